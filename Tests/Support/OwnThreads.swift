@@ -1,0 +1,36 @@
+import Foundation
+package import Testing
+
+/// Runs every test of a suite on threads of its own, so that it may block in a socket call.
+///
+/// Swift's own threads are as many as the machine has cores; a few tests blocked in `recv` would hold up everything
+/// else in the process, also what they wait for.
+package struct OwnThreadsTrait: SuiteTrait, TestTrait, TestScoping {
+    package let isRecursive = true
+
+    package func provideScope(
+        for test: Test,
+        testCase: Test.Case?,
+        performing function: @Sendable () async throws -> Void
+    ) async throws {
+        try await onOwnThreads(function)
+    }
+}
+
+extension Trait where Self == OwnThreadsTrait {
+    /// The tests block, and get threads where that disturbs nobody.
+    package static var ownThreads: Self { Self() }
+}
+
+/// Runs `body`, and the child tasks it starts, on threads that may block.
+package func onOwnThreads<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
+    try await withTaskExecutorPreference(ThreadForEachJob()) { try await body() }
+}
+
+private final class ThreadForEachJob: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let executor = asUnownedTaskExecutor()
+        Thread.detachNewThread { job.runSynchronously(on: executor) }
+    }
+}
