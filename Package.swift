@@ -1,0 +1,68 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// Targets stand bottom-up: each imports only what is above it, so the manifest reads as the import order.
+// Balancing and LoadBalancer join it with the load balancer.
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+
+let package = Package(
+    name: "monkey-d-tcp",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "monkey", targets: ["monkey"]),
+        .library(name: "TCPProxy", targets: ["TCPProxy"]),
+        .library(name: "AdminServer", targets: ["AdminServer"]),
+        .library(name: "EchoServer", targets: ["EchoServer"]),
+        .library(name: "LoadTester", targets: ["LoadTester"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .target(name: "Sockets", dependencies: ["CLinux"]),
+        .target(name: "Workers", dependencies: ["Sockets"]),
+        .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
+        .target(name: "TCPProxy", dependencies: ["Relay", "Workers", "Sockets", lifecycle, logging]),
+        .target(name: "AdminServer", dependencies: ["TCPProxy", hummingbird, logging, lifecycle]),
+        .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
+        .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),
+        .executableTarget(
+            name: "monkey",
+            dependencies: [
+                "TCPProxy", "AdminServer", "EchoServer", "LoadTester", arguments, logging, lifecycle, signals,
+            ]
+        ),
+
+        .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support"),
+        .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Support"]),
+        .testTarget(name: "WorkersTests", dependencies: ["Workers", "Sockets"]),
+        .testTarget(name: "RelayTests", dependencies: ["Relay", "Workers", "Sockets"]),
+        .testTarget(name: "TCPProxyTests", dependencies: ["TCPProxy", "Relay", "Workers", "Sockets", "Support", lifecycle]),
+        .testTarget(name: "AdminServerTests", dependencies: ["AdminServer", "TCPProxy", "Support", logging]),
+        .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "Support"]),
+        .testTarget(name: "LoadTesterTests", dependencies: ["LoadTester", "EchoServer", "Sockets", "Workers", "Support"]),
+        .testTarget(name: "monkeyTests", dependencies: ["monkey"]),
+        .testTarget(name: "EndToEndTests", dependencies: ["monkey", "Support"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.name != "CLinux" {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ]
+}

@@ -1,0 +1,2 @@
+// SwiftPM wants one file to compile; everything is in the header.
+#include "CLinux.h"

@@ -1,0 +1,194 @@
+// What Glibc's module map lacks, each call as thin as it can be.
+//
+// Every function returns what the system call returned, or minus errno, as the kernel itself does. So errno is read
+// here and nowhere else, in the same breath as the call: no Swift code runs between the two that could release an
+// object, call free, and change it.
+
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#ifndef __linux__
+#error "Monkey D. TCP is a Linux program: it needs epoll, accept4 and splice. Build it on Linux, or in a container."
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+// Glibc declares these for _GNU_SOURCE alone, and to define that here would give this module other structs than
+// Swift's own Glibc module has.
+extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+extern ssize_t splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t length, unsigned flags);
+extern int pipe2(int descriptors[2], int flags);
+
+/// A socket address of any family we use, with its length, as plain data.
+typedef struct {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un local;
+    };
+    socklen_t length;
+} linux_address;
+
+/// epoll_event is packed on x86-64 and not elsewhere; through these two nobody has to know.
+typedef struct epoll_event linux_event;
+static inline uint64_t linux_event_token(const linux_event *event) { return event->data.u64; }
+static inline uint32_t linux_event_bits(const linux_event *event) { return event->events; }
+
+static inline int64_t linux_result(int64_t result) { return result < 0 ? -(int64_t)errno : result; }
+
+// Clock
+
+static inline uint64_t linux_monotonic_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t linux_wall_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// Poller
+
+static inline int64_t linux_epoll_create(void) { return linux_result(epoll_create1(EPOLL_CLOEXEC)); }
+
+static inline int64_t linux_epoll_control(int poller, int operation, int fd, uint32_t bits, uint64_t token) {
+    struct epoll_event event;
+    event.events = bits;
+    event.data.u64 = token;
+    return linux_result(epoll_ctl(poller, operation, fd, &event));
+}
+
+/// `nanoseconds` below zero waits without end. Rounds up to whole milliseconds, so that a timer is never early.
+static inline int64_t linux_epoll_wait(int poller, linux_event *events, int capacity, int64_t nanoseconds) {
+    int milliseconds = -1;
+    if (nanoseconds >= 0) {
+        int64_t rounded = (nanoseconds + 999999) / 1000000;
+        milliseconds = rounded > INT32_MAX ? INT32_MAX : (int)rounded;
+    }
+    return linux_result(epoll_wait(poller, events, capacity, milliseconds));
+}
+
+static inline int64_t linux_eventfd(void) { return linux_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+
+static inline int64_t linux_eventfd_signal(int fd) {
+    uint64_t one = 1;
+    return linux_result(write(fd, &one, sizeof one));
+}
+
+// Sockets
+
+static inline int64_t linux_socket(int family) {
+    return linux_result(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+static inline int64_t linux_bind(int fd, const linux_address *address) {
+    return linux_result(bind(fd, &address->any, address->length));
+}
+
+static inline int64_t linux_listen(int fd, int backlog) { return linux_result(listen(fd, backlog)); }
+
+static inline int64_t linux_connect(int fd, const linux_address *address) {
+    return linux_result(connect(fd, &address->any, address->length));
+}
+
+static inline int64_t linux_accept(int fd, linux_address *peer) {
+    peer->length = sizeof peer->local;
+    return linux_result(accept4(fd, &peer->any, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+static inline int64_t linux_local_address(int fd, linux_address *address) {
+    address->length = sizeof address->local;
+    return linux_result(getsockname(fd, &address->any, &address->length));
+}
+
+static inline int64_t linux_set_option(int fd, int level, int name, int value) {
+    return linux_result(setsockopt(fd, level, name, &value, sizeof value));
+}
+
+static inline int64_t linux_get_option(int fd, int level, int name, int *value) {
+    socklen_t length = sizeof *value;
+    return linux_result(getsockopt(fd, level, name, value, &length));
+}
+
+/// From now on close() throws away what is queued and sends a reset (RFC 9293, 3.10.4 ABORT; socket(7), SO_LINGER).
+static inline int64_t linux_abort_on_close(int fd) {
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    return linux_result(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now));
+}
+
+static inline int64_t linux_receive(int fd, void *buffer, size_t length) {
+    return linux_result(recv(fd, buffer, length, 0));
+}
+
+static inline int64_t linux_send(int fd, const void *buffer, size_t length) {
+    return linux_result(send(fd, buffer, length, MSG_NOSIGNAL));
+}
+
+static inline int64_t linux_shutdown_sending(int fd) { return linux_result(shutdown(fd, SHUT_WR)); }
+
+/// Bytes written that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
+static inline int64_t linux_unacknowledged(int fd) {
+    int count = 0;
+    int64_t result = linux_result(ioctl(fd, SIOCOUTQ, &count));
+    return result < 0 ? result : count;
+}
+
+static inline int64_t linux_close(int fd) { return linux_result(close(fd)); }
+
+// Pipes
+
+static inline int64_t linux_pipe(int descriptors[2]) {
+    return linux_result(pipe2(descriptors, O_CLOEXEC | O_NONBLOCK));
+}
+
+static inline int64_t linux_pipe_set_size(int fd, int size) { return linux_result(fcntl(fd, 1031 /* F_SETPIPE_SZ */, size)); }
+
+static inline int64_t linux_splice(int from, int to, size_t length) {
+    return linux_result(splice(from, NULL, to, NULL, length, 3u /* SPLICE_F_MOVE | SPLICE_F_NONBLOCK */));
+}
+
+// Memory and limits
+
+/// Zeroed pages of their own, given back to the system whole by linux_pages_free; minus errno cast to a pointer never
+/// escapes: NULL says that there are none.
+static inline void *linux_pages(size_t length) {
+    void *pages = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+static inline void linux_pages_free(void *pages, size_t length) { munmap(pages, length); }
+
+static inline int64_t linux_descriptor_limit(uint64_t *soft, uint64_t *hard) {
+    struct rlimit limit;
+    int64_t result = linux_result(getrlimit(RLIMIT_NOFILE, &limit));
+    *soft = limit.rlim_cur;
+    *hard = limit.rlim_max;
+    return result;
+}
+
+static inline int64_t linux_set_descriptor_limit(uint64_t soft, uint64_t hard) {
+    struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
+    return linux_result(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+#endif

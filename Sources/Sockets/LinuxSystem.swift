@@ -1,0 +1,302 @@
+import Glibc
+package import CLinux
+
+/// The real system: epoll, sockets and pipes of this kernel.
+///
+/// The calls on the way of a byte are `@inlinable`, so that code generic over `System` is specialised in other modules
+/// down to the call into C.
+package struct LinuxSystem: System, ~Copyable {
+    @usableFromInline let poller: Int32
+    @usableFromInline let events: UnsafeMutablePointer<linux_event>
+    @usableFromInline let batch: Int32
+    package let waker: LinuxWaker
+
+    /// - Parameters:
+    ///   - batch: how many events one wait may return.
+    ///   - wakerToken: the token under which a wake-up is reported.
+    package init(batch: Int = 256, wakerToken: Token) throws(SystemError) {
+        let poller = linux_epoll_create()
+        if poller < 0 { throw SystemError(result: poller) }
+        do throws(SystemError) {
+            waker = try LinuxWaker(poller: Int32(poller), token: wakerToken)
+        } catch {
+            linux_close(Int32(poller))
+            throw error
+        }
+        self.poller = Int32(poller)
+        self.batch = Int32(batch)
+        events = .allocate(capacity: batch)
+    }
+
+    deinit {
+        events.deallocate()
+        linux_close(poller)
+    }
+
+    // MARK: Clock
+
+    @inlinable
+    package mutating func now() -> Instant {
+        Instant(nanoseconds: linux_monotonic_nanoseconds())
+    }
+
+    // MARK: Poller
+
+    @inlinable
+    package mutating func register(
+        _ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token
+    ) -> SystemError? {
+        control(EPOLL_CTL_ADD, descriptor, readiness, token)
+    }
+
+    @inlinable
+    package mutating func reregister(
+        _ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token
+    ) -> SystemError? {
+        control(EPOLL_CTL_MOD, descriptor, readiness, token)
+    }
+
+    @inlinable
+    func control(
+        _ operation: Int32, _ descriptor: borrowing Descriptor, _ readiness: Readiness, _ token: Token
+    ) -> SystemError? {
+        let result = linux_epoll_control(poller, operation, descriptor.number, readiness.rawValue, token.bits)
+        return result < 0 ? SystemError(result: result) : nil
+    }
+
+    @inlinable
+    package mutating func wait(until deadline: Instant?) -> Int {
+        var timeout: Int64 = -1
+        if let deadline {
+            let now = linux_monotonic_nanoseconds()
+            timeout = deadline.nanoseconds > now ? Int64(clamping: deadline.nanoseconds - now) : 0
+        }
+        let count = linux_epoll_wait(poller, events, batch, timeout)
+        // Interrupted by a signal: an empty batch, after which the caller looks at its timers and comes back.
+        if count == -Int64(EINTR) { return 0 }
+        if count < 0 { preconditionFailure("epoll_wait: \(SystemError(result: count))") }
+        return Int(count)
+    }
+
+    @inlinable
+    package mutating func event(_ index: Int) -> PollEvent {
+        let event = events + index
+        return PollEvent(
+            token: Token(bits: linux_event_token(event)), readiness: Readiness(rawValue: linux_event_bits(event)))
+    }
+
+    // MARK: Sockets
+
+    package mutating func listen(
+        at address: SocketAddress, options: ListenOptions
+    ) throws(SystemError) -> Descriptor {
+        var raw = RawAddress(address)
+        let descriptor = try Self.socket(family: raw.family)
+        do throws(SystemError) {
+            if !raw.isUnix {
+                try Self.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+                if options.sharing == .joining { try Self.set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
+                if raw.family == AF_INET6 { try Self.set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+                try Self.apply(options.connection, to: descriptor)
+            }
+            try Self.check(linux_bind(descriptor.number, &raw.address))
+            // Bound without SO_REUSEPORT, so that an address in use is told from one that can be shared; set now, so
+            // that our own other workers may join.
+            if options.sharing == .founding, !raw.isUnix {
+                try Self.set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1)
+            }
+            try Self.check(linux_listen(descriptor.number, Int32(clamping: options.backlog)))
+            return descriptor
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    package mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress {
+        var raw = RawAddress()
+        try Self.check(linux_local_address(descriptor.number, &raw.address))
+        return raw.socketAddress
+    }
+
+    @inlinable
+    package mutating func accept(from listener: borrowing Descriptor) -> Accepted {
+        var raw = RawAddress()
+        while true {
+            let result = linux_accept(listener.number, &raw.address)
+            if result >= 0 { return .connection(Descriptor(adopting: Int32(result)), peer: raw.peer) }
+            if result == -Int64(EAGAIN) { return .wouldBlock }
+            if result != -Int64(EINTR) { return .failed(SystemError(result: result)) }
+        }
+    }
+
+    package mutating func connect(
+        to address: borrowing RawAddress, from source: borrowing RawAddress?, options: borrowing SocketOptions
+    ) throws(SystemError) -> Descriptor {
+        let descriptor = try Self.socket(family: address.family)
+        do throws(SystemError) {
+            if !address.isUnix {
+                try Self.apply(options, to: descriptor)
+                // The first data goes out with the acknowledgement of the handshake instead of after a bare one.
+                try Self.set(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, 0)
+                if var source = copy source, source.family == address.family {
+                    // The port is picked at connect, where the destination counts too: 28,000 for each destination
+                    // instead of 28,000 in all (ip(7), IP_BIND_ADDRESS_NO_PORT).
+                    try Self.set(descriptor, Int32(IPPROTO_IP), 24, 1)
+                    try Self.check(linux_bind(descriptor.number, &source.address))
+                }
+            }
+            var target = copy address
+            let result = linux_connect(descriptor.number, &target.address)
+            if result < 0, result != -Int64(EINPROGRESS), result != -Int64(EINTR) {
+                throw SystemError(result: result)
+            }
+            return descriptor
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    package mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {
+        var code: Int32 = 0
+        let result = linux_get_option(descriptor.number, SOL_SOCKET, SO_ERROR, &code)
+        if result < 0 { return SystemError(result: result) }
+        return code == 0 ? nil : SystemError(code: code)
+    }
+
+    @inlinable
+    package mutating func receive(
+        from descriptor: borrowing Descriptor, into buffer: UnsafeMutableRawBufferPointer
+    ) -> Transfer {
+        while true {
+            let result = linux_receive(descriptor.number, buffer.baseAddress, buffer.count)
+            if result > 0 { return .moved(Int(result)) }
+            if result == 0 { return .ended }
+            if result == -Int64(EAGAIN) { return .wouldBlock }
+            if result != -Int64(EINTR) { return .failed(SystemError(result: result)) }
+        }
+    }
+
+    @inlinable
+    package mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+        while true {
+            let result = linux_send(descriptor.number, bytes.baseAddress, bytes.count)
+            if result >= 0 { return .moved(Int(result)) }
+            if result == -Int64(EAGAIN) { return .wouldBlock }
+            if result != -Int64(EINTR) { return .failed(SystemError(result: result)) }
+        }
+    }
+
+    @inlinable
+    package mutating func endSending(on descriptor: borrowing Descriptor) -> SystemError? {
+        let result = linux_shutdown_sending(descriptor.number)
+        return result < 0 ? SystemError(result: result) : nil
+    }
+
+    package mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int {
+        Int(max(0, linux_unacknowledged(descriptor.number)))
+    }
+
+    @inlinable
+    package mutating func close(_ descriptor: consuming Descriptor) {
+        // close(2) frees the number even where it reports an error, so there is nothing to retry and nobody to tell.
+        linux_close(descriptor.release())
+    }
+
+    package mutating func abort(_ descriptor: consuming Descriptor) {
+        let number = descriptor.release()
+        linux_abort_on_close(number)
+        linux_close(number)
+    }
+
+    // MARK: Pipes
+
+    package mutating func pipe(capacity: Int) throws(SystemError) -> Pipe {
+        var ends: [Int32] = [-1, -1]
+        try Self.check(linux_pipe(&ends))
+        let granted = linux_pipe_set_size(ends[1], Int32(clamping: capacity))
+        // Past an unprivileged user's share of pipe pages the size stays what it was (pipe(7)): 64 KiB, or two pages.
+        let actual = granted > 0 ? granted : Int64(fcntl(ends[1], 1032))
+        return Pipe(
+            input: Descriptor(adopting: ends[1]), output: Descriptor(adopting: ends[0]), capacity: Int(max(0, actual)))
+    }
+
+    @inlinable
+    package mutating func splice(
+        from source: borrowing Descriptor, to sink: borrowing Descriptor, atMost count: Int
+    ) -> Transfer {
+        while true {
+            let result = linux_splice(source.number, sink.number, count)
+            if result > 0 { return .moved(Int(result)) }
+            if result == 0 { return .ended }
+            if result == -Int64(EAGAIN) { return .wouldBlock }
+            if result != -Int64(EINTR) { return .failed(SystemError(result: result)) }
+        }
+    }
+}
+
+// MARK: - Helpers
+
+extension LinuxSystem {
+    private static func socket(family: Int32) throws(SystemError) -> Descriptor {
+        let result = linux_socket(family)
+        if result < 0 { throw SystemError(result: result) }
+        return Descriptor(adopting: Int32(result))
+    }
+
+    private static func check(_ result: Int64) throws(SystemError) {
+        if result < 0 { throw SystemError(result: result) }
+    }
+
+    private static func set(
+        _ descriptor: borrowing Descriptor, _ level: Int32, _ name: Int32, _ value: Int32
+    ) throws(SystemError) {
+        try check(linux_set_option(descriptor.number, level, name, value))
+    }
+
+    private static func apply(
+        _ options: borrowing SocketOptions, to descriptor: borrowing Descriptor
+    ) throws(SystemError) {
+        let tcp = Int32(IPPROTO_TCP)
+        // What is written has been received already: to hold it back for more (RFC 896) would only delay it.
+        try set(descriptor, tcp, TCP_NODELAY, 1)
+        // An urgent byte stays in its place in the stream. Out of line it would be lost.
+        try set(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
+        if let keepAlive = options.keepAlive {
+            let seconds = Int32(clamping: max(1, keepAlive.interval.components.seconds))
+            try set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+            try set(descriptor, tcp, TCP_KEEPIDLE, min(seconds, 32_767))
+            try set(descriptor, tcp, TCP_KEEPINTVL, min(seconds, 32_767))
+            try set(descriptor, tcp, TCP_KEEPCNT, Int32(min(max(keepAlive.probes, 1), 127)))
+        }
+        if let userTimeout = options.userTimeout {
+            try set(descriptor, tcp, TCP_USER_TIMEOUT, Int32(clamping: userTimeout.wholeNanoseconds / 1_000_000))
+        }
+    }
+}
+
+/// An eventfd in an epoll set. Edge-triggered: each signal is reported once, and nobody ever has to read it.
+package final class LinuxWaker: Waker {
+    private let descriptor: Int32
+
+    fileprivate init(poller: Int32, token: Token) throws(SystemError) {
+        let result = linux_eventfd()
+        if result < 0 { throw SystemError(result: result) }
+        descriptor = Int32(result)
+        let bits = Readiness([.readable, .edgeTriggered]).rawValue
+        let registered = linux_epoll_control(poller, EPOLL_CTL_ADD, descriptor, bits, token.bits)
+        if registered < 0 {
+            linux_close(descriptor)
+            throw SystemError(result: registered)
+        }
+    }
+
+    package func wake() {
+        _ = linux_eventfd_signal(descriptor)
+    }
+
+    deinit {
+        linux_close(descriptor)
+    }
+}

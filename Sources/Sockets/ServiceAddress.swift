@@ -1,0 +1,141 @@
+/// An address as a person writes it: in figures, a path, or a host name that is still to be resolved.
+///
+/// `127.0.0.1:8080`, `[::1]:8080`, `example.com:80`, `:8080` and `*:8080` (all interfaces), `unix:/run/app.sock`.
+public enum ServiceAddress: Hashable, Sendable {
+    case socket(SocketAddress)
+    /// A host name as DNS has it, and a port.
+    case name(host: String, port: UInt16)
+
+    /// Reads an address.
+    ///
+    /// - Throws: ``AddressError``, which says what was wrong with it and what would be right.
+    public init(parsing text: String) throws(AddressError) {
+        if text.hasPrefix("unix:") {
+            self = try .socket(Self.unix(String(text.dropFirst(5)), in: text))
+            return
+        }
+        let (host, portText) = try Self.split(text)
+        guard let port = UInt16(portText), portText.allSatisfy(\.isASCIIDigit) else {
+            throw AddressError(text: text, problem: .badPort(String(portText)))
+        }
+        switch host {
+        case .bracketed(let digits):
+            guard let address = InternetAddress(host: digits, port: port), digits.contains(":") else {
+                throw AddressError(text: text, problem: .badIPv6(digits))
+            }
+            self = .socket(.internet(address))
+        case .plain(let name) where name.isEmpty || name == "*":
+            self = .socket(.internet(InternetAddress(high: 0, low: 0, port: port)))
+        case .plain(let name):
+            if let address = InternetAddress(host: name, port: port) {
+                self = .socket(.internet(address))
+            } else if Self.isHostName(name) {
+                self = .name(host: name, port: port)
+            } else {
+                throw AddressError(text: text, problem: .badHost(name))
+            }
+        }
+    }
+
+    private enum Host {
+        case bracketed(String)
+        case plain(String)
+    }
+
+    private static func split(_ text: String) throws(AddressError) -> (Host, Substring) {
+        if text.hasPrefix("[") {
+            guard let end = text.firstIndex(of: "]") else {
+                throw AddressError(text: text, problem: .unclosedBracket)
+            }
+            let rest = text[text.index(after: end)...]
+            guard rest.hasPrefix(":") else { throw AddressError(text: text, problem: .noPort) }
+            return (.bracketed(String(text[text.index(after: text.startIndex)..<end])), rest.dropFirst())
+        }
+        guard let colon = text.lastIndex(of: ":") else {
+            throw AddressError(text: text, problem: text.isEmpty ? .empty : .noPort)
+        }
+        let host = text[..<colon]
+        guard !host.contains(":") else { throw AddressError(text: text, problem: .bareIPv6) }
+        return (.plain(String(host)), text[text.index(after: colon)...])
+    }
+
+    private static func unix(_ path: String, in text: String) throws(AddressError) -> SocketAddress {
+        guard !path.isEmpty, !path.utf8.contains(0) else { throw AddressError(text: text, problem: .badPath) }
+        guard path.utf8.count <= SocketAddress.longestUnixPath else {
+            throw AddressError(text: text, problem: .longPath(path.utf8.count))
+        }
+        return .unix(path: path)
+    }
+
+    /// Letters, digits, hyphens and underscores between dots: RFC 1123, 2.1, and the underscores that people use all the
+    /// same. A name of figures and dots alone is a mistyped IPv4 address, not a host.
+    private static func isHostName(_ name: String) -> Bool {
+        guard name.utf8.count <= 253 else { return false }
+        var labels = name.split(separator: ".", omittingEmptySubsequences: false)
+        if labels.count > 1, labels.last?.isEmpty == true { labels.removeLast() }
+        let wellFormed = labels.allSatisfy { label in
+            (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
+                && label.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
+        }
+        return wellFormed && labels.last?.allSatisfy(\.isASCIIDigit) == false
+    }
+}
+
+extension ServiceAddress: CustomStringConvertible {
+    /// As it is written on the command line.
+    public var description: String {
+        switch self {
+        case .socket(let address): address.description
+        case .name(let host, let port): "\(host):\(port)"
+        }
+    }
+}
+
+/// Why a text is no address.
+public struct AddressError: Error, Hashable, Sendable {
+    public enum Problem: Hashable, Sendable {
+        case empty
+        case noPort
+        case badPort(String)
+        case badHost(String)
+        case badIPv6(String)
+        case bareIPv6
+        case unclosedBracket
+        case badPath
+        case longPath(Int)
+    }
+
+    /// What was written.
+    public let text: String
+    public let problem: Problem
+}
+
+extension AddressError: CustomStringConvertible {
+    /// One sentence that says what is wrong and how to mend it.
+    public var description: String {
+        switch problem {
+        case .empty:
+            "an address is missing: write host:port, [ipv6]:port or unix:/path"
+        case .noPort:
+            "'\(text)' has no port: write it as host:port, such as 127.0.0.1:8080"
+        case .badPort(let port):
+            "'\(text)' has the port '\(port)', which is no number from 0 to 65535"
+        case .badHost(let host):
+            "'\(text)': '\(host)' is neither an IP address nor a host name"
+        case .badIPv6(let digits):
+            "'\(text)': '\(digits)' is no IPv6 address"
+        case .bareIPv6:
+            "'\(text)' is ambiguous: write an IPv6 address in brackets, such as [::1]:8080"
+        case .unclosedBracket:
+            "'\(text)' lacks the closing bracket: write it as [ipv6]:port, such as [::1]:8080"
+        case .badPath:
+            "'\(text)' has no path: write it as unix:/path/to/socket"
+        case .longPath(let length):
+            "'\(text)': the path has \(length) bytes, and a Unix socket's can have \(SocketAddress.longestUnixPath)"
+        }
+    }
+}
+
+extension Character {
+    fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
+}

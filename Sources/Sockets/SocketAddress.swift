@@ -1,0 +1,199 @@
+package import CLinux
+import Glibc
+
+/// An IPv4 or IPv6 address with a port, as plain data.
+///
+/// Both families are held as 128 bits; IPv4 is ::ffff:a.b.c.d there (RFC 4291, 2.5.5.2), so that a client which reached a
+/// dual-stack listener by IPv4 has the same identity everywhere.
+public struct InternetAddress: Hashable, Sendable {
+    /// The first and the last eight bytes, most significant byte first.
+    @usableFromInline package var high: UInt64
+    @usableFromInline package var low: UInt64
+    public var port: UInt16
+    /// The interface of a link-local IPv6 address, 0 for none (RFC 4007).
+    @usableFromInline package var scope: UInt32
+
+    @inlinable
+    package init(high: UInt64, low: UInt64, port: UInt16, scope: UInt32 = 0) {
+        self.high = high
+        self.low = low
+        self.port = port
+        self.scope = scope
+    }
+
+    /// IPv4.
+    @inlinable
+    package init(v4 bits: UInt32, port: UInt16) {
+        self.init(high: 0, low: 0xFFFF_0000_0000 | UInt64(bits), port: port)
+    }
+
+    @inlinable
+    public var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
+
+    /// The address without its port, as people write it: `127.0.0.1`, `::1`, `fe80::1%2`.
+    public var host: String {
+        var raw = RawAddress(self)
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        if isIPv4 {
+            inet_ntop(AF_INET, &raw.address.v4.sin_addr, &text, socklen_t(text.count))
+        } else {
+            inet_ntop(AF_INET6, &raw.address.v6.sin6_addr, &text, socklen_t(text.count))
+        }
+        let host = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return scope == 0 ? host : "\(host)%\(scope)"
+    }
+
+    /// Reads an address in figures; nil if it is none (a host name, or nonsense).
+    package init?(host: String, port: UInt16) {
+        var v4 = in_addr()
+        if inet_pton(AF_INET, host, &v4) == 1 {
+            self.init(v4: UInt32(bigEndian: v4.s_addr), port: port)
+            return
+        }
+        let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+        var v6 = in6_addr()
+        guard let digits = parts.first, inet_pton(AF_INET6, String(digits), &v6) == 1 else { return nil }
+        var scope: UInt32 = 0
+        if parts.count == 2 {
+            scope = UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
+            guard scope != 0 else { return nil }
+        }
+        let (high, low) = withUnsafeBytes(of: v6) { bytes in
+            (
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)),
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            )
+        }
+        self.init(high: high, low: low, port: port, scope: scope)
+    }
+}
+
+extension InternetAddress: CustomStringConvertible {
+    public var description: String {
+        isIPv4 ? "\(host):\(port)" : "[\(host)]:\(port)"
+    }
+}
+
+/// Where a stream socket listens or connects to: an internet address or the path of a Unix socket.
+public enum SocketAddress: Hashable, Sendable {
+    case internet(InternetAddress)
+    /// At most 107 bytes of path (unix(7)).
+    case unix(path: String)
+
+    /// The longest path that a Unix socket can have, in bytes.
+    public static let longestUnixPath = 107
+
+    /// The port, nil for a Unix socket.
+    public var port: UInt16? {
+        if case .internet(let address) = self { address.port } else { nil }
+    }
+}
+
+extension SocketAddress: CustomStringConvertible {
+    /// As it is written on the command line: `127.0.0.1:80`, `[::1]:80`, `unix:/path`.
+    public var description: String {
+        switch self {
+        case .internet(let address): address.description
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}
+
+/// Who is at the other end of an accepted connection, as plain data: clients of a Unix socket have no name.
+public enum PeerAddress: Hashable, Sendable {
+    case internet(InternetAddress)
+    case unix
+}
+
+extension PeerAddress: CustomStringConvertible {
+    /// `127.0.0.1:54321`, `[::1]:54321` or `unix:`.
+    public var description: String {
+        switch self {
+        case .internet(let address): address.description
+        case .unix: "unix:"
+        }
+    }
+}
+
+/// A socket address in the kernel's own form, ready for a call.
+package struct RawAddress: Sendable {
+    package var address: linux_address
+
+    package init() {
+        address = linux_address()
+    }
+
+    package init(_ internet: InternetAddress) {
+        self.init()
+        if internet.isIPv4 {
+            address.v4.sin_family = sa_family_t(AF_INET)
+            address.v4.sin_port = internet.port.bigEndian
+            address.v4.sin_addr.s_addr = UInt32(truncatingIfNeeded: internet.low).bigEndian
+            address.length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        } else {
+            address.v6.sin6_family = sa_family_t(AF_INET6)
+            address.v6.sin6_port = internet.port.bigEndian
+            address.v6.sin6_scope_id = internet.scope
+            withUnsafeMutableBytes(of: &address.v6.sin6_addr) { bytes in
+                bytes.storeBytes(of: internet.high.bigEndian, toByteOffset: 0, as: UInt64.self)
+                bytes.storeBytes(of: internet.low.bigEndian, toByteOffset: 8, as: UInt64.self)
+            }
+            address.length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        }
+    }
+
+    package init(_ socketAddress: SocketAddress) {
+        switch socketAddress {
+        case .internet(let internet):
+            self.init(internet)
+        case .unix(let path):
+            self.init()
+            address.local.sun_family = sa_family_t(AF_UNIX)
+            let bytes = Array(path.utf8.prefix(SocketAddress.longestUnixPath))
+            withUnsafeMutableBytes(of: &address.local.sun_path) { $0.copyBytes(from: bytes) }
+            address.length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count + 1)
+        }
+    }
+
+    @inlinable
+    package var family: Int32 { Int32(address.any.sa_family) }
+
+    @inlinable
+    package var isUnix: Bool { family == 1 }
+
+    /// Who this is, without a path.
+    @inlinable
+    package var peer: PeerAddress {
+        switch family {
+        case 2:
+            return .internet(
+                InternetAddress(
+                    v4: UInt32(bigEndian: address.v4.sin_addr.s_addr), port: UInt16(bigEndian: address.v4.sin_port)))
+        case 10:
+            let (high, low) = withUnsafeBytes(of: address.v6.sin6_addr) { bytes in
+                (
+                    UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)),
+                    UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+                )
+            }
+            return .internet(
+                InternetAddress(
+                    high: high, low: low, port: UInt16(bigEndian: address.v6.sin6_port),
+                    scope: address.v6.sin6_scope_id))
+        default:
+            return .unix
+        }
+    }
+
+    package var socketAddress: SocketAddress {
+        switch peer {
+        case .internet(let address):
+            return .internet(address)
+        case .unix:
+            let path = withUnsafeBytes(of: address.local.sun_path) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            return .unix(path: path)
+        }
+    }
+}

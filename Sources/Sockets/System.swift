@@ -1,0 +1,159 @@
+/// All that the data plane asks of the world: the one seam, behind which stands Linux or, in tests, a scripted fake.
+///
+/// One system belongs to one thread. Everything above it is generic over it and specialised for ``LinuxSystem``, so the
+/// seam costs nothing. No call blocks but ``wait(until:)``, and no call decides anything: there is no policy here.
+package protocol System: ~Copyable {
+    associatedtype SystemWaker: Waker
+
+    // MARK: Clock
+
+    /// The monotonic clock.
+    mutating func now() -> Instant
+
+    // MARK: Poller
+
+    /// Wakes this system out of ``wait(until:)``; the batch then holds an event with the token given to `init`.
+    var waker: SystemWaker { get }
+
+    /// Starts to watch a descriptor. Closing it ends that by itself.
+    mutating func register(_ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token) -> SystemError?
+
+    /// Changes what is watched.
+    mutating func reregister(_ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token) -> SystemError?
+
+    /// Waits for events: not at all if the moment has passed, for ever if there is none.
+    ///
+    /// - Returns: how many there are; read each by ``event(_:)`` before the next wait.
+    mutating func wait(until deadline: Instant?) -> Int
+
+    /// The event at an index of the last batch.
+    mutating func event(_ index: Int) -> PollEvent
+
+    // MARK: Sockets
+
+    /// Opens a listening socket.
+    mutating func listen(at address: SocketAddress, options: ListenOptions) throws(SystemError) -> Descriptor
+
+    /// The address that a socket is bound to, port 0 resolved.
+    mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress
+
+    /// Takes the next connection from a listening socket's queue.
+    mutating func accept(from listener: borrowing Descriptor) -> Accepted
+
+    /// Starts to connect. The descriptor becomes writable when it is done, either way.
+    mutating func connect(
+        to address: borrowing RawAddress, from source: borrowing RawAddress?, options: borrowing SocketOptions
+    ) throws(SystemError) -> Descriptor
+
+    /// The error that a descriptor holds, and forgets by this: how a connect that ended in failure tells why.
+    mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError?
+
+    mutating func receive(from descriptor: borrowing Descriptor, into buffer: UnsafeMutableRawBufferPointer) -> Transfer
+
+    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer
+
+    /// Sends FIN after what is queued.
+    mutating func endSending(on descriptor: borrowing Descriptor) -> SystemError?
+
+    /// Bytes sent that the other kernel has not acknowledged.
+    mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int
+
+    mutating func close(_ descriptor: consuming Descriptor)
+
+    /// Closes at once, throws away what is queued, and tells the peer by a reset.
+    mutating func abort(_ descriptor: consuming Descriptor)
+
+    // MARK: Pipes
+
+    /// A pipe for splice, of the wanted capacity in bytes or the next that the system allows.
+    mutating func pipe(capacity: Int) throws(SystemError) -> Pipe
+
+    /// Moves bytes without copying them; one of the two must be a pipe's end.
+    mutating func splice(
+        from source: borrowing Descriptor, to sink: borrowing Descriptor, atMost count: Int
+    ) -> Transfer
+}
+
+/// How a receive, a send or a splice went.
+package enum Transfer {
+    /// So many bytes moved, one at least.
+    case moved(Int)
+    /// Nothing can move now; the poller will tell.
+    case wouldBlock
+    /// The peer has ended its sending: there will be no more bytes.
+    case ended
+    case failed(SystemError)
+}
+
+/// What a listening socket's queue gave.
+package enum Accepted: ~Copyable {
+    case connection(Descriptor, peer: PeerAddress)
+    /// The queue is empty.
+    case wouldBlock
+    case failed(SystemError)
+}
+
+/// The two ends of a pipe.
+package struct Pipe: ~Copyable {
+    package var input: Descriptor
+    package var output: Descriptor
+    /// In bytes; may be less than was asked for.
+    package let capacity: Int
+
+    @inlinable
+    package init(input: consuming Descriptor, output: consuming Descriptor, capacity: Int) {
+        self.input = input
+        self.output = output
+        self.capacity = capacity
+    }
+}
+
+/// What is set on a connected socket. A listener's are inherited by what it accepts.
+package struct SocketOptions: Sendable, Equatable {
+    /// Probes on an idle connection (tcp(7), SO_KEEPALIVE); nil is off.
+    package var keepAlive: KeepAlive?
+    /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); nil is the system's.
+    package var userTimeout: Duration?
+
+    package init(keepAlive: KeepAlive? = nil, userTimeout: Duration? = nil) {
+        self.keepAlive = keepAlive
+        self.userTimeout = userTimeout
+    }
+}
+
+/// When an idle connection is probed, and when it is given up.
+public struct KeepAlive: Sendable, Equatable {
+    /// Silence before the first probe, and between two; in whole seconds, 1 s to 32,767 s.
+    public var interval: Duration
+    /// Probes without an answer before the connection is given up, 1 to 127.
+    public var probes: Int
+
+    public init(interval: Duration, probes: Int = 3) {
+        self.interval = interval
+        self.probes = probes
+    }
+}
+
+/// How a listening socket is opened.
+package struct ListenOptions: Sendable {
+    /// Whether other sockets may share the address.
+    package enum Sharing: Sendable {
+        /// Nobody else may listen there.
+        case exclusive
+        /// Nobody else may listen there yet, but from now on sockets opened with `.joining` may.
+        case founding
+        /// This socket joins those that share the address (SO_REUSEPORT, socket(7)).
+        case joining
+    }
+
+    package var sharing: Sharing
+    /// Length of the queue of connections not yet accepted; the system cuts it to net.core.somaxconn.
+    package var backlog: Int
+    package var connection: SocketOptions
+
+    package init(sharing: Sharing = .exclusive, backlog: Int = 4096, connection: SocketOptions = .init()) {
+        self.sharing = sharing
+        self.backlog = backlog
+        self.connection = connection
+    }
+}

@@ -1,0 +1,69 @@
+public import Sockets
+
+/// Why a proxy could not be set up.
+public enum ProxyError: Error, Hashable, Sendable {
+    case address(AddressError)
+    /// A host name that has no address.
+    case unknownHost(String, detail: String)
+    /// Somebody else listens there; perhaps another process of the same user that shares ports.
+    case addressInUse(ServiceAddress)
+    case permissionDenied(ServiceAddress)
+    /// The address is no address of this machine.
+    case addressNotAvailable(ServiceAddress)
+    /// The socket's file cannot be replaced: it is no socket.
+    case notASocket(path: String)
+    case cannotListen(ServiceAddress, SystemError)
+    /// The descriptor limit is too low for the wanted number of connections.
+    case descriptorLimit(limit: Int, wanted: Int, connections: Int)
+    /// A setting outside its range.
+    case badSetting(name: String, value: String, allowed: String)
+    case system(SystemError)
+}
+
+extension ProxyError: CustomStringConvertible {
+    /// One sentence that names what was wrong and how to mend it.
+    public var description: String {
+        switch self {
+        case .address(let error):
+            error.description
+        case .unknownHost(let host, let detail):
+            "unknown host '\(host)' (\(detail)): check the name, or write an IP address"
+        case .addressInUse(let address):
+            "\(address) is in use: stop what listens there, or choose another \(address.isUnix ? "path" : "port")"
+        case .permissionDenied(let address):
+            "no permission to listen on \(address): \(address.permissionAdvice)"
+        case .addressNotAvailable(let address):
+            "cannot listen on \(address): this machine does not have that address"
+        case .notASocket(let path):
+            "cannot listen on unix:\(path): a file that is no socket is in the way; remove it, or choose another path"
+        case .cannotListen(let address, let error):
+            "cannot listen on \(address): \(error)"
+        case .descriptorLimit(let limit, let wanted, let connections):
+            "\(connections) connections need \(wanted) descriptors, and the limit is \(limit): "
+                + "raise it (ulimit -n), or lower the maximum of connections"
+        case .badSetting(let name, let value, let allowed):
+            "\(name) is \(value), and must be \(allowed)"
+        case .system(let error):
+            "the system refused what the proxy needs: \(error)"
+        }
+    }
+}
+
+extension ServiceAddress {
+    fileprivate var isUnix: Bool {
+        if case .socket(.unix) = self { true } else { false }
+    }
+
+    fileprivate var permissionAdvice: String {
+        switch self {
+        case .socket(.unix): "check the directory's permissions"
+        case .socket(.internet(let address)) where address.port < 1024 && address.port != 0: portAdvice
+        case .name(_, let port) where port < 1024 && port != 0: portAdvice
+        default: "choose another address"
+        }
+    }
+
+    private var portAdvice: String {
+        "ports below 1024 are for root or CAP_NET_BIND_SERVICE; choose a higher one"
+    }
+}
