@@ -1,4 +1,3 @@
-import Glibc
 public import Sockets
 
 /// All that can be chosen about a proxy, with the defaults that suit most.
@@ -55,9 +54,6 @@ public struct Configuration: Sendable {
 
     /// The processors that this process may run on (sched_getaffinity(2)), 64 at most.
     public static var availableProcessors: Int {
-        var set = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return 1 }
-        let count = withUnsafeBytes(of: set) { bytes in bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
-        return min(max(count, 1), 64)
+        min(Processors.available, 64)
     }
 }

@@ -25,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@
 extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 extern ssize_t splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t length, unsigned flags);
 extern int pipe2(int descriptors[2], int flags);
+extern long syscall(long number, ...);
 
 /// A socket address of any family we use, with its length, as plain data.
 typedef struct {
@@ -168,6 +170,15 @@ static inline int64_t linux_splice(int from, int to, size_t length) {
 }
 
 // Memory and limits
+
+/// How many processors this process may run on (sched_getaffinity(2)), 1 at least.
+static inline int64_t linux_processors(void) {
+    unsigned long mask[16] = {0};
+    long length = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int64_t count = 0;
+    for (long i = 0; i < length / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
+    return count > 0 ? count : 1;
+}
 
 /// Zeroed pages of their own, given back to the system whole by linux_pages_free; minus errno cast to a pointer never
 /// escapes: NULL says that there are none.
