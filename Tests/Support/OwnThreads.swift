@@ -24,10 +24,12 @@ extension Trait where Self == OwnThreadsTrait {
 
 /// Runs `body`, and the child tasks it starts, on threads that may block.
 package func onOwnThreads<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
-    try await withTaskExecutorPreference(ThreadForEachJob()) { try await body() }
+    try await withTaskExecutorPreference(ThreadForEachJob.shared) { try await body() }
 }
 
 private final class ThreadForEachJob: TaskExecutor {
+    static let shared = ThreadForEachJob()
+
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let executor = asUnownedTaskExecutor()

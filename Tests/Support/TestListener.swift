@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 package import Testing
@@ -50,10 +51,8 @@ package final class TestListener: Sendable {
     package func accept(at location: SourceLocation = #_sourceLocation) throws -> TestSocket {
         guard let descriptor = state.withLock({ $0 }) else { throw SystemFailure("closed listener", code: EBADF) }
         do {
-            // Without accept4 the descriptor would be inherited by a process started right now; those that
-            // RunningProgram starts close all that is not theirs.
-            let accepted = try retried("accept") { Glibc.accept(descriptor, nil, nil) }
-            _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
+            let flags = Int32(SOCK_CLOEXEC.rawValue)
+            let accepted = try retried("accept4") { accept4(descriptor, nil, nil, flags) }
             return try TestSocket(adopting: accepted, limit: limit)
         } catch let failure as SystemFailure where failure.code == EAGAIN {
             throw TimedOut(waitingFor: "connection", after: limit, at: location)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 package import Testing
@@ -141,12 +142,15 @@ extension TestSocket {
 
     /// Sends what there is room for and does not wait; gives how much that was.
     package func sendWithoutWaiting(_ bytes: [UInt8]) throws -> Int {
+        try bytes.withUnsafeBytes { try sendWithoutWaiting($0) }
+    }
+
+    /// Sends what there is room for and does not wait; gives how much that was.
+    package func sendWithoutWaiting(_ bytes: UnsafeRawBufferPointer) throws -> Int {
         let descriptor = try descriptor
         let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
         do {
-            return try bytes.withUnsafeBytes { bytes in
-                try retried("send") { Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags) }
-            }
+            return try retried("send") { Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags) }
         } catch let failure as SystemFailure where failure.code == EAGAIN {
             return 0
         }

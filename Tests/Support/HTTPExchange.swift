@@ -1,0 +1,45 @@
+package import Testing
+
+/// One request and its response over a connection of its own, on a raw socket, so that a test can also say what no HTTP
+/// client would.
+package struct HTTPResponse: Sendable {
+    package let status: Int
+    /// By name in lower case.
+    package let headers: [String: String]
+    package let body: String
+}
+
+/// Asks `address` for `path` and receives the whole response.
+package func httpGet(
+    _ path: String,
+    from address: TestAddress,
+    method: String = "GET",
+    limit: Duration = patience,
+    at location: SourceLocation = #_sourceLocation
+) throws -> HTTPResponse {
+    let socket = try TestSocket.connect(to: address, limit: limit, at: location)
+    try socket.send("\(method) \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n", at: location)
+    return try HTTPResponse(parsing: socket.receiveRest(at: location).text, at: location)
+}
+
+extension HTTPResponse {
+    package init(parsing text: String, at location: SourceLocation = #_sourceLocation) throws {
+        // Swift takes CR LF as one character.
+        guard let headEnd = text.firstRange(of: "\r\n\r\n") else {
+            throw Unexpected("no HTTP response: “\(text)”", at: location)
+        }
+        let lines = text[..<headEnd.lowerBound].split(separator: "\r\n")
+        guard let words = lines.first?.split(separator: " "), words.count >= 2, words[0].hasPrefix("HTTP/1."),
+            let status = Int(words[1])
+        else { throw Unexpected("no HTTP status line: “\(text)”", at: location) }
+        self.status = status
+        headers = lines.dropFirst().reduce(into: [:]) { headers, line in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            if parts.count == 2 { headers[parts[0].lowercased()] = String(parts[1].drop { $0 == " " }) }
+        }
+        guard headers["transfer-encoding"] == nil else {
+            throw Unexpected("a body in chunks, which this reader does not know", at: location)
+        }
+        body = String(text[headEnd.upperBound...])
+    }
+}

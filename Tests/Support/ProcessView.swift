@@ -1,0 +1,106 @@
+import Foundation
+import Glibc
+package import Testing
+
+/// What /proc shows of a running process.
+package struct ProcessView: Sendable {
+    package struct ThreadView: Sendable {
+        package let name: String
+        /// How often the thread went to sleep of itself, which is how often it has been woken up.
+        package let voluntarySwitches: Int
+    }
+
+    package let processID: Int32
+
+    package init(_ processID: Int32) {
+        self.processID = processID
+    }
+
+    /// How many descriptors it has open.
+    package var descriptorCount: Int {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count }
+    }
+
+    /// Bytes of its own memory that are resident: heap and stacks, no files. RssAnon in proc(5).
+    package var anonymousMemory: Int {
+        get throws { try kibibytes("RssAnon") * 1024 }
+    }
+
+    package var threads: [ThreadView] {
+        get throws {
+            let folder = "/proc/\(processID)/task"
+            return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { thread in
+                // A thread may end while we look.
+                guard let fields = try? statusFields("\(folder)/\(thread)/status"),
+                    let switches = fields["voluntary_ctxt_switches"].flatMap({ Int($0) })
+                else { return nil }
+                return ThreadView(name: fields["Name"] ?? "", voluntarySwitches: switches)
+            }
+        }
+    }
+
+    /// How often its threads have been woken up, taken together.
+    package var wakeUps: Int {
+        get throws { try threads.reduce(0) { $0 + $1.voluntarySwitches } }
+    }
+
+    /// Processor time used so far, user and system, in steps of a clock tick (10 ms).
+    package var processorTime: Duration {
+        get throws {
+            let text = try String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8)
+            // The name, which may hold anything, ends with the last parenthesis; utime and stime are fields 14 and 15.
+            guard let nameEnd = text.lastIndex(of: ")") else { throw SystemFailure("/proc stat", code: EINVAL) }
+            let fields = text[nameEnd...].split(separator: " ")
+            guard fields.count > 13, let user = Int(fields[12]), let system = Int(fields[13]) else {
+                throw SystemFailure("/proc stat", code: EINVAL)
+            }
+            return .milliseconds((user + system) * 1000 / sysconf(Int32(_SC_CLK_TCK)))
+        }
+    }
+
+    /// The soft limit of open descriptors.
+    package var softDescriptorLimit: Int? {
+        get throws {
+            try String(contentsOfFile: "/proc/\(processID)/limits", encoding: .utf8)
+                .split(separator: "\n").first { $0.hasPrefix("Max open files") }?
+                .split(separator: " ").dropFirst(3).first.flatMap { Int($0) }
+        }
+    }
+
+    private func kibibytes(_ name: String) throws -> Int {
+        let value = try statusFields("/proc/\(processID)/status")[name]
+        guard let number = value?.split(separator: " ").first.flatMap({ Int($0) }) else {
+            throw SystemFailure("/proc status \(name)", code: EINVAL)
+        }
+        return number
+    }
+
+    private func statusFields(_ path: String) throws -> [String: String] {
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        return lines.reduce(into: [:]) { fields, line in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            if parts.count == 2 { fields[String(parts[0])] = parts[1].trimmingCharacters(in: .whitespaces) }
+        }
+    }
+}
+
+extension ProcessView {
+    /// Waits until it has no more than `count` descriptors open.
+    package func returns(
+        toDescriptors count: Int,
+        within limit: Duration = patience,
+        at location: SourceLocation = #_sourceLocation
+    ) async throws {
+        try await eventually("return to \(count) descriptors", within: limit, at: location) {
+            try descriptorCount <= count
+        }
+    }
+}
+
+/// Lets this process open as many descriptors as the system allows it.
+package func raiseDescriptorLimit() throws {
+    var limits = rlimit()
+    try retried("getrlimit") { getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) }
+    limits.rlim_cur = limits.rlim_max
+    try retried("setrlimit") { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) }
+}

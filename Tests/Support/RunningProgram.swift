@@ -1,0 +1,248 @@
+import CLinux
+import Foundation
+import Glibc
+import Synchronization
+package import Testing
+
+/// A program that a test started: its output read line by line, its end awaited, its life bounded by
+/// ``withProgram(_:_:softDescriptorLimit:descriptorLimit:at:_:)``.
+package final class RunningProgram: Sendable {
+    /// How a process ended.
+    package enum Exit: Equatable, Sendable {
+        case code(Int32)
+        case signal(Int32)
+    }
+
+    package let processID: Int32
+    private let output: LineCollector
+    private let errors: LineCollector
+    private let exit = Mutex<Exit?>(nil)
+
+    /// Starts `path`; nothing of this process is inherited but the environment.
+    fileprivate init(_ path: String, _ arguments: [String]) throws {
+        let (outputReader, outputWriter) = try makePipe()
+        let (errorReader, errorWriter) = try makePipe()
+        defer {
+            Glibc.close(outputWriter)
+            Glibc.close(errorWriter)
+        }
+        do {
+            processID = try spawn(path, arguments, standardOutput: outputWriter, standardError: errorWriter)
+        } catch {
+            Glibc.close(outputReader)
+            Glibc.close(errorReader)
+            throw error
+        }
+        output = LineCollector(reading: outputReader)
+        errors = LineCollector(reading: errorReader)
+    }
+
+    /// The complete lines of standard output so far.
+    package var outputLines: [String] { output.lines }
+
+    /// The complete lines of standard error so far.
+    package var errorLines: [String] { errors.lines }
+
+    /// The first line of standard output, past or to come, that `matches`.
+    ///
+    /// - Throws: ``Unexpected`` when the output ends without one, ``TimedOut`` when none comes.
+    package func outputLine(
+        within limit: Duration = patience,
+        at location: SourceLocation = #_sourceLocation,
+        where matches: (String) -> Bool
+    ) throws -> String {
+        try waited(for: "such line of output; there is \(outputLines)", within: limit, at: location) {
+            let ended = output.hasEnded
+            if let line = output.lines.first(where: matches) { return line }
+            if ended {
+                throw Unexpected("the output ended: \(outputLines), errors: \(errorLines)", at: location)
+            }
+            return nil
+        }
+    }
+
+    /// What follows `prefix` on the first line of standard output that begins with it.
+    package func output(
+        after prefix: String,
+        within limit: Duration = patience,
+        at location: SourceLocation = #_sourceLocation
+    ) throws -> String {
+        let line = try outputLine(within: limit, at: location) { $0.hasPrefix(prefix) }
+        return String(line.dropFirst(prefix.count))
+    }
+
+    /// Stops reading standard output for good: the program's next line meets a closed pipe.
+    package func closeOutput() {
+        output.close()
+    }
+
+    package func signal(_ number: Int32) throws {
+        // After waitpid the number may be somebody else's.
+        try exit.withLock { exit in
+            guard exit == nil else { throw SystemFailure("kill", code: ESRCH) }
+            try retried("kill") { kill(processID, number) }
+        }
+    }
+
+    /// Whether it has not ended yet.
+    package var isRunning: Bool {
+        get throws { try reap(waiting: false) == nil }
+    }
+
+    /// Waits for the end, and for the end of the output.
+    @discardableResult
+    package func waitForExit(
+        within limit: Duration = patience,
+        at location: SourceLocation = #_sourceLocation
+    ) throws -> Exit {
+        let exit = try waited(for: "end of process \(processID)", within: limit, at: location) {
+            try reap(waiting: false)
+        }
+        _ = try waited(for: "end of the output", within: limit, at: location) {
+            output.hasEnded && errors.hasEnded ? true : nil
+        }
+        return exit
+    }
+
+    fileprivate func stop() {
+        try? signal(SIGKILL)
+        _ = try? reap(waiting: true)
+    }
+
+    private func reap(waiting: Bool) throws -> Exit? {
+        try exit.withLock { exit in
+            if let exit { return exit }
+            var status: Int32 = 0
+            guard try retried("waitpid", { waitpid(processID, &status, waiting ? 0 : WNOHANG) }) > 0 else { return nil }
+            // The macros of wait(2) do not reach Swift: the low seven bits are the signal, the next byte is the code.
+            exit = status & 0x7f == 0 ? .code(status >> 8 & 0xff) : .signal(status & 0x7f)
+            return exit
+        }
+    }
+}
+
+/// Starts a program, lends it to `body`, and kills it at the end if it still runs.
+///
+/// - Parameters:
+///   - path: an absolute path, or a name to be looked for in PATH.
+///   - softDescriptorLimit: RLIMIT_NOFILE's soft limit for it, which it may raise itself.
+///   - descriptorLimit: RLIMIT_NOFILE for it, soft and hard.
+package func withProgram<Value>(
+    _ path: String,
+    _ arguments: [String],
+    softDescriptorLimit: Int? = nil,
+    descriptorLimit: Int? = nil,
+    _ body: (RunningProgram) async throws -> Value
+) async throws -> Value {
+    var limits = ""
+    if let descriptorLimit { limits += "ulimit -n \(descriptorLimit); " }
+    if let softDescriptorLimit { limits += "ulimit -Sn \(softDescriptorLimit); " }
+    let program =
+        if limits.isEmpty {
+            try RunningProgram(path, arguments)
+        } else {
+            try RunningProgram("sh", ["-c", limits + "exec \"$0\" \"$@\"", path] + arguments)
+        }
+    defer { program.stop() }
+    return try await body(program)
+}
+
+/// Runs a program to its end.
+package func runToEnd(
+    _ path: String,
+    _ arguments: [String],
+    descriptorLimit: Int? = nil,
+    within limit: Duration = patience,
+    at location: SourceLocation = #_sourceLocation
+) async throws -> (exit: RunningProgram.Exit, output: [String], errors: [String]) {
+    try await withProgram(path, arguments, descriptorLimit: descriptorLimit) { program in
+        let exit = try program.waitForExit(within: limit, at: location)
+        return (exit, program.outputLines, program.errorLines)
+    }
+}
+
+/// Reads a descriptor on a thread of its own, so that the writer is never held up, and keeps its lines.
+private final class LineCollector: Sendable {
+    private struct State {
+        var lines: [String] = []
+        var unfinished: [UInt8] = []
+        var hasEnded = false
+        var isWanted = true
+    }
+
+    private let state = Mutex(State())
+
+    /// Takes over the descriptor.
+    init(reading descriptor: Int32) {
+        Thread.detachNewThread { [self] in
+            collect(from: descriptor)
+            Glibc.close(descriptor)
+        }
+    }
+
+    var lines: [String] { state.withLock { $0.lines } }
+    var hasEnded: Bool { state.withLock { $0.hasEnded } }
+
+    /// Lets the reader close the descriptor after what it reads next.
+    func close() {
+        state.withLock { $0.isWanted = false }
+    }
+
+    private func collect(from descriptor: Int32) {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while let count = try? retried("read", { read(descriptor, &buffer, buffer.count) }), count > 0 {
+            let isWanted = state.withLock { state in
+                state.unfinished += buffer[..<count]
+                while let newline = state.unfinished.firstIndex(of: UInt8(ascii: "\n")) {
+                    state.lines.append(String(decoding: state.unfinished[..<newline], as: UTF8.self))
+                    state.unfinished.removeSubrange(...newline)
+                }
+                return state.isWanted
+            }
+            guard isWanted else { break }
+        }
+        state.withLock { state in
+            if !state.unfinished.isEmpty { state.lines.append(String(decoding: state.unfinished, as: UTF8.self)) }
+            state.hasEnded = true
+        }
+    }
+}
+
+private func makePipe() throws -> (reader: Int32, writer: Int32) {
+    var ends: [Int32] = [0, 0]
+    try retried("pipe2") { pipe2(&ends, O_CLOEXEC) }
+    return (ends[0], ends[1])
+}
+
+private func spawn(
+    _ path: String,
+    _ arguments: [String],
+    standardOutput: Int32,
+    standardError: Int32
+) throws -> Int32 {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    // All else is closed on exec: a test's socket left open in a child would keep its FIN from being sent.
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, standardOutput, 1)
+    posix_spawn_file_actions_adddup2(&actions, standardError, 2)
+    // A test runner may block signals in its threads or ignore SIGPIPE, and both would be inherited.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    for number in [SIGPIPE, SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, number) }
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+
+    var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
+    words.append(nil)
+    defer { for word in words { free(word) } }
+    var processID: Int32 = 0
+    let code = posix_spawnp(&processID, path, &actions, &attributes, words, environ)
+    guard code == 0 else { throw SystemFailure("posix_spawn \(path)", code: code) }
+    return processID
+}
