@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -169,7 +170,10 @@ static inline int64_t linux_splice(int from, int to, size_t length) {
     return linux_result(splice(from, NULL, to, NULL, length, 3u /* SPLICE_F_MOVE | SPLICE_F_NONBLOCK */));
 }
 
-// Memory and limits
+// Threads, memory and limits
+
+/// Names the calling thread, as ps and perf show it; 15 bytes of it.
+static inline void linux_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 /// How many processors this process may run on (sched_getaffinity(2)), 1 at least.
 static inline int64_t linux_processors(void) {
