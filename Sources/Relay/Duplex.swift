@@ -1,0 +1,102 @@
+package import Sockets
+
+/// A relayed connection: two endpoints, and one half for each direction between them.
+package struct Duplex: ~Copyable {
+    package var client: Endpoint
+    package var server: Endpoint
+    /// From the client to the server.
+    package var upstream = HalfRelay()
+    /// From the server to the client.
+    package var downstream = HalfRelay()
+    /// Whose end or failure came first.
+    @usableFromInline package internal(set) var firstToEnd: Party?
+
+    package enum Outcome: Equatable, Sendable {
+        /// Nothing can move until an endpoint's readiness changes.
+        case waiting
+        /// There may be more to move at once.
+        case moreToMove
+        /// Both directions have ended, or both endpoints are gone: close.
+        case over
+        /// One endpoint is gone. When all that it had sent has been delivered to the other, that one is to be reset.
+        case failed(Party, delivered: Bool)
+    }
+
+    /// - Parameter client: an accepted connection. The server's endpoint is set when it is connected.
+    @inlinable
+    package init(client: consuming Descriptor) {
+        self.client = Endpoint(client, canSend: true)
+        server = Endpoint(nil, canSend: false)
+    }
+
+    /// Moves what can be moved now, in both directions.
+    @inlinable
+    package mutating func turn<S: System & ~Copyable>(
+        on system: inout S, with buffers: inout RelayBuffers
+    ) -> Outcome {
+        var more = upstream.turn(from: &client, to: &server, on: &system, with: &buffers)
+        if downstream.turn(from: &server, to: &client, on: &system, with: &buffers) { more = true }
+        if client.failure == nil, server.failure == nil {
+            if more { return .moreToMove }
+            noteFirstEnd()
+            let isOver = upstream.state.phase == .finished && downstream.state.phase == .finished
+            return isOver ? .over : .waiting
+        }
+        return fail(more: more, with: &buffers)
+    }
+
+    /// Asks a socket that reported an error for it. It may still hold bytes that came before.
+    @inlinable
+    package mutating func takeFailure<S: System & ~Copyable>(of party: Party, on system: inout S) {
+        switch party {
+        case .client: if client.failure == nil { client.failure = system.takeError(of: client.descriptor!) }
+        case .server: if server.failure == nil { server.failure = system.takeError(of: server.descriptor!) }
+        }
+    }
+
+    /// Received bytes that have not been delivered to the one endpoint that is left.
+    package var pending: Int {
+        Int(upstream.state.pending) + Int(downstream.state.pending)
+    }
+
+    /// Closes both sockets: what their kernels still hold is sent, and their ends after it.
+    @inlinable
+    package mutating func close<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
+        upstream.abandon(with: &buffers)
+        downstream.abandon(with: &buffers)
+        if let descriptor = client.descriptor.take() { system.close(descriptor) }
+        if let descriptor = server.descriptor.take() { system.close(descriptor) }
+    }
+
+    /// Resets both sockets: what their kernels still hold is thrown away.
+    @inlinable
+    package mutating func abort<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
+        upstream.abandon(with: &buffers)
+        downstream.abandon(with: &buffers)
+        if let descriptor = client.descriptor.take() { system.abort(descriptor) }
+        if let descriptor = server.descriptor.take() { system.abort(descriptor) }
+    }
+
+    @inlinable
+    mutating func noteFirstEnd() {
+        guard firstToEnd == nil else { return }
+        if upstream.state.phase != .open {
+            firstToEnd = .client
+        } else if downstream.state.phase != .open {
+            firstToEnd = .server
+        }
+    }
+
+    /// At least one endpoint has failed: what was for it is given up, what came from it goes on to the other.
+    @inlinable
+    mutating func fail(more: Bool, with buffers: inout RelayBuffers) -> Outcome {
+        if client.failure != nil { downstream.abandon(with: &buffers) }
+        if server.failure != nil { upstream.abandon(with: &buffers) }
+        if firstToEnd == nil { firstToEnd = client.failure != nil ? .client : .server }
+        if client.failure != nil, server.failure != nil { return .over }
+        if more { return .moreToMove }
+        return client.failure != nil
+            ? .failed(.client, delivered: upstream.state.isSettled)
+            : .failed(.server, delivered: downstream.state.isSettled)
+    }
+}
