@@ -5,7 +5,7 @@ import Synchronization
 package import Testing
 
 /// A program that a test started: its output read line by line, its end awaited, its life bounded by
-/// ``withProgram(_:_:softDescriptorLimit:descriptorLimit:at:_:)``.
+/// ``withProgram(_:_:)``.
 package final class RunningProgram: Sendable {
     /// How a process ended.
     package enum Exit: Equatable, Sendable {
@@ -18,8 +18,7 @@ package final class RunningProgram: Sendable {
     private let errors: LineCollector
     private let exit = Mutex<Exit?>(nil)
 
-    /// Starts `path`; nothing of this process is inherited but the environment.
-    fileprivate init(_ path: String, _ arguments: [String]) throws {
+    fileprivate init(_ command: [String]) throws {
         let (outputReader, outputWriter) = try makePipe()
         let (errorReader, errorWriter) = try makePipe()
         defer {
@@ -27,7 +26,7 @@ package final class RunningProgram: Sendable {
             Glibc.close(errorWriter)
         }
         do {
-            processID = try spawn(path, arguments, standardOutput: outputWriter, standardError: errorWriter)
+            processID = try spawn(command, standardOutput: outputWriter, standardError: errorWriter)
         } catch {
             Glibc.close(outputReader)
             Glibc.close(errorReader)
@@ -71,9 +70,15 @@ package final class RunningProgram: Sendable {
         return String(line.dropFirst(prefix.count))
     }
 
-    /// Stops reading standard output for good: the program's next line meets a closed pipe.
-    package func closeOutput() {
-        output.close()
+    /// Reads no more of standard output until ``resumeOutput()``: a program that writes on fills its pipe.
+    package func pauseOutput() { output.flow = .paused }
+
+    package func resumeOutput() { output.flow = .flowing }
+
+    /// Closes this end of standard output: what the program writes from then on meets a closed pipe.
+    package func closeOutput(at location: SourceLocation = #_sourceLocation) throws {
+        output.flow = .closed
+        _ = try waited(for: "end of the output", within: patience, at: location) { output.hasEnded ? true : nil }
     }
 
     package func signal(_ number: Int32) throws {
@@ -123,39 +128,23 @@ package final class RunningProgram: Sendable {
 
 /// Starts a program, lends it to `body`, and kills it at the end if it still runs.
 ///
-/// - Parameters:
-///   - path: an absolute path, or a name to be looked for in PATH.
-///   - softDescriptorLimit: RLIMIT_NOFILE's soft limit for it, which it may raise itself.
-///   - descriptorLimit: RLIMIT_NOFILE for it, soft and hard.
+/// - Parameter command: the program, as an absolute path or a name to be looked for in PATH, and its arguments.
 package func withProgram<Value>(
-    _ path: String,
-    _ arguments: [String],
-    softDescriptorLimit: Int? = nil,
-    descriptorLimit: Int? = nil,
+    _ command: [String],
     _ body: (RunningProgram) async throws -> Value
 ) async throws -> Value {
-    var limits = ""
-    if let descriptorLimit { limits += "ulimit -n \(descriptorLimit); " }
-    if let softDescriptorLimit { limits += "ulimit -Sn \(softDescriptorLimit); " }
-    let program =
-        if limits.isEmpty {
-            try RunningProgram(path, arguments)
-        } else {
-            try RunningProgram("sh", ["-c", limits + "exec \"$0\" \"$@\"", path] + arguments)
-        }
+    let program = try RunningProgram(command)
     defer { program.stop() }
     return try await body(program)
 }
 
 /// Runs a program to its end.
 package func runToEnd(
-    _ path: String,
-    _ arguments: [String],
-    descriptorLimit: Int? = nil,
+    _ command: [String],
     within limit: Duration = patience,
     at location: SourceLocation = #_sourceLocation
 ) async throws -> (exit: RunningProgram.Exit, output: [String], errors: [String]) {
-    try await withProgram(path, arguments, descriptorLimit: descriptorLimit) { program in
+    try await withProgram(command) { program in
         let exit = try program.waitForExit(within: limit, at: location)
         return (exit, program.outputLines, program.errorLines)
     }
@@ -163,11 +152,15 @@ package func runToEnd(
 
 /// Reads a descriptor on a thread of its own, so that the writer is never held up, and keeps its lines.
 private final class LineCollector: Sendable {
-    private struct State {
+    enum Flow {
+        case flowing, paused, closed
+    }
+
+    fileprivate struct State {
         var lines: [String] = []
         var unfinished: [UInt8] = []
         var hasEnded = false
-        var isWanted = true
+        var flow = Flow.flowing
     }
 
     private let state = Mutex(State())
@@ -177,34 +170,47 @@ private final class LineCollector: Sendable {
         Thread.detachNewThread { [self] in
             collect(from: descriptor)
             Glibc.close(descriptor)
+            state.withLock { $0.hasEnded = true }
         }
     }
 
     var lines: [String] { state.withLock { $0.lines } }
     var hasEnded: Bool { state.withLock { $0.hasEnded } }
 
-    /// Lets the reader close the descriptor after what it reads next.
-    func close() {
-        state.withLock { $0.isWanted = false }
+    var flow: Flow {
+        get { state.withLock { $0.flow } }
+        set { state.withLock { $0.flow = newValue } }
     }
 
     private func collect(from descriptor: Int32) {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        while let count = try? retried("read", { read(descriptor, &buffer, buffer.count) }), count > 0 {
-            let isWanted = state.withLock { state in
-                state.unfinished += buffer[..<count]
-                while let newline = state.unfinished.firstIndex(of: UInt8(ascii: "\n")) {
-                    state.lines.append(String(decoding: state.unfinished[..<newline], as: UTF8.self))
-                    state.unfinished.removeSubrange(...newline)
-                }
-                return state.isWanted
+        while flow != .closed {
+            var awaited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard flow == .flowing, poll(&awaited, 1, 5) > 0 else {
+                if flow == .paused { usleep(5_000) }
+                continue
             }
-            guard isWanted else { break }
+            let count = read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { break }
+            state.withLock { $0.take(buffer[..<count]) }
         }
-        state.withLock { state in
-            if !state.unfinished.isEmpty { state.lines.append(String(decoding: state.unfinished, as: UTF8.self)) }
-            state.hasEnded = true
-        }
+        state.withLock { $0.takeUnfinished() }
+    }
+}
+
+extension LineCollector.State {
+    fileprivate mutating func take(_ bytes: ArraySlice<UInt8>) {
+        unfinished += bytes
+        guard let lastNewline = unfinished.lastIndex(of: UInt8(ascii: "\n")) else { return }
+        lines += unfinished[..<lastNewline].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+        unfinished.removeSubrange(...lastNewline)
+    }
+
+    /// A last line without its newline is a line too.
+    fileprivate mutating func takeUnfinished() {
+        if !unfinished.isEmpty { lines.append(String(decoding: unfinished, as: UTF8.self)) }
+        unfinished = []
     }
 }
 
@@ -215,8 +221,7 @@ private func makePipe() throws -> (reader: Int32, writer: Int32) {
 }
 
 private func spawn(
-    _ path: String,
-    _ arguments: [String],
+    _ command: [String],
     standardOutput: Int32,
     standardError: Int32
 ) throws -> Int32 {
@@ -238,11 +243,11 @@ private func spawn(
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-    var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
+    var words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
     words.append(nil)
     defer { for word in words { free(word) } }
     var processID: Int32 = 0
-    let code = posix_spawnp(&processID, path, &actions, &attributes, words, environ)
-    guard code == 0 else { throw SystemFailure("posix_spawn \(path)", code: code) }
+    let code = posix_spawnp(&processID, command[0], &actions, &attributes, words, environ)
+    guard code == 0 else { throw SystemFailure("posix_spawn \(command[0])", code: code) }
     return processID
 }

@@ -1,0 +1,161 @@
+import Support
+import Testing
+
+@Suite("Every way a connection to the upstream can fail", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct ConnectTests {
+    @Test(
+        "A refused upstream ends the client at once, and the next one is served when the server is back",
+        arguments: [1, 2]
+    )
+    func refused(threads: Int) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--threads", "\(threads)"], metrics: true) { proxy in
+            upstream.close()
+            let before = try proxy.process.descriptorCount
+            for _ in 0..<20 {
+                #expect(try proxy.connect().receiveRest().bytes.isEmpty)
+            }
+            // One that has sent something is ended just as well.
+            let talker = try proxy.connect()
+            _ = try? talker.send("hello")
+            #expect(try talker.receiveRest().bytes.isEmpty)
+            try await proxy.process.returns(toDescriptors: before)
+
+            let again = try TestListener(on: upstream.address)
+            try RelayedPair(through: proxy, to: again).exchange()
+            try await eventually("closed connections in the metrics") {
+                try proxy.readMetrics().value("connections_active") == 0
+            }
+            #expect(try proxy.readMetrics().value("connections_total") == 22)
+        }
+    }
+
+    @Test("An upstream that does not answer ends the client after the time-out")
+    func timeout() async throws {
+        let full = try FullListener()
+        try await withProxy(to: full.listener, ["--connect-timeout", "300ms"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            let client = try proxy.connect()
+            #expect(try client.receiveRest().bytes.isEmpty)
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test("A client that is gone during the connect leaves nothing behind")
+    func clientGone() async throws {
+        let full = try FullListener()
+        try await withProxy(to: full.listener, ["--connect-timeout", "10m"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            var clients: [TestSocket] = []
+            for _ in 0..<10 { clients.append(try proxy.connect()) }
+            try await eventually("ten connects under way") { try proxy.process.descriptorCount >= before + 20 }
+            for client in clients { try client.reset() }
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test("A client that sent its all and a FIN during the connect is served when the server answers")
+    func finDuringConnect() async throws {
+        let full = try FullListener()
+        try await withProxy(to: full.listener, ["--connect-timeout", "10m"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            let client = try proxy.connect()
+            try client.send("request")
+            try client.finish()
+            try await eventually("connect under way") { try proxy.process.descriptorCount == before + 2 }
+            // Now there is room; the kernel's next SYN, a second or three after the first, gets through.
+            try full.makeRoom()
+            let server = try full.listener.accept()
+            #expect(try server.receiveRest() == .init(bytes: Array("request".utf8), end: .fin))
+            try server.send("answer")
+            server.close()
+            #expect(try client.receiveRest() == .init(bytes: Array("answer".utf8), end: .fin))
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test("An unknown host gets one clear line and an exit code")
+    func unknownHost() async throws {
+        let (exit, _, errors) = try await runMonkey([
+            "proxy", "127.0.0.1:0", "no-such-host.invalid:80", "--metrics", "off",
+        ])
+        #expect(exit == .code(1))
+        #expect(errors.count == 1)
+        #expect(errors.first?.hasPrefix("Error: ") == true)
+        #expect(errors.first?.contains("no-such-host.invalid") == true)
+    }
+
+    @Test("A host name is resolved")
+    func hostName() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: "localhost:\(upstream.port)") { proxy in
+            try RelayedPair(through: proxy, to: upstream).exchange()
+        }
+    }
+
+    @Test(
+        "Every address a name gives is tried in turn",
+        .enabled("needs leave to give the proxy an /etc/hosts of its own (unshare)") { await OwnHosts.isPossible },
+        arguments: ["127.0.0.1", "127.0.0.3", "::1"]
+    )
+    func severalAddresses(serving host: String) async throws {
+        // One port of which only one address is listened on.
+        let upstream = try TestListener(on: .ip(host, port: 0))
+        try await withScratchFolder { folder in
+            let hosts = try OwnHosts(
+                in: folder,
+                names: ["127.0.0.2", "::1", "127.0.0.3", "127.0.0.1"].map { ($0, "many.test") }
+            )
+            try await withProxy(to: "many.test:\(upstream.port)", under: hosts.wrapper) { proxy in
+                for _ in 0..<8 { try RelayedPair(through: proxy, to: upstream).exchange() }
+                upstream.close()
+                #expect(try proxy.connect().receiveRest().bytes.isEmpty)
+            }
+        }
+    }
+
+    @Test(
+        "An address that does not answer is left for the next one",
+        .enabled("needs leave to give the proxy an /etc/hosts of its own (unshare)") { await OwnHosts.isPossible }
+    )
+    func silentAddress() async throws {
+        // Whatever the order, one of the two is silent, and in one of the two runs it is the first.
+        for (silent, serving) in [("127.0.0.2", "127.0.0.3"), ("127.0.0.3", "127.0.0.2")] {
+            let full = try FullListener(on: .ip(silent, port: 0))
+            let upstream = try TestListener(on: .ip(serving, port: full.listener.port))
+            try await withScratchFolder { folder in
+                let hosts = try OwnHosts(in: folder, names: [(silent, "two.test"), (serving, "two.test")])
+                let options = ["--connect-timeout", "500ms"]
+                try await withProxy(to: "two.test:\(upstream.port)", options, under: hosts.wrapper) { proxy in
+                    try RelayedPair(through: proxy, to: upstream).exchange()
+                }
+            }
+        }
+    }
+
+    @Test("--source is where the server sees the connections come from")
+    func source() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--source", "127.0.0.2"]) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            guard case .ip("127.0.0.2", _) = try pair.server.peerAddress else {
+                throw Unexpected("comes from \(try pair.server.peerAddress)", at: #_sourceLocation)
+            }
+            try pair.exchange()
+        }
+    }
+
+    @Test("Several sources are all used")
+    func severalSources() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--source", "127.0.0.2", "--source", "127.0.0.3"]) { proxy in
+            var hosts: Set<String> = []
+            for _ in 0..<32 {
+                let pair = try RelayedPair(through: proxy, to: upstream)
+                if case .ip(let host, _) = try pair.server.peerAddress { hosts.insert(host) }
+                try pair.exchange()
+            }
+            #expect(hosts == ["127.0.0.2", "127.0.0.3"])
+        }
+    }
+}

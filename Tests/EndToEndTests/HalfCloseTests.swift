@@ -1,0 +1,77 @@
+import Support
+import Testing
+
+private let megabyte = 1 << 20
+
+@Suite("The two directions end independently", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct HalfCloseTests {
+    @Test("A FIN passes as a FIN, and bytes still flow the other way", arguments: Direction.allCases)
+    func halfClose(_ direction: Direction) async throws {
+        let pattern = Pattern(seed: 11)
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.sender(direction).send("the end")
+            try pair.sender(direction).finish()
+            #expect(try pair.receiver(direction).receiveRest() == .init(bytes: Array("the end".utf8), end: .fin))
+
+            let back = direction.other
+            async let sending: Void = {
+                try pair.sender(back).send(pattern, count: 8 * megabyte)
+                try pair.sender(back).finish()
+            }()
+            let received = try pair.receiver(back).receiveRest(of: pattern)
+            #expect(received == (8 * megabyte, .fin))
+            try await sending
+        }
+    }
+
+    @Test("A half-closed connection may rest and go on", arguments: Direction.allCases)
+    func restAfterHalfClose(_ direction: Direction) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.sender(direction).finish()
+            #expect(try pair.receiver(direction).receiveRest() == .init(bytes: [], end: .fin))
+            let back = direction.other
+            for round in 0..<20 {
+                try pair.sender(back).send("round \(round);")
+                try pair.receiver(back).receive("round \(round);")
+            }
+            try pair.sender(back).finish()
+            #expect(try pair.receiver(back).receiveRest() == .init(bytes: [], end: .fin))
+        }
+    }
+
+    @Test("The FIN comes after the last byte, however late the reader", arguments: Direction.allCases)
+    func finAfterLastByte(_ direction: Direction) async throws {
+        let pattern = Pattern(seed: 12)
+        let upstream = try TestListener(receiveBuffer: 8192)
+        try await withProxy(to: upstream) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
+            let sender = pair.sender(direction)
+            let sent = try await sendUntilStuck([sender], pattern)[0]
+            try sender.finish()
+            let received = try pair.receiver(direction).receiveRest(of: pattern)
+            #expect(received == (sent, .fin))
+        }
+    }
+
+    @Test("Both sides may end at the same moment")
+    func bothAtOnce() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            let before = try proxy.process.descriptorCount
+            for _ in 0..<50 {
+                let pair = try RelayedPair(through: proxy, to: upstream)
+                try pair.client.send("a")
+                try pair.server.send("b")
+                try pair.client.finish()
+                try pair.server.finish()
+                #expect(try pair.client.receiveRest() == .init(bytes: Array("b".utf8), end: .fin))
+                #expect(try pair.server.receiveRest() == .init(bytes: Array("a".utf8), end: .fin))
+            }
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+}

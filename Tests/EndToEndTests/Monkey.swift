@@ -1,0 +1,158 @@
+import Foundation
+import Support
+import Testing
+
+/// The executable under test: MONKEY in the environment, or what SwiftPM has built beside the test bundle.
+let monkeyPath: String = {
+    if let path = ProcessInfo.processInfo.environment["MONKEY"] { return path }
+    let bundle =
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("monkey").path
+}()
+
+/// A `monkey proxy` that listens.
+struct RunningProxy: Sendable {
+    let program: RunningProgram
+    let address: TestAddress
+    /// What it says it forwards to.
+    let upstream: String
+    /// Nil with `--metrics off`.
+    let metrics: TestAddress?
+
+    var process: ProcessView { ProcessView(program.processID) }
+
+    func connect(
+        receiveBuffer: Int32? = nil,
+        at location: SourceLocation = #_sourceLocation
+    ) throws -> TestSocket {
+        try .connect(to: address, receiveBuffer: receiveBuffer, at: location)
+    }
+
+    func get(_ path: String, method: String = "GET", at location: SourceLocation = #_sourceLocation) throws
+        -> HTTPResponse
+    {
+        try httpGet(path, from: #require(metrics, sourceLocation: location), method: method, at: location)
+    }
+
+    func readMetrics(at location: SourceLocation = #_sourceLocation) throws -> MetricsText {
+        try MetricsText(get("/metrics", at: location).body)
+    }
+
+    /// Asks it to end and waits for that.
+    func end(
+        with signal: Int32 = SIGTERM,
+        at location: SourceLocation = #_sourceLocation
+    ) throws {
+        try program.signal(signal)
+        let exit = try program.waitForExit(at: location)
+        #expect(exit == .code(0), sourceLocation: location)
+    }
+}
+
+/// Starts `monkey proxy` on a port of the system's choice and lends it to `body`; it is killed afterwards if it still
+/// runs.
+///
+/// - Parameters:
+///   - metrics: whether it has its HTTP endpoint, on a port of the system's choice too.
+///   - wrapper: a command that becomes the one it is given, as `prlimit` does.
+func withProxy<Value>(
+    on listen: TestAddress = .loopback,
+    to upstream: String,
+    _ options: [String] = [],
+    metrics: Bool = false,
+    under wrapper: [String] = [],
+    at location: SourceLocation = #_sourceLocation,
+    _ body: (RunningProxy) async throws -> Value
+) async throws -> Value {
+    let command = [monkeyPath, "proxy", "\(listen)", upstream, "--metrics", metrics ? "127.0.0.1:0" : "off"] + options
+    return try await withProgram(wrapper + command) { program in
+        let address = try program.output(after: "Proxy listening on ", at: location)
+        let upstream = try program.output(after: "Forwarding to ", at: location)
+        var endpoint: TestAddress?
+        if metrics {
+            let url = try program.output(after: "Metrics on http://", at: location)
+            endpoint = try #require(TestAddress(url.replacing("/metrics", with: "")), sourceLocation: location)
+        }
+        let proxy = try RunningProxy(
+            program: program,
+            address: #require(TestAddress(address), sourceLocation: location),
+            upstream: upstream,
+            metrics: endpoint
+        )
+        return try await body(proxy)
+    }
+}
+
+/// As the other ``withProxy(on:to:_:metrics:under:at:_:)``, in front of a listener.
+func withProxy<Value>(
+    on listen: TestAddress = .loopback,
+    to upstream: TestListener,
+    _ options: [String] = [],
+    metrics: Bool = false,
+    under wrapper: [String] = [],
+    at location: SourceLocation = #_sourceLocation,
+    _ body: (RunningProxy) async throws -> Value
+) async throws -> Value {
+    try await withProxy(
+        on: listen,
+        to: "\(upstream.address)",
+        options,
+        metrics: metrics,
+        under: wrapper,
+        at: location,
+        body
+    )
+}
+
+/// Runs `monkey` to an end that is to come by itself.
+func runMonkey(
+    _ arguments: [String],
+    under wrapper: [String] = [],
+    at location: SourceLocation = #_sourceLocation
+) async throws -> (exit: RunningProgram.Exit, output: [String], errors: [String]) {
+    try await runToEnd(wrapper + [monkeyPath] + arguments, at: location)
+}
+
+/// The wrapper that sets RLIMIT_NOFILE, hard and soft alike unless a lower soft limit is given.
+func descriptorLimit(_ hard: Int, soft: Int? = nil) -> [String] {
+    ["prlimit", "--nofile=\(soft ?? hard):\(hard)"]
+}
+
+/// The two ends of one relayed connection.
+struct RelayedPair: Sendable {
+    let client: TestSocket
+    let server: TestSocket
+
+    /// Connects through the proxy and accepts behind it. No other connection may be on its way meanwhile.
+    init(
+        through proxy: RunningProxy,
+        to upstream: TestListener,
+        clientReceiveBuffer: Int32? = nil,
+        at location: SourceLocation = #_sourceLocation
+    ) throws {
+        client = try proxy.connect(receiveBuffer: clientReceiveBuffer, at: location)
+        server = try upstream.accept(at: location)
+    }
+
+    /// The end that sends in a direction.
+    func sender(_ direction: Direction) -> TestSocket { direction == .upstream ? client : server }
+
+    /// The end that receives in a direction.
+    func receiver(_ direction: Direction) -> TestSocket { direction == .upstream ? server : client }
+
+    /// Sends a few bytes each way and sees them arrive.
+    func exchange(at location: SourceLocation = #_sourceLocation) throws {
+        try client.send("ping", at: location)
+        try server.receive("ping", at: location)
+        try server.send("pong", at: location)
+        try client.receive("pong", at: location)
+    }
+}
+
+/// Upstream is client to server, downstream server to client.
+enum Direction: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case upstream, downstream
+
+    var other: Direction { self == .upstream ? .downstream : .upstream }
+    var testDescription: String { rawValue }
+}

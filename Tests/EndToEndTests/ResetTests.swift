@@ -1,0 +1,117 @@
+import Support
+import Testing
+
+private let megabyte = 1 << 20
+
+@Suite(
+    "A reset passes as a reset, after what was received before it",
+    .ownThreads,
+    .serialized,
+    .timeLimit(.minutes(2))
+)
+struct ResetTests {
+    @Test("On a connection at rest", arguments: Direction.allCases)
+    func atRest(_ direction: Direction) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            let before = try proxy.process.descriptorCount
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.exchange()
+            try pair.sender(direction).reset()
+            #expect(try pair.receiver(direction).receiveRest() == .init(bytes: [], end: .reset))
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test(
+        "With bytes in flight and a reader that comes late: all of them arrive first",
+        arguments: Direction.allCases,
+        [1, 2]
+    )
+    func inFlight(_ direction: Direction, threads: Int) async throws {
+        let pattern = Pattern(seed: 21)
+        let upstream = try TestListener(receiveBuffer: 8192)
+        try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
+            let sender = pair.sender(direction)
+            // A quarter of a megabyte is more than the reader's window and less than what the sender's and the proxy's
+            // kernels hold, so all of it is on its way, and none was read, when the reset comes.
+            try sender.send(pattern, count: megabyte / 4)
+            try await eventually("arrival at the proxy's kernel") { try sender.unacknowledged == 0 }
+            try sender.reset()
+            let received = try pair.receiver(direction).receiveRest(of: pattern)
+            #expect(received == (megabyte / 4, .reset))
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test("With the reader at work", arguments: Direction.allCases)
+    func whileReading(_ direction: Direction) async throws {
+        let pattern = Pattern(seed: 22)
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            let sender = pair.sender(direction)
+            async let received = pair.receiver(direction).receiveRest(of: pattern)
+            try sender.send(pattern, count: 4 * megabyte)
+            try await eventually("arrival at the proxy's kernel") { try sender.unacknowledged == 0 }
+            try sender.reset()
+            #expect(try await received == (4 * megabyte, .reset))
+        }
+    }
+
+    @Test("After a half-close the other way", arguments: Direction.allCases)
+    func afterHalfClose(_ direction: Direction) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.receiver(direction).finish()
+            #expect(try pair.sender(direction).receiveRest() == .init(bytes: [], end: .fin))
+            try pair.sender(direction).send("more")
+            try pair.receiver(direction).receive("more")
+            try pair.sender(direction).reset()
+            #expect(try pair.receiver(direction).receiveRest() == .init(bytes: [], end: .reset))
+        }
+    }
+
+    @Test("After its own half-close", arguments: Direction.allCases)
+    func afterOwnHalfClose(_ direction: Direction) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            let before = try proxy.process.descriptorCount
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            let leaver = pair.sender(direction)
+            let other = pair.receiver(direction)
+            try leaver.send("last")
+            try leaver.finish()
+            try other.receive("last")
+            #expect(try other.receive(upTo: 1).isEmpty)
+            try leaver.reset()
+            // Its stream had ended well; what it no longer takes is what the other side hears of.
+            try await eventually("reset when the other side sends") {
+                do {
+                    return try other.sendWithoutWaiting([0]) == 0
+                } catch let failure as SystemFailure {
+                    return failure.isEndOfConnection
+                }
+            }
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test("A reader that stalls for ever does not keep a reset connection for ever", arguments: Direction.allCases)
+    func stalledReader(_ direction: Direction) async throws {
+        let pattern = Pattern(seed: 23)
+        let upstream = try TestListener(receiveBuffer: 8192)
+        try await withProxy(to: upstream) { proxy in
+            let before = try proxy.process.descriptorCount
+            let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
+            _ = try await sendUntilStuck([pair.sender(direction)], pattern)
+            try pair.sender(direction).reset()
+            // The named deadline for the send queue to empty ends it, though the receiver stays.
+            try await proxy.process.returns(toDescriptors: before, within: .seconds(60))
+            _ = try pair.receiver(direction).descriptor
+        }
+    }
+}
