@@ -1,0 +1,41 @@
+// Loaded into a program by LD_PRELOAD: counts what its send() and recv() moved, and how many sockets it connected, and
+// writes the three sums to the file named by COUNT_SOCKET_BYTES when the program ends. The kernel's own return values
+// are the only account of a client's bytes that owes nothing to the proxy, and this costs nothing, where strace slows
+// pgbench to a quarter. It sees calls made through the dynamic linker, which is how libpq makes its own.
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static atomic_llong sent, received, connected;
+
+ssize_t send(int descriptor, const void *bytes, size_t count, int flags) {
+    ssize_t (*real)(int, const void *, size_t, int) = dlsym(RTLD_NEXT, "send");
+    ssize_t n = real(descriptor, bytes, count, flags);
+    if (n > 0) atomic_fetch_add(&sent, n);
+    return n;
+}
+
+ssize_t recv(int descriptor, void *bytes, size_t count, int flags) {
+    ssize_t (*real)(int, void *, size_t, int) = dlsym(RTLD_NEXT, "recv");
+    ssize_t n = real(descriptor, bytes, count, flags);
+    if (n > 0 && !(flags & MSG_PEEK)) atomic_fetch_add(&received, n);
+    return n;
+}
+
+int connect(int descriptor, const struct sockaddr *address, socklen_t length) {
+    int (*real)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+    if (address->sa_family == AF_INET) atomic_fetch_add(&connected, 1);
+    return real(descriptor, address, length);
+}
+
+__attribute__((destructor)) static void report(void) {
+    const char *path = getenv("COUNT_SOCKET_BYTES");
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (!file) return;
+    fprintf(file, "%lld %lld %lld\n", (long long)sent, (long long)received, (long long)connected);
+    fclose(file);
+}

@@ -1,0 +1,124 @@
+"""`monkey proxy` as a process under test, and its /metrics."""
+
+import json
+import re
+import signal
+import urllib.request
+
+from harness import MONKEY, Failure, end, free_port, require, wait_until
+
+SETTLE_SECONDS = 15  # from the last byte of a load to counts that no longer move
+HTTP_SECONDS = 10
+
+SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as answer:
+        return answer.read().decode()
+
+
+def answers(request):
+    try:
+        return bool(request())
+    except OSError:  # urllib's own errors are among them
+        return False
+
+
+def parse(text):
+    """Prometheus text as {series: value}."""
+    samples = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            match = SAMPLE.match(line)
+            require(match, f"/metrics has a line that is no sample: {line[:80]!r}")
+            samples[series(match[1], dict(LABEL.findall(match[2] or "")))] = float(match[3])
+    return samples
+
+
+def series(name, labels):
+    """A name for a series that does not depend on the order its labels are written in."""
+    return name + ("".join(f'{{{label}="{labels[label]}"}}' for label in sorted(labels)))
+
+
+class Counts:
+    """The four figures an operator asks for first."""
+
+    def __init__(self, samples):
+        for name in ("connections_active", "connections_total", "bytes_upstream", "bytes_downstream"):
+            require(name in samples, f"/metrics has no unlabelled series {name}")
+            setattr(self, name, int(samples[name]))
+
+    def __sub__(self, earlier):
+        """What was counted between two readings. connections_active stays what it is now."""
+        difference = object.__new__(Counts)
+        difference.connections_active = self.connections_active
+        for name in ("connections_total", "bytes_upstream", "bytes_downstream"):
+            setattr(difference, name, getattr(self, name) - getattr(earlier, name))
+        return difference
+
+    def __eq__(self, other):
+        return vars(self) == vars(other)
+
+    def __str__(self):
+        return f"{self.connections_total:,} connections, {self.bytes_upstream:,} B up, {self.bytes_downstream:,} B down"
+
+
+class Proxy:
+    """A running `monkey proxy` in front of a port of this machine."""
+
+    def __init__(self, room, upstream_port, *options):
+        require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
+        self.port = free_port()
+        self.metrics_address = f"127.0.0.1:{free_port()}"
+        self.room = room
+        self.process = room.start(
+            [MONKEY, "proxy", f"127.0.0.1:{self.port}", f"127.0.0.1:{upstream_port}"]
+            + ["--metrics", self.metrics_address, *options]
+        )
+        # Not by connecting to the proxy's own port: that would be a connection to account for.
+        room.wait_for(self.process, MONKEY.name, lambda: answers(lambda: get(f"http://{self.metrics_address}/readyz")))
+
+    def text(self):
+        return get(f"http://{self.metrics_address}/metrics")
+
+    def counts(self):
+        return Counts(parse(self.text()))
+
+    def settled(self, connections):
+        """The counts once every connection is closed and at least so many have been seen: a load generator may be gone
+        before the proxy has accepted its last connection, and nothing is active then either."""
+        last = None
+
+        def closed():
+            nonlocal last
+            last = self.counts()
+            return last.connections_active == 0 and last.connections_total >= connections
+
+        try:
+            wait_until("the counts to settle", closed, SETTLE_SECONDS)
+        except Failure:
+            raise Failure(
+                f"/metrics did not come to rest with {connections:,} connections seen within {SETTLE_SECONDS} s:"
+                f" {last.connections_active:,} active, {last}"
+            ) from None
+        return last
+
+    def require_same_in_json(self):
+        """The JSON form has the same four figures, first and in this order."""
+        counts = self.counts()
+        figures = json.loads(get(f"http://{self.metrics_address}/metrics?format=json"))
+        wanted = {
+            "active_connections": counts.connections_active,
+            "total_connections": counts.connections_total,
+            "bytes_upstream": counts.bytes_upstream,
+            "bytes_downstream": counts.bytes_downstream,
+        }
+        first = dict(list(figures.items())[:4])
+        require(list(first.items()) == list(wanted.items()), f"?format=json begins with {first}, /metrics: {wanted}")
+
+    def stop(self):
+        """With nothing left to drain, SIGTERM ends it at once, and successfully."""
+        status = end(self.process, signal.SIGTERM)
+        require(status == 0, f"after SIGTERM monkey ended with {status}, not 0")

@@ -1,0 +1,265 @@
+"""curl and wrk to a real nginx."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+
+from harness import (
+    HERE,
+    LOAD_SECONDS,
+    Room,
+    free_port,
+    program,
+    require,
+    require_between,
+    require_equal,
+    run,
+    wait_until,
+)
+from proxy import Proxy, answers, get
+
+DOWNLOAD_BYTES = 1 << 30
+UPLOAD_BYTES = 256 << 20
+PIECE_BYTES = 1 << 20
+
+WRK_SECONDS = 5
+WRK_CONNECTIONS = 64
+WRK_TRIAL = 1
+PAGE_BYTES = 1024
+
+
+def curl():
+    """A file of 1 GiB comes down and one of 256 MiB goes up, and both arrive as they were.
+
+    Bytes are exact: curl reads its answer to the end before it closes, so what nginx wrote ($bytes_sent), what the
+    proxy passed on and what curl read (size_header and size_download) are one figure. A static file has its length in
+    the header and is not chunked, so nothing of the body is framing. Upwards curl counts its header (size_request) and
+    its body (size_upload); nginx counts both in $request_length.
+    """
+    with Room() as room:
+        server = Nginx(room)
+        proxy = Proxy(room, server.port)
+
+        sent_hash = write_random(server.files / "large", DOWNLOAD_BYTES)
+        down, received_hash = hashed_download(f"http://127.0.0.1:{proxy.port}/large")
+        require(down["size_download"] == DOWNLOAD_BYTES, f"curl read {down['size_download']:,} B of {DOWNLOAD_BYTES:,}")
+        require(received_hash == sent_hash, "the file of 1 GiB came out of the proxy with another SHA-256")
+        at_start = check(proxy, server, None, down, server.requests())
+
+        original = room.path / "original"
+        sent_hash = write_random(original, UPLOAD_BYTES)
+        address = f"http://127.0.0.1:{proxy.port}/uploaded/file"
+        done = run([program("curl", "curl"), *CURL_OPTIONS, "--upload-file", original, address])
+        require(sha256(server.files / "uploaded/file") == sent_hash, "the file sent up arrived with another SHA-256")
+        counts = check(proxy, server, at_start, json.loads(done.stdout), server.requests()[1:])
+        proxy.stop()
+        return f"1 GiB down, 256 MiB up, same SHA-256; {counts}, exact"
+
+
+def check(proxy, server, before, curl_says, nginx_says):
+    counts = proxy.settled(curl_says["num_connects"] + (before.connections_total if before else 0))
+    added = counts - before if before else counts
+    require_equal("connections", added.connections_total, "curl", curl_says["num_connects"])
+    sent = curl_says["size_request"] + curl_says["size_upload"]
+    received = curl_says["size_header"] + curl_says["size_download"]
+    require_equal("bytes upstream", added.bytes_upstream, "curl sent", sent)
+    require_equal("bytes downstream", added.bytes_downstream, "curl received", received)
+    require(len(nginx_says) == 1, f"nginx logged {len(nginx_says)} requests where curl made one")
+    require_equal("bytes upstream", added.bytes_upstream, "nginx received", nginx_says[0].received)
+    require_equal("bytes downstream", added.bytes_downstream, "nginx sent", nginx_says[0].sent)
+    return counts
+
+
+def wrk():
+    """Sixty-four connections kept alive, as many requests as go through in five seconds, and none fails.
+
+    Connections are exact: wrk first tries the address with one that carries nothing, then makes its 64; nginx closes
+    none of its own accord here, so wrk makes no more; and nginx counts what it accepts.
+    Bytes are held between two counts, because wrk stops in the middle: on each connection the request under way is
+    given up. Downwards wrk has read at least the bytes it reports, and the proxy can have passed on no more than nginx
+    wrote; upwards nginx has read the whole of each request it logged, and a connection can have one more under way.
+    Requests are all alike and each is sent by one write that loopback takes whole, so the sum is also a multiple of
+    one request's length, and an answer that was given up is at most one for each connection.
+    """
+    with Room() as room:
+        server = Nginx(room)
+        proxy = Proxy(room, server.port)
+        loaded = run_wrk(proxy)
+
+        counts = proxy.settled(WRK_TRIAL + WRK_CONNECTIONS)
+        require_equal("connections", counts.connections_total, "wrk", WRK_TRIAL + WRK_CONNECTIONS)
+        require_equal("connections", counts.connections_total, "nginx", server.connections_accepted())
+        requests = check_requests(server, counts, loaded)
+        proxy.stop()
+        return f"{requests:,} requests on {WRK_CONNECTIONS} connections, 0 errors; {counts}, within one request each"
+
+
+def wrk_reconnecting():
+    """A connection for each request, and every answer comes whole although its end is the end of the connection.
+
+    The bounds are those of `wrk`, and hold for connections too: one under way when wrk stops is counted by the proxy,
+    and nginx may not come to see it; each connection that nginx saw the proxy counted.
+    """
+    with Room() as room:
+        server = Nginx(room)
+        proxy = Proxy(room, server.port)
+        loaded = run_wrk(proxy, "--header", "Connection: close")
+
+        counts = proxy.settled(WRK_TRIAL + loaded["requests"])
+        accepted = server.connections_accepted()
+        require_between("connections", accepted, counts.connections_total, accepted + WRK_CONNECTIONS)
+        requests = check_requests(server, counts, loaded)
+        most = WRK_TRIAL + requests + WRK_CONNECTIONS
+        require_between("connections", WRK_TRIAL + requests, counts.connections_total, most)
+        proxy.stop()
+        return f"{requests:,} requests on as many connections, 0 errors; {counts}, within {WRK_CONNECTIONS} requests"
+
+
+def run_wrk(proxy, *options):
+    done = run(
+        [program("wrk", "wrk"), "--threads=2", f"--connections={WRK_CONNECTIONS}", f"--duration={WRK_SECONDS}s"]
+        + ["--script", HERE / "report.lua", *options, f"http://127.0.0.1:{proxy.port}/page"]
+    )
+    match = re.search(r"^interop (\{.*\})$", done.stdout, re.MULTILINE)
+    require(match, "wrk printed no summary")
+    summary = json.loads(match[1])
+    errors = {name: count for name, count in summary["errors"].items() if count}
+    require(not errors, f"wrk met errors: {errors}")
+    require(summary["requests"] > 0, "wrk completed no request")
+    return summary
+
+
+def check_requests(server, counts, loaded):
+    """Holds the bytes between what wrk and what nginx say, as `wrk` argues; returns the number of whole requests."""
+    logged = server.requests()
+    one_request, one_answer = logged[0].received, logged[0].sent
+    read_by_nginx = sum(request.received for request in logged)
+    sent_by_nginx = sum(request.sent for request in logged)
+    given_up = WRK_CONNECTIONS
+
+    require_between("requests nginx logged", loaded["requests"], len(logged), loaded["requests"] + given_up)
+    require(counts.bytes_upstream % one_request == 0, f"{counts.bytes_upstream:,} B up is not whole requests")
+    require_between("bytes upstream", read_by_nginx, counts.bytes_upstream, read_by_nginx + given_up * one_request)
+    require_between(
+        "bytes upstream",
+        loaded["requests"] * one_request,
+        counts.bytes_upstream,
+        (loaded["requests"] + given_up) * one_request,
+    )
+    require_between("bytes downstream", loaded["bytes"], counts.bytes_downstream, sent_by_nginx)
+    require_between(
+        "bytes downstream", loaded["requests"] * one_answer, counts.bytes_downstream, len(logged) * one_answer
+    )
+    return loaded["requests"]
+
+
+def write_random(path, size):
+    """Fills a file with bytes that nowhere repeat, so that any two that changed places would show. Gives the hash."""
+    digest = hashlib.sha256()
+    with open(path, "wb") as file:
+        for _ in range(size // PIECE_BYTES):
+            piece = os.urandom(PIECE_BYTES)
+            digest.update(piece)
+            file.write(piece)
+    path.chmod(0o644)
+    return digest.hexdigest()
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+CURL_OPTIONS = ["--silent", "--show-error", "--fail", "--max-time", str(LOAD_SECONDS), "--write-out", "%{json}"]
+
+
+def hashed_download(address):
+    """Hashes while curl reads, so that nothing of the 1 GiB is written a second time."""
+    with subprocess.Popen(
+        [program("curl", "curl"), *CURL_OPTIONS, "--write-out", "%{stderr}%{json}", address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        digest = hashlib.sha256()
+        while piece := process.stdout.read(PIECE_BYTES):
+            digest.update(piece)
+        said = process.stderr.read().decode()
+    require(process.returncode == 0, f"curl ended with {process.returncode}: {said[-300:]}")
+    return json.loads(said), digest.hexdigest()
+
+
+class LoggedRequest:
+    def __init__(self, line):
+        self.status, self.received, self.sent = map(int, line.split())
+
+
+class Nginx:
+    """A server with the files of its room, that logs for each request what it read and what it wrote."""
+
+    CONFIGURATION = """
+        daemon off;
+        worker_processes 2;
+        pid {room}/nginx.pid;
+        error_log stderr;
+        events {{ worker_connections 1024; }}
+        http {{
+            log_format counted "$status $request_length $bytes_sent";
+            access_log {room}/requests.log counted;
+            client_body_temp_path {room}/temporary;
+            proxy_temp_path {room}/temporary;
+            fastcgi_temp_path {room}/temporary;
+            uwsgi_temp_path {room}/temporary;
+            scgi_temp_path {room}/temporary;
+            sendfile on;
+            tcp_nopush on;
+            client_max_body_size 0;
+            keepalive_requests 100000000;
+            server {{
+                listen 127.0.0.1:{port};
+                root {room}/files;
+                location /uploaded/ {{ dav_methods PUT; create_full_put_path on; }}
+            }}
+            server {{
+                listen 127.0.0.1:{status_port};
+                access_log off;
+                location / {{ stub_status; }}
+            }}
+        }}
+    """
+
+    def __init__(self, room):
+        self.room = room
+        self.port = free_port()
+        self.status_port = free_port()
+        self.asked = 0
+        nginx = program("nginx", "nginx")
+        self.files = room.path / "files"
+        self.files.mkdir()
+        (self.files / "page").write_bytes(os.urandom(PAGE_BYTES))
+        configuration = room.path / "nginx.conf"
+        configuration.write_text(
+            self.CONFIGURATION.format(room=room.path, port=self.port, status_port=self.status_port)
+        )
+        room.give_away(self.files)
+        process = room.start([nginx, "-p", room.path, "-e", "stderr", "-c", configuration], **room.as_unprivileged())
+        # Not by connecting to the port the proxy will use: that would be a connection nobody accounts for.
+        room.wait_for(process, "nginx", lambda: answers(self.status))
+
+    def status(self):
+        status = get(f"http://127.0.0.1:{self.status_port}/")
+        self.asked += 1
+        return status
+
+    def connections_accepted(self):
+        """Connections nginx has accepted, less those to its status page."""
+        accepts = int(self.status().splitlines()[2].split()[0])
+        return accepts - self.asked
+
+    def requests(self):
+        """What nginx has logged, once it has ended every connection but the one that asks: a request is logged at its
+        end, and one that was given up when its connection is closed."""
+        wait_until("nginx to close its connections", lambda: self.status().startswith("Active connections: 1 "))
+        log = (self.room.path / "requests.log").read_text()
+        return [LoggedRequest(line) for line in log.splitlines()]

@@ -1,0 +1,120 @@
+"""pgbench to a real PostgreSQL."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+from harness import HERE, Room, free_port, program, require, require_equal, run, wait_until
+from proxy import Proxy
+
+CLIENTS = 8
+SECONDS = 8
+SCALE = 5  # 500,000 accounts: about 50 MB go up while the tables are filled
+
+
+def pgbench():
+    """Tables filled through the proxy, then eight clients at once, and no transaction fails.
+
+    Bytes are exact: pgbench's own send() and recv() are counted inside it. It says Terminate and closes only after it
+    has read the answer to its last query, so all it sent reaches the server's kernel, and all the server sent reaches
+    pgbench's: neither direction has a byte that one side counts and the other does not.
+    Connections are exact: PostgreSQL logs each one it accepts and each one that ends.
+    """
+    with Room() as room:
+        server = PostgreSQL(room)
+        proxy = Proxy(room, server.port)
+
+        filled = counted_pgbench(room, proxy, "--initialize", f"--scale={SCALE}")
+        at_start = check(proxy, server, None, filled)
+
+        loaded = counted_pgbench(room, proxy, f"--client={CLIENTS}", "--jobs=2", f"--time={SECONDS}")
+        check(proxy, server, at_start, loaded)
+        require(loaded.connections > CLIENTS, f"pgbench made {loaded.connections} connections for {CLIENTS} clients")
+        transactions = figure("number of transactions actually processed", loaded.stdout)
+        failed = figure("number of failed transactions", loaded.stdout)
+        require(transactions > 0 and failed == 0, f"{transactions:,} transactions, {failed:,} failed")
+
+        counts = proxy.counts()
+        kept = int(server.ask("SELECT count(*) FROM pgbench_history"))
+        require(kept == transactions, f"pgbench counts {transactions:,} transactions, PostgreSQL kept {kept:,}")
+        proxy.stop()
+        return f"{transactions:,} transactions by {CLIENTS} clients, 0 failed; {counts}, exact"
+
+
+def check(proxy, server, before, run_of_pgbench):
+    counts = proxy.settled(run_of_pgbench.connections + (before.connections_total if before else 0))
+    added = counts - before if before else counts
+    require_equal("connections", added.connections_total, "pgbench", run_of_pgbench.connections)
+    require_equal("connections", counts.connections_total, "PostgreSQL", server.connections_logged())
+    wait_until(
+        "PostgreSQL to log a disconnection for each connection",
+        lambda: server.disconnections_logged() == server.connections_logged(),
+    )
+    require_equal("bytes upstream", added.bytes_upstream, "pgbench sent", run_of_pgbench.sent)
+    require_equal("bytes downstream", added.bytes_downstream, "pgbench received", run_of_pgbench.received)
+    return counts
+
+
+def counted_pgbench(room, proxy, *options):
+    library = room.path / "count_socket_bytes.so"
+    if not library.exists():
+        run([program("cc", "gcc"), "-shared", "-fPIC", "-O2", "-o", library, HERE / "count_socket_bytes.c", "-ldl"])
+    sums = room.path / "pgbench.sums"
+    arguments = [in_postgresql("pgbench"), *options, "--host=127.0.0.1", f"--port={proxy.port}", "--username=postgres"]
+    counting = {**os.environ, "LD_PRELOAD": str(library), "COUNT_SOCKET_BYTES": str(sums)}
+    done = run([*arguments, "postgres"], env=counting)
+    done.sent, done.received, done.connections = map(int, sums.read_text().split())
+    return done
+
+
+def figure(name, report):
+    match = re.search(rf"^{name}: (\d+)", report, re.MULTILINE)
+    require(match, f"pgbench says nothing of the {name}")
+    return int(match[1])
+
+
+def in_postgresql(name):
+    """A program of the newest PostgreSQL. Not the one of this name in /usr/bin: that is Debian's wrapper in Perl."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    found = versions and (versions[-1] / name).exists()
+    require(found, f"the program {name} is missing: install the package postgresql")
+    return versions[-1] / name
+
+
+class PostgreSQL:
+    """A server with a fresh cluster. fsync is off: what is tested is the road to the database, not its disk."""
+
+    def __init__(self, room):
+        self.room = room
+        self.port = free_port()
+        data = room.path / "cluster"
+        run(
+            [in_postgresql("initdb"), "--pgdata", data, "--auth=trust", "--username=postgres", "--no-sync"],
+            **room.as_unprivileged(),
+        )
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "log_connections": "on",
+            "log_disconnections": "on",
+        }
+        arguments = [in_postgresql("postgres"), "-D", data]
+        for name, value in settings.items():
+            arguments += ["-c", f"{name}={value}"]
+        # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients.
+        process = room.start(arguments, stop_with=signal.SIGINT, **room.as_unprivileged())
+        room.wait_for(process, "postgres", lambda: "ready to accept connections" in room.log_of("postgres"))
+
+    def ask(self, query):
+        """One value, asked directly and not through the proxy."""
+        arguments = [in_postgresql("psql"), "--host=127.0.0.1", f"--port={self.port}", "--username=postgres"]
+        return run([*arguments, "--tuples-only", "--no-align", "--command", query, "postgres"]).stdout.strip()
+
+    def connections_logged(self):
+        return self.room.log_of("postgres").count("connection received:")
+
+    def disconnections_logged(self):
+        return self.room.log_of("postgres").count("disconnection: session time:")

@@ -1,0 +1,120 @@
+"""promtool and a real Prometheus on /metrics."""
+
+import json
+import socket
+import threading
+import urllib.parse
+
+from harness import Failure, Room, free_port, program, require, require_equal, run, wait_until
+from proxy import Counts, Proxy, get, parse, series
+
+SCRAPE_SECONDS = 1
+SCRAPED_SECONDS = 30  # for Prometheus to hold a scrape from after the load
+
+UP_BYTES, DOWN_BYTES = 3_000, 5_000
+CONNECTIONS = 7
+
+
+def promtool():
+    """promtool finds nothing to complain of in names, help texts, types and format, before a connection and after."""
+    with Room() as room, Answerer() as server:
+        proxy = Proxy(room, server.port)
+        for moment in ("before the first connection", "after some"):
+            try:
+                run([program("promtool", "prometheus"), "check", "metrics"], input=proxy.text())
+            except Failure as failure:
+                raise Failure(f"{moment}: {failure}") from None
+            if moment.startswith("before"):
+                server.be_asked_through(proxy)
+        proxy.require_same_in_json()
+        proxy.stop()
+        return "promtool check metrics has no complaint, and ?format=json begins with the same four figures"
+
+
+def prometheus():
+    """Prometheus finds the proxy up, and gives back through its own API what /metrics says.
+
+    Exact: the proxy is at rest, so every figure that two readings of /metrics agree on is what each scrape between
+    them read.
+    """
+    with Room() as room, Answerer() as server:
+        proxy = Proxy(room, server.port)
+        server.be_asked_through(proxy)
+        counts = proxy.settled(CONNECTIONS)
+        require_equal("connections", counts.connections_total, "the client", CONNECTIONS)
+        require_equal("bytes upstream", counts.bytes_upstream, "the client sent", CONNECTIONS * UP_BYTES)
+        require_equal("bytes downstream", counts.bytes_downstream, "the server sent", CONNECTIONS * DOWN_BYTES)
+
+        earlier = parse(proxy.text())
+        prometheus = Prometheus(room, proxy.metrics_address)
+        wait_until("up == 1", lambda: prometheus.ask('up{job="monkey"}') == {"up": 1.0}, SCRAPED_SECONDS)
+        scraped = prometheus.ask('{job="monkey"}')
+        later = parse(proxy.text())
+
+        at_rest = {name: value for name, value in earlier.items() if later.get(name) == value}
+        require(Counts(at_rest) == counts, f"at rest, /metrics changed from {counts} to {Counts(later)}")
+        for name, value in at_rest.items():
+            require(name in scraped, f"Prometheus has no series {name}")
+            require(scraped[name] == value, f"{name}: /metrics says {value}, Prometheus {scraped[name]}")
+        proxy.stop()
+        return f"up == 1, and {len(at_rest)} series asked back are those of /metrics; {counts}"
+
+
+class Prometheus:
+    CONFIGURATION = {
+        "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": f"{SCRAPE_SECONDS}s"},
+        "scrape_configs": [{"job_name": "monkey"}],
+    }
+
+    def __init__(self, room, target):
+        self.address = f"127.0.0.1:{free_port()}"
+        configuration = json.loads(json.dumps(self.CONFIGURATION))
+        configuration["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
+        file = room.path / "prometheus.yml"
+        file.write_text(json.dumps(configuration))  # JSON is YAML
+        process = room.start(
+            [program("prometheus", "prometheus"), f"--config.file={file}", f"--web.listen-address={self.address}"]
+            + [f"--storage.tsdb.path={room.path}/data"],
+            **room.as_unprivileged(),
+        )
+        room.wait_for_port(process, "prometheus", int(self.address.rpartition(":")[2]))
+
+    def ask(self, query):
+        """An instant query's answer as {series: value}, without the labels that only Prometheus adds."""
+        answer = get(f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": query}))
+        values = {}
+        for result in json.loads(answer)["data"]["result"]:
+            labels = {name: value for name, value in result["metric"].items() if name not in ("job", "instance")}
+            values[series(labels.pop("__name__"), labels)] = float(result["value"][1])
+        return values
+
+
+class Answerer:
+    """A server that takes a fixed number of bytes and answers with another, so that the figures are known."""
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as stream:
+                stream.read(UP_BYTES)
+                stream.write(bytes(DOWN_BYTES))
+
+    def be_asked_through(self, proxy):
+        for _ in range(CONNECTIONS):
+            with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
+                connection.sendall(bytes(UP_BYTES))
+                with connection.makefile("rb") as stream:
+                    answer = stream.read()
+            require(len(answer) == DOWN_BYTES, f"the answer had {len(answer)} B, not {DOWN_BYTES}")

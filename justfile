@@ -1,0 +1,39 @@
+# Each recipe is one line, and works as well without just: copy it.
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Relay 127.0.0.1:8080 to 127.0.0.1:8081 and print each event (have `just echo` running in a second terminal)
+proxy:
+    swift run -c release monkey proxy --events
+
+# Send back what comes in on 127.0.0.1:8081
+echo:
+    swift run -c release monkey echo
+
+# Run the unit tests and the end-to-end tests
+test:
+    swift test
+
+# Lay out the sources
+fmt:
+    swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+# Say what the layout rules and the compiler have against the sources
+lint:
+    swift format lint --strict --parallel --recursive Package.swift Sources Tests && swift build --build-tests -Xswiftc -warnings-as-errors
+
+alias clippy := lint
+
+# Mend what can be mended by itself, and show what is left
+fix:
+    swift format --in-place --parallel --recursive Package.swift Sources Tests && swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+# Check all that CI checks
+quality:
+    .ci/run
+
+# Put real servers and clients on both sides of the proxy (needs the packages that .ci/run names)
+interop:
+    swift build -c release && Interop/run
