@@ -18,17 +18,17 @@ test:
 
 # Lay out the sources
 fmt:
-    swift format --in-place --parallel --recursive Package.swift Sources Tests
+    swift format --in-place --parallel --recursive .
 
 # Say what the layout rules and the compiler have against the sources
 lint:
-    swift format lint --strict --parallel --recursive Package.swift Sources Tests && swift build --build-tests -Xswiftc -warnings-as-errors
+    swift format lint --strict --parallel --recursive . && swift build --build-tests -Xswiftc -warnings-as-errors
 
 alias clippy := lint
 
 # Mend what can be mended by itself, and show what is left
 fix:
-    swift format --in-place --parallel --recursive Package.swift Sources Tests && swift format lint --strict --parallel --recursive Package.swift Sources Tests
+    swift format --in-place --parallel --recursive . && swift format lint --strict --parallel --recursive .
 
 # Check all that CI checks
 quality:
