@@ -239,6 +239,13 @@ package struct LinuxSystem: System, ~Copyable {
 // MARK: - Helpers
 
 extension LinuxSystem {
+    /// A second descriptor of the same open socket (dup(2)).
+    package static func duplicate(_ number: Int32) throws(SystemError) -> Descriptor {
+        let result = linux_duplicate(number)
+        if result < 0 { throw SystemError(result: result) }
+        return Descriptor(adopting: Int32(result))
+    }
+
     private static func socket(family: Int32) throws(SystemError) -> Descriptor {
         let result = linux_socket(family)
         if result < 0 { throw SystemError(result: result) }

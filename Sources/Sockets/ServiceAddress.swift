@@ -81,6 +81,16 @@ public enum ServiceAddress: Hashable, Sendable {
     }
 }
 
+extension ServiceAddress {
+    /// The port, nil for a Unix socket.
+    public var port: UInt16? {
+        switch self {
+        case .socket(let address): address.port
+        case .name(_, let port): port
+        }
+    }
+}
+
 extension ServiceAddress: CustomStringConvertible {
     /// As it is written on the command line.
     public var description: String {

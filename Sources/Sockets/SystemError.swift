@@ -51,5 +51,7 @@ extension SystemError {
     public static let timedOut = SystemError(code: ETIMEDOUT)
     public static let addressInUse = SystemError(code: EADDRINUSE)
     public static let permissionDenied = SystemError(code: EACCES)
+    public static let notPermitted = SystemError(code: EPERM)
+    public static let addressNotAvailable = SystemError(code: EADDRNOTAVAIL)
     public static let tooManyOpenFiles = SystemError(code: EMFILE)
 }

@@ -1,59 +1,229 @@
 public import ServiceLifecycle
 public import Sockets
+import Synchronization
 
-// Interface only, for those who write against it; the implementation follows.
+/// A TCP proxy: accepts connections at one address and relays each to an upstream, byte for byte, both ways.
+///
+///     let proxy = try await Proxy.bind("127.0.0.1:8080", to: "example.com:80")
+///     print("Proxy listening on \(proxy.localAddress)")
+///     try await proxy.run()          // until shut down or cancelled
+///
+/// Runs by itself, or as a `Service` in a ServiceLifecycle group, whose graceful shutdown then drains it.
 public final class Proxy: Sendable {
-    public let localAddress: SocketAddress
-    public let upstream: ServiceAddress
-    init(localAddress: SocketAddress, upstream: ServiceAddress) {
-        self.localAddress = localAddress
-        self.upstream = upstream
+    private enum Phase {
+        case bound
+        case running
+        case ended
     }
-    public static func bind(_ listen: String, to upstream: String, configuration: Configuration = Configuration())
-        async throws(ProxyError) -> Proxy
-    { fatalError() }
+
+    /// Where it listens, port 0 resolved.
+    public let localAddress: SocketAddress
+    /// Where it forwards to, as it was given.
+    public let upstream: ServiceAddress
+    public let configuration: Configuration
+
+    private let core: ProxyCore
+    private let phase = Mutex(Phase.bound)
+    private let ready = Atomic(false)
+    private let shutdowns: AsyncStream<Duration>
+    private let requestShutdown: AsyncStream<Duration>.Continuation
+    /// Closed connections when the first shutdown was asked for.
+    private let beforeDrain = Mutex<(closed: Int, cut: Int)?>(nil)
+    private let latest: Watch<MetricsSnapshot>
+
+    /// How often ``snapshots`` has a new value.
+    static let tick: Duration = .seconds(1)
+
+    /// Listens at an address, for connections to an upstream.
+    ///
+    /// - Parameters:
+    ///   - listen: `127.0.0.1:8080`, `[::1]:8080`, `:8080`, `localhost:8080` or `unix:/path`. Port 0 takes a free one.
+    ///   - upstream: the same forms. A host name is resolved, and all its addresses are tried in turn.
+    ///   - configuration: all the rest.
+    /// - Throws: ``ProxyError``, whose description is a sentence for the user.
+    public static func bind(
+        _ listen: String, to upstream: String, configuration: Configuration = Configuration()
+    ) async throws(ProxyError) -> Proxy {
+        let addresses: (ServiceAddress, ServiceAddress)
+        do throws(AddressError) {
+            addresses = (try ServiceAddress(parsing: listen), try ServiceAddress(parsing: upstream))
+        } catch {
+            throw .address(error)
+        }
+        return try await bind(addresses.0, to: addresses.1, configuration: configuration)
+    }
+
+    /// Listens at an address, for connections to an upstream.
     public static func bind(
         _ listen: ServiceAddress, to upstream: ServiceAddress, configuration: Configuration = Configuration()
-    ) async throws(ProxyError) -> Proxy { fatalError() }
-    /// Until shut down or cancelled.
-    public func run() async throws {}
-    /// Drains: not ready, `drainDelay`, stop listening, wait up to `grace` (nil: the configuration's), cut the rest. A second call with a shorter grace shortens it.
+    ) async throws(ProxyError) -> Proxy {
+        try configuration.check()
+        if let port = upstream.port, port == 0 {
+            throw .badSetting(name: "the upstream's port", value: "0", allowed: "a port from 1 to 65535")
+        }
+        let local = try await Resolver.addresses(of: listen)[0]
+        let candidates = try await Resolver.addresses(of: upstream)
+        let core = try ProxyCore(
+            listen: listen, at: local, candidates: candidates.map { RawAddress($0) }, configuration: configuration)
+        return Proxy(upstream: upstream, configuration: configuration, core: core)
+    }
+
+    private init(upstream: ServiceAddress, configuration: Configuration, core: ProxyCore) {
+        self.upstream = upstream
+        self.configuration = configuration
+        self.core = core
+        localAddress = core.localAddress
+        latest = Watch(core.snapshot())
+        (shutdowns, requestShutdown) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(16))
+    }
+
+    // MARK: Running
+
+    /// Serves until ``shutdown(grace:)`` has drained it, or its task is cancelled, which resets all connections.
+    ///
+    /// - Throws: ``ProxyError/alreadyRun`` when called a second time.
+    public func run() async throws {
+        let isFirst = phase.withLock { phase in
+            guard case .bound = phase else { return false }
+            phase = .running
+            return true
+        }
+        guard isFirst else { throw ProxyError.alreadyRun }
+        core.start()
+        ready.store(true, ordering: .releasing)
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await serve()
+            } onGracefulShutdown: {
+                self.requestShutdown.yield(self.configuration.grace)
+            }
+        } onCancel: {
+            core.post(.cut)
+        }
+        ready.store(false, ordering: .releasing)
+        phase.withLock { $0 = .ended }
+        core.finish()
+        latest.update(core.snapshot())
+        latest.finish()
+    }
+
+    private func serve() async {
+        await withTaskGroup { group in
+            group.addTask { await self.publishSnapshots() }
+            group.addTask { await self.refreshAddresses() }
+            group.addTask { await self.obeyShutdowns() }
+            await core.join()
+            group.cancelAll()
+        }
+    }
+
+    private func publishSnapshots() async {
+        while (try? await Task.sleep(for: Self.tick)) != nil { latest.update(core.snapshot()) }
+    }
+
+    /// Keeps the upstream's addresses as its name has them. While the name cannot be resolved, those known before stay.
+    private func refreshAddresses() async {
+        guard case .name = upstream, let interval = configuration.resolveInterval else { return }
+        while (try? await Task.sleep(for: interval)) != nil {
+            if let addresses = try? await Resolver.addresses(of: upstream) {
+                core.post(.candidates(addresses.map { RawAddress($0) }))
+            }
+        }
+    }
+
+    // MARK: Shutdown
+
+    /// False before ``run()`` and from the moment a shutdown begins: what a readiness probe wants to know.
+    public var isReady: Bool { ready.load(ordering: .acquiring) }
+
+    /// Drains: readiness ends at once; after the configuration's drain delay listening ends; running connections go on to
+    /// their own end or to that of the grace period, when what is left is reset.
+    ///
+    /// A second call while the first is under way may shorten the grace, and has no drain delay.
+    ///
+    /// - Parameter grace: how long to wait for running connections; nil takes the configuration's.
+    /// - Returns: how it went, when the proxy has ended. Before ``run()`` there is nothing to drain, and all zero comes
+    ///   back at once.
     @discardableResult
-    public func shutdown(grace: Duration? = nil) async -> DrainSummary { fatalError() }
-    /// False before run() and while draining.
-    public var isReady: Bool { fatalError() }
-    public func snapshot() -> MetricsSnapshot { fatalError() }
-    public func clients() async -> ClientsSnapshot { fatalError() }
-    public var events: MetricEvents { fatalError() }
-    public var snapshots: MetricsSnapshots { fatalError() }
+    public func shutdown(grace: Duration? = nil) async -> DrainSummary {
+        let mustDrain = phase.withLock { phase in
+            switch phase {
+            case .bound:
+                phase = .ended
+                return false
+            case .running: return true
+            case .ended: return false
+            }
+        }
+        if mustDrain {
+            requestShutdown.yield(grace ?? configuration.grace)
+            await core.join()
+        } else {
+            core.closeUnstarted()
+        }
+        return drainSummary
+    }
+
+    /// How the shutdown went, or goes.
+    public var drainSummary: DrainSummary {
+        guard let before = beforeDrain.withLock({ $0 }) else { return DrainSummary(ended: 0, cut: 0) }
+        let now = core.closures
+        let cut = now.cut - before.cut
+        return DrainSummary(ended: now.closed - before.closed - cut, cut: cut)
+    }
+
+    private func obeyShutdowns() async {
+        await withDiscardingTaskGroup { group in
+            var isFirst = true
+            for await grace in shutdowns {
+                let delay = isFirst ? configuration.drainDelay : .zero
+                if isFirst {
+                    ready.store(false, ordering: .releasing)
+                    beforeDrain.withLock { $0 = core.closures }
+                }
+                isFirst = false
+                group.addTask { await self.drain(delay: delay, grace: grace) }
+            }
+        }
+    }
+
+    private func drain(delay: Duration, grace: Duration) async {
+        do {
+            if delay > .zero { try await Task.sleep(for: delay) }
+            core.post(.stopAccepting)
+            if grace > .zero { try await Task.sleep(for: grace) }
+            core.post(.cut)
+        } catch {
+            // Cancelled: the last connection has ended before the time was over.
+        }
+    }
+
+    // MARK: Metrics
+
+    /// The figures now.
+    public func snapshot() -> MetricsSnapshot { core.snapshot() }
+
+    /// What each client has done, running connections included: asks all workers.
+    public func clients() async -> ClientsSnapshot { await core.clients() }
+
+    /// What happens to connections from now on. Nothing is recorded while nobody iterates.
+    public var events: MetricEvents { MetricEvents(hub: core.hub) }
+
+    /// The latest figures, at once and then each second.
+    public var snapshots: MetricsSnapshots { MetricsSnapshots(watch: latest) }
 }
+
 extension Proxy: Service {}
+
 /// How a shutdown went.
 public struct DrainSummary: Sendable, Equatable {
-    /// Connections that came to their own end during the drain.
+    /// Connections that came to their own end.
     public var ended: Int
-    /// Connections that were reset at its end.
+    /// Connections that were reset when the grace was over.
     public var cut: Int
-}
-public struct MetricEvents: AsyncSequence, Sendable {
-    public typealias Element = MetricEvent
-    public typealias Failure = Never
-    public struct AsyncIterator: AsyncIteratorProtocol {
-        public typealias Element = MetricEvent
-        public typealias Failure = Never
-        public mutating func next() async -> MetricEvent? { nil }
-        public mutating func next(isolation actor: isolated (any Actor)?) async -> MetricEvent? { nil }
+
+    public init(ended: Int, cut: Int) {
+        self.ended = ended
+        self.cut = cut
     }
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator() }
-}
-public struct MetricsSnapshots: AsyncSequence, Sendable {
-    public typealias Element = MetricsSnapshot
-    public typealias Failure = Never
-    public struct AsyncIterator: AsyncIteratorProtocol {
-        public typealias Element = MetricsSnapshot
-        public typealias Failure = Never
-        public mutating func next() async -> MetricsSnapshot? { nil }
-        public mutating func next(isolation actor: isolated (any Actor)?) async -> MetricsSnapshot? { nil }
-    }
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator() }
 }

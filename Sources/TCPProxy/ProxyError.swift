@@ -18,6 +18,8 @@ public enum ProxyError: Error, Hashable, Sendable {
     /// A setting outside its range.
     case badSetting(name: String, value: String, allowed: String)
     case system(SystemError)
+    /// A proxy runs once; bind another.
+    case alreadyRun
 }
 
 extension ProxyError: CustomStringConvertible {
@@ -45,6 +47,8 @@ extension ProxyError: CustomStringConvertible {
             "\(name) is \(value), and must be \(allowed)"
         case .system(let error):
             "the system refused what the proxy needs: \(error)"
+        case .alreadyRun:
+            "this proxy has run already: bind a new one"
         }
     }
 }

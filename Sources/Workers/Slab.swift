@@ -8,25 +8,26 @@ import CLinux
 package struct Slab<Element: ~Copyable>: ~Copyable {
     /// The most elements it can hold.
     package let capacity: Int
-    package private(set) var count = 0
+    @usableFromInline package internal(set) var count = 0
 
     @usableFromInline let blocks: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     /// Odd while the slot is taken. Kept apart from the blocks, so that it outlives them.
     @usableFromInline let generations: UnsafeMutablePointer<UInt32>
     /// For a free slot, the next free one; -1 ends the list.
-    private let nextFree: UnsafeMutablePointer<Int32>
-    private let used: UnsafeMutablePointer<Int32>
-    private let side: Pages
-    private var firstFree: Int32 = -1
+    @usableFromInline let nextFree: UnsafeMutablePointer<Int32>
+    @usableFromInline let used: UnsafeMutablePointer<Int32>
+    @usableFromInline let side: Pages
+    @usableFromInline var firstFree: Int32 = -1
     /// Slots from here on have never been used.
-    private var untouched = 0
-    private var spareBlocks = 0
+    @usableFromInline var untouched = 0
+    @usableFromInline var spareBlocks = 0
 
     @inlinable package static var slotsPerBlock: Int { 128 }
-    private static var spareBlockLimit: Int { 1 }
-    private static var blockBytes: Int { slotsPerBlock * MemoryLayout<Element>.stride }
+    @inlinable static var spareBlockLimit: Int { 1 }
+    @inlinable static var blockBytes: Int { slotsPerBlock * MemoryLayout<Element>.stride }
 
     /// - Parameter capacity: the most elements, 1 to 2^31 - 1. Costs address space only until they come.
+    @inlinable
     package init(capacity: Int) {
         precondition(capacity > 0 && capacity <= Int32.max, "a slab holds 1 to 2^31 - 1 elements")
         self.capacity = capacity
@@ -43,6 +44,7 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
         used = (side.base + offset).bindMemory(to: Int32.self, capacity: blockCount)
     }
 
+    @inlinable
     deinit {
         precondition(count == 0, "a slab went away with \(count) elements in it")
         var blockCount = (capacity + Self.slotsPerBlock - 1) / Self.slotsPerBlock
@@ -56,6 +58,7 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
     /// Puts an element in a free slot.
     ///
     /// - Precondition: there is one (`count < capacity`).
+    @inlinable
     package mutating func insert(_ element: consuming Element) -> Int {
         precondition(count < capacity, "the slab is full: \(capacity) elements")
         let slot: Int
@@ -80,6 +83,7 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
     }
 
     /// Takes an element out of its slot, which is free from then on.
+    @inlinable
     package mutating func remove(_ slot: Int) -> Element {
         precondition(isTaken(slot), "slot \(slot) is free already")
         let element = pointer(to: slot).move()
@@ -126,6 +130,7 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
     }
 
     /// One past the highest slot that was ever taken: where a walk over all slots ends.
+    @inlinable
     package var end: Int { untouched }
 }
 

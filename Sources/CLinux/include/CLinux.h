@@ -158,6 +158,8 @@ static inline int64_t linux_unacknowledged(int fd) {
 
 static inline int64_t linux_close(int fd) { return linux_result(close(fd)); }
 
+static inline int64_t linux_duplicate(int fd) { return linux_result(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
 // Pipes
 
 static inline int64_t linux_pipe(int descriptors[2]) {

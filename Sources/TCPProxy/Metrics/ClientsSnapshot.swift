@@ -29,3 +29,60 @@ public struct ClientFigures: Sendable, Equatable {
         self.address = address
     }
 }
+
+extension ClientsSnapshot {
+    /// Merges what the workers know: figures of ended connections, and connections that run.
+    init(_ parts: [ClientSweep.Part]) {
+        self.init()
+        let now = MomentConverter()
+        var figures: [PeerAddress: ClientFigures] = [:]
+        for part in parts {
+            for entry in part.closed { figures.add(entry, isRunning: false, now) }
+            for entry in part.running { figures.add(entry, isRunning: true, now) }
+            if part.other.total > 0 { other.add(part.other, isRunning: false, now) }
+        }
+        let ranked = figures.values.sorted { left, right in
+            (left.activeConnections, left.lastSeen ?? 0) > (right.activeConnections, right.lastSeen ?? 0)
+        }
+        clients = Array(ranked.prefix(Self.limit))
+        for client in ranked.dropFirst(Self.limit) { other.add(client) }
+    }
+}
+
+extension [PeerAddress: ClientFigures] {
+    fileprivate mutating func add(_ entry: ClientTable.Entry, isRunning: Bool, _ now: MomentConverter) {
+        self[entry.address, default: ClientFigures(address: entry.address)].add(entry, isRunning: isRunning, now)
+    }
+}
+
+extension ClientFigures {
+    fileprivate mutating func add(_ entry: ClientTable.Entry, isRunning: Bool, _ now: MomentConverter) {
+        activeConnections += isRunning ? 1 : 0
+        totalConnections += entry.total
+        bytesUpstream += entry.bytesUpstream
+        bytesDownstream += entry.bytesDownstream
+        see(from: now.seconds(entry.firstSeen), to: now.seconds(entry.lastSeen))
+    }
+
+    fileprivate mutating func add(_ client: ClientFigures) {
+        activeConnections += client.activeConnections
+        totalConnections += client.totalConnections
+        bytesUpstream += client.bytesUpstream
+        bytesDownstream += client.bytesDownstream
+        if let first = client.firstSeen, let last = client.lastSeen { see(from: first, to: last) }
+    }
+
+    private mutating func see(from first: Double, to last: Double) {
+        firstSeen = min(firstSeen ?? first, first)
+        lastSeen = max(lastSeen ?? last, last)
+    }
+}
+
+/// Turns moments of the monotonic clock into seconds since 1970, by what both clocks say now.
+private struct MomentConverter {
+    private let offset = Double(WallClock.nanoseconds) - Double(WallClock.monotonicNanoseconds)
+
+    func seconds(_ instant: Instant) -> Double {
+        (Double(instant.nanoseconds) + offset) / 1e9
+    }
+}

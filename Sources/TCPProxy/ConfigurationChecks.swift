@@ -1,0 +1,73 @@
+import Sockets
+
+// What a configuration means for the machine at hand.
+
+extension Configuration {
+    /// Descriptors that are kept free of connections: for the HTTP endpoint, name resolution, logs.
+    static let reservedDescriptors = 32
+    /// Descriptors of a worker besides its connections: poller, waker, listening socket, and one to spare.
+    static let descriptorsPerWorker = 4
+    /// The most connections of a proxy, whatever the descriptor limit.
+    static let mostConnections = 1_000_000
+
+    /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
+    func check() throws(ProxyError) {
+        func require(_ holds: Bool, _ name: String, _ value: Any, _ allowed: String) throws(ProxyError) {
+            if !holds { throw .badSetting(name: name, value: "\(value)", allowed: allowed) }
+        }
+        try require((1...64).contains(threads), "threads", threads, "1 to 64")
+        try require((1...65_535).contains(backlog), "backlog", backlog, "1 to 65535")
+        if let maxConnections {
+            let allowed = 1...Self.mostConnections
+            try require(
+                allowed.contains(maxConnections), "the maximum of connections", maxConnections,
+                "1 to \(Self.mostConnections)")
+        }
+        let durations: [(String, Duration?)] = [
+            ("the connect time-out", timeouts.connectAttempt), ("the connect deadline", timeouts.connect),
+            ("the idle time-out", timeouts.idle), ("the half-close time-out", timeouts.halfClose),
+            ("the lifetime", timeouts.lifetime), ("the user time-out", timeouts.user),
+            ("the keep-alive interval", keepAlive?.interval), ("the resolve interval", resolveInterval),
+        ]
+        for (name, duration) in durations {
+            guard let duration else { continue }
+            try require(duration > .zero, name, duration, "longer than zero, or off")
+        }
+    }
+
+    /// How many connections may be open at once, with the descriptor limit raised as far as it goes.
+    ///
+    /// - Throws: ``ProxyError/descriptorLimit(limit:wanted:connections:)`` if the wanted number does not fit.
+    func connectionLimit() throws(ProxyError) -> Int {
+        let limit = DescriptorLimit.raise()
+        let others = DescriptorCount.now + threads * Self.descriptorsPerWorker + Self.reservedDescriptors
+        if let maxConnections {
+            let wanted = others + 2 * maxConnections
+            guard wanted <= limit else {
+                throw .descriptorLimit(limit: limit, wanted: wanted, connections: maxConnections)
+            }
+            return maxConnections
+        }
+        guard limit >= others + 2 else { throw .descriptorLimit(limit: limit, wanted: others + 2, connections: 1) }
+        return min((limit - others) / 2, Self.mostConnections)
+    }
+}
+
+extension SocketOptions {
+    init(_ configuration: Configuration) {
+        self.init(keepAlive: configuration.keepAlive, userTimeout: configuration.timeouts.user)
+    }
+}
+
+extension WorkerSettings {
+    init(_ configuration: Configuration) {
+        self.init(
+            deadlines: Deadlines(timeouts: configuration.timeouts), socketOptions: SocketOptions(configuration),
+            sources: configuration.sourceAddresses.map { address in
+                var address = address
+                address.port = 0
+                return RawAddress(address)
+            },
+            resetDelivery: configuration.timeouts.resetDelivery)
+    }
+}

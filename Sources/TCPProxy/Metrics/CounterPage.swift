@@ -1,0 +1,64 @@
+import Synchronization
+import Workers
+
+/// The counters of one worker, on a page of their own so that no two workers share a cache line.
+///
+/// One thread adds, by a plain load and store; any thread reads. Each figure is exact, two of them need not be of one
+/// moment.
+struct CounterPage: @unchecked Sendable {
+    // Sendable: the memory is atomics only, and its owner outlives all who hold the page (see `SharedMemory`).
+    private let counters: UnsafeMutablePointer<Atomic<Int>>
+    private let pages: Pages
+
+    init() {
+        pages = Pages(bytes: 4096)
+        counters = pages.base.bindMemory(to: Atomic<Int>.self, capacity: Counter.count)
+        for index in 0..<Counter.count { (counters + index).initialize(to: Atomic(0)) }
+    }
+
+    func free() {
+        pages.free()
+    }
+
+    /// For the worker alone.
+    func add(_ amount: Int, to counter: Counter) {
+        let value = counters[counter.index].load(ordering: .relaxed)
+        counters[counter.index].store(value &+ amount, ordering: .relaxed)
+    }
+
+    subscript(counter: Counter) -> Int {
+        counters[counter.index].load(ordering: .relaxed)
+    }
+}
+
+/// The place of a figure in a ``CounterPage``.
+struct Counter {
+    let index: Int
+
+    static var bytesUpstream: Counter { Counter(index: 0) }
+    static var bytesDownstream: Counter { Counter(index: 1) }
+    static var refused: Counter { Counter(index: 2) }
+    static var discardedUpstream: Counter { Counter(index: 3) }
+    static var discardedDownstream: Counter { Counter(index: 4) }
+    static var eventsDropped: Counter { Counter(index: 5) }
+    static var connectNanoseconds: Counter { Counter(index: 6) }
+
+    static func pause(_ cause: AcceptPause) -> Counter {
+        Counter(index: 8 + Int(cause.rawValue))
+    }
+
+    static func failure(_ cause: ConnectFailure) -> Counter {
+        Counter(index: 16 + Int(cause.rawValue))
+    }
+
+    static func closure(_ reason: CloseReason, _ side: Side) -> Counter {
+        Counter(index: 32 + Int(reason.rawValue) * Side.allCases.count + Int(side.rawValue))
+    }
+
+    /// - Parameter bucket: an index of ``DurationHistogram/counts``.
+    static func connectTime(bucket: Int) -> Counter {
+        Counter(index: 64 + bucket)
+    }
+
+    static var count: Int { 64 + 32 }
+}

@@ -1,0 +1,71 @@
+import Relay
+import Sockets
+
+/// What a time-out does to a connection, and when it is due: pure.
+///
+/// A connection has one timer, set for the soonest of its deadlines. Activity moves a deadline without touching the
+/// timer: when the timer fires too early for that, it is only set anew.
+struct Deadlines {
+    enum Verdict: Equatable {
+        /// The attempt to connect has taken too long: go on to the next address.
+        case attempt
+        /// All attempts together have.
+        case connect
+        /// Repeat the attempt.
+        case retry
+        case idle
+        case halfClose
+        case lifetime
+        /// Look whether the last bytes have been delivered.
+        case delivery
+    }
+
+    /// What the deadlines of a connection depend on.
+    struct Facts {
+        var stage: Session.Stage
+        var openedAt: Instant
+        var lastActivity: Instant
+        var attemptStartedAt: Instant
+        var retryAt: Instant?
+        var isHalfClosed: Bool
+        var nextLook: Instant
+    }
+
+    let timeouts: Configuration.Timeouts
+
+    /// The soonest deadline and what it means; nil if there is none.
+    func next(_ facts: Facts) -> (at: Instant, verdict: Verdict)? {
+        var soonest: (at: Instant, verdict: Verdict)?
+        func consider(_ start: Instant, _ duration: Duration?, _ verdict: Verdict) {
+            guard let duration else { return }
+            let at = start + duration
+            if soonest.map({ at < $0.at }) ?? true { soonest = (at, verdict) }
+        }
+        switch facts.stage {
+        case .dialing:
+            consider(facts.openedAt, timeouts.connect, .connect)
+            if let retryAt = facts.retryAt {
+                consider(retryAt, .zero, .retry)
+            } else {
+                consider(facts.attemptStartedAt, timeouts.connectAttempt, .attempt)
+            }
+        case .relaying:
+            consider(facts.lastActivity, timeouts.idle, .idle)
+            if facts.isHalfClosed { consider(facts.lastActivity, timeouts.halfClose, .halfClose) }
+        case .delivering:
+            consider(facts.nextLook, .zero, .delivery)
+        }
+        consider(facts.openedAt, timeouts.lifetime, .lifetime)
+        return soonest
+    }
+}
+
+extension Session {
+    var deadlineFacts: Deadlines.Facts {
+        Deadlines.Facts(
+            stage: stage, openedAt: openedAt, lastActivity: lastActivity, attemptStartedAt: dial.startedAt,
+            retryAt: dial.retryAt,
+            isHalfClosed: duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open,
+            nextLook: delivery.nextLook)
+    }
+}

@@ -1,0 +1,99 @@
+import Glibc
+import Relay
+import Sockets
+import Workers
+
+// How a worker finds a server for a client.
+
+extension Worker where S: ~Copyable {
+    /// Starts an attempt to connect to the address that is next.
+    mutating func dial(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        session.pointee.dial.attempts += 1
+        session.pointee.dial.startedAt = now
+        session.pointee.dial.retryAt = nil
+        let address = candidates[Int(session.pointee.dial.candidate)]
+        do throws(SystemError) {
+            let descriptor = try system.connect(to: address, from: nextSource(), options: settings.socketOptions)
+            let kind = TokenKind.server(session.pointee.dial.tag)
+            let token = Token(slot: slot, generation: sessions.generation(of: slot), kind: kind.rawValue)
+            let error = system.register(descriptor, for: .connection, token: token)
+            session.pointee.duplex.server.descriptor = consume descriptor
+            if let error { throw error }
+            setTimer(slot)
+        } catch {
+            attemptFailed(slot, error)
+        }
+    }
+
+    /// The server's socket has something to say for the first time: it is connected, or is not to be.
+    mutating func dialProgressed(_ slot: Slot, _ readiness: Readiness) {
+        let session = sessions.pointer(to: slot)
+        if readiness.contains(.failed) || readiness.contains(.hungUp) {
+            let error = system.takeError(of: session.pointee.duplex.server.descriptor!)
+            // Hung up without an error: it was connected, and ended at once.
+            if let error { return attemptFailed(slot, error) }
+        }
+        guard readiness.contains(.writable) || readiness.contains(.hungUp) else { return }
+        observeConnectTime(now.since(session.pointee.dial.startedAt))
+        candidates.preferred = Int(session.pointee.dial.candidate) % candidates.count
+        session.pointee.stage = .relaying
+        session.pointee.lastActivity = now
+        session.pointee.duplex.server.note(readiness)
+        session.pointee.duplex.server.canSend = true
+        setTimer(slot)
+        relay(slot)
+    }
+
+    /// An attempt has failed: the next address, a little later the same, or nothing more to try.
+    mutating func attemptFailed(_ slot: Slot, _ error: SystemError) {
+        let session = sessions.pointer(to: slot)
+        if let descriptor = session.pointee.duplex.server.descriptor.take() { system.close(descriptor) }
+        let cause = ConnectFailure(error)
+        shared.counters.add(1, to: .failure(cause))
+        if cause == .exhausted {
+            session.pointee.dial.retryAt = now + WorkerSettings.dialRetry
+            setTimer(slot)
+            return
+        }
+        session.pointee.dial.failed += 1
+        if Int(session.pointee.dial.failed) >= candidates.count {
+            refuse(slot)
+        } else {
+            session.pointee.dial.candidate = Int32((Int(session.pointee.dial.candidate) + 1) % candidates.count)
+            dial(slot)
+        }
+    }
+
+    /// No server can be had: the client's connection ends at once, and by a reset, so that nobody takes it for an empty
+    /// answer.
+    mutating func refuse(_ slot: Slot) {
+        shared.counters.add(1, to: .refused)
+        abort(slot, .connectFailed, by: .server)
+    }
+
+    private func nextSource() -> RawAddress? {
+        settings.sources.isEmpty ? nil : settings.sources[Int(opened % UInt64(settings.sources.count))]
+    }
+
+    private mutating func observeConnectTime(_ duration: Duration) {
+        let nanoseconds = Int(clamping: duration.wholeNanoseconds)
+        let seconds = Double(nanoseconds) / 1e9
+        let bucket = DurationHistogram.bounds.firstIndex { seconds <= $0 } ?? DurationHistogram.bounds.count
+        shared.counters.add(1, to: .connectTime(bucket: bucket))
+        shared.counters.add(nanoseconds, to: .connectNanoseconds)
+    }
+}
+
+extension ConnectFailure {
+    init(_ error: SystemError) {
+        switch error.code {
+        case ECONNREFUSED, ENOENT: self = .refused
+        case ETIMEDOUT: self = .timeout
+        case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN: self = .unreachable
+        // A Unix socket whose queue is full says EAGAIN (connect(2)), one that has no port left EADDRNOTAVAIL.
+        case _ where error.isExhaustion, EAGAIN, EADDRNOTAVAIL: self = .exhausted
+        default: self = .other
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import Relay
+import Sockets
+import Workers
+
+// What a worker does with a connection that has a server.
+
+extension Worker where S: ~Copyable {
+    /// Moves what can be moved, and does what follows from it.
+    mutating func relay(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        let upstreamBefore = session.pointee.duplex.upstream.transferred
+        let downstreamBefore = session.pointee.duplex.downstream.transferred
+        let outcome = session.pointee.duplex.turn(on: &system, with: &buffers)
+        let upstream = Int(session.pointee.duplex.upstream.transferred &- upstreamBefore)
+        let downstream = Int(session.pointee.duplex.downstream.transferred &- downstreamBefore)
+        if upstream > 0 { shared.counters.add(upstream, to: .bytesUpstream) }
+        if downstream > 0 { shared.counters.add(downstream, to: .bytesDownstream) }
+        if upstream + downstream > 0 {
+            session.pointee.lastActivity = now
+            if shared.admission.hasListeners { reportBytes(slot, mustTell: false) }
+        }
+        switch outcome {
+        case .waiting:
+            if !timers.isScheduled(slot) { setTimer(slot) }
+        case .moreToMove:
+            ready.append(slot)
+        case .over:
+            close(slot)
+        case .failed(_, let delivered):
+            deliver(slot, isHandedOver: delivered)
+        }
+    }
+
+    /// Sets the connection's timer for its soonest deadline.
+    mutating func setTimer(_ slot: Slot) {
+        if let next = settings.deadlines.next(sessions.pointer(to: slot).pointee.deadlineFacts) {
+            timers.schedule(slot, at: next.at)
+        } else {
+            timers.cancel(slot)
+        }
+    }
+
+    mutating func deadlineReached(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        guard let next = settings.deadlines.next(session.pointee.deadlineFacts) else { return }
+        // Activity has moved the deadline since the timer was set.
+        guard next.at <= now else { return timers.schedule(slot, at: next.at) }
+        switch next.verdict {
+        case .attempt: attemptFailed(slot, .timedOut)
+        case .connect:
+            shared.counters.add(1, to: .failure(.timeout))
+            refuse(slot)
+        case .retry: dial(slot)
+        case .idle: abort(slot, .idleTimeout, by: .proxy)
+        case .halfClose: abort(slot, .halfCloseTimeout, by: .proxy)
+        case .lifetime: abort(slot, .lifetime, by: .proxy)
+        case .delivery: relay(slot)
+        }
+    }
+
+    // MARK: Resets
+
+    /// One side is gone. Resets the other as soon as its kernel's peer has acknowledged all that was sent to it, since a
+    /// reset throws away what is still queued; gives up when that makes no progress for too long.
+    private mutating func deliver(_ slot: Slot, isHandedOver: Bool) {
+        let session = sessions.pointer(to: slot)
+        let remaining = session.pointee.duplex.pending + unacknowledged(slot)
+        if isHandedOver, remaining == 0 { return abort(slot, .reset, by: endedBy(slot)) }
+        if session.pointee.stage != .delivering {
+            session.pointee.stage = .delivering
+            session.pointee.delivery = Delivery(
+                remaining: remaining, progressAt: now, nextLook: now, interval: WorkerSettings.deliveryLooks.lowerBound)
+        } else if remaining != session.pointee.delivery.remaining {
+            session.pointee.delivery.remaining = remaining
+            session.pointee.delivery.progressAt = now
+        } else if now.since(session.pointee.delivery.progressAt) >= settings.resetDelivery {
+            return abort(slot, .reset, by: endedBy(slot))
+        }
+        if session.pointee.delivery.nextLook <= now {
+            session.pointee.delivery.nextLook = now + session.pointee.delivery.interval
+            session.pointee.delivery.interval = min(
+                session.pointee.delivery.interval * 2, WorkerSettings.deliveryLooks.upperBound)
+        }
+        setTimer(slot)
+    }
+
+    /// What the side that is left has been sent and has not acknowledged.
+    private mutating func unacknowledged(_ slot: Slot) -> Int {
+        let session = sessions.pointer(to: slot)
+        if session.pointee.duplex.client.failure == nil { return unacknowledged(slot, .client) }
+        return session.pointee.duplex.server.failure == nil ? unacknowledged(slot, .server) : 0
+    }
+
+    /// A Unix socket's peer has what was sent as soon as it is sent, and keeps it when we close.
+    private mutating func unacknowledged(_ slot: Slot, _ party: Party) -> Int {
+        let session = sessions.pointer(to: slot)
+        switch party {
+        case .client:
+            guard session.pointee.client != .unix, session.pointee.duplex.client.descriptor != nil else { return 0 }
+            return system.unacknowledged(on: session.pointee.duplex.client.descriptor!)
+        case .server:
+            guard !candidates[Int(session.pointee.dial.candidate)].isUnix,
+                session.pointee.duplex.server.descriptor != nil
+            else { return 0 }
+            return system.unacknowledged(on: session.pointee.duplex.server.descriptor!)
+        }
+    }
+
+    private func endedBy(_ slot: Slot) -> Side {
+        sessions.pointer(to: slot).pointee.duplex.firstToEnd == .server ? .server : .client
+    }
+
+    // MARK: Ends
+
+    /// Both directions have ended, or both sides are gone.
+    private mutating func close(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        let hasFailed = session.pointee.duplex.client.failure != nil || session.pointee.duplex.server.failure != nil
+        let side = endedBy(slot)
+        session.pointee.duplex.close(on: &system, with: &buffers)
+        forget(slot, hasFailed ? .reset : .ended, by: side)
+    }
+
+    /// Resets both sides. What they had not been given yet is thrown away, and counted.
+    mutating func abort(_ slot: Slot, _ reason: CloseReason, by side: Side) {
+        let session = sessions.pointer(to: slot)
+        if session.pointee.stage != .dialing {
+            if session.pointee.duplex.server.failure == nil {
+                shared.counters.add(unacknowledged(slot, .server), to: .discardedUpstream)
+            }
+            if session.pointee.duplex.client.failure == nil {
+                shared.counters.add(unacknowledged(slot, .client), to: .discardedDownstream)
+            }
+        }
+        session.pointee.duplex.abort(on: &system, with: &buffers)
+        forget(slot, reason, by: side)
+    }
+
+    /// The connection is closed: publishes its end and frees its slot.
+    private mutating func forget(_ slot: Slot, _ reason: CloseReason, by side: Side) {
+        timers.cancel(slot)
+        ready.remove(slot)
+        let session = sessions.pointer(to: slot)
+        shared.counters.add(Int(session.pointee.duplex.upstream.discarded), to: .discardedUpstream)
+        shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
+        shared.counters.add(1, to: .closure(reason, side))
+        clients.record(session.pointee.figures(lastSeen: now))
+        let active = releasePlace()
+        if shared.admission.hasListeners {
+            reportBytes(slot, mustTell: true)
+            write(
+                .connectionClosed(
+                    id: session.pointee.id, client: session.pointee.client, reason: reason, by: side, active: active))
+        }
+        _ = sessions.remove(slot)
+        // Two descriptors are free again.
+        if pause == .exhausted { resumeAccepting() }
+    }
+}

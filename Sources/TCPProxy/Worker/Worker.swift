@@ -1,0 +1,246 @@
+import Relay
+import Sockets
+import Workers
+
+/// One thread's share of a proxy: its listening socket, its connections, its timers. It owns a connection from accept to
+/// close.
+///
+/// Synchronous, and generic over the system so that all of it runs on a scripted one in tests. Other threads reach it
+/// through its mailbox; what it publishes they read from its counters.
+struct Worker<S: System & ~Copyable>: ~Copyable {
+    typealias Slot = Int
+
+    let index: Int
+    let settings: WorkerSettings
+    let shared: WorkerShared
+    var system: S
+    var listener: Descriptor?
+    var candidates: Candidates
+    var sessions: Slab<Session>
+    var buffers = RelayBuffers()
+    var timers: TimerWheel
+    /// Connections that may have more to move, visited after the next wait so that all get their turn.
+    var ready: SlotQueue
+    var clients = ClientTable()
+    /// The moment of the last wake-up: all that one wake-up does happens at this time.
+    var now: Instant
+    var pause: AcceptPause?
+    var opened: UInt64 = 0
+    var isStopping = false
+    var hasWrittenEvents = false
+
+    init(
+        index: Int, system: consuming S, listener: consuming Descriptor, candidates: [RawAddress],
+        settings: WorkerSettings, shared: WorkerShared
+    ) {
+        self.index = index
+        self.settings = settings
+        self.shared = shared
+        self.system = system
+        now = self.system.now()
+        self.listener = consume listener
+        self.candidates = Candidates(candidates)
+        let capacity = shared.admission.limit
+        sessions = Slab(capacity: capacity)
+        ready = SlotQueue(capacity: capacity)
+        timers = TimerWheel(capacity: capacity + 1, now: now)
+    }
+
+    /// The timer that is nobody's connection: when to try to accept again.
+    var acceptTimer: Int { sessions.capacity }
+
+    /// Serves until it has been told to stop and its last connection has ended.
+    mutating func run() {
+        if let error = watchListener() {
+            preconditionFailure("cannot watch the listening socket: \(error)")
+        }
+        while !isDone { turn() }
+    }
+
+    var isDone: Bool { isStopping && sessions.count == 0 }
+
+    /// One wake-up: waits, then does all that there is to do.
+    mutating func turn() {
+        let events = system.wait(until: ready.isEmpty ? timers.nextWake : now)
+        now = system.now()
+        let waiting = ready.count
+        for index in 0..<events { handle(system.event(index)) }
+        visitReady(waiting)
+        expireTimers()
+        if hasWrittenEvents {
+            hasWrittenEvents = false
+            shared.hub.notify()
+        }
+    }
+
+    private mutating func handle(_ event: PollEvent) {
+        switch TokenKind(event.token) {
+        case .client:
+            guard let session = sessions.find(event.token.slot, generation: event.token.generation) else { return }
+            session.pointee.duplex.client.note(event.readiness)
+            if event.readiness.contains(.failed) { session.pointee.duplex.takeFailure(of: .client, on: &system) }
+            endpointChanged(event.token.slot)
+        case .server(let attempt):
+            guard let session = sessions.find(event.token.slot, generation: event.token.generation),
+                session.pointee.dial.tag == attempt, session.pointee.duplex.server.descriptor != nil
+            else { return }
+            if session.pointee.stage == .dialing {
+                dialProgressed(event.token.slot, event.readiness)
+            } else {
+                session.pointee.duplex.server.note(event.readiness)
+                if event.readiness.contains(.failed) { session.pointee.duplex.takeFailure(of: .server, on: &system) }
+                endpointChanged(event.token.slot)
+            }
+        case .listener:
+            acceptBatch()
+        case .mailbox:
+            for message in shared.mailboxes[index].takeAll() { handle(message) }
+        }
+    }
+
+    private mutating func endpointChanged(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        switch session.pointee.stage {
+        case .dialing:
+            // The client is gone before it had a server. (Its FIN alone is no reason: what it sent still counts.)
+            if session.pointee.duplex.client.failure != nil {
+                shared.counters.add(1, to: .failure(.clientGone))
+                abort(slot, .reset, by: .client)
+            }
+        case .relaying, .delivering:
+            relay(slot)
+        }
+    }
+
+    /// Only those that were there before this wake-up: who joins now comes after the next wait.
+    private mutating func visitReady(_ count: Int) {
+        var left = count
+        while left > 0, let slot = ready.popFirst() {
+            left -= 1
+            relay(slot)
+        }
+    }
+
+    private mutating func expireTimers() {
+        timers.advance(to: now)
+        while let timer = timers.nextExpired() {
+            if timer == acceptTimer { resumeAccepting() } else { deadlineReached(timer) }
+        }
+    }
+
+    private mutating func handle(_ message: WorkerMessage) {
+        switch message {
+        case .resumeAccepting:
+            resumeAccepting()
+        case .candidates(let addresses):
+            candidates = Candidates(addresses)
+        case .sweep(let sweep):
+            sweep.report(clientFigures())
+        case .stopAccepting:
+            stopAccepting()
+        case .cut:
+            stopAccepting()
+            for slot in 0..<sessions.end where sessions.isTaken(slot) { abort(slot, .cut, by: .proxy) }
+        }
+    }
+}
+
+/// What a token's kind byte says.
+enum TokenKind {
+    case listener
+    case mailbox
+    case client
+    /// With the low bits of the attempt's number, so that an event of an abandoned attempt is told from one of the next.
+    case server(UInt8)
+
+    init(_ token: Token) {
+        switch token.kind {
+        case 0: self = .listener
+        case 1: self = .mailbox
+        case 2: self = .client
+        default: self = .server(token.kind & 0x7F)
+        }
+    }
+
+    var rawValue: UInt8 {
+        switch self {
+        case .listener: 0
+        case .mailbox: 1
+        case .client: 2
+        case .server(let attempt): 0x80 | attempt
+        }
+    }
+
+    /// The token of something that a worker has only one of.
+    var only: Token { Token(slot: 0, generation: 0, kind: rawValue) }
+}
+
+extension Dial {
+    /// Tells an attempt from those before it in a token.
+    var tag: UInt8 { UInt8(truncatingIfNeeded: attempts) & 0x7F }
+}
+
+/// What a worker is told when it is made.
+struct WorkerSettings: Sendable {
+    var deadlines: Deadlines
+    var socketOptions: SocketOptions
+    var sources: [RawAddress]
+    /// How long a reset waits for its delivery without seeing progress.
+    var resetDelivery: Duration
+
+    /// How many connections one wake-up accepts before others get their turn.
+    static var acceptsPerWakeUp: Int { 32 }
+    /// How long a worker that lacked descriptors or memory to accept waits, unless one of its connections ends first.
+    static var acceptRetry: Duration { .milliseconds(100) }
+    /// How long an attempt to connect that lacked them waits.
+    static var dialRetry: Duration { .milliseconds(20) }
+    /// How soon, and then at most how rarely, a worker looks whether a reset can go out.
+    static var deliveryLooks: ClosedRange<Duration> { .milliseconds(1)...(.milliseconds(64)) }
+}
+
+/// What a worker shares with the rest of the proxy; its owner outlives the worker's thread.
+struct WorkerShared: Sendable {
+    let admission: Admission
+    let counters: CounterPage
+    let events: EventRing
+    let hub: EventHub
+    let mailboxes: [Mailbox<WorkerMessage>]
+}
+
+/// What the control plane, or another worker, tells a worker.
+enum WorkerMessage: Sendable {
+    /// A place has become free.
+    case resumeAccepting
+    /// The upstream's addresses from now on.
+    case candidates([RawAddress])
+    case sweep(ClientSweep)
+    /// Accept what is in the queue already, close the listening socket, and end with the last connection.
+    case stopAccepting
+    /// The same, and reset all connections.
+    case cut
+}
+
+/// The upstream's addresses, in the order in which they are tried.
+struct Candidates: ~Copyable {
+    private let addresses: UnsafeMutableBufferPointer<RawAddress>
+    /// The one that answered last, where the next connection begins.
+    var preferred = 0
+
+    /// - Parameter addresses: one at least.
+    init(_ addresses: [RawAddress]) {
+        precondition(!addresses.isEmpty, "an upstream has one address at least")
+        self.addresses = .allocate(capacity: addresses.count)
+        _ = self.addresses.initialize(from: addresses)
+    }
+
+    deinit {
+        addresses.deallocate()
+    }
+
+    var count: Int { addresses.count }
+
+    /// Any index will do: the list may have become shorter since it was taken.
+    subscript(index: Int) -> RawAddress {
+        addresses[index % addresses.count]
+    }
+}
