@@ -1,1 +1,249 @@
-// placeholder
+public import Sockets
+import Synchronization
+import Workers
+
+/// A server that sends back what it receives, with threads of its own.
+///
+/// ```swift
+/// let echo = try await EchoServer.bind("127.0.0.1:8081")
+/// print("Echo server listening on \(echo.localAddress)")
+/// try await echo.run()          // until shut down or cancelled
+/// ```
+public final class EchoServer: Sendable {
+    /// Where it listens, with the port that the system chose if port 0 was asked for.
+    public let localAddress: SocketAddress
+
+    private let phase: Mutex<Phase>
+    private let workers: [Worker]
+    private let file: UnixSocketFile?
+
+    private enum Phase {
+        case bound
+        case running([WorkerThread])
+        case ended
+    }
+
+    /// What is shared with a worker from outside its thread.
+    private struct Worker: Sendable {
+        let owner: Handover<EchoWorker<LinuxSystem>>
+        let mailbox: Mailbox<EchoCommand>
+        let counters: WorkerCounters
+    }
+
+    private init(localAddress: SocketAddress, workers: [Worker], file: UnixSocketFile?) {
+        self.localAddress = localAddress
+        self.workers = workers
+        self.file = file
+        phase = Mutex(.bound)
+    }
+
+    deinit {
+        // A server that was bound and never run still holds its listeners.
+        file?.remove()
+        Self.dismantle(workers)
+    }
+
+    /// What it has done so far.
+    ///
+    /// A connection's bytes are all there once it has closed, and a byte that a client has received is never missing for
+    /// longer than a worker takes to finish one connection's turn.
+    public var counters: EchoCounters {
+        var sum = EchoCounters()
+        for worker in workers { worker.counters.add(to: &sum) }
+        return sum
+    }
+}
+
+// MARK: - Bind
+
+extension EchoServer {
+    /// Opens the listening sockets. From then on clients can connect; they are served once ``run()`` is called.
+    ///
+    /// Raises the process's descriptor limit to its hard limit.
+    ///
+    /// - Parameter listen: `127.0.0.1:8081`, `[::1]:8081`, `:8081`, `localhost:8081` or `unix:/run/echo.sock`. Port 0
+    ///   lets the system choose.
+    public static func bind(
+        _ listen: String,
+        configuration: Configuration = Configuration()
+    ) async throws(EchoServerError) -> EchoServer {
+        let address: ServiceAddress
+        do {
+            address = try ServiceAddress(parsing: listen)
+        } catch {
+            throw .address(error)
+        }
+        return try await bind(address, configuration: configuration)
+    }
+
+    /// Opens the listening sockets. From then on clients can connect; they are served once ``run()`` is called.
+    ///
+    /// Raises the process's descriptor limit to its hard limit.
+    public static func bind(
+        _ listen: ServiceAddress,
+        configuration: Configuration = Configuration()
+    ) async throws(EchoServerError) -> EchoServer {
+        try configuration.validate()
+        let address: SocketAddress
+        switch listen {
+        case .socket(let socket): address = socket
+        case .name(let host, let port): address = try await HostLookup.address(of: host, port: port)
+        }
+        DescriptorLimit.raise()
+        var workers: [Worker] = []
+        do throws(EchoServerError) {
+            switch address {
+            case .internet:
+                let bound = try bindInternet(address, listen, configuration, &workers)
+                return EchoServer(localAddress: bound, workers: workers, file: nil)
+            case .unix(let path):
+                let file = try bindUnix(path, listen, configuration, &workers)
+                return EchoServer(localAddress: address, workers: workers, file: file)
+            }
+        } catch {
+            dismantle(workers)
+            throw error
+        }
+    }
+
+    /// One listener for each worker; the kernel spreads the connections over them.
+    private static func bindInternet(
+        _ address: SocketAddress,
+        _ listen: ServiceAddress,
+        _ configuration: Configuration,
+        _ workers: inout [Worker]
+    ) throws(EchoServerError) -> SocketAddress {
+        var bound = address
+        for index in 0..<configuration.threads {
+            var system = try makeSystem()
+            do throws(SystemError) {
+                var options = ListenOptions(backlog: configuration.backlog)
+                if configuration.threads > 1 { options.sharing = index == 0 ? .founding : .joining }
+                let listener = try system.listen(at: bound, options: options)
+                do throws(SystemError) {
+                    bound = try system.localAddress(of: listener)
+                } catch {
+                    system.close(listener)
+                    throw error
+                }
+                try workers.append(makeWorker(system, listener, configuration))
+            } catch {
+                throw EchoServerError(error, at: listen)
+            }
+        }
+        return bound
+    }
+
+    /// One listener, of which each worker has a descriptor.
+    private static func bindUnix(
+        _ path: String,
+        _ listen: ServiceAddress,
+        _ configuration: Configuration,
+        _ workers: inout [Worker]
+    ) throws(EchoServerError) -> UnixSocketFile? {
+        do throws(UnixSocketFileError) {
+            try UnixSocketFile.prepare(path)
+        } catch {
+            throw EchoServerError(error, at: listen)
+        }
+        var system = try makeSystem()
+        do throws(SystemError) {
+            let options = ListenOptions(backlog: configuration.backlog)
+            let listener = try system.listen(at: .unix(path: path), options: options)
+            do throws(SystemError) {
+                for _ in 1..<configuration.threads {
+                    let another = try LinuxSystem(wakerToken: EchoWorker<LinuxSystem>.wakerToken)
+                    try workers.append(makeWorker(another, listener.duplicate(), configuration))
+                }
+            } catch {
+                system.close(listener)
+                throw error
+            }
+            try workers.append(makeWorker(system, listener, configuration))
+        } catch {
+            UnixSocketFile(at: path)?.remove()
+            throw EchoServerError(error, at: listen)
+        }
+        return UnixSocketFile(at: path)
+    }
+
+    private static func makeSystem() throws(EchoServerError) -> LinuxSystem {
+        do throws(SystemError) {
+            return try LinuxSystem(wakerToken: EchoWorker<LinuxSystem>.wakerToken)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    private static func makeWorker(
+        _ system: consuming sending LinuxSystem,
+        _ listener: consuming sending Descriptor,
+        _ configuration: Configuration
+    ) throws(SystemError) -> Worker {
+        let worker = try EchoWorker(
+            system: system,
+            listener: listener,
+            capacity: min(max(DescriptorLimit.current, 1), 1 << 20),
+            configuration: configuration
+        )
+        let (mailbox, counters) = (worker.mailbox, worker.counters)
+        return Worker(owner: Handover(worker), mailbox: mailbox, counters: counters)
+    }
+
+    private static func dismantle(_ workers: [Worker]) {
+        for worker in workers { worker.owner.take()?.dismantle() }
+    }
+}
+
+// MARK: - Run
+
+extension EchoServer {
+    /// Serves until it is shut down; when the task is cancelled it resets all connections and returns.
+    ///
+    /// - Throws: ``EchoServerError/alreadyRun`` if it has been called before.
+    public func run() async throws(EchoServerError) {
+        let threads = try start()
+        await withTaskCancellationHandler {
+            for thread in threads { await thread.join() }
+        } onCancel: {
+            drain(grace: .zero)
+        }
+    }
+
+    /// Stops listening, lets the connections come to their own end, and resets those that are left after the grace.
+    /// Returns when all are gone. A second call with a shorter grace shortens it.
+    public func shutdown(grace: Duration = .seconds(30)) async {
+        let threads = phase.withLock { phase -> [WorkerThread] in
+            if case .running(let threads) = phase { return threads }
+            phase = .ended
+            return []
+        }
+        drain(grace: grace)
+        if threads.isEmpty { Self.dismantle(workers) }
+        for thread in threads { await thread.join() }
+    }
+
+    private func start() throws(EchoServerError) -> [WorkerThread] {
+        try phase.withLock { phase throws(EchoServerError) -> [WorkerThread] in
+            switch phase {
+            case .running: throw .alreadyRun
+            case .ended: return []
+            case .bound: break
+            }
+            let threads = workers.enumerated().map { index, worker in
+                WorkerThread.start(name: "echo-\(index)") {
+                    guard var worker = worker.owner.take() else { return }
+                    worker.run()
+                    worker.dismantle()
+                }
+            }
+            phase = .running(threads)
+            return threads
+        }
+    }
+
+    private func drain(grace: Duration) {
+        file?.remove()
+        for worker in workers { worker.mailbox.post(.drain(grace: grace)) }
+    }
+}

@@ -43,7 +43,8 @@ public enum BytePattern {
     }
 
     private static func firstDifference(
-        between piece: UnsafeRawBufferPointer, and bytes: UnsafeRawBufferPointer
+        between piece: UnsafeRawBufferPointer,
+        and bytes: UnsafeRawBufferPointer
     ) -> Int? {
         guard let left = piece.baseAddress, let right = bytes.baseAddress, memcmp(left, right, piece.count) != 0 else {
             return nil
@@ -53,7 +54,9 @@ public enum BytePattern {
 
     /// Lends the stream from an offset to the end of its period, or less of it.
     private static func withPiece<Result>(
-        at offset: Int, upTo count: Int, _ body: (UnsafeRawBufferPointer) -> Result
+        at offset: Int,
+        upTo count: Int,
+        _ body: (UnsafeRawBufferPointer) -> Result
     ) -> Result {
         let start = offset % period
         return block.withUnsafeBytes { bytes in

@@ -1,0 +1,184 @@
+import Sockets
+import Workers
+
+/// What a connection does in its turn.
+extension EchoWorker where Network: ~Copyable {
+    /// Where a turn leaves a connection.
+    enum Step {
+        /// It cannot go on before an event or a timer.
+        case waits
+        /// It could go on, but its turn is over.
+        case hasMore
+        /// It has had all the bytes that it may have.
+        case finished
+        case over(Ending)
+    }
+
+    mutating func step(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) throws(SystemError) -> Step {
+        if connection.pointee.phase == .lingering { return try linger(connection) }
+        return switch behaviour.service {
+        case .echo: try echo(connection)
+        case .delayedEcho: try delayedEcho(connection, slot)
+        case .sink: try sink(connection)
+        case .source: try source(connection)
+        }
+    }
+
+    private mutating func echo(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
+        for _ in 0..<Limits.operationsPerTurn {
+            if connection.pointee.sent >= behaviour.closeAfter { return .finished }
+            if !connection.pointee.unsent.isEmpty {
+                guard connection.pointee.isWritable else { return .waits }
+                let sent = try send(connection.pointee.unsent.bytes, to: connection)
+                connection.pointee.unsent.removeFirst(sent)
+                continue
+            }
+            if connection.pointee.hasEnded { return .over(.ended) }
+            guard connection.pointee.isReadable else { return .waits }
+            let bytes = try receive(connection, atMost: Behaviour.transferSize)
+            if bytes.isEmpty { continue }
+            // Straight out again: most of the time the client takes it all.
+            let sent = try send(bytes, to: connection)
+            if sent < bytes.count {
+                connection.pointee.unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+            } else if bytes.count == Behaviour.transferSize {
+                // There is more, and after the next wait it will be more still, for the same number of calls.
+                return .hasMore
+            }
+        }
+        return .hasMore
+    }
+
+    private mutating func delayedEcho(
+        _ connection: UnsafeMutablePointer<EchoConnection>,
+        _ slot: Int
+    ) throws(SystemError) -> Step {
+        for _ in 0..<Limits.operationsPerTurn {
+            if connection.pointee.sent >= behaviour.closeAfter { return .finished }
+            connection.pointee.released += connection.pointee.delays.release(until: now)
+            if connection.pointee.released > 0, connection.pointee.isWritable {
+                let due = UnsafeRawBufferPointer(
+                    rebasing: connection.pointee.unsent.bytes.prefix(connection.pointee.released)
+                )
+                let sent = try send(due, to: connection)
+                connection.pointee.unsent.removeFirst(sent)
+                connection.pointee.released -= sent
+                continue
+            }
+            if connection.pointee.hasEnded, connection.pointee.unsent.isEmpty { return .over(.ended) }
+            let room = connection.pointee.unsent.room
+            guard connection.pointee.isReadable, room > 0, !connection.pointee.delays.isFull else {
+                if let due = connection.pointee.delays.nextDue { timers.schedule(slot, at: due) }
+                return .waits
+            }
+            let bytes = try receive(connection, atMost: min(room, Behaviour.transferSize))
+            if bytes.isEmpty { continue }
+            connection.pointee.unsent.append(bytes)
+            connection.pointee.delays.add(bytes.count, now: now, delays: behaviour.delays)
+        }
+        return .hasMore
+    }
+
+    private mutating func sink(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
+        for _ in 0..<Limits.operationsPerTurn {
+            let rest = behaviour.closeAfter - connection.pointee.received
+            if rest <= 0 { return .finished }
+            if connection.pointee.hasEnded { return .over(.ended) }
+            guard connection.pointee.isReadable else { return .waits }
+            let bytes = try receive(connection, atMost: min(rest, Behaviour.transferSize))
+            if bytes.count == Behaviour.transferSize { return .hasMore }
+        }
+        return .hasMore
+    }
+
+    private mutating func source(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
+        if connection.pointee.isReadable, !connection.pointee.hasEnded { try discard(connection) }
+        for _ in 0..<Limits.operationsPerTurn {
+            if connection.pointee.sent >= behaviour.closeAfter { return .finished }
+            guard connection.pointee.isWritable else { break }
+            let start = connection.pointee.sent % BytePattern.period
+            let piece = UnsafeRawBufferPointer(rebasing: buffer[start..<start + Behaviour.transferSize])
+            _ = try send(piece, to: connection)
+        }
+        return connection.pointee.isWritable || connection.pointee.isReadable ? .hasMore : .waits
+    }
+
+    /// Ends our side of a connection that has had all its bytes.
+    mutating func finish(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) throws(SystemError) {
+        if let error = system.endSending(on: connection.pointee.descriptor) { throw error }
+        connection.pointee.phase = .lingering
+        connection.pointee.unsent.removeFirst(connection.pointee.unsent.count)
+        now = system.now()
+        timers.schedule(slot, at: now + Limits.linger)
+        list(connection, slot)
+    }
+
+    private mutating func linger(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
+        for _ in 0..<Limits.operationsPerTurn {
+            if connection.pointee.hasEnded { return .over(.closed) }
+            guard connection.pointee.isReadable else { return .waits }
+            try discard(connection)
+        }
+        return .hasMore
+    }
+}
+
+// MARK: - Transfers
+
+extension EchoWorker where Network: ~Copyable {
+    /// Receives into the shared buffer; what it gives is empty if nothing came.
+    @inline(__always)
+    private mutating func receive(
+        _ connection: UnsafeMutablePointer<EchoConnection>,
+        atMost limit: Int
+    ) throws(SystemError) -> UnsafeRawBufferPointer {
+        // A source's buffer begins with the pattern, which must stay.
+        let space = UnsafeMutableRawBufferPointer(rebasing: buffer.suffix(Behaviour.transferSize).prefix(limit))
+        switch system.receive(from: connection.pointee.descriptor, into: space) {
+        case .moved(let count):
+            counters.bytesReceived.add(count)
+            connection.pointee.received += count
+            // A short receive has emptied the queue, and what comes next is a new event: to ask again costs a call.
+            if count < limit, !connection.pointee.mustDrain { connection.pointee.isReadable = false }
+            return UnsafeRawBufferPointer(rebasing: space.prefix(count))
+        case .wouldBlock:
+            connection.pointee.isReadable = false
+            connection.pointee.mustDrain = false
+        case .ended:
+            connection.pointee.isReadable = false
+            connection.pointee.hasEnded = true
+        case .failed(let error):
+            throw error
+        }
+        return UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+
+    private mutating func discard(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) {
+        _ = try receive(connection, atMost: Behaviour.transferSize)
+    }
+
+    /// Sends as much as the limits and the client allow, and says how much.
+    @inline(__always)
+    private mutating func send(
+        _ bytes: UnsafeRawBufferPointer,
+        to connection: UnsafeMutablePointer<EchoConnection>
+    ) throws(SystemError) -> Int {
+        let allowed = min(bytes.count, behaviour.chunk, behaviour.closeAfter - connection.pointee.sent)
+        switch system.send(
+            UnsafeRawBufferPointer(rebasing: bytes.prefix(allowed)),
+            to: connection.pointee.descriptor
+        )
+        {
+        case .moved(let count):
+            counters.bytesSent.add(count)
+            connection.pointee.sent += count
+            if count < allowed { connection.pointee.isWritable = false }
+            return count
+        case .wouldBlock, .ended:
+            connection.pointee.isWritable = false
+            return 0
+        case .failed(let error):
+            throw error
+        }
+    }
+}

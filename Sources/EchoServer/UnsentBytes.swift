@@ -1,0 +1,66 @@
+/// Bytes of one connection that its client has not taken yet. Holds memory only while there are any.
+struct UnsentBytes: ~Copyable {
+    /// The most it can hold: what one receive can bring.
+    static var limit: Int { 64 << 10 }
+
+    private var base: UnsafeMutableRawPointer?
+    private var capacity = 0
+    private var start = 0
+    private var end = 0
+
+    var count: Int { end - start }
+    var isEmpty: Bool { start == end }
+    var room: Int { Self.limit - count }
+
+    /// All of them, in order; good until the next change.
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base.map { $0 + start }, count: count)
+    }
+
+    /// Adds bytes at the end.
+    ///
+    /// - Precondition: there is room for them.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count <= room, "\(bytes.count) bytes for a room of \(room)")
+        guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
+        if base == nil || end + bytes.count > capacity { makeRoom(for: bytes.count) }
+        base.unsafelyUnwrapped.advanced(by: end).copyMemory(from: source, byteCount: bytes.count)
+        end += bytes.count
+    }
+
+    /// Forgets bytes at the start, and with the last one the memory.
+    mutating func removeFirst(_ count: Int) {
+        precondition(count <= self.count, "\(count) bytes of \(self.count)")
+        start += count
+        if isEmpty { removeAll() }
+    }
+
+    private mutating func removeAll() {
+        base?.deallocate()
+        base = nil
+        (capacity, start, end) = (0, 0, 0)
+    }
+
+    /// Moves the bytes to the start, of a larger piece of memory where that is not enough.
+    private mutating func makeRoom(for more: Int) {
+        let count = count
+        if let base, count + more <= capacity {
+            base.copyMemory(from: base + start, byteCount: count)
+        } else {
+            // The first time just what is needed: mostly it is a remainder to which nothing is ever added.
+            let size = base == nil ? more : min(Self.limit, max(count + more, 2 * capacity))
+            let larger = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
+            if let base {
+                larger.copyMemory(from: base + start, byteCount: count)
+                base.deallocate()
+            }
+            base = larger
+            capacity = size
+        }
+        (start, end) = (0, count)
+    }
+
+    deinit {
+        base?.deallocate()
+    }
+}
