@@ -1,0 +1,121 @@
+import Support
+import Testing
+
+@Suite(
+    "Descriptors are never lost, and running out of them is survived",
+    .ownThreads,
+    .serialized,
+    .timeLimit(.minutes(3))
+)
+struct DescriptorTests {
+    init() throws { try raiseDescriptorLimit() }
+
+    @Test("After connections of every kind of end all are back", arguments: [1, 2])
+    func allReturn(threads: Int) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            for round in 0..<100 {
+                let pair = try RelayedPair(through: proxy, to: upstream)
+                try pair.exchange()
+                switch round % 6 {
+                case 0: try pair.client.reset()
+                case 1: try pair.server.reset()
+                case 2: pair.client.close()
+                case 3: pair.server.close()
+                case 4:
+                    try pair.client.finish()
+                    try pair.server.reset()
+                default:
+                    // With bytes on their way that nobody will take.
+                    _ = try pair.server.sendWithoutWaiting(Array(repeating: 0, count: 1 << 20))
+                    pair.client.close()
+                }
+            }
+            // Clients that are gone before they are accepted or before the server is reached.
+            for _ in 0..<100 { try proxy.connect().reset() }
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test("A soft limit is raised to the hard one")
+    func softLimit() async throws {
+        try await withProxy(to: "127.0.0.1:1", under: descriptorLimit(1000, soft: 64)) { proxy in
+            let limit = try proxy.process.softDescriptorLimit
+            #expect(limit == 1000)
+        }
+    }
+
+    @Test("A storm of 300 clients under a limit of 120 is served as far as it goes, then again", arguments: [1, 2])
+    func storm(threads: Int) async throws {
+        let options = ["--threads", "\(threads)", "--summary", "off"]
+        try await withProxy(to: "echo", options, under: descriptorLimit(120)) { proxy in
+            try await expectSurvival(of: proxy)
+        }
+    }
+
+    @Test("So is one in which the limit turns out lower than it was at the start", arguments: [1, 2])
+    func lowered(threads: Int) async throws {
+        let upstream = try TestListener()
+        let echo = Task { try await onOwnThreads { try await echoForEver(on: upstream) } }
+        defer { echo.cancel() }
+        let options = ["--threads", "\(threads)", "--summary", "off"]
+        try await withProxy(to: upstream, options, under: descriptorLimit(1000)) { proxy in
+            // accept and socket meet EMFILE now, where the proxy had reason to expect room for all.
+            let change = try await runToEnd(["prlimit", "--pid", "\(proxy.program.processID)", "--nofile=120:1000"])
+            #expect(change.exit == .code(0))
+            try await expectSurvival(of: proxy)
+        }
+    }
+
+    /// Storms it, expects some service and little work meanwhile, and full service afterwards.
+    private func expectSurvival(of proxy: RunningProxy) async throws {
+        let before = try proxy.process.descriptorCount
+        var clients: [TestSocket] = []
+        for _ in 0..<300 {
+            let client = try proxy.connect()
+            _ = try? client.send("ping")
+            clients.append(client)
+        }
+        let fewest = 20
+        try await eventually("service for \(fewest) of the clients") {
+            try clients.count { try $0.isAnswered } >= fewest
+        }
+
+        // It neither spins nor polls while it has none: half a second of work in two would be a quarter of a processor.
+        let wakeUps = try proxy.process.wakeUps
+        let work = try proxy.process.processorTime
+        try await Task.sleep(for: .seconds(2))
+        #expect(try proxy.process.wakeUps - wakeUps < 500)
+        #expect(try proxy.process.processorTime - work < .milliseconds(500))
+
+        for client in clients { client.close() }
+        try await proxy.process.returns(toDescriptors: before)
+        for _ in 0..<40 {
+            let client = try proxy.connect()
+            try client.send("again")
+            try client.receive("again")
+        }
+        #expect(try proxy.program.isRunning)
+    }
+}
+
+extension TestSocket {
+    /// Whether bytes have come.
+    fileprivate var isAnswered: Bool {
+        get throws { try readable > 0 }
+    }
+}
+
+/// Sends back what comes, connection by connection, until the task is cancelled.
+private func echoForEver(on listener: TestListener) async throws {
+    try await withThrowingDiscardingTaskGroup { group in
+        while !Task.isCancelled {
+            let socket: TestSocket
+            do { socket = try listener.accept() } catch is TimedOut { continue }
+            group.addTask {
+                while let bytes = try? socket.receive(upTo: 4096), !bytes.isEmpty { try? socket.send(bytes) }
+            }
+        }
+    }
+}

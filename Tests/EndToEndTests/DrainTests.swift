@@ -1,0 +1,230 @@
+import Foundation
+import Glibc
+import Support
+import Testing
+
+@Suite("It ends when told to, and ends well", .ownThreads, .serialized, .timeLimit(.minutes(3)))
+struct DrainTests {
+    @Test("With nothing open it ends at once", arguments: [SIGINT, SIGTERM])
+    func nothingOpen(signal: Int32) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, metrics: true) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.exchange()
+            pair.client.close()
+            pair.server.close()
+            try await eventually("end of the connection") {
+                try proxy.readMetrics().value("connections_active") == 0
+            }
+            try proxy.end(with: signal)
+            #expect(proxy.drainLines == ["Drained: 0 connections ended by themselves, 0 were cut"])
+            #expect(proxy.program.errorLines == [])
+        }
+    }
+
+    @Test("Running connections go on to their own end, and new ones are refused", arguments: [SIGINT, SIGTERM])
+    func endsByItself(signal: Int32) async throws {
+        let pattern = Pattern(seed: 41)
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--grace", "10m"]) { proxy in
+            let pairs = try (0..<3).map { _ in try RelayedPair(through: proxy, to: upstream) }
+            for pair in pairs { try pair.exchange() }
+            try proxy.program.signal(signal)
+            try await eventually("refusal of new connections") { try proxy.isRefusing }
+
+            // A client's end, a server's end, a reset: each is an end of its own.
+            try pairs[0].client.send(pattern, count: 1 << 20)
+            try pairs[0].client.finish()
+            let received = try pairs[0].server.receiveRest(of: pattern)
+            #expect(received == (1 << 20, .fin))
+            pairs[0].server.close()
+            #expect(try pairs[0].client.receiveRest() == .init(bytes: [], end: .fin))
+            pairs[1].server.close()
+            #expect(try pairs[1].client.receiveRest() == .init(bytes: [], end: .fin))
+            pairs[1].client.close()
+            #expect(try proxy.program.isRunning)
+            try pairs[2].exchange()
+            try pairs[2].client.reset()
+
+            #expect(try proxy.program.waitForExit() == .code(0))
+            #expect(proxy.drainLines == ["Drained: 3 connections ended by themselves, 0 were cut"])
+        }
+    }
+
+    @Test("What is left at the end of the grace period is reset", arguments: [1, 2])
+    func isCut(threads: Int) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--grace", "300ms", "--threads", "\(threads)"]) { proxy in
+            let pairs = try (0..<4).map { _ in try RelayedPair(through: proxy, to: upstream) }
+            for pair in pairs { try pair.exchange() }
+            // Half-closed, and still not at its end.
+            try pairs[3].client.finish()
+            #expect(try pairs[3].server.receive(upTo: 1).isEmpty)
+            try proxy.end()
+            for pair in pairs {
+                #expect(try pair.client.receiveRest() == .init(bytes: [], end: .reset))
+            }
+            for pair in pairs.dropLast() {
+                #expect(try pair.server.receiveRest() == .init(bytes: [], end: .reset))
+            }
+            #expect(proxy.drainLines == ["Drained: 0 connections ended by themselves, 4 were cut"])
+        }
+    }
+
+    @Test("A connection whose reader has stalled, or whose server does not answer, does not keep it")
+    func stuckConnections() async throws {
+        let full = try FullListener()
+        try await withProxy(to: full.listener, ["--grace", "300ms", "--connect-timeout", "10m"]) { proxy in
+            let client = try proxy.connect()
+            try proxy.end()
+            #expect(try client.receiveRest().bytes.isEmpty)
+        }
+        let upstream = try TestListener(receiveBuffer: 8192)
+        try await withProxy(to: upstream, ["--grace", "300ms"]) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            _ = try await sendUntilStuck([pair.client], Pattern(seed: 42))
+            try proxy.end()
+            #expect(proxy.drainLines.first?.hasSuffix("1 were cut") == true)
+            _ = try pair.server.descriptor
+        }
+    }
+
+    @Test("A second signal cuts at once", arguments: [SIGINT, SIGTERM])
+    func secondSignal(signal: Int32) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--grace", "10m"]) { proxy in
+            let pairs = try (0..<2).map { _ in try RelayedPair(through: proxy, to: upstream) }
+            for pair in pairs { try pair.exchange() }
+            try proxy.program.signal(SIGTERM)
+            try await eventually("refusal of new connections") { try proxy.isRefusing }
+            try pairs[0].exchange()
+            try proxy.end(with: signal)
+            for pair in pairs {
+                #expect(try pair.client.receiveRest() == .init(bytes: [], end: .reset))
+                #expect(try pair.server.receiveRest() == .init(bytes: [], end: .reset))
+            }
+            #expect(proxy.drainLines == ["Drained: 0 connections ended by themselves, 2 were cut"])
+        }
+    }
+
+    @Test("A second signal cuts short the drain delay too")
+    func secondSignalInDelay() async throws {
+        try await withProxy(to: "echo", ["--drain-delay", "10m"], metrics: true) { proxy in
+            let client = try proxy.connect()
+            try client.send("hello")
+            try client.receive("hello")
+            try proxy.program.signal(SIGTERM)
+            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            try proxy.end()
+            #expect(try client.receiveRest() == .init(bytes: [], end: .reset))
+        }
+    }
+
+    @Test("Connections that wait to be accepted when the signal comes are served", arguments: [1, 2])
+    func acceptQueue(threads: Int) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--grace", "10m", "--threads", "\(threads)"]) { proxy in
+            try proxy.program.signal(SIGSTOP)
+            let clients = try (0..<20).map { _ in try proxy.connect() }
+            for client in clients { try client.send("hello") }
+            try proxy.program.signal(SIGTERM)
+            try proxy.program.signal(SIGCONT)
+            for _ in clients {
+                let server = try upstream.accept()
+                try server.receive("hello")
+                try server.send("goodbye")
+                server.close()
+            }
+            for client in clients {
+                #expect(try client.receiveRest() == .init(bytes: Array("goodbye".utf8), end: .fin))
+                client.close()
+            }
+            #expect(try proxy.program.waitForExit() == .code(0))
+            #expect(proxy.drainLines == ["Drained: 20 connections ended by themselves, 0 were cut"])
+        }
+    }
+
+    @Test("While it drains it is alive, not ready, and still tells its metrics")
+    func endpoint() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--grace", "10m"], metrics: true) { proxy in
+            #expect(try proxy.get("/readyz").status == 200)
+            #expect(try proxy.get("/healthz").status == 200)
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.exchange()
+            try proxy.program.signal(SIGTERM)
+            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            try await eventually("refusal of new connections") { try proxy.isRefusing }
+            #expect(try proxy.get("/healthz").status == 200)
+            let metrics = try proxy.readMetrics()
+            #expect(metrics.value("connections_active") == 1)
+            #expect(metrics.value("connections_total") == 1)
+            try pair.exchange()
+            pair.client.close()
+            pair.server.close()
+            #expect(try proxy.program.waitForExit() == .code(0))
+        }
+    }
+
+    @Test("In the drain delay /readyz fails and new connections are still served")
+    func drainDelay() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--drain-delay", "2s", "--grace", "10m"], metrics: true) { proxy in
+            try proxy.program.signal(SIGTERM)
+            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.exchange()
+            try await eventually("refusal of new connections") { try proxy.isRefusing }
+            try pair.exchange()
+            pair.client.close()
+            pair.server.close()
+            #expect(try proxy.program.waitForExit() == .code(0))
+            #expect(proxy.drainLines == ["Drained: 1 connections ended by themselves, 0 were cut"])
+        }
+    }
+
+    @Test("Its port is free for the next one at once, though connections of the last are in TIME_WAIT")
+    func restart() async throws {
+        let upstream = try TestListener()
+        let address = try await withProxy(to: upstream) { proxy in
+            for _ in 0..<3 {
+                let pair = try RelayedPair(through: proxy, to: upstream)
+                // The proxy's FIN to the client is the first, so the TIME_WAIT is on the proxy's port.
+                pair.server.close()
+                #expect(try pair.client.receiveRest().end == .fin)
+                pair.client.close()
+            }
+            try proxy.end()
+            return proxy.address
+        }
+        try await withProxy(on: address, to: upstream) { proxy in
+            #expect(proxy.address == address)
+            try RelayedPair(through: proxy, to: upstream).exchange()
+        }
+    }
+}
+
+extension RunningProxy {
+    fileprivate var drainLines: [String] {
+        program.outputLines.filter { $0.hasPrefix("Drained: ") }
+    }
+
+    /// Whether it no longer listens, and what connects is refused.
+    ///
+    /// The kernel's table is asked first: a connection made to find it out would be one of the drain.
+    fileprivate var isRefusing: Bool {
+        get throws {
+            // proc(5), /proc/net/tcp: the local address and port in hexadecimal; state 0A is LISTEN.
+            let port = String(address.port, radix: 16, uppercase: true)
+            let local = "0100007F:" + String(repeating: "0", count: 4 - port.count) + port
+            let isListening = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n")
+                .contains { line in
+                    let fields = line.split(separator: " ")
+                    return fields.count > 3 && fields[1] == local && fields[3] == "0A"
+                }
+            if isListening { return false }
+            #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) { try connect() }
+            return true
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import Support
+import Testing
+
+@Suite("Connections cost next to nothing while they rest", .ownThreads, .serialized, .timeLimit(.minutes(5)))
+struct ManyConnectionsTests {
+    init() throws { try raiseDescriptorLimit() }
+
+    @Test("2,000 connections at rest wake nobody up", arguments: [[], ["--idle-timeout", "10m", "--lifetime", "10m"]])
+    func atRest(timeouts: [String]) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--threads", "2", "--summary", "off"] + timeouts) { proxy in
+            let before = try proxy.process.descriptorCount
+            var pairs: [RelayedPair] = []
+            for _ in 0..<2000 { pairs.append(try RelayedPair(through: proxy, to: upstream)) }
+            try pairs[1999].exchange()
+            #expect(try proxy.process.descriptorCount >= before + 4000)
+
+            try await expectRest(of: proxy.process)
+
+            // Each of them is alive all the same.
+            for pair in pairs { try pair.exchange() }
+            pairs = []
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test("With nothing to do and all its services on, it is at rest too")
+    func idle() async throws {
+        try await withProxy(to: "echo", ["--threads", "2", "--events"], metrics: true) { proxy in
+            try await expectRest(of: proxy.process)
+        }
+    }
+
+    /// Expects that all threads together wake up less than 20 times in a second, as soon as what the connections' opening
+    /// left to do is done. One thread with a tick of 10 ms would wake up 100 times.
+    private func expectRest(of process: ProcessView, at location: SourceLocation = #_sourceLocation) async throws {
+        var counts: [Int] = []
+        repeat {
+            let before = try process.wakeUps
+            try await Task.sleep(for: .seconds(1))
+            counts.append(try process.wakeUps - before)
+        } while counts.last! >= 20 && counts.count < 10
+        #expect(counts.last! < 20, "wake-ups in each second: \(counts)", sourceLocation: location)
+    }
+
+    @Test(
+        "Of 50 stalled readers none takes 64 KiB of its memory, and each gets everything in the end",
+        arguments: Direction.allCases
+    )
+    func stalledReaders(_ direction: Direction) async throws {
+        let pattern = Pattern(seed: 31)
+        let upstream = try TestListener(receiveBuffer: 16_384)
+        try await withProxy(to: upstream, ["--threads", "2"]) { proxy in
+            // Whatever is set up once, by the first bytes, is there before it is measured.
+            for _ in 0..<8 {
+                let first = try RelayedPair(through: proxy, to: upstream)
+                try first.exchange()
+                first.client.close()
+                #expect(try first.server.receiveRest().end == .fin)
+            }
+            let before = try proxy.process.anonymousMemory
+            var pairs: [RelayedPair] = []
+            for _ in 0..<50 {
+                pairs.append(try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 16_384))
+            }
+            let sent = try await sendUntilStuck(pairs.map { $0.sender(direction) }, pattern)
+            let taken = try proxy.process.anonymousMemory - before
+            #expect(taken / 50 < 64 << 10, "\(taken / 50) bytes for each")
+
+            // The other direction is not held up.
+            for pair in pairs {
+                try pair.receiver(direction).send("still here")
+                try pair.sender(direction).receive("still here")
+            }
+            for (pair, count) in zip(pairs, sent) {
+                try pair.sender(direction).finish()
+                let received = try pair.receiver(direction).receiveRest(of: pattern)
+                #expect(received == (count, .fin))
+            }
+        }
+    }
+}
