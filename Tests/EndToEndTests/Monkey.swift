@@ -109,8 +109,9 @@ func runMonkey(
     _ arguments: [String],
     under wrapper: [String] = [],
     at location: SourceLocation = #_sourceLocation
-) async throws -> (exit: RunningProgram.Exit, output: [String], errors: [String]) {
-    try await runToEnd(wrapper + [monkeyPath] + arguments, at: location)
+) async throws -> FinishedRun {
+    let (exit, output, errors) = try await runToEnd(wrapper + [monkeyPath] + arguments, at: location)
+    return FinishedRun(exit: exit, output: output, errors: errors)
 }
 
 /// The wrapper that sets RLIMIT_NOFILE, hard and soft alike unless a lower soft limit is given.
@@ -155,4 +156,24 @@ enum Direction: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
     var other: Direction { self == .upstream ? .downstream : .upstream }
     var testDescription: String { rawValue }
+}
+
+/// A run of `monkey` that came to its end.
+struct FinishedRun: Sendable {
+    let exit: RunningProgram.Exit
+    let output: [String]
+    let errors: [String]
+
+    /// Expects one clear line on standard error that names `text`, nothing on standard output, and this exit code.
+    func expectFailure(
+        code: Int32 = 1,
+        naming text: String,
+        at location: SourceLocation = #_sourceLocation
+    ) {
+        #expect(exit == .code(code), sourceLocation: location)
+        #expect(output == [], sourceLocation: location)
+        #expect(errors.count == 1, "\(errors)", sourceLocation: location)
+        #expect(errors.first?.hasPrefix("Error: ") == true, "\(errors)", sourceLocation: location)
+        #expect(errors.first?.contains(text) == true, "\(errors)", sourceLocation: location)
+    }
 }

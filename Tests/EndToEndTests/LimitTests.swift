@@ -1,0 +1,127 @@
+import Support
+import Testing
+
+@Suite("Every limit holds, and ends no connection that keeps it", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct LimitTests {
+    @Test("More connections than the descriptor limit allows are an error that says so")
+    func impossibleMaximum() async throws {
+        let result = try await runMonkey(
+            ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off", "--max-connections", "1000"],
+            under: descriptorLimit(120)
+        )
+        result.expectFailure(naming: "--max-connections")
+        #expect(result.errors.first?.contains("120") == true)
+    }
+
+    @Test("At the maximum a client waits, and is served when another ends", arguments: [1, 2])
+    func maximum(threads: Int) async throws {
+        let upstream = try TestListener()
+        let options = ["--max-connections", "2", "--threads", "\(threads)"]
+        try await withProxy(to: upstream, options, metrics: true) { proxy in
+            let first = try RelayedPair(through: proxy, to: upstream)
+            let second = try RelayedPair(through: proxy, to: upstream)
+            let third = try proxy.connect()
+            try third.send("third")
+            // It must not reach the server as long as the others are there.
+            try first.exchange()
+            try second.exchange()
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(try proxy.readMetrics().value("connections_active") == 2)
+
+            first.client.close()
+            first.server.close()
+            let server = try upstream.accept()
+            try server.receive("third")
+            try server.send("served")
+            try third.receive("served")
+            try second.exchange()
+        }
+    }
+
+    @Test("A crowd at the maximum is served one after the other", arguments: [1, 2])
+    func crowd(threads: Int) async throws {
+        let options = ["--max-connections", "3", "--threads", "\(threads)"]
+        try await withProxy(to: "echo", options) { proxy in
+            let clients = try (0..<40).map { _ in try proxy.connect() }
+            for (number, client) in clients.enumerated() { try client.send("client \(number)") }
+            var waiting = clients.indices.map { $0 }
+            while !waiting.isEmpty {
+                var served: [Int] = []
+                try await eventually("service of one of \(waiting.count) that wait") {
+                    served = try waiting.filter { try clients[$0].readable > 0 }
+                    return !served.isEmpty
+                }
+                for number in served {
+                    try clients[number].receive("client \(number)")
+                    clients[number].close()
+                }
+                waiting.removeAll { served.contains($0) }
+            }
+        }
+    }
+
+    @Test("--idle-timeout ends a connection at rest, and none that moves in either direction")
+    func idle() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--idle-timeout", "2s"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            let resting = try RelayedPair(through: proxy, to: upstream)
+            let speaking = try RelayedPair(through: proxy, to: upstream)
+            let listening = try RelayedPair(through: proxy, to: upstream)
+            // Three times as long as is allowed.
+            for _ in 0..<60 {
+                try speaking.client.send("up")
+                try speaking.server.receive("up")
+                try listening.server.send("down")
+                try listening.client.receive("down")
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            #expect(try resting.client.receiveRest().bytes.isEmpty)
+            #expect(try resting.server.receiveRest().bytes.isEmpty)
+            try speaking.exchange()
+            // They too come to rest, and are ended.
+            #expect(try speaking.client.receiveRest().bytes.isEmpty)
+            #expect(try listening.server.receiveRest().bytes.isEmpty)
+            try await proxy.process.returns(toDescriptors: before)
+        }
+    }
+
+    @Test("--half-close-timeout ends a half-closed connection at rest, and no other", arguments: Direction.allCases)
+    func halfClose(_ direction: Direction) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--half-close-timeout", "500ms"]) { proxy in
+            let whole = try RelayedPair(through: proxy, to: upstream)
+            let half = try RelayedPair(through: proxy, to: upstream)
+            try half.sender(direction).finish()
+            #expect(try half.receiver(direction).receive(upTo: 1).isEmpty)
+            // The end of the half that has gone on.
+            #expect(try half.sender(direction).receiveRest().bytes.isEmpty)
+            try await Task.sleep(for: .seconds(1))
+            try whole.exchange()
+        }
+    }
+
+    @Test("--lifetime ends a connection however busy it is")
+    func lifetime() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--lifetime", "1s"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try await eventually("end of a busy connection") {
+                do {
+                    try pair.exchange()
+                    return false
+                } catch let failure as SystemFailure where failure.isEndOfConnection {
+                    return true
+                } catch is Unexpected {
+                    // The stream ended.
+                    return true
+                }
+            }
+            pair.client.close()
+            pair.server.close()
+            try await proxy.process.returns(toDescriptors: before)
+            try RelayedPair(through: proxy, to: upstream).exchange()
+        }
+    }
+}
