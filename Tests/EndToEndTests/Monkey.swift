@@ -124,6 +124,11 @@ struct RelayedPair: Sendable {
     let client: TestSocket
     let server: TestSocket
 
+    init(client: TestSocket, server: TestSocket) {
+        self.client = client
+        self.server = server
+    }
+
     /// Connects through the proxy and accepts behind it. No other connection may be on its way meanwhile.
     init(
         through proxy: RunningProxy,

@@ -6,6 +6,12 @@ package struct MetricsText: Sendable {
         package let name: String
         package let labels: [String: String]
         package let value: Double
+
+        package init(name: String, labels: [String: String] = [:], value: Double) {
+            self.name = name
+            self.labels = labels
+            self.value = value
+        }
     }
 
     /// In the order of the page.

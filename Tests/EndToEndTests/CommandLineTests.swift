@@ -1,0 +1,101 @@
+import Support
+import Testing
+
+@Suite("The command line helps", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct CommandLineTests {
+    @Test("--help names the commands, and every option of each")
+    func help() async throws {
+        let program = try await runMonkey(["--help"])
+        #expect(program.exit == .code(0))
+        let text = program.output.joined(separator: "\n")
+        for command in ["proxy", "echo"] { #expect(text.contains("  \(command) ")) }
+
+        let proxy = try await runMonkey(["proxy", "--help"])
+        #expect(proxy.exit == .code(0))
+        let options = [
+            "metrics", "threads", "grace", "drain-delay", "connect-timeout", "idle-timeout", "half-close-timeout",
+            "lifetime", "user-timeout", "keepalive", "backlog", "source", "max-connections", "events", "summary",
+            "log-level", "log-format",
+        ]
+        for option in options {
+            #expect(proxy.output.contains { $0.hasPrefix("  --\(option) ") || $0 == "  --\(option)" }, "\(option)")
+        }
+        #expect(proxy.output.joined(separator: "\n").contains("127.0.0.1:8080"))
+        let echo = try await runMonkey(["echo", "--help"])
+        #expect(echo.exit == .code(0))
+        #expect(echo.output.joined(separator: "\n").contains("127.0.0.1:8081"))
+    }
+
+    @Test("--version is a version")
+    func version() async throws {
+        let result = try await runMonkey(["--version"])
+        #expect(result.exit == .code(0))
+        #expect(result.output.count == 1)
+        #expect(result.output.first?.wholeMatch(of: /(monkey )?\d+\.\d+\.\d+(-[a-z0-9.]+)?/) != nil)
+    }
+
+    @Test("There is a completion script for each shell", arguments: ["bash", "zsh", "fish"])
+    func completion(shell: String) async throws {
+        let result = try await runMonkey(["--generate-completion-script", shell])
+        #expect(result.exit == .code(0))
+        let script = result.output.joined(separator: "\n")
+        for word in ["proxy", "echo", "connect-timeout"] { #expect(script.contains(word)) }
+        guard shell == "bash" else { return }
+        let check = try await runToEnd(["bash", "-n", "-c", script])
+        #expect(check.exit == .code(0), "\(check.errors)")
+    }
+
+    @Test(
+        "An address that is none is an error that names it, with the exit code of wrong usage",
+        arguments: [
+            "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:http!", "[::1:80",
+            "::1:80:", "[::1]", "unix:", "999.0.0.1:80", "a b:80", "",
+        ]
+    )
+    func badAddress(text: String) async throws {
+        for arguments in [[text, "127.0.0.1:1"], ["127.0.0.1:0", text]] {
+            let result = try await runMonkey(["proxy"] + arguments + ["--metrics", "off"])
+            result.expectFailure(code: 64, naming: text)
+        }
+        try await runMonkey(["echo", text]).expectFailure(code: 64, naming: text)
+        try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", text])
+            .expectFailure(code: 64, naming: "--metrics")
+    }
+
+    @Test("A Unix path too long for the system is an error that names it")
+    func longPath() async throws {
+        let path = "/tmp/" + String(repeating: "x", count: 200)
+        try await runMonkey(["proxy", "unix:\(path)", "127.0.0.1:1", "--metrics", "off"])
+            .expectFailure(code: 64, naming: path)
+        try await runMonkey(["proxy", "127.0.0.1:0", "unix:\(path)", "--metrics", "off"])
+            .expectFailure(code: 64, naming: path)
+    }
+
+    @Test(
+        "An option's value that is none is an error that names the option",
+        arguments: [
+            ("--threads", "0"), ("--threads", "many"), ("--threads", "1000000"), ("--grace", "banana"),
+            ("--grace", "10"), ("--grace", "-1s"), ("--grace", "99999999999999999999h"), ("--drain-delay", "1 s"),
+            ("--connect-timeout", "5 minutes"), ("--connect-timeout", "0s"), ("--idle-timeout", "never"),
+            ("--half-close-timeout", "1.5s"), ("--lifetime", ""), ("--user-timeout", "x"), ("--keepalive", "x"),
+            ("--backlog", "-1"), ("--backlog", "x"), ("--source", "127.0.0.1:80"), ("--source", "nonsense"),
+            ("--max-connections", "0"), ("--max-connections", "-5"), ("--summary", "often"), ("--log-level", "loud"),
+            ("--log-format", "xml"),
+        ]
+    )
+    func badValue(option: String, value: String) async throws {
+        // With the equals sign, so that a value may begin with a dash.
+        try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off", "\(option)=\(value)"])
+            .expectFailure(code: 64, naming: option)
+    }
+
+    @Test(
+        "An unknown option, a third address and an unknown command are errors",
+        arguments: [
+            ["proxy", "--no-such-option"], ["proxy", "127.0.0.1:0", "127.0.0.1:1", "127.0.0.1:2"], ["no-such-command"],
+        ]
+    )
+    func unknown(arguments: [String]) async throws {
+        try await runMonkey(arguments).expectFailure(code: 64, naming: arguments.last!)
+    }
+}

@@ -1,0 +1,120 @@
+import Glibc
+import Support
+import Testing
+
+@Suite("`monkey echo` sends back what it gets", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct EchoTests {
+    private func withEcho<Value>(
+        on listen: TestAddress = .loopback,
+        _ options: [String] = [],
+        _ body: (RunningProgram, TestAddress) async throws -> Value
+    ) async throws -> Value {
+        try await withProgram([monkeyPath, "echo", "\(listen)"] + options) { program in
+            let address = try program.output(after: "Echo server listening on ")
+            return try await body(program, #require(TestAddress(address)))
+        }
+    }
+
+    @Test("16 MiB come back unaltered, and the FIN after them", arguments: [1, 2])
+    func bulk(threads: Int) async throws {
+        let pattern = Pattern(seed: 81)
+        try await withEcho(["--threads", "\(threads)"]) { program, address in
+            let client = try TestSocket.connect(to: address)
+            async let sending: Void = {
+                try client.send(pattern, count: 16 << 20)
+                try client.finish()
+            }()
+            let received = try client.receiveRest(of: pattern)
+            #expect(received == (16 << 20, .fin))
+            try await sending
+        }
+    }
+
+    @Test("Its counters are told at its end", arguments: [SIGINT, SIGTERM])
+    func counters(signal: Int32) async throws {
+        try await withEcho { program, address in
+            for _ in 0..<3 {
+                let client = try TestSocket.connect(to: address)
+                try client.send(Array(repeating: 1, count: 512))
+                try client.finish()
+                #expect(try client.receiveRest().bytes.count == 512)
+            }
+            try program.signal(signal)
+            #expect(try program.waitForExit() == .code(0))
+            let last = try #require(program.outputLines.last)
+            #expect(last.contains("1.5KB"))
+            #expect(last.contains("3 connections"))
+            #expect(program.errorLines == [])
+        }
+    }
+
+    @Test("It drains as the proxy does")
+    func drain() async throws {
+        try await withEcho(["--grace", "10m"]) { program, address in
+            let client = try TestSocket.connect(to: address)
+            try client.send("before")
+            try client.receive("before")
+            try program.signal(SIGTERM)
+            try await eventually("refusal of new connections") {
+                do {
+                    try TestSocket.connect(to: address).close()
+                    return false
+                } catch let failure as SystemFailure {
+                    return failure.code == ECONNREFUSED
+                }
+            }
+            try client.send("after")
+            try client.receive("after")
+            try client.finish()
+            #expect(try client.receiveRest() == .init(bytes: [], end: .fin))
+            #expect(try program.waitForExit() == .code(0))
+        }
+        for (options, signals) in [(["--grace", "200ms"], 1), (["--grace", "10m"], 2)] {
+            try await withEcho(options) { program, address in
+                let client = try TestSocket.connect(to: address)
+                try client.send("hello")
+                try client.receive("hello")
+                for _ in 0..<signals {
+                    try program.signal(SIGTERM)
+                    // Two of the same that are pending together are one.
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                #expect(try program.waitForExit() == .code(0))
+                #expect(try client.receiveRest() == .init(bytes: [], end: .reset))
+            }
+        }
+    }
+
+    @Test("It listens on IPv6 and Unix sockets too")
+    func addresses() async throws {
+        try await withScratchFolder { folder in
+            for listen in [TestAddress.loopback6, .unix(path: "\(folder)/echo")] {
+                try await withEcho(on: listen) { _, address in
+                    let client = try TestSocket.connect(to: address)
+                    try client.send("hello")
+                    try client.finish()
+                    #expect(try client.receiveRest() == .init(bytes: Array("hello".utf8), end: .fin))
+                }
+            }
+        }
+    }
+
+    @Test("A port that is taken is an error that names it")
+    func portInUse() async throws {
+        let owner = try TestListener()
+        try await runMonkey(["echo", "\(owner.address)"]).expectFailure(naming: "\(owner.address)")
+    }
+
+    @Test("A client that never reads does not make it hold more and more")
+    func stalledReader() async throws {
+        try await withEcho { program, address in
+            let process = ProcessView(program.processID)
+            let client = try TestSocket.connect(to: address, receiveBuffer: 8192)
+            try client.send("hello")
+            try client.receive("hello")
+            let before = try process.anonymousMemory
+            _ = try await sendUntilStuck([client], Pattern(seed: 82))
+            #expect(try process.anonymousMemory - before < 1 << 20)
+        }
+    }
+}

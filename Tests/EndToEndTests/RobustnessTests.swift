@@ -1,0 +1,71 @@
+import Glibc
+import Support
+import Testing
+
+@Suite("Nothing a peer does can kill it", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct RobustnessTests {
+    @Test("SIGPIPE does nothing")
+    func brokenPipe() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            try proxy.program.signal(SIGPIPE)
+            try RelayedPair(through: proxy, to: upstream).exchange()
+            try proxy.end()
+        }
+    }
+
+    @Test("Peers that are gone while it writes to them", arguments: Direction.allCases, [1, 2])
+    func goneReaders(_ direction: Direction, threads: Int) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            let bytes = Array(repeating: UInt8(7), count: 256 << 10)
+            for round in 0..<100 {
+                let pair = try RelayedPair(through: proxy, to: upstream)
+                _ = try pair.sender(direction).sendWithoutWaiting(bytes)
+                if round.isMultiple(of: 2) { _ = try pair.receiver(direction).receive(upTo: 1000) }
+                if round.isMultiple(of: 3) {
+                    try pair.receiver(direction).reset()
+                } else {
+                    pair.receiver(direction).close()
+                }
+                // The sender hears of it, sooner or later.
+                try await eventually("end of the sender's connection") {
+                    do {
+                        _ = try pair.sender(direction).sendWithoutWaiting(bytes)
+                        return false
+                    } catch let failure as SystemFailure {
+                        return failure.isEndOfConnection
+                    }
+                }
+            }
+            try await proxy.process.returns(toDescriptors: before)
+            try RelayedPair(through: proxy, to: upstream).exchange()
+            try proxy.end()
+        }
+    }
+
+    @Test("Clients that come and go at once, while others work", arguments: [1, 2])
+    func churn(threads: Int) async throws {
+        let pattern = Pattern(seed: 71)
+        try await withProxy(to: "echo", ["--threads", "\(threads)"]) { proxy in
+            let before = try proxy.process.descriptorCount
+            let worker = try proxy.connect()
+            async let sending: Void = {
+                try worker.send(pattern, count: 16 << 20)
+                try worker.finish()
+            }()
+            async let received = worker.receiveRest(of: pattern)
+            for round in 0..<500 {
+                let client = try proxy.connect()
+                if round % 2 == 0 { _ = try? client.sendWithoutWaiting([1, 2, 3]) }
+                if round % 3 == 0 { try client.reset() } else { client.close() }
+            }
+            _ = try await sending
+            #expect(try await received == (16 << 20, .fin))
+            worker.close()
+            try await proxy.process.returns(toDescriptors: before)
+            try proxy.end()
+        }
+    }
+}
