@@ -6,7 +6,7 @@ import threading
 import urllib.parse
 
 from harness import Failure, Room, free_port, program, require, require_equal, run, wait_until
-from proxy import Counts, Proxy, get, parse, series
+from proxy import Counts, Proxy, answers, get, parse, series
 
 SCRAPE_SECONDS = 1
 SCRAPED_SECONDS = 30  # for Prometheus to hold a scrape from after the load
@@ -77,7 +77,8 @@ class Prometheus:
             + [f"--storage.tsdb.path={room.path}/data"],
             **room.as_unprivileged(),
         )
-        room.wait_for_port(process, "prometheus", int(self.address.rpartition(":")[2]))
+        # It listens some time before it answers queries.
+        room.wait_for(process, "prometheus", lambda: answers(lambda: get(f"http://{self.address}/-/ready")))
 
     def ask(self, query):
         """An instant query's answer as {series: value}, without the labels that only Prometheus adds."""
