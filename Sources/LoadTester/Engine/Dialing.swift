@@ -1,0 +1,95 @@
+import Sockets
+import Workers
+
+/// How connections come to be.
+extension Generator where Network: ~Copyable, Talk: ~Copyable {
+    /// Whether connections are missing that may be dialed when the pause is over.
+    var mayDial: Bool {
+        guard connections.count < plan.connections else { return false }
+        switch plan.lifecycle {
+        case .kept: return dialing < Limits.dialsAtOnce
+        case .perExchange: return !isOpenLoop
+        case .held: return false
+        }
+    }
+
+    /// Opens connections before the start, so many at a time, until each has been tried once.
+    mutating func openMore() {
+        while attempts < plan.connections, dialing < Limits.dialsAtOnce, connections.count < plan.connections {
+            attempts += 1
+            dial(due: now)
+        }
+        if attempts == plan.connections, dialing == 0 { settleOpening() }
+    }
+
+    /// Replaces connections that were lost.
+    mutating func redial() {
+        while mayDial, now >= nextDial { dial(due: now) }
+    }
+
+    /// Begins a connect.
+    mutating func dial(due: Instant) {
+        let moment = system.now()
+        let source = plan.sources.isEmpty ? nil : plan.sources[nextSource]
+        if !plan.sources.isEmpty { nextSource = (nextSource + 1) % plan.sources.count }
+        let descriptor: Descriptor
+        do throws(SystemError) {
+            descriptor = try system.connect(to: plan.target, from: source, options: SocketOptions())
+        } catch {
+            return dialFailed(error, due: due)
+        }
+        let slot = connections.insert(
+            Connection(descriptor: descriptor, dialedAt: moment, due: due, exchange: dialogue.initial)
+        )
+        dialing += 1
+        let link = connections.pointer(to: slot)
+        let error = system.register(link.pointee.descriptor, for: .connection, token: token(of: slot))
+        if let error { fail(slot, link, error) }
+    }
+
+    /// The poller says how a connect went.
+    mutating func dialed(_ slot: Int, _ link: Link, _ readiness: Readiness) {
+        if readiness.tellsOfAFailure {
+            let error = system.takeError(of: link.pointee.descriptor) ?? .connectionReset
+            fail(slot, link, error)
+            if stage == .opening { openMore() }
+            return
+        }
+        guard readiness.asksForASend else { return }
+        let moment = system.now()
+        sample.connect.record(link.pointee.dialedAt, moment)
+        counts.connected += 1
+        counts.open += 1
+        dialing -= 1
+        redialPause = Limits.firstRedialPause
+        if readiness.contains(.readable) { link.pointee.isUnread = true }
+        if isPerExchange {
+            // The connect is part of the exchange, so that began when the connect did.
+            begin(slot, link, due: link.pointee.due, at: link.pointee.dialedAt)
+            if dialogue.isEmpty { complete(slot, link, peerHasEnded: false) }
+            return
+        }
+        link.pointee.phase = .idle
+        link.pointee.idleSince = moment
+        idle.append(slot)
+        if stage == .opening {
+            stageDeadline = now + plan.connectTimeout + plan.connectTimeout
+            openMore()
+        }
+    }
+
+    /// A connect that the system refused at once.
+    private mutating func dialFailed(_ error: SystemError, due: Instant) {
+        let cause = FailureCause(error)
+        if cause == .other { counts.failures.otherError = error }
+        counts.failures[cause] += 1
+        if isPerExchange, due >= measureFrom { noteFailure(due: due) }
+        dialFailed()
+    }
+
+    /// Waits a little before the next connect, and each time longer: a target that is gone is not hammered.
+    mutating func dialFailed() {
+        nextDial = now + redialPause
+        redialPause = min(redialPause + redialPause, Limits.longestRedialPause)
+    }
+}

@@ -1,0 +1,199 @@
+import Sockets
+import Workers
+
+/// From the sending of a request to the end of its response.
+extension Generator where Network: ~Copyable, Talk: ~Copyable {
+    /// Sends a request on an idle connection, without asking first whether it can be sent.
+    @inline(__always)
+    mutating func begin(_ slot: Int, _ link: Link, due: Instant, at moment: Instant) {
+        link.pointee.due = due
+        link.pointee.sentAt = moment
+        link.pointee.phase = .busy
+        busy += 1
+        counts.begun += 1
+        if !isOpenLoop, !isPerExchange { noteDue(due) }
+        dialogue.begin(&link.pointee.exchange)
+        if link.pointee.isUnread {
+            link.pointee.isUnread = false
+            ready.append(slot)
+        }
+        speak(slot, link)
+    }
+
+    /// Does what an event allows on a connection with an exchange.
+    @inline(__always)
+    mutating func attend(_ slot: Int, _ link: Link, _ readiness: Readiness) {
+        if readiness.asksForAReceive {
+            guard listen(slot, link, readiness) else { return }
+        }
+        if readiness.asksForASend { speak(slot, link) }
+    }
+
+    /// Sends what the dialogue has to send, until it has nothing more or the system takes no more.
+    @inline(__always)
+    mutating func speak(_ slot: Int, _ link: Link) {
+        var turns = Limits.transfersPerVisit
+        while turns > 0 {
+            let bytes = dialogue.outgoing(&link.pointee.exchange)
+            if bytes.isEmpty { return }
+            switch system.send(bytes, to: link.pointee.descriptor) {
+            case .moved(let count):
+                counts.bytesSent += count
+                dialogue.sent(count, &link.pointee.exchange)
+                // The system's buffer is full, and the poller will tell when it is not.
+                if count < bytes.count { return }
+                if !Talk.isStream, count == bytes.count { return }
+            case .wouldBlock, .ended:
+                return
+            case .failed(let error):
+                return fail(slot, link, error)
+            }
+            turns -= 1
+        }
+        ready.append(slot)
+    }
+
+    /// Receives what has come.
+    ///
+    /// - Returns: whether the exchange goes on; if not, the connection has another one, or is gone.
+    @inline(__always)
+    private mutating func listen(_ slot: Int, _ link: Link, _ readiness: Readiness) -> Bool {
+        var turns = Limits.transfersPerVisit
+        // A peer's end may stand right behind the bytes, and is not told of again.
+        let mayHaveEnded = readiness.tellsOfAnEnd
+        while turns > 0 {
+            switch system.receive(from: link.pointee.descriptor, into: buffer) {
+            case .moved(let count):
+                counts.bytesReceived += count
+                let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+                switch dialogue.received(bytes, &link.pointee.exchange) {
+                case .completes:
+                    complete(slot, link, peerHasEnded: mayHaveEnded)
+                    return false
+                case .objects:
+                    fail(slot, link, .mismatch)
+                    return false
+                case .speaks:
+                    speak(slot, link)
+                    guard connections.isTaken(slot) else { return false }
+                case .listens:
+                    break
+                }
+                // A short receive has emptied the queue, and what comes next is a new event: to ask again costs a call.
+                if count < buffer.count, !mayHaveEnded { return true }
+            case .wouldBlock:
+                return true
+            case .ended:
+                peerEnded(slot, link)
+                return false
+            case .failed(let error):
+                fail(slot, link, error)
+                return false
+            }
+            turns -= 1
+        }
+        ready.append(slot)
+        return true
+    }
+
+    /// The response is there, as it has to be.
+    @inline(__always)
+    mutating func complete(_ slot: Int, _ link: Link, peerHasEnded: Bool) {
+        let moment = system.now()
+        now = moment
+        counts.completed += 1
+        record(link, moment)
+        if isPerExchange {
+            guard case .perExchange(let ending) = plan.lifecycle else { return }
+            discard(slot, ending)
+            return issue()
+        }
+        if peerHasEnded {
+            // It serves one request for each connection: that is no error, and the next one gets another connection.
+            counts.closedIdle += 1
+            discard(slot, .fin)
+            return issue()
+        }
+        if stage == .running, !isOpenLoop, moment < end {
+            busy -= 1
+            return begin(slot, link, due: moment, at: moment)
+        }
+        if plan.lifecycle == .held {
+            busy -= 1
+            link.pointee.phase = .checked
+            return checkHeld()
+        }
+        rest(slot, link, moment)
+        if isOpenLoop {
+            gather(until: moment)
+            serveQueue()
+        }
+    }
+
+    /// Lets a connection wait for its next request.
+    mutating func rest(_ slot: Int, _ link: Link, _ moment: Instant) {
+        if link.pointee.phase == .busy { busy -= 1 }
+        link.pointee.phase = .idle
+        link.pointee.idleSince = moment
+        idle.append(slot)
+    }
+
+    /// An exchange that the connection did not survive.
+    mutating func fail(_ slot: Int, _ link: Link, _ error: SystemError) {
+        let cause = FailureCause(error)
+        if cause == .other { counts.failures.otherError = error }
+        fail(slot, link, cause)
+    }
+
+    mutating func fail(_ slot: Int, _ link: Link, _ cause: FailureCause) {
+        let wasDialing = link.pointee.phase == .dialing
+        counts.failures[cause] += 1
+        if isMeasured(link), link.pointee.phase == .busy || isPerExchange {
+            noteFailure(due: link.pointee.due)
+            // It took that long at least, and to leave it out would make the target look better than it is.
+            if cause == .timeout { recordAge(of: link) }
+        }
+        discard(slot, .reset)
+        if wasDialing { dialFailed() }
+        if stage == .draining, plan.lifecycle == .held { checkHeld() }
+    }
+
+    /// The peer ended its stream while something was awaited of it.
+    private mutating func peerEnded(_ slot: Int, _ link: Link) {
+        if Talk.isStream, stage == .draining, dialogue.mayEnd(link.pointee.exchange) {
+            counts.completed += 1
+            return discard(slot, .fin)
+        }
+        fail(slot, link, .closedEarly)
+    }
+
+    /// Something happened on a connection that waits for a request.
+    mutating func disturbed(_ slot: Int, _ link: Link, _ readiness: Readiness) {
+        if readiness.contains(.readable) { link.pointee.isUnread = true }
+        guard readiness.tellsOfAnEnd else { return }
+        guard plan.lifecycle == .held, stage != .draining else {
+            counts.closedIdle += 1
+            return discard(slot, .fin)
+        }
+        let error = readiness.contains(.failed) ? system.takeError(of: link.pointee.descriptor) : nil
+        counts.failures[error.map { FailureCause($0) } ?? .closedEarly] += 1
+        discard(slot, .fin)
+    }
+
+    /// Closes a connection and frees its slot.
+    mutating func discard(_ slot: Int, _ ending: Ending) {
+        idle.remove(slot)
+        ready.remove(slot)
+        let connection = connections.remove(slot)
+        switch connection.phase {
+        case .dialing: dialing -= 1
+        case .busy: busy -= 1
+        case .idle, .checked: break
+        }
+        if connection.phase != .dialing { counts.open -= 1 }
+        switch ending {
+        case .fin: system.close(connection.descriptor)
+        case .reset: system.abort(connection.descriptor)
+        }
+    }
+}

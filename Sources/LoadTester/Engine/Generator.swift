@@ -1,0 +1,221 @@
+import Sockets
+import Workers
+
+/// One thread's share of a load test: its connections, and the loop that sends, receives and measures.
+///
+/// Generic over the system, so that tests can run it on a scripted one with a clock of its own. It is done by one thread
+/// from its making to its end.
+struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~Copyable {
+    typealias Link = UnsafeMutablePointer<Connection<Talk.Exchange>>
+
+    var system: Network
+    var dialogue: Talk
+    let plan: GeneratorPlan
+    /// Whether a connection belongs to one exchange only.
+    let isPerExchange: Bool
+    let isOpenLoop: Bool
+    let mailbox: Mailbox<GeneratorCommand>
+    let outbox: Outbox
+    /// Lent to one receive at a time.
+    let buffer: UnsafeMutableRawBufferPointer
+
+    var connections: Slab<Connection<Talk.Exchange>>
+    /// Connections that wait for a request; who has waited longest is the next.
+    var idle: SlotQueue
+    /// Connections that could go on but have had their turn; they are visited after the next wait.
+    var ready: SlotQueue
+    var queue: DueQueue
+    var schedule: Schedule?
+
+    var stage = Stage.opening
+    /// The clock as it was last read.
+    var now: Instant
+    var start = Instant(nanoseconds: .max)
+    /// Requests due from here on are measured, up to `end`.
+    var measureFrom = Instant(nanoseconds: .max)
+    var end = Instant(nanoseconds: .max)
+    var nextDue = Instant(nanoseconds: .max)
+    /// By then the stage must change, whatever happens.
+    var stageDeadline: Instant
+    var nextSweep: Instant
+    var nextBulletin = Instant(nanoseconds: .max)
+    var nextChore: Instant
+    let sweepInterval: Duration
+
+    /// Connects under way, and exchanges.
+    var dialing = 0
+    var busy = 0
+    /// Connects tried while opening.
+    var attempts = 0
+    var nextSource = 0
+    var redialPause = Limits.firstRedialPause
+    var nextDial: Instant
+
+    var sample = Sample()
+    var counts = Counts()
+    var countsAtStart: Counts?
+    var countsAtEnd: Counts?
+    var measuredUntil = Instant(nanoseconds: 0)
+    var interval = 0
+    var steps: [StepSample]
+    var longestQueue = 0
+
+    /// Told once, when no more connections are to be opened before the start.
+    let opened: @Sendable (Opening) -> Void
+    /// Told when there is a bulletin.
+    let published: @Sendable () -> Void
+
+    enum Stage {
+        /// Connections are being established.
+        case opening
+        /// They are; the start is not known, or has not come.
+        case waiting
+        case running
+        /// Nothing new is sent; responses are still awaited.
+        case draining
+        case over
+    }
+
+    /// - Parameter system: whose waker reports under ``TokenKind/waker``.
+    init(
+        system: consuming Network,
+        dialogue: consuming Talk,
+        plan: GeneratorPlan,
+        mailbox: Mailbox<GeneratorCommand>,
+        outbox: Outbox,
+        opened: @escaping @Sendable (Opening) -> Void = { _ in },
+        published: @escaping @Sendable () -> Void = {}
+    ) {
+        self.system = system
+        self.dialogue = dialogue
+        self.plan = plan
+        self.mailbox = mailbox
+        self.outbox = outbox
+        self.opened = opened
+        self.published = published
+        if case .perExchange = plan.lifecycle { isPerExchange = true } else { isPerExchange = false }
+        isOpenLoop = plan.schedule != nil
+        schedule = plan.schedule
+        buffer = .allocate(byteCount: plan.bufferSize, alignment: 4096)
+        connections = Slab(capacity: plan.connections)
+        idle = SlotQueue(capacity: plan.connections)
+        ready = SlotQueue(capacity: plan.connections)
+        queue = DueQueue(limit: isOpenLoop ? plan.queueLimit : 1)
+        steps = Array(repeating: StepSample(), count: plan.steps)
+        let limits = Limits.sweepIntervals
+        let shortest = min(plan.timeout, plan.connectTimeout)
+        sweepInterval = min(max(shortest / 8, limits.lowerBound), limits.upperBound)
+
+        now = self.system.now()
+        nextDial = now
+        nextSweep = now + sweepInterval
+        stageDeadline = now + plan.connectTimeout + plan.connectTimeout
+        nextChore = min(nextSweep, stageDeadline)
+    }
+
+    deinit {
+        buffer.deallocate()
+    }
+}
+
+/// What the control plane asks of a generator.
+enum GeneratorCommand: Sendable {
+    /// To start then: the same moment for all threads.
+    case start(at: Instant)
+    /// To measure no longer, wait for what is under way, and leave.
+    case stop
+    /// To leave at once.
+    case abort
+}
+
+/// How the opening of connections went.
+struct Opening: Sendable {
+    var established: Int
+    var failures: FailureCounts
+}
+
+/// What a token belongs to.
+enum TokenKind {
+    static var waker: UInt8 { 0 }
+    static var timer: UInt8 { 1 }
+    static var connection: UInt8 { 2 }
+}
+
+extension Token {
+    static var loadWaker: Token { Token(slot: 0, generation: 0, kind: TokenKind.waker) }
+    static var loadTimer: Token { Token(slot: 0, generation: 0, kind: TokenKind.timer) }
+}
+
+// MARK: - The loop
+
+extension Generator where Network: ~Copyable, Talk: ~Copyable {
+    /// Does all of it. Returns when the run is over, with all connections closed and the legacy left.
+    mutating func run() {
+        if isPerExchange { settleOpening() } else { openMore() }
+        while stage != .over { turn() }
+        closeAll()
+        leaveLegacy()
+    }
+
+    private mutating func turn() {
+        let listed = ready.count
+        let count = system.wait(until: listed > 0 ? Instant(nanoseconds: 0) : nextMoment)
+        now = system.now()
+        var index = 0
+        while index < count {
+            handle(system.event(index))
+            index += 1
+        }
+        visitReady(listed)
+        if now >= nextChore { keepTime() }
+        issue()
+        if stage == .draining, busy == 0, dialing == 0 { stage = .over }
+    }
+
+    /// When to come back if nothing happens. There is always such a moment: no wait is without end.
+    private var nextMoment: Instant {
+        guard stage == .running else { return nextChore }
+        var moment = min(nextChore, nextDue)
+        if mayDial { moment = min(moment, nextDial) }
+        return moment
+    }
+
+    @inline(__always)
+    private mutating func handle(_ event: PollEvent) {
+        let token = event.token
+        guard token.kind == TokenKind.connection else {
+            if token.kind == TokenKind.waker { readMailbox() }
+            return
+        }
+        guard let link = connections.find(token.slot, generation: token.generation) else { return }
+        switch link.pointee.phase {
+        case .busy: attend(token.slot, link, event.readiness)
+        case .dialing: dialed(token.slot, link, event.readiness)
+        case .idle, .checked: disturbed(token.slot, link, event.readiness)
+        }
+    }
+
+    /// Gives the connections that were on the list before the wait their next turn.
+    private mutating func visitReady(_ listed: Int) {
+        var rest = listed
+        while rest > 0, let slot = ready.popFirst() {
+            rest -= 1
+            let link = connections.pointer(to: slot)
+            if link.pointee.phase == .busy { attend(slot, link, .both) }
+        }
+    }
+
+    mutating func readMailbox() {
+        for command in mailbox.takeAll() {
+            switch command {
+            case .start(let moment): scheduleStart(at: moment)
+            case .stop: stop()
+            case .abort: abort()
+            }
+        }
+    }
+
+    func token(of slot: Int) -> Token {
+        Token(slot: slot, generation: connections.generation(of: slot), kind: TokenKind.connection)
+    }
+}

@@ -1,0 +1,73 @@
+import Sockets
+import Workers
+
+/// When requests are sent, and on what.
+extension Generator where Network: ~Copyable, Talk: ~Copyable {
+    /// Sends whatever can be sent now.
+    mutating func issue() {
+        guard stage == .running else { return }
+        if isOpenLoop { gather(until: now) }
+        if isPerExchange { return isOpenLoop ? dialForQueue() : dialForAll() }
+        if connections.count < plan.connections { redial() }
+        if isOpenLoop {
+            serveQueue()
+        } else if plan.lifecycle == .kept, !idle.isEmpty {
+            beginIdle()
+        }
+    }
+
+    /// Puts the requests that have become due into the queue.
+    @inline(__always)
+    mutating func gather(until moment: Instant) {
+        while nextDue <= moment, nextDue < end {
+            noteDue(nextDue)
+            if !queue.append(nextDue), nextDue >= measureFrom { counts.overflowed += 1 }
+            nextDue = schedule?.next().map { start + .nanoseconds(Int64($0)) } ?? Instant(nanoseconds: .max)
+        }
+    }
+
+    /// Sends requests that are due on connections that wait for one.
+    @inline(__always)
+    mutating func serveQueue() {
+        while !queue.isEmpty, let slot = idle.popFirst(), let due = queue.popFirst() {
+            let link = connections.pointer(to: slot)
+            let moment = system.now()
+            if due >= measureFrom { sample.lag.record(max(due, link.pointee.idleSince), moment) }
+            begin(slot, link, due: due, at: moment)
+        }
+        longestQueue = max(longestQueue, queue.count)
+    }
+
+    /// A closed loop's requests are due whenever a connection is there for them.
+    private mutating func beginIdle() {
+        while let slot = idle.popFirst() {
+            let moment = system.now()
+            begin(slot, connections.pointer(to: slot), due: moment, at: moment)
+        }
+    }
+
+    private mutating func dialForQueue() {
+        while connections.count < plan.connections, let due = queue.popFirst() {
+            let moment = system.now()
+            if due >= measureFrom { sample.lag.record(due, moment) }
+            dial(due: due)
+        }
+        longestQueue = max(longestQueue, queue.count)
+    }
+
+    private mutating func dialForAll() {
+        while connections.count < plan.connections, now >= nextDial, now < end {
+            now = system.now()
+            noteDue(now)
+            dial(due: now)
+        }
+    }
+
+    /// Lets each connection that was held serve one exchange, a few of them at a time.
+    mutating func checkHeld() {
+        while busy < Limits.checksAtOnce, let slot = idle.popFirst() {
+            let moment = system.now()
+            begin(slot, connections.pointer(to: slot), due: moment, at: moment)
+        }
+    }
+}

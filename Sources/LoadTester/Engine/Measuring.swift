@@ -1,0 +1,163 @@
+import Histogram
+import Sockets
+import Workers
+
+/// What is written down, and how it is handed over.
+extension Generator where Network: ~Copyable, Talk: ~Copyable {
+    /// Whether a connection's request was due in the measured time.
+    @inline(__always)
+    func isMeasured(_ link: Link) -> Bool {
+        !Talk.isStream && link.pointee.due >= measureFrom
+    }
+
+    @inline(__always)
+    mutating func noteDue(_ due: Instant) {
+        guard !Talk.isStream, due >= measureFrom else { return }
+        counts.due += 1
+        if !steps.isEmpty { steps[stepIndex(of: due)].due += 1 }
+    }
+
+    /// Writes down a response.
+    @inline(__always)
+    mutating func record(_ link: Link, _ moment: Instant) {
+        guard isMeasured(link) else { return }
+        counts.answered += 1
+        sample.fromDue.record(link.pointee.due, moment)
+        sample.fromSend.record(link.pointee.sentAt, moment)
+        if !steps.isEmpty {
+            let index = stepIndex(of: link.pointee.due)
+            steps[index].answered += 1
+            steps[index].fromDue.record(link.pointee.due, moment)
+        }
+    }
+
+    /// Writes down how long a request has been without a response.
+    mutating func recordAge(of link: Link) {
+        sample.fromDue.record(link.pointee.due, now)
+        sample.fromSend.record(link.pointee.sentAt, now)
+        if !steps.isEmpty { steps[stepIndex(of: link.pointee.due)].fromDue.record(link.pointee.due, now) }
+    }
+
+    mutating func noteFailure(due: Instant) {
+        counts.failed += 1
+        if !steps.isEmpty { steps[stepIndex(of: due)].failed += 1 }
+    }
+
+    private func stepIndex(of due: Instant) -> Int {
+        let passed = Double(due.nanoseconds - measureFrom.nanoseconds)
+        let index = passed / Double(plan.duration.wholeNanoseconds) * Double(plan.steps)
+        return min(Int(index), plan.steps - 1)
+    }
+
+    // MARK: Spans of time
+
+    mutating func startMeasuring() {
+        countsAtStart = snapshot()
+        // So that the first interval does not count what was before.
+        publish()
+    }
+
+    /// The measured time is over: nothing new is due, and what has not been sent never will be.
+    mutating func finishMeasuring() {
+        if isOpenLoop { issue() }
+        countsAtEnd = snapshot()
+        measuredUntil = now
+        publish()
+        nextBulletin = Instant(nanoseconds: .max)
+        while let due = queue.popFirst() {
+            guard due >= measureFrom else { continue }
+            counts.unsent += 1
+            sample.fromDue.record(due, now)
+            if !steps.isEmpty { steps[stepIndex(of: due)].fromDue.record(due, now) }
+        }
+        stage = .draining
+        stageDeadline = now + plan.drain
+        if Talk.isStream { finishStreams() }
+        if plan.lifecycle == .held, !dialogue.isEmpty {
+            stageDeadline = now + plan.timeout
+            checkHeld()
+        }
+    }
+
+    /// Lets each stream come to its end.
+    private mutating func finishStreams() {
+        for slot in 0..<connections.end where connections.isTaken(slot) {
+            let link = connections.pointer(to: slot)
+            guard link.pointee.phase == .busy else { continue }
+            if dialogue.finish(&link.pointee.exchange) {
+                if let error = system.endSending(on: link.pointee.descriptor) { fail(slot, link, error) }
+            } else {
+                counts.completed += 1
+                discard(slot, .reset)
+            }
+        }
+    }
+
+    /// What has no response by now will have none.
+    mutating func giveUp() {
+        for slot in 0..<connections.end where connections.isTaken(slot) {
+            let link = connections.pointer(to: slot)
+            switch link.pointee.phase {
+            case .busy:
+                if Talk.isStream, dialogue.mayEnd(link.pointee.exchange) { continue }
+            case .dialing:
+                guard isPerExchange else { continue }
+            case .idle:
+                // Held, and never asked.
+                if plan.lifecycle == .held, !dialogue.isEmpty { counts.unsent += 1 }
+                continue
+            case .checked:
+                continue
+            }
+            counts.failures[.unanswered] += 1
+            guard isMeasured(link) else { continue }
+            counts.unanswered += 1
+            recordAge(of: link)
+        }
+        stage = .over
+    }
+
+    // MARK: Handing over
+
+    private mutating func snapshot() -> Counts {
+        counts.calls = system.calls
+        counts.processorTime = system.processorTime
+        if Talk.isStream {
+            counts.bytesUnacknowledged = 0
+            for slot in 0..<connections.end where connections.isTaken(slot) {
+                let link = connections.pointer(to: slot)
+                counts.bytesUnacknowledged += system.unacknowledged(on: link.pointee.descriptor)
+            }
+        }
+        return counts
+    }
+
+    /// Hands over what has been measured since the last time, if that has been taken.
+    mutating func publish() {
+        interval = Int(now.since(measureFrom) / plan.interval)
+        nextBulletin = measureFrom + plan.interval * (interval + 1)
+        if outbox.exchange(&sample, counts: snapshot(), interval: interval) { published() }
+    }
+
+    mutating func closeAll() {
+        for slot in 0..<connections.end where connections.isTaken(slot) {
+            // A reset tells the peer not to answer any more; to one that is owed nothing we say goodbye.
+            discard(slot, connections.pointer(to: slot).pointee.phase == .busy ? .reset : .fin)
+        }
+    }
+
+    mutating func leaveLegacy() {
+        outbox.leave(
+            Legacy(
+                sample: sample,
+                counts: snapshot(),
+                atStart: countsAtStart,
+                atEnd: countsAtEnd,
+                interval: interval,
+                measured: measuredUntil.since(measureFrom),
+                steps: steps,
+                longestQueue: longestQueue
+            )
+        )
+    }
+}

@@ -1,0 +1,2 @@
+/// What a file says to send and to expect.
+public struct Script: Sendable {}

@@ -1,0 +1,13 @@
+extension Report {
+    /// The timeline as comma-separated values (RFC 4180): one line for each interval, times in seconds.
+    public var csv: String {
+        let header = "time,seconds,throughput,p50,p99,max,errors,upstream_per_second,downstream_per_second"
+        let rows = timeline.map { point in
+            [
+                "\(point.time)", "\(point.seconds)", "\(point.throughput)", "\(point.p50)", "\(point.p99)",
+                "\(point.max)", "\(point.errors)", "\(point.upstreamPerSecond)", "\(point.downstreamPerSecond)",
+            ].joined(separator: ",")
+        }
+        return ([header] + rows).map { $0 + "\r\n" }.joined()
+    }
+}

@@ -1,0 +1,97 @@
+import Histogram
+
+/// A distribution of times, in seconds. All zero where nothing was measured.
+public struct LatencySummary: Sendable, Hashable, Codable {
+    /// How many were measured.
+    public var count = 0
+    /// The shortest.
+    public var min = 0.0
+    /// The average, of which a long tail leaves little to be believed.
+    public var mean = 0.0
+    /// How far from the average they lie.
+    public var standardDeviation = 0.0
+    /// Half of them were at most that long: the median.
+    public var p50 = 0.0
+    /// Three quarters were at most that long.
+    public var p75 = 0.0
+    /// 90 % were at most that long.
+    public var p90 = 0.0
+    /// 95 % were at most that long.
+    public var p95 = 0.0
+    /// 99 % were at most that long.
+    public var p99 = 0.0
+    /// 99.9 % were at most that long.
+    public var p999 = 0.0
+    /// 99.99 % were at most that long.
+    public var p9999 = 0.0
+    /// The longest.
+    public var max = 0.0
+}
+
+/// A point of a cumulative distribution: so many of the times were at most `value`.
+public struct PercentilePoint: Sendable, Hashable, Codable {
+    /// 0 to 100.
+    public var percentile: Double
+    /// In seconds.
+    public var value: Double
+    /// How many were at most that long.
+    public var count: Int
+}
+
+extension LatencySummary {
+    /// Reads a histogram of nanoseconds in one pass: each query of its own would be another.
+    init(_ histogram: LatencyHistogram) {
+        let total = histogram.totalCount
+        guard total > 0 else { return }
+        count = Int(total)
+        min = Double(histogram.min) * 1e-9
+        max = Double(histogram.maxRecorded) * 1e-9
+
+        var ranks = Self.ranks.map { (rank: Self.rank($0.percentile, of: total), field: $0.field) }[...]
+        var seen: UInt64 = 0
+        var sum = 0.0
+        var squares = 0.0
+        for step in histogram.recordedValues() {
+            seen += step.count
+            // What the histogram keeps is that a value was in a range, to a thousandth.
+            let upper = Double(Swift.min(step.value, histogram.maxRecorded)) * 1e-9
+            while let next = ranks.first, next.rank <= seen {
+                self[keyPath: next.field] = upper
+                ranks = ranks.dropFirst()
+            }
+            let middle = Double(histogram.middle(of: step.value)) * 1e-9
+            sum += middle * Double(step.count)
+            squares += middle * middle * Double(step.count)
+        }
+        mean = sum / Double(total)
+        standardDeviation = Swift.max(0, squares / Double(total) - mean * mean).squareRoot()
+    }
+
+    private static var ranks: [(percentile: Double, field: WritableKeyPath<LatencySummary, Double>)] {
+        [
+            (50, \.p50), (75, \.p75), (90, \.p90), (95, \.p95), (99, \.p99), (99.9, \.p999), (99.99, \.p9999),
+        ]
+    }
+
+    /// Which of so many values, in their order and from 1 on, is the percentile.
+    private static func rank(_ percentile: Double, of total: UInt64) -> UInt64 {
+        Swift.max(1, UInt64((percentile.nextDown / 100 * Double(total)).rounded(.up)))
+    }
+}
+
+extension Histogram where Count == UInt64 {
+    fileprivate func middle(of value: UInt64) -> UInt64 {
+        lowestEquivalentForValue(value) + sizeOfEquivalentRangeForValue(value) / 2
+    }
+
+    /// The cumulative distribution at percentiles that come ever closer to 100.
+    var curve: [PercentilePoint] {
+        percentiles(ticksPerHalfDistance: 5).map { step in
+            PercentilePoint(
+                percentile: step.percentileLevelIteratedTo,
+                value: Double(Swift.min(step.value, maxRecorded)) * 1e-9,
+                count: Int(step.totalCountToThisValue)
+            )
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/// Whether a run's figures are the target's, or the tester's own limits.
+enum Trust {
+    /// A thread that runs more than this share of its time has no time left to be punctual.
+    static let busiestThread = 0.9
+    /// Send lag at the 99th percentile may be this part of the latency there, or this long, in seconds.
+    static let lagShare = 0.1
+    static let lagFloor = 100e-6
+
+    static func doubts(about report: Report) -> [String] {
+        var doubts: [String] = []
+        let tester = report.tester
+        if tester.busiestThread > busiestThread {
+            doubts.append(
+                "a thread of the load tester was busy \(percent(tester.busiestThread)) of the time: it may be the limit, "
+                    + "not the target; give it more threads, or a machine of its own"
+            )
+        }
+        let lag = tester.sendLag
+        if lag.count > 0, lag.p99 > lagFloor, lag.p99 > lagShare * report.latency.p99 {
+            doubts.append(
+                "requests were sent late by up to \(TimeText(lag.p99)) (99th percentile) when they could have been sent, "
+                    + "which is in the latency too: ask for a lower rate, or give the load tester more processor"
+            )
+        }
+        if report.exchanges.overflowed > 0 {
+            doubts.append(
+                "\(report.exchanges.overflowed) requests were due and never sent, since the queue of those that waited was "
+                    + "full: their latency is missing"
+            )
+        }
+        return doubts
+    }
+
+    private static func percent(_ share: Double) -> String {
+        "\(Int((share * 100).rounded())) %"
+    }
+}

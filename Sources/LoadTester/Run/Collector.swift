@@ -1,0 +1,92 @@
+import Sockets
+
+/// Merges what the threads tell, interval by interval. Pure.
+struct Collector {
+    private struct Interval {
+        var sample = Sample.fresh()
+        var counts = Counts()
+    }
+
+    private let threads: Int
+    private let length: Double
+    private var total = Sample.fresh()
+    /// Of each thread: its counts when it last told, and the interval that this was.
+    private var latestCounts: [Counts]
+    private var latestInterval: [Int]
+    private var pending: [Int: Interval] = [:]
+    private var timelineEnd = 0
+    private(set) var timeline: [Report.TimelinePoint] = []
+    private(set) var legacies: [Legacy] = []
+
+    /// - Parameter interval: how often the threads tell.
+    init(threads: Int, interval: Duration) {
+        self.threads = threads
+        length = interval / .seconds(1)
+        latestCounts = Array(repeating: Counts(), count: threads)
+        latestInterval = Array(repeating: 0, count: threads)
+    }
+
+    /// Takes a thread's bulletin.
+    ///
+    /// - Returns: whether the timeline has grown.
+    mutating func add(_ bulletin: Bulletin, of thread: Int) -> Bool {
+        add(bulletin.sample, bulletin.counts, interval: bulletin.interval, of: thread)
+        return completeIntervals(upTo: latestInterval.min() ?? 0)
+    }
+
+    /// Takes what a thread left when it ended.
+    mutating func add(_ legacy: Legacy, of thread: Int) -> Bool {
+        legacies.append(legacy)
+        if let atEnd = legacy.atEnd, latestInterval[thread] < legacy.interval {
+            // The last bulletin found no room.
+            add(legacy.sample, atEnd, interval: legacy.interval, of: thread)
+        } else {
+            total.merge(legacy.sample)
+        }
+        latestCounts[thread] = legacy.counts
+        // It tells nothing more, so nobody waits for it.
+        latestInterval[thread] = .max
+        return completeIntervals(upTo: min(latestInterval.min() ?? 0, pending.keys.max() ?? 0))
+    }
+
+    /// Of all threads, as far as they have told.
+    var counts: Counts {
+        latestCounts.reduce(Counts(), +)
+    }
+
+    var sample: Sample { total }
+
+    private mutating func add(_ sample: Sample, _ counts: Counts, interval: Int, of thread: Int) {
+        total.merge(sample)
+        var merged = pending.removeValue(forKey: interval) ?? Interval()
+        merged.sample.merge(sample)
+        merged.counts = merged.counts + (counts - latestCounts[thread])
+        pending[interval] = merged
+        latestCounts[thread] = counts
+        latestInterval[thread] = interval
+    }
+
+    private mutating func completeIntervals(upTo last: Int) -> Bool {
+        let complete = pending.keys.filter { $0 <= last }.sorted()
+        for index in complete {
+            guard let interval = pending.removeValue(forKey: index), index > timelineEnd else { continue }
+            let seconds = Double(index - timelineEnd) * length
+            let latency = LatencySummary(interval.sample.fromDue)
+            timeline.append(
+                Report.TimelinePoint(
+                    time: Double(index) * length,
+                    seconds: seconds,
+                    throughput: Double(interval.counts.completed) / seconds,
+                    p50: latency.p50,
+                    p99: latency.p99,
+                    max: latency.max,
+                    errors: interval.counts.failures.total,
+                    upstreamPerSecond: Double(interval.counts.bytesSent) / seconds,
+                    downstreamPerSecond: Double(interval.counts.bytesReceived) / seconds
+                )
+            )
+            timelineEnd = index
+        }
+        return !complete.isEmpty
+    }
+}

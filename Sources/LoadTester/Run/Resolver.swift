@@ -1,0 +1,106 @@
+import Glibc
+import Sockets
+import Synchronization
+import Workers
+
+/// Finds the address behind a name.
+enum Resolver {
+    /// The resolver of the C library has no deadline of its own that we could set.
+    static let patience: Duration = .seconds(15)
+
+    /// - Returns: the first address that can be connected to; if none can, the first.
+    static func resolve(_ address: ServiceAddress, connectTimeout: Duration) async throws(LoadError) -> SocketAddress {
+        guard case .name(let host, let port) = address else {
+            guard case .socket(let socket) = address else { throw .system(SystemError(code: EINVAL)) }
+            return socket
+        }
+        let found: Result<[InternetAddress], LoadError> =
+            await onThread(within: patience) {
+                lookUp(host, port: port)
+            } ?? .failure(.unknownHost(name: host, reason: "the resolver did not answer within \(patience)"))
+        let addresses = try found.get()
+        guard let first = addresses.first else { throw .unknownHost(name: host, reason: "it has none") }
+        if addresses.count > 1 {
+            let answering = await onThread(within: connectTimeout * addresses.count + .seconds(1)) {
+                addresses.first { answers($0, within: connectTimeout) }
+            }
+            if let answering, let address = answering { return .internet(address) }
+        }
+        return .internet(first)
+    }
+
+    private static func lookUp(_ host: String, port: UInt16) -> Result<[InternetAddress], LoadError> {
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let result = getaddrinfo(host, nil, &hints, &list)
+        guard result == 0 else {
+            return .failure(.unknownHost(name: host, reason: String(cString: gai_strerror(result))))
+        }
+        defer { freeaddrinfo(list) }
+        var addresses: [InternetAddress] = []
+        var next = list
+        while let entry = next {
+            next = entry.pointee.ai_next
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let named = getnameinfo(
+                entry.pointee.ai_addr,
+                entry.pointee.ai_addrlen,
+                &text,
+                socklen_t(text.count),
+                nil,
+                0,
+                NI_NUMERICHOST
+            )
+            guard named == 0 else { continue }
+            let figures = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            if let address = InternetAddress(host: figures, port: port), !addresses.contains(address) {
+                addresses.append(address)
+            }
+        }
+        return .success(addresses)
+    }
+
+    /// Whether somebody listens there. Only asked where a name has several addresses: it costs the target a connection.
+    private static func answers(_ address: InternetAddress, within limit: Duration) -> Bool {
+        guard var system = try? MeteredSystem(wakerToken: .loadWaker, timerToken: .loadTimer),
+            let descriptor = try? system.connect(to: RawAddress(address), from: nil, options: SocketOptions())
+        else { return false }
+        let token = Token(slot: 0, generation: 1, kind: TokenKind.connection)
+        var isConnected = false
+        if system.register(descriptor, for: .connection, token: token) == nil {
+            let deadline = system.now() + limit
+            waiting: while system.now() < deadline {
+                for index in 0..<system.wait(until: deadline) {
+                    let event = system.event(index)
+                    guard event.token == token else { continue }
+                    isConnected = event.readiness.isDisjoint(with: [.failed, .hungUp])
+                    break waiting
+                }
+            }
+        }
+        system.close(descriptor)
+        return isConnected
+    }
+
+    /// Runs what may block on a thread of its own; nil if it takes too long, and then it is left to end by itself.
+    private static func onThread<Value: Sendable>(
+        within limit: Duration,
+        _ body: @escaping @Sendable () -> Value
+    ) async -> Value? {
+        let (stream, continuation) = AsyncStream.makeStream(of: Value?.self)
+        _ = WorkerThread.start(name: "resolver") {
+            continuation.yield(body())
+            continuation.finish()
+        }
+        let timer = Task {
+            try? await Task.sleep(for: limit)
+            continuation.yield(nil)
+            continuation.finish()
+        }
+        defer { timer.cancel() }
+        for await value in stream { return value }
+        return nil
+    }
+}

@@ -1,0 +1,39 @@
+/// A time as people read it: three digits and a unit.
+public struct TimeText: CustomStringConvertible, Sendable {
+    /// Such as `1.25 ms`.
+    public let description: String
+
+    /// - Parameter seconds: 0 at least.
+    public init(_ seconds: Double) {
+        let units: [(scale: Double, name: String)] = [(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1, "s")]
+        // As it will be rounded, so that 999.6 us becomes 1.00 ms and not 1000 us.
+        let unit = units.last { seconds >= $0.scale * 0.9995 } ?? units[0]
+        let value = seconds / unit.scale
+        description = seconds <= 0 ? "0" : "\(value.threeDigits) \(unit.name)"
+    }
+}
+
+extension Double {
+    /// With as many decimals as make three digits; whole above that.
+    var threeDigits: String {
+        switch magnitude {
+        case ..<9.995: fixed(2)
+        case ..<99.95: fixed(1)
+        default: fixed(0)
+        }
+    }
+
+    /// With so many decimals, 0 to 12.
+    func fixed(_ decimals: Int) -> String {
+        guard isFinite, magnitude < 1e15 else { return "\(self)" }
+        var scale = 1.0
+        for _ in 0..<decimals { scale *= 10 }
+        let scaled = (magnitude * scale).rounded()
+        guard scaled < 9e18 else { return "\(self)" }
+        let digits = String(Int64(scaled))
+        let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+        let sign = self < 0 && scaled > 0 ? "-" : ""
+        guard decimals > 0 else { return sign + padded }
+        return sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
+    }
+}

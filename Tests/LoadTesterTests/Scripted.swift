@@ -1,0 +1,81 @@
+import Sockets
+import Workers
+
+@testable import LoadTester
+
+extension UInt64 {
+    static func milliseconds(_ count: UInt64) -> UInt64 { count * 1_000_000 }
+    static func seconds(_ count: UInt64) -> UInt64 { count * 1_000_000_000 }
+}
+
+/// What a generator left, and the world that it left it in.
+struct ScriptedRun<Target: ScriptedTarget> {
+    let legacy: Legacy
+    let world: ScriptedWorld<Target>
+    /// When the start was, on the world's clock.
+    let start: UInt64
+
+    var latency: LatencySummary { LatencySummary(legacy.sample.fromDue) }
+    var latencyFromSend: LatencySummary { LatencySummary(legacy.sample.fromSend) }
+    var counts: Counts { legacy.counts }
+}
+
+/// Runs one thread's generator to its end, against a scripted target.
+///
+/// - Parameter prepare: changes the plan and the world before the start, which is a second after the world's beginning.
+func run<Target: ScriptedTarget, Talk: Dialogue & ~Copyable>(
+    _ target: Target,
+    saying dialogue: consuming Talk,
+    connections: Int = 1,
+    duration: Duration = .seconds(1),
+    commands: [GeneratorCommand] = [],
+    prepare: (inout GeneratorPlan, ScriptedWorld<Target>) -> Void = { _, _ in }
+) throws -> ScriptedRun<Target> {
+    let world = ScriptedWorld(target)
+    var plan = GeneratorPlan(
+        target: RawAddress(try SocketAddress.anywhere),
+        connections: connections,
+        duration: duration
+    )
+    // No bulletins: all that was measured is in the legacy.
+    plan.interval = .seconds(1_000_000)
+    prepare(&plan, world)
+    let mailbox = Mailbox<GeneratorCommand>(waker: SilentWaker())
+    let start = world.clock + .seconds(1)
+    mailbox.post(.start(at: Instant(nanoseconds: start)))
+    for command in commands { mailbox.post(command) }
+    let outbox = Outbox()
+    var generator = Generator(
+        system: ScriptedSystem(world),
+        dialogue: dialogue,
+        plan: plan,
+        mailbox: mailbox,
+        outbox: outbox
+    )
+    generator.run()
+    // The bulletins at the start and the end of the measured time, and what came after.
+    guard var legacy = outbox.takeLegacy() else { throw MissingLegacy() }
+    if let bulletin = outbox.take() { legacy.sample.merge(bulletin.sample) }
+    return ScriptedRun(legacy: legacy, world: world, start: start)
+}
+
+struct MissingLegacy: Error {}
+
+extension SocketAddress {
+    static var anywhere: SocketAddress {
+        get throws {
+            guard case .socket(let address) = try ServiceAddress(parsing: "127.0.0.1:9") else { throw MissingLegacy() }
+            return address
+        }
+    }
+}
+
+/// Echoes each piece after the time that the closure gives for its arrival.
+struct DelayingTarget: ScriptedTarget {
+    /// From the moment of arrival, from the start of the world, to that of the answer.
+    var answer: @Sendable (UInt64) -> UInt64
+
+    mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
+        [ScriptedEvent(at: answer(now), .bytes(bytes))]
+    }
+}

@@ -1,0 +1,372 @@
+import Sockets
+
+@testable import LoadTester
+
+/// What the other side of a connection does, in a world without sockets. Times are nanoseconds of that world's clock.
+protocol ScriptedTarget {
+    /// What becomes of a connect, the `number`th from 0 on.
+    mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect
+    /// What happens on a connection when bytes have arrived there: each thing in its time.
+    mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent]
+    /// When a connection's peer has ended its stream.
+    mutating func ended(_ number: Int, at now: UInt64) -> [ScriptedEvent]
+}
+
+extension ScriptedTarget {
+    mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect { .established(at: now) }
+    mutating func ended(_ number: Int, at now: UInt64) -> [ScriptedEvent] { [ScriptedEvent(at: now, .end)] }
+}
+
+enum ScriptedConnect {
+    case established(at: UInt64, then: [ScriptedEvent] = [])
+    case failed(SystemError, at: UInt64)
+    /// connect itself fails.
+    case impossible(SystemError)
+    case never
+}
+
+struct ScriptedEvent {
+    enum What {
+        case bytes([UInt8])
+        case end
+        case reset
+    }
+
+    var at: UInt64
+    var what: What
+
+    init(at moment: UInt64, _ what: What) {
+        at = moment
+        self.what = what
+    }
+}
+
+/// Connections and a clock that stands still but when somebody waits.
+final class ScriptedWorld<Target: ScriptedTarget> {
+    var target: Target
+    var clock: UInt64
+    /// What each call costs on this clock.
+    var costOfACall: UInt64 = 0
+    /// The most that a send or a receive moves; chosen by a seed below it where there is one.
+    var largestTransfer = Int.max
+    var chaos: SplitMix64?
+    private(set) var calls = 0
+    private(set) var connects = 0
+    private(set) var registrations = 0
+    private(set) var closes = 0
+    private(set) var aborts = 0
+    private(set) var waits = 0
+    /// Bytes that reached the target.
+    private(set) var bytesSent = 0
+    /// Waits that had neither an event ahead nor a deadline: a hang.
+    private(set) var endlessWaits = 0
+
+    private var connections: [Int32: ScriptedConnection] = [:]
+    private var agenda: [(at: UInt64, run: (ScriptedWorld) -> Void)] = []
+    /// Connections that something happened on since the last wait, in that order.
+    private var changed: [Int32] = []
+    private var batch: [PollEvent] = []
+    private var nextDescriptor: Int32 = 100
+
+    init(_ target: Target, clock: UInt64 = 1_000_000_000) {
+        self.target = target
+        self.clock = clock
+    }
+
+    var openConnections: Int { connections.count }
+
+    func plan(at moment: UInt64, _ run: @escaping (ScriptedWorld) -> Void) {
+        // Kept in order: what is planned last is mostly the latest.
+        let moment = max(moment, clock)
+        var index = agenda.count
+        while index > 0, agenda[index - 1].at > moment { index -= 1 }
+        agenda.insert((moment, run), at: index)
+    }
+
+    // MARK: The system's side
+
+    func countCall() {
+        calls += 1
+        clock += costOfACall
+    }
+
+    func wait(until deadline: UInt64?) -> Int {
+        countCall()
+        waits += 1
+        runAgenda()
+        changed.removeAll { connections[$0]?.hasEvent != true }
+        while changed.isEmpty {
+            guard let goal = [agenda.first?.at, deadline].compactMap({ $0 }).min() else {
+                endlessWaits += 1
+                preconditionFailure("a wait without a deadline, and nothing will ever happen")
+            }
+            clock = max(clock, goal)
+            runAgenda()
+            if let deadline, clock >= deadline { break }
+        }
+        batch = changed.compactMap { connections[$0]?.takeEvent() }
+        changed = []
+        return batch.count
+    }
+
+    func event(_ index: Int) -> PollEvent { batch[index] }
+
+    func connect() throws(SystemError) -> Int32 {
+        countCall()
+        let number = connects
+        connects += 1
+        let descriptor = nextDescriptor
+        switch target.accept(number, at: clock) {
+        case .impossible(let error):
+            throw error
+        case .established(let moment, let events):
+            connections[descriptor] = ScriptedConnection(number: number)
+            plan(at: moment) { $0.change(descriptor) { $0.establish() } }
+            schedule(events, on: descriptor)
+        case .failed(let error, let moment):
+            connections[descriptor] = ScriptedConnection(number: number)
+            plan(at: moment) { $0.change(descriptor) { $0.fail(error) } }
+        case .never:
+            connections[descriptor] = ScriptedConnection(number: number)
+        }
+        nextDescriptor += 1
+        return descriptor
+    }
+
+    func register(_ descriptor: Int32, token: Token) {
+        countCall()
+        registrations += 1
+        change(descriptor) { $0.token = token }
+    }
+
+    func takeError(of descriptor: Int32) -> SystemError? {
+        countCall()
+        return connections[descriptor]?.error
+    }
+
+    func receive(from descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        countCall()
+        guard let connection = connections[descriptor] else { return .failed(SystemError(code: 9)) }
+        let count = min(buffer.count, connection.inbox.count, limit())
+        if count > 0 {
+            buffer.copyBytes(from: connection.inbox[..<count])
+            connections[descriptor]?.inbox.removeFirst(count)
+            return .moved(count)
+        }
+        if let error = connection.error { return .failed(error) }
+        return connection.hasEnded ? .ended : .wouldBlock
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Transfer {
+        countCall()
+        guard let connection = connections[descriptor] else { return .failed(SystemError(code: 9)) }
+        if let error = connection.error { return .failed(error) }
+        guard connection.isEstablished else { return .wouldBlock }
+        let count = min(bytes.count, limit())
+        if count < bytes.count {
+            // There is room again as soon as somebody looks.
+            change(descriptor) { $0.isWritable = true }
+        }
+        bytesSent += count
+        schedule(target.receive(Array(bytes.prefix(count)), on: connection.number, at: clock), on: descriptor)
+        return .moved(count)
+    }
+
+    func endSending(on descriptor: Int32) {
+        countCall()
+        guard let connection = connections[descriptor] else { return }
+        schedule(target.ended(connection.number, at: clock), on: descriptor)
+    }
+
+    func close(_ descriptor: Int32, isAbort: Bool) {
+        countCall()
+        if isAbort { aborts += 1 } else { closes += 1 }
+        connections[descriptor] = nil
+    }
+
+    // MARK: -
+
+    private func limit() -> Int {
+        guard largestTransfer < .max, chaos != nil else { return largestTransfer }
+        return Int.random(in: 1...largestTransfer, using: &chaos!)
+    }
+
+    private func schedule(_ events: [ScriptedEvent], on descriptor: Int32) {
+        for event in events {
+            plan(at: event.at) { world in
+                world.change(descriptor) { connection in
+                    switch event.what {
+                    case .bytes(let bytes): connection.deliver(bytes)
+                    case .end: connection.end()
+                    case .reset: connection.fail(.connectionReset)
+                    }
+                }
+            }
+        }
+    }
+
+    private func runAgenda() {
+        let due = agenda.prefix { $0.at <= clock }
+        agenda.removeFirst(due.count)
+        for item in due { item.run(self) }
+    }
+
+    /// Something happens on a connection, if it is still there.
+    private func change(_ descriptor: Int32, _ body: (inout ScriptedConnection) -> Void) {
+        guard var connection = connections.removeValue(forKey: descriptor) else { return }
+        body(&connection)
+        connections[descriptor] = connection
+        changed.append(descriptor)
+    }
+}
+
+private struct ScriptedConnection {
+    let number: Int
+    var token: Token?
+    var inbox: [UInt8] = []
+    var isEstablished = false
+    var hasEnded = false
+    var error: SystemError?
+    /// What the poller has not told yet.
+    var isReadable = false
+    var isWritable = false
+    var tellsEnd = false
+
+    init(number: Int) {
+        self.number = number
+    }
+
+    var hasEvent: Bool { token != nil && (isReadable || isWritable || tellsEnd) }
+
+    mutating func establish() {
+        guard error == nil else { return }
+        isEstablished = true
+        isWritable = true
+    }
+
+    mutating func deliver(_ bytes: [UInt8]) {
+        inbox += bytes
+        isReadable = true
+    }
+
+    mutating func end() {
+        hasEnded = true
+        tellsEnd = true
+    }
+
+    mutating func fail(_ error: SystemError) {
+        self.error = error
+        inbox = []
+        tellsEnd = true
+    }
+
+    /// Edge-triggered: told once. As Linux does, it tells of all that holds when there is something new to tell.
+    mutating func takeEvent() -> PollEvent? {
+        guard hasEvent, let token else { return nil }
+        var bits: UInt32 = 0
+        if !inbox.isEmpty || hasEnded || error != nil { bits |= Readiness.readable.rawValue }
+        if isEstablished { bits |= Readiness.writable.rawValue }
+        if hasEnded || error != nil { bits |= Readiness.peerEnded.rawValue }
+        if error != nil { bits |= Readiness.failed.rawValue | Readiness.hungUp.rawValue }
+        (isReadable, isWritable, tellsEnd) = (false, false, false)
+        return PollEvent(token: token, readiness: Readiness(rawValue: bits))
+    }
+}
+
+/// The world as a generator sees it.
+struct ScriptedSystem<Target: ScriptedTarget>: LoadSystem, ~Copyable {
+    let world: ScriptedWorld<Target>
+    let waker = SilentWaker()
+
+    init(_ world: ScriptedWorld<Target>) {
+        self.world = world
+    }
+
+    var calls: Int { world.calls }
+    var processorTime: ProcessorTime { ProcessorTime() }
+
+    mutating func now() -> Instant { Instant(nanoseconds: world.clock) }
+    mutating func wait(until deadline: Instant?) -> Int { world.wait(until: deadline?.nanoseconds) }
+    mutating func event(_ index: Int) -> PollEvent { world.event(index) }
+
+    mutating func register(
+        _ descriptor: borrowing Descriptor,
+        for readiness: Readiness,
+        token: Token
+    ) -> SystemError? {
+        world.register(descriptor.number, token: token)
+        return nil
+    }
+
+    mutating func reregister(
+        _ descriptor: borrowing Descriptor,
+        for readiness: Readiness,
+        token: Token
+    ) -> SystemError? {
+        world.register(descriptor.number, token: token)
+        return nil
+    }
+
+    mutating func connect(
+        to address: borrowing RawAddress,
+        from source: borrowing RawAddress?,
+        options: borrowing SocketOptions
+    ) throws(SystemError) -> Descriptor {
+        Descriptor(adopting: try world.connect())
+    }
+
+    mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {
+        world.takeError(of: descriptor.number)
+    }
+
+    mutating func receive(
+        from descriptor: borrowing Descriptor,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) -> Transfer {
+        world.receive(from: descriptor.number, into: buffer)
+    }
+
+    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+        world.send(bytes, to: descriptor.number)
+    }
+
+    mutating func endSending(on descriptor: borrowing Descriptor) -> SystemError? {
+        world.endSending(on: descriptor.number)
+        return nil
+    }
+
+    mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int { 0 }
+
+    mutating func close(_ descriptor: consuming Descriptor) {
+        world.close(descriptor.release(), isAbort: false)
+    }
+
+    mutating func abort(_ descriptor: consuming Descriptor) {
+        world.close(descriptor.release(), isAbort: true)
+    }
+
+    // A load tester neither listens nor splices.
+    mutating func listen(at address: SocketAddress, options: ListenOptions) throws(SystemError) -> Descriptor {
+        throw SystemError(code: 95)
+    }
+
+    mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress {
+        throw SystemError(code: 95)
+    }
+
+    mutating func accept(from listener: borrowing Descriptor) -> Accepted { .wouldBlock }
+
+    mutating func pipe(capacity: Int) throws(SystemError) -> Pipe { throw SystemError(code: 95) }
+
+    mutating func splice(
+        from source: borrowing Descriptor,
+        to sink: borrowing Descriptor,
+        atMost count: Int
+    ) -> Transfer {
+        .wouldBlock
+    }
+}
+
+struct SilentWaker: Waker {
+    func wake() {}
+}
