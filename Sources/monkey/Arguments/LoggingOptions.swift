@@ -1,0 +1,32 @@
+import ArgumentParser
+import Logging
+
+/// How the program speaks.
+struct LoggingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("How much is logged to standard error.", valueName: "level"))
+    var logLevel: LogLevel = .info
+
+    @Option(help: ArgumentHelp("Plain text, or one JSON object a line.", valueName: "format"))
+    var logFormat: LogFormat = .text
+}
+
+/// The levels of swift-log, from all to next to nothing.
+enum LogLevel: String, CaseIterable, ExpressibleByArgument {
+    case trace, debug, info, notice, warning, error, critical
+
+    var level: Logger.Level {
+        switch self {
+        case .trace: .trace
+        case .debug: .debug
+        case .info: .info
+        case .notice: .notice
+        case .warning: .warning
+        case .error: .error
+        case .critical: .critical
+        }
+    }
+}
+
+enum LogFormat: String, CaseIterable, ExpressibleByArgument {
+    case text, json
+}

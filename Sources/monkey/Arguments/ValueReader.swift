@@ -1,0 +1,99 @@
+import Sockets
+
+/// One kind of argument value: what the help calls it, and how it is read.
+///
+/// The argument parser puts the argument's name before the error that reading throws, so the error has only to say how
+/// the value is written.
+struct ValueReader<Value>: Sendable {
+    let name: String
+    let read: @Sendable (String) throws -> Value
+}
+
+extension ValueReader where Value == WrittenDuration {
+    static func duration(_ range: ClosedRange<Duration> = .zero...WrittenDuration.longest) -> Self {
+        Self(name: "duration") { text in try WrittenDuration(parsing: text, in: range) }
+    }
+}
+
+extension ValueReader where Value == Switchable<WrittenDuration> {
+    /// A duration, or `off`. Zero is neither: some programs take it for "at once" and some for "never".
+    static func durationOrOff(
+        _ range: ClosedRange<Duration> = .milliseconds(1)...WrittenDuration.longest
+    ) -> Self {
+        let duration = ValueReader<WrittenDuration>.duration(range)
+        return Self(name: "duration") { text in
+            if text == "off" { return .off }
+            do {
+                return try .on(duration.read(text))
+            } catch {
+                throw Failure("\(error), or off")
+            }
+        }
+    }
+
+    /// A duration of whole seconds, for what the system counts no finer, or `off`.
+    static func wholeSecondsOrOff(_ range: ClosedRange<Duration>) -> Self {
+        let duration = durationOrOff(range)
+        return Self(name: "duration") { text in
+            let value = try duration.read(text)
+            guard value.value?.duration.components.attoseconds ?? 0 == 0 else {
+                throw Failure("the system counts it in whole seconds: write it so, such as 60s")
+            }
+            return value
+        }
+    }
+}
+
+extension ValueReader where Value == Int {
+    static func wholeNumber(_ range: ClosedRange<Int>) -> Self {
+        Self(name: "count") { text in
+            guard let number = Int(text), range.contains(number) else {
+                throw Failure("write a whole number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return number
+        }
+    }
+}
+
+extension ValueReader where Value == ServiceAddress {
+    static var address: Self {
+        Self(name: "address") { text in try ServiceAddress(parsing: text) }
+    }
+}
+
+extension ValueReader where Value == Switchable<ServiceAddress> {
+    static var addressOrOff: Self {
+        Self(name: "address") { text in
+            if text == "off" { return .off }
+            do {
+                return try .on(ServiceAddress(parsing: text))
+            } catch {
+                throw Failure("\(error), or write off")
+            }
+        }
+    }
+}
+
+extension ValueReader where Value == InternetAddress {
+    /// An IP address without a port.
+    static var hostAddress: Self {
+        Self(name: "address") { text in
+            guard let address = InternetAddress(host: text, port: 0) else {
+                throw Failure("write an IP address of this machine without a port, such as 127.0.0.2 or ::1")
+            }
+            return address
+        }
+    }
+}
+
+extension ValueReader where Value == Upstream {
+    static var upstream: Self {
+        Self(name: "upstream") { text in try Upstream(parsing: text) }
+    }
+}
+
+extension ServiceAddress {
+    static func loopback(port: UInt16) -> ServiceAddress {
+        .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: port)))
+    }
+}

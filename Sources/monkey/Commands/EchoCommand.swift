@@ -1,0 +1,72 @@
+import ArgumentParser
+import EchoServer
+import Logging
+import Sockets
+
+/// `monkey echo`: sends back what it gets.
+struct EchoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "echo",
+        abstract: "Send back to each client what it sends.",
+        discussion: """
+            A server to try a proxy with, or to measure one against.
+
+            Examples:
+              monkey echo
+              monkey echo 127.0.0.1:9000 --threads 1
+              monkey echo unix:/run/echo.sock
+
+            SIGINT or SIGTERM lets running connections end within --grace; a second signal resets them at once. The last \
+            line of output tells what was echoed.
+            """
+    )
+
+    @Argument(.address, named: "listen", "Where to listen; port 0 takes a free one.")
+    var listen: ServiceAddress = .loopback(port: 8081)
+
+    @Option(.wholeNumber(1...64), "Worker threads, 1 to 64.")
+    var threads = EchoServer.Configuration().threads
+
+    @Option(.duration(), "How long running connections may go on to their own end, before what is left is reset.")
+    var grace = WrittenDuration(.seconds(30))
+
+    @OptionGroup(title: "Logging")
+    var logging: LoggingOptions
+
+    func run() async throws {
+        try await logging.withConsole { console in
+            var configuration = EchoServer.Configuration()
+            configuration.threads = threads
+            let echo = try await EchoServer.bind(listen, configuration: configuration)
+            let signals = await StopSignals()
+
+            console.greet()
+            let logger = Logger(label: ConsoleLabel.program)
+            logger.notice(
+                "Echo server listening on \(echo.localAddress)",
+                metadata: ["address": "\(echo.localAddress)"]
+            )
+            await console.flush()
+
+            try await alongside(
+                { await signals.stopping { await echo.shutdown(grace: $0 ?? grace.duration) } },
+                run: echo.run
+            )
+            let counters = echo.counters
+            logger.notice("\(Self.summary(counters))", metadata: Self.metadata(counters))
+        }
+    }
+
+    static func summary(_ counters: EchoCounters) -> String {
+        "Echoed \(ByteCount(counters.bytesSent)) over \(counters.total) connections: "
+            + "\(counters.ended) ended by themselves, \(counters.reset) were reset, \(counters.cut) were cut"
+    }
+
+    static func metadata(_ counters: EchoCounters) -> Logger.Metadata {
+        [
+            "bytes": .stringConvertible(counters.bytesSent), "connections": .stringConvertible(counters.total),
+            "ended": .stringConvertible(counters.ended), "reset": .stringConvertible(counters.reset),
+            "cut": .stringConvertible(counters.cut),
+        ]
+    }
+}

@@ -1,0 +1,129 @@
+import AdminServer
+import ArgumentParser
+import EchoServer
+import Logging
+import Sockets
+import TCPProxy
+
+/// `monkey proxy`: forwards each connection to one server.
+struct ProxyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "proxy",
+        abstract: "Forward TCP connections to a server.",
+        discussion: """
+            Each byte goes on as it came, each end of a connection as the end it was. Addresses are written \
+            127.0.0.1:8080, [::1]:8080, example.com:80, :8080 (all interfaces) or unix:/run/app.sock; durations 500ms, \
+            10s, 5m or 1h.
+
+            Examples:
+              monkey proxy 127.0.0.1:8080 echo
+              monkey proxy :5432 db.internal:5432 --idle-timeout 1h --events
+              monkey proxy unix:/run/front.sock 127.0.0.1:6379 --metrics off
+
+            SIGINT or SIGTERM lets running connections end within --grace; a second signal resets them at once.
+            """
+    )
+
+    @Argument(.address, named: "listen", "Where to listen; port 0 takes a free one.")
+    var listen: ServiceAddress = .loopback(port: 8080)
+
+    @Argument(.upstream, "Where to forward to; echo starts an echo server inside.")
+    var upstream: Upstream = .address(.loopback(port: 8081))
+
+    @OptionGroup(title: "Connections")
+    var connections: ConnectionOptions
+
+    @OptionGroup(title: "Time-outs")
+    var timeouts: TimeoutOptions
+
+    @OptionGroup(title: "Shutdown")
+    var shutdown: ShutdownOptions
+
+    @OptionGroup(title: "Metrics")
+    var metrics: MetricsOptions
+
+    @OptionGroup(title: "Logging")
+    var logging: LoggingOptions
+
+    var proxyConfiguration: Configuration {
+        var configuration = Configuration()
+        connections.apply(to: &configuration)
+        timeouts.apply(to: &configuration)
+        shutdown.apply(to: &configuration)
+        return configuration
+    }
+
+    func validate() throws {
+        if case .address(let address) = upstream, address == listen {
+            throw ValidationError("<upstream> is \(address), where the proxy itself listens: write another address")
+        }
+    }
+
+    func run() async throws {
+        try await logging.withConsole { console in
+            switch upstream {
+            case .address(let address):
+                try await forward(to: address, console)
+            case .echo:
+                let echo = try await EchoServer.bind(.loopback(port: 0))
+                let address = ServiceAddress.socket(echo.localAddress)
+                try await alongside(echo.run) { try await forward(to: address, console) }
+            }
+        }
+    }
+
+    /// From binding to the end of the drain.
+    private func forward(to address: ServiceAddress, _ console: Console) async throws {
+        let proxy = try await bind(to: address)
+        let served = ServedProxy(
+            proxy: proxy,
+            admin: try await bindAdmin(for: proxy),
+            hasEchoInside: upstream == .echo,
+            tellsEvents: metrics.events,
+            summaryInterval: metrics.summary.value?.duration
+        )
+        // Trapped before the first line is out: whoever has read it may signal.
+        let signals = await StopSignals()
+        console.greet()
+        served.announce()
+        await console.flush()
+        try await served.run(until: signals)
+    }
+
+    private func bind(to address: ServiceAddress) async throws -> Proxy {
+        do {
+            return try await Proxy.bind(listen, to: address, configuration: proxyConfiguration)
+        } catch {
+            throw explanation(of: error)
+        }
+    }
+
+    private func bindAdmin(for proxy: Proxy) async throws -> AdminServer? {
+        guard let address = metrics.metrics.value else { return nil }
+        do {
+            return try await AdminServer.bind(
+                address,
+                source: proxy,
+                logger: Logger(label: "admin"),
+                configuration: AdminServer.Configuration(version: Version.current)
+            )
+        } catch {
+            throw Failure("\(error) (--metrics ADDRESS, or --metrics off)")
+        }
+    }
+
+    /// The library's sentence, in terms of the command line where it speaks of a setting.
+    func explanation(of error: ProxyError) -> any Error {
+        switch error {
+        case .address, .badSetting:
+            ValidationError(error.description)
+        case .descriptorLimit(let limit, let wanted, let connections) where self.connections.maxConnections != nil:
+            Failure(
+                "--max-connections \(connections) needs \(wanted) descriptors, and the limit is \(limit): "
+                    + "raise the limit (ulimit -n), or lower --max-connections"
+            )
+        default:
+            error
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import AdminServer
+import Logging
+import Sockets
+import TCPProxy
+
+/// A bound proxy with all that stands around it: its endpoint, its lines on the console, and the signals that end it.
+struct ServedProxy: Sendable {
+    let proxy: Proxy
+    /// Nil where it is off.
+    let admin: AdminServer?
+    /// Whether it forwards to an echo server in this process.
+    let hasEchoInside: Bool
+    let tellsEvents: Bool
+    /// Between two summaries; nil is never.
+    let summaryInterval: Duration?
+
+    private let logger = Logger(label: ConsoleLabel.program)
+
+    /// From the first connection to the end of the drain.
+    func run(until signals: StopSignals) async throws {
+        try await withAdmin {
+            try await withMetrics {
+                try await alongside({ await stop(at: signals) }, run: proxy.run)
+            }
+            let drained = proxy.drainSummary
+            logger.notice(
+                "Drained: \(drained.ended) connections ended by themselves, \(drained.cut) were cut",
+                metadata: ["ended": .stringConvertible(drained.ended), "cut": .stringConvertible(drained.cut)]
+            )
+        }
+    }
+
+    /// Says where everything is.
+    func announce() {
+        logger.notice("Proxy listening on \(proxy.localAddress)", metadata: ["address": "\(proxy.localAddress)"])
+        logger.notice(
+            "Forwarding to \(proxy.upstream)\(hasEchoInside ? " (an echo server inside)" : "")",
+            metadata: ["address": "\(proxy.upstream)"]
+        )
+        guard let address = admin?.localAddress else { return }
+        let place =
+            switch address {
+            case .internet: "http://\(address)/metrics"
+            // Which has no URL of its own.
+            case .unix: "\(address), at /metrics"
+            }
+        logger.notice("Metrics on \(place)", metadata: ["address": "\(address)"])
+    }
+
+    /// Around all else, so that the endpoint outlives the drain and can tell of it.
+    private func withAdmin(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        guard let admin else { return try await body() }
+        try await alongside({ await serve(admin) }, run: body)
+    }
+
+    private func serve(_ admin: AdminServer) async {
+        do {
+            try await admin.run()
+        } catch {
+            // Connections are worth more than their figures.
+            Logger(label: "admin").error("\(error)")
+        }
+    }
+
+    private func withMetrics(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let console = MetricsConsole(proxy: proxy, summaryInterval: summaryInterval)
+        try await alongside(console.summarise) {
+            guard tellsEvents else { return try await body() }
+            try await alongside(console.tellDrops) {
+                // Listens from here on, so that nothing is missed until the task below reads.
+                let listening = proxy.events.makeAsyncIterator()
+                async let told: Void = console.tellEvents()
+                try await body()
+                await told
+                withExtendedLifetime(listening) {}
+            }
+        }
+    }
+
+    private func stop(at signals: StopSignals) async {
+        await signals.stopping { grace in
+            if grace == nil { sayDraining() }
+            await proxy.shutdown(grace: grace)
+        }
+    }
+
+    private func sayDraining() {
+        let active = proxy.snapshot().activeConnections
+        guard active > 0 else { return }
+        let grace = WrittenDuration(proxy.configuration.grace)
+        logger.notice(
+            "Draining: \(active) connections have \(grace) to end; a second signal cuts them",
+            metadata: ["active": .stringConvertible(active), "grace": "\(grace)"]
+        )
+    }
+}

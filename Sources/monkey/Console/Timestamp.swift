@@ -1,0 +1,33 @@
+import Glibc
+
+/// A moment in UTC, to the millisecond, as RFC 3339 writes it: `2026-01-31T23:59:59.999Z`.
+struct Timestamp: CustomStringConvertible {
+    /// Since 1970.
+    let seconds: Int
+    let milliseconds: Int
+
+    init(seconds: Int, milliseconds: Int = 0) {
+        self.seconds = seconds
+        self.milliseconds = milliseconds
+    }
+
+    static var now: Timestamp {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return Timestamp(seconds: now.tv_sec, milliseconds: now.tv_nsec / 1_000_000)
+    }
+
+    var description: String {
+        var seconds = time_t(seconds)
+        var date = tm()
+        gmtime_r(&seconds, &date)
+        let day = "\(date.tm_year + 1900)-\(padded(date.tm_mon + 1, 2))-\(padded(date.tm_mday, 2))"
+        let time = "\(padded(date.tm_hour, 2)):\(padded(date.tm_min, 2)):\(padded(date.tm_sec, 2))"
+        return "\(day)T\(time).\(padded(Int32(milliseconds), 3))Z"
+    }
+
+    private func padded(_ number: Int32, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+}

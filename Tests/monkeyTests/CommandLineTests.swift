@@ -1,0 +1,174 @@
+import ArgumentParser
+import Sockets
+import TCPProxy
+import Testing
+
+@testable import monkey
+
+/// What a command line becomes, and what a wrong one gets.
+@Suite struct CommandLineTests {
+    private func proxy(_ arguments: String...) throws -> ProxyCommand {
+        try #require(Monkey.parseAsRoot(["proxy"] + arguments) as? ProxyCommand)
+    }
+
+    @Test func withoutOptionsAllIsTheLibrarysDefault() throws {
+        let command = try proxy()
+        #expect(command.listen.description == "127.0.0.1:8080")
+        #expect(command.upstream.description == "127.0.0.1:8081")
+        #expect(command.metrics.metrics.description == "127.0.0.1:8998")
+        #expect(command.metrics.summary.description == "10s")
+        #expect(!command.metrics.events)
+        #expect(command.logging.logFormat == .text)
+
+        let defaults = Configuration()
+        let configuration = command.proxyConfiguration
+        #expect(configuration.threads == defaults.threads)
+        #expect(configuration.maxConnections == defaults.maxConnections)
+        #expect(configuration.backlog == defaults.backlog)
+        #expect(configuration.sourceAddresses == defaults.sourceAddresses)
+        #expect(configuration.timeouts == defaults.timeouts)
+        #expect(configuration.keepAlive == defaults.keepAlive)
+        #expect(configuration.grace == defaults.grace)
+        #expect(configuration.drainDelay == defaults.drainDelay)
+        #expect(configuration.resolveInterval == defaults.resolveInterval)
+    }
+
+    @Test func eachOptionReachesItsSetting() throws {
+        let configuration = try proxy(
+            "--threads",
+            "3",
+            "--max-connections",
+            "77",
+            "--backlog",
+            "9",
+            "--source",
+            "127.0.0.2",
+            "--source",
+            "::1",
+            "--keepalive",
+            "7s",
+            "--user-timeout",
+            "8s",
+            "--connect-timeout",
+            "1s",
+            "--connect-deadline",
+            "2s",
+            "--idle-timeout",
+            "3s",
+            "--half-close-timeout",
+            "4s",
+            "--lifetime",
+            "5s",
+            "--resolve-interval",
+            "6s",
+            "--grace",
+            "9s",
+            "--drain-delay",
+            "10s"
+        ).proxyConfiguration
+        #expect(configuration.threads == 3)
+        #expect(configuration.maxConnections == 77)
+        #expect(configuration.backlog == 9)
+        #expect(configuration.sourceAddresses.map(\.host) == ["127.0.0.2", "::1"])
+        #expect(configuration.keepAlive?.interval == .seconds(7))
+        #expect(configuration.timeouts.user == .seconds(8))
+        #expect(configuration.timeouts.connectAttempt == .seconds(1))
+        #expect(configuration.timeouts.connect == .seconds(2))
+        #expect(configuration.timeouts.idle == .seconds(3))
+        #expect(configuration.timeouts.halfClose == .seconds(4))
+        #expect(configuration.timeouts.lifetime == .seconds(5))
+        #expect(configuration.resolveInterval == .seconds(6))
+        #expect(configuration.grace == .seconds(9))
+        #expect(configuration.drainDelay == .seconds(10))
+    }
+
+    @Test func whatCanBeOffIsOff() throws {
+        let command = try proxy(
+            "--keepalive",
+            "off",
+            "--user-timeout",
+            "off",
+            "--connect-timeout",
+            "off",
+            "--connect-deadline",
+            "off",
+            "--idle-timeout",
+            "off",
+            "--half-close-timeout",
+            "off",
+            "--lifetime",
+            "off",
+            "--resolve-interval",
+            "off",
+            "--metrics",
+            "off",
+            "--summary",
+            "off"
+        )
+        let configuration = command.proxyConfiguration
+        #expect(configuration.keepAlive == nil)
+        #expect(configuration.timeouts.user == nil)
+        #expect(configuration.timeouts.connectAttempt == nil)
+        #expect(configuration.timeouts.connect == nil)
+        #expect(configuration.timeouts.idle == nil)
+        #expect(configuration.timeouts.halfClose == nil)
+        #expect(configuration.timeouts.lifetime == nil)
+        #expect(configuration.resolveInterval == nil)
+        #expect(command.metrics.metrics == .off)
+        #expect(command.metrics.summary == .off)
+    }
+
+    @Test func anUpstreamIsAnAddressOrTheEchoServer() throws {
+        #expect(try proxy("127.0.0.1:0", "echo").upstream == .echo)
+        #expect(try proxy("127.0.0.1:0", "example.com:80").upstream.description == "example.com:80")
+        #expect(try proxy("127.0.0.1:0", "unix:/run/x").upstream.description == "unix:/run/x")
+    }
+
+    @Test(arguments: [
+        (["proxy", "127.0.0.1"], "The value '127.0.0.1' is invalid for '<listen>': '127.0.0.1' has no port"),
+        (["proxy", ":8080", "nowhere"], "The value 'nowhere' is invalid for '<upstream>': 'nowhere' has no port"),
+        (["proxy", ":8080", "127.0.0.1:0"], "invalid for '<upstream>': nothing can be reached at port 0"),
+        (["proxy", ":8080", ":8080"], "<upstream> is [::]:8080, where the proxy itself listens"),
+        (
+            ["proxy", "--grace", "10"],
+            "The value '10' is invalid for '--grace <duration>': it has no unit: write 10ms,"
+        ),
+        (["proxy", "--grace", "off"], "invalid for '--grace <duration>': write a whole number and its unit"),
+        (["proxy", "--idle-timeout", "0"], "'--idle-timeout <duration>': it is too short: write 1ms at least, or off"),
+        (["proxy", "--keepalive", "1500ms"], "'--keepalive <duration>': the system counts it in whole seconds"),
+        (["proxy", "--keepalive", "10h"], "'--keepalive <duration>': it is too long: write 32767s at most, or off"),
+        (["proxy", "--threads", "0"], "'--threads <count>': write a whole number from 1 to 64"),
+        (["proxy", "--threads", "x"], "'--threads <count>': write a whole number from 1 to 64"),
+        (["proxy", "--backlog", "65536"], "'--backlog <count>': write a whole number from 1 to 65535"),
+        (["proxy", "--source", "127.0.0.2:80"], "'--source <address>': write an IP address of this machine without"),
+        (["proxy", "--metrics", "on"], "'--metrics <address>': 'on' has no port"),
+        (["proxy", "--log-level", "loud"], "The value 'loud' is invalid for '--log-level <level>'"),
+        (["proxy", "--evnts"], "Unknown option '--evnts'. Did you mean '--events'?"),
+        (["proxy", ":1", ":2", ":3"], "Unexpected argument ':3'"),
+        (["echo", "8081"], "The value '8081' is invalid for '<listen>': '8081' has no port"),
+        (["ech"], "Unexpected argument 'ech'"),
+    ])
+    func whatIsWrongGetsOneLineThatNamesTheArgument(arguments: [String], expected: String) throws {
+        let thrown = #expect(throws: (any Error).self) { try Monkey.parseAsRoot(arguments) }
+        let error = try #require(thrown)
+        let line = try #require(Monkey.errorLine(for: error))
+        #expect(line.hasPrefix("Error: "))
+        #expect(line.contains(expected))
+        #expect(!line.contains { $0.isNewline })
+        #expect(Monkey.exitCode(for: error).rawValue == 64)
+    }
+
+    @Test func whatTheLibraryRefusesIsToldInTermsOfTheCommandLine() throws {
+        let error = ProxyError.descriptorLimit(limit: 100, wanted: 2_064, connections: 1_000)
+        let asked = try proxy("--max-connections", "1000").explanation(of: error)
+        #expect(
+            Monkey.errorLine(for: asked)
+                == "Error: --max-connections 1000 needs 2064 descriptors, and the limit is 100: "
+                + "raise the limit (ulimit -n), or lower --max-connections"
+        )
+        #expect(Monkey.exitCode(for: asked).rawValue == 1)
+
+        let setting = ProxyError.badSetting(name: "threads", value: "0", allowed: "1 to 64")
+        #expect(try Monkey.exitCode(for: proxy().explanation(of: setting)).rawValue == 64)
+    }
+}

@@ -1,0 +1,54 @@
+import Testing
+
+@testable import monkey
+
+@Suite struct WrittenDurationTests {
+    @Test(arguments: [
+        ("500ms", Duration.milliseconds(500)), ("10s", .seconds(10)), ("5m", .seconds(300)), ("1h", .seconds(3600)),
+        ("0", .zero), ("000", .zero), ("0ms", .zero), ("0h", .zero), ("007s", .seconds(7)),
+        ("8760h", WrittenDuration.longest), ("31536000000ms", WrittenDuration.longest),
+    ])
+    func readsWhatIsWrittenWell(text: String, expected: Duration) throws {
+        #expect(try WrittenDuration(parsing: text).duration == expected)
+    }
+
+    @Test(arguments: [
+        ("", "write a whole number and its unit, such as 500ms, 10s, 5m or 1h"),
+        ("ms", "write a whole number and its unit, such as 500ms, 10s, 5m or 1h"),
+        ("-5s", "write a whole number and its unit, such as 500ms, 10s, 5m or 1h"),
+        ("٣s", "write a whole number and its unit, such as 500ms, 10s, 5m or 1h"),
+        ("10", "it has no unit: write 10ms, 10s, 10m or 10h"),
+        ("10 s", "' s' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
+        ("1.5s", "'.5s' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
+        ("10S", "'S' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
+        ("1h30m", "'h30m' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
+        ("8761h", "it is too long: write 8760h at most"),
+        ("31536000001ms", "it is too long: write 8760h at most"),
+        ("9223372036854775807h", "it is too long: write 8760h at most"),
+        ("99999999999999999999999999s", "it is too long: write 8760h at most"),
+    ])
+    func saysWhatIsWrong(text: String, expected: String) {
+        #expect(throws: Failure(expected)) { try WrittenDuration(parsing: text) }
+    }
+
+    @Test func keepsToItsRange() throws {
+        let range: ClosedRange<Duration> = .seconds(1)...(.seconds(90))
+        #expect(try WrittenDuration(parsing: "1s", in: range).duration == .seconds(1))
+        #expect(try WrittenDuration(parsing: "90s", in: range).duration == .seconds(90))
+        #expect(throws: Failure("it is too short: write 1s at least")) {
+            try WrittenDuration(parsing: "999ms", in: range)
+        }
+        #expect(throws: Failure("it is too short: write 1s at least")) { try WrittenDuration(parsing: "0", in: range) }
+        #expect(throws: Failure("it is too long: write 90s at most")) { try WrittenDuration(parsing: "2m", in: range) }
+    }
+
+    @Test(arguments: [
+        (Duration.zero, "0s"), (.milliseconds(1), "1ms"), (.milliseconds(1500), "1500ms"), (.seconds(1), "1s"),
+        (.seconds(60), "1m"), (.seconds(90), "90s"), (.seconds(3600), "1h"), (WrittenDuration.longest, "8760h"),
+    ])
+    func isWrittenSoThatItCanBeReadAgain(duration: Duration, expected: String) throws {
+        let written = WrittenDuration(duration)
+        #expect(written.description == expected)
+        #expect(try WrittenDuration(parsing: written.description) == written)
+    }
+}
