@@ -49,10 +49,16 @@ let package = Package(
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Support"]),
         .testTarget(name: "WorkersTests", dependencies: ["Workers", "Sockets"]),
         .testTarget(name: "RelayTests", dependencies: ["Relay", "Workers", "Sockets"]),
-        .testTarget(name: "TCPProxyTests", dependencies: ["TCPProxy", "Relay", "Workers", "Sockets", "Support", lifecycle]),
+        .testTarget(
+            name: "TCPProxyTests",
+            dependencies: ["TCPProxy", "Relay", "Workers", "Sockets", "Support", lifecycle]
+        ),
         .testTarget(name: "AdminServerTests", dependencies: ["AdminServer", "TCPProxy", "Support", logging]),
         .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "Support"]),
-        .testTarget(name: "LoadTesterTests", dependencies: ["LoadTester", "EchoServer", "Sockets", "Workers", "Support"]),
+        .testTarget(
+            name: "LoadTesterTests",
+            dependencies: ["LoadTester", "EchoServer", "Sockets", "Workers", "Support"]
+        ),
         .testTarget(name: "monkeyTests", dependencies: ["monkey"]),
         .testTarget(name: "EndToEndTests", dependencies: ["monkey", "Support"]),
     ],

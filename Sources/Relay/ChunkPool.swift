@@ -3,17 +3,17 @@ import Workers
 /// Buffers for bytes that a sink would not take: one for each stalled half, none for others.
 ///
 /// A few are kept for the next; the rest goes back to the system at once.
-package struct ChunkPool: ~Copyable {
+public struct ChunkPool: ~Copyable {
     /// In bytes, of each chunk.
-    package let chunkSize: Int
+    public let chunkSize: Int
     /// How many unused chunks are kept.
-    package let spareLimit: Int
+    public let spareLimit: Int
     private let spares: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private var spareCount = 0
     /// Chunks that are in use.
-    package private(set) var taken = 0
+    public private(set) var taken = 0
 
-    package init(chunkSize: Int, spareLimit: Int = 16) {
+    public init(chunkSize: Int, spareLimit: Int = 16) {
         self.chunkSize = chunkSize
         self.spareLimit = spareLimit
         spares = .allocate(capacity: spareLimit)
@@ -29,7 +29,7 @@ package struct ChunkPool: ~Copyable {
         spares.deallocate()
     }
 
-    package mutating func take() -> UnsafeMutableRawPointer {
+    public mutating func take() -> UnsafeMutableRawPointer {
         taken += 1
         if spareCount > 0 {
             spareCount -= 1
@@ -38,7 +38,7 @@ package struct ChunkPool: ~Copyable {
         return Pages(bytes: chunkSize).base
     }
 
-    package mutating func giveBack(_ chunk: UnsafeMutableRawPointer) {
+    public mutating func giveBack(_ chunk: UnsafeMutableRawPointer) {
         taken -= 1
         if spareCount < spareLimit {
             spares[spareCount] = chunk
@@ -50,13 +50,13 @@ package struct ChunkPool: ~Copyable {
 }
 
 /// What all relays of a worker share: one buffer to receive into, and chunks for what could not be passed on.
-package struct RelayBuffers: ~Copyable {
+public struct RelayBuffers: ~Copyable {
     /// Holds bytes only between a receive and the send that follows it.
-    package let shared: UnsafeMutableRawBufferPointer
-    package var chunks: ChunkPool
+    public let shared: UnsafeMutableRawBufferPointer
+    public var chunks: ChunkPool
 
     /// - Parameter size: the most that is received at once, in bytes, and the size of a chunk.
-    package init(size: Int = 32 * 1024) {
+    public init(size: Int = 32 * 1024) {
         shared = .allocate(byteCount: size, alignment: 4096)
         chunks = ChunkPool(chunkSize: size)
     }

@@ -1,17 +1,18 @@
-package import Sockets
+public import Sockets
 
 /// A relayed connection: two endpoints, and one half for each direction between them.
-package struct Duplex: ~Copyable {
-    package var client: Endpoint
-    package var server: Endpoint
+public struct Duplex: ~Copyable {
+    public var client: Endpoint
+    public var server: Endpoint
     /// From the client to the server.
-    package var upstream = HalfRelay()
+    public var upstream = HalfRelay()
     /// From the server to the client.
-    package var downstream = HalfRelay()
+    public var downstream = HalfRelay()
     /// Whose end or failure came first.
-    @usableFromInline package internal(set) var firstToEnd: Party?
+    @inlinable public var firstToEnd: Party? { _firstToEnd }
+    @usableFromInline var _firstToEnd: Party?
 
-    package enum Outcome: Equatable, Sendable {
+    public enum Outcome: Equatable, Sendable {
         /// Nothing can move until an endpoint's readiness changes.
         case waiting
         /// There may be more to move at once.
@@ -24,15 +25,16 @@ package struct Duplex: ~Copyable {
 
     /// - Parameter client: an accepted connection. The server's endpoint is set when it is connected.
     @inlinable
-    package init(client: consuming Descriptor) {
+    public init(client: consuming Descriptor) {
         self.client = Endpoint(client, canSend: true)
         server = Endpoint(nil, canSend: false)
     }
 
     /// Moves what can be moved now, in both directions.
     @inlinable
-    package mutating func turn<S: System & ~Copyable>(
-        on system: inout S, with buffers: inout RelayBuffers
+    public mutating func turn<S: System & ~Copyable>(
+        on system: inout S,
+        with buffers: inout RelayBuffers
     ) -> Outcome {
         var more = upstream.turn(from: &client, to: &server, on: &system, with: &buffers)
         if downstream.turn(from: &server, to: &client, on: &system, with: &buffers) { more = true }
@@ -47,7 +49,7 @@ package struct Duplex: ~Copyable {
 
     /// Asks a socket that reported an error for it. It may still hold bytes that came before.
     @inlinable
-    package mutating func takeFailure<S: System & ~Copyable>(of party: Party, on system: inout S) {
+    public mutating func takeFailure<S: System & ~Copyable>(of party: Party, on system: inout S) {
         switch party {
         case .client: if client.failure == nil { client.failure = system.takeError(of: client.descriptor!) }
         case .server: if server.failure == nil { server.failure = system.takeError(of: server.descriptor!) }
@@ -55,13 +57,13 @@ package struct Duplex: ~Copyable {
     }
 
     /// Received bytes that have not been delivered to the one endpoint that is left.
-    package var pending: Int {
+    public var pending: Int {
         Int(upstream.state.pending) + Int(downstream.state.pending)
     }
 
     /// Closes both sockets: what their kernels still hold is sent, and their ends after it.
     @inlinable
-    package mutating func close<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
+    public mutating func close<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         upstream.abandon(with: &buffers)
         downstream.abandon(with: &buffers)
         if let descriptor = client.descriptor.take() { system.close(descriptor) }
@@ -70,7 +72,7 @@ package struct Duplex: ~Copyable {
 
     /// Resets both sockets: what their kernels still hold is thrown away.
     @inlinable
-    package mutating func abort<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
+    public mutating func abort<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         upstream.abandon(with: &buffers)
         downstream.abandon(with: &buffers)
         if let descriptor = client.descriptor.take() { system.abort(descriptor) }
@@ -81,9 +83,9 @@ package struct Duplex: ~Copyable {
     mutating func noteFirstEnd() {
         guard firstToEnd == nil else { return }
         if upstream.state.phase != .open {
-            firstToEnd = .client
+            _firstToEnd = .client
         } else if downstream.state.phase != .open {
-            firstToEnd = .server
+            _firstToEnd = .server
         }
     }
 
@@ -92,7 +94,7 @@ package struct Duplex: ~Copyable {
     mutating func fail(more: Bool, with buffers: inout RelayBuffers) -> Outcome {
         if client.failure != nil { downstream.abandon(with: &buffers) }
         if server.failure != nil { upstream.abandon(with: &buffers) }
-        if firstToEnd == nil { firstToEnd = client.failure != nil ? .client : .server }
+        if firstToEnd == nil { _firstToEnd = client.failure != nil ? .client : .server }
         if client.failure != nil, server.failure != nil { return .over }
         if more { return .moreToMove }
         return client.failure != nil

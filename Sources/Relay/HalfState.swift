@@ -5,8 +5,8 @@
 ///     open ──sourceEnded──▶ finishing ──(pending gone) finishSent──▶ finished
 ///       │──sourceFailed──▶ breaking ──(pending gone)──▶ broken
 ///       └──sinkFailed (from any of these)──▶ abandoned
-package struct HalfState: Equatable, Sendable {
-    package enum Phase: UInt8, Sendable {
+public struct HalfState: Equatable, Sendable {
+    public enum Phase: UInt8, Sendable {
         /// Bytes flow.
         case open
         /// The source has ended. What is pending goes out, then the end is passed on.
@@ -21,7 +21,7 @@ package struct HalfState: Equatable, Sendable {
         case abandoned
     }
 
-    package enum Action: Equatable, Sendable {
+    public enum Action: Equatable, Sendable {
         /// Receive from the source, and pass on what comes.
         case receive
         /// Send what is pending to the sink.
@@ -32,18 +32,20 @@ package struct HalfState: Equatable, Sendable {
         case wait
     }
 
-    @usableFromInline package internal(set) var phase: Phase = .open
+    @inlinable public var phase: Phase { _phase }
+    @usableFromInline var _phase: Phase = .open
     /// Bytes received and not yet taken by the sink's kernel.
-    @usableFromInline package internal(set) var pending: Int32 = 0
+    @inlinable public var pending: Int32 { _pending }
+    @usableFromInline var _pending: Int32 = 0
 
     @inlinable
-    package init() {}
+    public init() {}
 
     /// What to do now, given what the endpoints can do.
     ///
     /// Nothing is received for a sink that would not take it: that is all of back-pressure.
     @inlinable
-    package func next(canReceive: Bool, canSend: Bool) -> Action {
+    public func next(canReceive: Bool, canSend: Bool) -> Action {
         switch phase {
         case .open:
             guard canSend else { return .wait }
@@ -61,57 +63,57 @@ package struct HalfState: Equatable, Sendable {
 
     /// So many bytes came from the source; they are pending until they are sent.
     @inlinable
-    package mutating func received(_ count: Int) {
+    public mutating func received(_ count: Int) {
         guard phase == .open, pending == 0, count > 0 else { trap("received \(count)") }
-        pending = Int32(truncatingIfNeeded: count)
+        _pending = Int32(truncatingIfNeeded: count)
     }
 
     /// The sink's kernel took so many of the pending bytes.
     @inlinable
-    package mutating func sent(_ count: Int) {
+    public mutating func sent(_ count: Int) {
         guard phase == .open || phase == .finishing || phase == .breaking, count >= 0, count <= Int(pending) else {
             trap("sent \(count)")
         }
-        pending -= Int32(truncatingIfNeeded: count)
-        if phase == .breaking, pending == 0 { phase = .broken }
+        _pending -= Int32(truncatingIfNeeded: count)
+        if phase == .breaking, pending == 0 { _phase = .broken }
     }
 
     /// The source sent its FIN, and all before it has been received.
     @inlinable
-    package mutating func sourceEnded() {
+    public mutating func sourceEnded() {
         guard phase == .open else { trap("sourceEnded") }
-        phase = .finishing
+        _phase = .finishing
     }
 
     /// The end has been passed on.
     @inlinable
-    package mutating func finishSent() {
+    public mutating func finishSent() {
         guard phase == .finishing, pending == 0 else { trap("finishSent") }
-        phase = .finished
+        _phase = .finished
     }
 
     /// The source was reset or vanished, and all it had sent has been received.
     @inlinable
-    package mutating func sourceFailed() {
+    public mutating func sourceFailed() {
         guard phase == .open else { trap("sourceFailed") }
-        phase = pending == 0 ? .broken : .breaking
+        _phase = pending == 0 ? .broken : .breaking
     }
 
     /// The sink was reset or vanished.
     ///
     /// - Returns: how many pending bytes are lost by that.
     @inlinable
-    package mutating func sinkFailed() -> Int {
+    public mutating func sinkFailed() -> Int {
         defer {
-            phase = .abandoned
-            pending = 0
+            _phase = .abandoned
+            _pending = 0
         }
         return Int(pending)
     }
 
     /// What was to go to the sink has gone there, or never will.
     @inlinable
-    package var isSettled: Bool {
+    public var isSettled: Bool {
         phase == .finished || phase == .broken || phase == .abandoned
     }
 

@@ -2,19 +2,20 @@
 ///
 /// Only the `System` that made it can close it, and somebody must: a descriptor that goes out of scope open is a leak,
 /// so it traps then and there and names its number.
-package struct Descriptor: ~Copyable {
-    package let number: Int32
+@frozen
+public struct Descriptor: ~Copyable {
+    public let number: Int32
 
     /// Takes over a descriptor that the caller owns.
     @inlinable
-    package init(adopting number: Int32) {
+    public init(adopting number: Int32) {
         precondition(number >= 0, "a descriptor is never negative; a failed call must not get here")
         self.number = number
     }
 
     /// Hands the number over to the caller, who now must close it.
     @inlinable
-    package consuming func release() -> Int32 {
+    public consuming func release() -> Int32 {
         let number = self.number
         discard self
         return number

@@ -1,27 +1,27 @@
 /// A moment of the system's monotonic clock, in nanoseconds since some start that means nothing.
-package struct Instant: Comparable, Hashable, Sendable {
-    package var nanoseconds: UInt64
+public struct Instant: Comparable, Hashable, Sendable {
+    public var nanoseconds: UInt64
 
     @inlinable
-    package init(nanoseconds: UInt64) {
+    public init(nanoseconds: UInt64) {
         self.nanoseconds = nanoseconds
     }
 
     @inlinable
-    package static func < (left: Instant, right: Instant) -> Bool {
+    public static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 
     /// A moment later, or the last there is.
     @inlinable
-    package static func + (instant: Instant, duration: Duration) -> Instant {
+    public static func + (instant: Instant, duration: Duration) -> Instant {
         let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
         return Instant(nanoseconds: overflow ? .max : sum)
     }
 
     /// The time from an earlier moment to this one; zero if it was not earlier.
     @inlinable
-    package func since(_ earlier: Instant) -> Duration {
+    public func since(_ earlier: Instant) -> Duration {
         .nanoseconds(Int64(clamping: nanoseconds > earlier.nanoseconds ? nanoseconds - earlier.nanoseconds : 0))
     }
 }
@@ -29,7 +29,7 @@ package struct Instant: Comparable, Hashable, Sendable {
 extension Duration {
     /// In whole nanoseconds, clamped to what fits: nothing below zero, nothing above 584 years.
     @inlinable
-    package var wholeNanoseconds: UInt64 {
+    public var wholeNanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
         let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)

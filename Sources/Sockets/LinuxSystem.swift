@@ -1,20 +1,20 @@
 import Glibc
-package import CLinux
+public import CLinux
 
 /// The real system: epoll, sockets and pipes of this kernel.
 ///
 /// The calls on the way of a byte are `@inlinable`, so that code generic over `System` is specialised in other modules
 /// down to the call into C.
-package struct LinuxSystem: System, ~Copyable {
+public struct LinuxSystem: System, ~Copyable {
     @usableFromInline let poller: Int32
     @usableFromInline let events: UnsafeMutablePointer<linux_event>
     @usableFromInline let batch: Int32
-    package let waker: LinuxWaker
+    public let waker: LinuxWaker
 
     /// - Parameters:
     ///   - batch: how many events one wait may return.
     ///   - wakerToken: the token under which a wake-up is reported.
-    package init(batch: Int = 256, wakerToken: Token) throws(SystemError) {
+    public init(batch: Int = 256, wakerToken: Token) throws(SystemError) {
         let poller = linux_epoll_create()
         if poller < 0 { throw SystemError(result: poller) }
         do throws(SystemError) {
@@ -36,36 +36,43 @@ package struct LinuxSystem: System, ~Copyable {
     // MARK: Clock
 
     @inlinable
-    package mutating func now() -> Instant {
+    public mutating func now() -> Instant {
         Instant(nanoseconds: linux_monotonic_nanoseconds())
     }
 
     // MARK: Poller
 
     @inlinable
-    package mutating func register(
-        _ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token
+    public mutating func register(
+        _ descriptor: borrowing Descriptor,
+        for readiness: Readiness,
+        token: Token
     ) -> SystemError? {
         control(EPOLL_CTL_ADD, descriptor, readiness, token)
     }
 
     @inlinable
-    package mutating func reregister(
-        _ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token
+    public mutating func reregister(
+        _ descriptor: borrowing Descriptor,
+        for readiness: Readiness,
+        token: Token
     ) -> SystemError? {
         control(EPOLL_CTL_MOD, descriptor, readiness, token)
     }
 
     @inlinable
     func control(
-        _ operation: Int32, _ descriptor: borrowing Descriptor, _ readiness: Readiness, _ token: Token
+        _ operation: Int32,
+        _ descriptor: borrowing Descriptor,
+        _ readiness: Readiness,
+        _ token: Token
     ) -> SystemError? {
         let result = linux_epoll_control(poller, operation, descriptor.number, readiness.rawValue, token.bits)
         return result < 0 ? SystemError(result: result) : nil
     }
 
     @inlinable
-    package mutating func wait(until deadline: Instant?) -> Int {
+    public mutating func wait(until deadline: Instant?) -> Int {
         var timeout: Int64 = -1
         if let deadline {
             let now = linux_monotonic_nanoseconds()
@@ -79,16 +86,19 @@ package struct LinuxSystem: System, ~Copyable {
     }
 
     @inlinable
-    package mutating func event(_ index: Int) -> PollEvent {
+    public mutating func event(_ index: Int) -> PollEvent {
         let event = events + index
         return PollEvent(
-            token: Token(bits: linux_event_token(event)), readiness: Readiness(rawValue: linux_event_bits(event)))
+            token: Token(bits: linux_event_token(event)),
+            readiness: Readiness(rawValue: linux_event_bits(event))
+        )
     }
 
     // MARK: Sockets
 
-    package mutating func listen(
-        at address: SocketAddress, options: ListenOptions
+    public mutating func listen(
+        at address: SocketAddress,
+        options: ListenOptions
     ) throws(SystemError) -> Descriptor {
         var raw = RawAddress(address)
         let descriptor = try Self.socket(family: raw.family)
@@ -113,14 +123,14 @@ package struct LinuxSystem: System, ~Copyable {
         }
     }
 
-    package mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress {
+    public mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress {
         var raw = RawAddress()
         try Self.check(linux_local_address(descriptor.number, &raw.address))
         return raw.socketAddress
     }
 
     @inlinable
-    package mutating func accept(from listener: borrowing Descriptor) -> Accepted {
+    public mutating func accept(from listener: borrowing Descriptor) -> Accepted {
         var raw = RawAddress()
         while true {
             let result = linux_accept(listener.number, &raw.address)
@@ -130,8 +140,10 @@ package struct LinuxSystem: System, ~Copyable {
         }
     }
 
-    package mutating func connect(
-        to address: borrowing RawAddress, from source: borrowing RawAddress?, options: borrowing SocketOptions
+    public mutating func connect(
+        to address: borrowing RawAddress,
+        from source: borrowing RawAddress?,
+        options: borrowing SocketOptions
     ) throws(SystemError) -> Descriptor {
         let descriptor = try Self.socket(family: address.family)
         do throws(SystemError) {
@@ -158,7 +170,7 @@ package struct LinuxSystem: System, ~Copyable {
         }
     }
 
-    package mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {
+    public mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {
         var code: Int32 = 0
         let result = linux_get_option(descriptor.number, SOL_SOCKET, SO_ERROR, &code)
         if result < 0 { return SystemError(result: result) }
@@ -166,8 +178,9 @@ package struct LinuxSystem: System, ~Copyable {
     }
 
     @inlinable
-    package mutating func receive(
-        from descriptor: borrowing Descriptor, into buffer: UnsafeMutableRawBufferPointer
+    public mutating func receive(
+        from descriptor: borrowing Descriptor,
+        into buffer: UnsafeMutableRawBufferPointer
     ) -> Transfer {
         while true {
             let result = linux_receive(descriptor.number, buffer.baseAddress, buffer.count)
@@ -179,7 +192,7 @@ package struct LinuxSystem: System, ~Copyable {
     }
 
     @inlinable
-    package mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+    public mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
         while true {
             let result = linux_send(descriptor.number, bytes.baseAddress, bytes.count)
             if result >= 0 { return .moved(Int(result)) }
@@ -189,22 +202,22 @@ package struct LinuxSystem: System, ~Copyable {
     }
 
     @inlinable
-    package mutating func endSending(on descriptor: borrowing Descriptor) -> SystemError? {
+    public mutating func endSending(on descriptor: borrowing Descriptor) -> SystemError? {
         let result = linux_shutdown_sending(descriptor.number)
         return result < 0 ? SystemError(result: result) : nil
     }
 
-    package mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int {
+    public mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int {
         Int(max(0, linux_unacknowledged(descriptor.number)))
     }
 
     @inlinable
-    package mutating func close(_ descriptor: consuming Descriptor) {
+    public mutating func close(_ descriptor: consuming Descriptor) {
         // close(2) frees the number even where it reports an error, so there is nothing to retry and nobody to tell.
         linux_close(descriptor.release())
     }
 
-    package mutating func abort(_ descriptor: consuming Descriptor) {
+    public mutating func abort(_ descriptor: consuming Descriptor) {
         let number = descriptor.release()
         linux_abort_on_close(number)
         linux_close(number)
@@ -212,19 +225,24 @@ package struct LinuxSystem: System, ~Copyable {
 
     // MARK: Pipes
 
-    package mutating func pipe(capacity: Int) throws(SystemError) -> Pipe {
+    public mutating func pipe(capacity: Int) throws(SystemError) -> Pipe {
         var ends: [Int32] = [-1, -1]
         try Self.check(linux_pipe(&ends))
         let granted = linux_pipe_set_size(ends[1], Int32(clamping: capacity))
         // Past an unprivileged user's share of pipe pages the size stays what it was (pipe(7)): 64 KiB, or two pages.
         let actual = granted > 0 ? granted : Int64(fcntl(ends[1], 1032))
         return Pipe(
-            input: Descriptor(adopting: ends[1]), output: Descriptor(adopting: ends[0]), capacity: Int(max(0, actual)))
+            input: Descriptor(adopting: ends[1]),
+            output: Descriptor(adopting: ends[0]),
+            capacity: Int(max(0, actual))
+        )
     }
 
     @inlinable
-    package mutating func splice(
-        from source: borrowing Descriptor, to sink: borrowing Descriptor, atMost count: Int
+    public mutating func splice(
+        from source: borrowing Descriptor,
+        to sink: borrowing Descriptor,
+        atMost count: Int
     ) -> Transfer {
         while true {
             let result = linux_splice(source.number, sink.number, count)
@@ -240,7 +258,7 @@ package struct LinuxSystem: System, ~Copyable {
 
 extension LinuxSystem {
     /// A second descriptor of the same open socket (dup(2)).
-    package static func duplicate(_ number: Int32) throws(SystemError) -> Descriptor {
+    public static func duplicate(_ number: Int32) throws(SystemError) -> Descriptor {
         let result = linux_duplicate(number)
         if result < 0 { throw SystemError(result: result) }
         return Descriptor(adopting: Int32(result))
@@ -257,13 +275,17 @@ extension LinuxSystem {
     }
 
     private static func set(
-        _ descriptor: borrowing Descriptor, _ level: Int32, _ name: Int32, _ value: Int32
+        _ descriptor: borrowing Descriptor,
+        _ level: Int32,
+        _ name: Int32,
+        _ value: Int32
     ) throws(SystemError) {
         try check(linux_set_option(descriptor.number, level, name, value))
     }
 
     private static func apply(
-        _ options: borrowing SocketOptions, to descriptor: borrowing Descriptor
+        _ options: borrowing SocketOptions,
+        to descriptor: borrowing Descriptor
     ) throws(SystemError) {
         let tcp = Int32(IPPROTO_TCP)
         // What is written has been received already: to hold it back for more (RFC 896) would only delay it.
@@ -284,7 +306,7 @@ extension LinuxSystem {
 }
 
 /// An eventfd in an epoll set. Edge-triggered: each signal is reported once, and nobody ever has to read it.
-package final class LinuxWaker: Waker {
+public final class LinuxWaker: Waker {
     private let descriptor: Int32
 
     fileprivate init(poller: Int32, token: Token) throws(SystemError) {
@@ -299,7 +321,7 @@ package final class LinuxWaker: Waker {
         }
     }
 
-    package func wake() {
+    public func wake() {
         _ = linux_eventfd_signal(descriptor)
     }
 

@@ -1,4 +1,4 @@
-package import CLinux
+public import CLinux
 import Glibc
 
 /// An IPv4 or IPv6 address with a port, as plain data.
@@ -7,14 +7,14 @@ import Glibc
 /// dual-stack listener by IPv4 has the same identity everywhere.
 public struct InternetAddress: Hashable, Sendable {
     /// The first and the last eight bytes, most significant byte first.
-    @usableFromInline package var high: UInt64
-    @usableFromInline package var low: UInt64
+    public var high: UInt64
+    public var low: UInt64
     public var port: UInt16
     /// The interface of a link-local IPv6 address, 0 for none (RFC 4007).
-    @usableFromInline package var scope: UInt32
+    public var scope: UInt32
 
     @inlinable
-    package init(high: UInt64, low: UInt64, port: UInt16, scope: UInt32 = 0) {
+    public init(high: UInt64, low: UInt64, port: UInt16, scope: UInt32 = 0) {
         self.high = high
         self.low = low
         self.port = port
@@ -23,7 +23,7 @@ public struct InternetAddress: Hashable, Sendable {
 
     /// IPv4.
     @inlinable
-    package init(v4 bits: UInt32, port: UInt16) {
+    public init(v4 bits: UInt32, port: UInt16) {
         self.init(high: 0, low: 0xFFFF_0000_0000 | UInt64(bits), port: port)
     }
 
@@ -44,7 +44,7 @@ public struct InternetAddress: Hashable, Sendable {
     }
 
     /// Reads an address in figures; nil if it is none (a host name, or nonsense).
-    package init?(host: String, port: UInt16) {
+    public init?(host: String, port: UInt16) {
         var v4 = in_addr()
         if inet_pton(AF_INET, host, &v4) == 1 {
             self.init(v4: UInt32(bigEndian: v4.s_addr), port: port)
@@ -116,14 +116,14 @@ extension PeerAddress: CustomStringConvertible {
 }
 
 /// A socket address in the kernel's own form, ready for a call.
-package struct RawAddress: Sendable {
-    package var address: linux_address
+public struct RawAddress: Sendable {
+    public var address: linux_address
 
-    package init() {
+    public init() {
         address = linux_address()
     }
 
-    package init(_ internet: InternetAddress) {
+    public init(_ internet: InternetAddress) {
         self.init()
         if internet.isIPv4 {
             address.v4.sin_family = sa_family_t(AF_INET)
@@ -142,7 +142,7 @@ package struct RawAddress: Sendable {
         }
     }
 
-    package init(_ socketAddress: SocketAddress) {
+    public init(_ socketAddress: SocketAddress) {
         switch socketAddress {
         case .internet(let internet):
             self.init(internet)
@@ -156,19 +156,22 @@ package struct RawAddress: Sendable {
     }
 
     @inlinable
-    package var family: Int32 { Int32(address.any.sa_family) }
+    public var family: Int32 { Int32(address.any.sa_family) }
 
     @inlinable
-    package var isUnix: Bool { family == 1 }
+    public var isUnix: Bool { family == 1 }
 
     /// Who this is, without a path.
     @inlinable
-    package var peer: PeerAddress {
+    public var peer: PeerAddress {
         switch family {
         case 2:
             return .internet(
                 InternetAddress(
-                    v4: UInt32(bigEndian: address.v4.sin_addr.s_addr), port: UInt16(bigEndian: address.v4.sin_port)))
+                    v4: UInt32(bigEndian: address.v4.sin_addr.s_addr),
+                    port: UInt16(bigEndian: address.v4.sin_port)
+                )
+            )
         case 10:
             let (high, low) = withUnsafeBytes(of: address.v6.sin6_addr) { bytes in
                 (
@@ -178,14 +181,18 @@ package struct RawAddress: Sendable {
             }
             return .internet(
                 InternetAddress(
-                    high: high, low: low, port: UInt16(bigEndian: address.v6.sin6_port),
-                    scope: address.v6.sin6_scope_id))
+                    high: high,
+                    low: low,
+                    port: UInt16(bigEndian: address.v6.sin6_port),
+                    scope: address.v6.sin6_scope_id
+                )
+            )
         default:
             return .unix
         }
     }
 
-    package var socketAddress: SocketAddress {
+    public var socketAddress: SocketAddress {
         switch peer {
         case .internet(let address):
             return .internet(address)

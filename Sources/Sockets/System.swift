@@ -2,7 +2,7 @@
 ///
 /// One system belongs to one thread. Everything above it is generic over it and specialised for ``LinuxSystem``, so the
 /// seam costs nothing. No call blocks but ``wait(until:)``, and no call decides anything: there is no policy here.
-package protocol System: ~Copyable {
+public protocol System: ~Copyable {
     associatedtype SystemWaker: Waker
 
     // MARK: Clock
@@ -42,7 +42,9 @@ package protocol System: ~Copyable {
 
     /// Starts to connect. The descriptor becomes writable when it is done, either way.
     mutating func connect(
-        to address: borrowing RawAddress, from source: borrowing RawAddress?, options: borrowing SocketOptions
+        to address: borrowing RawAddress,
+        from source: borrowing RawAddress?,
+        options: borrowing SocketOptions
     ) throws(SystemError) -> Descriptor
 
     /// The error that a descriptor holds, and forgets by this: how a connect that ended in failure tells why.
@@ -70,12 +72,14 @@ package protocol System: ~Copyable {
 
     /// Moves bytes without copying them; one of the two must be a pipe's end.
     mutating func splice(
-        from source: borrowing Descriptor, to sink: borrowing Descriptor, atMost count: Int
+        from source: borrowing Descriptor,
+        to sink: borrowing Descriptor,
+        atMost count: Int
     ) -> Transfer
 }
 
 /// How a receive, a send or a splice went.
-package enum Transfer {
+public enum Transfer {
     /// So many bytes moved, one at least.
     case moved(Int)
     /// Nothing can move now; the poller will tell.
@@ -86,7 +90,7 @@ package enum Transfer {
 }
 
 /// What a listening socket's queue gave.
-package enum Accepted: ~Copyable {
+public enum Accepted: ~Copyable {
     case connection(Descriptor, peer: PeerAddress)
     /// The queue is empty.
     case wouldBlock
@@ -94,14 +98,14 @@ package enum Accepted: ~Copyable {
 }
 
 /// The two ends of a pipe.
-package struct Pipe: ~Copyable {
-    package var input: Descriptor
-    package var output: Descriptor
+public struct Pipe: ~Copyable {
+    public var input: Descriptor
+    public var output: Descriptor
     /// In bytes; may be less than was asked for.
-    package let capacity: Int
+    public let capacity: Int
 
     @inlinable
-    package init(input: consuming Descriptor, output: consuming Descriptor, capacity: Int) {
+    public init(input: consuming Descriptor, output: consuming Descriptor, capacity: Int) {
         self.input = input
         self.output = output
         self.capacity = capacity
@@ -109,13 +113,13 @@ package struct Pipe: ~Copyable {
 }
 
 /// What is set on a connected socket. A listener's are inherited by what it accepts.
-package struct SocketOptions: Sendable, Equatable {
+public struct SocketOptions: Sendable, Equatable {
     /// Probes on an idle connection (tcp(7), SO_KEEPALIVE); nil is off.
-    package var keepAlive: KeepAlive?
+    public var keepAlive: KeepAlive?
     /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); nil is the system's.
-    package var userTimeout: Duration?
+    public var userTimeout: Duration?
 
-    package init(keepAlive: KeepAlive? = nil, userTimeout: Duration? = nil) {
+    public init(keepAlive: KeepAlive? = nil, userTimeout: Duration? = nil) {
         self.keepAlive = keepAlive
         self.userTimeout = userTimeout
     }
@@ -135,9 +139,9 @@ public struct KeepAlive: Sendable, Equatable {
 }
 
 /// How a listening socket is opened.
-package struct ListenOptions: Sendable {
+public struct ListenOptions: Sendable {
     /// Whether other sockets may share the address.
-    package enum Sharing: Sendable {
+    public enum Sharing: Sendable {
         /// Nobody else may listen there.
         case exclusive
         /// Nobody else may listen there yet, but from now on sockets opened with `.joining` may.
@@ -146,12 +150,12 @@ package struct ListenOptions: Sendable {
         case joining
     }
 
-    package var sharing: Sharing
+    public var sharing: Sharing
     /// Length of the queue of connections not yet accepted; the system cuts it to net.core.somaxconn.
-    package var backlog: Int
-    package var connection: SocketOptions
+    public var backlog: Int
+    public var connection: SocketOptions
 
-    package init(sharing: Sharing = .exclusive, backlog: Int = 4096, connection: SocketOptions = .init()) {
+    public init(sharing: Sharing = .exclusive, backlog: Int = 4096, connection: SocketOptions = .init()) {
         self.sharing = sharing
         self.backlog = backlog
         self.connection = connection

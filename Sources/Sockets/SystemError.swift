@@ -15,7 +15,7 @@ public struct SystemError: Error, Hashable, Sendable {
     /// EBADF and EFAULT are never the network's doing: they mean that this program used a descriptor it does not own, or
     /// a pointer to nowhere. Going on would harm some other connection, so they trap.
     @inlinable
-    package init(result: Int64) {
+    public init(result: Int64) {
         let code = Int32(truncatingIfNeeded: -result)
         if code == 9 || code == 14 { SystemError.trap(code) }
         self.init(code: code)

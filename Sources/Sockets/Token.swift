@@ -2,11 +2,11 @@
 ///
 /// It carries a slot and that slot's generation, so that an event for a closed descriptor, still in the batch, is told
 /// from one for the descriptor that has taken its slot since.
-package struct Token: Hashable, Sendable {
-    package var bits: UInt64
+public struct Token: Hashable, Sendable {
+    public var bits: UInt64
 
     @inlinable
-    package init(bits: UInt64) {
+    public init(bits: UInt64) {
         self.bits = bits
     }
 
@@ -15,16 +15,16 @@ package struct Token: Hashable, Sendable {
     ///   - generation: how often that place had been taken, in its low 24 bits.
     ///   - kind: what the descriptor is to its owner, in 8 bits.
     @inlinable
-    package init(slot: Int, generation: UInt32, kind: UInt8) {
+    public init(slot: Int, generation: UInt32, kind: UInt8) {
         bits = UInt64(UInt32(truncatingIfNeeded: slot)) << 32 | UInt64(generation & 0xFF_FFFF) << 8 | UInt64(kind)
     }
 
     @inlinable
-    package var slot: Int { Int(bits >> 32) }
+    public var slot: Int { Int(bits >> 32) }
 
     @inlinable
-    package var generation: UInt32 { UInt32(truncatingIfNeeded: bits >> 8) & 0xFF_FFFF }
+    public var generation: UInt32 { UInt32(truncatingIfNeeded: bits >> 8) & 0xFF_FFFF }
 
     @inlinable
-    package var kind: UInt8 { UInt8(truncatingIfNeeded: bits) }
+    public var kind: UInt8 { UInt8(truncatingIfNeeded: bits) }
 }

@@ -5,19 +5,19 @@ import Glibc
 ///
 /// The kernel makes it at bind(2) and leaves it behind for ever, so a server makes way for itself before it binds and
 /// takes its file along when it goes.
-package struct UnixSocketFile: Hashable, Sendable {
-    package let path: String
+public struct UnixSocketFile: Hashable, Sendable {
+    public let path: String
     private let identity: Identity
 
     /// The file of the socket that was just bound to a path; nil if there is none.
-    package init?(at path: String) {
+    public init?(at path: String) {
         guard let entry = Entry(at: path), entry.isSocket else { return nil }
         self.path = path
         identity = entry.identity
     }
 
     /// Removes the file, unless somebody has put another in its place.
-    package func remove() {
+    public func remove() {
         if Entry(at: path)?.identity == identity { unlink(path) }
     }
 
@@ -25,7 +25,7 @@ package struct UnixSocketFile: Hashable, Sendable {
     ///
     /// Only a socket that refuses connections is removed. Two servers that start on the same leftover at the same moment
     /// are not told apart: the later one gets the path.
-    package static func prepare(_ path: String) throws(UnixSocketFileError) {
+    public static func prepare(_ path: String) throws(UnixSocketFileError) {
         guard let entry = Entry(at: path) else { return }
         guard entry.isSocket else { throw .notASocket(path: path) }
         guard let probe = probe(path) else { throw .inUse(path: path) }
@@ -69,7 +69,7 @@ package struct UnixSocketFile: Hashable, Sendable {
 }
 
 /// Why a path is not free for a Unix socket.
-package enum UnixSocketFileError: Error, Hashable, Sendable {
+public enum UnixSocketFileError: Error, Hashable, Sendable {
     /// Somebody listens there.
     case inUse(path: String)
     /// There is a file of another kind, which is never removed.
@@ -78,14 +78,4 @@ package enum UnixSocketFileError: Error, Hashable, Sendable {
     case cannotRemove(path: String)
     /// Whether somebody listens there cannot be told.
     case cannotProbe(path: String, SystemError)
-}
-
-extension Descriptor {
-    /// A second descriptor of the same socket: how workers share a Unix listener, which cannot be opened twice.
-    package borrowing func duplicate() throws(SystemError) -> Descriptor {
-        let number = fcntl(self.number, F_DUPFD_CLOEXEC, 0)
-        // With an open descriptor and no lowest number nothing else can go wrong (fcntl(2)).
-        guard number >= 0 else { throw .tooManyOpenFiles }
-        return Descriptor(adopting: number)
-    }
 }

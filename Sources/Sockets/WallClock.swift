@@ -1,10 +1,10 @@
 import CLinux
 
 /// The two clocks side by side, to turn moments of the one into times of the other.
-package enum WallClock {
+public enum WallClock {
     /// Nanoseconds since 1970.
-    package static var nanoseconds: UInt64 { linux_wall_nanoseconds() }
+    public static var nanoseconds: UInt64 { linux_wall_nanoseconds() }
 
     /// What ``System/now()`` of the real system says.
-    package static var monotonicNanoseconds: UInt64 { linux_monotonic_nanoseconds() }
+    public static var monotonicNanoseconds: UInt64 { linux_monotonic_nanoseconds() }
 }

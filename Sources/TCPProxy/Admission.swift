@@ -72,7 +72,10 @@ struct Admission: @unchecked Sendable {
         while waiting != 0 {
             let worker = waiting.trailingZeroBitCount
             let (exchanged, now) = state.pointee.waiting.compareExchange(
-                expected: waiting, desired: waiting & ~(1 << UInt64(worker)), ordering: .sequentiallyConsistent)
+                expected: waiting,
+                desired: waiting & ~(1 << UInt64(worker)),
+                ordering: .sequentiallyConsistent
+            )
             if exchanged { return worker }
             waiting = now
         }

@@ -20,8 +20,11 @@ extension Configuration {
         if let maxConnections {
             let allowed = 1...Self.mostConnections
             try require(
-                allowed.contains(maxConnections), "the maximum of connections", maxConnections,
-                "1 to \(Self.mostConnections)")
+                allowed.contains(maxConnections),
+                "the maximum of connections",
+                maxConnections,
+                "1 to \(Self.mostConnections)"
+            )
         }
         let durations: [(String, Duration?)] = [
             ("the connect time-out", timeouts.connectAttempt), ("the connect deadline", timeouts.connect),
@@ -62,12 +65,14 @@ extension SocketOptions {
 extension WorkerSettings {
     init(_ configuration: Configuration) {
         self.init(
-            deadlines: Deadlines(timeouts: configuration.timeouts), socketOptions: SocketOptions(configuration),
+            deadlines: Deadlines(timeouts: configuration.timeouts),
+            socketOptions: SocketOptions(configuration),
             sources: configuration.sourceAddresses.map { address in
                 var address = address
                 address.port = 0
                 return RawAddress(address)
             },
-            resetDelivery: configuration.timeouts.resetDelivery)
+            resetDelivery: configuration.timeouts.resetDelivery
+        )
     }
 }

@@ -16,12 +16,17 @@ struct Listening: ~Copyable {
     private var original: Int32?
 
     init(
-        at address: SocketAddress, named name: ServiceAddress, configuration: Configuration
+        at address: SocketAddress,
+        named name: ServiceAddress,
+        configuration: Configuration
     ) throws(ProxyError) {
         self.address = address
         self.name = name
         options = ListenOptions(
-            sharing: .founding, backlog: configuration.backlog, connection: SocketOptions(configuration))
+            sharing: .founding,
+            backlog: configuration.backlog,
+            connection: SocketOptions(configuration)
+        )
         if case .unix(let path) = address { try Self.makeWay(path, name) }
     }
 

@@ -42,7 +42,9 @@ public final class Proxy: Sendable {
     ///   - configuration: all the rest.
     /// - Throws: ``ProxyError``, whose description is a sentence for the user.
     public static func bind(
-        _ listen: String, to upstream: String, configuration: Configuration = Configuration()
+        _ listen: String,
+        to upstream: String,
+        configuration: Configuration = Configuration()
     ) async throws(ProxyError) -> Proxy {
         let addresses: (ServiceAddress, ServiceAddress)
         do throws(AddressError) {
@@ -55,7 +57,9 @@ public final class Proxy: Sendable {
 
     /// Listens at an address, for connections to an upstream.
     public static func bind(
-        _ listen: ServiceAddress, to upstream: ServiceAddress, configuration: Configuration = Configuration()
+        _ listen: ServiceAddress,
+        to upstream: ServiceAddress,
+        configuration: Configuration = Configuration()
     ) async throws(ProxyError) -> Proxy {
         try configuration.check()
         if let port = upstream.port, port == 0 {
@@ -64,7 +68,11 @@ public final class Proxy: Sendable {
         let local = try await Resolver.addresses(of: listen)[0]
         let candidates = try await Resolver.addresses(of: upstream)
         let core = try ProxyCore(
-            listen: listen, at: local, candidates: candidates.map { RawAddress($0) }, configuration: configuration)
+            listen: listen,
+            at: local,
+            candidates: candidates.map { RawAddress($0) },
+            configuration: configuration
+        )
         return Proxy(upstream: upstream, configuration: configuration, core: core)
     }
 

@@ -18,7 +18,10 @@ final class ProxyCore: Sendable {
 
     /// - Throws: what makes it impossible to listen there, or with this configuration.
     init(
-        listen: ServiceAddress, at local: SocketAddress, candidates: [RawAddress], configuration: Configuration
+        listen: ServiceAddress,
+        at local: SocketAddress,
+        candidates: [RawAddress],
+        configuration: Configuration
     ) throws(ProxyError) {
         let memory = SharedMemory(workers: configuration.threads, limit: try configuration.connectionLimit())
         let hub = EventHub(memory: memory)
@@ -32,13 +35,24 @@ final class ProxyCore: Sendable {
                 var system = handover.system.take()!
                 let listener = try listening.socket(on: &system)
                 let shared = WorkerShared(
-                    admission: memory.admission, counters: memory.pages[index], events: memory.rings[index], hub: hub,
-                    mailboxes: mailboxes)
+                    admission: memory.admission,
+                    counters: memory.pages[index],
+                    events: memory.rings[index],
+                    hub: hub,
+                    mailboxes: mailboxes
+                )
                 workers.append(
                     Handover(
                         Worker(
-                            index: index, system: system, listener: listener, candidates: candidates,
-                            settings: settings, shared: shared)))
+                            index: index,
+                            system: system,
+                            listener: listener,
+                            candidates: candidates,
+                            settings: settings,
+                            shared: shared
+                        )
+                    )
+                )
             }
         } catch {
             Self.close(workers)

@@ -36,7 +36,9 @@ package enum Resolver {
         while let current = entry?.pointee, addresses.count < limit {
             entry = current.ai_next
             var raw = RawAddress()
-            guard let bytes = current.ai_addr, Int(current.ai_addrlen) <= MemoryLayout<sockaddr_in6>.size else { continue }
+            guard let bytes = current.ai_addr, Int(current.ai_addrlen) <= MemoryLayout<sockaddr_in6>.size else {
+                continue
+            }
             withUnsafeMutableBytes(of: &raw.address) { memory in
                 memory.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: Int(current.ai_addrlen)))
             }

@@ -1,16 +1,16 @@
-package import Sockets
+public import Sockets
 import Synchronization
 
 /// Where other threads leave messages for a worker: a locked array, and a waker.
 ///
 /// The worker takes all at once, so the lock is held for an append or a swap and nothing longer.
-package final class Mailbox<Message: Sendable>: Sendable {
+public final class Mailbox<Message: Sendable>: Sendable {
     private let messages = Mutex<[Message]>([])
     private let waker: any Waker
     /// The most messages that may wait.
-    package let limit: Int
+    public let limit: Int
 
-    package init(waker: any Waker, limit: Int = 4096) {
+    public init(waker: any Waker, limit: Int = 4096) {
         self.waker = waker
         self.limit = limit
     }
@@ -19,7 +19,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
     ///
     /// - Returns: false if the box is full, and the message was not taken.
     @discardableResult
-    package func post(_ message: Message) -> Bool {
+    public func post(_ message: Message) -> Bool {
         let (accepted, wasEmpty) = messages.withLock { messages in
             guard messages.count < limit else { return (false, false) }
             messages.append(message)
@@ -31,7 +31,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
     }
 
     /// All messages, in order; for the worker alone.
-    package func takeAll() -> [Message] {
+    public func takeAll() -> [Message] {
         messages.withLock { messages in
             let all = messages
             messages = []

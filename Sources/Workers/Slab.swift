@@ -5,10 +5,11 @@ import CLinux
 /// A slot is named by its index and a generation that changes whenever the slot changes hands, so that a stale name is
 /// told from a good one. Nothing is allocated for an insertion but, now and then, a block; a block that has become
 /// empty goes back to the system, all but one.
-package struct Slab<Element: ~Copyable>: ~Copyable {
+public struct Slab<Element: ~Copyable>: ~Copyable {
     /// The most elements it can hold.
-    package let capacity: Int
-    @usableFromInline package internal(set) var count = 0
+    public let capacity: Int
+    @inlinable public var count: Int { _count }
+    @usableFromInline var _count: Int = 0
 
     @usableFromInline let blocks: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     /// Odd while the slot is taken. Kept apart from the blocks, so that it outlives them.
@@ -22,13 +23,13 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
     @usableFromInline var untouched = 0
     @usableFromInline var spareBlocks = 0
 
-    @inlinable package static var slotsPerBlock: Int { 128 }
+    @inlinable public static var slotsPerBlock: Int { 128 }
     @inlinable static var spareBlockLimit: Int { 1 }
     @inlinable static var blockBytes: Int { slotsPerBlock * MemoryLayout<Element>.stride }
 
     /// - Parameter capacity: the most elements, 1 to 2^31 - 1. Costs address space only until they come.
     @inlinable
-    package init(capacity: Int) {
+    public init(capacity: Int) {
         precondition(capacity > 0 && capacity <= Int32.max, "a slab holds 1 to 2^31 - 1 elements")
         self.capacity = capacity
         let blockCount = (capacity + Self.slotsPerBlock - 1) / Self.slotsPerBlock
@@ -59,7 +60,7 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
     ///
     /// - Precondition: there is one (`count < capacity`).
     @inlinable
-    package mutating func insert(_ element: consuming Element) -> Int {
+    public mutating func insert(_ element: consuming Element) -> Int {
         precondition(count < capacity, "the slab is full: \(capacity) elements")
         let slot: Int
         if firstFree >= 0 {
@@ -77,18 +78,18 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
         }
         used[block] += 1
         generations[slot] &+= 1
-        count += 1
+        _count += 1
         pointer(to: slot).initialize(to: element)
         return slot
     }
 
     /// Takes an element out of its slot, which is free from then on.
     @inlinable
-    package mutating func remove(_ slot: Int) -> Element {
+    public mutating func remove(_ slot: Int) -> Element {
         precondition(isTaken(slot), "slot \(slot) is free already")
         let element = pointer(to: slot).move()
         generations[slot] &+= 1
-        count -= 1
+        _count -= 1
         nextFree[slot] = firstFree
         firstFree = Int32(slot)
         let block = slot / Self.slotsPerBlock
@@ -106,51 +107,51 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
 
     /// The element in a slot that is taken. The pointer is good until the element is removed.
     @inlinable
-    package func pointer(to slot: Int) -> UnsafeMutablePointer<Element> {
+    public func pointer(to slot: Int) -> UnsafeMutablePointer<Element> {
         let block = blocks[slot / Self.slotsPerBlock].unsafelyUnwrapped
         return block.assumingMemoryBound(to: Element.self) + slot % Self.slotsPerBlock
     }
 
     /// The element of a name, or nil if the slot has changed hands since.
     @inlinable
-    package func find(_ slot: Int, generation: UInt32) -> UnsafeMutablePointer<Element>? {
+    public func find(_ slot: Int, generation: UInt32) -> UnsafeMutablePointer<Element>? {
         guard slot < capacity, isTaken(slot), self.generation(of: slot) == generation else { return nil }
         return pointer(to: slot)
     }
 
     /// The 24 bits by which a slot's present holder is told from those before it.
     @inlinable
-    package func generation(of slot: Int) -> UInt32 {
+    public func generation(of slot: Int) -> UInt32 {
         generations[slot] & 0xFF_FFFF
     }
 
     @inlinable
-    package func isTaken(_ slot: Int) -> Bool {
+    public func isTaken(_ slot: Int) -> Bool {
         generations[slot] & 1 == 1
     }
 
     /// One past the highest slot that was ever taken: where a walk over all slots ends.
     @inlinable
-    package var end: Int { untouched }
+    public var end: Int { untouched }
 }
 
 /// Whole pages straight from the system, so that freeing them gives them back for certain.
-package struct Pages {
-    package let base: UnsafeMutableRawPointer
-    package let bytes: Int
+public struct Pages {
+    public let base: UnsafeMutableRawPointer
+    public let bytes: Int
 
     /// Zeroed. Traps where the system has no memory left, as every allocation in Swift does.
-    package init(bytes: Int) {
+    public init(bytes: Int) {
         guard let base = linux_pages(bytes) else { preconditionFailure("out of memory: \(bytes) bytes") }
         self.base = base
         self.bytes = bytes
     }
 
-    package func free() {
+    public func free() {
         Self.free(base, bytes: bytes)
     }
 
-    package static func free(_ base: UnsafeMutableRawPointer, bytes: Int) {
+    public static func free(_ base: UnsafeMutableRawPointer, bytes: Int) {
         linux_pages_free(base, bytes)
     }
 }

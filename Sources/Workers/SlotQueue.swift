@@ -1,7 +1,7 @@
 /// A queue of slots in which each is at most once, and from which any can be taken out: first in, first out.
 ///
 /// Links stand in a table beside the slab, so nothing is allocated when a slot joins.
-package struct SlotQueue: ~Copyable {
+public struct SlotQueue: ~Copyable {
     private struct Link {
         /// One more than the neighbour's number; 0 is none.
         var next: Int32
@@ -13,10 +13,11 @@ package struct SlotQueue: ~Copyable {
     private let links: UnsafeMutablePointer<Link>
     private var first: Int32 = 0
     private var last: Int32 = 0
-    package private(set) var count = 0
+    @inlinable public var count: Int { _count }
+    @usableFromInline var _count = 0
 
     /// - Parameter capacity: slots are numbered from 0 to one less.
-    package init(capacity: Int) {
+    public init(capacity: Int) {
         pages = Pages(bytes: capacity * MemoryLayout<Link>.stride)
         links = pages.base.bindMemory(to: Link.self, capacity: capacity)
     }
@@ -25,29 +26,29 @@ package struct SlotQueue: ~Copyable {
         pages.free()
     }
 
-    package var isEmpty: Bool { count == 0 }
+    @inlinable public var isEmpty: Bool { _count == 0 }
 
     /// Puts a slot at the end, unless it is in the queue already.
-    package mutating func append(_ slot: Int) {
+    public mutating func append(_ slot: Int) {
         guard !links[slot].isQueued else { return }
         links[slot] = Link(next: 0, previous: last, isQueued: true)
         if last == 0 { first = Int32(slot) + 1 } else { links[Int(last) - 1].next = Int32(slot) + 1 }
         last = Int32(slot) + 1
-        count += 1
+        _count += 1
     }
 
     /// Takes a slot out, wherever it stands; nothing happens if it is not in the queue.
-    package mutating func remove(_ slot: Int) {
+    public mutating func remove(_ slot: Int) {
         let link = links[slot]
         guard link.isQueued else { return }
         if link.previous == 0 { first = link.next } else { links[Int(link.previous) - 1].next = link.next }
         if link.next == 0 { last = link.previous } else { links[Int(link.next) - 1].previous = link.previous }
         links[slot].isQueued = false
-        count -= 1
+        _count -= 1
     }
 
     /// Takes the slot that has waited longest.
-    package mutating func popFirst() -> Int? {
+    public mutating func popFirst() -> Int? {
         guard first != 0 else { return nil }
         let slot = Int(first) - 1
         remove(slot)

@@ -1,11 +1,11 @@
-package import Sockets
+public import Sockets
 
 /// One timer for each slot of a slab, in a hierarchical wheel: to set, to cancel and to expire one costs the same
 /// however many there are (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7).
 ///
 /// Time goes in ticks of a millisecond. A timer is never early, and late by less than a tick and what the caller takes.
 /// Pure: it knows the moments it is told.
-package struct TimerWheel: ~Copyable {
+public struct TimerWheel: ~Copyable {
     private static var levels: Int { 4 }
     private static var bitsPerLevel: UInt64 { 6 }
     private static var slotsPerLevel: Int { 64 }
@@ -32,12 +32,12 @@ package struct TimerWheel: ~Copyable {
     private let origin: Instant
     /// The last tick that has been dealt with.
     private var current: UInt64 = 0
-    package let capacity: Int
+    public let capacity: Int
 
     /// - Parameters:
     ///   - capacity: timers are numbered from 0 to one less.
     ///   - now: no timer can expire before.
-    package init(capacity: Int, now: Instant) {
+    public init(capacity: Int, now: Instant) {
         self.capacity = capacity
         origin = now
         pages = Pages(bytes: capacity * MemoryLayout<Node>.stride)
@@ -52,7 +52,7 @@ package struct TimerWheel: ~Copyable {
     }
 
     /// Sets a timer, or moves it.
-    package mutating func schedule(_ timer: Int, at deadline: Instant) {
+    public mutating func schedule(_ timer: Int, at deadline: Instant) {
         precondition(timer < capacity, "timer \(timer) of \(capacity)")
         unlink(timer)
         nodes[timer].deadline = tick(of: deadline)
@@ -60,23 +60,23 @@ package struct TimerWheel: ~Copyable {
     }
 
     /// Forgets a timer; nothing happens if it is not set.
-    package mutating func cancel(_ timer: Int) {
+    public mutating func cancel(_ timer: Int) {
         unlink(timer)
     }
 
-    package func isScheduled(_ timer: Int) -> Bool {
+    public func isScheduled(_ timer: Int) -> Bool {
         nodes[timer].list != 0
     }
 
     /// When to come back: never later than the next timer, though perhaps earlier. nil if no timer is set.
-    package var nextWake: Instant? {
+    public var nextWake: Instant? {
         if heads[Self.expired] != 0 { return instant(of: current) }
         guard let tick = nextTick else { return nil }
         return instant(of: tick)
     }
 
     /// Moves the wheel on; what is due by then can be taken by ``nextExpired()``.
-    package mutating func advance(to now: Instant) {
+    public mutating func advance(to now: Instant) {
         let target = now > origin ? (now.nanoseconds - origin.nanoseconds) / Self.nanosecondsPerTick : 0
         while let next = nextTick, next <= target {
             current = next
@@ -86,7 +86,7 @@ package struct TimerWheel: ~Copyable {
     }
 
     /// Takes a timer that is due. It may be set anew at once.
-    package mutating func nextExpired() -> Int? {
+    public mutating func nextExpired() -> Int? {
         let head = heads[Self.expired]
         guard head != 0 else { return nil }
         let timer = Int(head) - 1

@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// A thread of its own for synchronous work, whose end asynchronous code can await.
-package final class WorkerThread: Sendable {
+public final class WorkerThread: Sendable {
     private enum State {
         case running(waiters: [CheckedContinuation<Void, Never>])
         case ended
@@ -18,7 +18,7 @@ package final class WorkerThread: Sendable {
     /// - Parameters:
     ///   - name: as tools show it; the system cuts it to 15 bytes (prctl(2), PR_SET_NAME).
     ///   - body: what it does; the thread ends with it.
-    package static func start(name: String, body: @escaping @Sendable () -> Void) -> WorkerThread {
+    public static func start(name: String, body: @escaping @Sendable () -> Void) -> WorkerThread {
         let worker = WorkerThread()
         let start = Unmanaged.passRetained(
             Start {
@@ -26,21 +26,25 @@ package final class WorkerThread: Sendable {
                 blockSignals()
                 body()
                 worker.finish()
-            })
+            }
+        )
         var thread = pthread_t()
         let result = pthread_create(
-            &thread, nil,
+            &thread,
+            nil,
             { argument in
                 Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
                 return nil
-            }, start.toOpaque())
+            },
+            start.toOpaque()
+        )
         precondition(result == 0, "cannot start a thread: \(String(cString: strerror(result)))")
         pthread_detach(thread)
         return worker
     }
 
     /// Returns when the thread has ended.
-    package func join() async {
+    public func join() async {
         await withCheckedContinuation { continuation in
             let hasEnded = state.withLock { state in
                 guard case .running(let waiters) = state else { return true }
@@ -74,15 +78,15 @@ package final class WorkerThread: Sendable {
 }
 
 /// Carries a value that cannot be copied into the one thread that will own it.
-package final class Handover<Value: ~Copyable & SendableMetatype>: Sendable {
+public final class Handover<Value: ~Copyable & SendableMetatype>: Sendable {
     private let value: Mutex<Value?>
 
-    package init(_ value: consuming sending Value) {
+    public init(_ value: consuming sending Value) {
         self.value = Mutex(value)
     }
 
     /// The value, for the first who asks.
-    package func take() -> sending Value? {
+    public func take() -> sending Value? {
         value.withLock { value in value.take() }
     }
 }

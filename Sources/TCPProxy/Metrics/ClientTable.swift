@@ -28,8 +28,13 @@ struct ClientTable: ~Copyable {
 
     /// The sum of what was pushed out.
     private(set) var other = Entry(
-        address: .unix, total: 0, bytesUpstream: 0, bytesDownstream: 0, firstSeen: Instant(nanoseconds: 0),
-        lastSeen: Instant(nanoseconds: 0))
+        address: .unix,
+        total: 0,
+        bytesUpstream: 0,
+        bytesDownstream: 0,
+        firstSeen: Instant(nanoseconds: 0),
+        lastSeen: Instant(nanoseconds: 0)
+    )
     private let pages: Pages
     private let entries: UnsafeMutablePointer<Entry>
     private let sets: Int

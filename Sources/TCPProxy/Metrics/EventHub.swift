@@ -73,7 +73,9 @@ final class EventHub: Sendable {
             await withCheckedContinuation { continuation in
                 let mustWait = state.withLock { state in
                     // Written before we took the lock: whoever wrote it found nobody to wake.
-                    guard !state.isFinished, !Task.isCancelled, memory.rings.allSatisfy({ $0.count == 0 }) else { return false }
+                    guard !state.isFinished, !Task.isCancelled, memory.rings.allSatisfy({ $0.count == 0 }) else {
+                        return false
+                    }
                     state.waiters[number] = continuation
                     return true
                 }

@@ -40,7 +40,8 @@ extension Worker where S: ~Copyable {
         let id = ConnectionID(worker: index, count: opened)
         let total = shared.admission.countOpened()
         let slot = sessions.insert(
-            Session(client: descriptor, peer: peer, id: id, now: now, candidate: candidates.preferred))
+            Session(client: descriptor, peer: peer, id: id, now: now, candidate: candidates.preferred)
+        )
         if shared.admission.hasListeners {
             write(.connectionOpened(id: id, client: peer, active: shared.admission.active, total: total))
         }

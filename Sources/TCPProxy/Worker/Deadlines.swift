@@ -63,9 +63,13 @@ struct Deadlines {
 extension Session {
     var deadlineFacts: Deadlines.Facts {
         Deadlines.Facts(
-            stage: stage, openedAt: openedAt, lastActivity: lastActivity, attemptStartedAt: dial.startedAt,
+            stage: stage,
+            openedAt: openedAt,
+            lastActivity: lastActivity,
+            attemptStartedAt: dial.startedAt,
             retryAt: dial.retryAt,
             isHalfClosed: duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open,
-            nextLook: delivery.nextLook)
+            nextLook: delivery.nextLook
+        )
     }
 }

@@ -69,7 +69,11 @@ extension Worker where S: ~Copyable {
         if session.pointee.stage != .delivering {
             session.pointee.stage = .delivering
             session.pointee.delivery = Delivery(
-                remaining: remaining, progressAt: now, nextLook: now, interval: WorkerSettings.deliveryLooks.lowerBound)
+                remaining: remaining,
+                progressAt: now,
+                nextLook: now,
+                interval: WorkerSettings.deliveryLooks.lowerBound
+            )
         } else if remaining != session.pointee.delivery.remaining {
             session.pointee.delivery.remaining = remaining
             session.pointee.delivery.progressAt = now
@@ -79,7 +83,9 @@ extension Worker where S: ~Copyable {
         if session.pointee.delivery.nextLook <= now {
             session.pointee.delivery.nextLook = now + session.pointee.delivery.interval
             session.pointee.delivery.interval = min(
-                session.pointee.delivery.interval * 2, WorkerSettings.deliveryLooks.upperBound)
+                session.pointee.delivery.interval * 2,
+                WorkerSettings.deliveryLooks.upperBound
+            )
         }
         setTimer(slot)
     }
@@ -150,7 +156,13 @@ extension Worker where S: ~Copyable {
             reportBytes(slot, mustTell: true)
             write(
                 .connectionClosed(
-                    id: session.pointee.id, client: session.pointee.client, reason: reason, by: side, active: active))
+                    id: session.pointee.id,
+                    client: session.pointee.client,
+                    reason: reason,
+                    by: side,
+                    active: active
+                )
+            )
         }
         _ = sessions.remove(slot)
         // Two descriptors are free again.

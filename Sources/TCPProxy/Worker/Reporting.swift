@@ -49,8 +49,13 @@ extension Session {
     /// What this connection adds to its client's figures.
     func figures(lastSeen: Instant) -> ClientTable.Entry {
         ClientTable.Entry(
-            address: client.withoutPort, total: 1, bytesUpstream: Int(duplex.upstream.transferred),
-            bytesDownstream: Int(duplex.downstream.transferred), firstSeen: openedAt, lastSeen: lastSeen)
+            address: client.withoutPort,
+            total: 1,
+            bytesUpstream: Int(duplex.upstream.transferred),
+            bytesDownstream: Int(duplex.downstream.transferred),
+            firstSeen: openedAt,
+            lastSeen: lastSeen
+        )
     }
 }
 

@@ -30,8 +30,12 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var hasWrittenEvents = false
 
     init(
-        index: Int, system: consuming S, listener: consuming Descriptor, candidates: [RawAddress],
-        settings: WorkerSettings, shared: WorkerShared
+        index: Int,
+        system: consuming S,
+        listener: consuming Descriptor,
+        candidates: [RawAddress],
+        settings: WorkerSettings,
+        shared: WorkerShared
     ) {
         self.index = index
         self.settings = settings
