@@ -1,1 +1,178 @@
-import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+import NIOExtras
+import NIOHTTP1
+import NIOPosix
+public import ServiceLifecycle
+public import Sockets
+import Synchronization
+
+/// Tells about a running proxy over HTTP: `/metrics`, `/clients`, `/healthz` and `/readyz`.
+///
+/// It has one thread for its connections, apart from those that relay, and answers on Swift's own. Requests are parsed
+/// by SwiftNIO and routed by Hummingbird; between the two stand the limits of ``Limits``, which a client can meet but
+/// not get round. docs/metrics.md describes what is answered.
+public final class AdminServer: Service {
+    /// Where it listens, port 0 resolved.
+    public let localAddress: Sockets.SocketAddress
+
+    private let socketFile: UnixSocketFile?
+    /// Until it runs.
+    private let listener: Mutex<Descriptor?>
+    private let routes: Routes
+    private let limits: Limits
+    private let logger: Logger
+
+    /// Opens an endpoint. Connections wait until it runs.
+    ///
+    /// - Parameters:
+    ///   - address: where to listen; port 0 lets the system choose.
+    ///   - source: what it tells about.
+    ///   - logger: gets a line for each request at level debug, and one for what it could not do at level error.
+    public static func bind(
+        _ address: ServiceAddress,
+        source: any AdminSource,
+        logger: Logger,
+        configuration: Configuration
+    ) async throws(AdminError) -> AdminServer {
+        try configuration.limits.check()
+        let listener = try await Listener.open(at: address, backlog: configuration.limits.connections)
+        return AdminServer(listener, source: source, logger: logger, configuration: configuration)
+    }
+
+    private init(
+        _ listener: consuming Listener,
+        source: any AdminSource,
+        logger: Logger,
+        configuration: Configuration
+    ) {
+        localAddress = listener.address
+        socketFile = listener.file
+        self.listener = Mutex(listener.descriptor)
+        routes = Routes(source: source, version: configuration.version)
+        limits = configuration.limits
+        self.logger = logger
+    }
+
+    deinit {
+        if let descriptor = listener.withLock({ $0.take() }) { Listener.close(descriptor, file: socketFile) }
+    }
+
+    /// Answers requests until the task is cancelled or its service group shuts down, and then for ``Limits/stop`` at
+    /// most those that it has begun to answer.
+    ///
+    /// - Throws: ``AdminError/alreadyRan`` the second time, ``AdminError/listenerFailed(_:)`` if the listening
+    ///   socket ends by itself.
+    public func run() async throws {
+        guard let descriptor = listener.withLock({ $0.take() }) else { throw AdminError.alreadyRan }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await serve(descriptor.release(), on: group))
+        } catch {
+            outcome = .failure(error)
+        }
+        socketFile?.remove()
+        try? await group.shutdownGracefully()
+        try outcome.get()
+    }
+
+    private func serve(_ descriptor: CInt, on group: MultiThreadedEventLoopGroup) async throws {
+        let (requests, incoming) = AsyncStream.makeStream(
+            of: PendingRequest.self,
+            bufferingPolicy: .bufferingOldest(limits.connections)
+        )
+        let quiescing = ServerQuiescingHelper(group: group)
+        let listening = try await bootstrap(on: group, quiescing: quiescing, incoming: incoming)
+            .withBoundSocket(descriptor).get()
+        listening.closeFuture.whenComplete { _ in incoming.finish() }
+
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await answer(requests)
+            } onGracefulShutdown: {
+                quiescing.initiateShutdown(promise: nil)
+            }
+        } onCancel: {
+            quiescing.initiateShutdown(promise: nil)
+        }
+        let wasTold = Task.isCancelled || Task.isShuttingDownGracefully
+
+        let drained = group.next().makePromise(of: Void.self)
+        quiescing.initiateShutdown(promise: drained)
+        try? await drained.futureResult.get()
+        if !wasTold { throw AdminError.listenerFailed(localAddress) }
+    }
+
+    /// Answers requests until there are no more, several at a time: each takes as long as its client takes the response.
+    private func answer(_ requests: AsyncStream<PendingRequest>) async {
+        let responder = routes.responder()
+        await withTaskGroup(of: Void.self) { group in
+            var running = 0
+            for await request in requests {
+                if running == limits.connections {
+                    await group.next()
+                } else {
+                    running += 1
+                }
+                group.addTask { [logger] in await request.answer(by: responder, logger: logger) }
+            }
+        }
+    }
+
+    /// Bytes that are read from a connection at a time.
+    private static let readSize = 8 << 10
+
+    private func bootstrap(
+        on group: MultiThreadedEventLoopGroup,
+        quiescing: ServerQuiescingHelper,
+        incoming: AsyncStream<PendingRequest>.Continuation
+    ) -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: CInt(limits.connections))
+            // One at a time, so that the limit of connections is looked at before each.
+            .serverChannelOption(.maxMessagesPerRead, value: 1)
+            .serverChannelInitializer { [limits] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(ExhaustionPause())
+                    try pipeline.addHandler(AvailableConnectionsChannelHandler(maxConnections: limits.connections))
+                    try pipeline.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // What one read brings is all that a client can make us keep of requests sent ahead.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readSize))
+            .childChannelInitializer { [limits] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try Self.configure(channel, limits: limits) { request in
+                        if case .enqueued = incoming.yield(request) { true } else { false }
+                    }
+                }
+            }
+    }
+
+    private static func configure(
+        _ channel: any Channel,
+        limits: Limits,
+        submit: @escaping @Sendable (PendingRequest) -> Bool
+    ) throws {
+        var decoderLimits = NIOHTTPDecoderLimitConfiguration()
+        decoderLimits.maxHeaderFieldSize = limits.headerBytes
+        decoderLimits.maxHeaderListSize = limits.headerBytes
+        decoderLimits.maxHeaderFieldCount = limits.headerFields
+        let pipeline = channel.pipeline.syncOperations
+        let budget = RequestBudget(limits: limits)
+        try pipeline.addHandler(budget)
+        try pipeline.configureHTTPServerPipeline(
+            withPipeliningAssistance: false,
+            withErrorHandling: false,
+            withOutboundHeaderValidation: true,
+            withEncoderConfiguration: .init(),
+            withDecoderLimitConfiguration: decoderLimits
+        )
+        try pipeline.addHandler(RequestHandler(budget: budget, submit: submit))
+    }
+}

@@ -1,0 +1,67 @@
+public import Sockets
+
+/// Why the endpoint could not be set up, or did not last.
+public enum AdminError: Error, Hashable, Sendable {
+    /// A host name that has no address.
+    case unknownHost(String)
+    /// Somebody else listens there.
+    case addressInUse(ServiceAddress)
+    case permissionDenied(ServiceAddress)
+    /// The address is none of this machine's.
+    case addressNotAvailable(ServiceAddress)
+    /// The socket's file cannot be replaced: it is no socket.
+    case notASocket(path: String)
+    case cannotListen(ServiceAddress, SystemError)
+    /// A setting outside its range.
+    case badSetting(name: String, value: String, allowed: String)
+    /// It has run before; bind another.
+    case alreadyRan
+    /// The listening socket ended without having been told to.
+    case listenerFailed(SocketAddress)
+}
+
+extension AdminError: CustomStringConvertible {
+    /// One sentence that says what was wrong and how to mend it.
+    public var description: String {
+        switch self {
+        case .unknownHost(let host):
+            "unknown host '\(host)' for the metrics: check the name, or write an IP address"
+        case .addressInUse(let address):
+            "\(address), for the metrics, is in use: stop what listens there, or choose another "
+                + (address.isUnix ? "path" : "port")
+        case .permissionDenied(let address):
+            "no permission to serve the metrics on \(address): \(address.permissionAdvice)"
+        case .addressNotAvailable(let address):
+            "cannot serve the metrics on \(address): this machine does not have that address; 127.0.0.1 it always has"
+        case .notASocket(let path):
+            "cannot serve the metrics on unix:\(path): a file that is no socket is in the way; "
+                + "remove it, or choose another path"
+        case .cannotListen(let address, let error):
+            "cannot serve the metrics on \(address): \(error); choose another address"
+        case .badSetting(let name, let value, let allowed):
+            "\(name) of the metrics endpoint is \(value), and must be \(allowed)"
+        case .alreadyRan:
+            "the metrics endpoint has run already: bind another one"
+        case .listenerFailed(let address):
+            "the metrics endpoint on \(address) lost its listening socket: start it anew"
+        }
+    }
+}
+
+extension ServiceAddress {
+    fileprivate var isUnix: Bool {
+        if case .socket(.unix) = self { true } else { false }
+    }
+
+    fileprivate var permissionAdvice: String {
+        switch self {
+        case .socket(.unix): "check the permissions of the directory"
+        case .socket(.internet(let address)) where (1..<1024).contains(address.port): Self.lowPortAdvice
+        case .name(_, let port) where (1..<1024).contains(port): Self.lowPortAdvice
+        default: "choose another address"
+        }
+    }
+
+    private static let lowPortAdvice =
+        "ports below 1024 are for root or CAP_NET_BIND_SERVICE; choose a higher one"
+}

@@ -1,0 +1,15 @@
+public import TCPProxy
+
+/// What the endpoint tells about: all of a proxy that it sees.
+public protocol AdminSource: Sendable {
+    /// The figures as they are now.
+    func snapshot() -> MetricsSnapshot
+
+    /// What each client has done, running connections included.
+    func clients() async -> ClientsSnapshot
+
+    /// Whether new connections are welcome: false before the proxy runs, and from the moment it drains.
+    var isReady: Bool { get }
+}
+
+extension Proxy: AdminSource {}

@@ -1,0 +1,89 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import Sockets
+
+/// A socket that listens. Connections wait in its queue until somebody accepts them.
+///
+/// Whoever takes the descriptor has to close it, or hand it on.
+struct Listener: ~Copyable {
+    let descriptor: Descriptor
+    /// Port 0 resolved.
+    let address: Sockets.SocketAddress
+    /// The file of a Unix socket.
+    let file: UnixSocketFile?
+
+    /// - Parameter backlog: the length of the queue.
+    static func open(at address: ServiceAddress, backlog: Int) async throws(AdminError) -> Listener {
+        let target = try await resolve(address)
+        if case .unix(let path) = target {
+            do throws(UnixSocketFileError) {
+                try UnixSocketFile.prepare(path)
+            } catch {
+                throw AdminError(error, at: address)
+            }
+        }
+        do throws(SystemError) {
+            return try Listener(at: target, backlog: backlog)
+        } catch {
+            throw AdminError(error, at: address)
+        }
+    }
+
+    private init(at target: Sockets.SocketAddress, backlog: Int) throws(SystemError) {
+        // Only its socket calls are wanted: nothing ever waits on this system.
+        var system = try LinuxSystem(batch: 1, wakerToken: Token(bits: 0))
+        let descriptor = try system.listen(at: target, options: ListenOptions(backlog: backlog))
+        do throws(SystemError) {
+            address = try system.localAddress(of: descriptor)
+        } catch {
+            system.close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
+        file = if case .unix(let path) = target { UnixSocketFile(at: path) } else { nil }
+    }
+
+    static func close(_ descriptor: consuming Descriptor, file: UnixSocketFile?) {
+        file?.remove()
+        Glibc.close(descriptor.release())
+    }
+
+    /// The first address of a host name, asked for where that may block.
+    private static func resolve(_ address: ServiceAddress) async throws(AdminError) -> Sockets.SocketAddress {
+        switch address {
+        case .socket(let address):
+            return address
+        case .name(let host, let port):
+            let resolved = try? await NIOThreadPool.singleton.runIfActive {
+                try NIOCore.SocketAddress.makeAddressResolvingHost(host, port: Int(port))
+            }
+            guard let figures = resolved?.ipAddress, let address = InternetAddress(host: figures, port: port) else {
+                throw .unknownHost(host)
+            }
+            return .internet(address)
+        }
+    }
+}
+
+extension AdminError {
+    fileprivate init(_ error: SystemError, at address: ServiceAddress) {
+        self =
+            switch error.code {
+            case EADDRINUSE: .addressInUse(address)
+            case EACCES, EPERM: .permissionDenied(address)
+            case EADDRNOTAVAIL: .addressNotAvailable(address)
+            default: .cannotListen(address, error)
+            }
+    }
+
+    fileprivate init(_ error: UnixSocketFileError, at address: ServiceAddress) {
+        self =
+            switch error {
+            case .inUse: .addressInUse(address)
+            case .notASocket(let path): .notASocket(path: path)
+            case .cannotRemove: .permissionDenied(address)
+            case .cannotProbe(_, let error): AdminError(error, at: address)
+            }
+    }
+}

@@ -1,0 +1,176 @@
+import TCPProxy
+
+/// The figures of a proxy, written for those who collect them. docs/metrics.md describes each series.
+struct MetricsPage {
+    let snapshot: MetricsSnapshot
+    let version: String
+
+    /// Prometheus text. The first four series have names of their own and come first: people look for them there.
+    var prometheus: String {
+        var page = PrometheusText()
+        addHeadline(to: &page)
+        addTraffic(to: &page)
+        addConnecting(to: &page)
+        addProcess(to: &page)
+        return page.text
+    }
+
+    private func addHeadline(to page: inout PrometheusText) {
+        page.add("connections_active", .gauge, "Client connections open now.", snapshot.activeConnections)
+        page.add(
+            "connections_total",
+            .counter,
+            "Client connections accepted since the start.",
+            snapshot.totalConnections
+        )
+        // A counter's name has to end in _total, and these names are given: so they have no type.
+        page.add(
+            "bytes_upstream",
+            .untyped,
+            "Bytes relayed from clients to servers.",
+            snapshot.bytesUpstream
+        )
+        page.add(
+            "bytes_downstream",
+            .untyped,
+            "Bytes relayed from servers to clients.",
+            snapshot.bytesDownstream
+        )
+    }
+
+    private func addTraffic(to page: inout PrometheusText) {
+        page.add(
+            "monkey_bytes_total",
+            .counter,
+            "Bytes relayed, by direction.",
+            directions(snapshot.bytesUpstream, snapshot.bytesDownstream)
+        )
+        page.add(
+            "monkey_discarded_bytes_total",
+            .counter,
+            "Bytes received that could not be delivered, by direction.",
+            directions(snapshot.bytesDiscardedUpstream, snapshot.bytesDiscardedDownstream)
+        )
+        page.add(
+            "monkey_connections_closed_total",
+            .counter,
+            "Client connections that have ended, by why and by whom.",
+            CloseReason.allCases.flatMap { reason in
+                Side.allCases.map { side in
+                    .init([("reason", reason.name), ("by", side.name)], closed(reason, side))
+                }
+            }
+        )
+        page.add(
+            "monkey_connections_refused_total",
+            .counter,
+            "Client connections ended at once because no server could be reached.",
+            snapshot.refusedConnections
+        )
+    }
+
+    private func addConnecting(to page: inout PrometheusText) {
+        page.add(
+            "monkey_connect_failures_total",
+            .counter,
+            "Attempts to connect to a server that failed, by cause.",
+            ConnectFailure.allCases.map { .init([("cause", $0.name)], snapshot.connectFailures[$0, default: 0]) }
+        )
+        page.addHistogram(
+            "monkey_connect_duration_seconds",
+            "Time of the attempts to connect to a server that succeeded.",
+            bounds: DurationHistogram.bounds,
+            counts: snapshot.connectTime.counts,
+            sum: snapshot.connectTime.sum.inSeconds
+        )
+        page.add(
+            "monkey_accept_pauses_total",
+            .counter,
+            "How often accepting paused, by what was lacking.",
+            AcceptPause.allCases.map { .init([("cause", $0.name)], snapshot.acceptPauses[$0, default: 0]) }
+        )
+    }
+
+    private func addProcess(to page: inout PrometheusText) {
+        page.add(
+            "monkey_events_dropped_total",
+            .counter,
+            "Events that their reader was too slow for.",
+            snapshot.eventsDropped
+        )
+        page.add(
+            "monkey_max_connections",
+            .gauge,
+            "Client connections that may be open at once.",
+            snapshot.maxConnections
+        )
+        page.add("monkey_worker_threads", .gauge, "Threads that relay.", snapshot.threads)
+        page.add(
+            "monkey_uptime_seconds",
+            .gauge,
+            "Time since the proxy was bound.",
+            [.init([], snapshot.uptime.inSeconds)]
+        )
+        page.add("monkey_build_info", .gauge, "1, with the version as a label.", [.init([("version", version)], 1)])
+        // By the names that all of Prometheus' own clients use, so that common dashboards and alerts find them.
+        page.add("process_open_fds", .gauge, "Descriptors that the process has open.", snapshot.openDescriptors)
+        page.add("process_max_fds", .gauge, "Descriptors that the process may have open.", snapshot.descriptorLimit)
+    }
+
+    private func directions(_ upstream: Int, _ downstream: Int) -> [PrometheusText.Sample] {
+        [.init([("direction", "upstream")], upstream), .init([("direction", "downstream")], downstream)]
+    }
+
+    private func closed(_ reason: CloseReason, _ side: Side) -> Int {
+        snapshot.closures[.init(reason: reason, side: side), default: 0]
+    }
+}
+
+extension MetricsPage {
+    /// The same figures as a JSON object. The first four members come first, in this order.
+    var json: String {
+        JSON.object([
+            ("active_connections", .integer(snapshot.activeConnections)),
+            ("total_connections", .integer(snapshot.totalConnections)),
+            ("bytes_upstream", .integer(snapshot.bytesUpstream)),
+            ("bytes_downstream", .integer(snapshot.bytesDownstream)),
+            ("bytes_discarded_upstream", .integer(snapshot.bytesDiscardedUpstream)),
+            ("bytes_discarded_downstream", .integer(snapshot.bytesDiscardedDownstream)),
+            ("connections_closed", closures),
+            ("connections_refused", .integer(snapshot.refusedConnections)),
+            (
+                "connect_failures",
+                .object(
+                    ConnectFailure.allCases.map { ($0.name, .integer(snapshot.connectFailures[$0, default: 0])) }
+                )
+            ),
+            ("connect_duration_seconds", connectTime),
+            (
+                "accept_pauses",
+                .object(AcceptPause.allCases.map { ($0.name, .integer(snapshot.acceptPauses[$0, default: 0])) })
+            ),
+            ("events_dropped", .integer(snapshot.eventsDropped)),
+            ("max_connections", .integer(snapshot.maxConnections)),
+            ("worker_threads", .integer(snapshot.threads)),
+            ("uptime_seconds", .number(snapshot.uptime.inSeconds)),
+            ("version", .string(version)),
+            ("open_descriptors", .integer(snapshot.openDescriptors)),
+            ("descriptor_limit", .integer(snapshot.descriptorLimit)),
+        ]).line
+    }
+
+    private var closures: JSON {
+        .object(
+            CloseReason.allCases.map { reason in
+                (reason.name, .object(Side.allCases.map { ($0.name, .integer(closed(reason, $0))) }))
+            }
+        )
+    }
+
+    private var connectTime: JSON {
+        .object([
+            ("count", .integer(snapshot.connectTime.count)),
+            ("sum", .number(snapshot.connectTime.sum.inSeconds)),
+        ])
+    }
+}

@@ -1,0 +1,62 @@
+import Glibc
+import Support
+import Testing
+
+@Suite struct ExhaustionTests {
+    /// In a process of its own, since the limit of descriptors is a process's.
+    @Test func withoutDescriptorsItRestsAndThenServes() async {
+        await #expect(processExitsWith: .success) {
+            try await onOwnThreads {
+                try await withServer { address in
+                    // Open to the end, so that no descriptor comes free meanwhile.
+                    let other = try TestSocket.connect(to: address)
+                    try other.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+                    #expect(try other.receiveResponse().status == 200)
+
+                    let hoard = try Hoard(limit: 128)
+                    hoard.give(1)
+                    let client = try TestSocket.connect(to: address)
+                    try client.send("GET /healthz HTTP/1.0\r\n\r\n")
+                    let before = processorTime()
+                    // Not Task.sleep, whose first use needs descriptors itself.
+                    usleep(500_000)
+                    let spent = processorTime() - before
+                    #expect(spent < .milliseconds(200), "spinning: \(spent) of 500 ms")
+                    #expect(try client.receiveWithoutWaiting() == nil)
+
+                    hoard.give(10)
+                    #expect(try client.receiveRest().text.hasPrefix("HTTP/1.1 200 OK\r\n"))
+                    other.close()
+                }
+            }
+        }
+    }
+}
+
+/// All descriptors that the process may have, for as long as they are not given back.
+private final class Hoard {
+    private var descriptors: [CInt] = []
+
+    init(limit: rlim_t) throws {
+        var limits = rlimit(rlim_cur: limit, rlim_max: limit)
+        guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else {
+            throw SystemFailure("setrlimit")
+        }
+        while true {
+            let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { break }
+            descriptors.append(descriptor)
+        }
+    }
+
+    func give(_ count: Int) {
+        for descriptor in descriptors.suffix(count) { close(descriptor) }
+        descriptors.removeLast(count)
+    }
+}
+
+private func processorTime() -> Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+}

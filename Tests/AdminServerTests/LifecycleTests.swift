@@ -1,0 +1,158 @@
+import AdminServer
+import Foundation
+import Logging
+import ServiceLifecycle
+import Sockets
+import Support
+import Testing
+
+@Suite(.ownThreads) struct LifecycleTests {
+    @Test func connectionsWaitUntilItRuns() async throws {
+        let server = try await bindServer()
+        let socket = try TestSocket.connect(to: server.testAddress)
+        try socket.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+        try await running(server) { () throws in
+            #expect(try socket.receiveResponse().status == 200)
+        }
+    }
+
+    @Test func cancellingEndsItAndAllItsConnections() async throws {
+        let server = try await bindServer()
+        let address = try server.testAddress
+        let idle = try TestSocket.connect(to: address)
+        let silent = try TestSocket.connect(to: address)
+        try await running(server) {
+            try idle.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+            #expect(try idle.receiveResponse().status == 200)
+        }
+        #expect(try idle.receiveRest().bytes.isEmpty)
+        #expect(try silent.receiveRest().bytes.isEmpty)
+        #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) { try TestSocket.connect(to: address) }
+        // The address is free again at once.
+        try await running(bindServer(at: "\(address)")) { () throws in
+            #expect(try httpGet("/healthz", from: address).status == 200)
+        }
+    }
+
+    @Test func aClientThatDoesNotReadHoldsUpTheEndForNoLongerThanTheLimit() async throws {
+        var limits = AdminServer.Limits()
+        limits.stop = .milliseconds(100)
+        limits.request = .seconds(3600)
+        let server = try await bindServer(limits: limits)
+        let stalled = try TestSocket.connect(to: server.testAddress, receiveBuffer: 4096)
+        try await running(server) {
+            try stalled.askForMoreThanIsQueued()
+            _ = try stalled.receive(upTo: 1)
+        }
+    }
+
+    @Test func aServiceGroupShutsItDown() async throws {
+        let server = try await bindServer()
+        let address = try server.testAddress
+        let group = ServiceGroup(services: [server], logger: Logger(label: "test"))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            #expect(try httpGet("/healthz", from: address).status == 200)
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+        #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) { try TestSocket.connect(to: address) }
+    }
+
+    @Test func itRunsOnce() async throws {
+        let server = try await bindServer()
+        try await running(server) { () async throws in
+            _ = try httpGet("/healthz", from: server.testAddress)
+            await #expect(throws: AdminError.alreadyRan) { try await server.run() }
+        }
+    }
+
+    @Test func oneThatNeverRanGivesItsAddressBack() async throws {
+        var server: AdminServer? = try await bindServer()
+        let address = try #require(try server?.testAddress)
+        server = nil
+        #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) { try TestSocket.connect(to: address) }
+    }
+
+    private func running(_ server: AdminServer, _ body: () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run() }
+            try await body()
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+}
+
+@Suite(.ownThreads) struct BindTests {
+    @Test func anAddressInUseIsNamed() async throws {
+        let other = try TestListener(on: .loopback)
+        let error = await failure(at: "127.0.0.1:\(other.port)")
+        #expect(
+            error?.description == "127.0.0.1:\(other.port), for the metrics, is in use: stop what listens there, "
+                + "or choose another port"
+        )
+    }
+
+    @Test func anAddressOfAnotherMachineIsNamed() async throws {
+        let error = await failure(at: "192.0.2.1:0")
+        #expect(
+            error?.description == "cannot serve the metrics on 192.0.2.1:0: this machine does not have that address; "
+                + "127.0.0.1 it always has"
+        )
+    }
+
+    @Test func aHostNameIsResolved() async throws {
+        try await withServer(at: "localhost:0") { address throws in
+            #expect(try httpGet("/healthz", from: address).status == 200)
+        }
+    }
+
+    @Test func missingPermissionComesWithAdvice() throws {
+        #expect(
+            try AdminError.permissionDenied(.init(parsing: "127.0.0.1:80")).description
+                == "no permission to serve the metrics on 127.0.0.1:80: ports below 1024 are for root or "
+                + "CAP_NET_BIND_SERVICE; choose a higher one"
+        )
+        #expect(
+            try AdminError.permissionDenied(.init(parsing: "unix:/run/x")).description
+                == "no permission to serve the metrics on unix:/run/x: check the permissions of the directory"
+        )
+    }
+
+    @Test func aLiveUnixSocketIsLeftAloneAndAStaleOneReplaced() async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/admin"
+            try await withServer(at: "unix:\(path)") { address async throws in
+                let error = await failure(at: "unix:\(path)")
+                #expect(error?.description.contains("is in use") == true)
+                #expect(try httpGet("/healthz", from: address).status == 200)
+            }
+            #expect(!FileManager.default.fileExists(atPath: path), "the socket's file was left behind")
+
+            try TestListener(on: .unix(path: path)).close()
+            #expect(FileManager.default.fileExists(atPath: path))
+            try await withServer(at: "unix:\(path)") { address throws in
+                #expect(try httpGet("/healthz", from: address).status == 200)
+            }
+        }
+    }
+
+    @Test func aFileThatIsNoSocketStays() async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/admin"
+            try Data("precious".utf8).write(to: URL(fileURLWithPath: path))
+            #expect(await failure(at: "unix:\(path)") == .notASocket(path: path))
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+        }
+    }
+
+    private func failure(at address: String) async -> AdminError? {
+        do {
+            _ = try await bindServer(at: address)
+            return nil
+        } catch {
+            return error as? AdminError
+        }
+    }
+}

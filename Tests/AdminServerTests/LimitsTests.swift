@@ -1,0 +1,223 @@
+import Support
+import TCPProxy
+import Testing
+
+@testable import AdminServer
+
+private let get = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
+
+/// A time limit that is to be met: what is waited for comes by itself, and nothing here measures time.
+private let short: Duration = .milliseconds(200)
+/// One that a response comes well within, even on a busy machine, and that is to be met after it.
+private let ample: Duration = .seconds(3)
+
+@Suite(.ownThreads) struct TimeLimitTests {
+    private let hasty = limits { $0.request = ample }
+
+    @Test func aClientThatSaysNothingIsHungUpOn() async throws {
+        try await withServer(limits: limits { $0.request = short }) { address in
+            let rest = try TestSocket.connect(to: address).receiveRest()
+            #expect(rest.bytes.isEmpty)
+        }
+    }
+
+    @Test func aHeadThatDripsIsHungUpOn() async throws {
+        try await withServer(limits: hasty) { address in
+            let socket = try TestSocket.connect(to: address)
+            try socket.send("GET /healthz HTTP/1.1\r\nX-Slow: ")
+            try await dripUntilClosed(socket)
+            #expect(try httpGet("/healthz", from: address).status == 200)
+        }
+    }
+
+    @Test func aSecondRequestHasTheSameTime() async throws {
+        try await withServer(limits: hasty) { address in
+            let socket = try TestSocket.connect(to: address)
+            try socket.send(get)
+            #expect(try socket.receiveResponse().status == 200)
+            try socket.send("GET /healthz HTTP/1.1\r\nX-Slow: ")
+            try await dripUntilClosed(socket)
+        }
+    }
+
+    @Test(arguments: ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
+    func aBodyThatDripsIsAnsweredAndHungUpOn(framing: String) async throws {
+        try await withServer(limits: hasty) { address in
+            let socket = try TestSocket.connect(to: address)
+            try socket.send("POST /metrics HTTP/1.1\r\nHost: test\r\n\(framing)\r\n\r\nffff\r\n")
+            let response = try socket.receiveResponse()
+            #expect(response.status == 405)
+            #expect(response.headers["connection"] == "close")
+            #expect(try socket.receive(upTo: 1).isEmpty, "no FIN after the last response")
+            try await dripUntilReset(socket)
+        }
+    }
+
+    @Test func aClientThatDoesNotReadIsHungUpOn() async throws {
+        let limits = limits {
+            $0.request = ample
+            $0.connections = 1
+        }
+        try await withServer(limits: limits) { address in
+            let stalled = try TestSocket.connect(to: address, receiveBuffer: 4096)
+            try stalled.askForMoreThanIsQueued()
+            // There is one place, and the next client gets it only when the stalled one has lost it.
+            #expect(try httpGet("/healthz", from: address).status == 200)
+        }
+    }
+
+    @Test func anIdleConnectionIsClosed() async throws {
+        try await withServer(limits: limits { $0.idle = short }) { address in
+            let socket = try TestSocket.connect(to: address)
+            try socket.send(get)
+            #expect(try socket.receiveResponse().status == 200)
+            #expect(try socket.receiveRest() == .init(bytes: [], end: .fin))
+        }
+    }
+}
+
+@Suite(.ownThreads) struct SizeLimitTests {
+    @Test func connectionsBeyondTheLimitWait() async throws {
+        try await withServer(limits: limits { $0.connections = 2 }) { address in
+            let held = try (0..<2).map { _ in try TestSocket.connect(to: address) }
+            for socket in held {
+                try socket.send(get)
+                #expect(try socket.receiveResponse().status == 200)
+            }
+            let third = try TestSocket.connect(to: address, limit: short)
+            try third.send(get)
+            #expect(throws: TimedOut.self) { try third.receive(upTo: 1) }
+            held[0].close()
+            try await eventually("response") { try third.receiveWithoutWaiting(upTo: 1)?.isEmpty == false }
+        }
+    }
+
+    @Test func headersBeyondTheLimitAreRefused() async throws {
+        let limits = limits {
+            $0.headerBytes = 1024
+            $0.headerFields = 10
+        }
+        try await withServer(limits: limits) { address in
+            let field = "X-Long: \(String(repeating: "x", count: 2000))\r\n"
+            let fields = (0..<20).map { "X-\($0): y\r\n" }.joined()
+            let target = "/\(String(repeating: "x", count: 2000))"
+            for request in [
+                "GET /healthz HTTP/1.1\r\n\(field)\r\n", "GET /healthz HTTP/1.1\r\n\(fields)\r\n",
+                "GET \(target) HTTP/1.1\r\n\r\n", "GET \(target)",
+            ] {
+                let response = try answer(to: request, at: address)
+                #expect(response.status == 431)
+                #expect(response.headers["connection"] == "close")
+            }
+            #expect(try httpGet("/healthz", from: address).status == 200)
+        }
+    }
+
+    @Test(arguments: [
+        "POST /metrics HTTP/1.1\r\nContent-Length: 1000000000000\r\n\r\n",
+        "POST /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffff\r\n", "\u{0}", "\r\n",
+    ])
+    func aRequestWithoutEndIsCutOff(beginning: String) async throws {
+        let limits = limits {
+            $0.request = .seconds(3600)
+            $0.requestBytes = 64 << 10
+        }
+        try await withServer(limits: limits) { address in
+            let socket = try TestSocket.connect(to: address)
+            try socket.send(beginning)
+            #expect(throws: SystemFailure.self) {
+                // Far more than the limit and all that the kernel may hold in between.
+                for _ in 0..<1024 { try socket.send(String(repeating: "\r\n", count: 32 << 10)) }
+            }
+            #expect(try httpGet("/healthz", from: address).status == 200)
+        }
+    }
+
+    @Test(arguments: ["GET", "HEAD"])
+    func aBodyIsRefused(method: String) async throws {
+        let response = try await withServer { address in
+            try answer(to: "\(method) /metrics HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody", at: address)
+        }
+        #expect(response.status == 413)
+        #expect(response.headers["connection"] == "close")
+    }
+
+    @Test(arguments: [
+        ("connections", limits { $0.connections = 0 }),
+        ("connections", limits { $0.connections = 10_001 }),
+        ("header bytes", limits { $0.headerBytes = 255 }),
+        ("request bytes", limits { $0.requestBytes = 4095 }),
+        ("header fields", limits { $0.headerFields = 0 }),
+        ("a request", limits { $0.request = .zero }),
+        ("an idle connection", limits { $0.idle = .seconds(86_401) }),
+        ("stopping", limits { $0.stop = .seconds(-1) }),
+    ])
+    func limitsHaveRanges(name: String, limits: AdminServer.Limits) throws {
+        let error = try #require(throws: AdminError.self) { try limits.check() }
+        #expect(error.description.contains("limit of \(name) of the metrics endpoint is "))
+    }
+
+    @Test func theDefaultsAreWithinTheirRanges() throws {
+        try AdminServer.Limits().check()
+    }
+}
+
+// MARK: - Helpers
+
+private func limits(_ change: (inout AdminServer.Limits) -> Void) -> AdminServer.Limits {
+    var limits = AdminServer.Limits()
+    change(&limits)
+    return limits
+}
+
+extension TestSocket {
+    /// Asks for some 8 MB of responses, far more than the kernel keeps for a client that does not read.
+    func askForMoreThanIsQueued() throws {
+        try send(String(repeating: "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n", count: 1500))
+    }
+
+    /// Receives one response and leaves the connection open.
+    func receiveResponse(at location: SourceLocation = #_sourceLocation) throws -> HTTPResponse {
+        var text = ""
+        while !text.hasSuffix("\r\n\r\n") { text += String(decoding: try receive(exactly: 1), as: UTF8.self) }
+        let head = try HTTPResponse(parsing: text, at: location)
+        let length = head.headers["content-length"].flatMap { Int($0) } ?? 0
+        return try HTTPResponse(parsing: text + String(decoding: receive(exactly: length), as: UTF8.self), at: location)
+    }
+}
+
+/// Sends a request as it is, ends with a FIN, and receives the response.
+func answer(to request: String, at address: TestAddress) throws -> HTTPResponse {
+    let socket = try TestSocket.connect(to: address)
+    try socket.send(request)
+    try socket.finish()
+    return try HTTPResponse(parsing: socket.receiveRest().text)
+}
+
+/// Sends a byte every few milliseconds until the other side ends the connection, without having said anything.
+private func dripUntilClosed(_ socket: TestSocket) async throws {
+    try await eventually("end of the connection") {
+        do {
+            if let received = try socket.receiveWithoutWaiting() {
+                #expect(received.isEmpty)
+                return true
+            }
+            try socket.send("x")
+            return false
+        } catch is SystemFailure {
+            return true
+        }
+    }
+}
+
+/// Sends a byte every few milliseconds until the other side takes no more.
+private func dripUntilReset(_ socket: TestSocket) async throws {
+    try await eventually("end of the connection") {
+        do {
+            try socket.send("x")
+            return false
+        } catch is SystemFailure {
+            return true
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import AdminServer
+import Support
+import Testing
+
+@Suite(.ownThreads) struct RoutesTests {
+    @Test func metricsAreText() async throws {
+        let response = try await withServer(source: FakeSource(snapshot: distinctSnapshot())) {
+            try httpGet("/metrics", from: $0)
+        }
+        #expect(response.status == 200)
+        #expect(response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+        #expect(response.body.hasPrefix("# HELP connections_active "))
+        #expect(MetricsText(response.body).value("connections_total") == 15)
+        #expect(MetricsText(response.body).value("monkey_build_info", ["version": "1.2.3"]) == 1)
+    }
+
+    @Test func metricsAreJSONWhenAsked() async throws {
+        let response = try await withServer(source: FakeSource(snapshot: distinctSnapshot())) {
+            try httpGet("/metrics?format=json", from: $0)
+        }
+        #expect(response.status == 200)
+        #expect(response.headers["content-type"] == "application/json")
+        #expect(response.body.hasPrefix(#"{"active_connections":3,"total_connections":15,"bytes_upstream":1572864,"#))
+    }
+
+    @Test func anUnknownFormatIsRefused() async throws {
+        let response = try await withServer { try httpGet("/metrics?format=xml", from: $0) }
+        #expect(response.status == 400)
+        #expect(response.body == "the format is text or json\n")
+    }
+
+    @Test func clientsAreJSON() async throws {
+        let response = try await withServer(source: FakeSource(clients: manyClients(2))) {
+            try httpGet("/clients", from: $0)
+        }
+        #expect(response.status == 200)
+        #expect(response.headers["content-type"] == "application/json")
+        #expect(response.body.hasPrefix(#"{"clients":[{"address":"10.0.0.0","active_connections":0,"#))
+        #expect(response.body.contains(#"{"address":"10.0.0.1","#))
+    }
+
+    @Test func probesTellWhatTheyShould() async throws {
+        let source = FakeSource()
+        try await withServer(source: source) { address throws in
+            #expect(try httpGet("/readyz", from: address).status == 200)
+            source.isReady = false
+            #expect(try httpGet("/readyz", from: address).status == 503)
+            #expect(try httpGet("/healthz", from: address).status == 200)
+        }
+    }
+
+    @Test(arguments: ["/metrics", "/metrics?format=json", "/clients", "/healthz", "/readyz"])
+    func headIsGetWithoutTheBody(path: String) async throws {
+        try await withServer { address in
+            let get = try httpGet(path, from: address)
+            let head = try httpGet(path, from: address, method: "HEAD")
+            #expect(head.status == get.status)
+            #expect(head.body.isEmpty)
+            #expect(head.headers["content-length"] == "\(get.body.utf8.count)")
+            #expect(head.headers["content-type"] == get.headers["content-type"])
+        }
+    }
+
+    @Test(arguments: ["/", "/metric", "/metrics/x", "/healthz%20", "/%2e%2e/metrics", "*", "/?format=json"])
+    func unknownPathsAreNotFound(path: String) async throws {
+        try await withServer { address in
+            let response = try httpGet(path, from: address)
+            #expect(response.status == 404)
+            #expect(response.body == "not found; there are /metrics, /clients, /healthz, /readyz\n")
+            #expect(try httpGet(path, from: address, method: "HEAD").body.isEmpty)
+        }
+    }
+
+    @Test(
+        arguments: ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"],
+        ["/metrics", "/clients", "/healthz", "/readyz", "/metrics/"]
+    )
+    func otherMethodsAreNotAllowed(method: String, path: String) async throws {
+        let response = try await withServer { try httpGet(path, from: $0, method: method) }
+        #expect(response.status == 405)
+        #expect(response.headers["allow"] == "GET, HEAD")
+    }
+
+    @Test func responsesAreDated() async throws {
+        let date = try #require(try await withServer { try httpGet("/healthz", from: $0) }.headers["date"])
+        #expect(date.count == 29 && date.hasSuffix(" GMT"), "\(date)")
+    }
+}
