@@ -49,16 +49,26 @@ public struct ChunkPool: ~Copyable {
     }
 }
 
-/// What all relays of a worker share: one buffer to receive into, and chunks for what could not be passed on.
+/// What all relays of a worker share: a buffer to receive into, chunks for what could not be passed on, and pipes.
 public struct RelayBuffers: ~Copyable {
     /// Holds bytes only between a receive and the send that follows it.
     public let shared: UnsafeMutableRawBufferPointer
+    /// Holds what could not be passed on.
     public var chunks: ChunkPool
+    /// For halves in bulk.
+    public var pipes: PipePool
+    /// When to splice.
+    public let engine: Engine
 
-    /// - Parameter size: the most that is received at once, in bytes, and the size of a chunk.
-    public init(size: Int = 32 * 1024) {
+    /// - Parameters:
+    ///   - size: the most that is copied at once, in bytes, and the size of a chunk.
+    ///   - engine: whether halves copy or splice.
+    ///   - pipes: the most pipes in use at once.
+    public init(size: Int = 32 * 1024, engine: Engine = .auto, pipes: Int = 32) {
         shared = .allocate(byteCount: size, alignment: 4096)
         chunks = ChunkPool(chunkSize: size)
+        self.pipes = PipePool(limit: engine == .copy ? 0 : pipes)
+        self.engine = engine
     }
 
     deinit {

@@ -44,7 +44,7 @@ public struct Duplex: ~Copyable {
             let isOver = upstream.state.phase == .finished && downstream.state.phase == .finished
             return isOver ? .over : .waiting
         }
-        return fail(more: more, with: &buffers)
+        return fail(more: more, on: &system, with: &buffers)
     }
 
     /// Asks a socket that reported an error for it. It may still hold bytes that came before.
@@ -56,6 +56,19 @@ public struct Duplex: ~Copyable {
         }
     }
 
+    /// Whether a half waits for much to gather, and must look by itself now and then.
+    @inlinable
+    public var gathers: Bool {
+        upstream.gathers || downstream.gathers
+    }
+
+    /// Has the halves that gather look what is there.
+    @inlinable
+    public mutating func look() {
+        if upstream.gathers { client.canReceive = true }
+        if downstream.gathers { server.canReceive = true }
+    }
+
     /// Received bytes that have not been delivered to the one endpoint that is left.
     public var pending: Int {
         Int(upstream.state.pending) + Int(downstream.state.pending)
@@ -64,8 +77,8 @@ public struct Duplex: ~Copyable {
     /// Closes both sockets: what their kernels still hold is sent, and their ends after it.
     @inlinable
     public mutating func close<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
-        upstream.abandon(with: &buffers)
-        downstream.abandon(with: &buffers)
+        upstream.abandon(on: &system, with: &buffers)
+        downstream.abandon(on: &system, with: &buffers)
         if let descriptor = client.descriptor.take() { system.close(descriptor) }
         if let descriptor = server.descriptor.take() { system.close(descriptor) }
     }
@@ -73,8 +86,8 @@ public struct Duplex: ~Copyable {
     /// Resets both sockets: what their kernels still hold is thrown away.
     @inlinable
     public mutating func abort<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
-        upstream.abandon(with: &buffers)
-        downstream.abandon(with: &buffers)
+        upstream.abandon(on: &system, with: &buffers)
+        downstream.abandon(on: &system, with: &buffers)
         if let descriptor = client.descriptor.take() { system.abort(descriptor) }
         if let descriptor = server.descriptor.take() { system.abort(descriptor) }
     }
@@ -91,9 +104,13 @@ public struct Duplex: ~Copyable {
 
     /// At least one endpoint has failed: what was for it is given up, what came from it goes on to the other.
     @inlinable
-    mutating func fail(more: Bool, with buffers: inout RelayBuffers) -> Outcome {
-        if client.failure != nil { downstream.abandon(with: &buffers) }
-        if server.failure != nil { upstream.abandon(with: &buffers) }
+    mutating func fail<S: System & ~Copyable>(
+        more: Bool,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) -> Outcome {
+        if client.failure != nil { downstream.abandon(on: &system, with: &buffers) }
+        if server.failure != nil { upstream.abandon(on: &system, with: &buffers) }
         if firstToEnd == nil { _firstToEnd = client.failure != nil ? .client : .server }
         if client.failure != nil, server.failure != nil { return .over }
         if more { return .moreToMove }

@@ -223,7 +223,32 @@ public struct LinuxSystem: System, ~Copyable {
         linux_close(number)
     }
 
+    public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {
+        // Only a hint: where it is refused the poller wakes us more often.
+        linux_set_option(descriptor.number, SOL_SOCKET, SO_RCVLOWAT, Int32(clamping: count))
+    }
+
+    public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int {
+        var size: Int32 = 0
+        linux_get_option(descriptor.number, SOL_SOCKET, SO_SNDBUF, &size)
+        // Half of what the system reports is for its own bookkeeping (socket(7), SO_SNDBUF).
+        return max(0, Int(size) / 2 - unacknowledged(on: descriptor))
+    }
+
     // MARK: Pipes
+
+    public mutating func read(
+        from descriptor: borrowing Descriptor,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) -> Transfer {
+        while true {
+            let result = linux_read(descriptor.number, buffer.baseAddress, buffer.count)
+            if result > 0 { return .moved(Int(result)) }
+            if result == 0 { return .ended }
+            if result == -Int64(EAGAIN) { return .wouldBlock }
+            if result != -Int64(EINTR) { return .failed(SystemError(result: result)) }
+        }
+    }
 
     public mutating func pipe(capacity: Int) throws(SystemError) -> Pipe {
         var ends: [Int32] = [-1, -1]

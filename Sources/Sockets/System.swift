@@ -65,7 +65,17 @@ public protocol System: ~Copyable {
     /// Closes at once, throws away what is queued, and tells the peer by a reset.
     mutating func abort(_ descriptor: consuming Descriptor)
 
+    /// How many bytes should wait before a descriptor is reported readable (SO_RCVLOWAT, socket(7)); an end and an error
+    /// are reported in any case.
+    mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int)
+
+    /// About how many bytes a send would take now.
+    mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int
+
     // MARK: Pipes
+
+    /// Takes bytes out of a pipe.
+    mutating func read(from descriptor: borrowing Descriptor, into buffer: UnsafeMutableRawBufferPointer) -> Transfer
 
     /// A pipe for splice, of the wanted capacity in bytes or the next that the system allows.
     mutating func pipe(capacity: Int) throws(SystemError) -> Pipe
@@ -98,8 +108,11 @@ public enum Accepted: ~Copyable {
 }
 
 /// The two ends of a pipe.
+@frozen
 public struct Pipe: ~Copyable {
+    /// Where bytes go in.
     public var input: Descriptor
+    /// Where they come out.
     public var output: Descriptor
     /// In bytes; may be less than was asked for.
     public let capacity: Int

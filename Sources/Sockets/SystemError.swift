@@ -53,5 +53,6 @@ extension SystemError {
     public static let permissionDenied = SystemError(code: EACCES)
     public static let notPermitted = SystemError(code: EPERM)
     public static let addressNotAvailable = SystemError(code: EADDRNOTAVAIL)
+    public static let invalidArgument = SystemError(code: EINVAL)
     public static let tooManyOpenFiles = SystemError(code: EMFILE)
 }

@@ -1,3 +1,4 @@
+public import Relay
 public import Sockets
 
 /// All that can be chosen about a proxy, with the defaults that suit most.
@@ -14,6 +15,13 @@ public struct Configuration: Sendable {
 
     /// Local addresses for outgoing connections, used in turn; empty lets the system choose. Ports are ignored.
     public var sourceAddresses: [InternetAddress] = []
+
+    /// Whether bytes are copied or spliced; `auto` decides it for each direction of each connection, by its traffic.
+    public var engine: Engine = .auto
+
+    /// The most pipes that each worker splices through at once, 0 to 4,096; more connections in bulk copy. nil takes what
+    /// the descriptor limit and the user's share of pipe pages (pipe(7)) allow, 64 at most.
+    public var maxPipes: Int?
 
     public var timeouts = Timeouts()
 

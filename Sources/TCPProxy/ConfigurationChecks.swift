@@ -1,3 +1,4 @@
+import Relay
 import Sockets
 
 // What a configuration means for the machine at hand.
@@ -17,6 +18,7 @@ extension Configuration {
         }
         try require((1...64).contains(threads), "threads", threads, "1 to 64")
         try require((1...65_535).contains(backlog), "backlog", backlog, "1 to 65535")
+        if let maxPipes { try require((0...4096).contains(maxPipes), "the maximum of pipes", maxPipes, "0 to 4096") }
         if let maxConnections {
             let allowed = 1...Self.mostConnections
             try require(
@@ -43,7 +45,9 @@ extension Configuration {
     /// - Throws: ``ProxyError/descriptorLimit(limit:wanted:connections:)`` if the wanted number does not fit.
     func connectionLimit() throws(ProxyError) -> Int {
         let limit = DescriptorLimit.raise()
-        let others = DescriptorCount.now + threads * Self.descriptorsPerWorker + Self.reservedDescriptors
+        let others =
+            DescriptorCount.now + Self.reservedDescriptors
+            + threads * (Self.descriptorsPerWorker + 2 * pipesPerWorker(descriptorLimit: limit))
         if let maxConnections {
             let wanted = others + 2 * maxConnections
             guard wanted <= limit else {
@@ -53,6 +57,20 @@ extension Configuration {
         }
         guard limit >= others + 2 else { throw .descriptorLimit(limit: limit, wanted: others + 2, connections: 1) }
         return min((limit - others) / 2, Self.mostConnections)
+    }
+}
+
+extension Configuration {
+    /// A share of the descriptor limit that pipes may take, all workers together.
+    static let pipeShare = 8
+
+    /// The most pipes of each worker: its share of what the descriptor limit and the pages for pipes allow.
+    func pipesPerWorker(descriptorLimit: Int) -> Int {
+        if engine == .copy { return 0 }
+        if let maxPipes { return maxPipes }
+        let byDescriptors = descriptorLimit / Self.pipeShare / 2 / threads
+        let byPages = PipePages.available.map { $0 / PipePages.perPipe / threads } ?? .max
+        return min(64, byDescriptors, byPages)
     }
 }
 
@@ -72,6 +90,8 @@ extension WorkerSettings {
                 address.port = 0
                 return RawAddress(address)
             },
+            engine: configuration.engine,
+            pipes: configuration.pipesPerWorker(descriptorLimit: DescriptorLimit.current),
             resetDelivery: configuration.timeouts.resetDelivery
         )
     }

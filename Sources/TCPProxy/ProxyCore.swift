@@ -153,6 +153,10 @@ final class ProxyCore: Sendable {
         snapshot.totalConnections = memory.admission.total
         snapshot.bytesUpstream = sum(.bytesUpstream)
         snapshot.bytesDownstream = sum(.bytesDownstream)
+        snapshot.bytesSplicedUpstream = sum(.splicedUpstream)
+        snapshot.bytesSplicedDownstream = sum(.splicedDownstream)
+        snapshot.pipesInUse = sum(.pipesInUse)
+        snapshot.pipeRefusals = sum(.pipeRefusals)
         snapshot.refusedConnections = sum(.refused)
         for cause in ConnectFailure.allCases { snapshot.connectFailures[cause] = sum(.failure(cause)) }
         for reason in CloseReason.allCases {

@@ -168,6 +168,8 @@ static inline int64_t linux_pipe(int descriptors[2]) {
 
 static inline int64_t linux_pipe_set_size(int fd, int size) { return linux_result(fcntl(fd, 1031 /* F_SETPIPE_SZ */, size)); }
 
+static inline int64_t linux_read(int fd, void *buffer, size_t length) { return linux_result(read(fd, buffer, length)); }
+
 static inline int64_t linux_splice(int from, int to, size_t length) {
     return linux_result(splice(from, NULL, to, NULL, length, 3u /* SPLICE_F_MOVE | SPLICE_F_NONBLOCK */));
 }

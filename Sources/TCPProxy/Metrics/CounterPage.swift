@@ -43,6 +43,11 @@ struct Counter {
     static var eventsDropped: Counter { Counter(index: 5) }
     static var connectNanoseconds: Counter { Counter(index: 6) }
 
+    static var pipesInUse: Counter { Counter(index: 10) }
+    static var pipeRefusals: Counter { Counter(index: 11) }
+    static var splicedUpstream: Counter { Counter(index: 12) }
+    static var splicedDownstream: Counter { Counter(index: 13) }
+
     static func pause(_ cause: AcceptPause) -> Counter {
         Counter(index: 8 + Int(cause.rawValue))
     }

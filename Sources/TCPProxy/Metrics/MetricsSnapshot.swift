@@ -10,6 +10,14 @@ public struct MetricsSnapshot: Sendable, Equatable {
     /// From servers to clients.
     public var bytesDownstream = 0
 
+    /// Of the bytes upstream and downstream, those that were spliced: they never were in user space.
+    public var bytesSplicedUpstream = 0
+    public var bytesSplicedDownstream = 0
+    /// Pipes that connections in bulk splice through now.
+    public var pipesInUse = 0
+    /// How often a connection in bulk had to copy since there was no pipe for it, or only one too small.
+    public var pipeRefusals = 0
+
     /// Clients ended at once because no server could be reached.
     public var refusedConnections = 0
     /// Attempts to connect that failed, by cause; each cause is there, most with zero.

@@ -16,6 +16,8 @@ struct Deadlines {
         case idle
         case halfClose
         case lifetime
+        /// Look whether bytes have come, too few for the poller to report.
+        case gather
         /// Look whether the last bytes have been delivered.
         case delivery
     }
@@ -28,6 +30,7 @@ struct Deadlines {
         var attemptStartedAt: Instant
         var retryAt: Instant?
         var isHalfClosed: Bool
+        var gathers: Bool
         var nextLook: Instant
     }
 
@@ -51,6 +54,7 @@ struct Deadlines {
             }
         case .relaying:
             consider(facts.lastActivity, timeouts.idle, .idle)
+            if facts.gathers { consider(facts.nextLook, .zero, .gather) }
             if facts.isHalfClosed { consider(facts.lastActivity, timeouts.halfClose, .halfClose) }
         case .delivering:
             consider(facts.nextLook, .zero, .delivery)
@@ -69,7 +73,8 @@ extension Session {
             attemptStartedAt: dial.startedAt,
             retryAt: dial.retryAt,
             isHalfClosed: duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open,
-            nextLook: delivery.nextLook
+            gathers: duplex.gathers,
+            nextLook: stage == .delivering ? delivery.nextLook : nextLook
         )
     }
 }

@@ -10,18 +10,29 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         let upstreamBefore = session.pointee.duplex.upstream.transferred
         let downstreamBefore = session.pointee.duplex.downstream.transferred
+        let splicedUpstreamBefore = session.pointee.duplex.upstream.spliced
+        let splicedDownstreamBefore = session.pointee.duplex.downstream.spliced
         let outcome = session.pointee.duplex.turn(on: &system, with: &buffers)
         let upstream = Int(session.pointee.duplex.upstream.transferred &- upstreamBefore)
         let downstream = Int(session.pointee.duplex.downstream.transferred &- downstreamBefore)
         if upstream > 0 { shared.counters.add(upstream, to: .bytesUpstream) }
         if downstream > 0 { shared.counters.add(downstream, to: .bytesDownstream) }
+        let splicedUpstream = Int(session.pointee.duplex.upstream.spliced &- splicedUpstreamBefore)
+        let splicedDownstream = Int(session.pointee.duplex.downstream.spliced &- splicedDownstreamBefore)
+        if splicedUpstream > 0 { shared.counters.add(splicedUpstream, to: .splicedUpstream) }
+        if splicedDownstream > 0 { shared.counters.add(splicedDownstream, to: .splicedDownstream) }
         if upstream + downstream > 0 {
             session.pointee.lastActivity = now
             if shared.admission.hasListeners { reportBytes(slot, mustTell: false) }
         }
         switch outcome {
         case .waiting:
-            if !timers.isScheduled(slot) { setTimer(slot) }
+            if session.pointee.duplex.gathers {
+                session.pointee.nextLook = now + WorkerSettings.gatherLook
+                setTimer(slot)
+            } else if !timers.isScheduled(slot) {
+                setTimer(slot)
+            }
         case .moreToMove:
             ready.append(slot)
         case .over:
@@ -29,6 +40,16 @@ extension Worker where S: ~Copyable {
         case .failed(_, let delivered):
             deliver(slot, isHandedOver: delivered)
         }
+    }
+
+    /// Tells how many pipes are in use, and has unused ones closed after a while.
+    mutating func publishPipes() {
+        let pipes = shared.counters[.pipesInUse]
+        let refusals = shared.counters[.pipeRefusals]
+        guard buffers.pipes.inUse != pipes || buffers.pipes.refusals != refusals else { return }
+        shared.counters.add(buffers.pipes.inUse - pipes, to: .pipesInUse)
+        shared.counters.add(buffers.pipes.refusals - refusals, to: .pipeRefusals)
+        timers.schedule(pipeTimer, at: now + WorkerSettings.pipeRest)
     }
 
     /// Sets the connection's timer for its soonest deadline.
@@ -55,6 +76,9 @@ extension Worker where S: ~Copyable {
         case .halfClose: abort(slot, .halfCloseTimeout, by: .proxy)
         case .lifetime: abort(slot, .lifetime, by: .proxy)
         case .delivery: relay(slot)
+        case .gather:
+            session.pointee.duplex.look()
+            relay(slot)
         }
     }
 

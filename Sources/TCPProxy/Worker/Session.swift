@@ -19,6 +19,8 @@ struct Session: ~Copyable {
     var lastActivity: Instant
     var dial: Dial
     var delivery = Delivery()
+    /// When halves that gather are to look what has come.
+    var nextLook = Instant(nanoseconds: 0)
     /// Bytes that events have told of.
     var reportedUpstream: UInt64 = 0
     var reportedDownstream: UInt64 = 0

@@ -17,7 +17,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var listener: Descriptor?
     var candidates: Candidates
     var sessions: Slab<Session>
-    var buffers = RelayBuffers()
+    var buffers: RelayBuffers
     var timers: TimerWheel
     /// Connections that may have more to move, visited after the next wait so that all get their turn.
     var ready: SlotQueue
@@ -45,13 +45,17 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         self.listener = consume listener
         self.candidates = Candidates(candidates)
         let capacity = shared.admission.limit
+        buffers = RelayBuffers(engine: settings.engine, pipes: settings.pipes)
         sessions = Slab(capacity: capacity)
         ready = SlotQueue(capacity: capacity)
-        timers = TimerWheel(capacity: capacity + 1, now: now)
+        timers = TimerWheel(capacity: capacity + 2, now: now)
     }
 
     /// The timer that is nobody's connection: when to try to accept again.
     var acceptTimer: Int { sessions.capacity }
+
+    /// The timer after which unused pipes are closed.
+    var pipeTimer: Int { sessions.capacity + 1 }
 
     /// Serves until it has been told to stop and its last connection has ended.
     mutating func run() {
@@ -59,6 +63,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
             preconditionFailure("cannot watch the listening socket: \(error)")
         }
         while !isDone { turn() }
+        buffers.pipes.closeSpares(on: &system)
     }
 
     var isDone: Bool { isStopping && sessions.count == 0 }
@@ -71,6 +76,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         for index in 0..<events { handle(system.event(index)) }
         visitReady(waiting)
         expireTimers()
+        publishPipes()
         if hasWrittenEvents {
             hasWrittenEvents = false
             shared.hub.notify()
@@ -128,7 +134,11 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     private mutating func expireTimers() {
         timers.advance(to: now)
         while let timer = timers.nextExpired() {
-            if timer == acceptTimer { resumeAccepting() } else { deadlineReached(timer) }
+            switch timer {
+            case acceptTimer: resumeAccepting()
+            case pipeTimer: buffers.pipes.closeSpares(on: &system)
+            default: deadlineReached(timer)
+            }
         }
     }
 
@@ -189,6 +199,9 @@ struct WorkerSettings: Sendable {
     var deadlines: Deadlines
     var socketOptions: SocketOptions
     var sources: [RawAddress]
+    var engine: Engine
+    /// The most pipes that one worker splices through at once.
+    var pipes: Int
     /// How long a reset waits for its delivery without seeing progress.
     var resetDelivery: Duration
 
@@ -198,6 +211,10 @@ struct WorkerSettings: Sendable {
     static var acceptRetry: Duration { .milliseconds(100) }
     /// How long an attempt to connect that lacked them waits.
     static var dialRetry: Duration { .milliseconds(20) }
+    /// How long the last bytes of a burst may wait for more to come. (A tick of the timer wheel is added to it.)
+    static var gatherLook: Duration { .milliseconds(1) }
+    /// How long unused pipes are kept.
+    static var pipeRest: Duration { .seconds(2) }
     /// How soon, and then at most how rarely, a worker looks whether a reset can go out.
     static var deliveryLooks: ClosedRange<Duration> { .milliseconds(1)...(.milliseconds(64)) }
 }

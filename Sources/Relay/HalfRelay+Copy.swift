@@ -1,0 +1,101 @@
+public import Sockets
+
+// How a half copies.
+
+extension HalfRelay {
+    /// Receives into the shared buffer, and sends straight on.
+    @inlinable
+    mutating func copy<S: System & ~Copyable>(
+        from source: inout Endpoint,
+        to sink: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) {
+        if buffers.engine == .splice, startSplicing(&source, on: &system, with: &buffers) { return }
+        switch system.receive(from: source.descriptor!, into: buffers.shared) {
+        case .moved(let count):
+            let isFull = count == buffers.shared.count
+            // Less than asked for: the queue is empty, and another call would only say so.
+            if !isFull, !source.readsToTheEnd { source.canReceive = false }
+            _state.received(count)
+            pass(count, to: &sink, on: &system, with: &buffers)
+            signs = isFull ? min(signs, 254) + 1 : 0
+            if signs >= Bulk.fullReads, _state.phase == .open, _state.pending == 0 {
+                signs = 0
+                _ = startSplicing(&source, on: &system, with: &buffers)
+            }
+        case .wouldBlock:
+            source.canReceive = false
+        case .ended:
+            sourceEnded(source)
+        case .failed(let error):
+            source.failure = error
+            _state.sourceFailed()
+        }
+    }
+
+    /// Sends what was just received straight on, and keeps what the sink does not take.
+    @inlinable
+    mutating func pass<S: System & ~Copyable>(
+        _ count: Int,
+        to sink: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) {
+        let bytes = UnsafeRawBufferPointer(rebasing: buffers.shared[..<count])
+        var taken = 0
+        switch system.send(bytes, to: sink.descriptor!) {
+        case .moved(let sent):
+            taken = sent
+        case .failed(let error):
+            sink.failure = error
+            sinkFailed(on: &system, with: &buffers)
+            return
+        case .wouldBlock, .ended:
+            break
+        }
+        _transferred &+= UInt64(taken)
+        _state.sent(taken)
+        if taken < count {
+            sink.canSend = false
+            keep(UnsafeRawBufferPointer(rebasing: bytes[taken...]), with: &buffers)
+        }
+    }
+
+    @inlinable
+    mutating func sendChunk<S: System & ~Copyable>(
+        to sink: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) {
+        let count = Int(_state.pending)
+        let bytes = UnsafeRawBufferPointer(start: chunk! + Int(offset), count: count)
+        switch system.send(bytes, to: sink.descriptor!) {
+        case .moved(let sent):
+            _transferred &+= UInt64(sent)
+            _state.sent(sent)
+            offset += Int32(truncatingIfNeeded: sent)
+            if sent < count { sink.canSend = false } else { releaseChunk(with: &buffers) }
+        case .wouldBlock, .ended:
+            sink.canSend = false
+        case .failed(let error):
+            sink.failure = error
+            sinkFailed(on: &system, with: &buffers)
+        }
+    }
+
+    @inlinable
+    mutating func keep(_ bytes: UnsafeRawBufferPointer, with buffers: inout RelayBuffers) {
+        let chunk = buffers.chunks.take()
+        chunk.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        self.chunk = chunk
+        offset = 0
+    }
+
+    @inlinable
+    mutating func releaseChunk(with buffers: inout RelayBuffers) {
+        guard let chunk else { return }
+        buffers.chunks.giveBack(chunk)
+        self.chunk = nil
+    }
+}

@@ -1,0 +1,138 @@
+public import Sockets
+
+// How a half splices: splice(2) moves bytes from socket to pipe and from pipe to socket without their passing through
+// user space. It pays only for much at once, so a half in bulk lets bytes gather in its source's queue.
+
+extension HalfRelay {
+    /// - Returns: false if there is no pipe to be had: then the half goes on copying.
+    @inlinable
+    mutating func startSplicing<S: System & ~Copyable>(
+        _ source: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) -> Bool {
+        guard buffers.engine != .copy, let pipe = buffers.pipes.take(on: &system) else { return false }
+        self.pipe = consume pipe
+        signs = 0
+        if buffers.engine == .auto {
+            system.setReceiveLowWater(of: source.descriptor!, to: Bulk.lowWater)
+        }
+        return true
+    }
+
+    /// Gives the empty pipe back and copies from now on.
+    @inlinable
+    mutating func stopSplicing<S: System & ~Copyable>(
+        _ source: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) {
+        guard let pipe = pipe.take() else { return }
+        noteStall(false, with: &buffers)
+        buffers.pipes.giveBack(pipe, on: &system)
+        signs = 0
+        guard source.descriptor != nil, _state.phase == .open else { return }
+        if buffers.engine == .auto { system.setReceiveLowWater(of: source.descriptor!, to: 1) }
+        // Bytes below the mark may be waiting that nobody has reported.
+        source.canReceive = true
+    }
+
+    /// Takes what has gathered into the pipe.
+    @inlinable
+    mutating func splice<S: System & ~Copyable>(
+        from source: inout Endpoint,
+        to sink: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) {
+        if signs >= Bulk.patience, buffers.engine == .auto {
+            return stopSplicing(&source, on: &system, with: &buffers)
+        }
+        var window = Bulk.window
+        if buffers.pipes.isStallQuotaUsed {
+            // One that stalls now could not keep its pipe; so it takes in no more than its sink has room for.
+            window = max(buffers.chunks.chunkSize, min(window, system.sendRoom(of: sink.descriptor!)))
+        }
+        switch system.splice(from: source.descriptor!, to: pipe!.input, atMost: window) {
+        case .moved(let count):
+            _state.received(count)
+            note(count)
+            // Short of the window the queue is empty, or the pipe is full by the number of packets: a look later finds
+            // out. With much in hand there is more already.
+            if count < Bulk.large, !source.readsToTheEnd, buffers.engine == .auto { source.canReceive = false }
+        case .wouldBlock:
+            // The pipe is empty, so it is the source that has nothing.
+            source.canReceive = false
+            signs = min(signs + Bulk.nothing, Bulk.patience)
+        case .ended:
+            sourceEnded(source)
+        case .failed(let error):
+            if error == .invalidArgument { return stopSplicing(&source, on: &system, with: &buffers) }
+            source.failure = error
+            _state.sourceFailed()
+        }
+    }
+
+    /// Passes on what is in the pipe.
+    @inlinable
+    mutating func sendPipe<S: System & ~Copyable>(
+        from source: inout Endpoint,
+        to sink: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) {
+        let count = Int(_state.pending)
+        switch system.splice(from: pipe!.output, to: sink.descriptor!, atMost: count) {
+        case .moved(let sent):
+            _transferred &+= UInt64(sent)
+            _spliced &+= UInt64(sent)
+            _state.sent(sent)
+            if sent == count { noteStall(false, with: &buffers) }
+        case .wouldBlock, .ended:
+            sink.canSend = false
+            stalled(&source, on: &system, with: &buffers)
+        case .failed(let error):
+            sink.failure = error
+            sinkFailed(on: &system, with: &buffers)
+        }
+    }
+
+    /// Judges by a transfer's size whether this is bulk still.
+    @inlinable
+    mutating func note(_ count: Int) {
+        if count >= Bulk.small { signs = 0 } else { signs = min(signs + 1, Bulk.patience) }
+    }
+
+    /// The sink takes no more. What little is in the pipe goes into a chunk, so that the pipe is free for others; much
+    /// keeps it, and the pool counts it, for slow readers may hold a share of the pipes only.
+    @inlinable
+    mutating func stalled<S: System & ~Copyable>(
+        _ source: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) {
+        let count = Int(_state.pending)
+        guard count <= buffers.chunks.chunkSize, buffers.engine == .auto else {
+            return noteStall(true, with: &buffers)
+        }
+        let chunk = buffers.chunks.take()
+        var moved = 0
+        while moved < count {
+            let rest = UnsafeMutableRawBufferPointer(start: chunk + moved, count: count - moved)
+            guard case .moved(let read) = system.read(from: pipe!.output, into: rest) else {
+                preconditionFailure("a pipe with \(count - moved) bytes in it would not give them")
+            }
+            moved += read
+        }
+        self.chunk = chunk
+        offset = 0
+        stopSplicing(&source, on: &system, with: &buffers)
+    }
+
+    @inlinable
+    mutating func noteStall(_ isStalled: Bool, with buffers: inout RelayBuffers) {
+        guard isStalled != self.isStalled else { return }
+        self.isStalled = isStalled
+        buffers.pipes.stalled += isStalled ? 1 : -1
+    }
+}
