@@ -289,6 +289,16 @@ extension LinuxSystem {
         return Descriptor(adopting: Int32(result))
     }
 
+    /// Finds out whether outgoing connections can have a local address, by binding a socket to it and closing that.
+    public static func tryBinding(to address: InternetAddress) throws(SystemError) {
+        var raw = RawAddress(address)
+        raw.clearPort()
+        let descriptor = try socket(family: raw.family)
+        let result = linux_bind(descriptor.number, &raw.address)
+        linux_close(descriptor.release())
+        try check(result)
+    }
+
     private static func socket(family: Int32) throws(SystemError) -> Descriptor {
         let result = linux_socket(family)
         if result < 0 { throw SystemError(result: result) }

@@ -161,6 +161,12 @@ public struct RawAddress: Sendable {
     @inlinable
     public var isUnix: Bool { family == 1 }
 
+    /// Has the system choose a port.
+    public mutating func clearPort() {
+        // The port is at the same place in both families' forms.
+        if !isUnix { address.v4.sin_port = 0 }
+    }
+
     /// Who this is, without a path.
     @inlinable
     public var peer: PeerAddress {

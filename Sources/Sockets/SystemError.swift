@@ -54,5 +54,6 @@ extension SystemError {
     public static let notPermitted = SystemError(code: EPERM)
     public static let addressNotAvailable = SystemError(code: EADDRNOTAVAIL)
     public static let invalidArgument = SystemError(code: EINVAL)
+    public static let noSuchFile = SystemError(code: ENOENT)
     public static let tooManyOpenFiles = SystemError(code: EMFILE)
 }

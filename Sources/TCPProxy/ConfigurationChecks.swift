@@ -40,6 +40,17 @@ extension Configuration {
         }
     }
 
+    /// - Throws: ``ProxyError/badSource(_:_:)`` for the first source address that connections cannot come from.
+    func checkSources() throws(ProxyError) {
+        for address in sourceAddresses {
+            do throws(SystemError) {
+                try LinuxSystem.tryBinding(to: address)
+            } catch {
+                throw .badSource(address, error)
+            }
+        }
+    }
+
     /// How many connections may be open at once, with the descriptor limit raised as far as it goes.
     ///
     /// - Throws: ``ProxyError/descriptorLimit(limit:wanted:connections:)`` if the wanted number does not fit.

@@ -13,6 +13,8 @@ public final class Proxy: Sendable {
     private enum Phase {
         case bound
         case running
+        /// A shutdown came before it ran.
+        case calledOff
         case ended
     }
 
@@ -62,6 +64,7 @@ public final class Proxy: Sendable {
         configuration: Configuration = Configuration()
     ) async throws(ProxyError) -> Proxy {
         try configuration.check()
+        try configuration.checkSources()
         if let port = upstream.port, port == 0 {
             throw .badSetting(name: "the upstream's port", value: "0", allowed: "a port from 1 to 65535")
         }
@@ -91,12 +94,15 @@ public final class Proxy: Sendable {
     ///
     /// - Throws: ``ProxyError/alreadyRun`` when called a second time.
     public func run() async throws {
-        let isFirst = phase.withLock { phase in
-            guard case .bound = phase else { return false }
-            phase = .running
-            return true
+        let before = phase.withLock { phase in
+            defer { if case .bound = phase { phase = .running } }
+            return phase
         }
-        guard isFirst else { throw ProxyError.alreadyRun }
+        switch before {
+        case .bound: break
+        case .calledOff: return
+        case .running, .ended: throw ProxyError.alreadyRun
+        }
         core.start()
         ready.store(true, ordering: .releasing)
         await withTaskCancellationHandler {
@@ -157,10 +163,10 @@ public final class Proxy: Sendable {
         let mustDrain = phase.withLock { phase in
             switch phase {
             case .bound:
-                phase = .ended
+                phase = .calledOff
                 return false
             case .running: return true
-            case .ended: return false
+            case .calledOff, .ended: return false
             }
         }
         if mustDrain {

@@ -13,6 +13,8 @@ public enum ProxyError: Error, Hashable, Sendable {
     /// The socket's file cannot be replaced: it is no socket.
     case notASocket(path: String)
     case cannotListen(ServiceAddress, SystemError)
+    /// Outgoing connections cannot come from that address.
+    case badSource(InternetAddress, SystemError)
     /// The descriptor limit is too low for the wanted number of connections.
     case descriptorLimit(limit: Int, wanted: Int, connections: Int)
     /// A setting outside its range.
@@ -38,8 +40,16 @@ extension ProxyError: CustomStringConvertible {
             "cannot listen on \(address): this machine does not have that address"
         case .notASocket(let path):
             "cannot listen on unix:\(path): a file that is no socket is in the way; remove it, or choose another path"
+        case .cannotListen(.socket(.unix(let path)), .noSuchFile):
+            "cannot listen on unix:\(path): its directory does not exist; create it, or choose another path"
         case .cannotListen(let address, let error):
             "cannot listen on \(address): \(error)"
+        case .badSource(let address, .addressNotAvailable):
+            "cannot connect from \(address.host): this machine does not have that address"
+        case .badSource(let address, let error):
+            "cannot connect from \(address.host): \(error)"
+        case .descriptorLimit(let limit, let wanted, 1):
+            "one connection needs \(wanted) descriptors, and the limit is \(limit): raise it (ulimit -n)"
         case .descriptorLimit(let limit, let wanted, let connections):
             "\(connections) connections need \(wanted) descriptors, and the limit is \(limit): "
                 + "raise it (ulimit -n), or lower the maximum of connections"
