@@ -1,7 +1,6 @@
 import Glibc
-import NIOCore
-import NIOPosix
 import Sockets
+import TCPProxy
 
 /// A socket that listens. Connections wait in its queue until somebody accepts them.
 ///
@@ -9,7 +8,7 @@ import Sockets
 struct Listener: ~Copyable {
     let descriptor: Descriptor
     /// Port 0 resolved.
-    let address: Sockets.SocketAddress
+    let address: SocketAddress
     /// The file of a Unix socket.
     let file: UnixSocketFile?
 
@@ -30,7 +29,7 @@ struct Listener: ~Copyable {
         }
     }
 
-    private init(at target: Sockets.SocketAddress, backlog: Int) throws(SystemError) {
+    private init(at target: SocketAddress, backlog: Int) throws(SystemError) {
         // Only its socket calls are wanted: nothing ever waits on this system.
         var system = try LinuxSystem(batch: 1, wakerToken: Token(bits: 0))
         let descriptor = try system.listen(at: target, options: ListenOptions(backlog: backlog))
@@ -49,19 +48,12 @@ struct Listener: ~Copyable {
         Glibc.close(descriptor.release())
     }
 
-    /// The first address of a host name, asked for where that may block.
-    private static func resolve(_ address: ServiceAddress) async throws(AdminError) -> Sockets.SocketAddress {
-        switch address {
-        case .socket(let address):
-            return address
-        case .name(let host, let port):
-            let resolved = try? await NIOThreadPool.singleton.runIfActive {
-                try NIOCore.SocketAddress.makeAddressResolvingHost(host, port: Int(port))
-            }
-            guard let figures = resolved?.ipAddress, let address = InternetAddress(host: figures, port: port) else {
-                throw .unknownHost(host)
-            }
-            return .internet(address)
+    /// The first of the addresses that an address stands for: the others of a name are the same machine's.
+    private static func resolve(_ address: ServiceAddress) async throws(AdminError) -> SocketAddress {
+        do throws(ProxyError) {
+            return try await Resolver.addresses(of: address)[0]
+        } catch {
+            throw .unresolvable(error)
         }
     }
 }
