@@ -37,7 +37,7 @@ public final class AdminServer: Service {
         configuration: Configuration
     ) async throws(AdminError) -> AdminServer {
         try configuration.limits.check()
-        let listener = try await Listener.open(at: address, backlog: configuration.limits.connections)
+        let listener = try await Listener.open(at: address)
         return AdminServer(listener, source: source, logger: logger, configuration: configuration)
     }
 
@@ -130,7 +130,6 @@ public final class AdminServer: Service {
         incoming: AsyncStream<PendingRequest>.Continuation
     ) -> ServerBootstrap {
         ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: CInt(limits.connections))
             // One at a time, so that the limit of connections is looked at before each.
             .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelInitializer { [limits] channel in

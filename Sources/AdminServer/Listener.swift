@@ -12,8 +12,10 @@ struct Listener: ~Copyable {
     /// The file of a Unix socket.
     let file: UnixSocketFile?
 
-    /// - Parameter backlog: the length of the queue.
-    static func open(at address: ServiceAddress, backlog: Int) async throws(AdminError) -> Listener {
+    /// The length of the queue: SwiftNIO's, which sets it anew when it takes a listening socket over.
+    private static let backlog = 128
+
+    static func open(at address: ServiceAddress) async throws(AdminError) -> Listener {
         let target = try await resolve(address)
         if case .unix(let path) = target {
             do throws(UnixSocketFileError) {
@@ -23,16 +25,16 @@ struct Listener: ~Copyable {
             }
         }
         do throws(SystemError) {
-            return try Listener(at: target, backlog: backlog)
+            return try Listener(at: target)
         } catch {
             throw AdminError(error, at: address)
         }
     }
 
-    private init(at target: SocketAddress, backlog: Int) throws(SystemError) {
+    private init(at target: SocketAddress) throws(SystemError) {
         // Only its socket calls are wanted: nothing ever waits on this system.
         var system = try LinuxSystem(batch: 1, wakerToken: Token(bits: 0))
-        let descriptor = try system.listen(at: target, options: ListenOptions(backlog: backlog))
+        let descriptor = try system.listen(at: target, options: ListenOptions(backlog: Self.backlog))
         do throws(SystemError) {
             address = try system.localAddress(of: descriptor)
         } catch {
