@@ -97,7 +97,8 @@ public enum Accepted: ~Copyable {
     case failed(SystemError)
 }
 
-/// The two ends of a pipe.
+/// The two ends of a pipe. Frozen, so that whoever closes it can take it apart.
+@frozen
 public struct Pipe: ~Copyable {
     public var input: Descriptor
     public var output: Descriptor
