@@ -12,8 +12,9 @@ extension AdminServer {
 
     /// What one client, or all of them together, may take of the endpoint.
     public struct Limits: Sendable, Equatable {
-        /// Connections at once, 1 to 10,000; those beyond wait in the listening queue, which is as long again.
-        public var connections = 64
+        /// Connections at once, 1 to 10,000; those beyond wait in the listening queue. With what else the endpoint needs,
+        /// the default is within the descriptors that a proxy keeps free of connections.
+        public var connections = 24
         /// From the first byte of a request, or from accepting the connection, until the last byte of the response is
         /// taken, however steadily it drips. Over it the connection is closed.
         public var request: Duration = .seconds(10)

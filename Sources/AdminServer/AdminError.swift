@@ -1,9 +1,10 @@
 public import Sockets
+public import TCPProxy
 
 /// Why the endpoint could not be set up, or did not last.
 public enum AdminError: Error, Hashable, Sendable {
-    /// A host name that has no address.
-    case unknownHost(String)
+    /// A host name that has no address: ``ProxyError/unknownHost(_:detail:)``.
+    case unresolvable(ProxyError)
     /// Somebody else listens there.
     case addressInUse(ServiceAddress)
     case permissionDenied(ServiceAddress)
@@ -24,8 +25,8 @@ extension AdminError: CustomStringConvertible {
     /// One sentence that says what was wrong and how to mend it.
     public var description: String {
         switch self {
-        case .unknownHost(let host):
-            "unknown host '\(host)' for the metrics: check the name, or write an IP address"
+        case .unresolvable(let error):
+            "cannot serve the metrics: \(error)"
         case .addressInUse(let address):
             "\(address), for the metrics, is in use: stop what listens there, or choose another "
                 + (address.isUnix ? "path" : "port")

@@ -37,7 +37,7 @@ public final class AdminServer: Service {
         configuration: Configuration
     ) async throws(AdminError) -> AdminServer {
         try configuration.limits.check()
-        let listener = try await Listener.open(at: address, backlog: configuration.limits.connections)
+        let listener = try await Listener.open(at: address)
         return AdminServer(listener, source: source, logger: logger, configuration: configuration)
     }
 
@@ -81,7 +81,7 @@ public final class AdminServer: Service {
     private func serve(_ descriptor: CInt, on group: MultiThreadedEventLoopGroup) async throws {
         let (requests, incoming) = AsyncStream.makeStream(
             of: PendingRequest.self,
-            bufferingPolicy: .bufferingOldest(limits.connections)
+            bufferingPolicy: .bufferingOldest(Self.waitingRequests)
         )
         let quiescing = ServerQuiescingHelper(group: group)
         let listening = try await bootstrap(on: group, quiescing: quiescing, incoming: incoming)
@@ -121,6 +121,9 @@ public final class AdminServer: Service {
         }
     }
 
+    /// Requests that may wait for their turn: more than there are connections, since those of clients that have gone
+    /// away meanwhile wait too, if only to be dropped.
+    private static let waitingRequests = 1024
     /// Bytes that are read from a connection at a time.
     private static let readSize = 8 << 10
 
@@ -130,7 +133,6 @@ public final class AdminServer: Service {
         incoming: AsyncStream<PendingRequest>.Continuation
     ) -> ServerBootstrap {
         ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: CInt(limits.connections))
             // One at a time, so that the limit of connections is looked at before each.
             .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelInitializer { [limits] channel in

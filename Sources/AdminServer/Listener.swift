@@ -1,7 +1,6 @@
 import Glibc
-import NIOCore
-import NIOPosix
 import Sockets
+import TCPProxy
 
 /// A socket that listens. Connections wait in its queue until somebody accepts them.
 ///
@@ -9,12 +8,14 @@ import Sockets
 struct Listener: ~Copyable {
     let descriptor: Descriptor
     /// Port 0 resolved.
-    let address: Sockets.SocketAddress
+    let address: SocketAddress
     /// The file of a Unix socket.
     let file: UnixSocketFile?
 
-    /// - Parameter backlog: the length of the queue.
-    static func open(at address: ServiceAddress, backlog: Int) async throws(AdminError) -> Listener {
+    /// The length of the queue: SwiftNIO's, which sets it anew when it takes a listening socket over.
+    private static let backlog = 128
+
+    static func open(at address: ServiceAddress) async throws(AdminError) -> Listener {
         let target = try await resolve(address)
         if case .unix(let path) = target {
             do throws(UnixSocketFileError) {
@@ -24,16 +25,16 @@ struct Listener: ~Copyable {
             }
         }
         do throws(SystemError) {
-            return try Listener(at: target, backlog: backlog)
+            return try Listener(at: target)
         } catch {
             throw AdminError(error, at: address)
         }
     }
 
-    private init(at target: Sockets.SocketAddress, backlog: Int) throws(SystemError) {
+    private init(at target: SocketAddress) throws(SystemError) {
         // Only its socket calls are wanted: nothing ever waits on this system.
         var system = try LinuxSystem(batch: 1, wakerToken: Token(bits: 0))
-        let descriptor = try system.listen(at: target, options: ListenOptions(backlog: backlog))
+        let descriptor = try system.listen(at: target, options: ListenOptions(backlog: Self.backlog))
         do throws(SystemError) {
             address = try system.localAddress(of: descriptor)
         } catch {
@@ -49,19 +50,12 @@ struct Listener: ~Copyable {
         Glibc.close(descriptor.release())
     }
 
-    /// The first address of a host name, asked for where that may block.
-    private static func resolve(_ address: ServiceAddress) async throws(AdminError) -> Sockets.SocketAddress {
-        switch address {
-        case .socket(let address):
-            return address
-        case .name(let host, let port):
-            let resolved = try? await NIOThreadPool.singleton.runIfActive {
-                try NIOCore.SocketAddress.makeAddressResolvingHost(host, port: Int(port))
-            }
-            guard let figures = resolved?.ipAddress, let address = InternetAddress(host: figures, port: port) else {
-                throw .unknownHost(host)
-            }
-            return .internet(address)
+    /// The first of the addresses that an address stands for: the others of a name are the same machine's.
+    private static func resolve(_ address: ServiceAddress) async throws(AdminError) -> SocketAddress {
+        do throws(ProxyError) {
+            return try await Resolver.addresses(of: address)[0]
+        } catch {
+            throw .unresolvable(error)
         }
     }
 }

@@ -153,7 +153,7 @@ extension EchoServer {
             do throws(SystemError) {
                 for _ in 1..<configuration.threads {
                     let another = try LinuxSystem(wakerToken: EchoWorker<LinuxSystem>.wakerToken)
-                    try workers.append(makeWorker(another, listener.duplicate(), configuration))
+                    try workers.append(makeWorker(another, LinuxSystem.duplicate(listener.number), configuration))
                 }
             } catch {
                 system.close(listener)

@@ -10,7 +10,7 @@ package struct EchoWorker<Network: System & ~Copyable>: ~Copyable {
     var connections: Slab<EchoConnection>
     var timers: TimerWheel
     /// Connections that could go on but have had their turn; they are visited after the next wait.
-    var ready: [Token] = []
+    var ready: SlotQueue
     /// Lent to one receive or send at a time. For a source it holds the pattern, twice over so far that any offset has
     /// a full piece behind it.
     let buffer: UnsafeMutableRawBufferPointer
@@ -54,6 +54,7 @@ package struct EchoWorker<Network: System & ~Copyable>: ~Copyable {
         self.listener = consume listener
         behaviour = Behaviour(configuration)
         connections = Slab(capacity: capacity)
+        ready = SlotQueue(capacity: capacity)
         timers = TimerWheel(capacity: capacity + Self.ownTimers, now: now)
         buffer = .allocate(byteCount: Behaviour.bufferSize(for: configuration.mode), alignment: 4096)
         if configuration.mode == .source { BytePattern.fill(buffer) }
@@ -159,17 +160,16 @@ extension EchoWorker where Network: ~Copyable {
         }
     }
 
+    /// Visits those that were on the list when the round began.
     private mutating func visitReady(_ listed: Int) {
-        guard listed > 0, !isStalled else { return }
-        var index = 0
-        while index < listed {
-            let token = ready[index]
-            index += 1
-            guard let connection = connections.find(token.slot, generation: token.generation) else { continue }
+        guard !isStalled else { return }
+        var left = min(listed, ready.count)
+        while left > 0, let slot = ready.popFirst() {
+            left -= 1
+            let connection = connections.pointer(to: slot)
             connection.pointee.isListed = false
-            serve(connection, token.slot)
+            serve(connection, slot)
         }
-        ready.removeFirst(listed)
     }
 
     private mutating func changeStall() {
@@ -214,12 +214,13 @@ extension EchoWorker where Network: ~Copyable {
     mutating func list(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) {
         guard !connection.pointee.isListed else { return }
         connection.pointee.isListed = true
-        ready.append(token(of: slot))
+        ready.append(slot)
     }
 
     /// Ends a connection. Its slot may be somebody else's from then on.
     mutating func close(_ slot: Int, _ ending: Ending) {
         timers.cancel(slot)
+        ready.remove(slot)
         let connection = connections.remove(slot)
         // Before the descriptor goes, so that whoever sees the end finds it counted.
         counters.active.add(-1)

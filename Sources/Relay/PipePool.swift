@@ -38,7 +38,10 @@ public struct PipePool: ~Copyable {
     }
 
     deinit {
-        precondition(_inUse == 0 && spareCount == 0, "\(_inUse) pipes in use and \(spareCount) unused were never closed")
+        precondition(
+            _inUse == 0 && spareCount == 0,
+            "\(_inUse) pipes in use and \(spareCount) unused were never closed"
+        )
         spares.deallocate()
     }
 

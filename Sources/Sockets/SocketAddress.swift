@@ -45,6 +45,8 @@ public struct InternetAddress: Hashable, Sendable {
 
     /// Reads an address in figures; nil if it is none (a host name, or nonsense).
     public init?(host: String, port: UInt16) {
+        // C would read the text up to its first zero, and so another one than was written.
+        guard !host.utf8.contains(0) else { return nil }
         var v4 = in_addr()
         if inet_pton(AF_INET, host, &v4) == 1 {
             self.init(v4: UInt32(bigEndian: v4.s_addr), port: port)
@@ -55,7 +57,8 @@ public struct InternetAddress: Hashable, Sendable {
         guard let digits = parts.first, inet_pton(AF_INET6, String(digits), &v6) == 1 else { return nil }
         var scope: UInt32 = 0
         if parts.count == 2 {
-            scope = UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
+            let isNumber = parts[1].allSatisfy { $0.isASCII && $0.isNumber }
+            scope = (isNumber ? UInt32(parts[1]) : nil) ?? if_nametoindex(String(parts[1]))
             guard scope != 0 else { return nil }
         }
         let (high, low) = withUnsafeBytes(of: v6) { bytes in
@@ -65,6 +68,8 @@ public struct InternetAddress: Hashable, Sendable {
             )
         }
         self.init(high: high, low: low, port: port, scope: scope)
+        // IPv4, in whichever form it is written, has no scope.
+        if isIPv4, scope != 0 { return nil }
     }
 }
 

@@ -88,6 +88,22 @@ public protocol System: ~Copyable {
     ) -> Transfer
 }
 
+extension System where Self: ~Copyable {
+    /// A hint that a system may ignore: it then wakes us more often.
+    public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {}
+
+    /// A guess that a system may leave out: a send then tells.
+    public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int { .max }
+
+    /// For systems whose ``pipe(capacity:)`` always fails.
+    public mutating func read(
+        from descriptor: borrowing Descriptor,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) -> Transfer {
+        .failed(.invalidArgument)
+    }
+}
+
 /// How a receive, a send or a splice went.
 public enum Transfer {
     /// So many bytes moved, one at least.
@@ -107,7 +123,7 @@ public enum Accepted: ~Copyable {
     case failed(SystemError)
 }
 
-/// The two ends of a pipe.
+/// The two ends of a pipe. Frozen, so that whoever closes it can take it apart.
 @frozen
 public struct Pipe: ~Copyable {
     /// Where bytes go in.

@@ -14,6 +14,7 @@ struct PendingRequest: Sendable {
 
     /// Answers it. Ends when the response is handed to the system, or the connection is gone.
     func answer(by responder: some HTTPResponder<BasicRequestContext>, logger: Logger) async {
+        guard channel.isActive else { return }
         var response = await response(by: responder, logger: logger)
         response.headers[.date] = Timestamp.now.httpDate
         logger.debug("\(request.method) \(request.uri.path): \(response.status)")

@@ -103,7 +103,7 @@ final class RequestHandler: ChannelDuplexHandler {
             hasBody: head.announcesBody,
             channel: context.channel
         )
-        if !submit(request) { context.close(promise: nil) }
+        if !submit(request) { refuse(.serviceUnavailable, context: context) }
     }
 
     // MARK: Responses

@@ -1,0 +1,144 @@
+import Sockets
+import Support
+import Testing
+
+/// A `Transfer` to compare with.
+enum Outcome: Equatable {
+    case moved(Int)
+    case wouldBlock
+    case ended
+    case failed(SystemError)
+
+    init(_ transfer: Transfer) {
+        self =
+            switch transfer {
+            case .moved(let count): .moved(count)
+            case .wouldBlock: .wouldBlock
+            case .ended: .ended
+            case .failed(let error): .failed(error)
+            }
+    }
+
+    var hasMoved: Bool { if case .moved = self { true } else { false } }
+}
+
+/// A real system with a listener and a connection to it, both ends of which are in the test's hands.
+///
+/// A class, since it closes what is open even where a test throws: a descriptor that is lost traps.
+final class Ends {
+    enum End: CaseIterable {
+        case listener
+        case client
+        case server
+    }
+
+    var system: LinuxSystem
+    private(set) var address: SocketAddress
+    private var open: [End: Int32] = [:]
+
+    init(
+        at address: SocketAddress = .internet(InternetAddress(v4: 0x7f00_0001, port: 0)),
+        listenOptions: ListenOptions = .init(),
+        connectOptions: SocketOptions = .init(),
+        from source: SocketAddress? = nil
+    ) throws {
+        system = try LinuxSystem(wakerToken: Token(bits: 0))
+        self.address = address
+        let listener = try system.listen(at: address, options: listenOptions)
+        self.address = (try? system.localAddress(of: listener)) ?? address
+        open[.listener] = listener.release()
+        open[.client] = try system.connect(
+            to: RawAddress(self.address),
+            from: source.map { RawAddress($0) },
+            options: connectOptions
+        ).release()
+        peer = try accept()
+    }
+
+    /// Who the listener said the client was.
+    private(set) var peer: PeerAddress?
+
+    deinit {
+        for number in open.values { system.close(Descriptor(adopting: number)) }
+    }
+
+    /// The number of an end's descriptor, for an option or a question.
+    func number(_ end: End) throws -> Int32 {
+        try #require(open[end])
+    }
+
+    /// Lends an end's descriptor.
+    func with<Value>(
+        _ end: End,
+        _ body: (inout LinuxSystem, borrowing Descriptor) throws -> Value
+    ) throws -> Value {
+        let descriptor = Descriptor(adopting: try number(end))
+        do {
+            let value = try body(&system, descriptor)
+            _ = descriptor.release()
+            return value
+        } catch {
+            _ = descriptor.release()
+            throw error
+        }
+    }
+
+    /// Gives an end away: the test closes it.
+    func take(_ end: End) throws -> Descriptor {
+        let number = try number(end)
+        open[end] = nil
+        return Descriptor(adopting: number)
+    }
+
+    func send(_ text: String, from end: End) throws -> Outcome {
+        try with(end) { system, descriptor in
+            Array(text.utf8).withUnsafeBytes { Outcome(system.send($0, to: descriptor)) }
+        }
+    }
+
+    /// Receives without waiting.
+    func receiveNow(_ end: End, upTo count: Int = 65_536) throws -> (outcome: Outcome, bytes: [UInt8]) {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let outcome = try with(end) { system, descriptor in
+            bytes.withUnsafeMutableBytes { Outcome(system.receive(from: descriptor, into: $0)) }
+        }
+        if case .moved(let count) = outcome { return (outcome, Array(bytes.prefix(count))) }
+        return (outcome, [])
+    }
+
+    /// Receives, waiting for something to come.
+    func receive(_ end: End, upTo count: Int = 65_536) throws -> (outcome: Outcome, bytes: [UInt8]) {
+        try soon("something to receive") {
+            let received = try receiveNow(end, upTo: count)
+            return received.outcome == .wouldBlock ? nil : received
+        }
+    }
+
+    private func accept() throws -> PeerAddress {
+        try soon("connection") {
+            let (accepted, peer) = try with(.listener) { system, listener -> (Int32, PeerAddress?) in
+                switch system.accept(from: listener) {
+                case .connection(let descriptor, let peer): (descriptor.release(), peer)
+                case .wouldBlock: (-1, nil)
+                case .failed(let error): throw error
+                }
+            }
+            if peer != nil { open[.server] = accepted }
+            return peer
+        }
+    }
+}
+
+/// Asks again and again, with a deadline, for what the kernel will have done in a moment. Does not give up the thread,
+/// since on loopback that moment is a few microseconds.
+func soon<Value>(
+    _ what: String,
+    at location: SourceLocation = #_sourceLocation,
+    _ value: () throws -> Value?
+) throws -> Value {
+    let deadline = ContinuousClock.now + patience
+    while ContinuousClock.now < deadline {
+        if let value = try value() { return value }
+    }
+    throw TimedOut(waitingFor: what, after: patience, at: location)
+}

@@ -1,0 +1,194 @@
+import Sockets
+import Testing
+
+extension InternetAddress {
+    /// An IPv4 address by its four numbers.
+    fileprivate static func v4(_ a: UInt32, _ b: UInt32, _ c: UInt32, _ d: UInt32, port: UInt16) -> InternetAddress {
+        InternetAddress(v4: a << 24 | b << 16 | c << 8 | d, port: port)
+    }
+}
+
+@Suite("Service address")
+struct ServiceAddressTests {
+    @Test(
+        "Figures",
+        arguments: [
+            ("127.0.0.1:8080", .v4(127, 0, 0, 1, port: 8080)),
+            ("0.0.0.0:0", .v4(0, 0, 0, 0, port: 0)),
+            ("255.255.255.255:65535", .v4(255, 255, 255, 255, port: 65535)),
+            ("10.1.2.3:00080", .v4(10, 1, 2, 3, port: 80)),
+            ("[::1]:8080", InternetAddress(high: 0, low: 1, port: 8080)),
+            ("[::]:1", InternetAddress(high: 0, low: 0, port: 1)),
+            (
+                "[2001:DB8:0:1:0203:405:60:7]:443",
+                InternetAddress(high: 0x2001_0db8_0000_0001, low: 0x0203_0405_0060_0007, port: 443)
+            ),
+            ("[fe80::1%3]:22", InternetAddress(high: 0xfe80_0000_0000_0000, low: 1, port: 22, scope: 3)),
+            ("[fe80::1%lo]:22", InternetAddress(high: 0xfe80_0000_0000_0000, low: 1, port: 22, scope: 1)),
+            ("[::ffff:10.1.2.3]:80", .v4(10, 1, 2, 3, port: 80)),
+            ("[::10.1.2.3]:80", InternetAddress(high: 0, low: 0x0a01_0203, port: 80)),
+            (":8080", InternetAddress(high: 0, low: 0, port: 8080)),
+            ("*:8080", InternetAddress(high: 0, low: 0, port: 8080)),
+        ] as [(String, InternetAddress)]
+    )
+    func figures(text: String, expected: InternetAddress) throws {
+        #expect(try ServiceAddress(parsing: text) == .socket(.internet(expected)))
+    }
+
+    @Test(
+        "Names",
+        arguments: [
+            ("localhost:8080", "localhost", 8080),
+            ("example.com:80", "example.com", 80),
+            ("example.com.:80", "example.com.", 80),
+            ("a:1", "a", 1),
+            ("my_service-2.ns:65535", "my_service-2.ns", 65535),
+            ("3com.example:9", "3com.example", 9),
+            ("1.2.3.4a:9", "1.2.3.4a", 9),
+            ("\(String(repeating: "a", count: 63)).b:1", "\(String(repeating: "a", count: 63)).b", 1),
+        ] as [(String, String, UInt16)]
+    )
+    func names(text: String, host: String, port: UInt16) throws {
+        #expect(try ServiceAddress(parsing: text) == .name(host: host, port: port))
+    }
+
+    @Test(
+        "Paths",
+        arguments: [
+            "/run/app.sock", "relative.sock", "/with:colons:80", "/with space", "/ünïcode", "@abstract",
+            "/" + String(repeating: "p", count: 106),
+        ]
+    )
+    func paths(path: String) throws {
+        #expect(try ServiceAddress(parsing: "unix:\(path)") == .socket(.unix(path: path)))
+    }
+
+    @Test(
+        "What is wrong is named",
+        arguments: [
+            ("", .empty),
+            ("localhost", .noPort),
+            ("127.0.0.1", .noPort),
+            ("[::1]", .noPort),
+            ("[::1]8080", .noPort),
+            ("localhost:", .badPort("")),
+            (":", .badPort("")),
+            ("[::1]:", .badPort("")),
+            ("localhost:65536", .badPort("65536")),
+            ("localhost:-1", .badPort("-1")),
+            ("localhost:+1", .badPort("+1")),
+            ("localhost: 80", .badPort(" 80")),
+            ("localhost:80 ", .badPort("80 ")),
+            ("localhost:0x50", .badPort("0x50")),
+            ("localhost:http", .badPort("http")),
+            ("localhost:８０", .badPort("８０")),
+            ("localhost:99999999999999999999", .badPort("99999999999999999999")),
+            ("::1:8080", .bareIPv6),
+            ("::1", .bareIPv6),
+            ("host:80:90", .bareIPv6),
+            ("[::1", .unclosedBracket),
+            ("[", .unclosedBracket),
+            ("[]:80", .badIPv6("")),
+            ("[127.0.0.1]:80", .badIPv6("127.0.0.1")),
+            ("[localhost]:80", .badIPv6("localhost")),
+            ("[::1::2]:80", .badIPv6("::1::2")),
+            ("[fe80::1%]:80", .badIPv6("fe80::1%")),
+            ("[fe80::1%no-such-interface]:80", .badIPv6("fe80::1%no-such-interface")),
+            ("[fe80::1%+1]:80", .badIPv6("fe80::1%+1")),
+            ("[::ffff:10.1.2.3%1]:80", .badIPv6("::ffff:10.1.2.3%1")),
+            ("[::1\0]:80", .badIPv6("::1\0")),
+            ("127.0.0.1\0:80", .badHost("127.0.0.1\0")),
+            ("256.0.0.1:80", .badHost("256.0.0.1")),
+            ("1.2.3:80", .badHost("1.2.3")),
+            ("127.1:80", .badHost("127.1")),
+            ("1:80", .badHost("1")),
+            (".:80", .badHost(".")),
+            ("..:80", .badHost("..")),
+            ("a..b:80", .badHost("a..b")),
+            (".a:80", .badHost(".a")),
+            ("-a:80", .badHost("-a")),
+            ("a-:80", .badHost("a-")),
+            ("a b:80", .badHost("a b")),
+            (" a:80", .badHost(" a")),
+            ("ä:80", .badHost("ä")),
+            ("http://host:80", .bareIPv6),
+            ("user@host:80", .badHost("user@host")),
+            ("host/path:80", .badHost("host/path")),
+            ("\(String(repeating: "a", count: 64)):80", .badHost(String(repeating: "a", count: 64))),
+            ("unix:", .badPath),
+            ("unix:/a\0b", .badPath),
+            ("unix:/" + String(repeating: "p", count: 107), .longPath(108)),
+            ("unix:" + String(repeating: "ü", count: 54), .longPath(108)),
+        ] as [(String, AddressError.Problem)]
+    )
+    func problems(text: String, problem: AddressError.Problem) {
+        let error = #expect(throws: AddressError.self) { try ServiceAddress(parsing: text) }
+        #expect(error?.problem == problem)
+        #expect(error?.text == text)
+    }
+
+    @Test("A host name has 253 bytes at most")
+    func longName() throws {
+        let longest = Array(repeating: String(repeating: "a", count: 62), count: 4).joined(separator: ".") + ".b"
+        #expect(longest.utf8.count == 253)
+        #expect(try ServiceAddress(parsing: longest + ":1") == .name(host: longest, port: 1))
+        let error = #expect(throws: AddressError.self) { try ServiceAddress(parsing: longest + "b:1") }
+        #expect(error?.problem == .badHost(longest + "b"))
+    }
+
+    @Test(
+        "The message quotes what was written and says what would be right",
+        arguments: [
+            ("", "host:port"), ("localhost", "127.0.0.1:8080"), ("localhost:http", "65535"), ("::1:80", "[::1]:8080"),
+            ("[::1", "[ipv6]:port"), ("unix:", "unix:/path"), ("[x]:1", "IPv6"), ("1.2:3", "host name"),
+            ("unix:/" + String(repeating: "p", count: 107), "107"),
+        ]
+    )
+    func messages(text: String, advice: String) {
+        let error = #expect(throws: AddressError.self) { try ServiceAddress(parsing: text) }
+        let message = error.map { "\($0)" } ?? ""
+        #expect(message.contains(advice))
+        #expect(text.isEmpty || message.contains("'\(text)'"))
+        #expect(!message.contains("\n"))
+    }
+
+    @Test(
+        "What is written out is read back as the same address",
+        arguments: [
+            "127.0.0.1:8080", "[::1]:8080", "[::]:8080", "[fe80::1%3]:22", "[2001:db8::1]:443", "example.com:80",
+            "unix:/run/app.sock", "unix:relative",
+        ]
+    )
+    func roundTrip(text: String) throws {
+        let address = try ServiceAddress(parsing: text)
+        #expect(address.description == text)
+        #expect(try ServiceAddress(parsing: address.description) == address)
+    }
+
+    @Test(
+        "No text whatever traps, and an address that is read comes out as it went in",
+        arguments: 1...20 as ClosedRange<UInt64>
+    )
+    func nonsense(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        let pieces = [
+            "[", "]", ":", "::", ".", "%", "unix:", "127.0.0.1", "::1", "ffff", "a", "-", "_", "0", "65535", "\0", "\n",
+            "é", "🐒", "/", "*", "@", " ", "%1", "%lo",
+        ]
+        for _ in 0..<500 {
+            let text = (0..<Int.random(in: 0...7, using: &random))
+                .map { _ in pieces.randomElement(using: &random) ?? "" }
+                .joined()
+            guard let address = try? ServiceAddress(parsing: text) else { continue }
+            #expect(try ServiceAddress(parsing: address.description) == address, "\(text.debugDescription)")
+        }
+    }
+
+    @Test(
+        "The port is known without a look at the kind",
+        arguments: [("a:7", 7), ("1.2.3.4:8", 8), ("unix:/a", nil)] as [(String, UInt16?)]
+    )
+    func port(text: String, port: UInt16?) throws {
+        #expect(try ServiceAddress(parsing: text).port == port)
+    }
+}

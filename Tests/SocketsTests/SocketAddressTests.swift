@@ -1,0 +1,85 @@
+import Sockets
+import Testing
+
+@Suite("Socket address")
+struct SocketAddressTests {
+    @Test(
+        "Text forms",
+        arguments: [
+            (InternetAddress(v4: 0x7f00_0001, port: 80), "127.0.0.1:80", "127.0.0.1"),
+            (InternetAddress(v4: 0, port: 0), "0.0.0.0:0", "0.0.0.0"),
+            (InternetAddress(high: 0, low: 1, port: 80), "[::1]:80", "::1"),
+            (InternetAddress(high: 0, low: 0, port: 65535), "[::]:65535", "::"),
+            (InternetAddress(high: 0x2001_0db8 << 32, low: 0x1_0000, port: 1), "[2001:db8::1:0]:1", "2001:db8::1:0"),
+            (InternetAddress(high: 0xfe80 << 48, low: 1, port: 22, scope: 2), "[fe80::1%2]:22", "fe80::1%2"),
+            // IPv4 seen through a dual-stack socket is IPv4.
+            (InternetAddress(high: 0, low: 0xffff_0a00_0001, port: 5), "10.0.0.1:5", "10.0.0.1"),
+        ]
+    )
+    func text(address: InternetAddress, text: String, host: String) {
+        #expect(address.description == text)
+        #expect(address.host == host)
+        #expect(SocketAddress.internet(address).description == text)
+        #expect(PeerAddress.internet(address).description == text)
+        #expect(SocketAddress.internet(address).port == address.port)
+    }
+
+    @Test("Unix sockets have a path and no port, their clients neither")
+    func unixText() {
+        #expect(SocketAddress.unix(path: "/run/a b").description == "unix:/run/a b")
+        #expect(SocketAddress.unix(path: "/run/a").port == nil)
+        #expect(PeerAddress.unix.description == "unix:")
+    }
+
+    @Test("One IPv4 client is one identity, by whichever family it came")
+    func mapped() {
+        let plain = InternetAddress(v4: 0x0a00_0001, port: 7)
+        let mapped = InternetAddress(high: 0, low: 0xffff_0a00_0001, port: 7)
+        #expect(plain == mapped)
+        #expect(plain.isIPv4)
+        #expect(!InternetAddress(high: 0, low: 0x0a00_0001, port: 7).isIPv4)
+    }
+
+    @Test(
+        "The kernel's form holds all of an address",
+        arguments: [
+            .internet(InternetAddress(v4: 0x0102_0304, port: 0x0506)),
+            .internet(InternetAddress(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10, port: 1)),
+            .internet(InternetAddress(high: 0xfe80 << 48, low: 1, port: 65535, scope: 9)),
+            .unix(path: "/"),
+            .unix(path: "/run/ünï.sock"),
+            .unix(path: String(repeating: "p", count: SocketAddress.longestUnixPath)),
+        ] as [SocketAddress]
+    )
+    func kernelForm(address: SocketAddress) {
+        let raw = RawAddress(address)
+        #expect(raw.socketAddress == address)
+        switch address {
+        case .internet(let internet):
+            #expect(raw.peer == .internet(internet))
+            #expect(!raw.isUnix)
+        case .unix:
+            #expect(raw.peer == .unix)
+            #expect(raw.isUnix)
+        }
+    }
+
+    @Test("A client of a Unix socket, which has no name, is a peer like any other")
+    func unnamed() {
+        #expect(RawAddress().peer == .unix)
+    }
+
+    @Test("A token holds a slot, a generation and a kind, each by itself", arguments: [0, 1, 1 << 20, Int(Int32.max)])
+    func token(slot: Int) {
+        for generation in [0, 1, 0xFF_FFFF] as [UInt32] {
+            for kind in [0, 1, 255] as [UInt8] {
+                let token = Token(slot: slot, generation: generation, kind: kind)
+                #expect(token.slot == slot)
+                #expect(token.generation == generation)
+                #expect(token.kind == kind)
+                #expect(Token(bits: token.bits) == token)
+            }
+        }
+        #expect(Token(slot: slot, generation: 0x1FF_FFFF, kind: 3) == Token(slot: slot, generation: 0xFF_FFFF, kind: 3))
+    }
+}
