@@ -9,7 +9,8 @@ public struct ChunkPool: ~Copyable {
     /// How many unused chunks are kept.
     public let spareLimit: Int
     private let spares: UnsafeMutablePointer<UnsafeMutableRawPointer>
-    private var spareCount = 0
+    /// Unused chunks that are kept.
+    public private(set) var spareCount = 0
     /// Chunks that are in use.
     public private(set) var taken = 0
 
