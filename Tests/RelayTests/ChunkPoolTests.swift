@@ -1,0 +1,52 @@
+import Relay
+import Testing
+
+@Suite("ChunkPool")
+struct ChunkPoolTests {
+    @Test("a chunk that was given back is lent again")
+    func reuses() {
+        var pool = ChunkPool(chunkSize: 4096)
+        let first = pool.take()
+        pool.giveBack(first)
+        let second = pool.take()
+        #expect(first == second)
+        pool.giveBack(second)
+        #expect(pool.taken == 0)
+    }
+
+    @Test("chunks are apart from each other, and hold what they are said to hold")
+    func distinct() {
+        var pool = ChunkPool(chunkSize: 4096, spareLimit: 4)
+        let chunks = (0..<20).map { _ in pool.take() }
+        #expect(pool.taken == 20)
+        for (index, chunk) in chunks.enumerated() {
+            chunk.initializeMemory(as: UInt8.self, repeating: UInt8(index), count: 4096)
+        }
+        for (index, chunk) in chunks.enumerated() {
+            let bytes = UnsafeRawBufferPointer(start: chunk, count: 4096)
+            #expect(bytes.allSatisfy { $0 == UInt8(index) })
+        }
+        for chunk in chunks { pool.giveBack(chunk) }
+        #expect(pool.taken == 0)
+    }
+
+    @Test("of many that are given back only the spares are kept")
+    func sparesAreBounded() {
+        var pool = ChunkPool(chunkSize: 4096, spareLimit: 2)
+        let chunks = (0..<5).map { _ in pool.take() }
+        for chunk in chunks { pool.giveBack(chunk) }
+        #expect(pool.spareCount == 2)
+        let again = [pool.take(), pool.take()]
+        #expect(pool.spareCount == 0)
+        #expect(Set(again) == Set(chunks[..<2]))
+        for chunk in again { pool.giveBack(chunk) }
+    }
+
+    @Test("a pool that ends while a chunk is out traps: somebody's bytes are in it")
+    func leak() async {
+        await #expect(processExitsWith: .failure) {
+            var pool = ChunkPool(chunkSize: 4096)
+            _ = pool.take()
+        }
+    }
+}

@@ -1,0 +1,34 @@
+import Relay
+import Sockets
+import Testing
+
+@Suite("Endpoint")
+struct EndpointTests {
+    /// What an endpoint that knew nothing knows after a report.
+    private func flags(after readiness: Readiness) -> [Bool] {
+        var endpoint = Endpoint(nil, canSend: false)
+        endpoint.note(readiness)
+        return [endpoint.canReceive, endpoint.canSend, endpoint.readsToTheEnd]
+    }
+
+    @Test("each report sets what it says and nothing else")
+    func flags() {
+        #expect(flags(after: []) == [false, false, false])
+        #expect(flags(after: .readable) == [true, false, false])
+        #expect(flags(after: .writable) == [false, true, false])
+        #expect(flags(after: .urgent) == [true, false, true])
+        #expect(flags(after: .peerEnded) == [true, false, true])
+        #expect(flags(after: .hungUp) == [true, false, true])
+        #expect(flags(after: .failed) == [true, false, true])
+        #expect(flags(after: [.readable, .writable]) == [true, true, false])
+    }
+
+    @Test("what was known stays known: reports are of changes only")
+    func accumulates() {
+        var endpoint = Endpoint(nil, canSend: true)
+        endpoint.note([.readable, .peerEnded])
+        endpoint.note(.writable)
+        #expect(endpoint.canReceive && endpoint.canSend && endpoint.readsToTheEnd)
+        #expect(endpoint.failure == nil)
+    }
+}
