@@ -6,7 +6,7 @@ import Testing
 private struct DuplexBench: ~Copyable {
     var system = ScriptedSystem()
     var duplex: Duplex
-    var buffers = RelayBuffers(size: 8)
+    var buffers = RelayBuffers(size: 8, engine: .copy)
 
     init() {
         duplex = Duplex(client: Descriptor(adopting: 1))
@@ -245,7 +245,7 @@ struct DuplexTests {
     @Test("can be given up before it has a server")
     func withoutServer() {
         var system = ScriptedSystem()
-        var buffers = RelayBuffers(size: 8)
+        var buffers = RelayBuffers(size: 8, engine: .copy)
         var duplex = Duplex(client: Descriptor(adopting: 1))
         duplex.abort(on: &system, with: &buffers)
         #expect(system.takeCalls() == [.abort(1)])

@@ -8,14 +8,18 @@ private struct HalfBench: ~Copyable {
     var half = HalfRelay()
     var source = Endpoint(Descriptor(adopting: 1), canSend: true)
     var sink = Endpoint(Descriptor(adopting: 2), canSend: true)
-    var buffers = RelayBuffers(size: 8)
+    var buffers = RelayBuffers(size: 8, engine: .copy)
 
     mutating func turn() -> Bool {
         half.turn(from: &source, to: &sink, on: &system, with: &buffers)
     }
 
+    mutating func abandon() {
+        half.abandon(on: &system, with: &buffers)
+    }
+
     mutating func cleanUp() {
-        half.abandon(with: &buffers)
+        abandon()
         if let descriptor = source.descriptor.take() { _ = descriptor.release() }
         if let descriptor = sink.descriptor.take() { _ = descriptor.release() }
     }
@@ -252,8 +256,8 @@ struct HalfRelayTests {
             bench.system.rooms[2] = []
             bench.source.note(.readable)
             _ = bench.turn()
-            bench.half.abandon(with: &bench.buffers)
-            bench.half.abandon(with: &bench.buffers)
+            bench.abandon()
+            bench.abandon()
             #expect(bench.half.discarded == 3)
             #expect(bench.buffers.chunks.taken == 0)
         }
@@ -262,7 +266,7 @@ struct HalfRelayTests {
     @Test("lets others have their turn after a few receives")
     func receivesPerTurn() {
         withHalf { bench in
-            let limit = HalfRelay.receivesPerTurn
+            let limit = HalfRelay.copiesPerTurn
             bench.system.arrivals[1] = Array(repeating: .bytes("12345678"), count: limit + 1)
             bench.source.note(.readable)
             let wantsMore = bench.turn()
