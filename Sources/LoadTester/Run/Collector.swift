@@ -71,19 +71,19 @@ struct Collector {
         let complete = pending.keys.filter { $0 <= last }.sorted()
         for index in complete {
             guard let interval = pending.removeValue(forKey: index), index > timelineEnd else { continue }
-            let seconds = self.seconds(index - timelineEnd)
+            let span = seconds(index - timelineEnd)
             let latency = LatencySummary(interval.sample.fromDue)
             timeline.append(
                 Report.TimelinePoint(
                     time: seconds(index),
-                    seconds: seconds,
-                    throughput: Double(interval.counts.completed) / seconds,
+                    seconds: span,
+                    throughput: Double(interval.counts.completed) / span,
                     p50: latency.p50,
                     p99: latency.p99,
                     max: latency.max,
                     errors: interval.counts.failures.total,
-                    upstreamPerSecond: Double(interval.counts.bytesSent) / seconds,
-                    downstreamPerSecond: Double(interval.counts.bytesReceived) / seconds
+                    upstreamPerSecond: Double(interval.counts.bytesSent) / span,
+                    downstreamPerSecond: Double(interval.counts.bytesReceived) / span
                 )
             )
             timelineEnd = index
