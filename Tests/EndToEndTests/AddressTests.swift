@@ -28,7 +28,6 @@ struct AddressTests {
             try await withProxy(on: front, to: upstream, ["--threads", "2"]) { proxy in
                 if listen == .unix { #expect(proxy.address == front) }
                 #expect(proxy.upstream == "\(upstream.address)")
-                let before = try proxy.process.descriptorCount
                 for direction in Direction.allCases {
                     let pair = try RelayedPair(through: proxy, to: upstream)
                     async let sending: Void = {
@@ -48,7 +47,8 @@ struct AddressTests {
                 // A Unix socket knows no reset without bytes thrown away: its close is an end of stream.
                 let end = try pair.client.receiveRest().end
                 if listen != .unix && forward != .unix { #expect(end == .reset) }
-                try await proxy.process.returns(toDescriptors: before)
+                pair.client.close()
+                try await proxy.descriptorsReturn()
                 try proxy.end()
             }
         }

@@ -55,9 +55,9 @@ struct CommandLineTests {
     func badAddress(text: String) async throws {
         for arguments in [[text, "127.0.0.1:1"], ["127.0.0.1:0", text]] {
             let result = try await runMonkey(["proxy"] + arguments + ["--metrics", "off"])
-            result.expectFailure(code: 64, naming: text)
+            result.expectFailure(code: 64, naming: "'\(text)'")
         }
-        try await runMonkey(["echo", text]).expectFailure(code: 64, naming: text)
+        try await runMonkey(["echo", text]).expectFailure(code: 64, naming: "'\(text)'")
         try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", text])
             .expectFailure(code: 64, naming: "--metrics")
     }

@@ -11,7 +11,6 @@ struct ConnectTests {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"], metrics: true) { proxy in
             upstream.close()
-            let before = try proxy.process.descriptorCount
             for _ in 0..<20 {
                 #expect(try proxy.connect().receiveRest().bytes.isEmpty)
             }
@@ -19,7 +18,7 @@ struct ConnectTests {
             let talker = try proxy.connect()
             _ = try? talker.send("hello")
             #expect(try talker.receiveRest().bytes.isEmpty)
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
 
             let again = try TestListener(on: upstream.address)
             try RelayedPair(through: proxy, to: again).exchange()
@@ -34,10 +33,9 @@ struct ConnectTests {
     func timeout() async throws {
         let full = try FullListener()
         try await withProxy(to: full.listener, ["--connect-timeout", "300ms"]) { proxy in
-            let before = try proxy.process.descriptorCount
             let client = try proxy.connect()
             #expect(try client.receiveRest().bytes.isEmpty)
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 
@@ -45,12 +43,13 @@ struct ConnectTests {
     func clientGone() async throws {
         let full = try FullListener()
         try await withProxy(to: full.listener, ["--connect-timeout", "10m"]) { proxy in
-            let before = try proxy.process.descriptorCount
             var clients: [TestSocket] = []
             for _ in 0..<10 { clients.append(try proxy.connect()) }
-            try await eventually("ten connects under way") { try proxy.process.descriptorCount >= before + 20 }
+            try await eventually("ten connects under way") {
+                try proxy.process.socketCount >= proxy.socketsAtStart + 20
+            }
             for client in clients { try client.reset() }
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 
@@ -58,11 +57,10 @@ struct ConnectTests {
     func finDuringConnect() async throws {
         let full = try FullListener()
         try await withProxy(to: full.listener, ["--connect-timeout", "10m"]) { proxy in
-            let before = try proxy.process.descriptorCount
             let client = try proxy.connect()
             try client.send("request")
             try client.finish()
-            try await eventually("connect under way") { try proxy.process.descriptorCount == before + 2 }
+            try await eventually("connect under way") { try proxy.process.socketCount == proxy.socketsAtStart + 2 }
             // Now there is room; the kernel's next SYN, a second or three after the first, gets through.
             try full.makeRoom()
             let server = try full.listener.accept()
@@ -70,7 +68,7 @@ struct ConnectTests {
             try server.send("answer")
             server.close()
             #expect(try client.receiveRest() == .init(bytes: Array("answer".utf8), end: .fin))
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 

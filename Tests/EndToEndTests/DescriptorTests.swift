@@ -14,7 +14,6 @@ struct DescriptorTests {
     func allReturn(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
-            let before = try proxy.process.descriptorCount
             for round in 0..<100 {
                 let pair = try RelayedPair(through: proxy, to: upstream)
                 try pair.exchange()
@@ -34,7 +33,7 @@ struct DescriptorTests {
             }
             // Clients that are gone before they are accepted or before the server is reached.
             for _ in 0..<100 { try proxy.connect().reset() }
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 
@@ -70,7 +69,6 @@ struct DescriptorTests {
 
     /// Storms it, expects some service and little work meanwhile, and full service afterwards.
     private func expectSurvival(of proxy: RunningProxy) async throws {
-        let before = try proxy.process.descriptorCount
         var clients: [TestSocket] = []
         for _ in 0..<300 {
             let client = try proxy.connect()
@@ -90,7 +88,7 @@ struct DescriptorTests {
         #expect(try proxy.process.processorTime - work < .milliseconds(500))
 
         for client in clients { client.close() }
-        try await proxy.process.returns(toDescriptors: before)
+        try await proxy.descriptorsReturn()
         for _ in 0..<40 {
             let client = try proxy.connect()
             try client.send("again")

@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import Support
 import Testing
@@ -26,11 +25,11 @@ struct DrainTests {
     func endsByItself(signal: Int32) async throws {
         let pattern = Pattern(seed: 41)
         let upstream = try TestListener()
-        try await withProxy(to: upstream, ["--grace", "10m"]) { proxy in
+        try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"]) { proxy in
             let pairs = try (0..<3).map { _ in try RelayedPair(through: proxy, to: upstream) }
             for pair in pairs { try pair.exchange() }
             try proxy.program.signal(signal)
-            try await eventually("refusal of new connections") { try proxy.isRefusing }
+            try await proxy.refuses(with: 3)
 
             // A client's end, a server's end, a reset: each is an end of its own.
             try pairs[0].client.send(pattern, count: 1 << 20)
@@ -92,11 +91,11 @@ struct DrainTests {
     @Test("A second signal cuts at once", arguments: [SIGINT, SIGTERM])
     func secondSignal(signal: Int32) async throws {
         let upstream = try TestListener()
-        try await withProxy(to: upstream, ["--grace", "10m"]) { proxy in
+        try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"]) { proxy in
             let pairs = try (0..<2).map { _ in try RelayedPair(through: proxy, to: upstream) }
             for pair in pairs { try pair.exchange() }
             try proxy.program.signal(SIGTERM)
-            try await eventually("refusal of new connections") { try proxy.isRefusing }
+            try await proxy.refuses(with: 2)
             try pairs[0].exchange()
             try proxy.end(with: signal)
             for pair in pairs {
@@ -124,37 +123,57 @@ struct DrainTests {
     func acceptQueue(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--grace", "10m", "--threads", "\(threads)"]) { proxy in
-            try proxy.program.signal(SIGSTOP)
-            let clients = try (0..<20).map { _ in try proxy.connect() }
-            for client in clients { try client.send("hello") }
-            try proxy.program.signal(SIGTERM)
-            try proxy.program.signal(SIGCONT)
-            for _ in clients {
-                let server = try upstream.accept()
-                try server.receive("hello")
-                try server.send("goodbye")
-                server.close()
-            }
-            for client in clients {
-                #expect(try client.receiveRest() == .init(bytes: Array("goodbye".utf8), end: .fin))
-                client.close()
-            }
+            let first = try RelayedPair(through: proxy, to: upstream)
+            try first.exchange()
+            try await expectService(of: upstream, throughQueueOf: proxy)
+            first.client.close()
+            first.server.close()
             #expect(try proxy.program.waitForExit() == .code(0))
-            #expect(proxy.drainLines == ["Drained: 20 connections ended by themselves, 0 were cut"])
+        }
+    }
+
+    @Test("So are those of a proxy that was told to end just after it had said that it listens", arguments: [1, 2])
+    func acceptQueueAtStart(threads: Int) async throws {
+        let upstream = try TestListener()
+        // The earlier it is told the more it is still setting up: several times, since that is never the same.
+        for _ in 0..<10 {
+            try await withProxy(to: upstream, ["--grace", "10m", "--threads", "\(threads)"]) { proxy in
+                try await expectService(of: upstream, throughQueueOf: proxy)
+                #expect(try proxy.program.waitForExit() == .code(0))
+            }
+        }
+    }
+
+    /// Stops the process while clients connect, tells it to end, lets it go on, and expects that all are served.
+    private func expectService(of upstream: TestListener, throughQueueOf proxy: RunningProxy) async throws {
+        try proxy.program.signal(SIGSTOP)
+        let clients = try (0..<20).map { _ in try proxy.connect() }
+        for client in clients { try client.send("hello") }
+        try proxy.program.signal(SIGTERM)
+        try proxy.program.signal(SIGCONT)
+        for _ in clients {
+            let server = try upstream.accept()
+            try server.receive("hello")
+            try server.send("goodbye")
+            server.close()
+        }
+        for client in clients {
+            #expect(try client.receiveRest() == .init(bytes: Array("goodbye".utf8), end: .fin))
+            client.close()
         }
     }
 
     @Test("While it drains it is alive, not ready, and still tells its metrics")
     func endpoint() async throws {
         let upstream = try TestListener()
-        try await withProxy(to: upstream, ["--grace", "10m"], metrics: true) { proxy in
+        try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"], metrics: true) { proxy in
             #expect(try proxy.get("/readyz").status == 200)
             #expect(try proxy.get("/healthz").status == 200)
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
             try proxy.program.signal(SIGTERM)
             try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
-            try await eventually("refusal of new connections") { try proxy.isRefusing }
+            try await proxy.refuses(with: 1)
             #expect(try proxy.get("/healthz").status == 200)
             let metrics = try proxy.readMetrics()
             #expect(metrics.value("connections_active") == 1)
@@ -169,12 +188,16 @@ struct DrainTests {
     @Test("In the drain delay /readyz fails and new connections are still served")
     func drainDelay() async throws {
         let upstream = try TestListener()
-        try await withProxy(to: upstream, ["--drain-delay", "2s", "--grace", "10m"], metrics: true) { proxy in
+        try await withProxy(
+            to: upstream,
+            ["--threads", "\(listeners)", "--drain-delay", "2s", "--grace", "10m"],
+            metrics: true
+        ) { proxy in
             try proxy.program.signal(SIGTERM)
             try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
-            try await eventually("refusal of new connections") { try proxy.isRefusing }
+            try await proxy.refuses(with: 1)
             try pair.exchange()
             pair.client.close()
             pair.server.close()
@@ -209,22 +232,21 @@ extension RunningProxy {
         program.outputLines.filter { $0.hasPrefix("Drained: ") }
     }
 
-    /// Whether it no longer listens, and what connects is refused.
+    /// Waits until it no longer listens, and checks that what connects is refused.
     ///
-    /// The kernel's table is asked first: a connection made to find it out would be one of the drain.
-    fileprivate var isRefusing: Bool {
-        get throws {
-            // proc(5), /proc/net/tcp: the local address and port in hexadecimal; state 0A is LISTEN.
-            let port = String(address.port, radix: 16, uppercase: true)
-            let local = "0100007F:" + String(repeating: "0", count: 4 - port.count) + port
-            let isListening = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n")
-                .contains { line in
-                    let fields = line.split(separator: " ")
-                    return fields.count > 3 && fields[1] == local && fields[3] == "0A"
-                }
-            if isListening { return false }
-            #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) { try connect() }
-            return true
+    /// Its sockets are counted first: a connection made to find it out would be one of the drain.
+    ///
+    /// - Parameter connections: how many are open, with two sockets each.
+    fileprivate func refuses(
+        with connections: Int,
+        at location: SourceLocation = #_sourceLocation
+    ) async throws {
+        try await eventually("end of listening", at: location) {
+            try process.socketCount <= socketsAtStart - listeners + 2 * connections
         }
+        #expect(throws: SystemFailure("connect", code: ECONNREFUSED), sourceLocation: location) { try connect() }
     }
 }
+
+/// Two threads, each with a listening socket of its own.
+private let listeners = 2

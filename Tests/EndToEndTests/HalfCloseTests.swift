@@ -61,7 +61,6 @@ struct HalfCloseTests {
     func bothAtOnce() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
-            let before = try proxy.process.descriptorCount
             for _ in 0..<50 {
                 let pair = try RelayedPair(through: proxy, to: upstream)
                 try pair.client.send("a")
@@ -71,7 +70,7 @@ struct HalfCloseTests {
                 #expect(try pair.client.receiveRest() == .init(bytes: Array("b".utf8), end: .fin))
                 #expect(try pair.server.receiveRest() == .init(bytes: Array("a".utf8), end: .fin))
             }
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 }

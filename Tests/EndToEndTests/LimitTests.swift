@@ -64,7 +64,6 @@ struct LimitTests {
     func idle() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--idle-timeout", "2s"]) { proxy in
-            let before = try proxy.process.descriptorCount
             let resting = try RelayedPair(through: proxy, to: upstream)
             let speaking = try RelayedPair(through: proxy, to: upstream)
             let listening = try RelayedPair(through: proxy, to: upstream)
@@ -82,7 +81,7 @@ struct LimitTests {
             // They too come to rest, and are ended.
             #expect(try speaking.client.receiveRest().bytes.isEmpty)
             #expect(try listening.server.receiveRest().bytes.isEmpty)
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 
@@ -105,7 +104,6 @@ struct LimitTests {
     func lifetime() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--lifetime", "1s"]) { proxy in
-            let before = try proxy.process.descriptorCount
             let pair = try RelayedPair(through: proxy, to: upstream)
             try await eventually("end of a busy connection") {
                 do {
@@ -120,7 +118,7 @@ struct LimitTests {
             }
             pair.client.close()
             pair.server.close()
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
             try RelayedPair(through: proxy, to: upstream).exchange()
         }
     }

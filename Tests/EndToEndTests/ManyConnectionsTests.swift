@@ -9,18 +9,18 @@ struct ManyConnectionsTests {
     func atRest(timeouts: [String]) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "2", "--summary", "off"] + timeouts) { proxy in
-            let before = try proxy.process.descriptorCount
-            var pairs: [RelayedPair] = []
-            for _ in 0..<2000 { pairs.append(try RelayedPair(through: proxy, to: upstream)) }
-            try pairs[1999].exchange()
-            #expect(try proxy.process.descriptorCount >= before + 4000)
+            let clients = try (0..<2000).map { _ in try proxy.connect() }
+            let servers = try clients.map { _ in try upstream.accept() }
+            #expect(try proxy.process.socketCount == proxy.socketsAtStart + 4000)
 
             try await expectRest(of: proxy.process)
 
             // Each of them is alive all the same.
-            for pair in pairs { try pair.exchange() }
-            pairs = []
-            try await proxy.process.returns(toDescriptors: before)
+            for (number, client) in clients.enumerated() { try client.send(String(10_000 + number)) }
+            for server in servers { try server.send(server.receive(exactly: 5)) }
+            for (number, client) in clients.enumerated() { try client.receive(String(10_000 + number)) }
+            for socket in clients + servers { socket.close() }
+            try await proxy.descriptorsReturn()
         }
     }
 

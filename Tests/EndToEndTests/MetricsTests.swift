@@ -224,6 +224,7 @@ struct MetricsTests {
             let client = try proxy.connect()
             try client.send("hello")
             try client.receive("hello")
+            client.close()
             #expect(try httpGet("/healthz", from: endpoint, limit: .seconds(90)).status == 200)
             try proxy.end()
             for socket in crowd { socket.close() }

@@ -18,6 +18,8 @@ struct RunningProxy: Sendable {
     let upstream: String
     /// Nil with `--metrics off`.
     let metrics: TestAddress?
+    /// How many sockets and pipes it had open before the first connection.
+    let socketsAtStart: Int
 
     var process: ProcessView { ProcessView(program.processID) }
 
@@ -36,6 +38,16 @@ struct RunningProxy: Sendable {
 
     func readMetrics(at location: SourceLocation = #_sourceLocation) throws -> MetricsText {
         try MetricsText(get("/metrics", at: location).body)
+    }
+
+    /// Waits until all descriptors of connections are given back.
+    func descriptorsReturn(
+        within limit: Duration = patience,
+        at location: SourceLocation = #_sourceLocation
+    ) async throws {
+        try await eventually("return to \(socketsAtStart) sockets", within: limit, at: location) {
+            try process.socketCount <= socketsAtStart
+        }
     }
 
     /// Asks it to end and waits for that.
@@ -77,7 +89,8 @@ func withProxy<Value>(
             program: program,
             address: #require(TestAddress(address), sourceLocation: location),
             upstream: upstream,
-            metrics: endpoint
+            metrics: endpoint,
+            socketsAtStart: ProcessView(program.processID).socketCount
         )
         return try await body(proxy)
     }

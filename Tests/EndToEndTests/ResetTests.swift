@@ -14,12 +14,11 @@ struct ResetTests {
     func atRest(_ direction: Direction) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
-            let before = try proxy.process.descriptorCount
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
             try pair.sender(direction).reset()
             #expect(try pair.receiver(direction).receiveRest() == .init(bytes: [], end: .reset))
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 
@@ -32,7 +31,6 @@ struct ResetTests {
         let pattern = Pattern(seed: 21)
         let upstream = try TestListener(receiveBuffer: 8192)
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
-            let before = try proxy.process.descriptorCount
             let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
             let sender = pair.sender(direction)
             // A quarter of a megabyte is more than the reader's window and less than what the sender's and the proxy's
@@ -44,7 +42,7 @@ struct ResetTests {
             try await Task.sleep(for: .milliseconds(200))
             let received = try pair.receiver(direction).receiveRest(of: pattern)
             #expect(received == (megabyte / 4, .reset))
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 
@@ -81,7 +79,6 @@ struct ResetTests {
     func afterOwnHalfClose(_ direction: Direction) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
-            let before = try proxy.process.descriptorCount
             let pair = try RelayedPair(through: proxy, to: upstream)
             let leaver = pair.sender(direction)
             let other = pair.receiver(direction)
@@ -98,7 +95,7 @@ struct ResetTests {
                     return failure.isEndOfConnection
                 }
             }
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
         }
     }
 
@@ -107,12 +104,11 @@ struct ResetTests {
         let pattern = Pattern(seed: 23)
         let upstream = try TestListener(receiveBuffer: 8192)
         try await withProxy(to: upstream) { proxy in
-            let before = try proxy.process.descriptorCount
             let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
             _ = try await sendUntilStuck([pair.sender(direction)], pattern)
             try pair.sender(direction).reset()
             // The named deadline for the send queue to empty ends it, though the receiver stays.
-            try await proxy.process.returns(toDescriptors: before, within: .seconds(60))
+            try await proxy.descriptorsReturn(within: .seconds(60))
             _ = try pair.receiver(direction).descriptor
         }
     }

@@ -18,7 +18,6 @@ struct RobustnessTests {
     func goneReaders(_ direction: Direction, threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
-            let before = try proxy.process.descriptorCount
             let bytes = Array(repeating: UInt8(7), count: 256 << 10)
             for round in 0..<100 {
                 let pair = try RelayedPair(through: proxy, to: upstream)
@@ -39,7 +38,7 @@ struct RobustnessTests {
                     }
                 }
             }
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
             try RelayedPair(through: proxy, to: upstream).exchange()
             try proxy.end()
         }
@@ -49,7 +48,6 @@ struct RobustnessTests {
     func churn(threads: Int) async throws {
         let pattern = Pattern(seed: 71)
         try await withProxy(to: "echo", ["--threads", "\(threads)"]) { proxy in
-            let before = try proxy.process.descriptorCount
             let worker = try proxy.connect()
             async let sending: Void = {
                 try worker.send(pattern, count: 16 << 20)
@@ -64,7 +62,7 @@ struct RobustnessTests {
             _ = try await sending
             #expect(try await received == (16 << 20, .fin))
             worker.close()
-            try await proxy.process.returns(toDescriptors: before)
+            try await proxy.descriptorsReturn()
             try proxy.end()
         }
     }

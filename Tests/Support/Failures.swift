@@ -1,10 +1,11 @@
 import Glibc
 package import Testing
 
-/// A system call made by a test that failed, told by the name of the call and the name of its error.
+/// A system call made by a test that failed, told by the name of the call, the name of its error and where the test was.
 package struct SystemFailure: Error, Equatable, CustomStringConvertible {
     package let call: String
     package let code: Int32
+    private var place: String?
 
     package init(_ call: String, code: Int32 = errno) {
         self.call = call
@@ -12,7 +13,18 @@ package struct SystemFailure: Error, Equatable, CustomStringConvertible {
     }
 
     package var description: String {
-        "\(call): \(String(cString: strerror(code)))"
+        "\(call): \(String(cString: strerror(code)))" + (place.map { " (\($0))" } ?? "")
+    }
+
+    func at(_ location: SourceLocation) -> SystemFailure {
+        var located = self
+        located.place = "\(location.fileName):\(location.line)"
+        return located
+    }
+
+    /// By call and code: where it happened makes no other failure of it.
+    package static func == (left: SystemFailure, right: SystemFailure) -> Bool {
+        left.call == right.call && left.code == right.code
     }
 }
 

@@ -53,6 +53,8 @@ package final class TestSocket: Sendable {
             }
         } catch let failure as SystemFailure where failure.code == EINPROGRESS || failure.code == EAGAIN {
             throw TimedOut(waitingFor: "connection to \(address)", after: limit, at: location)
+        } catch let failure as SystemFailure {
+            throw failure.at(location)
         }
         return socket
     }
@@ -136,6 +138,8 @@ extension TestSocket {
                     after: limit,
                     at: location
                 )
+            } catch let failure as SystemFailure {
+                throw failure.at(location)
             }
         }
     }
@@ -328,6 +332,8 @@ extension TestSocket {
             return try retried("recv") { recv(descriptor, buffer.baseAddress, buffer.count, 0) }
         } catch let failure as SystemFailure where failure.code == EAGAIN {
             throw TimedOut(waitingFor: "bytes", after: limit, at: location)
+        } catch let failure as SystemFailure {
+            throw failure.at(location)
         }
     }
 }

@@ -28,7 +28,7 @@ protocol Dialogue: ~Copyable {
     mutating func received(_ bytes: UnsafeRawBufferPointer, _ exchange: inout Exchange) -> Reaction
 
     /// Whether a peer that ends its stream now has sent all that it had to.
-    func mayEnd(_ exchange: borrowing Exchange) -> Bool
+    func mayEnd(_ exchange: Exchange) -> Bool
 
     /// Nothing new is to be sent from now on, so that the exchange can come to an end. For streams.
     ///

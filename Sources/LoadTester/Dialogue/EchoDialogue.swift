@@ -73,7 +73,7 @@ struct EchoDialogue: Dialogue, ~Copyable {
         return exchange.sent == count ? .completes : .objects
     }
 
-    func mayEnd(_ exchange: borrowing Exchange) -> Bool { false }
+    func mayEnd(_ exchange: Exchange) -> Bool { false }
 
     mutating func finish(_ exchange: inout Exchange) -> Bool { false }
 

@@ -153,8 +153,9 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
     mutating func run() {
         if isPerExchange { settleOpening() } else { openMore() }
         while stage != .over { turn() }
+        let counts = snapshot()
         closeAll()
-        leaveLegacy()
+        leaveLegacy(counts)
     }
 
     private mutating func turn() {
@@ -201,7 +202,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         while rest > 0, let slot = ready.popFirst() {
             rest -= 1
             let link = connections.pointer(to: slot)
-            if link.pointee.phase == .busy { attend(slot, link, .both) }
+            if link.pointee.phase == .busy { attend(slot, link, .anything) }
         }
     }
 

@@ -119,7 +119,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
 
     // MARK: Handing over
 
-    private mutating func snapshot() -> Counts {
+    mutating func snapshot() -> Counts {
         counts.calls = system.calls
         counts.processorTime = system.processorTime
         if Talk.isStream {
@@ -146,7 +146,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    mutating func leaveLegacy() {
+    mutating func leaveLegacy(_ counts: Counts) {
         outbox.leave(
             Legacy(
                 sample: sample,

@@ -24,8 +24,10 @@ extension Readiness {
         rawValue & Readiness.writable.rawValue != 0
     }
 
-    /// As if the poller had said that both is possible.
-    static var both: Readiness {
-        Readiness(rawValue: Readiness.readable.rawValue | Readiness.writable.rawValue)
+    /// As if the poller had said everything that it may have said before and would not say again.
+    static var anything: Readiness {
+        Readiness(
+            rawValue: Readiness.readable.rawValue | Readiness.writable.rawValue | Readiness.peerEnded.rawValue
+        )
     }
 }

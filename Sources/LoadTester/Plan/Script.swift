@@ -1,2 +1,164 @@
-/// What a file says to send and to expect.
-public struct Script: Sendable {}
+/// What to send and to expect, again and again on each connection: one time through it is one exchange.
+///
+/// ```
+/// # Redis: set a key, and get it back
+/// send SET key:${random:1000} ${seq}\r\n
+/// expect +OK\r\n
+/// send GET key:${random:1000}\r\n
+/// expect $${any}\r\n${seq}\r\n
+/// ```
+///
+/// A line is `send` or `expect`, a blank, and the bytes: all that follows to the end of the line. `\r`, `\n`, `\t`, `\0`,
+/// `\\`, `\$` and `\xHH` stand for the bytes that they name. Lines that are empty or begin with `#` are left out.
+///
+/// `${seq}` is the number of the exchange, another one for each; `${random:N}` a whole number from 0 to N - 1, the same
+/// wherever the same N stands in one exchange. In what is expected, `${any}` stands for any bytes up to the text that
+/// follows it, and `${bytes:N}` for just so many of any kind.
+public struct Script: Sendable, Hashable {
+    /// A piece of what is sent or expected.
+    enum Part: Sendable, Hashable {
+        case text([UInt8])
+        case sequence
+        case random(below: UInt64)
+        /// Any bytes up to this text, which is taken too.
+        case anything(upTo: [UInt8])
+        case bytes(count: Int)
+    }
+
+    /// First all that is sent, then all that is expected before more is sent.
+    struct Turn: Sendable, Hashable {
+        var sends: [Part] = []
+        var expects: [Part] = []
+    }
+
+    private(set) var turns: [Turn] = []
+
+    /// Reads a script.
+    ///
+    /// - Throws: ``TextError``, which names the line and says how to write it.
+    public init(parsing text: String) throws(TextError) {
+        var number = 0
+        for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
+            number += 1
+            do throws(TextError) {
+                try add(line)
+            } catch {
+                throw TextError("line \(number): \(error)")
+            }
+        }
+        guard let last = turns.last else {
+            throw TextError("there is nothing to send and nothing to expect: write lines such as send PING\\r\\n")
+        }
+        guard !last.expects.isEmpty else {
+            throw TextError("it has to end with an expect line, since an exchange is over when its response is there")
+        }
+        for index in turns.indices {
+            turns[index].expects = try ScriptText.bounded(turns[index].expects)
+            guard !turns[index].expects.isEmpty else { throw TextError("there is an expect line that expects nothing") }
+        }
+    }
+
+    private mutating func add(_ line: Substring) throws(TextError) {
+        guard !line.trimmed.isEmpty, line.trimmed.first != "#" else { return }
+        let words = line.drop { $0.isWhitespace }.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = try ScriptText.parts(of: words.count > 1 ? words[1] : "")
+        switch words[0] {
+        case "send":
+            guard !parts.contains(where: \.isPattern) else {
+                throw TextError("${any} and ${bytes:N} can be expected, not sent")
+            }
+            if turns.last?.expects.isEmpty != true { turns.append(Turn()) }
+            turns[turns.count - 1].sends += parts
+        case "expect":
+            if turns.isEmpty { turns.append(Turn()) }
+            turns[turns.count - 1].expects += parts
+        default:
+            throw TextError("'\(words[0])' is neither send nor expect")
+        }
+    }
+}
+
+extension Script.Part {
+    fileprivate var isPattern: Bool {
+        switch self {
+        case .anything, .bytes: true
+        case .text, .sequence, .random: false
+        }
+    }
+}
+
+/// The text of a line.
+private enum ScriptText {
+    static func parts(of text: Substring) throws(TextError) -> [Script.Part] {
+        var parts: [Script.Part] = []
+        var literal: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "\\"):
+                try literal.append(escaped(&rest))
+            case UInt8(ascii: "$") where rest.first == UInt8(ascii: "{"):
+                if !literal.isEmpty { parts.append(.text(literal)) }
+                literal = []
+                try parts.append(fillIn(&rest))
+            default:
+                literal.append(byte)
+            }
+        }
+        return literal.isEmpty ? parts : parts + [.text(literal)]
+    }
+
+    private static func escaped(_ rest: inout Substring.UTF8View.SubSequence) throws(TextError) -> UInt8 {
+        switch rest.popFirst() {
+        case UInt8(ascii: "r"): return 13
+        case UInt8(ascii: "n"): return 10
+        case UInt8(ascii: "t"): return 9
+        case UInt8(ascii: "0"): return 0
+        case UInt8(ascii: "\\"): return UInt8(ascii: "\\")
+        case UInt8(ascii: "$"): return UInt8(ascii: "$")
+        case UInt8(ascii: "x"):
+            let digits = rest.prefix(2)
+            rest = rest.dropFirst(digits.count)
+            guard digits.count == 2, let text = String(digits), let byte = UInt8(text, radix: 16) else {
+                throw TextError("\\x needs two hexadecimal digits, such as \\x0d")
+            }
+            return byte
+        default:
+            throw TextError("a backslash stands before r, n, t, 0, x, $ or another backslash")
+        }
+    }
+
+    /// `{name}` or `{name:number}`.
+    private static func fillIn(_ rest: inout Substring.UTF8View.SubSequence) throws(TextError) -> Script.Part {
+        let body = rest.dropFirst().prefix { $0 != UInt8(ascii: "}") }
+        rest = rest.dropFirst(body.count + 1)
+        guard rest.popFirst() != nil, let text = String(body) else { throw TextError("a ${ has no closing }") }
+        let words = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        let number = words.count > 1 ? UInt64(words[1]) : nil
+        switch (words.first, number) {
+        case ("seq", nil) where words.count == 1: return .sequence
+        case ("any", nil) where words.count == 1: return .anything(upTo: [])
+        case ("random", .some(let limit)) where limit > 0: return .random(below: limit)
+        case ("bytes", .some(let count)) where (1...(1 << 30)).contains(count): return .bytes(count: Int(count))
+        default:
+            throw TextError("'${\(text)}' is none of ${seq}, ${random:N}, ${any} and ${bytes:N}, with N of 1 at least")
+        }
+    }
+
+    /// Gives each `${any}` the text that it ends with, and joins texts that stand side by side.
+    static func bounded(_ parts: [Script.Part]) throws(TextError) -> [Script.Part] {
+        var bounded: [Script.Part] = []
+        for part in parts {
+            switch (bounded.last, part) {
+            case (.anything(upTo: []), .text(let text)): bounded[bounded.count - 1] = .anything(upTo: text)
+            case (.anything(upTo: []), _): throw TextError("after ${any} there has to be a text that ends it")
+            case (.text(let before), .text(let text)): bounded[bounded.count - 1] = .text(before + text)
+            default: bounded.append(part)
+            }
+        }
+        guard bounded.last != .anything(upTo: []) else {
+            throw TextError("after ${any} there has to be a text that ends it")
+        }
+        return bounded
+    }
+}

@@ -96,14 +96,14 @@ extension Report.Setup {
 extension Report.Tester {
     init(_ window: Counts, _ legacies: [Legacy], _ sample: Sample) {
         let exchanges = Double(max(1, window.completed))
-        processorTime = Double(window.processorTime.total) * 1e-9
-        userTime = Double(window.processorTime.user) * 1e-9
-        systemTime = Double(window.processorTime.system) * 1e-9
+        processorTime = Double(window.processorTime.total) / 1e9
+        userTime = Double(window.processorTime.user) / 1e9
+        systemTime = Double(window.processorTime.system) / 1e9
         busiestThread = legacies.reduce(0) { busiest, legacy in
             guard let atStart = legacy.atStart, let atEnd = legacy.atEnd, legacy.measured > .zero else {
                 return busiest
             }
-            let time = Double((atEnd - atStart).processorTime.total) * 1e-9
+            let time = Double((atEnd - atStart).processorTime.total) / 1e9
             return max(busiest, time / (legacy.measured / .seconds(1)))
         }
         processorTimePerExchange = window.completed > 0 ? processorTime / exchanges : 0

@@ -40,3 +40,17 @@ enum JSONText {
         return try decoder.decode(type, from: Data(json))
     }
 }
+
+extension VersusReport {
+    /// As JSON (RFC 8259), in UTF-8: the names of the properties in snake case, sorted.
+    public func json() -> [UInt8] {
+        JSONText.encode(self)
+    }
+}
+
+extension RateFinder.Result {
+    /// As JSON (RFC 8259), in UTF-8: the names of the properties in snake case, sorted.
+    public func json() -> [UInt8] {
+        JSONText.encode(self)
+    }
+}

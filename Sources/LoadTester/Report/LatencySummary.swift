@@ -44,8 +44,8 @@ extension LatencySummary {
         let total = histogram.totalCount
         guard total > 0 else { return }
         count = Int(total)
-        min = Double(histogram.min) * 1e-9
-        max = Double(histogram.maxRecorded) * 1e-9
+        min = Double(histogram.min) / 1e9
+        max = Double(histogram.maxRecorded) / 1e9
 
         var ranks = Self.ranks.map { (rank: Self.rank($0.percentile, of: total), field: $0.field) }[...]
         var seen: UInt64 = 0
@@ -54,12 +54,12 @@ extension LatencySummary {
         for step in histogram.recordedValues() {
             seen += step.count
             // What the histogram keeps is that a value was in a range, to a thousandth.
-            let upper = Double(Swift.min(step.value, histogram.maxRecorded)) * 1e-9
+            let upper = Double(Swift.min(step.value, histogram.maxRecorded)) / 1e9
             while let next = ranks.first, next.rank <= seen {
                 self[keyPath: next.field] = upper
                 ranks = ranks.dropFirst()
             }
-            let middle = Double(histogram.middle(of: step.value)) * 1e-9
+            let middle = Double(histogram.middle(of: step.value)) / 1e9
             sum += middle * Double(step.count)
             squares += middle * middle * Double(step.count)
         }
@@ -89,7 +89,7 @@ extension Histogram where Count == UInt64 {
         percentiles(ticksPerHalfDistance: 5).map { step in
             PercentilePoint(
                 percentile: step.percentileLevelIteratedTo,
-                value: Double(Swift.min(step.value, maxRecorded)) * 1e-9,
+                value: Double(Swift.min(step.value, maxRecorded)) / 1e9,
                 count: Int(step.totalCountToThisValue)
             )
         }

@@ -11,21 +11,18 @@ enum Trust {
         let tester = report.tester
         if tester.busiestThread > busiestThread {
             doubts.append(
-                "a thread of the load tester was busy \(percent(tester.busiestThread)) of the time: it may be the limit, "
-                    + "not the target; give it more threads, or a machine of its own"
+                "a thread of the load tester ran \(percent(tester.busiestThread)) of the time: its own speed may be the limit"
             )
         }
         let lag = tester.sendLag
         if lag.count > 0, lag.p99 > lagFloor, lag.p99 > lagShare * report.latency.p99 {
             doubts.append(
-                "requests were sent late by up to \(TimeText(lag.p99)) (99th percentile) when they could have been sent, "
-                    + "which is in the latency too: ask for a lower rate, or give the load tester more processor"
+                "requests left up to \(TimeText(lag.p99)) late (99th percentile) with a connection free: it is in the latency"
             )
         }
         if report.exchanges.overflowed > 0 {
             doubts.append(
-                "\(report.exchanges.overflowed) requests were due and never sent, since the queue of those that waited was "
-                    + "full: their latency is missing"
+                "\(report.exchanges.overflowed) requests found the queue full and were never sent: their latency is missing"
             )
         }
         return doubts

@@ -8,7 +8,8 @@ struct Collector {
     }
 
     private let threads: Int
-    private let length: Double
+    /// Of an interval, in nanoseconds, which a division by a power of ten makes neat seconds.
+    private let length: UInt64
     private var total = Sample.fresh()
     /// Of each thread: its counts when it last told, and the interval that this was.
     private var latestCounts: [Counts]
@@ -21,7 +22,7 @@ struct Collector {
     /// - Parameter interval: how often the threads tell.
     init(threads: Int, interval: Duration) {
         self.threads = threads
-        length = interval / .seconds(1)
+        length = interval.wholeNanoseconds
         latestCounts = Array(repeating: Counts(), count: threads)
         latestInterval = Array(repeating: 0, count: threads)
     }
@@ -70,23 +71,27 @@ struct Collector {
         let complete = pending.keys.filter { $0 <= last }.sorted()
         for index in complete {
             guard let interval = pending.removeValue(forKey: index), index > timelineEnd else { continue }
-            let seconds = Double(index - timelineEnd) * length
+            let span = seconds(index - timelineEnd)
             let latency = LatencySummary(interval.sample.fromDue)
             timeline.append(
                 Report.TimelinePoint(
-                    time: Double(index) * length,
-                    seconds: seconds,
-                    throughput: Double(interval.counts.completed) / seconds,
+                    time: seconds(index),
+                    seconds: span,
+                    throughput: Double(interval.counts.completed) / span,
                     p50: latency.p50,
                     p99: latency.p99,
                     max: latency.max,
                     errors: interval.counts.failures.total,
-                    upstreamPerSecond: Double(interval.counts.bytesSent) / seconds,
-                    downstreamPerSecond: Double(interval.counts.bytesReceived) / seconds
+                    upstreamPerSecond: Double(interval.counts.bytesSent) / span,
+                    downstreamPerSecond: Double(interval.counts.bytesReceived) / span
                 )
             )
             timelineEnd = index
         }
         return !complete.isEmpty
+    }
+
+    private func seconds(_ intervals: Int) -> Double {
+        Double(UInt64(intervals) * length) / 1e9
     }
 }

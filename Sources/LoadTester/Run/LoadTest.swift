@@ -176,16 +176,15 @@ public final class LoadTest: Sendable {
             }
         }
         return systems.indices.map { index in
-            let (system, mailbox, outbox) = (systems[index], mailboxes[index], Outbox())
+            let (plan, system, mailbox, outbox) = (plan, systems[index], mailboxes[index], Outbox())
             let share = plan.share(of: index, target: target)
-            let mode = plan.mode
             let thread = WorkerThread.start(name: "load-\(index)") {
                 if let system = system.take() {
                     Self.generate(
-                        mode,
-                        system,
+                        plan,
                         share,
                         thread: index,
+                        system,
                         mailbox,
                         outbox,
                         opened: { notify(.opened($0)) },
@@ -200,20 +199,19 @@ public final class LoadTest: Sendable {
 
     /// The one place where a mode becomes a type, so that each has a loop compiled for it.
     private static func generate(
-        _ mode: Mode,
-        _ system: consuming MeteredSystem,
+        _ plan: Plan,
         _ share: GeneratorPlan,
         thread: Int,
+        _ system: consuming MeteredSystem,
         _ mailbox: Mailbox<GeneratorCommand>,
         _ outbox: Outbox,
         opened: @escaping @Sendable (Opening) -> Void,
         published: @escaping @Sendable () -> Void
     ) {
-        switch mode {
-        case .echo(let payload), .connect(let payload, _), .hold(let payload):
+        func run<Talk: Dialogue & ~Copyable>(_ system: consuming MeteredSystem, _ dialogue: consuming Talk) {
             var generator = Generator(
                 system: system,
-                dialogue: EchoDialogue(payload, thread: thread),
+                dialogue: dialogue,
                 plan: share,
                 mailbox: mailbox,
                 outbox: outbox,
@@ -221,8 +219,14 @@ public final class LoadTest: Sendable {
                 published: published
             )
             generator.run()
-        case .bulk, .script:
-            break
+        }
+        switch plan.mode {
+        case .echo(let payload), .connect(let payload, _), .hold(let payload):
+            run(system, EchoDialogue(payload, thread: thread))
+        case .bulk(let bulk):
+            run(system, StreamDialogue(bulk))
+        case .script(let script):
+            run(system, ScriptDialogue(script, thread: thread, of: plan.usedThreads, seed: plan.seed))
         }
     }
 }

@@ -37,11 +37,12 @@ extension Plan {
         share.timeout = timeout
         share.connectTimeout = connectTimeout
         share.interval = interval
+        if case .bulk = mode { share.bufferSize = 256 << 10 }
         return share
     }
 
-    /// Modes that have no requests at a rate.
-    var isUnpaced: Bool {
+    /// Whether the mode has no requests, and so no rate: the bulk modes, and hold.
+    public var isUnpaced: Bool {
         switch mode {
         case .bulk, .hold: true
         case .echo, .connect, .script: false

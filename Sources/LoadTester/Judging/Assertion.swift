@@ -1,0 +1,83 @@
+/// A condition on a report, such as `p99<5ms`, `errors==0` or `throughput>10000`.
+public struct Assertion: Sendable, Hashable {
+    /// As it was written.
+    public let text: String
+    let metric: Metric
+    let comparison: Comparison
+    /// In seconds where the metric is a time.
+    let bound: Double
+
+    enum Comparison: String, Sendable, CaseIterable {
+        // Longest first: the parser takes the first that fits.
+        case atMost = "<="
+        case atLeast = ">="
+        case equal = "=="
+        case unequal = "!="
+        case less = "<"
+        case more = ">"
+
+        func holds(_ left: Double, _ right: Double) -> Bool {
+            switch self {
+            case .atMost: left <= right
+            case .atLeast: left >= right
+            case .equal: left == right
+            case .unequal: left != right
+            case .less: left < right
+            case .more: left > right
+            }
+        }
+    }
+
+    /// Reads a condition.
+    ///
+    /// - Throws: ``TextError``, which says how to write it.
+    public init(parsing text: String) throws(TextError) {
+        let signs = Comparison.allCases.compactMap { sign in
+            text.firstRange(of: sign.rawValue).map { (range: $0, sign: sign) }
+        }
+        // The one that begins first; of two there, the longer, which stands first in the list.
+        guard let found = signs.min(by: { $0.range.lowerBound < $1.range.lowerBound }) else {
+            throw TextError(
+                "'\(text)' compares nothing: write a metric, one of < <= > >= == != and a value, such as p99<5ms"
+            )
+        }
+        let name = String(text[..<found.range.lowerBound].trimmed)
+        guard let metric = Metric(named: name) else {
+            throw TextError("'\(name)' is no metric: write one of \(Metric.names)")
+        }
+        let value = text[found.range.upperBound...].trimmed
+        guard let bound = metric.isTime ? Quantity.seconds(value) : Quantity.number(value) else {
+            throw TextError(
+                metric.isTime
+                    ? "'\(value)' is no time: write a number and its unit, such as 500us, 5ms or 1s"
+                    : "'\(value)' is no number: write it such as 0, 10000 or 10k"
+            )
+        }
+        self.text = text
+        self.metric = metric
+        comparison = found.sign
+        self.bound = bound
+    }
+
+    /// What a report says to it.
+    public func verdict(on report: Report) -> Verdict {
+        guard let value = metric.value(in: report) else {
+            return Verdict(assertion: text, isKept: false, found: "nothing was measured")
+        }
+        return Verdict(
+            assertion: text,
+            isKept: comparison.holds(value, bound),
+            found: metric.isTime ? TimeText(value).description : value.short
+        )
+    }
+
+    /// Whether a condition was kept, and what was found.
+    public struct Verdict: Sendable, Hashable, Codable {
+        /// The condition as it was written.
+        public var assertion: String
+        /// Whether it holds.
+        public var isKept: Bool
+        /// The value, as people read it.
+        public var found: String
+    }
+}

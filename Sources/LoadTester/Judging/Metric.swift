@@ -1,0 +1,109 @@
+/// A figure of a report that a condition can name.
+enum Metric: Sendable, Hashable {
+    /// Of a distribution; the names of its fields.
+    case time(Distribution, Statistic)
+    case count(Figure)
+    case errors(FailureCause)
+
+    enum Distribution: String, Sendable, CaseIterable {
+        case latency
+        case send
+        case connect
+        case lag
+    }
+
+    enum Statistic: String, Sendable, CaseIterable {
+        case min, mean, p50, p75, p90, p95, p99, p999, p9999, max
+    }
+
+    enum Figure: String, Sendable, CaseIterable {
+        case errors, due, answered, failed, unanswered, unsent, overflowed, throughput, upload, download, lived
+    }
+
+    /// - Parameter name: `p99`, `send.p99`, `errors`, `errors.reset`, `throughput` and the like.
+    init?(named name: String) {
+        let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+        // p99.9 and p99.99 as people write them.
+        let digits = ["p99.9": "p999", "p99.99": "p9999"]
+        if let statistic = Statistic(rawValue: digits[name] ?? name) {
+            self = .time(.latency, statistic)
+        } else if let figure = Figure(rawValue: name) {
+            self = .count(figure)
+        } else if parts.count == 2, let distribution = Distribution(rawValue: parts[0]),
+            let statistic = Statistic(rawValue: digits[parts[1]] ?? parts[1])
+        {
+            self = .time(distribution, statistic)
+        } else if parts.count == 2, parts[0] == "errors",
+            let cause = FailureCause.allCases.first(where: { $0.name == parts[1] })
+        {
+            self = .errors(cause)
+        } else {
+            return nil
+        }
+    }
+
+    static var names: String {
+        let times = Statistic.allCases.map(\.rawValue).joined(separator: ", ")
+        let figures = Figure.allCases.map(\.rawValue).joined(separator: ", ")
+        return "\(times) (also send.p99, connect.p99, lag.p99 and so on), \(figures), errors.reset and so on"
+    }
+
+    var isTime: Bool {
+        if case .time = self { true } else { false }
+    }
+
+    /// nil where nothing was measured: a time that nobody took is not short.
+    func value(in report: Report) -> Double? {
+        switch self {
+        case .time(let distribution, let statistic):
+            let summary = report[distribution]
+            return summary.count > 0 ? summary[statistic] : nil
+        case .count(let figure): return report[figure]
+        case .errors(let cause): return Double(report.errors[cause.name] ?? 0)
+        }
+    }
+}
+
+extension Report {
+    subscript(distribution: Metric.Distribution) -> LatencySummary {
+        switch distribution {
+        case .latency: latency
+        case .send: latencyFromSend
+        case .connect: connect
+        case .lag: tester.sendLag
+        }
+    }
+
+    subscript(figure: Metric.Figure) -> Double {
+        switch figure {
+        case .errors: Double(errors["total"] ?? 0)
+        case .due: Double(exchanges.due)
+        case .answered: Double(exchanges.answered)
+        case .failed: Double(exchanges.failed)
+        case .unanswered: Double(exchanges.unanswered)
+        case .unsent: Double(exchanges.unsent)
+        case .overflowed: Double(exchanges.overflowed)
+        case .throughput: throughput
+        case .upload: traffic.upstreamPerSecond
+        case .download: traffic.downstreamPerSecond
+        case .lived: Double(connections.lived)
+        }
+    }
+}
+
+extension LatencySummary {
+    subscript(statistic: Metric.Statistic) -> Double {
+        switch statistic {
+        case .min: min
+        case .mean: mean
+        case .p50: p50
+        case .p75: p75
+        case .p90: p90
+        case .p95: p95
+        case .p99: p99
+        case .p999: p999
+        case .p9999: p9999
+        case .max: max
+        }
+    }
+}

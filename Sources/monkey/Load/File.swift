@@ -1,0 +1,50 @@
+import Glibc
+
+/// Whole files.
+enum File {
+    private static let longest = 1 << 30
+    private static let pieceSize = 64 << 10
+
+    /// - Throws: ``Failure``, which names the file.
+    static func read(_ path: String) throws(Failure) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure("cannot read \(path): \(lastError)") }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: pieceSize)
+        while bytes.count <= longest {
+            let count = Glibc.read(descriptor, &piece, piece.count)
+            if count == 0 { return bytes }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Failure("cannot read \(path): \(lastError)") }
+            bytes += piece[..<count]
+        }
+        throw Failure("\(path) is too long: it may have \(longest >> 20) MiB")
+    }
+
+    /// Writes a file anew; `-` is standard output.
+    ///
+    /// - Throws: ``Failure``, which names the file.
+    static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
+        if path == "-" { return try write(bytes, to: STDOUT_FILENO) }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw Failure("cannot write \(path): \(lastError)") }
+        defer { close(descriptor) }
+        try write(bytes, to: descriptor, named: path)
+    }
+
+    /// Writes to an open file.
+    ///
+    /// - Throws: ``Failure``, which names it.
+    static func write(_ bytes: [UInt8], to descriptor: Int32, named name: String = "the output") throws(Failure) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Failure("cannot write \(name): \(lastError)") }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    private static var lastError: String { String(cString: strerror(errno)) }
+}

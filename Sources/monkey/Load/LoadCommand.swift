@@ -1,0 +1,165 @@
+import ArgumentParser
+import Glibc
+import LoadTester
+import Sockets
+
+/// `monkey load`: puts load on a target and tells what a client would have seen.
+struct LoadCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "load",
+        abstract: "Put load on a TCP service and measure what its clients see.",
+        discussion: """
+            A latency counts from the moment a request was due, so a server that stands still cannot hide it.
+
+            Modes:
+              echo      requests whose responses have to be the same bytes
+              connect   a new connection for each of them
+              upload, download, both
+                        streams as fast as they go, for a sink, a source or an echo
+              hold      connections that are opened, kept, and tried at the end
+              script    what a file says, such as "send PING\\r\\n" and "expect +PONG\\r\\n" on two lines
+
+            Examples:
+              monkey load 127.0.0.1:8081
+              monkey load 127.0.0.1:8081 --rate 20000/s --connections 64 --html report.html
+              monkey load 127.0.0.1:6379 --script ping.txt --rate max
+              monkey load 127.0.0.1:8081 --ramp '0..50000/s over 30s'
+              monkey load 127.0.0.1:8081 --find-rate 'p99<2ms' --connections 64
+              monkey load --versus 127.0.0.1:8081 127.0.0.1:8080 --rate max
+              monkey load 127.0.0.1:8081 --assert 'p99<5ms' --assert 'errors==0'
+
+            Control-C ends the measurement; what was found so far is told. The exit code is 1 if a condition was broken, \
+            and 2 if the test could not run.
+            """
+    )
+
+    @Argument(
+        help: ArgumentHelp("Where to; two of them with --versus.", valueName: "target"),
+        transform: ValueReader<ServiceAddress>.address.read
+    )
+    var targets: [ServiceAddress]
+
+    @Flag(help: "Run two targets in rounds that alternate, and tell the ratios of the second to the first.")
+    var versus = false
+
+    @Option(.wholeNumber(1...1000), "Rounds of --versus, 1 to 1000.")
+    var rounds = 5
+
+    @OptionGroup(title: "What is sent")
+    var mode: LoadModeOptions
+
+    @OptionGroup(title: "How much of it")
+    var rate: LoadRateOptions
+
+    @OptionGroup(title: "How long")
+    var time: LoadTimeOptions
+
+    @OptionGroup(title: "The result")
+    var result: LoadResultOptions
+
+    func validate() throws {
+        guard targets.count == (versus ? 2 : 1) else {
+            throw ValidationError(versus ? "--versus needs two targets" : "one target is needed, or two with --versus")
+        }
+        if versus, rate.findRate != nil { throw ValidationError("--versus and --find-rate exclude each other") }
+        if versus, result.csv != nil || result.hgrm != nil || result.html != nil {
+            throw ValidationError(
+                "--versus has many reports: they go into a --json file, not into --csv, --hgrm or --html"
+            )
+        }
+    }
+
+    /// What the options say is to be done to a target.
+    func plan(for target: ServiceAddress) throws -> Plan {
+        var plan = Plan(target: target, mode: try mode.plannedMode())
+        try rate.apply(to: &plan)
+        time.apply(to: &plan)
+        plan.duration =
+            time.duration?.duration ?? (versus || rate.findRate != nil ? .seconds(3) : rampLength ?? .seconds(10))
+        return plan
+    }
+
+    private var rampLength: Duration? {
+        guard rate.findRate == nil, let pieces = rate.ramp?.pieces, !pieces.isEmpty else { return nil }
+        return pieces.reduce(.zero) { $0 + $1.duration }
+    }
+
+    func run() async throws {
+        do {
+            let plans = try targets.map(plan)
+            let command = self
+            let runner = await LoadRunner(showsProgress: !result.quiet)
+            try await runner.untilDone {
+                if command.versus {
+                    try await command.compare(plans[0], plans[1], with: runner)
+                } else if let condition = command.rate.findRate {
+                    try await command.find(condition, plans[0], with: runner)
+                } else {
+                    try await command.measure(plans[0], with: runner)
+                }
+            }
+        } catch let error where error is ExitCode || error is ValidationError {
+            throw error
+        } catch LoadError.badSetting(let name, let value, let allowed) {
+            throw ValidationError("\(LoadError.badSetting(name: name, value: value, allowed: allowed))")
+        } catch {
+            Self.say(["Error: \(error)"], to: STDERR_FILENO)
+            throw ExitCode(2)
+        }
+    }
+
+    private func measure(_ plan: Plan, with runner: LoadRunner) async throws {
+        let report = try await runner.run(plan)
+        say(SummaryTable(report).lines)
+        try write(report)
+        try judge([report])
+    }
+
+    private func compare(_ first: Plan, _ second: Plan, with runner: LoadRunner) async throws {
+        var versus = Versus(first, second)
+        versus.rounds = rounds
+        let comparison = try await versus.compare { try await runner.run($0) }
+        say(VersusTable(comparison).lines)
+        if let json = result.json { try File.write(comparison.json(), to: json) }
+        try judge(comparison.first + comparison.second)
+    }
+
+    private func find(_ condition: Assertion, _ plan: Plan, with runner: LoadRunner) async throws {
+        var finder = RateFinder(plan, keeping: condition)
+        if let ramp = rate.ramp, let first = ramp.pieces.first {
+            finder.range = min(first.from, ramp.finalRate)...max(first.from, ramp.finalRate)
+        }
+        let found = try await finder.find { try await runner.run($0) }
+        say(RateTable(found, condition: condition).lines)
+        if let best = found.tries.filter(\.isKept).max(by: { $0.rate < $1.rate }) {
+            try write(best.report, json: found.json())
+            try judge([best.report])
+        } else {
+            if let json = result.json { try File.write(found.json(), to: json) }
+            throw ExitCode(1)
+        }
+    }
+
+    private func say(_ lines: [String]) {
+        // Where standard output is for JSON, the table is for people.
+        Self.say(lines, to: result.json == "-" ? STDERR_FILENO : STDOUT_FILENO)
+    }
+
+    private static func say(_ lines: [String], to descriptor: Int32) {
+        try? File.write(Array(lines.map { $0 + "\n" }.joined().utf8), to: descriptor)
+    }
+
+    private func write(_ report: Report, json: [UInt8]? = nil) throws {
+        if let path = result.json { try File.write(json ?? report.json(), to: path) }
+        if let path = result.csv { try File.write(Array(report.csv.utf8), to: path) }
+        if let path = result.hgrm { try File.write(Array(report.percentileFile.utf8), to: path) }
+        if let path = result.html { try File.write(Array(report.html.utf8), to: path) }
+    }
+
+    /// Tells whether the conditions were kept, of each report, and throws if one was not.
+    private func judge(_ reports: [Report]) throws {
+        let verdicts = reports.flatMap { report in result.assert.map { $0.verdict(on: report) } }
+        say(verdicts.map { "\($0.isKept ? "kept" : "BROKEN")  \($0.assertion) (\($0.found))" })
+        if verdicts.contains(where: { !$0.isKept }) { throw ExitCode(1) }
+    }
+}
