@@ -45,6 +45,14 @@ let package = Package(
             ]
         ),
 
+        .executableTarget(name: "example-minimal", dependencies: ["TCPProxy"], path: "Examples/Minimal"),
+        .executableTarget(name: "example-observed", dependencies: ["TCPProxy"], path: "Examples/Observed"),
+        .executableTarget(
+            name: "example-service",
+            dependencies: ["TCPProxy", lifecycle, logging, signals],
+            path: "Examples/Service"
+        ),
+
         .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support"),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Support"]),
         .testTarget(name: "WorkersTests", dependencies: ["Workers", "Sockets"]),

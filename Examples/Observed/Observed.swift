@@ -1,0 +1,48 @@
+import TCPProxy
+
+/// Watches a proxy from inside: tells of each thing that happens to its connections and of its figures, and shuts it
+/// down when the first client has left.
+@main
+struct Observed {
+    static func main() async throws {
+        var configuration = Configuration()
+        configuration.threads = 1
+        configuration.timeouts.idle = .seconds(60)
+        configuration.grace = .seconds(5)
+        let proxy = try await Proxy.bind("127.0.0.1:8080", to: "127.0.0.1:8081", configuration: configuration)
+        print("Proxy listening on \(proxy.localAddress)")
+
+        try await withThrowingTaskGroup { group in
+            group.addTask { await tellEvents(of: proxy) }
+            group.addTask { await tellFigures(of: proxy) }
+            group.addTask { try await proxy.run() }
+            try await group.waitForAll()
+        }
+        let drain = proxy.drainSummary
+        print("Of those that were left, \(drain.ended) ended by themselves and \(drain.cut) were cut")
+    }
+
+    /// Ends with the proxy. A reader that is too slow misses events and holds nobody up, so nothing is counted here.
+    static func tellEvents(of proxy: Proxy) async {
+        for await event in proxy.events {
+            switch event {
+            case .connectionOpened(let id, let client, let active, _):
+                print("\(id): \(client) has come, \(active) are here")
+            case .bytesUpstream(let id, _, let count):
+                print("\(id): \(count) bytes to the server")
+            case .bytesDownstream(let id, _, let count):
+                print("\(id): \(count) bytes to the client")
+            case .connectionClosed(let id, _, let reason, let side, _):
+                print("\(id): \(reason) by the \(side)")
+                await proxy.shutdown()
+            }
+        }
+    }
+
+    /// Ends with the proxy, after its last figures. These are exact, however slow their reader is.
+    static func tellFigures(of proxy: Proxy) async {
+        var last = MetricsSnapshot()
+        for await snapshot in proxy.snapshots { last = snapshot }
+        print("In all: \(last.bytesUpstream) bytes up, \(last.bytesDownstream) bytes down")
+    }
+}
