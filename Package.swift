@@ -10,7 +10,17 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOExtras", package: "swift-nio-extras"),
+    .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+]
 
 let package = Package(
     name: "monkey-d-tcp",
@@ -27,6 +37,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -34,14 +47,18 @@ let package = Package(
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "Workers", dependencies: ["Sockets"]),
         .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
-        .target(name: "TCPProxy", dependencies: ["Relay", "Workers", "Sockets", lifecycle, logging]),
-        .target(name: "AdminServer", dependencies: ["TCPProxy", hummingbird, logging, lifecycle]),
+        .target(name: "TCPProxy", dependencies: ["Relay", "Workers", "Sockets", lifecycle]),
+        .target(
+            name: "AdminServer",
+            dependencies: ["TCPProxy", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle] + nio
+        ),
         .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
         .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),
         .executableTarget(
             name: "monkey",
             dependencies: [
-                "TCPProxy", "AdminServer", "EchoServer", "LoadTester", arguments, logging, lifecycle, signals,
+                "TCPProxy", "AdminServer", "EchoServer", "LoadTester", "Sockets", arguments, logging, lifecycle,
+                signals,
             ]
         ),
 
@@ -54,20 +71,27 @@ let package = Package(
         ),
 
         .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support"),
+        .target(name: "FakeSystem", dependencies: ["Sockets"], path: "Tests/FakeSystem"),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Support"]),
         .testTarget(name: "WorkersTests", dependencies: ["Workers", "Sockets"]),
         .testTarget(name: "RelayTests", dependencies: ["Relay", "Workers", "Sockets"]),
         .testTarget(
             name: "TCPProxyTests",
-            dependencies: ["TCPProxy", "Relay", "Workers", "Sockets", "Support", lifecycle]
+            dependencies: ["TCPProxy", "Relay", "Workers", "Sockets", "FakeSystem", "Support", lifecycle, logging]
         ),
-        .testTarget(name: "AdminServerTests", dependencies: ["AdminServer", "TCPProxy", "Support", logging]),
+        .testTarget(
+            name: "AdminServerTests",
+            dependencies: ["AdminServer", "TCPProxy", "Sockets", "Support", logging, lifecycle]
+        ),
         .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "Support"]),
         .testTarget(
             name: "LoadTesterTests",
             dependencies: ["LoadTester", "EchoServer", "Sockets", "Workers", "Support"]
         ),
-        .testTarget(name: "monkeyTests", dependencies: ["monkey"]),
+        .testTarget(
+            name: "monkeyTests",
+            dependencies: ["monkey", "TCPProxy", "EchoServer", "Sockets", "Support", arguments, logging]
+        ),
         .testTarget(name: "EndToEndTests", dependencies: ["monkey", "Support"]),
     ],
     swiftLanguageModes: [.v6]

@@ -65,6 +65,7 @@ public final class Proxy: Sendable {
     ) async throws(ProxyError) -> Proxy {
         try configuration.check()
         try configuration.checkSources()
+        await SleepPreparation.done
         if let port = upstream.port, port == 0 {
             throw .badSetting(name: "the upstream's port", value: "0", allowed: "a port from 1 to 65535")
         }

@@ -46,6 +46,24 @@ struct MetricsPage {
             directions(snapshot.bytesUpstream, snapshot.bytesDownstream)
         )
         page.add(
+            "monkey_relayed_bytes_total",
+            .counter,
+            "Bytes relayed, by direction and by how they were moved.",
+            engines
+        )
+        page.add(
+            "monkey_pipes_in_use",
+            .gauge,
+            "Pipes that connections in bulk are spliced through now.",
+            snapshot.pipesInUse
+        )
+        page.add(
+            "monkey_pipe_refusals_total",
+            .counter,
+            "How often bulk was copied since there was no pipe for it, or only one too small.",
+            snapshot.pipeRefusals
+        )
+        page.add(
             "monkey_discarded_bytes_total",
             .counter,
             "Bytes received that could not be delivered, by direction.",
@@ -121,6 +139,19 @@ struct MetricsPage {
         [.init([("direction", "upstream")], upstream), .init([("direction", "downstream")], downstream)]
     }
 
+    private var engines: [PrometheusText.Sample] {
+        let directions = [
+            ("upstream", snapshot.bytesUpstream, snapshot.bytesSplicedUpstream),
+            ("downstream", snapshot.bytesDownstream, snapshot.bytesSplicedDownstream),
+        ]
+        return directions.flatMap { direction, all, spliced in
+            [
+                PrometheusText.Sample([("direction", direction), ("engine", "copy")], all - spliced),
+                PrometheusText.Sample([("direction", direction), ("engine", "splice")], spliced),
+            ]
+        }
+    }
+
     private func closed(_ reason: CloseReason, _ side: Side) -> Int {
         snapshot.closures[.init(reason: reason, side: side), default: 0]
     }
@@ -134,6 +165,10 @@ extension MetricsPage {
             ("total_connections", .integer(snapshot.totalConnections)),
             ("bytes_upstream", .integer(snapshot.bytesUpstream)),
             ("bytes_downstream", .integer(snapshot.bytesDownstream)),
+            ("bytes_spliced_upstream", .integer(snapshot.bytesSplicedUpstream)),
+            ("bytes_spliced_downstream", .integer(snapshot.bytesSplicedDownstream)),
+            ("pipes_in_use", .integer(snapshot.pipesInUse)),
+            ("pipe_refusals", .integer(snapshot.pipeRefusals)),
             ("bytes_discarded_upstream", .integer(snapshot.bytesDiscardedUpstream)),
             ("bytes_discarded_downstream", .integer(snapshot.bytesDiscardedDownstream)),
             ("connections_closed", closures),

@@ -20,6 +20,20 @@ struct ConnectionOptions: ParsableArguments {
     var backlog = Configuration().backlog
 
     @Option(
+        help: ArgumentHelp(
+            "How bytes move: auto splices in bulk and copies the rest; copy and splice do only the one.",
+            valueName: "engine"
+        )
+    )
+    var engine: EngineChoice = .auto
+
+    @Option(
+        .wholeNumber(0...4096),
+        "Pipes for splicing, for each thread; bulk beyond them is copied. (default: what the system's limits allow)"
+    )
+    var maxPipes: Int?
+
+    @Option(
         .hostAddress,
         "Local IP address for outgoing connections; several, each with its own --source, give more ports."
     )
@@ -38,8 +52,23 @@ struct ConnectionOptions: ParsableArguments {
         configuration.threads = threads
         configuration.maxConnections = maxConnections
         configuration.backlog = backlog
+        configuration.engine = engine.engine
+        configuration.maxPipes = maxPipes
         configuration.sourceAddresses = source
         configuration.keepAlive = keepalive.value.map { KeepAlive(interval: $0.duration) }
         configuration.timeouts.user = userTimeout.value?.duration
+    }
+}
+
+/// The engines, by the names that the library gives them.
+enum EngineChoice: String, CaseIterable, ExpressibleByArgument {
+    case auto, copy, splice
+
+    var engine: Engine {
+        switch self {
+        case .auto: .auto
+        case .copy: .copy
+        case .splice: .splice
+        }
     }
 }

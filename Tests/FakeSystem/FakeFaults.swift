@@ -1,0 +1,67 @@
+public import Sockets
+
+/// What goes wrong in a ``FakeWorld``: by plan, and by chance that a seed decides.
+public struct FakeFaults {
+    /// Calls that can be made to fail.
+    public enum Call: Hashable, Sendable {
+        case register
+        case accept
+        case connect
+        case receive
+        case send
+        case pipe
+        case splice
+    }
+
+    /// The most that one receive, send or splice moves.
+    public var largestTransfer = Int.max
+    /// How likely a transfer is to move less than it could.
+    public var shortTransfers = 0.0
+    /// How likely a receive, a send or a splice is to find nothing to do although there is; the poller then tells again.
+    public var wouldBlocks = 0.0
+    /// How likely an event is to be reported twice in a batch.
+    public var doubledEvents = 0.0
+    /// How likely an event is to be reported only by the wait after.
+    public var lateEvents = 0.0
+    /// How likely a wait is to be interrupted by a signal.
+    public var interruptedWaits = 0.0
+    /// The most that a pipe holds, whatever was asked for.
+    public var largestPipe = Int.max
+    /// The most that one packet carries.
+    public var largestSegment = Int.max
+
+    private var planned: [Call: [SystemError]] = [:]
+    private var generator: SplitMix64
+
+    init(seed: UInt64) {
+        generator = SplitMix64(seed: seed)
+    }
+
+    /// The next calls of a kind fail.
+    public mutating func fail(_ call: Call, with error: SystemError, times: Int = 1) {
+        planned[call, default: []] += Array(repeating: error, count: times)
+    }
+
+    /// The error that a call meets now.
+    mutating func error(of call: Call) -> SystemError? {
+        guard let next = planned[call], !next.isEmpty else { return nil }
+        planned[call]?.removeFirst()
+        return next[0]
+    }
+
+    /// How much of what it wants to move a transfer may move.
+    mutating func allowance(of wanted: Int) -> Int {
+        let most = min(wanted, largestTransfer)
+        return most > 1 && happens(shortTransfers) ? Int.random(in: 1..<most, using: &generator) : most
+    }
+
+    mutating func wouldBlock() -> Bool { happens(wouldBlocks) }
+    mutating func doublesEvent() -> Bool { happens(doubledEvents) }
+    mutating func delaysEvent() -> Bool { happens(lateEvents) }
+    mutating func interruptsWait() -> Bool { happens(interruptedWaits) }
+    func segmentSize() -> Int { largestSegment }
+
+    private mutating func happens(_ probability: Double) -> Bool {
+        probability > 0 && Double.random(in: 0..<1, using: &generator) < probability
+    }
+}

@@ -1,0 +1,129 @@
+public import Sockets
+
+/// What a descriptor stands for.
+public class FakeFile {
+    /// What holds now, as poll(2) would say.
+    var readiness: Readiness { [] }
+    /// Who watches it; nil if nobody does.
+    var interest: FakePoller.Interest?
+
+    /// Something has changed that a poller tells of.
+    func changed() {
+        interest?.poller.signal(self)
+    }
+}
+
+/// An epoll set: who is watched for what, and of whom there is news.
+///
+/// As Linux has it, news queues a descriptor, in the order of the news, and what is reported of it is all that holds at
+/// the time of the wait. Edge-triggered it is then forgotten until there is more news, else it stays while it holds.
+public final class FakePoller {
+    final class Interest {
+        let poller: FakePoller
+        var readiness: Readiness
+        var token: Token
+        var isSignalled = false
+
+        init(_ poller: FakePoller, _ readiness: Readiness, _ token: Token) {
+            self.poller = poller
+            self.readiness = readiness
+            self.token = token
+        }
+    }
+
+    private struct News {
+        weak var file: FakeFile?
+        weak var interest: Interest?
+    }
+
+    private let world: FakeWorld
+    private let batchLimit: Int
+    private let waker: FakeWaker
+    private let wakerToken: Token
+    private var news: [News] = []
+    private(set) var batch: [PollEvent] = []
+    /// How often somebody has come back from a wait.
+    public private(set) var waits = 0
+    /// Until when the last wait would have gone on by itself; nil for ever.
+    public private(set) var lastDeadline: Instant?
+
+    init(_ world: FakeWorld, batchLimit: Int, waker: FakeWaker, wakerToken: Token) {
+        self.world = world
+        self.batchLimit = batchLimit
+        self.waker = waker
+        self.wakerToken = wakerToken
+    }
+
+    func watch(_ file: FakeFile, for readiness: Readiness, token: Token) {
+        file.interest = Interest(self, readiness, token)
+        signal(file)
+    }
+
+    func signal(_ file: FakeFile) {
+        guard let interest = file.interest, !interest.isSignalled else { return }
+        interest.isSignalled = true
+        news.append(News(file: file, interest: interest))
+    }
+
+    /// Whether a wait would return events at once.
+    public var hasEvents: Bool {
+        waker.isSignalled || news.contains { !Self.reportable($0).isEmpty }
+    }
+
+    func wait(until deadline: Instant?) -> Int {
+        waits += 1
+        lastDeadline = deadline
+        while true {
+            batch = []
+            if world.faults.interruptsWait() { return 0 }
+            collect()
+            if !batch.isEmpty { return batch.count }
+            if hasEvents { continue }
+            if let deadline, deadline <= world.clock { return 0 }
+            // Nobody else moves the clock in a process of one thread: this one sleeps until something happens.
+            guard let next = [deadline, world.nextPlanned].compactMap({ $0 }).min() else {
+                preconditionFailure("a wait without a deadline in a world where nothing will happen any more")
+            }
+            world.advance(to: next)
+        }
+    }
+
+    private func collect() {
+        if waker.takeSignal() { batch.append(PollEvent(token: wakerToken, readiness: .readable)) }
+        var rest: [News] = []
+        for item in news {
+            let readiness = Self.reportable(item)
+            guard let interest = item.interest, !readiness.isEmpty else {
+                item.interest?.isSignalled = false
+                continue
+            }
+            guard batch.count < batchLimit, !world.faults.delaysEvent() else {
+                rest.append(item)
+                continue
+            }
+            let event = PollEvent(token: interest.token, readiness: readiness)
+            batch.append(event)
+            if world.faults.doublesEvent() { batch.append(event) }
+            if interest.readiness.contains(.edgeTriggered) {
+                interest.isSignalled = false
+            } else {
+                rest.append(item)
+            }
+        }
+        news = rest
+    }
+
+    /// Errors and hang-ups are reported without being asked for (epoll_ctl(2)).
+    private static func reportable(_ item: News) -> Readiness {
+        guard let file = item.file, let interest = item.interest, file.interest === interest else { return [] }
+        return file.readiness.intersection(interest.readiness.union([.failed, .hungUp]))
+    }
+}
+
+extension FakePoller.Interest {
+    func change(_ file: FakeFile, to readiness: Readiness, token: Token) {
+        self.readiness = readiness
+        self.token = token
+        poller.signal(file)
+    }
+}

@@ -1,0 +1,181 @@
+public import Sockets
+
+/// A program at the far end of a connection: a client of the process, or a server that it has connected to.
+///
+/// It reads all that comes unless it is told not to, and what it sends waits for room by itself.
+public final class FakePeer {
+    /// How its connection ended for it.
+    public enum End: Hashable, Sendable {
+        case fin
+        case failed(SystemError)
+    }
+
+    private let socket: FakeSocket
+    private var unsent = ByteQueue()
+    private var wantsToFinish = false
+    private var wantsToClose = false
+    private var sendFailure: SystemError?
+    private var isFlushing = false
+    private var isTaking = false
+
+    /// All that has come.
+    public private(set) var received: [UInt8] = []
+    /// How what comes has ended; nil while it may go on.
+    public private(set) var end: End?
+    /// Whether it reads; while it does not, what comes fills its kernel's buffer and then the sender's.
+    public var isReading = true {
+        didSet { socketChanged() }
+    }
+    /// Told when something has come, or has ended.
+    public var onChange: ((FakePeer) -> Void)?
+
+    init(_ socket: FakeSocket) {
+        self.socket = socket
+        socket.peer = self
+    }
+
+    /// What has come, as text.
+    public var text: String { String(decoding: received, as: UTF8.self) }
+    /// Bytes that its kernel has not taken yet.
+    public var waiting: Int { unsent.count }
+    /// Bytes that have arrived and that it has not read.
+    public var unread: Int { socket.received }
+
+    public func send(_ text: String) {
+        send(Array(text.utf8))
+    }
+
+    public func send(_ bytes: [UInt8]) {
+        unsent.append(bytes)
+        flush()
+    }
+
+    /// Ends its sending, after what waits.
+    public func finish() {
+        wantsToFinish = true
+        flush()
+    }
+
+    /// Closes, after what waits; what comes later is answered by a reset.
+    public func close() {
+        wantsToClose = true
+        flush()
+    }
+
+    /// Ends the connection at once.
+    public func reset() {
+        unsent.removeAll()
+        socket.abort()
+    }
+
+    /// Reads so many bytes at most, also while it does not read by itself.
+    public func read(_ count: Int) {
+        take(atMost: count)
+    }
+
+    /// The network drops all that either side sends from now on.
+    public func vanish() {
+        socket.isCutOff = true
+        socket.other?.isCutOff = true
+    }
+
+    func socketChanged() {
+        flush()
+        if isReading { take(atMost: .max) }
+    }
+
+    private func flush() {
+        // What a send sets off may come back here before it has returned.
+        guard !isFlushing, !socket.isOrphan else { return }
+        isFlushing = true
+        defer { isFlushing = false }
+        while !unsent.isEmpty {
+            do throws(SystemError) {
+                let taken = try socket.send(unsent.prefix(64 * 1024))
+                guard taken > 0 else { return }
+                unsent.removeFirst(taken)
+            } catch {
+                sendFailure = error
+                return unsent.removeAll()
+            }
+        }
+        if wantsToFinish, socket.state == .connected, !socket.hasEnded { _ = socket.endSending() }
+        if wantsToClose { socket.close() }
+    }
+
+    private func take(atMost limit: Int) {
+        guard !isTaking else { return }
+        isTaking = true
+        defer { isTaking = false }
+        var left = limit
+        while left > 0, end == nil, !socket.isOrphan {
+            switch socket.receive(atMost: left) {
+            case .bytes(let bytes):
+                received += bytes
+                left -= bytes.count
+            // After a reset the error has perhaps been told to a send; then this is no FIN.
+            case .ended: end = sendFailure.map { .failed($0) } ?? .fin
+            case .failed(let error): end = .failed(error)
+            case .wouldBlock: return
+            }
+            onChange?(self)
+        }
+    }
+}
+
+/// A server that the process can connect to.
+public final class FakeServer {
+    /// What becomes of a connect.
+    public enum Answer {
+        case accept(after: Duration = .zero)
+        case fail(SystemError, after: Duration = .zero)
+        /// Nothing is ever heard.
+        case silence
+        /// The call itself fails.
+        case failAtOnce(SystemError)
+    }
+
+    public let address: SocketAddress
+    public var answer: Answer
+    /// How often the process has tried to connect.
+    public private(set) var attempts = 0
+    /// From which local address each attempt came; nil where the process left it to the system.
+    public private(set) var sources: [PeerAddress?] = []
+    /// Connections that it has accepted, in order.
+    public private(set) var connections: [FakePeer] = []
+    /// Told of each, as soon as it is there.
+    public var onConnect: ((FakePeer) -> Void)?
+
+    init(at address: SocketAddress, answer: Answer) {
+        self.address = address
+        self.answer = answer
+    }
+
+    func attempt(by near: FakeSocket, from source: PeerAddress?, in world: FakeWorld) throws(SystemError) {
+        attempts += 1
+        sources.append(source)
+        switch answer {
+        case .accept(let delay):
+            let far = world.makeSocket(isUnix: near.isUnix)
+            run(after: delay, in: world) { [self] in
+                guard near.state == .connecting, !near.isOrphan else { return }
+                FakeSocket.link(near, far)
+                let peer = world.makePeer(far)
+                far.establish()
+                near.establish()
+                connections.append(peer)
+                onConnect?(peer)
+            }
+        case .fail(let error, let delay):
+            run(after: delay, in: world) { near.fail(error) }
+        case .silence:
+            break
+        case .failAtOnce(let error):
+            throw error
+        }
+    }
+
+    private func run(after delay: Duration, in world: FakeWorld, _ action: @escaping () -> Void) {
+        if delay > .zero { world.plan(after: delay, action) } else { action() }
+    }
+}

@@ -1,0 +1,328 @@
+import Glibc
+import Sockets
+
+/// The kernel's side of one end of a connection. Both ends are of this kind: one has a descriptor of the process, the
+/// other a ``FakePeer``.
+final class FakeSocket: FakeFile {
+    enum State {
+        case connecting
+        case connected
+        /// Reset, or never connected. What had been received can still be read.
+        case closed
+    }
+
+    private unowned let world: FakeWorld
+    let isUnix: Bool
+    private(set) var state = State.connecting
+    private(set) weak var other: FakeSocket?
+    /// Whoever acts on this end, if it is not the process.
+    weak var peer: FakePeer?
+    /// The error that the next call meets, and takes away.
+    private(set) var error: SystemError?
+    /// Its owner has closed it; the kernel still sends what is queued.
+    private(set) var isOrphan = false
+    /// The network no longer carries what it sends.
+    var isCutOff = false
+
+    private var inbox = ByteQueue()
+    /// So many bytes must wait before they are news (SO_RCVLOWAT).
+    var lowWater = 1 {
+        didSet { if hasEnough { changed() } }
+    }
+    private let receiveCapacity: Int
+    /// Bytes that are on their way here.
+    private var announced = 0
+    /// The other side's FIN has arrived.
+    private(set) var hasReceivedEnd = false
+
+    private var outbox = ByteQueue()
+    private let sendCapacity: Int
+    /// Bytes that were sent and not acknowledged yet.
+    private var inFlight = 0
+    /// Its owner has ended its sending.
+    private(set) var hasEnded = false
+    private var isEndSent = false
+    private var isEndAcknowledged = false
+    /// A send found no room, so room is news.
+    private var wantsRoom = false
+    private var isTransmitting = false
+    /// Nothing that is sent now arrives before.
+    private var lastArrival = Instant(nanoseconds: 0)
+
+    init(in world: FakeWorld, isUnix: Bool, sendCapacity: Int, receiveCapacity: Int) {
+        self.world = world
+        self.isUnix = isUnix
+        self.sendCapacity = sendCapacity
+        self.receiveCapacity = receiveCapacity
+    }
+
+    static func link(_ one: FakeSocket, _ other: FakeSocket) {
+        one.other = other
+        other.other = one
+    }
+
+    override func changed() {
+        super.changed()
+        peer?.socketChanged()
+    }
+
+    /// As tcp_poll has it.
+    override var readiness: Readiness {
+        guard state != .connecting else { return [] }
+        var readiness: Readiness = []
+        let isReceivingOver = hasReceivedEnd || state == .closed
+        let isSendingOver = hasEnded || state == .closed
+        if isReceivingOver { readiness.formUnion([.readable, .peerEnded]) }
+        if isReceivingOver, isSendingOver { readiness.insert(.hungUp) }
+        if hasEnough { readiness.insert(.readable) }
+        if isSendingOver || hasRoom { readiness.insert(.writable) } else { wantsRoom = true }
+        if error != nil { readiness.insert(.failed) }
+        return readiness
+    }
+
+    /// A third of the buffer must be free, so that a sender is not woken for each byte.
+    private var hasRoom: Bool { used <= sendCapacity * 2 / 3 }
+    private var used: Int { outbox.count + inFlight }
+    /// Where the buffer is full, there will not be more, whatever the mark.
+    private var hasEnough: Bool { !inbox.isEmpty && (inbox.count >= lowWater || window == 0) }
+
+    /// About how many bytes a send would take.
+    var room: Int { max(0, sendCapacity - used) }
+
+    /// Bytes that are there to be received.
+    var received: Int { inbox.count }
+
+    /// What SIOCOUTQ says: a FIN counts as a byte until it is acknowledged.
+    var unacknowledged: Int {
+        state == .connecting ? 0 : used + (hasEnded && !isEndAcknowledged ? 1 : 0)
+    }
+}
+
+// MARK: - Calls of its owner
+
+extension FakeSocket {
+    func receive(atMost count: Int) -> Reception {
+        if !inbox.isEmpty {
+            let bytes = inbox.takeFirst(count)
+            other?.transmit()
+            return .bytes(bytes)
+        }
+        // An end that has arrived is told before an error that came after it, as often as one asks.
+        if hasReceivedEnd { return .ended }
+        if let error = takeError() { return .failed(error) }
+        return state == .closed ? .ended : .wouldBlock
+    }
+
+    enum Reception {
+        case bytes([UInt8])
+        case ended
+        case wouldBlock
+        case failed(SystemError)
+    }
+
+    /// - Returns: how many bytes it has taken; none if it would block.
+    func send(_ bytes: some Collection<UInt8>) throws(SystemError) -> Int {
+        if let error = takeError() { throw error }
+        if state == .closed || hasEnded { throw SystemError(code: EPIPE) }
+        let count = state == .connecting ? 0 : min(bytes.count, sendCapacity - used)
+        if count < bytes.count { wantsRoom = true }
+        outbox.append(bytes.prefix(count))
+        transmit()
+        return count
+    }
+
+    func endSending() -> SystemError? {
+        guard state == .connected else { return SystemError(code: ENOTCONN) }
+        hasEnded = true
+        transmit()
+        return nil
+    }
+
+    func takeError() -> SystemError? {
+        defer { error = nil }
+        return error
+    }
+
+    /// With bytes that nobody has received a close is a reset, since the other side would else believe them taken
+    /// (RFC 2525, 2.17).
+    func close() {
+        isOrphan = true
+        guard state == .connected else { return state = .closed }
+        if inbox.isEmpty {
+            hasEnded = true
+            transmit()
+        } else {
+            abort()
+        }
+    }
+
+    func abort() {
+        isOrphan = true
+        outbox.removeAll()
+        inbox.removeAll()
+        let isOver = hasReceivedEnd && hasEnded
+        if state == .connected, !isOver { sendReset() }
+        state = .closed
+    }
+}
+
+// MARK: - The network
+
+extension FakeSocket {
+    /// The handshake is done.
+    func establish() {
+        guard state == .connecting, !isOrphan else { return }
+        state = .connected
+        changed()
+    }
+
+    /// The handshake has failed.
+    func fail(_ error: SystemError) {
+        guard state == .connecting, !isOrphan else { return }
+        state = .closed
+        self.error = error
+        changed()
+    }
+
+    private func transmit() {
+        guard state == .connected, !isTransmitting, !isCutOff, let other else { return }
+        isTransmitting = true
+        defer { isTransmitting = false }
+        while !outbox.isEmpty, other.window > 0 {
+            let bytes = outbox.takeFirst(min(other.window, world.faults.segmentSize()))
+            inFlight += bytes.count
+            other.announced += bytes.count
+            carry { [self] in
+                other.arrive(bytes)
+                acknowledge { $0.inFlight -= bytes.count }
+            }
+        }
+        if outbox.isEmpty, hasEnded, !isEndSent {
+            isEndSent = true
+            carry { [self] in
+                other.arriveEnd()
+                acknowledge { $0.isEndAcknowledged = true }
+            }
+        }
+    }
+
+    /// A socket that nobody reads any more takes everything, to answer it with a reset.
+    private var window: Int {
+        isOrphan || state == .closed ? .max : max(0, receiveCapacity - inbox.count - announced)
+    }
+
+    /// In order, whatever becomes of the latency meanwhile.
+    private func carry(_ action: @escaping () -> Void) {
+        lastArrival = max(lastArrival, world.clock + world.latency)
+        if lastArrival <= world.clock { action() } else { world.plan(at: lastArrival, action) }
+    }
+
+    private func acknowledge(_ note: @escaping (FakeSocket) -> Void) {
+        other?.carry { [self] in
+            note(self)
+            if wantsRoom, state == .connected, hasRoom {
+                wantsRoom = false
+                changed()
+            }
+        }
+    }
+
+    private func sendReset() {
+        guard !isCutOff, let other else { return }
+        carry { other.arriveReset() }
+    }
+
+    private func arrive(_ bytes: [UInt8]) {
+        announced -= bytes.count
+        guard state == .connected else { return }
+        if isOrphan {
+            outbox.removeAll()
+            sendReset()
+            state = .closed
+            return
+        }
+        inbox.append(bytes)
+        if hasEnough { changed() }
+    }
+
+    private func arriveEnd() {
+        guard state == .connected else { return }
+        hasReceivedEnd = true
+        changed()
+    }
+
+    private func arriveReset() {
+        // After both ends it is late, and means nothing.
+        guard state != .closed, !(hasReceivedEnd && isEndAcknowledged) else { return }
+        error =
+            state == .connecting
+            ? .connectionRefused : hasReceivedEnd ? SystemError(code: EPIPE) : .connectionReset
+        state = .closed
+        outbox.removeAll()
+        changed()
+    }
+}
+
+/// The queue of a listening socket.
+final class FakeListener: FakeFile {
+    let address: SocketAddress
+    let canBeJoined: Bool
+    private let backlog: Int
+    private let remove: (FakeListener) -> Void
+    private var queue: [(socket: FakeSocket, from: PeerAddress)] = []
+    /// Those whose handshake does not end, since the queue is full.
+    private var waiting: [Arrival] = []
+
+    private struct Arrival {
+        let near: FakeSocket
+        let far: FakeSocket
+        let source: PeerAddress
+    }
+
+    init(
+        at address: SocketAddress,
+        backlog: Int,
+        canBeJoined: Bool,
+        remove: @escaping (FakeListener) -> Void
+    ) {
+        self.address = address
+        self.backlog = backlog
+        self.canBeJoined = canBeJoined
+        self.remove = remove
+    }
+
+    override var readiness: Readiness { queue.isEmpty ? [] : .readable }
+
+    var queued: Int { queue.count }
+
+    func arrive(_ near: FakeSocket, _ far: FakeSocket, from source: PeerAddress) {
+        waiting.append(Arrival(near: near, far: far, source: source))
+        admit()
+    }
+
+    func accept() -> (FakeSocket, PeerAddress)? {
+        guard !queue.isEmpty else { return nil }
+        let first = queue.removeFirst()
+        admit()
+        return first
+    }
+
+    /// Those that nobody has accepted are reset, and those in their handshakes refused.
+    func close() {
+        remove(self)
+        for (socket, _) in queue { socket.abort() }
+        for arrival in waiting { arrival.far.fail(.connectionRefused) }
+        queue = []
+        waiting = []
+    }
+
+    private func admit() {
+        while queue.count < backlog, !waiting.isEmpty {
+            let next = waiting.removeFirst()
+            queue.append((next.near, next.source))
+            next.near.establish()
+            next.far.establish()
+            changed()
+        }
+    }
+}

@@ -1,0 +1,337 @@
+import Glibc
+public import Sockets
+import Synchronization
+
+/// One thread's view of a ``FakeWorld``: what the data plane takes for its kernel.
+public struct FakeSystem: System, ~Copyable {
+    public let waker: FakeWaker
+    public let poller: FakePoller
+    private let world: FakeWorld
+
+    /// - Parameters:
+    ///   - batch: how many events one wait may return.
+    ///   - waker: what wakes it.
+    ///   - wakerToken: the token under which a wake-up is reported.
+    public init(in world: FakeWorld, batch: Int = 256, waker: FakeWaker = FakeWaker(), wakerToken: Token) {
+        self.world = world
+        self.waker = waker
+        poller = FakePoller(world, batchLimit: batch, waker: waker, wakerToken: wakerToken)
+    }
+
+    public mutating func now() -> Instant { world.clock }
+
+    // MARK: Poller
+
+    public mutating func register(
+        _ descriptor: borrowing Descriptor,
+        for readiness: Readiness,
+        token: Token
+    ) -> SystemError? {
+        if let error = world.faults.error(of: .register) { return error }
+        guard let file = world.file(descriptor.number, for: "register") else { return nil }
+        if file.interest != nil {
+            world.report("register of descriptor \(descriptor.number), which is watched already")
+        }
+        poller.watch(file, for: readiness, token: token)
+        return nil
+    }
+
+    public mutating func reregister(
+        _ descriptor: borrowing Descriptor,
+        for readiness: Readiness,
+        token: Token
+    ) -> SystemError? {
+        guard let file = world.file(descriptor.number, for: "reregister") else { return nil }
+        guard let interest = file.interest, interest.poller === poller else {
+            world.report("reregister of descriptor \(descriptor.number), which is not watched here")
+            return SystemError(code: ENOENT)
+        }
+        interest.change(file, to: readiness, token: token)
+        return nil
+    }
+
+    public mutating func wait(until deadline: Instant?) -> Int { poller.wait(until: deadline) }
+
+    public mutating func event(_ index: Int) -> PollEvent { poller.batch[index] }
+
+    // MARK: Sockets
+
+    public mutating func listen(
+        at address: SocketAddress,
+        options: ListenOptions
+    ) throws(SystemError) -> Descriptor {
+        guard world.canOpen else { throw .tooManyOpenFiles }
+        return try world.open(world.listen(at: address, options: options))
+    }
+
+    public mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress {
+        guard let listener = world.file(descriptor.number, as: FakeListener.self, for: "localAddress") else {
+            throw SystemError(code: EBADF)
+        }
+        return listener.address
+    }
+
+    /// The number is taken before the queue is looked at, so that without a free one not even an empty queue would block.
+    public mutating func accept(from listener: borrowing Descriptor) -> Accepted {
+        guard let queue = world.file(listener.number, as: FakeListener.self, for: "accept") else {
+            return .failed(SystemError(code: EBADF))
+        }
+        if let error = world.faults.error(of: .accept) { return .failed(error) }
+        guard world.canOpen else { return .failed(.tooManyOpenFiles) }
+        guard let (socket, source) = queue.accept() else { return .wouldBlock }
+        do throws(SystemError) {
+            let descriptor = try world.open(socket)
+            world.tell("accept: \(descriptor.number) from \(source)")
+            return .connection(descriptor, peer: source)
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    public mutating func connect(
+        to address: borrowing RawAddress,
+        from source: borrowing RawAddress?,
+        options: borrowing SocketOptions
+    ) throws(SystemError) -> Descriptor {
+        if let error = world.faults.error(of: .connect) { throw error }
+        guard world.canOpen else { throw .tooManyOpenFiles }
+        let target = address.socketAddress
+        let socket = world.makeSocket(isUnix: address.isUnix)
+        if let server = world.server(at: target) {
+            try server.attempt(by: socket, from: (copy source)?.peer, in: world)
+        } else if address.isUnix {
+            throw SystemError(code: ENOENT)
+        } else {
+            socket.fail(.connectionRefused)
+        }
+        let descriptor = try world.open(socket)
+        world.tell("connect: \(descriptor.number) to \(target)")
+        return descriptor
+    }
+
+    public mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {
+        let error = world.file(descriptor.number, as: FakeSocket.self, for: "takeError")?.takeError()
+        world.tell("takeError: \(descriptor.number): \(error.map(\.description) ?? "none")")
+        return error
+    }
+
+    public mutating func receive(
+        from descriptor: borrowing Descriptor,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) -> Transfer {
+        guard let socket = world.file(descriptor.number, as: FakeSocket.self, for: "receive") else {
+            return .failed(SystemError(code: EBADF))
+        }
+        let transfer = receive(from: socket, into: buffer)
+        world.tell("receive: \(descriptor.number): \(transfer)")
+        return transfer
+    }
+
+    private func receive(from socket: FakeSocket, into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        if let error = world.faults.error(of: .receive) { return .failed(error) }
+        if world.faults.wouldBlock() { return Self.blocked(socket) }
+        // Short because of a fault, it looks to the caller as if the queue were empty: so the rest is news.
+        let allowance = world.faults.allowance(of: buffer.count)
+        switch socket.receive(atMost: allowance) {
+        case .bytes(let bytes):
+            buffer.copyBytes(from: bytes)
+            if bytes.count < buffer.count, bytes.count == allowance { socket.changed() }
+            return .moved(bytes.count)
+        case .ended: return .ended
+        case .wouldBlock: return .wouldBlock
+        case .failed(let error): return .failed(error)
+        }
+    }
+
+    public mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+        guard let socket = world.file(descriptor.number, as: FakeSocket.self, for: "send") else {
+            return .failed(SystemError(code: EBADF))
+        }
+        let transfer = send(bytes, to: socket)
+        world.tell("send: \(bytes.count) to \(descriptor.number): \(transfer)")
+        return transfer
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer, to socket: FakeSocket) -> Transfer {
+        if let error = world.faults.error(of: .send) { return .failed(error) }
+        if world.faults.wouldBlock() { return Self.blocked(socket) }
+        let allowance = world.faults.allowance(of: bytes.count)
+        do throws(SystemError) {
+            let count = try socket.send(bytes.prefix(allowance))
+            if count == allowance, allowance < bytes.count { socket.changed() }
+            return count > 0 ? .moved(count) : .wouldBlock
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    private static func blocked(_ socket: FakeSocket) -> Transfer {
+        socket.changed()
+        return .wouldBlock
+    }
+
+    public mutating func endSending(on descriptor: borrowing Descriptor) -> SystemError? {
+        world.tell("endSending: \(descriptor.number)")
+        return world.file(descriptor.number, as: FakeSocket.self, for: "endSending")?.endSending()
+    }
+
+    public mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int {
+        world.file(descriptor.number, as: FakeSocket.self, for: "unacknowledged")?.unacknowledged ?? 0
+    }
+
+    public mutating func close(_ descriptor: consuming Descriptor) {
+        let number = descriptor.release()
+        world.tell("close: \(number)")
+        switch world.remove(number, for: "close") {
+        case let socket as FakeSocket: socket.close()
+        case let listener as FakeListener: listener.close()
+        case let end as FakePipeEnd: end.close()
+        default: break
+        }
+    }
+
+    public mutating func abort(_ descriptor: consuming Descriptor) {
+        let number = descriptor.release()
+        world.tell("abort: \(number)")
+        (world.remove(number, for: "abort") as? FakeSocket)?.abort()
+    }
+
+    public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {
+        world.tell("setReceiveLowWater: \(descriptor.number): \(count)")
+        world.file(descriptor.number, as: FakeSocket.self, for: "setReceiveLowWater")?.lowWater = count
+    }
+
+    public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int {
+        world.file(descriptor.number, as: FakeSocket.self, for: "sendRoom")?.room ?? 0
+    }
+
+    // MARK: Pipes
+
+    public mutating func read(
+        from descriptor: borrowing Descriptor,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) -> Transfer {
+        guard let pipe = world.file(descriptor.number, as: FakePipeEnd.self, for: "read") else {
+            return .failed(SystemError(code: EBADF))
+        }
+        let bytes = pipe.take(atMost: world.faults.allowance(of: buffer.count))
+        buffer.copyBytes(from: bytes)
+        world.tell("read: \(descriptor.number): \(bytes.count)")
+        return bytes.isEmpty ? .wouldBlock : .moved(bytes.count)
+    }
+
+    public mutating func pipe(capacity: Int) throws(SystemError) -> Pipe {
+        if let error = world.faults.error(of: .pipe) { throw error }
+        let capacity = min(capacity, world.faults.largestPipe)
+        let (input, output) = FakePipeEnd.makePair(capacity: capacity)
+        let first = try world.open(output)
+        do throws(SystemError) {
+            return Pipe(input: try world.open(input), output: first, capacity: capacity)
+        } catch {
+            close(first)
+            throw error
+        }
+    }
+
+    public mutating func splice(
+        from source: borrowing Descriptor,
+        to sink: borrowing Descriptor,
+        atMost count: Int
+    ) -> Transfer {
+        if let error = world.faults.error(of: .splice) { return .failed(error) }
+        guard let from = world.file(source.number, as: FakeFile.self, for: "splice"),
+            let to = world.file(sink.number, as: FakeFile.self, for: "splice")
+        else { return .failed(SystemError(code: EBADF)) }
+        if world.faults.wouldBlock() {
+            from.changed()
+            to.changed()
+            return .wouldBlock
+        }
+        let allowance = world.faults.allowance(of: count)
+        let transfer: Transfer
+        switch (from, to) {
+        case (let socket as FakeSocket, let pipe as FakePipeEnd): transfer = pipe.fill(from: socket, atMost: allowance)
+        case (let pipe as FakePipeEnd, let socket as FakeSocket): transfer = pipe.drain(into: socket, atMost: allowance)
+        default:
+            world.report("splice from descriptor \(source.number) to \(sink.number), neither of which is a pipe's")
+            return .failed(SystemError(code: EINVAL))
+        }
+        if case .moved(allowance) = transfer, allowance < count {
+            from.changed()
+            to.changed()
+        }
+        world.tell("splice: \(source.number) to \(sink.number): \(transfer)")
+        return transfer
+    }
+}
+
+/// One end of a pipe.
+final class FakePipeEnd: FakeFile {
+    private final class Contents {
+        let capacity: Int
+        var bytes = ByteQueue()
+        var openEnds = 2
+
+        init(capacity: Int) {
+            self.capacity = capacity
+        }
+    }
+
+    private let contents: Contents
+
+    private init(_ contents: Contents) {
+        self.contents = contents
+    }
+
+    static func makePair(capacity: Int) -> (input: FakePipeEnd, output: FakePipeEnd) {
+        let contents = Contents(capacity: capacity)
+        return (FakePipeEnd(contents), FakePipeEnd(contents))
+    }
+
+    func fill(from socket: FakeSocket, atMost count: Int) -> Transfer {
+        let room = contents.capacity - contents.bytes.count
+        guard room > 0 else { return .wouldBlock }
+        switch socket.receive(atMost: min(count, room)) {
+        case .bytes(let bytes):
+            contents.bytes.append(bytes)
+            return .moved(bytes.count)
+        case .ended: return .ended
+        case .wouldBlock: return .wouldBlock
+        case .failed(let error): return .failed(error)
+        }
+    }
+
+    func drain(into socket: FakeSocket, atMost count: Int) -> Transfer {
+        guard !contents.bytes.isEmpty else { return contents.openEnds < 2 ? .ended : .wouldBlock }
+        do throws(SystemError) {
+            let taken = try socket.send(contents.bytes.prefix(count))
+            contents.bytes.removeFirst(taken)
+            return taken > 0 ? .moved(taken) : .wouldBlock
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    func take(atMost count: Int) -> [UInt8] {
+        contents.bytes.takeFirst(count)
+    }
+
+    func close() {
+        contents.openEnds -= 1
+    }
+}
+
+/// Wakes a poller of a ``FakeWorld``, from any thread.
+public final class FakeWaker: Waker {
+    private let signalled = Atomic(false)
+
+    public init() {}
+
+    public func wake() {
+        signalled.store(true, ordering: .releasing)
+    }
+
+    var isSignalled: Bool { signalled.load(ordering: .acquiring) }
+
+    func takeSignal() -> Bool { signalled.exchange(false, ordering: .acquiringAndReleasing) }
+}
