@@ -34,9 +34,18 @@ struct Admission: @unchecked Sendable {
 
     /// Takes a place, if there is one; ``release()`` gives it back.
     func reserve() -> Bool {
-        let before = state.pointee.active.add(1, ordering: .acquiringAndReleasing).oldValue
-        if before < limit { return true }
-        state.pointee.active.subtract(1, ordering: .acquiringAndReleasing)
+        // Never above the limit, not even for a moment: a worker that is about to wait would take that for a full house.
+        var active = state.pointee.active.load(ordering: .relaxed)
+        while active < limit {
+            let (exchanged, now) = state.pointee.active.weakCompareExchange(
+                expected: active,
+                desired: active + 1,
+                successOrdering: .sequentiallyConsistent,
+                failureOrdering: .relaxed
+            )
+            if exchanged { return true }
+            active = now
+        }
         return false
     }
 

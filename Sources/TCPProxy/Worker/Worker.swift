@@ -63,14 +63,22 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
             preconditionFailure("cannot watch the listening socket: \(error)")
         }
         while !isDone { turn() }
+        finish()
+    }
+
+    /// Gives back what it keeps for connections to come.
+    mutating func finish() {
         buffers.pipes.closeSpares(on: &system)
     }
 
     var isDone: Bool { isStopping && sessions.count == 0 }
 
+    /// When there is something to do even if no event comes; nil if there is nothing.
+    var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : now }
+
     /// One wake-up: waits, then does all that there is to do.
     mutating func turn() {
-        let events = system.wait(until: ready.isEmpty ? timers.nextWake : now)
+        let events = system.wait(until: nextDeadline)
         now = system.now()
         let waiting = ready.count
         for index in 0..<events { handle(system.event(index)) }
@@ -146,6 +154,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         switch message {
         case .resumeAccepting:
             resumeAccepting()
+            // Tried at once: where nobody is left in this queue, the place goes on to the next worker that waits.
+            acceptBatch()
         case .candidates(let addresses):
             candidates = Candidates(addresses)
         case .sweep(let sweep):
