@@ -14,7 +14,7 @@ extension Worker where S: ~Copyable {
         session.pointee.dial.retryAt = nil
         let address = candidates[Int(session.pointee.dial.candidate)]
         do throws(SystemError) {
-            let descriptor = try system.connect(to: address, from: nextSource(), options: settings.socketOptions)
+            let descriptor = try system.connect(to: address, from: source(of: slot), options: settings.socketOptions)
             let kind = TokenKind.server(session.pointee.dial.tag)
             let token = Token(slot: slot, generation: sessions.generation(of: slot), kind: kind.rawValue)
             let error = system.register(descriptor, for: .connection, token: token)
@@ -31,8 +31,10 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         if readiness.contains(.failed) || readiness.contains(.hungUp) {
             let error = system.takeError(of: session.pointee.duplex.server.descriptor!)
-            // Hung up without an error: it was connected, and ended at once.
-            if let error { return attemptFailed(slot, error) }
+            // Hung up without an error it was connected, and ended at once. Reset it was connected too, for a handshake
+            // that fails is refused: what the server said before its reset is for the client.
+            if let error, !error.isReset { return attemptFailed(slot, error) }
+            session.pointee.duplex.server.failure = error
         }
         guard readiness.contains(.writable) || readiness.contains(.hungUp) else { return }
         observeConnectTime(now.since(session.pointee.dial.startedAt))
@@ -72,8 +74,11 @@ extension Worker where S: ~Copyable {
         abort(slot, .connectFailed, by: .server)
     }
 
-    private func nextSource() -> RawAddress? {
-        settings.sources.isEmpty ? nil : settings.sources[Int(opened % UInt64(settings.sources.count))]
+    /// The local address of a connection's attempts; connections take them in turn.
+    private func source(of slot: Slot) -> RawAddress? {
+        guard !settings.sources.isEmpty else { return nil }
+        let number = sessions.pointer(to: slot).pointee.id.rawValue
+        return settings.sources[Int(number % UInt64(settings.sources.count))]
     }
 
     private mutating func observeConnectTime(_ duration: Duration) {
