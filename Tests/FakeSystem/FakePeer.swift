@@ -50,6 +50,21 @@ public final class FakePeer {
         flush()
     }
 
+    /// Sends so many bytes of ``BytePattern``, from an offset on.
+    public func sendPattern(from offset: Int = 0, count: Int) {
+        send(
+            [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+                BytePattern.fill(UnsafeMutableRawBufferPointer(buffer), from: offset)
+                filled = count
+            }
+        )
+    }
+
+    /// How many bytes have come, if they are those of ``BytePattern``; nil if one of them is not.
+    public var patternReceived: Int? {
+        received.withUnsafeBytes { BytePattern.firstDifference(in: $0) } == nil ? received.count : nil
+    }
+
     /// Ends its sending, after what waits.
     public func finish() {
         wantsToFinish = true

@@ -1,0 +1,270 @@
+import FakeSystem
+import Sockets
+import Testing
+import Workers
+
+@testable import TCPProxy
+
+/// The whole data plane of a proxy in a fake world: its workers, which take their turns on this thread, and what they
+/// share.
+///
+/// Time stands still but for ``advance(by:)``, and a worker gets a turn only where its wait would have come back.
+final class FakeProxy {
+    let world: FakeWorld
+    let address: SocketAddress
+    let servers: [FakeServer]
+    let settings: WorkerSettings
+    let memory: SharedMemory
+    let hub: EventHub
+    let mailboxes: [Mailbox<WorkerMessage>]
+    private let members: [Member]
+
+    /// More turns than this without time going by is spinning.
+    static let turnLimit = 10_000
+
+    /// A worker, with what is known of its system.
+    final class Member {
+        var worker: Worker<FakeSystem>
+        let poller: FakePoller
+
+        init(_ worker: consuming Worker<FakeSystem>, poller: FakePoller) {
+            self.worker = worker
+            self.poller = poller
+        }
+
+        var isDone: Bool { worker.isDone }
+        var nextDeadline: Instant? { worker.nextDeadline }
+        /// Timers that are set, of connections and of the worker.
+        var timersLeft: [Int] {
+            (0..<worker.timers.capacity).filter { worker.timers.isScheduled($0) && $0 != worker.pipeTimer }
+        }
+        /// Buffers that hold bytes which a side does not take.
+        var chunksTaken: Int { worker.buffers.chunks.taken }
+
+        fileprivate func isDue(at now: Instant) -> Bool {
+            guard !worker.isDone else { return false }
+            return poller.hasEvents || worker.nextDeadline.map { $0 <= now } ?? false
+        }
+    }
+
+    init(in world: FakeWorld, workers: Int, limit: Int, upstreams: [SocketAddress], configuration: Configuration) throws
+    {
+        self.world = world
+        address = SocketAddress("127.0.0.1:8080")
+        servers = upstreams.map { world.serve($0) }
+        settings = WorkerSettings(configuration)
+        memory = SharedMemory(workers: workers, limit: limit)
+        hub = EventHub(memory: memory)
+        let wakers = (0..<workers).map { _ in FakeWaker() }
+        let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
+        self.mailboxes = mailboxes
+        var members: [Member] = []
+        for index in wakers.indices {
+            var system = FakeSystem(in: world, waker: wakers[index], wakerToken: TokenKind.mailbox.only)
+            let poller = system.poller
+            let sharing: ListenOptions.Sharing = index == 0 ? .founding : .joining
+            let options = ListenOptions(sharing: sharing, backlog: configuration.backlog)
+            let listener = try system.listen(at: address, options: options)
+            let member = Member(
+                Worker(
+                    index: index,
+                    system: system,
+                    listener: listener,
+                    candidates: upstreams.map { RawAddress($0) },
+                    settings: settings,
+                    shared: WorkerShared(
+                        admission: memory.admission,
+                        counters: memory.pages[index],
+                        events: memory.rings[index],
+                        hub: hub,
+                        mailboxes: mailboxes
+                    )
+                ),
+                poller: poller
+            )
+            #expect(member.worker.watchListener() == nil)
+            members.append(member)
+        }
+        self.members = members
+    }
+
+    subscript(index: Int) -> Member { members[index] }
+
+    var server: FakeServer { servers[0] }
+
+    // MARK: Time
+
+    /// One turn of a worker that has something to do.
+    func turn(_ index: Int = 0) {
+        members[index].worker.turn()
+    }
+
+    /// Whether a worker's wait would come back now.
+    func isDue(_ index: Int = 0) -> Bool { members[index].isDue(at: world.clock) }
+
+    /// Everything that happens without time going by.
+    func settle(at location: SourceLocation = #_sourceLocation) {
+        var turns = 0
+        var progressed = true
+        while progressed {
+            progressed = false
+            for member in members where member.isDue(at: world.clock) {
+                member.worker.turn()
+                progressed = true
+                turns += 1
+                guard turns < Self.turnLimit else {
+                    Issue.record("a worker spins", sourceLocation: location)
+                    return
+                }
+            }
+        }
+    }
+
+    /// Everything that happens in a time.
+    func advance(by duration: Duration, at location: SourceLocation = #_sourceLocation) {
+        let target = world.clock + duration
+        settle(at: location)
+        while let next = nextMoment, next <= target {
+            world.advance(to: next)
+            settle(at: location)
+        }
+        world.advance(to: target)
+        settle(at: location)
+    }
+
+    /// When something happens by itself; nil if all are asleep for good.
+    var nextMoment: Instant? {
+        let deadlines = members.compactMap { $0.isDone ? nil : $0.nextDeadline }
+        return (deadlines + [world.nextPlanned].compactMap { $0 }).min()
+    }
+
+    // MARK: Acts
+
+    /// A client.
+    func connect(from source: PeerAddress? = nil, to member: Int? = nil) -> FakePeer {
+        world.connect(to: address, from: source, member: member)
+    }
+
+    /// A client and the server's end of its connection.
+    func connectThrough(
+        server: FakeServer? = nil,
+        at location: SourceLocation = #_sourceLocation
+    ) throws -> (client: FakePeer, server: FakePeer) {
+        let server = server ?? self.server
+        let before = server.connections.count
+        let client = connect()
+        settle(at: location)
+        try #require(server.connections.count == before + 1, sourceLocation: location)
+        return (client, server.connections[before])
+    }
+
+    func post(_ message: WorkerMessage, to member: Int? = nil) {
+        for (index, mailbox) in mailboxes.enumerated() where member.map({ $0 == index }) ?? true {
+            mailbox.post(message)
+        }
+    }
+
+    // MARK: Figures
+
+    /// A counter, summed over the workers.
+    subscript(counter: Counter) -> Int { memory.pages.reduce(0) { $0 + $1[counter] } }
+
+    var active: Int { memory.admission.active }
+    var total: Int { memory.admission.total }
+
+    /// How connections have ended; only what has happened is there.
+    var closures: [MetricsSnapshot.Closure: Int] {
+        var closures: [MetricsSnapshot.Closure: Int] = [:]
+        for reason in CloseReason.allCases {
+            for side in Side.allCases {
+                let count = self[.closure(reason, side)]
+                if count > 0 { closures[.init(reason: reason, side: side)] = count }
+            }
+        }
+        return closures
+    }
+
+    var failures: [ConnectFailure: Int] {
+        Dictionary(uniqueKeysWithValues: ConnectFailure.allCases.map { ($0, self[.failure($0)]) })
+            .filter { $0.value > 0 }
+    }
+
+    /// The events that are waiting to be read.
+    func takeEvents() -> [MetricEvent] {
+        var events: [MetricEvent] = []
+        for ring in memory.rings { ring.read(into: &events, limit: .max) }
+        return events
+    }
+
+    /// Turns of all workers so far.
+    var waits: Int { members.reduce(0) { $0 + $1.poller.waits } }
+
+    // MARK: End
+
+    /// Cuts what is left, and checks that nothing is left of it.
+    func end(at location: SourceLocation) {
+        post(.cut)
+        settle(at: location)
+        for member in members {
+            member.worker.finish()
+            #expect(member.isDone, sourceLocation: location)
+            #expect(member.chunksTaken == 0, sourceLocation: location)
+            #expect(member.timersLeft == [], sourceLocation: location)
+        }
+        #expect(world.openDescriptors == [], sourceLocation: location)
+        #expect(world.problems == [], sourceLocation: location)
+        #expect(active == 0, sourceLocation: location)
+        #expect(closures.values.reduce(0, +) == total, sourceLocation: location)
+    }
+}
+
+/// Lends a proxy in a world of its own, and checks at the end that it leaves nothing behind.
+///
+/// - Parameters:
+///   - limit: the maximum of connections.
+///   - upstreams: how many servers it knows; they are at 10.0.0.1:80, 10.0.0.2:80 and so on.
+func withProxy(
+    workers: Int = 1,
+    limit: Int = 64,
+    upstreams: Int = 1,
+    in world: FakeWorld = FakeWorld(),
+    configure: (inout Configuration) -> Void = { _ in },
+    at location: SourceLocation = #_sourceLocation,
+    _ body: (FakeProxy) throws -> Void
+) throws {
+    var configuration = Configuration()
+    configure(&configuration)
+    let proxy = try FakeProxy(
+        in: world,
+        workers: workers,
+        limit: limit,
+        upstreams: (1...upstreams).map { SocketAddress("10.0.0.\($0):80") },
+        configuration: configuration
+    )
+    defer { proxy.end(at: location) }
+    try body(proxy)
+}
+
+extension SocketAddress {
+    /// An address in figures; traps on any other.
+    init(_ text: String) {
+        guard case .socket(let address) = try? ServiceAddress(parsing: text) else {
+            preconditionFailure("'\(text)' is no address in figures")
+        }
+        self = address
+    }
+}
+
+extension PeerAddress {
+    /// `127.0.0.1:50000`; traps on what is no address.
+    init(_ text: String) {
+        guard case .internet(let address) = SocketAddress(text) else {
+            preconditionFailure("'\(text)' is no internet address")
+        }
+        self = .internet(address)
+    }
+}
+
+extension MetricsSnapshot.Closure {
+    static func by(_ side: Side, _ reason: CloseReason) -> Self { .init(reason: reason, side: side) }
+}

@@ -1,0 +1,390 @@
+import FakeSystem
+import Glibc
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+@Suite("Dialing")
+struct DialingTests {
+    @Test("every address is tried in turn until one answers")
+    func triesAll() throws {
+        try withProxy(upstreams: 4) { proxy in
+            proxy.servers[0].answer = .fail(.connectionRefused)
+            proxy.servers[1].answer = .failAtOnce(SystemError(code: ENETUNREACH))
+            proxy.servers[2].answer = .fail(SystemError(code: EHOSTUNREACH), after: .milliseconds(10))
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.advance(by: .milliseconds(10))
+            #expect(proxy.servers.map(\.attempts) == [1, 1, 1, 1])
+            #expect(proxy.servers[3].connections.first?.text == "hello")
+            #expect(proxy.failures == [.refused: 1, .unreachable: 2])
+            #expect(proxy[.refused] == 0)
+        }
+    }
+
+    @Test("where none answers the client is reset at once, and each address was tried once")
+    func allRefuse() throws {
+        try withProxy(upstreams: 3) { proxy in
+            for server in proxy.servers { server.answer = .fail(.connectionRefused) }
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.settle()
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy.servers.map(\.attempts) == [1, 1, 1])
+            #expect(proxy.failures == [.refused: 3])
+            #expect(proxy[.refused] == 1)
+            #expect(proxy.closures == [.by(.server, .connectFailed): 1])
+        }
+    }
+
+    @Test("the address that answered last is tried first by the next client, and the others after it")
+    func preferred() throws {
+        try withProxy(upstreams: 3) { proxy in
+            proxy.servers[0].answer = .fail(.connectionRefused)
+            _ = try proxy.connectThrough(server: proxy.servers[1])
+            _ = try proxy.connectThrough(server: proxy.servers[1])
+            #expect(proxy.servers.map(\.attempts) == [1, 2, 0])
+
+            proxy.servers[1].answer = .fail(.connectionRefused)
+            proxy.servers[2].answer = .fail(.connectionRefused)
+            proxy.servers[0].answer = .accept()
+            _ = try proxy.connectThrough(server: proxy.servers[0])
+            #expect(proxy.servers.map(\.attempts) == [2, 3, 1])
+        }
+    }
+
+    @Test("the time of a successful attempt is counted, and only that")
+    func connectTime() throws {
+        try withProxy(upstreams: 2) { proxy in
+            proxy.servers[0].answer = .fail(.connectionRefused, after: .seconds(1))
+            proxy.servers[1].answer = .accept(after: .seconds(3))
+            _ = proxy.connect()
+            proxy.advance(by: .seconds(4))
+            #expect(proxy.servers[1].connections.count == 1)
+            #expect(proxy[.connectNanoseconds] == 3_000_000_000)
+            let bucket = try #require(DurationHistogram.bounds.firstIndex(of: 5))
+            #expect(proxy[.connectTime(bucket: bucket)] == 1)
+            let all = (0...DurationHistogram.bounds.count).reduce(0) { $0 + proxy[.connectTime(bucket: $1)] }
+            #expect(all == 1)
+        }
+    }
+
+    @Test("local addresses are used in turn, the same one for all attempts of a connection")
+    func sources() throws {
+        let sources = ["127.0.0.2:0", "127.0.0.3:0"].map { PeerAddress($0) }
+        try withProxy(
+            upstreams: 2,
+            configure: { configuration in
+                configuration.sourceAddresses = sources.map { source in
+                    guard case .internet(var address) = source else { preconditionFailure() }
+                    // A port would allow for one connection only.
+                    address.port = 1234
+                    return address
+                }
+            }
+        ) { proxy in
+            proxy.servers[0].answer = .fail(.connectionRefused)
+            proxy.servers[1].answer = .fail(.connectionRefused)
+            for _ in 0..<3 { _ = proxy.connect() }
+            proxy.settle()
+            #expect(proxy.servers[0].sources == [sources[1], sources[0], sources[1]])
+            #expect(proxy.servers[1].sources == [sources[1], sources[0], sources[1]])
+        }
+    }
+
+    @Test("a server's socket that cannot be watched is closed, and the next address tried")
+    func registerFails() throws {
+        try withProxy(upstreams: 2) { proxy in
+            _ = try proxy.connectThrough()
+            let client = proxy.connect()
+            // The listener and the client have been watched; the server is next.
+            proxy.servers[0].onConnect = { _ in
+                proxy.world.faults.fail(.register, with: SystemError(code: ENOSPC))
+            }
+            client.send("hello")
+            proxy.settle()
+            #expect(proxy.servers[1].connections.first?.text == "hello")
+            #expect(proxy.failures == [.other: 1])
+            #expect(proxy.world.openDescriptors.count == 5)
+        }
+    }
+
+    @Test("addresses that change while a client waits for its server are no reason to fail")
+    func candidatesChange() throws {
+        try withProxy(upstreams: 3) { proxy in
+            proxy.servers[0].answer = .fail(.connectionRefused)
+            proxy.servers[1].answer = .fail(.connectionRefused)
+            proxy.servers[2].answer = .fail(.connectionRefused, after: .seconds(1))
+            let client = proxy.connect()
+            proxy.settle()
+            let other = proxy.world.serve(SocketAddress("10.0.1.1:80"))
+            proxy.post(.candidates([RawAddress(other.address)]))
+            proxy.advance(by: .seconds(1))
+            #expect(client.end == .failed(.connectionReset))
+
+            let next = try proxy.connectThrough(server: other)
+            next.client.send("hello")
+            proxy.settle()
+            #expect(next.server.text == "hello")
+        }
+    }
+
+    @Test("a Unix socket connects at once or fails at once")
+    func unix() throws {
+        try withProxy { proxy in
+            let path = SocketAddress.unix(path: "/run/server")
+            proxy.post(.candidates([RawAddress(path)]))
+            let refused = proxy.connect()
+            proxy.settle()
+            #expect(refused.end == .failed(.connectionReset))
+            #expect(proxy.failures == [.refused: 1])
+
+            let server = proxy.world.serve(path)
+            let (client, peer) = try proxy.connectThrough(server: server)
+            client.send("hello")
+            peer.send("world")
+            proxy.settle()
+            #expect(peer.text == "hello")
+            #expect(client.text == "world")
+        }
+    }
+}
+
+@Suite("Connect deadlines")
+struct ConnectDeadlineTests {
+    @Test("an attempt that takes too long makes way for the next address, at its deadline and not before")
+    func attempt() throws {
+        try withProxy(upstreams: 2) { proxy in
+            proxy.servers[0].answer = .silence
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.advance(by: .milliseconds(4_999))
+            #expect(proxy.servers.map(\.attempts) == [1, 0])
+            proxy.advance(by: .milliseconds(1))
+            #expect(proxy.servers.map(\.attempts) == [1, 1])
+            #expect(proxy.servers[1].connections.first?.text == "hello")
+            #expect(proxy.failures == [.timeout: 1])
+        }
+    }
+
+    @Test("all attempts together have a deadline too")
+    func total() throws {
+        try withProxy(upstreams: 5) { proxy in
+            for server in proxy.servers { server.answer = .silence }
+            let client = proxy.connect()
+            proxy.advance(by: .milliseconds(14_999))
+            #expect(client.end == nil)
+            #expect(proxy.servers.map(\.attempts) == [1, 1, 1, 0, 0])
+            proxy.advance(by: .milliseconds(1))
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy.servers.map(\.attempts) == [1, 1, 1, 0, 0])
+            #expect(proxy[.refused] == 1)
+            #expect(proxy.failures == [.timeout: 3])
+            #expect(proxy.closures == [.by(.server, .connectFailed): 1])
+        }
+    }
+
+    @Test("without deadlines an attempt waits for ever")
+    func none() throws {
+        try withProxy(configure: {
+            $0.timeouts.connect = nil
+            $0.timeouts.connectAttempt = nil
+        }) { proxy in
+            proxy.server.answer = .silence
+            let client = proxy.connect()
+            proxy.settle()
+            #expect(proxy[0].nextDeadline == nil)
+            proxy.advance(by: .seconds(100_000))
+            #expect(client.end == nil)
+        }
+    }
+
+    @Test("a server that answers in time is not bothered by the deadline afterwards")
+    func inTime() throws {
+        try withProxy(configure: { $0.timeouts.halfClose = nil }) { proxy in
+            proxy.server.answer = .accept(after: .milliseconds(4_999))
+            let client = proxy.connect()
+            proxy.advance(by: .seconds(5))
+            #expect(proxy.server.connections.count == 1)
+            #expect(proxy[0].nextDeadline == nil)
+            let waits = proxy.waits
+            proxy.advance(by: .seconds(3600))
+            #expect(proxy.waits == waits)
+            #expect(client.end == nil)
+        }
+    }
+}
+
+@Suite("Exhaustion at connect")
+struct ConnectExhaustionTests {
+    @Test(
+        "is no failure of the server: the same address is tried again until it works",
+        arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN]
+    )
+    func retries(code: Int32) throws {
+        try withProxy(upstreams: 2) { proxy in
+            proxy.world.faults.fail(.connect, with: SystemError(code: code), times: 5)
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.advance(by: WorkerSettings.dialRetry * 5 - .milliseconds(1))
+            #expect(proxy.server.attempts == 0)
+            proxy.advance(by: .milliseconds(1))
+            #expect(proxy.servers.map(\.attempts) == [1, 0])
+            #expect(proxy.server.connections.first?.text == "hello")
+            #expect(proxy.failures == [.exhausted: 5])
+        }
+    }
+
+    @Test("ends at the connect deadline, having tried now and then and no more")
+    func deadline() throws {
+        try withProxy { proxy in
+            proxy.world.faults.fail(.connect, with: .tooManyOpenFiles, times: 10_000)
+            let client = proxy.connect()
+            proxy.settle()
+            let waits = proxy.waits
+            proxy.advance(by: .milliseconds(14_999))
+            #expect(client.end == nil)
+            proxy.advance(by: .milliseconds(1))
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy[.failure(.exhausted)] == 750)
+            #expect(proxy[.failure(.timeout)] == 1)
+            #expect(proxy[.refused] == 1)
+            #expect(proxy.waits - waits <= 3 * 750)
+        }
+    }
+
+    @Test("at the descriptor limit a client that waits gets its server when another connection has ended")
+    func atTheLimit() throws {
+        try withProxy { proxy in
+            let first = try proxy.connectThrough()
+            proxy.world.descriptorLimit = proxy.world.openDescriptors.count + 1
+            let second = proxy.connect()
+            second.send("hello")
+            proxy.settle()
+            #expect(proxy.active == 2)
+            #expect(proxy.server.connections.count == 1)
+            first.client.close()
+            first.server.close()
+            proxy.advance(by: WorkerSettings.dialRetry)
+            #expect(proxy.server.connections.count == 2)
+            #expect(proxy.server.connections[1].text == "hello")
+        }
+    }
+}
+
+@Suite("Clients during a dial")
+struct ClientDuringDialTests {
+    @Test("a client that goes away ends the search for a server")
+    func gone() throws {
+        try withProxy { proxy in
+            proxy.server.answer = .accept(after: .seconds(1))
+            let client = proxy.connect()
+            proxy.settle()
+            #expect(proxy.server.attempts == 1)
+            client.reset()
+            proxy.settle()
+            #expect(proxy.active == 0)
+            #expect(proxy.world.openDescriptors.count == 1)
+            #expect(proxy.failures == [.clientGone: 1])
+            #expect(proxy.closures == [.by(.client, .reset): 1])
+            proxy.advance(by: .seconds(2))
+            #expect(proxy.server.connections.isEmpty)
+        }
+    }
+
+    @Test("a client that goes away while an attempt waits to be repeated ends the search too")
+    func goneBeforeRetry() throws {
+        try withProxy { proxy in
+            proxy.world.faults.fail(.connect, with: .tooManyOpenFiles, times: 1000)
+            let client = proxy.connect()
+            proxy.settle()
+            client.reset()
+            proxy.settle()
+            #expect(proxy.active == 0)
+            #expect(proxy[0].nextDeadline == nil)
+            #expect(proxy[.failure(.exhausted)] == 1)
+        }
+    }
+
+    @Test("what a client sent before its end reaches the server when there is one, and its answer the client")
+    func finished() throws {
+        try withProxy { proxy in
+            proxy.server.answer = .accept(after: .seconds(1))
+            let client = proxy.connect()
+            client.send("request")
+            client.finish()
+            proxy.advance(by: .seconds(1))
+            let server = try #require(proxy.server.connections.first)
+            #expect(server.text == "request")
+            #expect(server.end == .fin)
+            server.send("answer")
+            server.close()
+            proxy.settle()
+            #expect(client.text == "answer")
+            #expect(client.end == .fin)
+            #expect(proxy.closures == [.by(.client, .ended): 1])
+        }
+    }
+
+    @Test("more than fits in the buffers is held back, and none of it lost")
+    func backPressure() throws {
+        try withProxy { proxy in
+            proxy.server.answer = .accept(after: .seconds(1))
+            let client = proxy.connect()
+            client.sendPattern(count: 300_000)
+            proxy.settle()
+            #expect(client.waiting > 0)
+            proxy.advance(by: .seconds(1) + .milliseconds(10))
+            #expect(proxy.server.connections.first?.patternReceived == 300_000)
+        }
+    }
+}
+
+@Suite("First words of a server")
+struct ServerSpeaksFirstTests {
+    @Test("reach the client")
+    func speaks() throws {
+        try withProxy { proxy in
+            proxy.server.onConnect = { $0.send("220 ready") }
+            let (client, _) = try proxy.connectThrough()
+            #expect(client.text == "220 ready")
+            #expect(client.end == nil)
+        }
+    }
+
+    @Test("reach the client also where the server ends at once")
+    func ends() throws {
+        try withProxy { proxy in
+            proxy.server.onConnect = { server in
+                server.send("busy")
+                server.close()
+            }
+            let (client, _) = try proxy.connectThrough()
+            #expect(client.text == "busy")
+            #expect(client.end == .fin)
+            client.close()
+            proxy.settle()
+            #expect(proxy.closures == [.by(.server, .ended): 1])
+        }
+    }
+
+    @Test("reach the client also where the server resets at once, before the proxy has looked")
+    func resets() throws {
+        try withProxy(upstreams: 2) { proxy in
+            proxy.server.onConnect = { server in
+                server.send("busy")
+                server.reset()
+            }
+            let client = proxy.connect()
+            proxy.settle()
+            #expect(client.text == "busy")
+            #expect(client.end == .failed(.connectionReset))
+            // It was connected; another server would be another conversation.
+            #expect(proxy.servers[1].attempts == 0)
+            #expect(proxy.failures == [:])
+            #expect(proxy[.bytesDownstream] == 4)
+            #expect(proxy.closures == [.by(.server, .reset): 1])
+        }
+    }
+}
