@@ -65,6 +65,9 @@ struct Deadlines {
 }
 
 extension Session {
+    /// Whether a direction has ended.
+    var isHalfClosed: Bool { duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open }
+
     var deadlineFacts: Deadlines.Facts {
         Deadlines.Facts(
             stage: stage,
@@ -72,7 +75,7 @@ extension Session {
             lastActivity: lastActivity,
             attemptStartedAt: dial.startedAt,
             retryAt: dial.retryAt,
-            isHalfClosed: duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open,
+            isHalfClosed: isHalfClosed,
             gathers: duplex.gathers,
             nextLook: stage == .delivering ? delivery.nextLook : nextLook
         )

@@ -12,6 +12,7 @@ extension Worker where S: ~Copyable {
         let downstreamBefore = session.pointee.duplex.downstream.transferred
         let splicedUpstreamBefore = session.pointee.duplex.upstream.spliced
         let splicedDownstreamBefore = session.pointee.duplex.downstream.spliced
+        let wasHalfClosed = session.pointee.isHalfClosed
         let outcome = session.pointee.duplex.turn(on: &system, with: &buffers)
         let upstream = Int(session.pointee.duplex.upstream.transferred &- upstreamBefore)
         let downstream = Int(session.pointee.duplex.downstream.transferred &- downstreamBefore)
@@ -21,6 +22,9 @@ extension Worker where S: ~Copyable {
         let splicedDownstream = Int(session.pointee.duplex.downstream.spliced &- splicedDownstreamBefore)
         if splicedUpstream > 0 { shared.counters.add(splicedUpstream, to: .splicedUpstream) }
         if splicedDownstream > 0 { shared.counters.add(splicedDownstream, to: .splicedDownstream) }
+        // The time that a half-closed connection may be quiet begins with the end.
+        let becameHalfClosed = session.pointee.isHalfClosed && !wasHalfClosed
+        if becameHalfClosed { session.pointee.lastActivity = now }
         if upstream + downstream > 0 {
             session.pointee.lastActivity = now
             if shared.admission.hasListeners { reportBytes(slot, mustTell: false) }
@@ -30,10 +34,11 @@ extension Worker where S: ~Copyable {
             if session.pointee.duplex.gathers {
                 session.pointee.nextLook = now + WorkerSettings.gatherLook
                 setTimer(slot)
-            } else if !timers.isScheduled(slot) {
+            } else if becameHalfClosed || !timers.isScheduled(slot) {
                 setTimer(slot)
             }
         case .moreToMove:
+            if becameHalfClosed { setTimer(slot) }
             ready.append(slot)
         case .over:
             close(slot)
@@ -124,16 +129,22 @@ extension Worker where S: ~Copyable {
     /// A Unix socket's peer has what was sent as soon as it is sent, and keeps it when we close.
     private mutating func unacknowledged(_ slot: Slot, _ party: Party) -> Int {
         let session = sessions.pointer(to: slot)
+        let count: Int
+        let hasSentEnd: Bool
         switch party {
         case .client:
             guard session.pointee.client != .unix, session.pointee.duplex.client.descriptor != nil else { return 0 }
-            return system.unacknowledged(on: session.pointee.duplex.client.descriptor!)
+            count = system.unacknowledged(on: session.pointee.duplex.client.descriptor!)
+            hasSentEnd = session.pointee.duplex.downstream.state.phase == .finished
         case .server:
             guard !candidates[Int(session.pointee.dial.candidate)].isUnix,
                 session.pointee.duplex.server.descriptor != nil
             else { return 0 }
-            return system.unacknowledged(on: session.pointee.duplex.server.descriptor!)
+            count = system.unacknowledged(on: session.pointee.duplex.server.descriptor!)
+            hasSentEnd = session.pointee.duplex.upstream.state.phase == .finished
         }
+        // The system counts an end as a byte.
+        return hasSentEnd ? max(0, count - 1) : count
     }
 
     private func endedBy(_ slot: Slot) -> Side {
