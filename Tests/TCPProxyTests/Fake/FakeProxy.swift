@@ -233,6 +233,8 @@ func withProxy(
     _ body: (FakeProxy) throws -> Void
 ) throws {
     var configuration = Configuration()
+    // The same on each machine, whatever its limits.
+    configuration.maxPipes = 8
     configure(&configuration)
     let proxy = try FakeProxy(
         in: world,

@@ -1,0 +1,187 @@
+import FakeSystem
+import Relay
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+@Suite("Relaying")
+struct RelayingTests {
+    @Test("carries both directions at the same time, every byte of them, and counts them", arguments: Engine.allCases)
+    func bothWays(engine: Engine) throws {
+        try withProxy(configure: { $0.engine = engine }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.sendPattern(count: 3_000_000)
+            server.sendPattern(from: 7, count: 2_000_000)
+            client.finish()
+            server.finish()
+            proxy.advance(by: .seconds(1))
+            #expect(server.patternReceived == 3_000_000)
+            #expect(client.received.count == 2_000_000)
+            #expect(BytePattern.firstDifference(in: client.received, from: 7) == nil)
+            #expect(client.end == .fin)
+            #expect(server.end == .fin)
+            #expect(proxy[.bytesUpstream] == 3_000_000)
+            #expect(proxy[.bytesDownstream] == 2_000_000)
+            #expect(proxy.closures.keys.map(\.reason) == [.ended])
+            #expect((proxy[.splicedUpstream] > 0) == (engine != .copy))
+        }
+    }
+
+    @Test("one direction ends by itself, and the other goes on", arguments: Engine.allCases)
+    func halfClose(engine: Engine) throws {
+        try withProxy(configure: { $0.engine = engine }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.sendPattern(count: 500_000)
+            client.finish()
+            proxy.advance(by: .milliseconds(10))
+            #expect(server.patternReceived == 500_000)
+            #expect(server.end == .fin)
+            #expect(client.end == nil)
+
+            server.sendPattern(count: 500_000)
+            proxy.advance(by: .milliseconds(10))
+            #expect(client.patternReceived == 500_000)
+            #expect(client.end == nil)
+            server.close()
+            proxy.settle()
+            #expect(client.end == .fin)
+            #expect(proxy.active == 0)
+            #expect(proxy.closures == [.by(.client, .ended): 1])
+        }
+    }
+
+    @Test("the server may end first")
+    func serverEndsFirst() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.send("bye")
+            server.finish()
+            proxy.settle()
+            #expect(client.text == "bye")
+            #expect(client.end == .fin)
+            client.send("wait")
+            client.close()
+            proxy.settle()
+            #expect(server.text == "wait")
+            #expect(server.end == .fin)
+            #expect(proxy.closures == [.by(.server, .ended): 1])
+        }
+    }
+
+    @Test("a reader that stalls stops the reading of the other side, and holds no more than one buffer")
+    func stalledReader() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.isReading = false
+            server.sendPattern(count: 5_000_000)
+            proxy.advance(by: .seconds(10))
+            // What the client's kernel, the proxy's two and the server's own hold, and one chunk or pipe.
+            #expect(server.waiting > 4_000_000)
+            #expect(proxy[0].chunksTaken + proxy[.pipesInUse] <= 2)
+            let waits = proxy.waits
+            proxy.advance(by: .seconds(60))
+            #expect(proxy.waits == waits)
+
+            client.isReading = true
+            proxy.advance(by: .seconds(1))
+            #expect(client.patternReceived == 5_000_000)
+            #expect(proxy[0].chunksTaken == 0)
+            #expect(proxy[.bytesDownstream] == 5_000_000)
+        }
+    }
+
+    @Test("a stalled reader holds up nobody else")
+    func othersGoOn() throws {
+        try withProxy { proxy in
+            let stalled = try proxy.connectThrough()
+            stalled.client.isReading = false
+            stalled.server.sendPattern(count: 1_000_000)
+            proxy.settle()
+            let (client, server) = try proxy.connectThrough()
+            client.send("hello")
+            server.send("world")
+            proxy.settle()
+            #expect(server.text == "hello")
+            #expect(client.text == "world")
+        }
+    }
+
+    @Test("a busy connection leaves others their turns")
+    func fairness() throws {
+        try withProxy(configure: { $0.engine = .copy }) { proxy in
+            let busy = try proxy.connectThrough()
+            let other = try proxy.connectThrough()
+            busy.client.sendPattern(count: 10_000_000)
+            other.client.send("hello")
+            // The busy one may take a turn or two before the other has its first.
+            for _ in 0..<3 where proxy.isDue() { proxy.turn() }
+            #expect(other.server.text == "hello")
+            #expect(busy.server.received.count < 1_000_000)
+            proxy.settle()
+            #expect(busy.server.patternReceived == 10_000_000)
+        }
+    }
+
+    @Test("the last few bytes of a burst are not held back for more than a moment")
+    func tail() throws {
+        try withProxy(in: FakeWorld()) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.sendPattern(count: 2_000_000)
+            proxy.advance(by: .milliseconds(10))
+            #expect(proxy[.splicedUpstream] > 0)
+            client.sendPattern(from: 2_000_000, count: 10)
+            proxy.advance(by: WorkerSettings.gatherLook + .milliseconds(1))
+            #expect(server.patternReceived == 2_000_010)
+        }
+    }
+
+    @Test("without pipes it copies, and says that there were none")
+    func noPipes() throws {
+        try withProxy { proxy in
+            proxy.world.faults.fail(.pipe, with: .tooManyOpenFiles, times: 1000)
+            let (client, server) = try proxy.connectThrough()
+            client.sendPattern(count: 2_000_000)
+            proxy.settle()
+            #expect(server.patternReceived == 2_000_000)
+            #expect(proxy[.splicedUpstream] == 0)
+            #expect(proxy[.pipeRefusals] > 0)
+        }
+    }
+
+    @Test("a pipe that is too small is no use, and is closed")
+    func smallPipes() throws {
+        try withProxy { proxy in
+            proxy.world.faults.largestPipe = 8192
+            let (client, server) = try proxy.connectThrough()
+            let before = proxy.world.openDescriptors
+            client.sendPattern(count: 2_000_000)
+            proxy.settle()
+            #expect(server.patternReceived == 2_000_000)
+            #expect(proxy[.splicedUpstream] == 0)
+            #expect(proxy.world.openDescriptors == before)
+        }
+    }
+
+    @Test("pipes that nobody uses any more are closed after a while, and nobody wakes up for them afterwards")
+    func unusedPipes() throws {
+        try withProxy(configure: { $0.timeouts.halfClose = nil }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            let before = proxy.world.openDescriptors
+            client.sendPattern(count: 2_000_000)
+            proxy.advance(by: .milliseconds(100))
+            #expect(server.patternReceived == 2_000_000)
+            #expect(proxy.world.openDescriptors.count > before.count)
+            #expect(proxy[.pipesInUse] == 0)
+            proxy.advance(by: WorkerSettings.pipeRest)
+            #expect(proxy.world.openDescriptors == before)
+            #expect(proxy[0].nextDeadline == nil)
+        }
+    }
+}
+
+extension BytePattern {
+    static func firstDifference(in bytes: [UInt8], from offset: Int = 0) -> Int? {
+        bytes.withUnsafeBytes { firstDifference(in: $0, from: offset) }
+    }
+}

@@ -1,0 +1,273 @@
+import FakeSystem
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+/// One side of a connection, and the other.
+private struct Sides {
+    let failing: FakePeer
+    let left: FakePeer
+    let failingSide: Side
+    let discarded: Counter
+
+    init(_ proxy: FakeProxy, failing side: Side) throws {
+        let (client, server) = try proxy.connectThrough()
+        (failing, left) = side == .client ? (client, server) : (server, client)
+        failingSide = side
+        discarded = side == .client ? .discardedUpstream : .discardedDownstream
+    }
+}
+
+@Suite("Resets")
+struct ResetTests {
+    /// Kernels that hold little, so that much is still on its way when a side resets.
+    private func smallWorld(receiveBuffer: Int = 4096) -> FakeWorld {
+        let world = FakeWorld()
+        world.receiveBuffer = receiveBuffer
+        return world
+    }
+
+    @Test("reach the other side as resets, after what had been sent before", arguments: [Side.client, .server])
+    func passedOn(side: Side) throws {
+        try withProxy { proxy in
+            let sides = try Sides(proxy, failing: side)
+            sides.left.send("lost")
+            sides.failing.isReading = false
+            sides.failing.send("last words")
+            sides.failing.reset()
+            proxy.settle()
+            #expect(sides.left.text == "last words")
+            #expect(sides.left.end == .failed(.connectionReset))
+            #expect(proxy.active == 0)
+            #expect(proxy.closures == [.by(side, .reset): 1])
+            #expect(proxy[sides.discarded] == 0)
+        }
+    }
+
+    @Test("reach a side that has ended its own sending", arguments: [Side.client, .server])
+    func afterHalfClose(side: Side) throws {
+        try withProxy { proxy in
+            let sides = try Sides(proxy, failing: side)
+            sides.left.finish()
+            proxy.settle()
+            sides.failing.send("last words")
+            sides.failing.reset()
+            proxy.settle()
+            #expect(sides.left.text == "last words")
+            #expect(sides.left.end == .failed(.connectionReset))
+        }
+    }
+
+    @Test("by a side that has ended its own sending end the connection", arguments: [Side.client, .server])
+    func byTheEnded(side: Side) throws {
+        try withProxy { proxy in
+            let sides = try Sides(proxy, failing: side)
+            sides.failing.send("last words")
+            sides.failing.finish()
+            proxy.settle()
+            #expect(sides.left.end == .fin)
+            sides.failing.reset()
+            proxy.settle()
+            #expect(proxy.active == 0)
+            #expect(proxy.closures == [.by(side, .reset): 1])
+            // It may send as much as it likes now; nobody listens.
+            sides.left.send("answer")
+            proxy.settle()
+            #expect(sides.left.text == "last words")
+        }
+    }
+
+    @Test(
+        "wait until the other kernel has acknowledged all, however long it makes progress",
+        arguments: [Side.client, .server]
+    )
+    func waitForDelivery(side: Side) throws {
+        try withProxy(in: smallWorld()) { proxy in
+            let sides = try Sides(proxy, failing: side)
+            sides.left.isReading = false
+            sides.failing.sendPattern(count: 12_000)
+            proxy.settle()
+            sides.failing.reset()
+            proxy.settle()
+            #expect(sides.left.unread == 4096)
+            // Slower than the deadline in all, never without progress for so long.
+            for step in 1...7 {
+                proxy.advance(by: .seconds(4))
+                #expect(proxy.active == 1)
+                sides.left.read(1000)
+                #expect(sides.left.patternReceived == step * 1000)
+            }
+            proxy.advance(by: .seconds(4))
+            #expect(proxy.active == 1)
+            // With these its kernel has the last byte, and the reset does not wait for the program to read it.
+            sides.left.read(1000)
+            proxy.advance(by: WorkerSettings.deliveryLooks.upperBound)
+            #expect(proxy.active == 0)
+            sides.left.isReading = true
+            #expect(sides.left.patternReceived == 12_000)
+            #expect(sides.left.end == .failed(.connectionReset))
+            #expect(proxy.active == 0)
+            #expect(proxy[sides.discarded] == 0)
+            #expect(proxy.closures == [.by(side, .reset): 1])
+        }
+    }
+
+    @Test("go out soon after the last byte is acknowledged")
+    func promptly() throws {
+        try withProxy(in: smallWorld()) { proxy in
+            let sides = try Sides(proxy, failing: .client)
+            sides.left.isReading = false
+            sides.failing.sendPattern(count: 6000)
+            proxy.settle()
+            sides.failing.reset()
+            proxy.advance(by: .seconds(3))
+            sides.left.isReading = true
+            #expect(sides.left.end == nil)
+            proxy.advance(by: WorkerSettings.deliveryLooks.upperBound)
+            #expect(sides.left.end == .failed(.connectionReset))
+        }
+    }
+
+    @Test(
+        "give up where the other side takes nothing any more, and count what is lost",
+        arguments: [Side.client, .server]
+    )
+    func giveUp(side: Side) throws {
+        try withProxy(in: smallWorld(), configure: { $0.timeouts.resetDelivery = .seconds(5) }) { proxy in
+            let sides = try Sides(proxy, failing: side)
+            sides.left.isReading = false
+            sides.failing.sendPattern(count: 10_000)
+            proxy.settle()
+            sides.failing.reset()
+            proxy.settle()
+            proxy.advance(by: .milliseconds(4_999))
+            #expect(proxy.active == 1)
+            proxy.advance(by: WorkerSettings.deliveryLooks.upperBound + .milliseconds(1))
+            #expect(proxy.active == 0)
+            #expect(proxy.closures == [.by(side, .reset): 1])
+            #expect(proxy[sides.discarded] == 10_000 - 4096)
+            sides.left.isReading = true
+            #expect(sides.left.patternReceived == 4096)
+            #expect(sides.left.end == .failed(.connectionReset))
+        }
+    }
+
+    @Test("count bytes that no kernel would take, and those that one had taken", arguments: [Side.client, .server])
+    func discardedChunk(side: Side) throws {
+        let world = smallWorld(receiveBuffer: 16_384)
+        world.sendBuffer = 2000
+        try withProxy(in: world) { proxy in
+            let sides = try Sides(proxy, failing: side)
+            sides.left.isReading = false
+            sides.failing.sendPattern(count: 22_000)
+            proxy.settle()
+            // Of 22,000 the left one's kernel has 16,384 and the proxy's to it 2,000; the rest waits in a chunk.
+            #expect(proxy[0].chunksTaken == 1)
+            sides.failing.reset()
+            proxy.settle()
+            proxy.advance(by: .seconds(6))
+            #expect(proxy.active == 0)
+            #expect(proxy[side == .client ? .bytesUpstream : .bytesDownstream] == 16_384 + 2000)
+            #expect(proxy[sides.discarded] == 22_000 - 16_384)
+        }
+    }
+
+    @Test("an end that nobody has acknowledged is no byte that was lost")
+    func finIsNoByte() throws {
+        try withProxy(in: smallWorld()) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.isReading = false
+            client.sendPattern(count: 10_000)
+            client.finish()
+            proxy.settle()
+            client.reset()
+            proxy.advance(by: .seconds(6))
+            #expect(proxy.active == 0)
+            #expect(proxy[.discardedUpstream] == 10_000 - 4096)
+        }
+    }
+
+    @Test("wait for what is on its way through a slow network")
+    func latency() throws {
+        let world = FakeWorld()
+        world.latency = .milliseconds(200)
+        try withProxy(in: world) { proxy in
+            let client = proxy.connect()
+            proxy.advance(by: .seconds(1))
+            let server = try #require(proxy.server.connections.first)
+            client.send("last words")
+            client.reset()
+            proxy.advance(by: .milliseconds(399))
+            #expect(server.text == "")
+            #expect(proxy.active == 1)
+            // 200 ms to the proxy, 200 on to the server, 200 for its acknowledgement, and then 200 for the reset.
+            proxy.advance(by: .milliseconds(1))
+            #expect(server.text == "last words")
+            #expect(server.end == nil)
+            proxy.advance(by: .milliseconds(400) + WorkerSettings.deliveryLooks.upperBound)
+            #expect(server.end == .failed(.connectionReset))
+        }
+    }
+
+    @Test("of both sides end the connection at once")
+    func both() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.reset()
+            server.reset()
+            proxy.settle()
+            #expect(proxy.active == 0)
+            #expect(proxy.closures.keys.map(\.reason) == [.reset])
+        }
+    }
+
+    @Test("of the second side end a delivery to it")
+    func secondWhileDelivering() throws {
+        try withProxy(in: smallWorld()) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.isReading = false
+            client.sendPattern(count: 10_000)
+            proxy.settle()
+            client.reset()
+            proxy.settle()
+            #expect(proxy.active == 1)
+            server.reset()
+            proxy.settle()
+            #expect(proxy.active == 0)
+            #expect(proxy.closures == [.by(.client, .reset): 1])
+        }
+    }
+
+    @Test("what waited for a side that resets is counted as lost")
+    func lostForTheFailed() throws {
+        let world = smallWorld()
+        world.sendBuffer = 4096
+        try withProxy(in: world) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.isReading = false
+            server.sendPattern(count: 20_000)
+            proxy.settle()
+            #expect(proxy[0].chunksTaken == 1)
+            client.reset()
+            proxy.settle()
+            #expect(proxy.active == 0)
+            #expect(server.end == .failed(.connectionReset))
+            #expect(proxy[.discardedDownstream] > 0)
+        }
+    }
+
+    @Test("a server that vanishes while a reset is on its way to it costs the delivery time and no more")
+    func vanished() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.vanish()
+            client.send("hello?")
+            proxy.settle()
+            client.reset()
+            proxy.advance(by: .seconds(5) + WorkerSettings.deliveryLooks.upperBound)
+            #expect(proxy.active == 0)
+            #expect(proxy[.discardedUpstream] == 6)
+        }
+    }
+}

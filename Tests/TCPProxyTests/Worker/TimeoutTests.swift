@@ -1,0 +1,202 @@
+import FakeSystem
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+@Suite("Time-outs")
+struct TimeoutTests {
+    private let moment = Duration.milliseconds(1)
+
+    @Test("with none set a quiet connection wakes nobody up, ever")
+    func none() throws {
+        try withProxy(configure: { $0.timeouts.halfClose = nil }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.send("hello")
+            client.finish()
+            proxy.settle()
+            #expect(server.end == .fin)
+            #expect(proxy[0].nextDeadline == nil)
+            let waits = proxy.waits
+            proxy.advance(by: .seconds(1_000_000))
+            #expect(proxy.waits == waits)
+            #expect(proxy.active == 1)
+        }
+    }
+
+    @Test("idle: nothing moved for so long, to the millisecond")
+    func idle() throws {
+        try withProxy(configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            proxy.advance(by: .seconds(10) - moment)
+            #expect(proxy.active == 1)
+            proxy.advance(by: moment)
+            #expect(proxy.active == 0)
+            #expect(client.end == .failed(.connectionReset))
+            #expect(server.end == .failed(.connectionReset))
+            #expect(proxy.closures == [.by(.proxy, .idleTimeout): 1])
+        }
+    }
+
+    @Test("idle: any byte in either direction begins it anew", arguments: [true, false])
+    func idleExtended(upstream: Bool) throws {
+        try withProxy(configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            for _ in 0..<5 {
+                proxy.advance(by: .seconds(9))
+                if upstream { client.send("x") } else { server.send("x") }
+                proxy.settle()
+            }
+            proxy.advance(by: .seconds(10) - moment)
+            #expect(proxy.active == 1)
+            proxy.advance(by: moment)
+            #expect(proxy.closures == [.by(.proxy, .idleTimeout): 1])
+        }
+    }
+
+    @Test("idle: bytes that move only because a stalled reader reads again count too")
+    func idleWhileDraining() throws {
+        let world = FakeWorld()
+        world.receiveBuffer = 4096
+        world.sendBuffer = 4096
+        try withProxy(in: world, configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.isReading = false
+            server.sendPattern(count: 40_000)
+            for _ in 0..<5 {
+                proxy.advance(by: .seconds(9))
+                client.read(4096)
+                proxy.settle()
+            }
+            #expect(proxy.active == 1)
+        }
+    }
+
+    @Test("half-close: one direction has ended and nothing moved on the other for so long")
+    func halfClose() throws {
+        try withProxy(configure: { $0.timeouts.halfClose = .seconds(10) }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            proxy.advance(by: .seconds(1))
+            client.finish()
+            proxy.settle()
+            #expect(server.end == .fin)
+            proxy.advance(by: .seconds(9))
+            server.send("still here")
+            proxy.settle()
+            #expect(client.text == "still here")
+            proxy.advance(by: .seconds(10) - moment)
+            #expect(proxy.active == 1)
+            proxy.advance(by: moment)
+            #expect(proxy.active == 0)
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy.closures == [.by(.proxy, .halfCloseTimeout): 1])
+        }
+    }
+
+    @Test("half-close: begins with the end, however quiet it was before")
+    func halfCloseAfterQuiet() throws {
+        try withProxy(configure: { $0.timeouts.halfClose = .seconds(10) }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            proxy.advance(by: .seconds(100))
+            client.finish()
+            proxy.settle()
+            #expect(server.end == .fin)
+            #expect(proxy.active == 1)
+            proxy.advance(by: .seconds(10) - moment)
+            #expect(proxy.active == 1)
+            server.send("answer")
+            server.close()
+            proxy.settle()
+            #expect(client.text == "answer")
+            #expect(client.end == .fin)
+            #expect(proxy.closures == [.by(.client, .ended): 1])
+        }
+    }
+
+    @Test("half-close: comes in time also where a longer time-out is running", arguments: [Side.client, .server])
+    func halfCloseBeforeIdle(side: Side) throws {
+        try withProxy(configure: {
+            $0.timeouts.idle = .seconds(100)
+            $0.timeouts.halfClose = .seconds(10)
+        }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            proxy.advance(by: .seconds(1))
+            if side == .client { client.finish() } else { server.finish() }
+            proxy.advance(by: .seconds(10) - moment)
+            #expect(proxy.active == 1)
+            proxy.advance(by: moment)
+            #expect(proxy.closures == [.by(.proxy, .halfCloseTimeout): 1])
+        }
+    }
+
+    @Test("lifetime: however busy")
+    func lifetime() throws {
+        try withProxy(configure: {
+            $0.timeouts.lifetime = .seconds(60)
+            $0.timeouts.idle = .seconds(10)
+        }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            for _ in 0..<59 {
+                proxy.advance(by: .seconds(1))
+                client.send("x")
+                server.send("x")
+                proxy.settle()
+            }
+            proxy.advance(by: .seconds(1) - moment)
+            #expect(proxy.active == 1)
+            proxy.advance(by: moment)
+            #expect(proxy.active == 0)
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy.closures == [.by(.proxy, .lifetime): 1])
+        }
+    }
+
+    @Test("lifetime: counts from the accept, also while there is no server yet")
+    func lifetimeWhileDialing() throws {
+        try withProxy(configure: { $0.timeouts.lifetime = .seconds(2) }) { proxy in
+            proxy.server.answer = .silence
+            let client = proxy.connect()
+            proxy.advance(by: .seconds(2) - moment)
+            #expect(client.end == nil)
+            proxy.advance(by: moment)
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy.closures == [.by(.proxy, .lifetime): 1])
+        }
+    }
+
+    @Test("what a time-out throws away is counted")
+    func discarded() throws {
+        let world = FakeWorld()
+        world.receiveBuffer = 4096
+        try withProxy(in: world, configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.isReading = false
+            client.sendPattern(count: 10_000)
+            proxy.advance(by: .seconds(20))
+            #expect(proxy.closures == [.by(.proxy, .idleTimeout): 1])
+            #expect(proxy[.discardedUpstream] == 10_000 - 4096)
+        }
+    }
+
+    @Test("many deadlines are each kept")
+    func many() throws {
+        try withProxy(limit: 500, configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
+            var connections: [(client: FakePeer, at: Instant)] = []
+            for _ in 0..<300 {
+                let (client, _) = try proxy.connectThrough()
+                connections.append((client, proxy.world.clock))
+                proxy.advance(by: .milliseconds(37))
+            }
+            for (client, at) in connections {
+                let due = at + .seconds(10)
+                if due > proxy.world.clock + moment {
+                    proxy.advance(by: due.since(proxy.world.clock) - moment)
+                    #expect(client.end == nil)
+                }
+                proxy.advance(by: moment)
+                #expect(client.end == .failed(.connectionReset))
+            }
+            #expect(proxy.active == 0)
+        }
+    }
+}
