@@ -150,7 +150,7 @@ struct AddressTests {
 /// Ports below this one are for root alone (ip(7), ip_unprivileged_port_start).
 private var privilegedPorts: Int {
     get throws {
-        let text = try String(contentsOfFile: "/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding: .utf8)
+        let text = try textOfSystemFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
         return Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 1024
     }
 }

@@ -200,6 +200,26 @@ struct ConsoleTests {
         }
     }
 
+    @Test("Lines that nobody takes are dropped, and that is told; the totals are right all the same")
+    func drops() async throws {
+        try await withProxy(to: "echo", ["--events", "--summary", "200ms"]) { proxy in
+            proxy.program.pauseOutput()
+            let client = try proxy.connect()
+            // Two lines of some seventy bytes for each: more than the pipe, the program and all between can hold.
+            let rounds = 20_000
+            for _ in 0..<rounds {
+                try client.send("x")
+                try client.receive("x")
+            }
+            proxy.program.resumeOutput()
+            _ = try proxy.program.outputLine { $0.contains("dropped") }
+            let total = "\(rounds / 1024).\(rounds * 10 / 1024 % 10)KB"
+            _ = try proxy.program.outputLine {
+                $0 == "[METRICS] active: 1 | total: 1 | up: \(total) | down: \(total)"
+            }
+        }
+    }
+
     @Test("A reader of the output that is gone takes no connection with it")
     func closedOutput() async throws {
         try await withProxy(to: "echo", ["--events", "--summary", "50ms"]) { proxy in

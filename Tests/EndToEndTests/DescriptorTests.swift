@@ -14,7 +14,7 @@ struct DescriptorTests {
     func allReturn(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
-            for round in 0..<100 {
+            for round in 0..<30 {
                 let pair = try RelayedPair(through: proxy, to: upstream)
                 try pair.exchange()
                 switch round % 6 {

@@ -61,7 +61,7 @@ struct HalfCloseTests {
     func bothAtOnce() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
-            for _ in 0..<50 {
+            for _ in 0..<20 {
                 let pair = try RelayedPair(through: proxy, to: upstream)
                 try pair.client.send("a")
                 try pair.server.send("b")

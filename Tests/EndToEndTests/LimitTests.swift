@@ -1,3 +1,5 @@
+import Foundation
+import Glibc
 import Support
 import Testing
 
@@ -121,5 +123,75 @@ struct LimitTests {
             try await proxy.descriptorsReturn()
             try RelayedPair(through: proxy, to: upstream).exchange()
         }
+    }
+
+    @Test("--backlog is how many may wait to be accepted")
+    func backlog() async throws {
+        try await withProxy(to: "echo", ["--threads", "1", "--backlog", "2"]) { proxy in
+            try proxy.program.signal(SIGSTOP)
+            var clients: [TestSocket] = []
+            while clients.count < 10, let client = try? proxy.connect(limit: .milliseconds(300)) {
+                clients.append(client)
+            }
+            // The kernel lets in one more than it is told (listen(2) is silent on it).
+            #expect((2...3).contains(clients.count))
+            try proxy.program.signal(SIGCONT)
+            for client in clients {
+                try client.send("hello")
+                try client.receive("hello")
+            }
+        }
+    }
+
+    @Test("--keepalive probes a silent peer on either side", arguments: ["100s", "off"])
+    func keepalive(interval: String) async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--keepalive", interval]) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.exchange()
+            for (own, peer) in try [
+                (proxy.address, pair.client.localAddress), (pair.server.peerAddress, upstream.address),
+            ] {
+                try await eventually("a socket at rest, from \(own) to \(peer)") {
+                    guard let timer = try KernelTimer(of: own, connectedTo: peer) else { return false }
+                    // After the exchange the acknowledgements' timer may be the one that is told.
+                    if interval == "off" { return timer.kind == .none }
+                    return timer.kind == .keepalive && (.seconds(80)...(.seconds(100))).contains(timer.remaining)
+                }
+            }
+        }
+    }
+}
+
+/// The timer of a TCP connection, as the kernel tells it in /proc/net/tcp.
+private struct KernelTimer {
+    enum Kind: Substring {
+        case none = "00"
+        case retransmission = "01"
+        case keepalive = "02"
+        case timeWait = "03"
+        case zeroWindow = "04"
+    }
+
+    let kind: Kind
+    let remaining: Duration
+
+    /// Nil if there is no such connection.
+    init?(of own: TestAddress, connectedTo peer: TestAddress) throws {
+        let table = try textOfSystemFile("/proc/net/tcp").split(separator: "\n")
+        let rows = table.map { $0.split(separator: " ") }
+        guard
+            let row = rows.first(where: { $0.count > 5 && $0[1] == Self.hex(own) && $0[2] == Self.hex(peer) }),
+            let kind = Kind(rawValue: row[5].prefix(2)),
+            let ticks = Int(row[5].dropFirst(3), radix: 16)
+        else { return nil }
+        self.kind = kind
+        remaining = .milliseconds(ticks * 1000 / sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// 127.0.0.1 in the order of this machine's bytes, and the port.
+    private static func hex(_ address: TestAddress) -> String {
+        let port = String(address.port, radix: 16, uppercase: true)
+        return "0100007F:" + String(repeating: "0", count: 4 - port.count) + port
     }
 }

@@ -81,6 +81,29 @@ struct MetricsTests {
         }
     }
 
+    @Test("Connections that failed are counted by cause")
+    func failures() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, metrics: true) { proxy in
+            upstream.close()
+            for _ in 0..<3 { _ = try proxy.connect().receiveRest() }
+            try await eventually("three refused connections") {
+                try proxy.readMetrics().value("monkey_connections_refused_total") == 3
+            }
+            let metrics = try proxy.readMetrics()
+            #expect(metrics.value("monkey_connect_failures_total", ["cause": "refused"]) == 3)
+            #expect(metrics.value("monkey_connect_failures_total", ["cause": "timeout"]) == 0)
+        }
+        let full = try FullListener()
+        try await withProxy(to: full.listener, ["--connect-timeout", "200ms"], metrics: true) { proxy in
+            _ = try proxy.connect().receiveRest()
+            try await eventually("a connect that timed out") {
+                try proxy.readMetrics().value("monkey_connect_failures_total", ["cause": "timeout"]) == 1
+            }
+            #expect(try proxy.readMetrics().value("monkey_connections_refused_total") == 1)
+        }
+    }
+
     @Test("As JSON the four figures come first, in this order")
     func json() async throws {
         let upstream = try TestListener()
@@ -220,7 +243,7 @@ struct MetricsTests {
     func crowd() async throws {
         try await withProxy(to: "echo", metrics: true) { proxy in
             let endpoint = try #require(proxy.metrics)
-            let crowd = try (0..<200).map { _ in try TestSocket.connect(to: endpoint) }
+            let crowd = try (0..<50).map { _ in try TestSocket.connect(to: endpoint) }
             let client = try proxy.connect()
             try client.send("hello")
             try client.receive("hello")

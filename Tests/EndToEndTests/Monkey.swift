@@ -24,10 +24,11 @@ struct RunningProxy: Sendable {
     var process: ProcessView { ProcessView(program.processID) }
 
     func connect(
+        limit: Duration = patience,
         receiveBuffer: Int32? = nil,
         at location: SourceLocation = #_sourceLocation
     ) throws -> TestSocket {
-        try .connect(to: address, receiveBuffer: receiveBuffer, at: location)
+        try .connect(to: address, limit: limit, receiveBuffer: receiveBuffer, at: location)
     }
 
     func get(_ path: String, method: String = "GET", at location: SourceLocation = #_sourceLocation) throws

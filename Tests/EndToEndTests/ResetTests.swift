@@ -103,13 +103,23 @@ struct ResetTests {
     func stalledReader(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 23)
         let upstream = try TestListener(receiveBuffer: 8192)
-        try await withProxy(to: upstream) { proxy in
+        try await withProxy(to: upstream, metrics: true) { proxy in
             let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
             _ = try await sendUntilStuck([pair.sender(direction)], pattern)
             try pair.sender(direction).reset()
             // The named deadline for the send queue to empty ends it, though the receiver stays.
             try await proxy.descriptorsReturn(within: .seconds(60))
-            _ = try pair.receiver(direction).descriptor
+
+            // What did reach the receiver is its own; what counted as sent and did not is counted as thrown away.
+            let received = try pair.receiver(direction).receiveRest(of: pattern)
+            #expect(received.end == .reset)
+            let metrics = try proxy.readMetrics()
+            let sent = try #require(metrics.value("bytes_\(direction)"))
+            let name = "monkey_discarded_bytes_total"
+            let discarded = try #require(metrics.value(name, ["direction": "\(direction)"]))
+            #expect(discarded > 0)
+            #expect(sent - Double(received.count) <= discarded)
+            #expect(metrics.value(name, ["direction": "\(direction.other)"]) == 0)
         }
     }
 }

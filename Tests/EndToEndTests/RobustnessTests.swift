@@ -19,7 +19,7 @@ struct RobustnessTests {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
             let bytes = Array(repeating: UInt8(7), count: 256 << 10)
-            for round in 0..<100 {
+            for round in 0..<30 {
                 let pair = try RelayedPair(through: proxy, to: upstream)
                 _ = try pair.sender(direction).sendWithoutWaiting(bytes)
                 if round.isMultiple(of: 2) { _ = try pair.receiver(direction).receive(upTo: 1000) }

@@ -56,7 +56,7 @@ package struct ProcessView: Sendable {
     /// Processor time used so far, user and system, in steps of a clock tick (10 ms).
     package var processorTime: Duration {
         get throws {
-            let text = try String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8)
+            let text = try textOfSystemFile("/proc/\(processID)/stat")
             // The name, which may hold anything, ends with the last parenthesis; utime and stime are fields 14 and 15.
             guard let nameEnd = text.lastIndex(of: ")") else { throw SystemFailure("/proc stat", code: EINVAL) }
             let fields = text[nameEnd...].split(separator: " ")
@@ -70,7 +70,7 @@ package struct ProcessView: Sendable {
     /// The soft limit of open descriptors.
     package var softDescriptorLimit: Int? {
         get throws {
-            try String(contentsOfFile: "/proc/\(processID)/limits", encoding: .utf8)
+            try textOfSystemFile("/proc/\(processID)/limits")
                 .split(separator: "\n").first { $0.hasPrefix("Max open files") }?
                 .split(separator: " ").dropFirst(3).first.flatMap { Int($0) }
         }
@@ -85,7 +85,7 @@ package struct ProcessView: Sendable {
     }
 
     private func statusFields(_ path: String) throws -> [String: String] {
-        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        let lines = try textOfSystemFile(path).split(separator: "\n")
         return lines.reduce(into: [:]) { fields, line in
             let parts = line.split(separator: ":", maxSplits: 1)
             if parts.count == 2 { fields[String(parts[0])] = parts[1].trimmingCharacters(in: .whitespaces) }
@@ -99,4 +99,19 @@ package func raiseDescriptorLimit() throws {
     try retried("getrlimit") { getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) }
     limits.rlim_cur = limits.rlim_max
     try retried("setrlimit") { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) }
+}
+
+/// The whole text of a file that the kernel writes as it is read, such as those in /proc.
+///
+/// Foundation's own way takes the first short read for the end, and these files come in many.
+package func textOfSystemFile(_ path: String) throws -> String {
+    let descriptor = try retried("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+        let count = try retried("read \(path)") { read(descriptor, &buffer, buffer.count) }
+        if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+        bytes += buffer[..<count]
+    }
 }
