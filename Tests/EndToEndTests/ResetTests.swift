@@ -61,6 +61,41 @@ struct ResetTests {
         }
     }
 
+    @Test("Right after the server's first words, which still arrive")
+    func afterFirstWords() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            for _ in 0..<30 {
+                let pair = try RelayedPair(through: proxy, to: upstream)
+                try pair.server.send("too many connections\r\n")
+                try pair.server.reset()
+                #expect(
+                    try pair.client.receiveRest() == .init(bytes: Array("too many connections\r\n".utf8), end: .reset)
+                )
+            }
+        }
+    }
+
+    @Test("Right after an answer to a client that has finished, which still arrives")
+    func afterAnswer() async throws {
+        let pattern = Pattern(seed: 24)
+        let upstream = try TestListener()
+        try await withProxy(to: upstream) { proxy in
+            for _ in 0..<10 {
+                let client = try proxy.connect()
+                try client.send("request")
+                try client.finish()
+                let server = try upstream.accept()
+                #expect(try server.receiveRest() == .init(bytes: Array("request".utf8), end: .fin))
+                try server.send(pattern, count: 65_536)
+                try await eventually("arrival at the proxy's kernel") { try server.unacknowledged == 0 }
+                try server.reset()
+                let received = try client.receiveRest(of: pattern)
+                #expect(received == (65_536, .reset))
+            }
+        }
+    }
+
     @Test("After a half-close the other way", arguments: Direction.allCases)
     func afterHalfClose(_ direction: Direction) async throws {
         let upstream = try TestListener()
