@@ -22,13 +22,15 @@ struct ScriptedRun<Target: ScriptedTarget> {
 
 /// Runs one thread's generator to its end, against a scripted target.
 ///
-/// - Parameter prepare: changes the plan and the world before the start, which is a second after the world's beginning.
+/// - Parameters:
+///   - commands: by moments of the world's clock.
+///   - prepare: changes the plan and the world before the start, which is a second after the world's beginning.
 func run<Target: ScriptedTarget, Talk: Dialogue & ~Copyable>(
     _ target: Target,
     saying dialogue: consuming Talk,
     connections: Int = 1,
     duration: Duration = .seconds(1),
-    commands: [GeneratorCommand] = [],
+    commands: [(at: UInt64, command: GeneratorCommand)] = [],
     prepare: (inout GeneratorPlan, ScriptedWorld<Target>) -> Void = { _, _ in }
 ) throws -> ScriptedRun<Target> {
     let world = ScriptedWorld(target)
@@ -43,7 +45,12 @@ func run<Target: ScriptedTarget, Talk: Dialogue & ~Copyable>(
     let mailbox = Mailbox<GeneratorCommand>(waker: SilentWaker())
     let start = world.clock + .seconds(1)
     mailbox.post(.start(at: Instant(nanoseconds: start)))
-    for command in commands { mailbox.post(command) }
+    for (moment, command) in commands {
+        world.plan(at: moment) { world in
+            mailbox.post(command)
+            world.wakeUp()
+        }
+    }
     let outbox = Outbox()
     var generator = Generator(
         system: ScriptedSystem(world),

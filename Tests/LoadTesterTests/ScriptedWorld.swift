@@ -47,9 +47,9 @@ final class ScriptedWorld<Target: ScriptedTarget> {
     var clock: UInt64
     /// What each call costs on this clock.
     var costOfACall: UInt64 = 0
-    /// The most that a send or a receive moves; chosen by a seed below it where there is one.
-    var largestTransfer = Int.max
-    var chaos: SplitMix64?
+    /// The most that a send takes, and that arrives in one piece: at random, up to it.
+    var largestPiece = Int.max
+    var chaos = SplitMix64(seed: 0)
     private(set) var calls = 0
     private(set) var connects = 0
     private(set) var registrations = 0
@@ -65,6 +65,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
     private var agenda: [(at: UInt64, run: (ScriptedWorld) -> Void)] = []
     /// Connections that something happened on since the last wait, in that order.
     private var changed: [Int32] = []
+    private var isWoken = false
     private var batch: [PollEvent] = []
     private var nextDescriptor: Int32 = 100
 
@@ -83,6 +84,9 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         agenda.insert((moment, run), at: index)
     }
 
+    /// What a waker does.
+    func wakeUp() { isWoken = true }
+
     // MARK: The system's side
 
     func countCall() {
@@ -95,7 +99,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         waits += 1
         runAgenda()
         changed.removeAll { connections[$0]?.hasEvent != true }
-        while changed.isEmpty {
+        while changed.isEmpty, !isWoken {
             guard let goal = [agenda.first?.at, deadline].compactMap({ $0 }).min() else {
                 endlessWaits += 1
                 preconditionFailure("a wait without a deadline, and nothing will ever happen")
@@ -106,6 +110,8 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         }
         batch = changed.compactMap { connections[$0]?.takeEvent() }
         changed = []
+        if isWoken { batch.append(PollEvent(token: .loadWaker, readiness: .readable)) }
+        isWoken = false
         return batch.count
     }
 
@@ -147,7 +153,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
     func receive(from descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
         countCall()
         guard let connection = connections[descriptor] else { return .failed(SystemError(code: 9)) }
-        let count = min(buffer.count, connection.inbox.count, limit())
+        let count = min(buffer.count, connection.inbox.count)
         if count > 0 {
             buffer.copyBytes(from: connection.inbox[..<count])
             connections[descriptor]?.inbox.removeFirst(count)
@@ -162,7 +168,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         guard let connection = connections[descriptor] else { return .failed(SystemError(code: 9)) }
         if let error = connection.error { return .failed(error) }
         guard connection.isEstablished else { return .wouldBlock }
-        let count = min(bytes.count, limit())
+        let count = min(bytes.count, piece())
         if count < bytes.count {
             // There is room again as soon as somebody looks.
             change(descriptor) { $0.isWritable = true }
@@ -186,14 +192,16 @@ final class ScriptedWorld<Target: ScriptedTarget> {
 
     // MARK: -
 
-    private func limit() -> Int {
-        guard largestTransfer < .max, chaos != nil else { return largestTransfer }
-        return Int.random(in: 1...largestTransfer, using: &chaos!)
+    private func piece() -> Int {
+        largestPiece == .max ? .max : Int.random(in: 1...largestPiece, using: &chaos)
     }
 
     private func schedule(_ events: [ScriptedEvent], on descriptor: Int32) {
-        for event in events {
-            plan(at: event.at) { world in
+        for event in events.flatMap(inPieces) {
+            // A stream keeps its order.
+            let moment = max(event.at, connections[descriptor]?.lastDelivery ?? 0)
+            connections[descriptor]?.lastDelivery = moment
+            plan(at: moment) { world in
                 world.change(descriptor) { connection in
                     switch event.what {
                     case .bytes(let bytes): connection.deliver(bytes)
@@ -203,6 +211,18 @@ final class ScriptedWorld<Target: ScriptedTarget> {
                 }
             }
         }
+    }
+
+    /// Bytes come in pieces, a microsecond apart, where there is a largest one.
+    private func inPieces(_ event: ScriptedEvent) -> [ScriptedEvent] {
+        guard largestPiece < .max, case .bytes(var rest) = event.what else { return [event] }
+        var pieces: [ScriptedEvent] = []
+        while !rest.isEmpty {
+            let count = min(rest.count, piece())
+            pieces.append(ScriptedEvent(at: event.at + UInt64(pieces.count) * 1000, .bytes(Array(rest.prefix(count)))))
+            rest.removeFirst(count)
+        }
+        return pieces
     }
 
     private func runAgenda() {
@@ -224,6 +244,7 @@ private struct ScriptedConnection {
     let number: Int
     var token: Token?
     var inbox: [UInt8] = []
+    var lastDelivery: UInt64 = 0
     var isEstablished = false
     var hasEnded = false
     var error: SystemError?

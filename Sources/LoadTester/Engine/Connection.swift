@@ -17,6 +17,10 @@ struct Connection<Exchange: BitwiseCopyable & Sendable>: ~Copyable {
     var phase = Phase.dialing
     /// Bytes, or an end, may have come while nobody wanted them; the poller does not say so again.
     var isUnread = false
+    /// The peer has ended its stream, or the connection has failed; bytes from before may be left to receive.
+    var hasEnded = false
+    /// The peer has sent an urgent byte: a short receive says nothing about what is left.
+    var stopsShort = false
     /// When its connect began.
     var dialedAt: Instant
     /// Since when it waits for a request.

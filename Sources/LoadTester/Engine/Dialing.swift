@@ -62,11 +62,12 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         counts.open += 1
         dialing -= 1
         redialPause = Limits.firstRedialPause
-        if readiness.contains(.readable) { link.pointee.isUnread = true }
+        if readiness.asksForAReceive { link.pointee.isUnread = true }
+        if readiness.tellsOfAnEnd { link.pointee.hasEnded = true }
         if isPerExchange {
             // The connect is part of the exchange, so that began when the connect did.
             begin(slot, link, due: link.pointee.due, at: link.pointee.dialedAt)
-            if dialogue.isEmpty { complete(slot, link, peerHasEnded: false) }
+            if dialogue.isEmpty { complete(slot, link) }
             return
         }
         link.pointee.phase = .idle
@@ -89,6 +90,8 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
 
     /// Waits a little before the next connect, and each time longer: a target that is gone is not hammered.
     mutating func dialFailed() {
+        // Of several that were under way together, the first that fails says it for all.
+        guard now >= nextDial else { return }
         nextDial = now + redialPause
         redialPause = min(redialPause + redialPause, Limits.longestRedialPause)
     }

@@ -23,8 +23,10 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
     /// Does what an event allows on a connection with an exchange.
     @inline(__always)
     mutating func attend(_ slot: Int, _ link: Link, _ readiness: Readiness) {
+        if readiness.tellsOfAnEnd { link.pointee.hasEnded = true }
+        if readiness.tellsOfUrgency { link.pointee.stopsShort = true }
         if readiness.asksForAReceive {
-            guard listen(slot, link, readiness) else { return }
+            guard listen(slot, link) else { return }
         }
         if readiness.asksForASend { speak(slot, link) }
     }
@@ -57,10 +59,8 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
     ///
     /// - Returns: whether the exchange goes on; if not, the connection has another one, or is gone.
     @inline(__always)
-    private mutating func listen(_ slot: Int, _ link: Link, _ readiness: Readiness) -> Bool {
+    private mutating func listen(_ slot: Int, _ link: Link) -> Bool {
         var turns = Limits.transfersPerVisit
-        // A peer's end may stand right behind the bytes, and is not told of again.
-        let mayHaveEnded = readiness.tellsOfAnEnd
         while turns > 0 {
             switch system.receive(from: link.pointee.descriptor, into: buffer) {
             case .moved(let count):
@@ -68,7 +68,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
                 let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
                 switch dialogue.received(bytes, &link.pointee.exchange) {
                 case .completes:
-                    complete(slot, link, peerHasEnded: mayHaveEnded)
+                    complete(slot, link)
                     return false
                 case .objects:
                     fail(slot, link, .mismatch)
@@ -79,8 +79,9 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
                 case .listens:
                     break
                 }
-                // A short receive has emptied the queue, and what comes next is a new event: to ask again costs a call.
-                if count < buffer.count, !mayHaveEnded { return true }
+                // A short receive has emptied the queue, and what comes next is a new event: to ask again costs a call. But
+                // an end that was told of may stand right behind the bytes, and is not told of again.
+                if count < buffer.count, !link.pointee.hasEnded, !link.pointee.stopsShort { return true }
             case .wouldBlock:
                 return true
             case .ended:
@@ -98,7 +99,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
 
     /// The response is there, as it has to be.
     @inline(__always)
-    mutating func complete(_ slot: Int, _ link: Link, peerHasEnded: Bool) {
+    mutating func complete(_ slot: Int, _ link: Link) {
         let moment = system.now()
         now = moment
         counts.completed += 1
@@ -108,7 +109,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
             discard(slot, ending)
             return issue()
         }
-        if peerHasEnded {
+        if link.pointee.hasEnded {
             // It serves one request for each connection: that is no error, and the next one gets another connection.
             counts.closedIdle += 1
             discard(slot, .fin)
@@ -169,7 +170,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
 
     /// Something happened on a connection that waits for a request.
     mutating func disturbed(_ slot: Int, _ link: Link, _ readiness: Readiness) {
-        if readiness.contains(.readable) { link.pointee.isUnread = true }
+        if readiness.asksForAReceive { link.pointee.isUnread = true }
         guard readiness.tellsOfAnEnd else { return }
         guard plan.lifecycle == .held, stage != .draining else {
             counts.closedIdle += 1

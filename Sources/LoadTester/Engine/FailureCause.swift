@@ -37,7 +37,8 @@ public enum FailureCause: Int, Sendable, Hashable, CaseIterable {
     package init(_ error: SystemError) {
         self =
             switch error.code {
-            case ECONNREFUSED: .refused
+            // A Unix socket that is not there is a port that nobody listens on.
+            case ECONNREFUSED, ENOENT: .refused
             case ETIMEDOUT: .timeout
             // A Unix socket whose queue is full says EAGAIN to connect; a port that cannot be had is EADDRNOTAVAIL.
             case EADDRNOTAVAIL, EAGAIN: .exhausted

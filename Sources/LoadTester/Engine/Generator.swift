@@ -202,7 +202,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         while rest > 0, let slot = ready.popFirst() {
             rest -= 1
             let link = connections.pointer(to: slot)
-            if link.pointee.phase == .busy { attend(slot, link, .anything) }
+            if link.pointee.phase == .busy { attend(slot, link, .both) }
         }
     }
 

@@ -8,6 +8,12 @@ extension Readiness {
         rawValue & (Readiness.peerEnded.rawValue | Readiness.failed.rawValue | Readiness.hungUp.rawValue) != 0
     }
 
+    /// There is, or was, an urgent byte, at which a receive stops short (tcp(7), SIOCATMARK).
+    @inline(__always)
+    var tellsOfUrgency: Bool {
+        rawValue & Readiness.urgent.rawValue != 0
+    }
+
     @inline(__always)
     var tellsOfAFailure: Bool {
         rawValue & (Readiness.failed.rawValue | Readiness.hungUp.rawValue) != 0
@@ -24,10 +30,8 @@ extension Readiness {
         rawValue & Readiness.writable.rawValue != 0
     }
 
-    /// As if the poller had said everything that it may have said before and would not say again.
-    static var anything: Readiness {
-        Readiness(
-            rawValue: Readiness.readable.rawValue | Readiness.writable.rawValue | Readiness.peerEnded.rawValue
-        )
+    /// As if the poller had said that both is possible.
+    static var both: Readiness {
+        Readiness(rawValue: Readiness.readable.rawValue | Readiness.writable.rawValue)
     }
 }

@@ -54,7 +54,6 @@ public struct Script: Sendable, Hashable {
         }
         for index in turns.indices {
             turns[index].expects = try ScriptText.bounded(turns[index].expects)
-            guard !turns[index].expects.isEmpty else { throw TextError("there is an expect line that expects nothing") }
         }
     }
 
@@ -62,6 +61,9 @@ public struct Script: Sendable, Hashable {
         guard !line.trimmed.isEmpty, line.trimmed.first != "#" else { return }
         let words = line.drop { $0.isWhitespace }.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
         let parts = try ScriptText.parts(of: words.count > 1 ? words[1] : "")
+        guard !parts.isEmpty || words[0] != "send" && words[0] != "expect" else {
+            throw TextError("\(words[0]) stands there without anything after it")
+        }
         switch words[0] {
         case "send":
             guard !parts.contains(where: \.isPattern) else {

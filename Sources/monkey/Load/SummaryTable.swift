@@ -46,20 +46,16 @@ struct SummaryTable {
     private static func facts(_ report: Report) -> [String] {
         var facts: [(String, String)] = []
         let traffic = report.traffic
-        if ["upload", "download", "both"].contains(report.setup.mode) {
-            facts.append(
-                ("throughput", "up \(BitRate(traffic.upstreamPerSecond)), down \(BitRate(traffic.downstreamPerSecond))")
-            )
+        let bits = "up \(BitRate(traffic.upstreamPerSecond)), down \(BitRate(traffic.downstreamPerSecond))"
+        switch report.setup.mode {
+        case "upload", "download", "both":
+            facts.append(("throughput", bits))
             facts.append(("bytes", "up \(ByteCount(traffic.upstream)), down \(ByteCount(traffic.downstream))"))
-        } else {
+        case "hold":
             facts.append(("requests", requests(report.exchanges)))
-            facts.append(
-                (
-                    "throughput",
-                    "\(Grouped(Int(report.throughput.rounded())))/s, up \(BitRate(traffic.upstreamPerSecond)), "
-                        + "down \(BitRate(traffic.downstreamPerSecond))"
-                )
-            )
+        default:
+            facts.append(("requests", requests(report.exchanges)))
+            facts.append(("throughput", "\(Grouped(Int(report.throughput.rounded())))/s, \(bits)"))
         }
         facts.append(("errors", errors(report.errors, other: report.otherError)))
         facts.append(("connections", connections(report)))
@@ -136,85 +132,5 @@ struct SummaryTable {
     static func padded(_ text: String, _ width: Int, left: Bool = false) -> String {
         let blanks = String(repeating: " ", count: max(0, width - text.count))
         return left ? text + blanks : blanks + text
-    }
-}
-
-/// Two targets held against each other, as people read it.
-struct VersusTable {
-    let lines: [String]
-
-    init(_ comparison: VersusReport) {
-        guard let first = comparison.first.first, let second = comparison.second.first else {
-            lines = ["Stopped before a round was complete."]
-            return
-        }
-        let header = ["", "A", "B", "B / A", "95 % interval"]
-        let rows = comparison.ratios.map { ratio in
-            [
-                ratio.metric, Self.value(ratio.first, ratio), Self.value(ratio.second, ratio),
-                "\(ratio.ratio.rounded(to: 3))", Self.interval(ratio),
-            ]
-        }
-        let doubtful = (comparison.first + comparison.second).filter { !$0.trustworthy }
-        lines =
-            [
-                "A  \(first.setup.target)", "B  \(second.setup.target)",
-                "\(first.setup.mode), \(first.setup.rate == "max" ? "as fast as it goes" : first.setup.rate), "
-                    + "\(comparison.first.count) rounds of \(first.setup.duration.rounded(to: 3)) s each, alternating",
-                "",
-            ] + ([header] + rows).map(Self.row)
-            + ["", "errors       A \(Self.errors(comparison.first)), B \(Self.errors(comparison.second))"]
-            + (doubtful.isEmpty
-                ? []
-                : [
-                    "",
-                    "NOT TRUSTWORTHY: \(doubtful.count) of \(2 * comparison.first.count) runs may show the load tester:",
-                    "  - \(doubtful[0].doubts[0])",
-                ])
-    }
-
-    private static func value(_ value: Double, _ ratio: VersusReport.Ratio) -> String {
-        switch ratio.metric {
-        case "upload", "download": BitRate(value).description
-        case _ where ratio.isTime: TimeText(value).description
-        default: "\(Grouped(Int(value.rounded())))/s"
-        }
-    }
-
-    private static func interval(_ ratio: VersusReport.Ratio) -> String {
-        guard let low = ratio.low, let high = ratio.high else { return "one round" }
-        return "\(low.rounded(to: 3)) to \(high.rounded(to: 3))"
-    }
-
-    private static func errors(_ reports: [Report]) -> String {
-        "\(reports.reduce(0) { $0 + ($1.errors["total"] ?? 0) })"
-    }
-
-    private static func row(_ cells: [String]) -> String {
-        SummaryTable.padded(cells[0], 12, left: true)
-            + zip(cells.dropFirst(), [14, 14, 9, 18]).map { SummaryTable.padded($0, $1) }.joined()
-    }
-}
-
-/// The search for a rate, as people read it.
-struct RateTable {
-    let lines: [String]
-
-    init(_ found: RateFinder.Result, condition: Assertion) {
-        let header = ["rate/s", "answered/s", "p50", "p99", "max", ""]
-        let rows = found.tries.map { attempt in
-            let report = attempt.report
-            return [
-                Grouped(Int(attempt.rate.rounded())).description, Grouped(Int(report.throughput.rounded())).description,
-                TimeText(report.latency.p50).description, TimeText(report.latency.p99).description,
-                TimeText(report.latency.max).description, attempt.isKept ? "kept" : "broken",
-            ] + (report.trustworthy ? [] : ["NOT TRUSTWORTHY"])
-        }
-        let best = found.rate.map {
-            "\(Grouped(Int($0.rounded())))/s is the highest rate that was tried and keeps \(condition.text)"
-        }
-        lines =
-            ([header] + rows).map { $0.map { SummaryTable.padded($0, 12) }.joined() }
-            + ["", best ?? "no rate that was tried keeps \(condition.text)"]
     }
 }

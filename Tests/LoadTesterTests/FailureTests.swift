@@ -1,0 +1,230 @@
+import Histogram
+import Sockets
+import Testing
+
+@testable import LoadTester
+
+/// What goes wrong on connections is counted by its cause, and is never a hang.
+@Suite("What goes wrong")
+struct FailureTests {
+    /// Answers each request after a millisecond, but for what the closure gives instead.
+    struct FaultyTarget: ScriptedTarget {
+        var connects: @Sendable (Int, UInt64) -> ScriptedConnect = { _, now in .established(at: now) }
+        var fault: @Sendable (_ request: Int, _ connection: Int, _ bytes: [UInt8], _ now: UInt64) -> [ScriptedEvent]?
+        var requests = 0
+
+        mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect { connects(number, now) }
+
+        mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
+            defer { requests += 1 }
+            return fault(requests, number, bytes, now) ?? [ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes))]
+        }
+    }
+
+    private func openLoop(
+        _ target: FaultyTarget,
+        connections: Int = 8,
+        duration: Duration = .seconds(1),
+        prepare: (inout GeneratorPlan, ScriptedWorld<FaultyTarget>) -> Void = { _, _ in }
+    ) throws -> ScriptedRun<FaultyTarget> {
+        let run = try run(
+            target,
+            saying: EchoDialogue(.generated(count: 64), thread: 0),
+            connections: connections,
+            duration: duration
+        ) { plan, world in
+            plan.schedule = Schedule(.constant(1000), arrivals: .constant)
+            prepare(&plan, world)
+        }
+        let counts = run.counts
+        #expect(counts.due == counts.answered + counts.failed + counts.unanswered + counts.unsent + counts.overflowed)
+        #expect(run.world.openConnections == 0)
+        return run
+    }
+
+    private func closing(_ what: ScriptedEvent.What) -> FaultyTarget {
+        FaultyTarget { request, _, _, now in
+            request % 10 == 9 ? [ScriptedEvent(at: now + .milliseconds(1), what)] : nil
+        }
+    }
+
+    @Test("A reset in the middle of every tenth request is a reset, and another connection takes its place")
+    func resets() throws {
+        let run = try openLoop(closing(.reset))
+        #expect(run.counts.failures[.reset] == 100)
+        #expect(run.counts.failures.total == 100)
+        #expect(run.counts.failed == 100)
+        #expect(run.counts.answered == 900)
+        #expect(run.counts.connected >= 100)
+    }
+
+    @Test("A stream that ends before the response is closed early")
+    func endings() throws {
+        let run = try openLoop(closing(.end))
+        #expect(run.counts.failures[.closedEarly] == 100)
+        #expect(run.counts.failures.total == 100)
+    }
+
+    @Test("A wrong response is a mismatch", arguments: [0, 7, 8, 63])
+    func mismatches(wrongByte: Int) throws {
+        let run = try openLoop(
+            FaultyTarget { request, _, bytes, now in
+                guard request % 10 == 9 else { return nil }
+                var wrong = bytes
+                wrong[wrongByte] ^= 1
+                return [ScriptedEvent(at: now + .milliseconds(1), .bytes(wrong))]
+            }
+        )
+        #expect(run.counts.failures[.mismatch] == 100)
+        #expect(run.counts.failures.total == 100)
+    }
+
+    @Test("The response to another request is a mismatch, and so is one that is too long")
+    func swapped() throws {
+        let swapped = try openLoop(
+            FaultyTarget { request, _, bytes, now in
+                guard request == 5 else { return nil }
+                // What request 4 was answered.
+                var other = bytes
+                other[0] = 4
+                return [ScriptedEvent(at: now + .milliseconds(1), .bytes(other))]
+            }
+        )
+        #expect(swapped.counts.failures[.mismatch] == 1)
+        let long = try openLoop(
+            FaultyTarget { request, _, bytes, now in
+                request == 5 ? [ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes + [0]))] : nil
+            }
+        )
+        #expect(long.counts.failures[.mismatch] == 1)
+    }
+
+    @Test("A response that never comes times out, and counts with the time that it was waited for")
+    func timeouts() throws {
+        let run = try openLoop(FaultyTarget { request, _, _, _ in request % 100 == 99 ? [] : nil }) { plan, _ in
+            plan.timeout = .milliseconds(80)
+        }
+        #expect(run.counts.failures[.timeout] == 10)
+        #expect(run.counts.failed == 10)
+        #expect(run.latency.count == 1000)
+        // No earlier, and no later than the next look.
+        #expect(run.latency.max >= 0.08 && run.latency.max <= 0.0901)
+    }
+
+    @Test("When nobody answers in time, the last are counted as unanswered, and the run ends")
+    func unanswered() throws {
+        let run = try openLoop(FaultyTarget { _, _, _, _ in [] }) { plan, _ in
+            plan.timeout = .seconds(60)
+            plan.drain = .milliseconds(250)
+        }
+        #expect(run.counts.unanswered == 8)
+        #expect(run.counts.unsent == 992)
+        #expect(run.counts.failures[.unanswered] == 8)
+        #expect(run.latency.count == 1000)
+        #expect(abs(run.latency.max - 1.25) < 0.002)
+        #expect(run.world.clock == run.start + .milliseconds(1250))
+    }
+
+    @Test("Half the connections refused: counted, and the others serve")
+    func refusals() throws {
+        let target = FaultyTarget(
+            connects: { number, now in
+                number % 2 == 0 ? .established(at: now) : .failed(.connectionRefused, at: now + .milliseconds(1))
+            },
+            fault: { _, _, _, _ in nil }
+        )
+        let run = try openLoop(target)
+        #expect(run.counts.failures[.refused] >= 4)
+        #expect(run.counts.failures.total == run.counts.failures[.refused])
+        #expect(run.counts.answered == 1000)
+    }
+
+    @Test("A target that dies is tried again, ever more seldom")
+    func death() throws {
+        let death = UInt64.seconds(2) + .milliseconds(500)
+        let target = FaultyTarget(
+            connects: { _, now in
+                now < death ? .established(at: now) : .failed(.connectionRefused, at: now)
+            },
+            fault: { _, _, _, now in now < death ? nil : [ScriptedEvent(at: now, .reset)] }
+        )
+        let run = try openLoop(target, duration: .seconds(10)) { plan, _ in plan.drain = .zero }
+        #expect(run.counts.answered == 500)
+        #expect(run.counts.failures[.reset] == 8)
+        // 10, 20, 40 ... ms apart and at last a second: what is tried in 9.5 s is bounded, whatever the rate. Each time
+        // all eight.
+        let refused = run.counts.failures[.refused]
+        #expect((8 * 12...8 * 17).contains(refused))
+        #expect(run.counts.unsent == 10_000 - 500 - 8)
+    }
+
+    @Test("No descriptor, no port: exhausted")
+    func exhaustion() throws {
+        let target = FaultyTarget(
+            connects: { number, now in
+                number < 4 ? .established(at: now) : .impossible(SystemError(code: number % 2 == 0 ? 24 : 99))
+            },
+            fault: { _, _, _, _ in nil }
+        )
+        let run = try openLoop(target)
+        #expect(run.counts.failures[.exhausted] > 0)
+        #expect(run.counts.failures.total == run.counts.failures[.exhausted])
+        #expect(run.counts.answered == 1000)
+    }
+
+    @Test("A connect that is never answered times out, and the opening ends")
+    func silence() throws {
+        let run = try openLoop(
+            FaultyTarget(connects: { _, _ in .never }, fault: { _, _, _, _ in nil }),
+            prepare: { plan, _ in plan.connectTimeout = .milliseconds(500) }
+        )
+        #expect(run.counts.failures[.timeout] >= 8)
+        #expect(run.counts.answered == 0)
+        #expect(run.counts.unsent == 1000)
+    }
+
+    @Test("A full queue drops what becomes due, and counts it")
+    func overflow() throws {
+        let run = try openLoop(FaultyTarget { _, _, _, now in [] }, connections: 1) { plan, _ in
+            plan.queueLimit = 100
+            plan.drain = .zero
+        }
+        #expect(run.counts.due == 1000)
+        #expect(run.counts.unanswered == 1)
+        #expect(run.counts.unsent == 100)
+        #expect(run.counts.overflowed == 899)
+        #expect(run.legacy.longestQueue == 100)
+    }
+
+    @Test("A target that ends each connection after its response is no error")
+    func oneRequestAConnection() throws {
+        let run = try openLoop(
+            FaultyTarget { _, _, bytes, now in
+                [
+                    ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes)),
+                    ScriptedEvent(at: now + .milliseconds(1), .end),
+                ]
+            }
+        )
+        #expect(run.counts.answered == 1000)
+        #expect(run.counts.failures.total == 0)
+        #expect(run.counts.closedIdle == 1000)
+        #expect(run.counts.connected >= 1000)
+    }
+
+    @Test("Short writes, and responses in pieces, change nothing", arguments: [1, 2, 3])
+    func pieces(seed: UInt64) throws {
+        let run = try openLoop(
+            FaultyTarget(fault: { _, _, _, _ in nil }),
+            connections: 64,
+            prepare: { _, world in
+                world.chaos = SplitMix64(seed: seed)
+                world.largestPiece = 70
+            }
+        )
+        #expect(run.counts.answered == 1000)
+        #expect(run.counts.failures.total == 0)
+        #expect(run.counts.bytesSent == 64_000)
+        #expect(run.counts.bytesReceived == 64_000)
+    }
+}

@@ -1,0 +1,254 @@
+import Histogram
+import Sockets
+import Testing
+
+@testable import LoadTester
+
+/// What each mode does, on a scripted target.
+@Suite("Modes")
+struct ModeTests {
+    private static let afterAMillisecond = DelayingTarget { $0 + .milliseconds(1) }
+
+    private func echo(_ count: Int = 64) -> EchoDialogue {
+        EchoDialogue(.generated(count: count), thread: 0)
+    }
+
+    @Test("An exchange costs a receive and a send, and a share of a wait; nothing is registered for it")
+    func calls() throws {
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 8, duration: .seconds(1))
+        let atStart = try #require(run.legacy.atStart)
+        let atEnd = try #require(run.legacy.atEnd)
+        let window = atEnd - atStart
+        #expect(window.completed == 8 * 1000)
+        // Eight answers come at the same time, so one wait is for eight exchanges; and one each for the sweeps.
+        let sweeps = 10
+        #expect(window.calls <= 8 * 1000 * 2 + 1000 + sweeps + 1)
+        #expect(run.world.registrations == 8)
+        #expect(run.world.connects == 8)
+    }
+
+    @Test("Connect: a connection for each request, whose latency begins with it", arguments: [Ending.fin, .reset])
+    func connect(ending: Ending) throws {
+        struct Target: ScriptedTarget {
+            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
+                .established(at: now + .milliseconds(2))
+            }
+            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
+                [ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes))]
+            }
+        }
+        let run = try run(Target(), saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
+            plan.lifecycle = .perExchange(ending)
+            plan.schedule = Schedule(.constant(100), arrivals: .constant)
+        }
+        #expect(run.counts.answered == 100)
+        #expect(run.world.connects == 100)
+        #expect(run.world.closes == (ending == .fin ? 100 : 0))
+        #expect(run.world.aborts == (ending == .reset ? 100 : 0))
+        #expect(abs(run.latency.max - 0.003) < 1e-5)
+        #expect(abs(run.latency.min - 0.003) < 1e-5)
+        let connect = LatencySummary(run.legacy.sample.connect)
+        #expect(connect.count == 100)
+        #expect(abs(connect.p50 - 0.002) < 2e-6)
+        #expect(run.world.openConnections == 0)
+    }
+
+    @Test("Connect without bytes ends with the connection")
+    func connectOnly() throws {
+        let run = try run(Self.afterAMillisecond, saying: echo(0), connections: 4, duration: .seconds(1)) { plan, _ in
+            plan.lifecycle = .perExchange(.fin)
+            plan.schedule = Schedule(.constant(100), arrivals: .constant)
+        }
+        #expect(run.counts.answered == 100)
+        #expect(run.world.bytesSent == 0)
+    }
+
+    @Test("Connect flat out keeps as many connections as it may, and pauses where none can be had")
+    func connectFlatOut() throws {
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
+            plan.lifecycle = .perExchange(.fin)
+        }
+        #expect(run.counts.answered == 4 * 1000)
+        struct Refusing: ScriptedTarget {
+            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
+                .failed(.connectionRefused, at: now)
+            }
+            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] { [] }
+        }
+        let refused = try LoadTesterTests.run(Refusing(), saying: echo(), connections: 4, duration: .seconds(1)) {
+            plan,
+            _ in plan.lifecycle = .perExchange(.fin)
+        }
+        #expect((4 * 6...4 * 8).contains(refused.counts.failures[.refused]))
+        #expect(refused.counts.failures[.refused] == refused.counts.failed)
+    }
+
+    @Test("Hold: connections are left alone, those that are lost are not replaced, and the others answer at the end")
+    func hold() throws {
+        struct Target: ScriptedTarget {
+            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
+                switch number {
+                case 3: .established(at: now, then: [ScriptedEvent(at: now + .seconds(2), .end)])
+                case 5: .established(at: now, then: [ScriptedEvent(at: now + .seconds(3), .reset)])
+                case 7: .failed(.connectionRefused, at: now)
+                default: .established(at: now)
+                }
+            }
+            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
+                number == 9 ? [] : [ScriptedEvent(at: now + .milliseconds(5), .bytes(bytes))]
+            }
+        }
+        let run = try run(Target(), saying: echo(), connections: 100, duration: .seconds(10)) { plan, _ in
+            plan.lifecycle = .held
+            plan.timeout = .seconds(1)
+        }
+        #expect(run.world.connects == 100)
+        #expect(run.legacy.atEnd?.open == 97)
+        #expect(run.counts.failures[.closedEarly] == 1)
+        #expect(run.counts.failures[.reset] == 1)
+        #expect(run.counts.failures[.refused] == 1)
+        #expect(run.counts.answered == 96)
+        #expect(run.counts.failures[.timeout] + run.counts.failures[.unanswered] == 1)
+        #expect(abs(run.latency.p50 - 0.005) < 1e-5)
+    }
+
+    @Test("A peer that has spoken before it was asked is heard")
+    func greeting() throws {
+        struct Target: ScriptedTarget {
+            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
+                .established(at: now, then: [ScriptedEvent(at: now, .bytes(Array("220 hello\r\n".utf8)))])
+            }
+            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
+                [ScriptedEvent(at: now + 1000, .bytes(Array("221\r\n220 hello\r\n".utf8)))]
+            }
+        }
+        let script = try Script(parsing: "expect 220 ${any}\\r\\n\nsend QUIT\\r\\n\nexpect 221\\r\\n")
+        let run = try run(
+            Target(),
+            saying: ScriptDialogue(script, thread: 0, of: 1, seed: 1),
+            connections: 1,
+            duration: .seconds(1)
+        ) { plan, _ in plan.schedule = Schedule(.constant(1), arrivals: .constant) }
+        // The greeting was there before the first request; what comes with the answer to it was not asked for.
+        #expect(run.counts.failures[.mismatch] == 1)
+        #expect(run.counts.failures.total == 1)
+    }
+
+    @Test("Both ways at the same time: all that was sent comes back, and ends with the peer's end", arguments: [1, 2])
+    func both(seed: UInt64) throws {
+        var bulk = Bulk(.both)
+        bulk.verifies = true
+        bulk.chunk = 10_000
+        let run = try run(
+            Self.afterAMillisecond,
+            saying: StreamDialogue(bulk),
+            connections: 2,
+            duration: .milliseconds(20)
+        ) { plan, world in
+            world.largestPiece = 15_000
+            world.chaos = SplitMix64(seed: seed)
+            world.costOfACall = 5000
+        }
+        #expect(run.counts.failures.total == 0)
+        #expect(run.counts.bytesSent > 1_000_000)
+        #expect(run.counts.bytesReceived == run.counts.bytesSent)
+        #expect(run.world.openConnections == 0)
+    }
+
+    @Test("A download is checked against the pattern, wherever its pieces end")
+    func download() throws {
+        struct Source: ScriptedTarget {
+            var flips: Int?
+            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
+                var bytes = (0..<200_000).map { BytePattern.byte(at: $0) }
+                if let flips { bytes[flips] ^= 1 }
+                return .established(at: now, then: [ScriptedEvent(at: now + .milliseconds(1500), .bytes(bytes))])
+            }
+            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] { [] }
+        }
+        var bulk = Bulk(.download)
+        bulk.verifies = true
+        for (flips, mismatches) in [(nil, 0), (199_999, 2), (65_521, 2)] as [(Int?, Int)] {
+            let run = try run(Source(flips: flips), saying: StreamDialogue(bulk), connections: 2, duration: .seconds(1))
+            {
+                plan,
+                world in
+                plan.bufferSize = 10_007
+                world.largestPiece = 30_000
+            }
+            // A connection that takes the place of one with a mismatch gets its bytes when the time is over.
+            #expect(run.counts.failures[.mismatch] == mismatches)
+            #expect(run.counts.failures.total == mismatches)
+            if flips == nil { #expect(run.counts.bytesReceived == 400_000) }
+        }
+    }
+
+    @Test("A stop ends the measured time, and the report tells what was until then")
+    func stop() throws {
+        let run = try run(
+            Self.afterAMillisecond,
+            saying: echo(),
+            duration: .seconds(1000),
+            commands: [(.seconds(7), .stop)]
+        ) { plan, _ in plan.schedule = Schedule(.constant(100), arrivals: .constant) }
+        #expect(run.legacy.measured == .seconds(5))
+        #expect(run.counts.due == 500)
+        #expect(run.counts.answered == 500)
+    }
+
+    @Test("A second stop does not wait for what is under way; one before the start is the end")
+    func abort() throws {
+        let run = try run(
+            DelayingTarget { $0 + .seconds(100) },
+            saying: echo(),
+            connections: 3,
+            duration: .seconds(1000),
+            commands: [(.seconds(7), .stop), (.milliseconds(7500), .abort)]
+        ) { plan, _ in
+            plan.schedule = Schedule(.constant(1), arrivals: .constant)
+            plan.drain = .seconds(60)
+            plan.timeout = .seconds(600)
+        }
+        #expect(run.world.clock == .milliseconds(7500))
+        #expect(run.counts.due == 5)
+        #expect(run.counts.unanswered == 3)
+        #expect(run.counts.unsent == 2)
+        #expect(run.world.openConnections == 0)
+
+        let early = try LoadTesterTests.run(
+            Self.afterAMillisecond,
+            saying: echo(),
+            duration: .seconds(1000),
+            commands: [(.milliseconds(1500), .stop)]
+        )
+        #expect(early.world.clock == .milliseconds(1500))
+        #expect(early.counts.due == 0)
+        #expect(early.world.openConnections == 0)
+    }
+
+    @Test("A warm-up is not measured, but counted")
+    func warmUp() throws {
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
+            plan.warmUp = .seconds(2)
+            plan.schedule = Schedule(.constant(100), arrivals: .constant)
+        }
+        #expect(run.counts.due == 100)
+        #expect(run.counts.answered == 100)
+        #expect(run.latency.count == 100)
+        #expect(run.counts.begun == 300)
+        #expect(run.counts.completed == 300)
+    }
+
+    @Test("The steps of a ramp hold what was due in them")
+    func steps() throws {
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 100, duration: .seconds(10)) { plan, _ in
+            plan.schedule = Schedule(.ramp(from: 0, to: 1000, over: .seconds(10)), arrivals: .constant)
+            plan.steps = 10
+        }
+        // From 0 to 1000/s in ten steps: 50, 150, 250 and so on, as requests due at a border are of the later step.
+        let due = run.legacy.steps.map(\.due)
+        #expect(due.reduce(0, +) == 5000)
+        for (index, count) in due.enumerated() { #expect(abs(count - (50 + 100 * index)) <= 1) }
+        #expect(run.legacy.steps.map(\.answered) == due)
+    }
+}

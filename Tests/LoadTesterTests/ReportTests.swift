@@ -1,0 +1,200 @@
+import Foundation
+import Histogram
+import Sockets
+import Testing
+
+@testable import LoadTester
+
+extension Report {
+    /// As of a run of ten seconds with a thousand requests, whose latencies were 1 to 1,000 ms.
+    static var example: Report {
+        var histogram = LatencyHistogram.forLatency()
+        for milliseconds in 1...1000 { histogram.record(UInt64(milliseconds) * 1_000_000) }
+        let latency = LatencySummary(histogram)
+        return Report(
+            setup: Setup(
+                target: "unix:/tmp/<a>&\"b\"",
+                mode: "echo",
+                rate: "100/s",
+                arrivals: .constant,
+                connections: 4,
+                threads: 1,
+                size: 64,
+                duration: 10,
+                warmUp: 0,
+                seed: 1
+            ),
+            duration: 10,
+            wasStopped: false,
+            exchanges: Exchanges(
+                due: 1000,
+                answered: 1000,
+                failed: 0,
+                unanswered: 0,
+                unsent: 0,
+                overflowed: 0,
+                begunInAll: 1000,
+                answeredInAll: 1000,
+                longestQueue: 0
+            ),
+            throughput: 100,
+            traffic: Traffic(
+                upstream: 64_000,
+                downstream: 64_000,
+                upstreamPerSecond: 6400,
+                downstreamPerSecond: 6400,
+                upstreamInAll: 64_000,
+                downstreamInAll: 64_000
+            ),
+            latency: latency,
+            latencyFromSend: latency,
+            connect: LatencySummary(),
+            percentiles: histogram.curve,
+            percentilesFromSend: histogram.curve,
+            errors: FailureCounts().byName,
+            otherError: nil,
+            connections: Connections(established: 4, lived: 4, closedIdle: 0),
+            tester: Tester(
+                processorTime: 0.1,
+                userTime: 0.05,
+                systemTime: 0.05,
+                busiestThread: 0.01,
+                processorTimePerExchange: 1e-4,
+                systemCalls: 3000,
+                systemCallsPerExchange: 3,
+                sendLag: LatencySummary()
+            ),
+            trustworthy: true,
+            doubts: [],
+            timeline: [
+                TimelinePoint(
+                    time: 0.1,
+                    seconds: 0.1,
+                    throughput: 100,
+                    p50: 0.5,
+                    p99: 0.99,
+                    max: 1,
+                    errors: 0,
+                    upstreamPerSecond: 6400,
+                    downstreamPerSecond: 6400
+                )
+            ],
+            steps: [],
+            knee: nil
+        )
+    }
+}
+
+@Suite("Report")
+struct ReportTests {
+    @Test("Percentiles of known times are theirs, to a thousandth, and agree with the histogram's own")
+    func percentiles() {
+        let latency = Report.example.latency
+        for (value, expected) in [
+            (latency.min, 0.001), (latency.p50, 0.5), (latency.p75, 0.75), (latency.p90, 0.9), (latency.p95, 0.95),
+            (latency.p99, 0.99), (latency.p999, 0.999), (latency.p9999, 1.0), (latency.max, 1.0),
+            (latency.mean, 0.5005),
+            (latency.standardDeviation, 0.288675),
+        ] {
+            #expect(abs(value - expected) <= expected / 1000, "\(value) \(expected)")
+        }
+        var random = SystemRandomNumberGenerator()
+        var histogram = LatencyHistogram.forLatency()
+        for _ in 0..<10_000 { histogram.record(UInt64.random(in: 0...3_600_000_000_000, using: &random)) }
+        let summary = LatencySummary(histogram)
+        #expect(summary.p50 == Double(histogram.valueAtPercentile(50)) / 1e9)
+        #expect(summary.p99 == Double(histogram.valueAtPercentile(99)) / 1e9)
+        #expect(summary.p9999 == Double(histogram.valueAtPercentile(99.99)) / 1e9)
+    }
+
+    @Test("Nothing measured is all zero, and no division by it")
+    func empty() {
+        #expect(LatencySummary(LatencyHistogram.forLatency()) == LatencySummary())
+        #expect(LatencyHistogram.forLatency().curve.isEmpty)
+    }
+
+    @Test("A time longer than an hour counts as an hour")
+    func longest() {
+        var histogram = LatencyHistogram.forLatency()
+        histogram.record(.init(nanoseconds: 0), .init(nanoseconds: .max))
+        #expect(histogram.totalCount == 1)
+        #expect(LatencySummary(histogram).max == 3600)
+    }
+
+    @Test("JSON has the documented names, and reads back as what it was")
+    func json() throws {
+        let report = Report.example
+        let json = report.json()
+        #expect(try Report(json: json) == report)
+        let object = try #require(JSONSerialization.jsonObject(with: Data(json)) as? [String: Any])
+        let latency = try #require(object["latency"] as? [String: Any])
+        for key in ["p50", "p90", "p99", "p999", "max"] { #expect(latency[key] as? Double != nil, "\(key)") }
+        #expect(
+            Set(object.keys) == [
+                "setup", "duration", "was_stopped", "exchanges", "throughput", "traffic", "latency",
+                "latency_from_send",
+                "connect", "percentiles", "percentiles_from_send", "errors", "connections", "tester", "trustworthy",
+                "doubts",
+                "timeline", "steps",
+            ]
+        )
+        let errors = try #require(object["errors"] as? [String: Int])
+        #expect(
+            Set(errors.keys) == [
+                "refused", "reset", "timeout", "mismatch", "closed_early", "exhausted", "unanswered", "other", "total",
+            ]
+        )
+    }
+
+    @Test("CSV: a header and a line for each interval")
+    func csv() {
+        let lines = Report.example.csv.split(separator: "\r\n")
+        #expect(lines.count == 2)
+        #expect(lines[0].split(separator: ",").count == lines[1].split(separator: ",").count)
+        #expect(lines[1] == "0.1,0.1,100.0,0.5,0.99,1.0,0,6400.0,6400.0")
+    }
+
+    @Test("HdrHistogram's percentile file: rising, complete, and with its three last lines")
+    func percentileFile() throws {
+        let lines = Report.example.percentileFile.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        #expect(lines[0].split(separator: " ") == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"])
+        #expect(lines[1].isEmpty)
+        let rows = lines.dropFirst(2).filter { !$0.hasPrefix("#") }.map { $0.split(separator: " ").map(String.init) }
+        let values = rows.compactMap { Double($0[0]) }
+        #expect(values == values.sorted())
+        #expect(rows.allSatisfy { $0.count == 4 } == false)
+        #expect(rows.dropLast().allSatisfy { $0.count == 4 })
+        #expect(rows.last == ["1000.000", "1.000000000000", "1000"])
+        #expect(lines.last == "#[Max     =     1000.000, Total count    =         1000]")
+    }
+
+    @Test("The page holds itself: no address, and nothing from the report can end its place")
+    func html() {
+        var report = Report.example
+        report.setup.target = "unix:/tmp/</script><script>alert(1)</script>"
+        let html = report.html
+        #expect(!html.contains("alert(1)</script>"))
+        #expect(!html.contains("src="))
+        #expect(!html.contains("@import"))
+        // Names a kind of element, and is not fetched.
+        #expect(html.replacing("http://www.w3.org/2000/svg", with: "").contains("http") == false)
+        #expect(html.contains("unix:/tmp/&lt;/script&gt;"))
+    }
+
+    @Test("Whether it is to be trusted")
+    func trust() {
+        var report = Report.example
+        #expect(Trust.doubts(about: report).isEmpty)
+        report.tester.busiestThread = 0.95
+        report.tester.sendLag.count = 1000
+        report.tester.sendLag.p99 = 0.2
+        report.exchanges.overflowed = 3
+        #expect(Trust.doubts(about: report).count == 3)
+        // A tenth of the latency, or less than what matters to anybody.
+        report.tester.sendLag.p99 = 0.09
+        #expect(Trust.doubts(about: report).count == 2)
+        report.latency.p99 = 20e-6
+        report.tester.sendLag.p99 = 99e-6
+        #expect(Trust.doubts(about: report).count == 2)
+    }
+}

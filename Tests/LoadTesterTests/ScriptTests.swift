@@ -1,0 +1,148 @@
+import Testing
+
+@testable import LoadTester
+
+@Suite("Scripts")
+struct ScriptTests {
+    /// Follows one exchange against what a peer sends, in pieces of a size.
+    private func follow(_ script: String, _ answers: [String], pieces: Int = .max) throws -> (
+        sent: [String], reaction: Reaction
+    ) {
+        var dialogue = ScriptDialogue(try Script(parsing: script), thread: 0, of: 1, seed: 1)
+        var exchange = dialogue.initial
+        dialogue.begin(&exchange)
+        return follow(&dialogue, &exchange, answers, pieces: pieces)
+    }
+
+    private func follow(
+        _ dialogue: inout ScriptDialogue,
+        _ exchange: inout ScriptDialogue.Exchange,
+        _ answers: [String],
+        pieces: Int
+    ) -> (sent: [String], reaction: Reaction) {
+        var sent: [String] = []
+        var reaction = Reaction.listens
+        for answer in answers {
+            sent.append(say(&dialogue, &exchange))
+            var rest = Array(answer.utf8)[...]
+            while !rest.isEmpty {
+                reaction = rest.prefix(pieces).withUnsafeBytes { dialogue.received($0, &exchange) }
+                rest = rest.dropFirst(pieces)
+                if case .objects = reaction { return (sent, reaction) }
+            }
+        }
+        return (sent, reaction)
+    }
+
+    private func say(_ dialogue: inout ScriptDialogue, _ exchange: inout ScriptDialogue.Exchange) -> String {
+        var text: [UInt8] = []
+        while true {
+            let bytes = dialogue.outgoing(&exchange)
+            if bytes.isEmpty { return String(decoding: text, as: UTF8.self) }
+            // Not all at once.
+            let count = max(1, bytes.count / 2)
+            text += bytes.prefix(count)
+            dialogue.sent(count, &exchange)
+        }
+    }
+
+    @Test("Lines, escapes and comments")
+    func lines() throws {
+        let script = try Script(
+            parsing: """
+                # a comment
+
+                send PING\\r\\n
+                  # another
+                expect +PONG\\r\\n
+                send a b\\t\\x41\\\\\\${seq}\\0
+                send c
+                expect d
+                """
+        )
+        #expect(script.turns.count == 2)
+        #expect(script.turns[0].sends == [.text(Array("PING\r\n".utf8))])
+        #expect(script.turns[0].expects == [.text(Array("+PONG\r\n".utf8))])
+        #expect(script.turns[1].sends == [.text(Array("a b\tA\\${seq}\0".utf8)), .text([99])])
+    }
+
+    @Test("One time through it is one exchange", arguments: [1, 2, 3, 1000])
+    func exchange(pieces: Int) throws {
+        let script = "send SET k ${seq}\\r\\nexpect +OK\\r\\n\nsend GET k\\r\\n\nexpect $${any}\\r\\n${seq}\\r\\n"
+            .replacing("\\nexpect +", with: "\\n\nexpect +")
+        let run = try follow(script, ["+OK\r\n", "$1\r\n0\r\n"], pieces: pieces)
+        #expect(run.sent == ["SET k 0\r\n", "GET k\r\n"])
+        #expect(run.reaction == .completes)
+    }
+
+    @Test("${any} ends at the first text that fits, also where a part of it came before", arguments: [1, 2, 5, 1000])
+    func anything(pieces: Int) throws {
+        let script = "send x\nexpect HTTP${any}\\r\\n\\r\\n${bytes:3}!"
+        let fits = try follow(script, ["HTTP/1.1 200 OK\r\n\rA: b\r\r\n\r\nxyz!"], pieces: pieces)
+        #expect(fits.reaction == .completes)
+        let short = try follow(script, ["HTTP\r\n\r\nxyz"], pieces: pieces)
+        #expect(short.reaction == .listens)
+        let wrong = try follow(script, ["HTTP\r\n\r\nxyz?"], pieces: pieces)
+        #expect(wrong.reaction == .objects)
+        let long = try follow(script, ["HTTP\r\n\r\nxyz!!"], pieces: pieces)
+        #expect(long.reaction == .objects)
+    }
+
+    @Test("Text that repeats itself is found (the search goes back as far as it must)")
+    func repetition() throws {
+        let run = try follow("send x\nexpect ${any}aabaac", ["aabaabaac"], pieces: 2)
+        #expect(run.reaction == .completes)
+    }
+
+    @Test("Numbers run on, each thread's its own; random ones are below their limit, and the same in one exchange")
+    func fillIns() throws {
+        let script = try Script(parsing: "send ${seq} ${random:10} ${random:10} ${random:1000000}\nexpect ok")
+        var dialogue = ScriptDialogue(script, thread: 1, of: 3, seed: 9)
+        var seen: Set<Int> = []
+        for number in 0..<200 {
+            var exchange = dialogue.initial
+            dialogue.begin(&exchange)
+            let words = say(&dialogue, &exchange).split(separator: " ").compactMap { Int($0) }
+            #expect(words.count == 4)
+            #expect(words[0] == 1 + 3 * number)
+            #expect(words[1] == words[2] && (0..<10).contains(words[1]))
+            #expect((0..<1_000_000).contains(words[3]))
+            seen.insert(words[1])
+        }
+        #expect(seen == Set(0..<10))
+    }
+
+    @Test("A peer that speaks first, and one that speaks too early")
+    func order() throws {
+        let greeting = try follow(
+            "expect 220 ${any}\\r\\n\nsend QUIT\\r\\n\nexpect 221\\r\\n",
+            ["220 hello\r\n", "221\r\n"]
+        )
+        #expect(greeting.sent == ["", "QUIT\r\n"])
+        #expect(greeting.reaction == .completes)
+        var dialogue = ScriptDialogue(try Script(parsing: "send a\nexpect b"), thread: 0, of: 1, seed: 1)
+        var exchange = dialogue.initial
+        dialogue.begin(&exchange)
+        let early = [UInt8(ascii: "b")].withUnsafeBytes { dialogue.received($0, &exchange) }
+        #expect(early == .objects)
+    }
+
+    @Test(
+        "No scripts",
+        arguments: [
+            ("", "nothing"), ("# only a comment", "nothing"), ("send a", "end with an expect"),
+            ("expect", "line 1: expect stands"),
+            ("send a\nexpect ", "line 2: expect stands"), ("say a\nexpect b", "line 1: 'say' is neither"),
+            ("send a\n\nexpect b\\q", "line 3: a backslash"), ("send \\x4\nexpect a", "line 1: \\x needs"),
+            ("send ${seq\nexpect a", "line 1: a ${ has no closing"),
+            ("send ${what}\nexpect a", "line 1: '${what}' is none of"),
+            ("send ${random:0}\nexpect a", "none of"), ("send ${any}\nexpect a", "line 1: ${any} and"),
+            ("send a\nexpect ${any}", "after ${any}"), ("send a\nexpect ${any}${seq}", "after ${any}"),
+            ("send a\nexpect ${bytes:0}", "none of"), ("send a\\", "a backslash"),
+        ]
+    )
+    func unreadable(text: String, why: String) {
+        let error = #expect(throws: TextError.self) { try Script(parsing: text) }
+        #expect(error?.description.contains(why) == true, "\(error?.description ?? "")")
+    }
+}
