@@ -20,7 +20,7 @@ final class FakeProxy {
     private let members: [Member]
 
     /// More turns than this without time going by is spinning.
-    static let turnLimit = 10_000
+    static let turnLimit = 100_000
 
     /// A worker, with what is known of its system.
     final class Member {
@@ -130,6 +130,16 @@ final class FakeProxy {
         }
         world.advance(to: target)
         settle(at: location)
+    }
+
+    /// Everything that happens until a condition holds, looking now and then.
+    func advance(
+        upTo limit: Duration,
+        at location: SourceLocation = #_sourceLocation,
+        until condition: () -> Bool
+    ) {
+        let end = world.clock + limit
+        while !condition(), world.clock < end { advance(by: .milliseconds(100), at: location) }
     }
 
     /// When something happens by itself; nil if all are asleep for good.

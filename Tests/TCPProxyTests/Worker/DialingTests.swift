@@ -388,3 +388,44 @@ struct ServerSpeaksFirstTests {
         }
     }
 }
+
+@Suite("Connect time")
+struct ConnectTimeTests {
+    @Test(
+        "falls into the bucket of the smallest bound that is not below it",
+        arguments: [
+            (.zero, 0.000_1), (.microseconds(100), 0.000_1), (.microseconds(101), 0.000_25),
+            (.microseconds(250), 0.000_25), (.milliseconds(1), 0.001), (.nanoseconds(1_000_001), 0.002_5),
+            (.milliseconds(100), 0.1), (.seconds(1), 1), (.milliseconds(2_501), 5), (.seconds(10), 10),
+            (.nanoseconds(10_000_000_001), nil), (.seconds(1000), nil),
+        ] as [(Duration, Double?)]
+    )
+    func bucket(time: Duration, bound: Double?) throws {
+        try withProxy(configure: {
+            $0.timeouts.connect = nil
+            $0.timeouts.connectAttempt = nil
+        }) { proxy in
+            proxy.server.answer = .accept(after: time)
+            _ = proxy.connect()
+            proxy.advance(by: time)
+            let bucket = try #require(
+                bound.map { DurationHistogram.bounds.firstIndex(of: $0) } ?? DurationHistogram.bounds.count
+            )
+            let counts = (0...DurationHistogram.bounds.count).map { proxy[.connectTime(bucket: $0)] }
+            #expect(counts.reduce(0, +) == 1)
+            #expect(counts[bucket] == 1)
+            #expect(UInt64(proxy[.connectNanoseconds]) == time.wholeNanoseconds)
+        }
+    }
+
+    @Test("bounds ascend, and a histogram has a count for each and one beyond")
+    func bounds() {
+        #expect(DurationHistogram.bounds == DurationHistogram.bounds.sorted())
+        #expect(Set(DurationHistogram.bounds).count == DurationHistogram.bounds.count)
+        var histogram = DurationHistogram()
+        #expect(histogram.counts.count == DurationHistogram.bounds.count + 1)
+        histogram.counts[0] = 2
+        histogram.counts[DurationHistogram.bounds.count] = 3
+        #expect(histogram.count == 5)
+    }
+}

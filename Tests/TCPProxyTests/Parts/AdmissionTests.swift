@@ -1,0 +1,175 @@
+import Sockets
+import Support
+import Synchronization
+import Testing
+import Workers
+
+@testable import TCPProxy
+
+@Suite("Admission")
+struct AdmissionTests {
+    private func withAdmission(limit: Int, _ body: (Admission) throws -> Void) rethrows {
+        let admission = Admission(limit: limit)
+        defer { admission.free() }
+        try body(admission)
+    }
+
+    @Test("gives as many places as there are, and each again when it is given back")
+    func places() {
+        withAdmission(limit: 2) { admission in
+            #expect(admission.reserve())
+            #expect(admission.reserve())
+            #expect(!admission.reserve())
+            #expect(admission.active == 2)
+            #expect(admission.release().active == 1)
+            #expect(admission.reserve())
+            #expect(!admission.reserve())
+            #expect(admission.release().active == 1)
+            #expect(admission.release().active == 0)
+        }
+    }
+
+    @Test("counts connections, not reservations")
+    func counts() {
+        withAdmission(limit: 10) { admission in
+            _ = admission.reserve()
+            #expect(admission.total == 0)
+            #expect(admission.countOpened() == 1)
+            #expect(admission.countOpened() == 2)
+            #expect(admission.total == 2)
+            _ = admission.release()
+            #expect(admission.total == 2)
+        }
+    }
+
+    @Test("a place that is given back wakes one worker that waits, each in turn")
+    func wakes() {
+        withAdmission(limit: 1) { admission in
+            _ = admission.reserve()
+            #expect(admission.wait(worker: 3))
+            #expect(admission.wait(worker: 63))
+            #expect(admission.release().wake == 3)
+            _ = admission.reserve()
+            #expect(admission.release().wake == 63)
+            _ = admission.reserve()
+            #expect(admission.release().wake == nil)
+        }
+    }
+
+    @Test("nobody waits while there is a place")
+    func needNotWait() {
+        withAdmission(limit: 1) { admission in
+            #expect(!admission.wait(worker: 0))
+            _ = admission.reserve()
+            #expect(admission.release().wake == nil)
+        }
+    }
+
+    @Test("a worker that waits twice is woken once")
+    func waitsTwice() {
+        withAdmission(limit: 1) { admission in
+            _ = admission.reserve()
+            #expect(admission.wait(worker: 0))
+            #expect(admission.wait(worker: 0))
+            #expect(admission.release().wake == 0)
+            _ = admission.reserve()
+            #expect(admission.release().wake == nil)
+        }
+    }
+
+    @Test("whether anybody listens is known at once")
+    func listeners() {
+        withAdmission(limit: 1) { admission in
+            #expect(!admission.hasListeners)
+            #expect(admission.addListener() == 1)
+            #expect(admission.addListener() == 2)
+            admission.removeListener()
+            #expect(admission.hasListeners)
+            admission.removeListener()
+            #expect(!admission.hasListeners)
+        }
+    }
+}
+
+/// Workers on threads of their own that take places and give them back, as those of a proxy do: one that finds no place
+/// sleeps until another wakes it.
+private final class Crowd: Sendable {
+    let admission: Admission
+    let limit: Int
+    private let workers: Int
+    private let rounds: Int
+    private let mailboxes: [Mailbox<Int>]
+    private let wakers: [SemaphoreWaker]
+    /// Who sleeps for longer has been forgotten; in seconds.
+    private static let patience = 20
+    /// The most places that were taken at once, by another count than the admission's own.
+    let taken = Atomic(0)
+    let excess = Atomic(0)
+    let starved = Atomic(0)
+
+    init(workers: Int, limit: Int, rounds: Int) {
+        self.workers = workers
+        self.limit = limit
+        self.rounds = rounds
+        admission = Admission(limit: limit)
+        let wakers = (0..<workers).map { _ in SemaphoreWaker() }
+        self.wakers = wakers
+        mailboxes = wakers.map { Mailbox(waker: $0) }
+    }
+
+    func run() async {
+        let threads = (0..<workers).map { index in
+            WorkerThread.start(name: "crowd-\(index)") { [self] in work(index) }
+        }
+        for thread in threads { await thread.join() }
+        admission.free()
+    }
+
+    private func work(_ index: Int) {
+        var held = 0
+        var done = 0
+        while done < rounds {
+            if admission.reserve() {
+                if taken.add(1, ordering: .relaxed).newValue > limit { excess.store(1, ordering: .relaxed) }
+                held += 1
+                done += 1
+                if held == 2 { giveBack(&held) }
+            } else {
+                if admission.active > limit { excess.store(1, ordering: .relaxed) }
+                // Nobody may sleep on a place that others wait for.
+                while held > 0 { giveBack(&held) }
+                guard admission.wait(worker: index) else { continue }
+                // A wake-up may be left over from a message that was taken before it came.
+                while mailboxes[index].takeAll().isEmpty {
+                    guard wakers[index].wait(seconds: Self.patience) else {
+                        starved.store(1, ordering: .relaxed)
+                        return
+                    }
+                }
+            }
+        }
+        while held > 0 { giveBack(&held) }
+    }
+
+    private func giveBack(_ held: inout Int) {
+        held -= 1
+        taken.subtract(1, ordering: .relaxed)
+        release()
+    }
+
+    private func release() {
+        if let waiting = admission.release().wake { mailboxes[waiting].post(0) }
+    }
+}
+
+@Suite("Admission among threads", .serialized)
+struct AdmissionRaceTests {
+    @Test("never gives more places than there are, and nobody waits for ever", arguments: [1, 2, 5])
+    func hammer(limit: Int) async {
+        let crowd = Crowd(workers: 6, limit: limit, rounds: 20_000)
+        await crowd.run()
+        #expect(crowd.excess.load(ordering: .relaxed) == 0)
+        #expect(crowd.starved.load(ordering: .relaxed) == 0)
+        #expect(crowd.taken.load(ordering: .relaxed) == 0)
+    }
+}

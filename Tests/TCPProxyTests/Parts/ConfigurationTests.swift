@@ -1,0 +1,177 @@
+import Glibc
+import Relay
+import Sockets
+import Support
+import Testing
+
+@testable import TCPProxy
+
+@Suite("Configuration")
+struct ConfigurationTests {
+    /// The error that a change of the defaults brings; nil if it is right.
+    private func error(_ change: (inout Configuration) -> Void) -> ProxyError? {
+        var configuration = Configuration()
+        change(&configuration)
+        do throws(ProxyError) {
+            try configuration.check()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("is right as it comes")
+    func defaults() {
+        #expect(error { _ in } == nil)
+        #expect((1...64).contains(Configuration().threads))
+    }
+
+    @Test("takes the whole of each range")
+    func bounds() {
+        #expect(error { $0.threads = 1 } == nil)
+        #expect(error { $0.threads = 64 } == nil)
+        #expect(error { $0.backlog = 1 } == nil)
+        #expect(error { $0.backlog = 65_535 } == nil)
+        #expect(error { $0.maxConnections = 1 } == nil)
+        #expect(error { $0.maxConnections = 1_000_000 } == nil)
+        #expect(error { $0.maxPipes = 0 } == nil)
+        #expect(error { $0.maxPipes = 4096 } == nil)
+        #expect(error { $0.timeouts.idle = .nanoseconds(1) } == nil)
+        #expect(error { $0.keepAlive = nil } == nil)
+        #expect(error { $0.resolveInterval = nil } == nil)
+    }
+
+    @Test("says which number is out of its range, what it is and what it may be")
+    func numbers() throws {
+        #expect(error { $0.threads = 0 } == .badSetting(name: "threads", value: "0", allowed: "1 to 64"))
+        #expect(error { $0.threads = 65 } == .badSetting(name: "threads", value: "65", allowed: "1 to 64"))
+        #expect(error { $0.backlog = 0 } == .badSetting(name: "backlog", value: "0", allowed: "1 to 65535"))
+        #expect(error { $0.backlog = 65_536 } == .badSetting(name: "backlog", value: "65536", allowed: "1 to 65535"))
+        for wrong in [0, -1, 1_000_001] {
+            #expect(
+                error { $0.maxConnections = wrong }
+                    == .badSetting(name: "the maximum of connections", value: "\(wrong)", allowed: "1 to 1000000")
+            )
+        }
+        for wrong in [-1, 4097] {
+            #expect(
+                error { $0.maxPipes = wrong }
+                    == .badSetting(name: "the maximum of pipes", value: "\(wrong)", allowed: "0 to 4096")
+            )
+        }
+        let text = try #require(error { $0.threads = 0 }).description
+        #expect(text == "threads is 0, and must be 1 to 64")
+    }
+
+    @Test(
+        "a time that is not positive is named",
+        arguments: [
+            "the connect time-out", "the connect deadline", "the idle time-out", "the half-close time-out",
+            "the lifetime", "the user time-out", "the keep-alive interval", "the resolve interval",
+        ]
+    )
+    func durations(name: String) {
+        for wrong in [Duration.zero, .seconds(-1)] {
+            let error = error { configuration in
+                switch name {
+                case "the connect time-out": configuration.timeouts.connectAttempt = wrong
+                case "the connect deadline": configuration.timeouts.connect = wrong
+                case "the idle time-out": configuration.timeouts.idle = wrong
+                case "the half-close time-out": configuration.timeouts.halfClose = wrong
+                case "the lifetime": configuration.timeouts.lifetime = wrong
+                case "the user time-out": configuration.timeouts.user = wrong
+                case "the keep-alive interval": configuration.keepAlive = KeepAlive(interval: wrong)
+                default: configuration.resolveInterval = wrong
+                }
+            }
+            #expect(error == .badSetting(name: name, value: "\(wrong)", allowed: "longer than zero, or off"))
+        }
+    }
+
+    @Test("more connections than the descriptor limit allows are refused, and the numbers told")
+    func connectionLimit() throws {
+        try raiseDescriptorLimit()
+        let limit = DescriptorLimit.current
+        var configuration = Configuration()
+        configuration.maxConnections = limit
+        do throws(ProxyError) {
+            _ = try configuration.connectionLimit()
+            Issue.record("\(limit) connections under a limit of \(limit) descriptors")
+        } catch {
+            guard case .descriptorLimit(limit, let wanted, limit) = error else {
+                Issue.record("\(error)")
+                return
+            }
+            #expect(wanted > 2 * limit)
+            #expect(error.description.contains("ulimit -n"))
+        }
+    }
+
+    @Test("as many connections as the descriptor limit allows is the default, two descriptors for each")
+    func defaultLimit() throws {
+        try raiseDescriptorLimit()
+        let limit = try Configuration().connectionLimit()
+        #expect(limit > 0)
+        #expect(2 * limit < DescriptorLimit.current)
+        var configuration = Configuration()
+        configuration.maxConnections = 10
+        #expect(try configuration.connectionLimit() == 10)
+    }
+
+    @Test("pipes are as many as asked for, else a share; none where all is copied")
+    func pipes() {
+        var configuration = Configuration()
+        configuration.threads = 2
+        #expect(configuration.pipesPerWorker(descriptorLimit: 1_000_000) <= 64)
+        #expect(configuration.pipesPerWorker(descriptorLimit: 320) <= 10)
+        #expect(configuration.pipesPerWorker(descriptorLimit: 10) == 0)
+        configuration.maxPipes = 7
+        #expect(configuration.pipesPerWorker(descriptorLimit: 10) == 7)
+        configuration.engine = .copy
+        #expect(configuration.pipesPerWorker(descriptorLimit: 1_000_000) == 0)
+    }
+
+    @Test("a source address that this machine does not have is refused")
+    func sources() throws {
+        var configuration = Configuration()
+        let address = try #require(InternetAddress(host: "192.0.2.1", port: 0))
+        configuration.sourceAddresses = [address]
+        #expect(throws: ProxyError.badSource(address, .addressNotAvailable)) { try configuration.checkSources() }
+        configuration.sourceAddresses = [try #require(InternetAddress(host: "127.0.0.1", port: 99))]
+        #expect(throws: Never.self) { try configuration.checkSources() }
+    }
+}
+
+@Suite("ConnectFailure")
+struct ConnectFailureTests {
+    @Test(
+        "each error has its cause",
+        arguments: [
+            (ECONNREFUSED, .refused), (ENOENT, .refused), (ETIMEDOUT, .timeout), (ENETUNREACH, .unreachable),
+            (EHOSTUNREACH, .unreachable), (ENETDOWN, .unreachable), (EHOSTDOWN, .unreachable), (EMFILE, .exhausted),
+            (ENFILE, .exhausted), (ENOBUFS, .exhausted), (ENOMEM, .exhausted), (EAGAIN, .exhausted),
+            (EADDRNOTAVAIL, .exhausted), (EACCES, .other), (EPERM, .other), (EINVAL, .other),
+        ] as [(Int32, ConnectFailure)]
+    )
+    func causes(code: Int32, cause: ConnectFailure) {
+        #expect(ConnectFailure(SystemError(code: code)) == cause)
+    }
+}
+
+@Suite("Counter")
+struct CounterTests {
+    @Test("each figure has a place of its own on the page")
+    func places() {
+        var places: [Int] = [
+            Counter.bytesUpstream, .bytesDownstream, .refused, .discardedUpstream, .discardedDownstream,
+            .eventsDropped, .connectNanoseconds, .splicedUpstream, .splicedDownstream, .pipesInUse, .pipeRefusals,
+        ].map(\.index)
+        places += AcceptPause.allCases.map { Counter.pause($0).index }
+        places += ConnectFailure.allCases.map { Counter.failure($0).index }
+        for reason in CloseReason.allCases { places += Side.allCases.map { Counter.closure(reason, $0).index } }
+        places += (0...DurationHistogram.bounds.count).map { Counter.connectTime(bucket: $0).index }
+        #expect(Set(places).count == places.count)
+        #expect(places.allSatisfy { (0..<Counter.count).contains($0) })
+        #expect(Counter.count * MemoryLayout<Int>.stride <= 4096)
+    }
+}

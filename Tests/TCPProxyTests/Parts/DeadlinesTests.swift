@@ -1,0 +1,136 @@
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+@Suite("Deadlines")
+struct DeadlinesTests {
+    /// A deadline, comparable.
+    private struct Next: Equatable {
+        let seconds: Int
+        let verdict: Deadlines.Verdict
+    }
+
+    private func at(_ seconds: Int) -> Instant { Instant(nanoseconds: UInt64(seconds) * 1_000_000_000) }
+
+    /// Opened at 100 s, last heard of at 120 s, the attempt begun at 105 s, and to be looked at at 130 s.
+    private func facts(
+        _ stage: Session.Stage,
+        retryAt: Int? = nil,
+        isHalfClosed: Bool = false,
+        gathers: Bool = false
+    ) -> Deadlines.Facts {
+        Deadlines.Facts(
+            stage: stage,
+            openedAt: at(100),
+            lastActivity: at(120),
+            attemptStartedAt: at(105),
+            retryAt: retryAt.map(at),
+            isHalfClosed: isHalfClosed,
+            gathers: gathers,
+            nextLook: at(130)
+        )
+    }
+
+    private func next(_ facts: Deadlines.Facts, _ configure: (inout Configuration.Timeouts) -> Void) -> Next? {
+        var timeouts = Configuration.Timeouts()
+        timeouts.connect = nil
+        timeouts.connectAttempt = nil
+        timeouts.halfClose = nil
+        configure(&timeouts)
+        return Deadlines(timeouts: timeouts).next(facts).map { next in
+            #expect(next.at.nanoseconds % 1_000_000_000 == 0)
+            return Next(seconds: Int(next.at.nanoseconds / 1_000_000_000), verdict: next.verdict)
+        }
+    }
+
+    @Test("with all off there is none")
+    func none() {
+        #expect(next(facts(.dialing)) { _ in } == nil)
+        #expect(next(facts(.relaying)) { _ in } == nil)
+        #expect(next(facts(.relaying, isHalfClosed: true)) { _ in } == nil)
+    }
+
+    @Test("an attempt's counts from its beginning, that of all attempts from the accept; the sooner one is next")
+    func dialing() {
+        #expect(next(facts(.dialing)) { $0.connectAttempt = .seconds(5) } == Next(seconds: 110, verdict: .attempt))
+        #expect(next(facts(.dialing)) { $0.connect = .seconds(15) } == Next(seconds: 115, verdict: .connect))
+        let both: (inout Configuration.Timeouts) -> Void = {
+            $0.connectAttempt = .seconds(5)
+            $0.connect = .seconds(7)
+        }
+        #expect(next(facts(.dialing), both) == Next(seconds: 107, verdict: .connect))
+    }
+
+    @Test("where both are due at the same moment all attempts are over")
+    func tie() {
+        let both: (inout Configuration.Timeouts) -> Void = {
+            $0.connectAttempt = .seconds(5)
+            $0.connect = .seconds(10)
+        }
+        #expect(next(facts(.dialing), both) == Next(seconds: 110, verdict: .connect))
+    }
+
+    @Test("an attempt that waits to be repeated has no deadline of its own")
+    func retry() {
+        #expect(
+            next(facts(.dialing, retryAt: 106)) { $0.connectAttempt = .seconds(5) }
+                == Next(seconds: 106, verdict: .retry)
+        )
+        #expect(
+            next(facts(.dialing, retryAt: 106)) { $0.connect = .seconds(5) } == Next(seconds: 105, verdict: .connect)
+        )
+    }
+
+    @Test("idle and half-close count from the last activity")
+    func relaying() {
+        #expect(next(facts(.relaying)) { $0.idle = .seconds(30) } == Next(seconds: 150, verdict: .idle))
+        #expect(next(facts(.relaying)) { $0.halfClose = .seconds(20) } == nil)
+        #expect(
+            next(facts(.relaying, isHalfClosed: true)) { $0.halfClose = .seconds(20) }
+                == Next(seconds: 140, verdict: .halfClose)
+        )
+        #expect(
+            next(facts(.relaying, isHalfClosed: true)) {
+                $0.idle = .seconds(10)
+                $0.halfClose = .seconds(20)
+            } == Next(seconds: 130, verdict: .idle)
+        )
+    }
+
+    @Test("a connect deadline means nothing once there is a server")
+    func connected() {
+        #expect(
+            next(facts(.relaying)) {
+                $0.connect = .seconds(1)
+                $0.connectAttempt = .seconds(1)
+            } == nil
+        )
+    }
+
+    @Test("the lifetime counts from the accept, at every stage")
+    func lifetime() {
+        for stage in [Session.Stage.dialing, .relaying] {
+            #expect(next(facts(stage)) { $0.lifetime = .seconds(25) } == Next(seconds: 125, verdict: .lifetime))
+        }
+        #expect(next(facts(.delivering)) { $0.lifetime = .seconds(25) } == Next(seconds: 125, verdict: .lifetime))
+    }
+
+    @Test("a look is due where something gathers or is being delivered, and idle time does not count then")
+    func looks() {
+        #expect(next(facts(.relaying, gathers: true)) { _ in } == Next(seconds: 130, verdict: .gather))
+        #expect(next(facts(.delivering)) { $0.idle = .seconds(1) } == Next(seconds: 130, verdict: .delivery))
+    }
+
+    @Test("times beyond all bounds are never due")
+    func endless() {
+        let deadlines = Deadlines(
+            timeouts: {
+                var timeouts = Configuration.Timeouts()
+                timeouts.idle = .seconds(Int64.max)
+                return timeouts
+            }()
+        )
+        #expect(deadlines.next(facts(.relaying))?.at == Instant(nanoseconds: .max))
+    }
+}

@@ -1,0 +1,91 @@
+import FakeSystem
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+/// Events that a batch still holds for a descriptor that is closed by then, and whose number, slot or connection another
+/// may have taken.
+@Suite("Stale events")
+struct StaleEventTests {
+    @Test("of a connection that has just ended are not taken for its slot's next holder's")
+    func slotTakenAgain() throws {
+        try withProxy { proxy in
+            // One batch tells of the first client's reset, the second client and the first one's server, in this order.
+            // The first two leave another connection in the slot that the third was for.
+            proxy.server.answer = .fail(.connectionRefused, after: .seconds(1))
+            let first = proxy.connect()
+            var second: FakePeer?
+            proxy.world.plan(after: .seconds(1)) {
+                first.reset()
+                second = proxy.connect()
+            }
+            proxy.settle()
+            proxy.server.answer = .silence
+            proxy.advance(by: .seconds(1))
+            #expect(proxy.total == 2)
+            #expect(proxy.active == 1)
+            #expect(proxy.failures == [.clientGone: 1])
+            #expect(second?.end == nil)
+        }
+    }
+
+    @Test("of an attempt that has failed are not taken for the next attempt's")
+    func nextAttempt() throws {
+        try withProxy(upstreams: 2) { proxy in
+            proxy.world.faults.doubledEvents = 1
+            proxy.servers[0].answer = .fail(.connectionRefused, after: .seconds(1))
+            proxy.servers[1].answer = .silence
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.advance(by: .seconds(2))
+            #expect(proxy.servers.map(\.attempts) == [1, 1])
+            #expect(proxy.failures == [.refused: 1])
+            #expect(client.end == nil)
+            #expect(proxy[.connectNanoseconds] == 0)
+        }
+    }
+
+    @Test("of a connection that has ended are nobody's")
+    func ended() throws {
+        try withProxy { proxy in
+            proxy.world.faults.doubledEvents = 1
+            for _ in 0..<10 {
+                let (client, server) = try proxy.connectThrough()
+                client.send("hello")
+                client.close()
+                server.close()
+                proxy.settle()
+            }
+            #expect(proxy.active == 0)
+            #expect(proxy.closures.values.reduce(0, +) == 10)
+        }
+    }
+
+    @Test("that come late or twice, or not at all since the wait was interrupted, change nothing", arguments: 0..<20)
+    func disorder(seed: Int) throws {
+        let world = FakeWorld(seed: UInt64(seed))
+        world.faults.doubledEvents = 0.3
+        world.faults.lateEvents = 0.5
+        world.faults.interruptedWaits = 0.3
+        try withProxy(in: world) { proxy in
+            var pairs: [(client: FakePeer, server: FakePeer)] = []
+            for _ in 0..<10 {
+                let (client, server) = try proxy.connectThrough()
+                client.sendPattern(count: 10_000)
+                server.sendPattern(count: 20_000)
+                client.finish()
+                pairs.append((client, server))
+            }
+            proxy.settle()
+            for (client, server) in pairs {
+                #expect(server.patternReceived == 10_000)
+                #expect(client.patternReceived == 20_000)
+                server.close()
+            }
+            proxy.settle()
+            #expect(proxy.active == 0)
+            #expect(proxy.closures == [.by(.client, .ended): 10])
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import FakeSystem
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+@Suite("Stop accepting")
+struct StopAcceptingTests {
+    @Test("takes all that is in the queue, and refuses whoever comes later", arguments: [1, 3, 50])
+    func takesQueued(count: Int) throws {
+        try withProxy { proxy in
+            let clients = (0..<count).map { _ in proxy.connect() }
+            for client in clients { client.send("hello") }
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            #expect(proxy.server.connections.map(\.text) == Array(repeating: "hello", count: count))
+            let late = proxy.connect()
+            #expect(late.end == .failed(.connectionRefused))
+            #expect(proxy.active == count)
+        }
+    }
+
+    @Test("running connections go on to their own ends, and then it is done")
+    func runsToTheEnd() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            #expect(!proxy[0].isDone)
+            client.send("late")
+            client.finish()
+            proxy.settle()
+            #expect(server.text == "late")
+            server.send("answer")
+            server.close()
+            proxy.settle()
+            #expect(client.text == "answer")
+            #expect(client.end == .fin)
+            #expect(proxy[0].isDone)
+            #expect(proxy.closures == [.by(.client, .ended): 1])
+        }
+    }
+
+    @Test("with no connection it is done at once")
+    func idle() throws {
+        try withProxy { proxy in
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            #expect(proxy[0].isDone)
+            #expect(proxy.world.openDescriptors == [])
+        }
+    }
+
+    @Test("a client that still waits for its server gets it")
+    func whileDialing() throws {
+        try withProxy { proxy in
+            proxy.server.answer = .accept(after: .seconds(1))
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.settle()
+            proxy.post(.stopAccepting)
+            proxy.advance(by: .seconds(1))
+            #expect(proxy.server.connections.first?.text == "hello")
+        }
+    }
+
+    @Test("beyond the maximum nobody is taken: those are reset with the queue")
+    func atTheMaximum() throws {
+        try withProxy(limit: 1) { proxy in
+            _ = try proxy.connectThrough()
+            let second = proxy.connect()
+            proxy.settle()
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            #expect(second.end == .failed(.connectionReset))
+            #expect(proxy.total == 1)
+        }
+    }
+
+    @Test("while accepting is paused for want of descriptors it stops for good")
+    func whilePaused() throws {
+        try withProxy { proxy in
+            proxy.world.faults.fail(.accept, with: .tooManyOpenFiles, times: 100)
+            let client = proxy.connect()
+            proxy.settle()
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy[0].isDone)
+            #expect(proxy[0].timersLeft == [])
+        }
+    }
+
+    @Test("said twice it is the same as said once")
+    func twice() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            client.send("still here")
+            proxy.settle()
+            #expect(server.text == "still here")
+        }
+    }
+
+    @Test("stops one worker and leaves the others alone")
+    func oneOfTwo() throws {
+        try withProxy(workers: 2) { proxy in
+            proxy.post(.stopAccepting, to: 0)
+            proxy.settle()
+            #expect(proxy[0].isDone)
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.settle()
+            #expect(proxy.server.connections.first?.text == "hello")
+            #expect(!proxy[1].isDone)
+        }
+    }
+}
+
+@Suite("Cut")
+struct CutTests {
+    @Test("resets whatever is left, both sides of it")
+    func resetsAll() throws {
+        try withProxy { proxy in
+            let pairs = try (0..<5).map { _ in try proxy.connectThrough() }
+            proxy.server.answer = .silence
+            let dialing = proxy.connect()
+            proxy.settle()
+            let queued = proxy.connect()
+            proxy.post(.cut)
+            proxy.settle()
+            for (client, server) in pairs {
+                #expect(client.end == .failed(.connectionReset))
+                #expect(server.end == .failed(.connectionReset))
+            }
+            #expect(dialing.end == .failed(.connectionReset))
+            #expect(queued.end == .failed(.connectionReset))
+            #expect(proxy[0].isDone)
+            #expect(proxy.closures == [.by(.proxy, .cut): 7])
+        }
+    }
+
+    @Test("counts what it throws away")
+    func discarded() throws {
+        let world = FakeWorld()
+        world.receiveBuffer = 4096
+        try withProxy(in: world) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.isReading = false
+            client.sendPattern(count: 10_000)
+            proxy.settle()
+            proxy.post(.cut)
+            proxy.settle()
+            #expect(proxy[.discardedUpstream] == 10_000 - 4096)
+            #expect(proxy[.discardedDownstream] == 0)
+        }
+    }
+
+    @Test("after stopping ends at once what has not ended by itself")
+    func afterStopping() throws {
+        try withProxy { proxy in
+            let ends = try proxy.connectThrough()
+            let stays = try proxy.connectThrough()
+            proxy.post(.stopAccepting)
+            ends.client.close()
+            ends.server.close()
+            proxy.advance(by: .seconds(30))
+            #expect(!proxy[0].isDone)
+            proxy.post(.cut)
+            proxy.settle()
+            #expect(proxy[0].isDone)
+            #expect(stays.client.end == .failed(.connectionReset))
+            #expect(proxy.closures == [.by(.client, .ended): 1, .by(.proxy, .cut): 1])
+        }
+    }
+
+    @Test("while a reset waits for its delivery")
+    func whileDelivering() throws {
+        let world = FakeWorld()
+        world.receiveBuffer = 4096
+        try withProxy(in: world) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.isReading = false
+            client.sendPattern(count: 10_000)
+            proxy.settle()
+            client.reset()
+            proxy.settle()
+            #expect(proxy.active == 1)
+            proxy.post(.cut)
+            proxy.settle()
+            #expect(proxy.closures == [.by(.proxy, .cut): 1])
+            #expect(proxy[.discardedUpstream] == 10_000 - 4096)
+        }
+    }
+}
