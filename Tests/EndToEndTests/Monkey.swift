@@ -84,7 +84,11 @@ func withProxy<Value>(
         var endpoint: TestAddress?
         if metrics {
             let url = try program.output(after: "Metrics on http://", at: location)
-            endpoint = try #require(TestAddress(url.replacing("/metrics", with: "")), sourceLocation: location)
+            let address: TestAddress = try #require(
+                TestAddress(url.replacing("/metrics", with: "")),
+                sourceLocation: location
+            )
+            endpoint = address
         }
         let proxy = try RunningProxy(
             program: program,
