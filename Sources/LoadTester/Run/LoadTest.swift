@@ -42,17 +42,19 @@ public final class LoadTest: Sendable {
         }
         guard isFirst else { throw .ranAlready }
         defer { progressContinuation.finish() }
-        do {
-            return try await withTaskCancellationHandler {
-                try await execute()
-            } onCancel: {
-                stop()
+        // In a task that cannot be cancelled: to cancel this one asks the threads to stop, and then they are waited for.
+        let execution = Task { () async -> Result<Report, LoadError> in
+            do throws(LoadError) {
+                return .success(try await execute())
+            } catch {
+                return .failure(error)
             }
-        } catch let error as LoadError {
-            throw error
-        } catch {
-            preconditionFailure("only a LoadError can be thrown here, and \(error) was")
         }
+        return try await withTaskCancellationHandler {
+            await execution.value
+        } onCancel: {
+            stop()
+        }.get()
     }
 
     /// Ends the measured time now; the report tells what was found so far. The second time it does not wait for the

@@ -65,6 +65,11 @@ extension Plan {
     func checkLimits(target: SocketAddress) throws(LoadError) {
         let limit = DescriptorLimit.raise()
         guard neededDescriptors <= limit else { throw .descriptorLimit(limit: limit, needed: neededDescriptors) }
+        try checkPorts(target: target)
+    }
+
+    /// Throws if there are fewer local ports than connections.
+    func checkPorts(target: SocketAddress) throws(LoadError) {
         guard case .internet = target, let ports = Self.localPorts else { return }
         let available = ports * max(1, sources.count)
         guard connections <= available else { throw .portLimit(available: available, connections: connections) }

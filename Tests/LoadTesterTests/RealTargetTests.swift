@@ -1,0 +1,388 @@
+import EchoServer
+import Sockets
+import Support
+import Testing
+
+@testable import LoadTester
+
+/// On real sockets, against the echo server of this package. No test here judges how fast anything is.
+@Suite("Real targets", .ownThreads, .serialized, .timeLimit(.minutes(1)))
+struct RealTargetTests {
+    /// Runs a plan against an echo server, and gives the report with what the server counted itself.
+    private func load(
+        at listen: String = "127.0.0.1:0",
+        configuration: EchoServer.Configuration = .init(),
+        _ change: (inout Plan) -> Void
+    ) async throws -> (report: Report, server: EchoCounters) {
+        let echo = try await EchoServer.bind(listen, configuration: configuration)
+        var plan = Plan(target: .socket(echo.localAddress))
+        plan.duration = .milliseconds(300)
+        plan.connections = 4
+        change(&plan)
+        let planned = plan
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await echo.run() }
+            let report = try await LoadTest(planned).run()
+            await echo.shutdown(grace: .seconds(5))
+            try await group.waitForAll()
+            return (report, echo.counters)
+        }
+    }
+
+    private func expectAgreement(_ report: Report, _ server: EchoCounters, size: Int = 64) {
+        let exchanges = report.exchanges
+        #expect(report.errors["total"] == 0, "\(report.errors)")
+        #expect(exchanges.due > 0)
+        #expect(
+            exchanges.due
+                == exchanges.answered + exchanges.failed + exchanges.unanswered + exchanges.unsent
+                + exchanges.overflowed
+        )
+        // On a machine that has other things to do, some may not have been sent by the end.
+        #expect(exchanges.answered + exchanges.unsent == exchanges.due)
+        #expect(exchanges.begunInAll == exchanges.answeredInAll)
+        // To the byte, and to the connection.
+        #expect(server.bytesReceived == exchanges.begunInAll * size)
+        #expect(server.bytesSent == exchanges.answeredInAll * size)
+        #expect(server.total == report.connections.established)
+        #expect(server.reset == 0)
+    }
+
+    @Test("Open loop: all that was due is answered, and the server has counted the same", arguments: [1, 2])
+    func openLoop(threads: Int) async throws {
+        let (report, server) = try await load { plan in
+            plan.pace = .rate(.constant(2000))
+            plan.threads = threads
+            plan.warmUp = .milliseconds(100)
+        }
+        expectAgreement(report, server)
+        #expect(report.exchanges.due == 600)
+        #expect(report.exchanges.begunInAll > 0)
+        #expect(report.latency.count == 600)
+        #expect(report.latency.min > 0)
+        #expect(report.latency.p50 >= report.latencyFromSend.min)
+        #expect(report.connect.count == 4)
+        #expect(!report.timeline.isEmpty)
+        #expect(report.tester.processorTime > 0)
+    }
+
+    @Test("Closed loop: as many as the server has counted, at two system calls and a share of a wait")
+    func closedLoop() async throws {
+        let (report, server) = try await load { plan in
+            plan.pace = .flatOut
+            plan.connections = 16
+        }
+        expectAgreement(report, server)
+        #expect(report.tester.systemCallsPerExchange >= 2)
+        #expect(report.tester.systemCallsPerExchange < 3.2)
+        #expect(report.throughput > 0)
+    }
+
+    @Test("Over IPv6 and over a Unix socket", arguments: ["[::1]:0", "unix"])
+    func families(listen: String) async throws {
+        try await withScratchFolder { folder in
+            let listen = listen == "unix" ? "unix:\(folder)/echo.sock" : listen
+            let (report, server) = try await load(at: listen) { plan in plan.pace = .rate(.constant(500)) }
+            expectAgreement(report, server)
+            #expect(report.exchanges.due == 150)
+        }
+    }
+
+    @Test("Requests larger than any buffer come back whole")
+    func large() async throws {
+        let (report, server) = try await load { plan in
+            plan.mode = .echo(.generated(count: 3_000_001))
+            plan.pace = .flatOut
+            plan.drain = .seconds(30)
+        }
+        expectAgreement(report, server, size: 3_000_001)
+    }
+
+    @Test("A server that answers in pieces")
+    func pieces() async throws {
+        var configuration = EchoServer.Configuration()
+        configuration.chunk = 7
+        let (report, server) = try await load(configuration: configuration) { plan in
+            plan.mode = .echo(.bytes(Array("what a file holds, as it is".utf8)))
+            plan.pace = .rate(.constant(500))
+        }
+        expectAgreement(report, server, size: 27)
+    }
+
+    @Test("Connect: a connection for each request, as the server has counted", arguments: [Ending.fin, .reset])
+    func connect(ending: Ending) async throws {
+        let (report, server) = try await load { plan in
+            plan.mode = .connect(.generated(count: 64), ending: ending)
+            plan.pace = .rate(.constant(300))
+        }
+        let answered = report.exchanges.answered
+        #expect(report.errors["total"] == 0)
+        #expect(report.exchanges.due == 90)
+        #expect(answered > 0)
+        #expect(answered + report.exchanges.unsent == 90)
+        #expect(report.connections.established == answered)
+        #expect(server.total == answered)
+        #expect(ending == .reset ? server.reset == answered : server.ended == answered)
+        #expect(report.connect.count == answered)
+    }
+
+    @Test("Upload: the sink has received just what is said to have been sent")
+    func upload() async throws {
+        var configuration = EchoServer.Configuration()
+        configuration.mode = .sink
+        let (report, server) = try await load(configuration: configuration) { plan in
+            plan.mode = .bulk(Bulk(.upload))
+            plan.drain = .seconds(30)
+        }
+        #expect(report.errors["total"] == 0)
+        #expect(report.traffic.upstreamInAll == server.bytesReceived)
+        #expect(report.traffic.upstream > 0)
+        #expect(report.traffic.upstream <= server.bytesReceived)
+        #expect(server.ended == 4)
+    }
+
+    @Test("Download: what a source sends is its pattern, to the last byte")
+    func download() async throws {
+        var configuration = EchoServer.Configuration()
+        configuration.mode = .source
+        let (report, server) = try await load(configuration: configuration) { plan in
+            var bulk = Bulk(.download)
+            bulk.verifies = true
+            plan.mode = .bulk(bulk)
+        }
+        #expect(report.errors["total"] == 0)
+        #expect(report.traffic.downstreamInAll > 0)
+        #expect(report.traffic.downstreamInAll <= server.bytesSent)
+    }
+
+    @Test("Both: all that was sent comes back")
+    func both() async throws {
+        let (report, server) = try await load { plan in
+            var bulk = Bulk(.both)
+            bulk.verifies = true
+            plan.mode = .bulk(bulk)
+            plan.drain = .seconds(30)
+        }
+        #expect(report.errors["total"] == 0)
+        #expect(report.traffic.upstreamInAll == report.traffic.downstreamInAll)
+        #expect(report.traffic.upstreamInAll == server.bytesReceived)
+    }
+
+    @Test("Hold: all live, and each answers once")
+    func hold() async throws {
+        let (report, server) = try await load { plan in
+            plan.mode = .hold(.generated(count: 64))
+            plan.connections = 300
+            plan.threads = 2
+        }
+        #expect(report.errors["total"] == 0)
+        #expect(report.connections.lived == 300)
+        #expect(report.exchanges.answered == 300)
+        #expect(server.total == 300)
+        #expect(server.bytesReceived == 300 * 64)
+    }
+
+    @Test("A script, against a server that says the same back")
+    func script() async throws {
+        let script = try Script(parsing: "send GET ${seq} ${random:9}\\n\nexpect GET ${any} ${random:9}\\n")
+        let (report, _) = try await load { plan in
+            plan.mode = .script(script)
+            plan.pace = .rate(.constant(500))
+        }
+        #expect(report.errors["total"] == 0)
+        #expect(report.exchanges.answered > 0)
+        #expect(report.exchanges.answered + report.exchanges.unsent == 150)
+    }
+
+    @Test("A stalled server cannot hide from an open loop, and can from a closed one")
+    func stall() async throws {
+        var configuration = EchoServer.Configuration()
+        configuration.stall = .init(length: .milliseconds(200), period: .milliseconds(600))
+        func slow(_ pace: Pace) async throws -> (slow: Double, report: Report) {
+            let (report, server) = try await load(configuration: configuration) { plan in
+                plan.pace = pace
+                plan.duration = .milliseconds(1200)
+                plan.connections = 1
+            }
+            expectAgreement(report, server)
+            // How many were at least as slow as half of a stall.
+            let below = report.percentiles.last { $0.value < 0.1 }?.count ?? 0
+            return (Double(report.latency.count - below) / Double(report.latency.count), report)
+        }
+        // A sixth of the requests is due in the first half of a stall. Two stalls stop one request each of the closed
+        // loop, however many others there are.
+        let open = try await slow(.rate(.constant(500)))
+        #expect(open.slow > 0.1)
+        #expect(open.report.latency.p95 > open.report.latencyFromSend.p95)
+        let closed = try await slow(.flatOut)
+        #expect(closed.report.latency.count - Int(closed.slow * Double(closed.report.latency.count)) > 2)
+        #expect(closed.slow < open.slow)
+    }
+
+    @Test("A server that delays by a fixed list: no percentile is less than the delay that it falls on")
+    func delays() async throws {
+        var configuration = EchoServer.Configuration()
+        configuration.delay = .list([.milliseconds(10), .milliseconds(10), .milliseconds(10), .milliseconds(60)])
+        let (report, server) = try await load(configuration: configuration) { plan in
+            plan.pace = .rate(.constant(100))
+            plan.connections = 1
+            plan.duration = .milliseconds(800)
+        }
+        expectAgreement(report, server)
+        #expect(report.latencyFromSend.min >= 0.01)
+        #expect(report.latencyFromSend.p90 >= 0.06)
+    }
+
+    @Test("Nobody listens: that is said at once, with the cause")
+    func refused() async throws {
+        let listener = try TestListener()
+        let address = try ServiceAddress(parsing: "\(listener.address)")
+        listener.close()
+        let error = await #expect(throws: LoadError.self) { try await LoadTest(Plan(target: address)).run() }
+        var failures = FailureCounts()
+        failures[.refused] = 16
+        #expect(error == .noConnection(target: "\(address)", failures: failures))
+    }
+
+    @Test("A name is resolved; one without an address is told")
+    func names() async throws {
+        let echo = try await EchoServer.bind("127.0.0.1:0")
+        let port = try #require(echo.localAddress.port)
+        async let running: Void = echo.run()
+        var plan = Plan(target: .name(host: "localhost", port: port))
+        plan.duration = .milliseconds(50)
+        let report = try await LoadTest(plan).run()
+        #expect(report.exchanges.due == 50)
+        #expect(report.exchanges.answered > 0)
+        await echo.shutdown(grace: .zero)
+        try await running
+        let nowhere = Plan(target: .name(host: "nowhere.invalid", port: port))
+        let error = await #expect(throws: LoadError.self) { try await LoadTest(nowhere).run() }
+        #expect(error?.description.contains("the host nowhere.invalid has no address") == true)
+    }
+
+    @Test("A server that is killed: its resets and refusals are counted, and the run ends in its time")
+    func killed() async throws {
+        let echo = try await EchoServer.bind("127.0.0.1:0")
+        var plan = Plan(target: .socket(echo.localAddress))
+        plan.duration = .milliseconds(500)
+        plan.drain = .milliseconds(100)
+        let test = try LoadTest(plan)
+        async let running: Void = echo.run()
+        async let result = test.run()
+        try await eventually("exchange") { echo.counters.bytesSent > 0 }
+        await echo.shutdown(grace: .zero)
+        try await running
+        let report = try await result
+        let exchanges = report.exchanges
+        #expect(exchanges.answered > 0)
+        #expect(exchanges.unsent > 0)
+        #expect(report.errors["refused", default: 0] > 0)
+        #expect(
+            exchanges.due
+                == exchanges.answered + exchanges.failed + exchanges.unanswered + exchanges.unsent
+                + exchanges.overflowed
+        )
+    }
+
+    @Test("Stopped, and cancelled: the report so far", arguments: [true, false])
+    func stopped(byCancellation: Bool) async throws {
+        let echo = try await EchoServer.bind("127.0.0.1:0")
+        async let running: Void = echo.run()
+        var plan = Plan(target: .socket(echo.localAddress))
+        plan.duration = .seconds(3600)
+        let test = try LoadTest(plan)
+        let task = Task { try await test.run() }
+        try await eventually("exchange") { echo.counters.bytesSent > 0 }
+        if byCancellation { task.cancel() } else { test.stop() }
+        let report = try await task.value
+        #expect(report.wasStopped)
+        #expect(report.exchanges.answered > 0)
+        #expect(report.exchanges.answered + report.exchanges.unsent == report.exchanges.due)
+        #expect(report.duration < 3600)
+        await #expect(throws: LoadError.ranAlready) { _ = try await test.run() }
+        await echo.shutdown(grace: .zero)
+        try await running
+    }
+
+    @Test("Progress comes while it runs, and ends with it")
+    func progress() async throws {
+        let echo = try await EchoServer.bind("127.0.0.1:0")
+        async let running: Void = echo.run()
+        var plan = Plan(target: .socket(echo.localAddress))
+        plan.duration = .milliseconds(500)
+        let test = try LoadTest(plan)
+        async let result = test.run()
+        var phases: [Progress.Phase] = []
+        var answered: [Int] = []
+        for await progress in test.progress {
+            phases.append(progress.phase)
+            answered.append(progress.answered)
+        }
+        let report = try await result
+        #expect(phases.first == .opening)
+        #expect(phases.last == .draining)
+        #expect(phases.contains(.measuring))
+        #expect(answered == answered.sorted())
+        #expect(answered.last == report.exchanges.answered)
+        await echo.shutdown(grace: .zero)
+        try await running
+    }
+}
+
+@Suite("Plans")
+struct PlanTests {
+    @Test("A setting outside its range is named, with what it may be")
+    func ranges() throws {
+        let changes: [(inout Plan) -> Void] = [
+            { $0.connections = 0 }, { $0.threads = 65 }, { $0.duration = .zero }, { $0.warmUp = .seconds(-1) },
+            { $0.timeout = .zero }, { $0.rampSteps = 0 }, { $0.queueLimit = 0 },
+            { $0.mode = .echo(.generated(count: 0)) },
+            { $0.mode = .echo(.generated(count: -1)) }, { $0.pace = .rate(.constant(0)) },
+            { $0.pace = .rate(.constant(-1)) }, { $0.pace = .rate(.constant(.nan)) },
+            { $0.pace = .rate(.ramp(from: 0, to: 5, over: .zero)) },
+            {
+                var bulk = Bulk(.upload)
+                bulk.chunk = 0
+                $0.mode = .bulk(bulk)
+            },
+        ]
+        for change in changes {
+            var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+            change(&plan)
+            let error = #expect(throws: LoadError.self) { try LoadTest(plan) }
+            #expect(error?.description.contains(": make it ") == true)
+        }
+    }
+
+    @Test("What the system will not bear is told before anything is opened")
+    func limits() async throws {
+        var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        plan.connections = 1_000_000
+        let limit = DescriptorLimit.raise()
+        if limit < 1_000_000 {
+            let planned = plan
+            await #expect(throws: LoadError.descriptorLimit(limit: limit, needed: 1_000_067)) {
+                _ = try await LoadTest(planned).run()
+            }
+        }
+        // Ports, which a Unix socket does not need, and of which each source address has its own.
+        plan.connections = 100_000
+        let target = try SocketAddress.anywhere
+        let error = #expect(throws: LoadError.self) { try plan.checkPorts(target: target) }
+        #expect(error?.description.contains("100000 connections need as many local ports") == true)
+        try plan.checkPorts(target: .unix(path: "/tmp/x"))
+        plan.sources = (1...10).compactMap { InternetAddress(host: "127.0.0.\($0)", port: 0) }
+        try plan.checkPorts(target: target)
+    }
+
+    @Test("Connections are shared out, and so are requests", arguments: [(10, 3), (3, 64), (1, 1)])
+    func shares(connections: Int, threads: Int) throws {
+        var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        plan.connections = connections
+        plan.threads = threads
+        let shares = (0..<plan.usedThreads).map { plan.share(of: $0, target: .unix(path: "/x")) }
+        #expect(shares.reduce(0) { $0 + $1.connections } == connections)
+        #expect(shares.allSatisfy { $0.connections >= 1 })
+    }
+}
