@@ -149,7 +149,8 @@ public struct LinuxSystem: System, ~Copyable {
         do throws(SystemError) {
             if !address.isUnix {
                 try Self.apply(options, to: descriptor)
-                // The first data goes out with the acknowledgement of the handshake instead of after a bare one.
+                // The first data goes out with the acknowledgement of the handshake instead of after a bare one. Where
+                // there is none to send, acknowledge(on:) sends it: the system itself would wait for 200 ms.
                 try Self.set(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, 0)
                 if var source = copy source, source.family == address.family {
                     // The port is picked at connect, where the destination counts too: 28,000 for each destination
@@ -221,6 +222,10 @@ public struct LinuxSystem: System, ~Copyable {
         let number = descriptor.release()
         linux_abort_on_close(number)
         linux_close(number)
+    }
+
+    public mutating func acknowledge(on descriptor: borrowing Descriptor) {
+        linux_set_option(descriptor.number, Int32(IPPROTO_TCP), TCP_QUICKACK, 1)
     }
 
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {

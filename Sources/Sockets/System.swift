@@ -65,6 +65,10 @@ public protocol System: ~Copyable {
     /// Closes at once, throws away what is queued, and tells the peer by a reset.
     mutating func abort(_ descriptor: consuming Descriptor)
 
+    /// Acknowledges at once what was held back so that the first data could carry it: ``connect(to:from:options:)`` does
+    /// that with the last step of the handshake, of which the server hears only then.
+    mutating func acknowledge(on descriptor: borrowing Descriptor)
+
     /// How many bytes should wait before a descriptor is reported readable (SO_RCVLOWAT, socket(7)); an end and an error
     /// are reported in any case.
     mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int)
@@ -89,6 +93,9 @@ public protocol System: ~Copyable {
 }
 
 extension System where Self: ~Copyable {
+    /// For systems that hold nothing back.
+    public mutating func acknowledge(on descriptor: borrowing Descriptor) {}
+
     /// A hint that a system may ignore: it then wakes us more often.
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {}
 

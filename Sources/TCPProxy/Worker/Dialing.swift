@@ -44,6 +44,10 @@ extension Worker where S: ~Copyable {
         session.pointee.duplex.server.note(readiness)
         session.pointee.duplex.server.canSend = true
         setTimer(slot)
+        // A client that waits for the server to speak first has nothing that could carry the acknowledgement.
+        if !session.pointee.duplex.client.canReceive {
+            system.acknowledge(on: session.pointee.duplex.server.descriptor!)
+        }
         relay(slot)
     }
 
