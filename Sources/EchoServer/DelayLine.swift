@@ -12,7 +12,6 @@ struct DelayLine {
 
     private var pieces: [Piece] = []
     private var first = 0
-    private var last = Instant(nanoseconds: 0)
     private var generator: SplitMix64
     private var drawn = 0
 
@@ -28,12 +27,11 @@ struct DelayLine {
 
     /// Lets a piece wait, from now on, for as long as the distribution says.
     mutating func add(_ count: Int, now: Instant, delays: DelayDistribution) {
-        last = max(last, now + delays.delay(of: drawn, from: &generator))
+        pieces.append(Piece(due: now + delays.delay(of: drawn, from: &generator), count: count))
         drawn += 1
-        pieces.append(Piece(due: last, count: count))
     }
 
-    /// Lets go what is due.
+    /// Lets go what is due, and nothing that is behind something else that is not.
     ///
     /// - Returns: of how many bytes.
     mutating func release(until now: Instant) -> Int {

@@ -2,7 +2,7 @@ import Sockets
 import Workers
 
 /// What a connection does in its turn.
-extension EchoWorker where Network: ~Copyable {
+extension EchoWorker where S: ~Copyable {
     /// Where a turn leaves a connection.
     enum Step {
         /// It cannot go on before an event or a timer.
@@ -125,7 +125,7 @@ extension EchoWorker where Network: ~Copyable {
 
 // MARK: - Transfers
 
-extension EchoWorker where Network: ~Copyable {
+extension EchoWorker where S: ~Copyable {
     /// Receives into the shared buffer; what it gives is empty if nothing came.
     @inline(__always)
     private mutating func receive(

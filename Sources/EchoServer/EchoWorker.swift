@@ -4,8 +4,8 @@ package import Workers
 /// One thread's share of an echo server: a listener, its connections, and the loop that serves them.
 ///
 /// Generic over the system, so that tests can run it on a scripted one.
-package struct EchoWorker<Network: System & ~Copyable>: ~Copyable {
-    var system: Network
+package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
+    var system: S
     var listener: Descriptor?
     var connections: Slab<EchoConnection>
     var timers: TimerWheel
@@ -38,7 +38,7 @@ package struct EchoWorker<Network: System & ~Copyable>: ~Copyable {
     ///   - listener: a listening socket that nobody else watches; it is closed if this throws.
     ///   - capacity: the most connections at the same time.
     package init(
-        system: consuming Network,
+        system: consuming S,
         listener: consuming Descriptor,
         capacity: Int,
         configuration: EchoServer.Configuration
@@ -89,7 +89,7 @@ package enum EchoCommand: Sendable {
 
 // MARK: - The loop
 
-extension EchoWorker where Network: ~Copyable {
+extension EchoWorker where S: ~Copyable {
     /// Serves until it has been told to drain and all connections are gone.
     package mutating func run() {
         begin()
@@ -186,7 +186,7 @@ extension EchoWorker where Network: ~Copyable {
 
 // MARK: - Connections
 
-extension EchoWorker where Network: ~Copyable {
+extension EchoWorker where S: ~Copyable {
     /// How a connection came to its end.
     enum Ending {
         case ended
@@ -249,7 +249,7 @@ extension EchoWorker where Network: ~Copyable {
 
 // MARK: - Accepting
 
-extension EchoWorker where Network: ~Copyable {
+extension EchoWorker where S: ~Copyable {
     private mutating func acceptBatch(_ limit: Int) {
         var accepted = 0
         while accepted < limit {
@@ -319,7 +319,7 @@ extension EchoWorker where Network: ~Copyable {
 
 // MARK: - The end
 
-extension EchoWorker where Network: ~Copyable {
+extension EchoWorker where S: ~Copyable {
     private mutating func drain(grace: Duration) {
         // What the kernel has accepted on our behalf is a connection in the client's eyes.
         if !isDraining { acceptBatch(behaviour.backlog) }

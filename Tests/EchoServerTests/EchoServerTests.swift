@@ -1,1 +1,395 @@
+import EchoServer
+import Foundation
+import Sockets
+import Support
 import Testing
+
+extension EchoServer {
+    /// Where a test connects to.
+    fileprivate var testAddress: TestAddress? { TestAddress("\(localAddress)") }
+}
+
+/// Lends a running server, and cuts it off afterwards.
+private func withServer<Value>(
+    _ listen: String = "127.0.0.1:0",
+    _ configure: (inout EchoServer.Configuration) -> Void = { _ in },
+    _ body: (EchoServer, TestAddress) async throws -> Value
+) async throws -> Value {
+    var configuration = EchoServer.Configuration()
+    configure(&configuration)
+    let server = try await EchoServer.bind(listen, configuration: configuration)
+    async let run: Void = server.run()
+    do {
+        let value = try await body(server, try #require(server.testAddress))
+        await server.shutdown(grace: .zero)
+        try await run
+        return value
+    } catch {
+        await server.shutdown(grace: .zero)
+        throw error
+    }
+}
+
+@Suite("Echo server", .ownThreads, .timeLimit(.minutes(2)))
+struct EchoServerTests {
+    private let pattern = Pattern(seed: 5)
+
+    @Test("By IPv4, IPv6 and name", arguments: ["127.0.0.1:0", "[::1]:0", "localhost:0", "*:0"], [1, 3])
+    func families(listen: String, threads: Int) async throws {
+        try await withServer(listen, { $0.threads = threads }) { server, address in
+            let port = try #require(server.localAddress.port)
+            #expect(port != 0)
+            let target = listen == "*:0" ? TestAddress.ip("127.0.0.1", port: port) : address
+            for _ in 0..<10 {
+                let client = try TestSocket.connect(to: target)
+                try client.send("hello")
+                try client.receive("hello")
+                try client.finish()
+                #expect(try client.receiveRest() == .init(bytes: [], end: .fin))
+            }
+            #expect(server.counters.total == 10)
+            #expect(server.counters.ended == 10)
+            #expect(server.counters.bytesReceived == 50)
+            #expect(server.counters.bytesSent == 50)
+        }
+    }
+
+    @Test("By Unix socket, whose file goes with the server", arguments: [1, 3])
+    func unix(threads: Int) async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/echo"
+            try await withServer("unix:\(path)", { $0.threads = threads }) { server, address in
+                #expect(server.localAddress == .unix(path: path))
+                for _ in 0..<30 {
+                    let client = try TestSocket.connect(to: address)
+                    try client.send("hello")
+                    try client.finish()
+                    #expect(try client.receiveRest().text == "hello")
+                }
+                #expect(server.counters.total == 30)
+            }
+            #expect(!FileManager.default.fileExists(atPath: path))
+        }
+    }
+
+    @Test("Much at once, both ways, to the last byte", arguments: ["127.0.0.1:0", "unix:"])
+    func bulk(listen: String) async throws {
+        try await withScratchFolder { folder in
+            try await withServer(listen == "unix:" ? "unix:\(folder)/echo" : listen) { server, address in
+                let client = try TestSocket.connect(to: address)
+                let count = 16 << 20
+                async let sending: Void = {
+                    try client.send(pattern, count: count)
+                    try client.finish()
+                }()
+                let (received, end) = try client.receiveRest(of: pattern)
+                try await sending
+                #expect(received == count)
+                #expect(end == .fin)
+                #expect(server.counters.bytesSent == count)
+            }
+        }
+    }
+
+    @Test("A client that does not read is not read from, and gets all in the end")
+    func stalledReader() async throws {
+        try await withServer { server, address in
+            let client = try TestSocket.connect(to: address, receiveBuffer: 8192)
+            var sent = 0
+            try await eventually("a sender that is held up") {
+                // What the server has sent is as much as the client's window takes; it is stuck when nothing moves.
+                let before = (sent, server.counters.bytesSent)
+                while case let count = try pattern.withBytes(from: sent, count: 65_536, client.sendWithoutWaiting),
+                    count > 0
+                {
+                    sent += count
+                }
+                try await Task.sleep(for: .milliseconds(100))
+                return before == (sent, server.counters.bytesSent) && sent > 0
+            }
+            #expect(server.counters.bytesReceived - server.counters.bytesSent <= 65_536)
+            async let finishing: Void = client.finish()
+            let (received, end) = try client.receiveRest(of: pattern)
+            try await finishing
+            #expect(received == sent)
+            #expect(end == .fin)
+        }
+    }
+
+    @Test("An urgent byte stays in its place")
+    func urgent() async throws {
+        try await withServer { _, address in
+            let client = try TestSocket.connect(to: address)
+            try client.send("abc")
+            #expect(send(try client.descriptor, "!", 1, Int32(MSG_OOB)) == 1)
+            try client.send("def")
+            try client.finish()
+            // The echo's own urgent mark is not passed on; its byte is.
+            #expect(try client.receiveRest().text == "abc!def")
+        }
+    }
+
+    @Test("Many connections over several workers, all counted")
+    func many() async throws {
+        try await withServer("127.0.0.1:0", { $0.threads = 3 }) { server, address in
+            let clients = try (0..<300).map { _ in try TestSocket.connect(to: address) }
+            for (index, client) in clients.enumerated() { try client.send("client \(index)") }
+            for (index, client) in clients.enumerated() { try client.receive("client \(index)") }
+            #expect(server.counters.active == 300)
+            for client in clients.dropFirst(100) { try client.reset() }
+            for client in clients.prefix(100) {
+                try client.finish()
+                #expect(try client.receiveRest().end == .fin)
+            }
+            try await eventually("end of all connections") { server.counters.active == 0 }
+            #expect(server.counters.ended == 100)
+            #expect(server.counters.reset == 200)
+        }
+    }
+
+    @Test("A sink and a source")
+    func modes() async throws {
+        try await withServer("127.0.0.1:0", { $0.mode = .sink }) { server, address in
+            let client = try TestSocket.connect(to: address)
+            try client.send(pattern, count: 4 << 20)
+            try client.finish()
+            #expect(try client.receiveRest() == .init(bytes: [], end: .fin))
+            #expect(server.counters.bytesReceived == 4 << 20)
+        }
+        try await withServer("127.0.0.1:0", { $0.mode = .source }) { _, address in
+            let client = try TestSocket.connect(to: address)
+            let bytes = try client.receive(exactly: 4 << 20)
+            #expect(bytes.withUnsafeBytes { BytePattern.firstDifference(in: $0) } == nil)
+            try client.reset()
+        }
+    }
+
+    @Test("Answers come late, in chunks, and end early")
+    func features() async throws {
+        try await withServer(
+            "127.0.0.1:0",
+            {
+                $0.delay = .constant(.milliseconds(30))
+                $0.chunk = 5
+                $0.closeAfter = 12
+            }
+        ) { server, address in
+            let client = try TestSocket.connect(to: address)
+            let start = ContinuousClock.now
+            try client.send("twelve bytes, not more")
+            let rest = try client.receiveRest()
+            #expect(ContinuousClock.now - start >= .milliseconds(30))
+            #expect(rest == .init(bytes: Array("twelve bytes".utf8), end: .fin))
+            client.close()
+            try await eventually("end") { server.counters.active == 0 }
+            #expect(server.counters.closed == 1)
+        }
+    }
+
+    @Test("A server that stalls answers when the stall is over")
+    func stall() async throws {
+        try await withServer(
+            "127.0.0.1:0",
+            { $0.stall = .init(length: .milliseconds(200), period: .milliseconds(250)) }
+        ) { _, address in
+            let client = try TestSocket.connect(to: address)
+            try await eventually("an exchange that met a stall") {
+                let start = ContinuousClock.now
+                try client.send("x")
+                try client.receive("x")
+                return ContinuousClock.now - start > .milliseconds(150)
+            }
+        }
+    }
+}
+
+@Suite("Echo server's life", .ownThreads, .timeLimit(.minutes(2)))
+struct EchoServerLifeTests {
+    @Test("A shutdown waits for connections, up to the grace")
+    func shutdown() async throws {
+        let server = try await EchoServer.bind("127.0.0.1:0")
+        let address = try #require(server.testAddress)
+        async let run: Void = server.run()
+        let (first, second) = (try TestSocket.connect(to: address), try TestSocket.connect(to: address))
+        for client in [first, second] {
+            try client.send("x")
+            try client.receive("x")
+        }
+        async let shutdown: Void = server.shutdown(grace: .milliseconds(300))
+        try await eventually("refusal of new connections") {
+            do {
+                try TestSocket.connect(to: address).close()
+                return false
+            } catch let failure as SystemFailure {
+                return failure.code == ECONNREFUSED || failure.code == ECONNRESET
+            }
+        }
+        try first.send("served")
+        try first.receive("served")
+        try first.finish()
+        #expect(try first.receiveRest().end == .fin)
+        #expect(try second.receiveRest().end == .reset)
+        await shutdown
+        try await run
+        #expect(server.counters.cut == 1)
+        #expect(server.counters.active == 0)
+    }
+
+    @Test("A cancelled task cuts at once")
+    func cancellation() async throws {
+        let server = try await EchoServer.bind("127.0.0.1:0")
+        let task = Task { try await server.run() }
+        let client = try TestSocket.connect(to: try #require(server.testAddress))
+        try client.send("x")
+        try client.receive("x")
+        task.cancel()
+        try await task.value
+        #expect(try client.receiveRest().end == .reset)
+        #expect(server.counters.cut == 1)
+    }
+
+    @Test("A task cancelled before it runs returns")
+    func cancelledBefore() async throws {
+        let server = try await EchoServer.bind("127.0.0.1:0", configuration: .init())
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            try await server.run()
+        }
+        task.cancel()
+        try await task.value
+    }
+
+    @Test("It runs once")
+    func runsOnce() async throws {
+        try await withServer { server, address in
+            // Running, since it answers.
+            let client = try TestSocket.connect(to: address)
+            try client.send("x")
+            try client.receive("x")
+            await #expect(throws: EchoServerError.alreadyRun) { try await server.run() }
+        }
+    }
+
+    @Test("Shut down before it ran, it lets go of its port and runs to no effect")
+    func neverRun() async throws {
+        let server = try await EchoServer.bind("127.0.0.1:0")
+        await server.shutdown()
+        let again = try await EchoServer.bind("\(server.localAddress)")
+        try await server.run()
+        await again.shutdown()
+    }
+
+    @Test("Bound and forgotten, it lets go of its port and its file")
+    func forgotten() async throws {
+        func bound(_ listen: String) async throws -> SocketAddress {
+            try await EchoServer.bind(listen, configuration: .init()).localAddress
+        }
+        let address = try await bound("127.0.0.1:0")
+        #expect(try await bound("\(address)") == address)
+        try await withScratchFolder { folder in
+            _ = try await bound("unix:\(folder)/s")
+            #expect(!FileManager.default.fileExists(atPath: "\(folder)/s"))
+        }
+    }
+
+    @Test("Clients that connect before it runs are served when it does")
+    func early() async throws {
+        let server = try await EchoServer.bind("127.0.0.1:0")
+        let client = try TestSocket.connect(to: try #require(server.testAddress))
+        try client.send("early")
+        async let run: Void = server.run()
+        try client.receive("early")
+        client.close()
+        await server.shutdown()
+        try await run
+    }
+}
+
+@Suite("Echo server that cannot listen", .ownThreads)
+struct EchoServerErrorTests {
+    private func error(_ listen: String, threads: Int = 1) async -> EchoServerError? {
+        var configuration = EchoServer.Configuration()
+        configuration.threads = threads
+        do {
+            await (try EchoServer.bind(listen, configuration: configuration)).shutdown(grace: .zero)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("A text that is no address")
+    func badAddress() async throws {
+        guard case .address(let problem) = await error("127.0.0.1") else {
+            Issue.record("no error")
+            return
+        }
+        #expect(problem.problem == .noPort)
+    }
+
+    @Test("A name without an address")
+    func unknownHost() async throws {
+        // RFC 2606: this name never exists.
+        guard case .unknownHost("nobody.invalid", _) = await error("nobody.invalid:80") else {
+            Issue.record("no error")
+            return
+        }
+    }
+
+    @Test("A port in use, also by a listener that shares it", arguments: [1, 3], [true, false])
+    func inUse(threads: Int, isShared: Bool) async throws {
+        let other = try TestListener(reusePort: isShared)
+        let listen = "127.0.0.1:\(other.port)"
+        let error = await error(listen, threads: threads)
+        #expect(error == .addressInUse(try ServiceAddress(parsing: listen)))
+        #expect(error.map { "\($0)" }?.contains("\(listen) is in use") == true)
+    }
+
+    @Test("An address of another machine")
+    func foreign() async throws {
+        #expect(await error("192.0.2.1:0") == .addressNotAvailable(try ServiceAddress(parsing: "192.0.2.1:0")))
+    }
+
+    @Test("A live Unix socket, a stale one, and a file that is none", arguments: [1, 3])
+    func unix(threads: Int) async throws {
+        try await withScratchFolder { folder in
+            let (live, stale, file) = ("\(folder)/live", "\(folder)/stale", "\(folder)/file")
+            let listener = try TestListener(on: .unix(path: live))
+            #expect(await error("unix:\(live)", threads: threads) == .addressInUse(.socket(.unix(path: live))))
+            listener.close()
+            #expect(await error("unix:\(live)", threads: threads) == nil)
+            try TestListener(on: .unix(path: stale)).close()
+            #expect(await error("unix:\(stale)", threads: threads) == nil)
+            try "precious".write(toFile: file, atomically: false, encoding: .utf8)
+            #expect(await error("unix:\(file)", threads: threads) == .notASocket(path: file))
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == "precious")
+            guard case .cannotListen(_, SystemError(code: ENOENT)) = await error("unix:\(folder)/none/s") else {
+                Issue.record("a folder that is not there")
+                return
+            }
+        }
+    }
+
+    @Test("Each error is one sentence that says how to mend it")
+    func sentences() throws {
+        let web = try ServiceAddress(parsing: "127.0.0.1:80")
+        let socket = try ServiceAddress(parsing: "unix:/run/s")
+        let errors: [(EchoServerError, [String])] = [
+            (.unknownHost("nobody", detail: "why"), ["nobody", "why", "IP address"]),
+            (.addressInUse(web), ["127.0.0.1:80", "port"]),
+            (.addressInUse(socket), ["unix:/run/s", "path"]),
+            (.permissionDenied(web), ["1024"]),
+            (.permissionDenied(socket), ["directory"]),
+            (.addressNotAvailable(web), ["this machine"]),
+            (.notASocket(path: "/run/s"), ["remove it"]),
+            (.cannotListen(web, SystemError(code: ENOENT)), ["No such file"]),
+            (.badSetting(name: "chunk", value: "0", allowed: "1 at least"), ["chunk is 0, and must be 1 at least"]),
+            (.alreadyRun, ["bind another"]),
+            (.system(.tooManyOpenFiles), ["Too many open files"]),
+        ]
+        for (error, parts) in errors {
+            #expect(parts.allSatisfy("\(error)".contains), "\(error)")
+            #expect(!"\(error)".contains("\n"))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+import EchoServer
+import Sockets
+import Testing
+
+@Suite("Delayed echo")
+struct DelayTests {
+    /// Sends one message after the other and measures how long each answer takes.
+    private func delays(
+        of count: Int,
+        seed: UInt64 = 0,
+        connections: Int = 1,
+        _ distribution: DelayDistribution
+    ) throws -> [Duration] {
+        let server = try FakeServer {
+            $0.delay = distribution
+            $0.seed = seed
+        }
+        var delays: [Duration] = []
+        for _ in 0..<connections {
+            let client = server.connect()
+            for number in 0..<count {
+                client.send([UInt8(truncatingIfNeeded: number)])
+                let sent = server.network.now
+                server.run()
+                if client.incoming.count == number { server.run(.seconds(30)) }
+                let last = try #require(client.lastByte)
+                try #require(client.incoming.count == number + 1)
+                delays.append(last.since(sent))
+            }
+        }
+        return delays
+    }
+
+    private func expectKept(_ measured: [Duration], _ asked: [Duration], at location: SourceLocation = #_sourceLocation)
+    {
+        #expect(measured.count == asked.count, sourceLocation: location)
+        for (measured, asked) in zip(measured, asked) {
+            // Never early, and late by less than a tick of a millisecond.
+            #expect(measured >= asked && measured < asked + .milliseconds(1), sourceLocation: location)
+        }
+    }
+
+    @Test("Constant", arguments: [0, 1, 10, 250, 3000])
+    func constant(milliseconds: Int) throws {
+        let delay = Duration.milliseconds(milliseconds)
+        expectKept(try delays(of: 5, .constant(delay)), Array(repeating: delay, count: 5))
+    }
+
+    @Test("No delay at all takes no time")
+    func zero() throws {
+        #expect(try delays(of: 5, .constant(.zero)).allSatisfy { $0 == .zero })
+    }
+
+    @Test("A list, gone through by each connection for itself")
+    func list() throws {
+        let list: [Duration] = [.milliseconds(1), .milliseconds(500), .zero, .milliseconds(20)]
+        let expected = list + list + list.prefix(2)
+        expectKept(try delays(of: 10, connections: 2, .list(list)), expected + expected)
+    }
+
+    @Test("Uniform: within the bounds, and over all of them")
+    func uniform() throws {
+        let measured = try delays(of: 2000, .uniform(from: .milliseconds(10), to: .milliseconds(20)))
+        #expect(measured.allSatisfy { $0 >= .milliseconds(10) && $0 < .milliseconds(21) })
+        for millisecond in 10..<20 {
+            let count = measured.count { $0 > .milliseconds(millisecond) && $0 <= .milliseconds(millisecond + 1) }
+            #expect((120..<290).contains(count), "\(count) of 2000 from \(millisecond) ms on")
+        }
+    }
+
+    @Test("Exponential: the mean and the tail are as they should be")
+    func exponential() throws {
+        let measured = try delays(of: 4000, .exponential(mean: .milliseconds(100)))
+        let mean = measured.reduce(.zero, +) / measured.count
+        #expect(mean > .milliseconds(95) && mean < .milliseconds(106), "\(mean)")
+        // e^-1, e^-3 of them take longer than the mean and three times the mean.
+        #expect((1370..<1580).contains(measured.count { $0 > .milliseconds(100) }))
+        #expect((150..<250).contains(measured.count { $0 > .milliseconds(300) }))
+    }
+
+    @Test("The same seed draws the same, another one something else")
+    func seeds() throws {
+        let distribution = DelayDistribution.uniform(from: .zero, to: .seconds(1))
+        let first = try delays(of: 20, seed: 1, distribution)
+        #expect(try delays(of: 20, seed: 1, distribution) == first)
+        #expect(try delays(of: 20, seed: 2, distribution) != first)
+    }
+
+    @Test("No piece overtakes one that waits longer")
+    func order() throws {
+        let server = try FakeServer { $0.delay = .list([.milliseconds(50), .zero, .milliseconds(10)]) }
+        let client = server.connect()
+        for text in ["first ", "second ", "third "] {
+            client.send(text)
+            server.run()
+        }
+        server.run(.milliseconds(49))
+        #expect(client.text == "")
+        server.run(.milliseconds(2))
+        #expect(client.text == "first second third ")
+    }
+
+    @Test("Pieces wait at the same time, not one after the other")
+    func pipelined() throws {
+        let server = try FakeServer { $0.delay = .constant(.milliseconds(100)) }
+        let client = server.connect()
+        for _ in 0..<10 {
+            client.send("x")
+            server.run(.milliseconds(10))
+        }
+        for number in 1...10 {
+            server.run(.milliseconds(number == 1 ? 1 : 10))
+            #expect(client.incoming.count == number)
+        }
+    }
+
+    @Test("An end waits for the delayed bytes before it")
+    func end() throws {
+        let server = try FakeServer { $0.delay = .constant(.milliseconds(100)) }
+        let client = server.connect()
+        client.send("last")
+        client.finish()
+        server.run(.milliseconds(99))
+        #expect(client.text == "" && !client.serverHasFinished)
+        server.run(.milliseconds(2))
+        #expect(client.text == "last")
+        #expect(client.isClosed && !client.isAborted)
+    }
+
+    @Test("What waits is bounded, and all of it comes in the end")
+    func bounded() throws {
+        let server = try FakeServer { $0.delay = .constant(.seconds(1)) }
+        let client = server.connect()
+        let bytes = (0..<300_000).map { BytePattern.byte(at: $0) }
+        client.send(bytes)
+        server.run(.milliseconds(500))
+        #expect(client.outgoing.count == 300_000 - 65_536)
+
+        let other = server.connect()
+        other.receiveLimit = 1
+        other.send(bytes.prefix(3000), urgent: true)
+        server.run(.milliseconds(100))
+        #expect(other.outgoing.count == 3000 - 1024)
+
+        server.run(.seconds(10))
+        #expect(client.incoming == bytes)
+        #expect(other.incoming == Array(bytes.prefix(3000)))
+        client.finish()
+        other.finish()
+        server.run(.seconds(2))
+        #expect(server.counters.ended == 2)
+    }
+
+    @Test("A client that takes nothing holds up only itself")
+    func stalledReader() throws {
+        let server = try FakeServer { $0.delay = .constant(.milliseconds(10)) }
+        let (client, other) = (server.connect(), server.connect())
+        client.shutWindow()
+        client.send("late")
+        other.send("in time")
+        let waits = server.network.waits
+        server.run(.seconds(10))
+        #expect(other.text == "in time")
+        #expect(server.network.waits - waits < 20)
+        client.open(window: 2)
+        server.run()
+        client.open(window: 2)
+        server.run()
+        #expect(client.text == "late")
+    }
+
+    @Test("A reset while bytes wait")
+    func reset() throws {
+        let server = try FakeServer { $0.delay = .constant(.seconds(1)) }
+        let client = server.connect()
+        client.send("lost")
+        server.run()
+        client.reset()
+        server.run()
+        #expect(client.isClosed)
+        let next = server.connect()
+        server.run(.seconds(5))
+        #expect(next.text == "")
+    }
+}

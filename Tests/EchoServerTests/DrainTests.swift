@@ -1,0 +1,108 @@
+import EchoServer
+import Sockets
+import Testing
+
+@Suite("Drain")
+struct DrainTests {
+    @Test("Without connections it is over at once")
+    func empty() throws {
+        let server = try FakeServer()
+        server.drain(grace: .seconds(100))
+        #expect(server.run())
+        #expect(!server.network.isListening)
+    }
+
+    @Test("Connections come to their own end, and then it is over")
+    func ownEnd() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        server.drain(grace: .seconds(30))
+        #expect(!server.run(.seconds(10)))
+        client.send("still served")
+        client.finish()
+        #expect(server.run())
+        #expect(client.text == "still served")
+        #expect(client.isClosed && !client.isAborted)
+        #expect(server.counters.cut == 0)
+    }
+
+    @Test("What is left after the grace is reset, and counted")
+    func cut() throws {
+        let server = try FakeServer()
+        let clients = (0..<5).map { _ in server.connect() }
+        clients[0].finish()
+        server.run()
+        server.drain(grace: .seconds(30))
+        #expect(!server.run(.milliseconds(29_999)))
+        #expect(server.run(.milliseconds(1)))
+        #expect(clients.dropFirst().allSatisfy { $0.isAborted })
+        #expect(!clients[0].isAborted)
+        #expect(server.counters.cut == 4)
+        #expect(server.counters.active == 0)
+    }
+
+    @Test("What the kernel has accepted already is served")
+    func queue() throws {
+        let server = try FakeServer()
+        let clients = (0..<200).map { _ in server.network.connect() }
+        for client in clients {
+            client.send("x")
+            client.finish()
+        }
+        server.drain(grace: .seconds(30))
+        #expect(server.run())
+        #expect(server.network.queue.isEmpty)
+        #expect(clients.allSatisfy { $0.text == "x" && $0.isClosed && !$0.isAborted })
+    }
+
+    @Test("Without a grace all is cut at once")
+    func noGrace() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        let queued = server.network.connect()
+        server.drain(grace: .zero)
+        #expect(server.run())
+        #expect(client.isAborted)
+        #expect(queued.isAborted)
+    }
+
+    @Test("A second one can shorten the grace, and not lengthen it", arguments: [(10, 5), (5, 10), (5, 0)])
+    func again(first: Int, second: Int) throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        server.drain(grace: .seconds(first))
+        server.run()
+        server.drain(grace: .seconds(second))
+        let end = Duration.seconds(min(first, second))
+        if end > .zero { #expect(!server.run(end - .milliseconds(1))) }
+        #expect(server.run(.milliseconds(1)))
+        #expect(client.isAborted)
+    }
+
+    @Test("While it could not accept for want of descriptors")
+    func exhausted() throws {
+        let server = try FakeServer()
+        server.network.connectionLimit = 1
+        let client = server.network.connect()
+        _ = server.network.connect()
+        server.run()
+        #expect(server.counters.acceptPauses == 1)
+        server.drain(grace: .seconds(1))
+        server.run()
+        #expect(!server.network.isListening)
+        client.finish()
+        #expect(server.run(.seconds(2)))
+    }
+
+    @Test("Connections that wait to be ended are waited for as well")
+    func lingering() throws {
+        let server = try FakeServer { $0.closeAfter = 1 }
+        let client = server.connect()
+        client.send("x")
+        server.run()
+        server.drain(grace: .seconds(30))
+        #expect(!server.run(.seconds(1)))
+        #expect(server.run(.seconds(5)))
+        #expect(client.isClosed)
+    }
+}

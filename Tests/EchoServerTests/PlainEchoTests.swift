@@ -1,0 +1,204 @@
+import EchoServer
+import Sockets
+import Testing
+
+@Suite("Echo on a fake network")
+struct PlainEchoTests {
+    @Test("A message costs one receive and one send")
+    func calls() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        #expect(client.receives == 0)
+        for number in 1...10 {
+            client.send("message \(number)")
+            server.run()
+            #expect(client.text.hasSuffix("message \(number)"))
+            #expect(client.receives == number)
+            #expect(client.pieces.count == number)
+        }
+        #expect(client.emptyReceives == 0)
+    }
+
+    @Test("Bytes sent before the server accepted are not overlooked")
+    func early() throws {
+        let server = try FakeServer()
+        let client = server.network.connect()
+        client.send("early")
+        client.finish()
+        server.run()
+        #expect(client.text == "early")
+        #expect(client.isClosed)
+    }
+
+    @Test("An end is answered with an end, behind the last byte")
+    func end() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        client.send("last")
+        client.finish()
+        server.run()
+        #expect(client.text == "last")
+        #expect(client.isClosed && !client.isAborted)
+        var expected = EchoCounters()
+        (expected.total, expected.ended, expected.bytesReceived, expected.bytesSent) = (1, 1, 4, 4)
+        #expect(server.counters == expected)
+    }
+
+    @Test("A reset is counted as one")
+    func reset() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        client.send("lost")
+        client.reset()
+        server.run()
+        #expect(client.isClosed)
+        #expect(server.counters.reset == 1)
+        #expect(server.counters.active == 0)
+    }
+
+    @Test("A client that takes nothing is not read from, and gets every byte once it does")
+    func stalledReader() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        client.shutWindow()
+        let bytes = (0..<1_000_000).map { BytePattern.byte(at: $0) }
+        client.send(bytes)
+        client.finish()
+        server.run()
+        // One receive is all that the server holds for it.
+        #expect(client.receives == 1)
+        #expect(client.outgoing.count == 1_000_000 - 65_536)
+        let waits = server.network.waits
+        server.run(.seconds(60))
+        #expect(server.network.waits - waits == 1)
+
+        var random = SplitMix64(seed: 1)
+        while client.incoming.count < 1_000_000 {
+            client.open(window: Int.random(in: 1...50_000, using: &random))
+            server.run()
+        }
+        #expect(client.incoming == bytes)
+        #expect(client.isClosed && !client.isAborted)
+    }
+
+    @Test("A reset ends also a connection whose client takes nothing")
+    func stalledReset() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        client.shutWindow()
+        client.send([UInt8](repeating: 1, count: 200_000))
+        server.run()
+        client.reset()
+        server.run()
+        #expect(client.isClosed)
+        #expect(server.counters.reset == 1)
+    }
+
+    @Test("An urgent byte, at which a receive stops, does not leave what is behind it")
+    func urgent() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        client.receiveLimit = 3
+        client.send("abc!def".utf8, urgent: true)
+        server.run()
+        #expect(client.text == "abc!def")
+    }
+
+    @Test("A connection that never runs dry does not keep the others waiting")
+    func fairness() throws {
+        let server = try FakeServer()
+        let greedy = server.connect()
+        let others = (0..<10).map { _ in server.connect() }
+        greedy.send([UInt8](repeating: 7, count: 50 << 20))
+        for round in 0..<20 {
+            for other in others { other.send("\(round % 10)") }
+            server.turn()
+            #expect(others.allSatisfy { $0.incoming.count == round + 1 })
+            // One receive a round: the longer it waits, the more each brings.
+            #expect(greedy.receives == round + 1)
+        }
+        #expect(!greedy.outgoing.isEmpty)
+        server.run()
+        #expect(greedy.incoming.count == 50 << 20)
+    }
+
+    @Test("Connections are accepted in batches, with the others' turns in between")
+    func batches() throws {
+        let server = try FakeServer()
+        let client = server.connect()
+        for _ in 0..<1000 { _ = server.network.connect() }
+        client.send("now")
+        server.turn()
+        #expect(server.counters.total <= 65)
+        #expect(client.text == "now")
+        server.run()
+        #expect(server.counters.total == 1001)
+    }
+}
+
+@Suite("Accepting under pressure")
+struct AcceptTests {
+    @Test("Out of descriptors, the server neither spins nor gives up")
+    func exhaustion() throws {
+        let server = try FakeServer()
+        server.network.connectionLimit = 3
+        let clients = (0..<10).map { _ in server.network.connect() }
+        let waits = server.network.waits
+        server.run(.seconds(10))
+        #expect(server.counters.active == 3)
+        // Ten tries a second, and few wake-ups for each.
+        #expect(server.counters.acceptPauses == 101)
+        #expect(server.network.waits - waits <= 310)
+
+        // A close makes room at once, without waiting for the next try.
+        clients[0].finish()
+        server.run()
+        #expect(server.counters.total == 4)
+        // And so does time, if it was somebody else who made room.
+        server.network.connectionLimit = 20
+        server.run(.milliseconds(100))
+        #expect(server.counters.total == 10)
+        clients[9].send("served")
+        server.run()
+        #expect(clients[9].text == "served")
+    }
+
+    @Test("As many connections as there are places, and the next when one is free")
+    func capacity() throws {
+        let server = try FakeServer(capacity: 2)
+        let clients = (0..<4).map { _ in server.network.connect() }
+        server.run(.seconds(1))
+        #expect(server.counters.active == 2)
+        clients[1].reset()
+        server.run()
+        #expect(server.counters.total == 3)
+        clients[0].finish()
+        server.run()
+        #expect(server.counters.total == 4)
+    }
+
+    @Test("A connection that was gone before it was accepted does not hold up the next")
+    func aborted() throws {
+        let server = try FakeServer()
+        server.network.acceptFailures = [SystemError(code: 103), SystemError(code: 103)]
+        let clients = (0..<3).map { _ in server.network.connect() }
+        server.run()
+        #expect(server.counters.total == 1)
+        #expect(server.counters.acceptPauses == 0)
+        clients[2].send("here")
+        server.run()
+        #expect(clients[2].text == "here")
+    }
+
+    @Test("Any other failure is tried again later", arguments: [12, 23, 24, 105, 22, 1] as [Int32])
+    func otherFailures(code: Int32) throws {
+        let server = try FakeServer()
+        server.network.acceptFailures = [SystemError(code: code)]
+        _ = server.network.connect()
+        server.run()
+        #expect(server.counters.total == 0)
+        #expect(server.counters.acceptPauses == 1)
+        server.run(.milliseconds(100))
+        #expect(server.counters.total == 1)
+    }
+}

@@ -1,0 +1,133 @@
+import EchoServer
+import Sockets
+import Testing
+
+@Suite("Echo under random circumstances")
+struct RandomTests {
+    /// Clients that send, take, end and reset as a seed decides, in all modes. Whatever happens: what a client has
+    /// got is what it has sent, in order; who did not reset gets all of it and an end; and the counters say so.
+    @Test("Nothing is lost, doubled, altered or left open", arguments: 1...60 as ClosedRange<UInt64>)
+    func anything(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        let mode = [EchoServer.Mode.echo, .echo, .echo, .sink, .source].randomElement(using: &random) ?? .echo
+        let closeAfter = Bool.random(using: &random, in: 4) ? Int.random(in: 1...200_000, using: &random) : nil
+        let server = try FakeServer(capacity: Bool.random(using: &random, in: 4) ? 5 : 1000) {
+            $0.mode = mode
+            $0.closeAfter = closeAfter
+            $0.seed = seed
+            if Bool.random(using: &random, in: 3) { $0.chunk = Int.random(in: 1...5000, using: &random) }
+            if Bool.random(using: &random, in: 3) {
+                $0.stall = .init(length: .milliseconds(50), period: .milliseconds(300))
+            }
+            if mode == .echo, Bool.random(using: &random, in: 3) {
+                $0.delay = [
+                    .constant(.milliseconds(7)), .uniform(from: .zero, to: .milliseconds(40)),
+                    .exponential(mean: .milliseconds(10)), .list([.zero, .milliseconds(3)]),
+                ].randomElement(using: &random)
+            }
+        }
+        if Bool.random(using: &random, in: 4) { server.network.connectionLimit = 3 }
+
+        var clients: [Client] = []
+        for _ in 0..<300 {
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0 where clients.count < 15:
+                clients.append(Client(server.network.connect(), sourceLike: mode == .source))
+            case 1: server.run(.milliseconds(Int.random(in: 0...100, using: &random)))
+            case 2...3: server.turn()
+            default:
+                if let client = clients.randomElement(using: &random) { client.act(&random) }
+            }
+        }
+        // Now all take what comes, and end.
+        let firstEnd = server.network.now
+        server.network.connectionLimit = .max
+        while server.network.now.since(firstEnd) < .seconds(60), clients.contains(where: { !$0.far.isClosed }) {
+            for client in clients { client.end(resetting: mode == .source && closeAfter == nil) }
+            server.run(.milliseconds(100))
+        }
+        for (index, client) in clients.enumerated() {
+            if let problem = client.problem(mode: mode, closeAfter: closeAfter) {
+                Issue.record("seed \(seed), client \(index): \(problem)")
+            }
+        }
+        let counters = server.counters
+        #expect(counters.total == clients.count)
+        #expect(counters.active == 0)
+        #expect(counters.ended + counters.reset + counters.closed == clients.count)
+        #expect(counters.bytesSent == clients.reduce(0) { $0 + $1.far.incoming.count })
+        let received = clients.reduce(0) { $0 + $1.sent - $1.far.outgoing.count }
+        // What a reset threw away was sent and never received.
+        #expect(clients.contains { $0.far.hasReset } || counters.bytesReceived == received)
+        server.drain(grace: .zero)
+        #expect(server.run())
+    }
+
+    private final class Client {
+        let far: FakeClient
+        private(set) var sent = 0
+
+        init(_ far: FakeClient, sourceLike: Bool) {
+            self.far = far
+            // A source that is taken from without bounds has no end.
+            if sourceLike { far.shutWindow() }
+        }
+
+        func act(_ random: inout SplitMix64) {
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0: if !far.hasFinished, !far.hasReset { far.finish() }
+            case 1: if Bool.random(using: &random, in: 4), !far.hasReset { far.reset() }
+            case 2...4: far.shutWindow()
+            case 5...9: far.open(window: Int.random(in: 1...100_000, using: &random))
+            case 10: far.receiveLimit = .max
+            default: send(1 << Int.random(in: 0...17, using: &random), &random)
+            }
+        }
+
+        private func send(_ most: Int, _ random: inout SplitMix64) {
+            guard !far.hasFinished, !far.hasReset else { return }
+            let count = Int.random(in: 1...most, using: &random)
+            // Now and then urgent, at which a receive stops.
+            let isUrgent = Bool.random(using: &random, in: 8)
+            if isUrgent { far.receiveLimit = Int.random(in: 1000...70_000, using: &random) }
+            var bytes = [UInt8](repeating: 0, count: count)
+            bytes.withUnsafeMutableBytes { BytePattern.fill($0, from: sent) }
+            far.send(bytes, urgent: isUrgent)
+            sent += count
+        }
+
+        func end(resetting: Bool) {
+            guard !far.isClosed else { return }
+            if far.receiveLimit < .max { far.send([], urgent: true) }
+            far.open(window: 1 << 20)
+            if resetting, !far.hasReset { far.reset() }
+            if !far.hasFinished, !far.hasReset { far.finish() }
+        }
+
+        func problem(mode: EchoServer.Mode, closeAfter: Int?) -> String? {
+            if !far.isClosed { return "never closed" }
+            if far.isAborted { return "aborted" }
+            if let first = far.incoming.withUnsafeBytes({ BytePattern.firstDifference(in: $0) }) {
+                return "byte \(first) of \(far.incoming.count) is wrong"
+            }
+            let count = far.incoming.count
+            switch mode {
+            case .sink: return count == 0 ? nil : "a sink sent \(count)"
+            case .source:
+                if far.hasReset { return nil }
+                return count == closeAfter ? nil : "got \(count)"
+            case .echo:
+                let expected = min(sent, closeAfter ?? .max)
+                if far.hasReset { return count <= expected ? nil : "got \(count) of \(expected)" }
+                return count == expected ? nil : "got \(count) of \(expected)"
+            }
+        }
+    }
+}
+
+extension Bool {
+    /// True once in so many times.
+    fileprivate static func random(using generator: inout SplitMix64, in count: Int) -> Bool {
+        Int.random(in: 0..<count, using: &generator) == 0
+    }
+}

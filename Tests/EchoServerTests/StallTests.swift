@@ -1,0 +1,159 @@
+import EchoServer
+import Sockets
+import Testing
+
+@Suite("Stall")
+struct StallTests {
+    private func stalling(_ configure: (inout EchoServer.Configuration) -> Void = { _ in }) throws -> FakeServer {
+        try FakeServer {
+            $0.stall = .init(length: .seconds(1), period: .seconds(10))
+            configure(&$0)
+        }
+    }
+
+    /// A request each tenth of a second for a minute: what comes in the last second of each ten waits for its end, and
+    /// all else is answered at once.
+    @Test("One second in ten, from the start, nothing is answered", arguments: [nil, Duration.milliseconds(200)])
+    func phases(delay: Duration?) throws {
+        let server = try stalling { $0.delay = delay.map { .constant($0) } }
+        let start = server.network.now
+        let client = server.connect()
+        for number in 0..<600 {
+            // In the middle of each tenth, so that no request falls on an edge.
+            let due = start + .milliseconds(100 * number + 50)
+            server.run(due.since(server.network.now))
+            let (answered, time) = (client.incoming.count, server.network.now)
+            client.send([1])
+            server.run()
+            let inPeriod = Duration.milliseconds((100 * number + 50) % 10_000)
+            if inPeriod >= .seconds(9) {
+                #expect(client.incoming.count == answered)
+            } else if delay == nil {
+                #expect(client.incoming.count == answered + 1)
+                #expect(client.lastByte == time)
+            }
+        }
+        server.run(.seconds(2))
+        #expect(client.incoming.count == 600)
+    }
+
+    @Test("What waited is answered when the stall is over, not before")
+    func over() throws {
+        let server = try stalling()
+        let start = server.network.now
+        let client = server.connect()
+        server.run(.milliseconds(9001))
+        client.send("stalled")
+        server.run(.milliseconds(998))
+        #expect(client.text == "")
+        server.run(.milliseconds(2))
+        #expect(client.text == "stalled")
+        #expect(client.lastByte == start + .seconds(10))
+    }
+
+    @Test("Nobody is accepted meanwhile, and the server sleeps")
+    func accepting() throws {
+        let server = try stalling()
+        server.run(.milliseconds(9500))
+        let clients = (0..<3).map { _ in server.network.connect() }
+        for client in clients { client.send("hello") }
+        let waits = server.network.waits
+        server.run(.milliseconds(499))
+        #expect(server.counters.total == 0)
+        #expect(server.network.waits - waits < 10)
+        server.run(.milliseconds(2))
+        #expect(clients.allSatisfy { $0.text == "hello" })
+    }
+
+    @Test("Nor is one that comes in the very moment in which the stall begins")
+    func acceptingAtTheEdge() throws {
+        let server = try stalling()
+        server.network.skip(.seconds(9))
+        let client = server.network.connect()
+        server.turn()
+        #expect(server.counters.total == 0)
+        client.finish()
+        server.run(.seconds(1))
+        #expect(server.counters.ended == 1)
+    }
+
+    @Test("A connection that is given up in a stall is not there after it")
+    func gone() throws {
+        let server = try FakeServer {
+            $0.stall = .init(length: .seconds(6), period: .seconds(10))
+            $0.closeAfter = 1
+        }
+        let client = server.connect()
+        client.send("x")
+        server.run(.milliseconds(3999))
+        #expect(client.serverHasFinished && !client.isClosed)
+        server.run(.milliseconds(500))
+        // Has something to be read, but not before the stall is over; its time is up at 5 s.
+        client.send("y")
+        server.run(.seconds(1))
+        #expect(client.isClosed)
+        server.run(.seconds(10))
+        #expect(server.counters.closed == 1)
+    }
+
+    @Test("A delayed answer that falls into a stall comes at its end")
+    func delayed() throws {
+        let server = try stalling { $0.delay = .constant(.milliseconds(500)) }
+        let start = server.network.now
+        let client = server.connect()
+        server.run(.milliseconds(8800))
+        client.send("x")
+        server.run(.seconds(1))
+        #expect(client.text == "")
+        server.run(.seconds(1))
+        #expect(client.text == "x")
+        #expect(client.lastByte == start + .seconds(10))
+    }
+
+    @Test("A source stands still too")
+    func source() throws {
+        let server = try stalling { $0.mode = .source }
+        let client = server.network.connect()
+        client.shutWindow()
+        server.run(.milliseconds(9500))
+        client.open(window: 1000)
+        server.run(.milliseconds(400))
+        #expect(client.incoming.isEmpty)
+        server.run(.milliseconds(200))
+        #expect(client.incoming.count == 1000)
+        client.reset()
+        server.run()
+    }
+
+    @Test("A connection that could go on when the stall begins goes on after it")
+    func listed() throws {
+        let server = try stalling { $0.mode = .source }
+        let client = server.network.connect()
+        for _ in 0..<20 { server.turn() }
+        let before = client.incoming.count
+        #expect(before > 0)
+        // It always has its next turn, so time has to be moved past it.
+        server.network.skip(.milliseconds(9100))
+        for _ in 0..<3 { server.turn() }
+        let during = client.incoming.count
+        server.network.skip(.milliseconds(500))
+        for _ in 0..<3 { server.turn() }
+        #expect(client.incoming.count == during)
+        server.network.skip(.milliseconds(500))
+        for _ in 0..<3 { server.turn() }
+        #expect(client.incoming.count > during)
+        client.reset()
+        server.run()
+    }
+
+    @Test("A shutdown in the middle of a stall keeps its time")
+    func shutdown() throws {
+        let server = try stalling()
+        let client = server.connect()
+        server.run(.milliseconds(9100))
+        server.drain(grace: .milliseconds(200))
+        #expect(!server.run(.milliseconds(199)))
+        #expect(server.run(.milliseconds(2)))
+        #expect(client.isAborted)
+    }
+}
