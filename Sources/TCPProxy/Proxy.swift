@@ -96,15 +96,19 @@ public final class Proxy: Sendable {
     /// - Throws: ``ProxyError/alreadyRun`` when called a second time.
     public func run() async throws {
         let before = phase.withLock { phase in
-            defer { if case .bound = phase { phase = .running } }
-            return phase
+            let before = phase
+            if case .bound = before {
+                // Under the lock, so that a shutdown that finds it running finds threads to wait for.
+                core.start()
+                phase = .running
+            }
+            return before
         }
         switch before {
         case .bound: break
         case .calledOff: return
         case .running, .ended: throw ProxyError.alreadyRun
         }
-        core.start()
         ready.store(true, ordering: .releasing)
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
@@ -139,7 +143,7 @@ public final class Proxy: Sendable {
     /// Keeps the upstream's addresses as its name has them. While the name cannot be resolved, those known before stay.
     private func refreshAddresses() async {
         guard case .name = upstream, let interval = configuration.resolveInterval else { return }
-        while (try? await Task.sleep(for: interval)) != nil {
+        while (try? await Self.sleep(for: interval)) != nil {
             if let addresses = try? await Resolver.addresses(of: upstream) {
                 core.post(.candidates(addresses.map { RawAddress($0) }))
             }
@@ -175,6 +179,7 @@ public final class Proxy: Sendable {
             await core.join()
         } else {
             core.closeUnstarted()
+            latest.finish()
         }
         return drainSummary
     }
@@ -193,8 +198,8 @@ public final class Proxy: Sendable {
             for await grace in shutdowns {
                 let delay = isFirst ? configuration.drainDelay : .zero
                 if isFirst {
-                    ready.store(false, ordering: .releasing)
                     beforeDrain.withLock { $0 = core.closures }
+                    ready.store(false, ordering: .releasing)
                 }
                 isFirst = false
                 group.addTask { await self.drain(delay: delay, grace: grace) }
@@ -204,14 +209,21 @@ public final class Proxy: Sendable {
 
     private func drain(delay: Duration, grace: Duration) async {
         do {
-            if delay > .zero { try await Task.sleep(for: delay) }
+            if delay > .zero { try await Self.sleep(for: delay) }
             core.post(.stopAccepting)
-            if grace > .zero { try await Task.sleep(for: grace) }
+            if grace > .zero { try await Self.sleep(for: grace) }
             core.post(.cut)
         } catch {
             // Cancelled: the last connection has ended before the time was over.
         }
     }
+
+    /// Swift's own sleep traps on what is longer than it can count.
+    private static func sleep(for duration: Duration) async throws {
+        try await Task.sleep(for: min(duration, longestSleep))
+    }
+
+    private static let longestSleep: Duration = .seconds(1 << 30)
 
     // MARK: Metrics
 

@@ -12,6 +12,8 @@ final class ProxyCore: Sendable {
     /// The workers, until their threads take them.
     private let workers: [Handover<Worker<LinuxSystem>>]
     private let threads = Mutex<[WorkerThread]>([])
+    /// What workers that have ended knew of their clients, by their numbers.
+    private let lastFigures = Mutex<[Int: ClientSweep.Part]>([:])
     private let socketFile: UnixSocketFile?
     private let startedAt = ContinuousClock.now
     private let descriptors = DescriptorCount()
@@ -56,6 +58,7 @@ final class ProxyCore: Sendable {
             }
         } catch {
             Self.close(workers)
+            listening.file?.remove()
             throw error
         }
         self.memory = memory
@@ -98,7 +101,8 @@ final class ProxyCore: Sendable {
             WorkerThread.start(name: "proxy-\(index)") { [self] in
                 guard var worker = handover.take() else { return }
                 worker.run()
-                withExtendedLifetime(self) {}
+                lastFigures.withLock { $0[index] = worker.clientFigures() }
+                worker.finish()
             }
         }
         threads.withLock { $0 = started }
@@ -130,7 +134,7 @@ final class ProxyCore: Sendable {
     private static func close(_ workers: [Handover<Worker<LinuxSystem>>]) {
         for handover in workers {
             guard var worker = handover.take() else { continue }
-            worker.stopAccepting()
+            worker.closeListener()
         }
     }
 
@@ -185,10 +189,13 @@ final class ProxyCore: Sendable {
         memory.pages.reduce(0) { $0 + $1[counter] }
     }
 
-    /// Asks all workers about their clients; one that has ended has none running, and is not asked.
+    /// Asks all workers about their clients; those that have ended have left their last answers.
     func clients() async -> ClientsSnapshot {
+        guard threads.withLock({ !$0.isEmpty }) else { return ClientsSnapshot() }
         let sweep = ClientSweep(workers: mailboxes.count)
-        for mailbox in mailboxes where !mailbox.post(.sweep(sweep)) { sweep.report(nil) }
+        for (index, mailbox) in mailboxes.enumerated() where !mailbox.post(.sweep(sweep)) {
+            sweep.report(lastFigures.withLock { $0[index] })
+        }
         return ClientsSnapshot(await sweep.parts())
     }
 }

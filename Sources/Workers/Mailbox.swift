@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// The worker takes all at once, so the lock is held for an append or a swap and nothing longer.
 public final class Mailbox<Message: Sendable>: Sendable {
-    private let messages = Mutex<[Message]>([])
+    private let contents = Mutex(Contents())
     private let waker: any Waker
     /// The most messages that may wait.
     public let limit: Int
@@ -17,13 +17,13 @@ public final class Mailbox<Message: Sendable>: Sendable {
 
     /// Leaves a message and wakes the worker.
     ///
-    /// - Returns: false if the box is full, and the message was not taken.
+    /// - Returns: false if the box is full or closed, and the message was not taken.
     @discardableResult
     public func post(_ message: Message) -> Bool {
-        let (accepted, wasEmpty) = messages.withLock { messages in
-            guard messages.count < limit else { return (false, false) }
-            messages.append(message)
-            return (true, messages.count == 1)
+        let (accepted, wasEmpty) = contents.withLock { contents in
+            guard !contents.isClosed, contents.messages.count < limit else { return (false, false) }
+            contents.messages.append(message)
+            return (true, contents.messages.count == 1)
         }
         // Who finds messages there already knows that a wake-up is on its way.
         if wasEmpty { waker.wake() }
@@ -32,10 +32,23 @@ public final class Mailbox<Message: Sendable>: Sendable {
 
     /// All messages, in order; for the worker alone.
     public func takeAll() -> [Message] {
-        messages.withLock { messages in
-            let all = messages
-            messages = []
-            return all
+        contents.withLock { contents in
+            defer { contents.messages = [] }
+            return contents.messages
         }
+    }
+
+    /// All messages, in order, and none from then on; for the worker alone, at its end.
+    public func close() -> [Message] {
+        contents.withLock { contents in
+            contents.isClosed = true
+            defer { contents.messages = [] }
+            return contents.messages
+        }
+    }
+
+    private struct Contents {
+        var messages: [Message] = []
+        var isClosed = false
     }
 }

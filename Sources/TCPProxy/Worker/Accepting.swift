@@ -90,6 +90,11 @@ extension Worker where S: ~Copyable {
         while listener != nil, acceptOne() {}
         timers.cancel(acceptTimer)
         pause = nil
+        closeListener()
+    }
+
+    /// Closes the socket. Who is still in its queue is reset.
+    mutating func closeListener() {
         if let listener = listener.take() { system.close(listener) }
     }
 }

@@ -63,12 +63,15 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
             preconditionFailure("cannot watch the listening socket: \(error)")
         }
         while !isDone { turn() }
-        finish()
     }
 
-    /// Gives back what it keeps for connections to come.
+    /// Gives back what it keeps for connections to come, and answers whoever still waits for it. Nobody can reach it any
+    /// more from then on.
     mutating func finish() {
         buffers.pipes.closeSpares(on: &system)
+        for message in shared.mailboxes[index].close() {
+            if case .sweep(let sweep) = message { sweep.report(clientFigures()) }
+        }
     }
 
     var isDone: Bool { isStopping && sessions.count == 0 }
