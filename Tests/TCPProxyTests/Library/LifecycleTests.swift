@@ -1,0 +1,277 @@
+import Foundation
+import Glibc
+import Logging
+import ServiceLifecycle
+import Support
+import TCPProxy
+import Testing
+
+@Suite("A proxy's life", .ownThreads, .timeLimit(.minutes(2)))
+struct LifecycleTests {
+    /// Nobody listens there any more. It takes a moment where another test starts a process at the same time: before it is
+    /// another program, that has copies of all descriptors.
+    private func expectFree(_ address: TestAddress) async throws {
+        try await eventually("a free address") { (try? TestListener(on: address)) != nil }
+    }
+
+    @Test("a shutdown waits for connections that end by themselves, and refuses new ones")
+    func drains() async throws {
+        let listener = try TestListener()
+        try await withRunningProxy(to: listener.address) { proxy in
+            let (client, server) = try proxy.connect(through: listener)
+            async let summary = proxy.shutdown(grace: .seconds(60))
+            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            // Looked for in this way since a connection that tries would be one more to drain.
+            try await expectFree(proxy.testAddress)
+            #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) {
+                _ = try TestSocket.connect(to: proxy.testAddress)
+            }
+            try client.send("still here")
+            try server.receive("still here")
+            client.close()
+            server.close()
+            #expect(await summary == DrainSummary(ended: 1, cut: 0))
+            #expect(proxy.drainSummary == DrainSummary(ended: 1, cut: 0))
+        }
+    }
+
+    @Test("a shutdown resets what is left when the grace is over")
+    func cuts() async throws {
+        let listener = try TestListener()
+        try await withRunningProxy(to: listener.address) { proxy in
+            let ends = try proxy.connect(through: listener)
+            let stays = try proxy.connect(through: listener)
+            async let summary = proxy.shutdown(grace: .milliseconds(500))
+            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            ends.client.close()
+            ends.server.close()
+            #expect(await summary == DrainSummary(ended: 1, cut: 1))
+            #expect(try stays.client.receiveRest().end == .reset)
+            #expect(try stays.server.receiveRest().end == .reset)
+        }
+    }
+
+    @Test("a second shutdown shortens the first")
+    func shortens() async throws {
+        let listener = try TestListener()
+        try await withRunningProxy(to: listener.address) { proxy in
+            let (client, server) = try proxy.connect(through: listener)
+            async let first = proxy.shutdown(grace: .seconds(3600))
+            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            #expect(await proxy.shutdown(grace: .zero) == DrainSummary(ended: 0, cut: 1))
+            #expect(await first == DrainSummary(ended: 0, cut: 1))
+            #expect(try client.receiveRest().end == .reset)
+            #expect(try server.receiveRest().end == .reset)
+        }
+    }
+
+    @Test("a shutdown takes whoever is in the queue, after the drain delay")
+    func drainDelay() async throws {
+        let listener = try TestListener()
+        let configure: (inout Configuration) -> Void = { $0.drainDelay = .milliseconds(300) }
+        try await withRunningProxy(to: listener.address, configure: configure) { proxy in
+            async let summary = proxy.shutdown(grace: .seconds(60))
+            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            let (client, server) = try proxy.connect(through: listener)
+            client.close()
+            server.close()
+            #expect(await summary.cut == 0)
+        }
+    }
+
+    @Test("a grace beyond all bounds is no trap")
+    func endlessGrace() async throws {
+        let listener = try TestListener()
+        try await withRunningProxy(to: listener.address) { proxy in
+            let (client, server) = try proxy.connect(through: listener)
+            async let summary = proxy.shutdown(grace: .seconds(Int64.max))
+            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            client.close()
+            server.close()
+            #expect(await summary == DrainSummary(ended: 1, cut: 0))
+        }
+    }
+
+    @Test("cancelling the task that runs it resets all connections")
+    func cancelled() async throws {
+        let listener = try TestListener()
+        let proxy = try await Proxy.bind("127.0.0.1:0", to: listener.address.description)
+        let running = Task { try await proxy.run() }
+        let (client, server) = try proxy.connect(through: listener)
+        running.cancel()
+        try await running.value
+        #expect(!proxy.isReady)
+        #expect(try client.receiveRest().end == .reset)
+        #expect(try server.receiveRest().end == .reset)
+        try await expectFree(proxy.testAddress)
+        #expect(proxy.snapshot().closures == [.init(reason: .cut, side: .proxy): 1])
+    }
+
+    @Test("cancelled before it has begun, it ends at once")
+    func cancelledBefore() async throws {
+        let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
+        let running = Task {
+            // Cancelled only now, so that the run begins in a cancelled task.
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await proxy.run()
+        }
+        try await running.value
+        try await expectFree(proxy.testAddress)
+    }
+
+    @Test("as a service it drains when its group shuts down gracefully")
+    func service() async throws {
+        let listener = try TestListener()
+        var configuration = Configuration()
+        configuration.grace = .seconds(60)
+        let proxy = try await Proxy.bind(
+            "127.0.0.1:0",
+            to: listener.address.description,
+            configuration: configuration
+        )
+        let group = ServiceGroup(services: [proxy], logger: Logger(label: "test"))
+        let running = Task { try await group.run() }
+        try await eventually("a proxy that is ready") { proxy.isReady }
+        let (client, server) = try proxy.connect(through: listener)
+        await group.triggerGracefulShutdown()
+        try await eventually("a proxy that is not ready") { !proxy.isReady }
+        try client.send("still here")
+        try server.receive("still here")
+        client.close()
+        server.close()
+        // A group takes a service that returns after a graceful shutdown for one that has done its work.
+        try await running.value
+        #expect(proxy.drainSummary == DrainSummary(ended: 1, cut: 0))
+    }
+
+    @Test("is ready while it runs, and neither before nor after")
+    func isReady() async throws {
+        let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
+        #expect(!proxy.isReady)
+        async let running: Void = proxy.run()
+        try await eventually("a proxy that is ready") { proxy.isReady }
+        await proxy.shutdown()
+        try await running
+        #expect(!proxy.isReady)
+    }
+
+    @Test("runs once")
+    func runsOnce() async throws {
+        let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
+        async let running: Void = proxy.run()
+        try await eventually("a proxy that is ready") { proxy.isReady }
+        await #expect(throws: ProxyError.alreadyRun) { try await proxy.run() }
+        await proxy.shutdown()
+        try await running
+        await #expect(throws: ProxyError.alreadyRun) { try await proxy.run() }
+    }
+
+    @Test("called off before it runs, it ends at once and lets go of its address")
+    func calledOff() async throws {
+        let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
+        #expect(await proxy.shutdown() == DrainSummary(ended: 0, cut: 0))
+        try await proxy.run()
+        #expect(!proxy.isReady)
+        for await _ in proxy.snapshots {}
+        for await _ in proxy.events {}
+        try await expectFree(proxy.testAddress)
+    }
+}
+
+/// What stays behind is looked for in a process of its own, since tests beside each other share their descriptors (and a
+/// process that is about to start has copies of them for a moment).
+@Suite("What a proxy leaves behind", .timeLimit(.minutes(2)))
+struct LeftoverTests {
+    /// How many descriptors this process has. Swift's runtime opens and closes a few when it likes, so what counts is whether
+    /// they become more each time.
+    private static var descriptorCount: Int {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
+    }
+
+    @Test("that never ran: no descriptor")
+    func descriptors() async {
+        await #expect(processExitsWith: .success) {
+            _ = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
+            let before = try Self.descriptorCount
+            for _ in 0..<20 {
+                var configuration = Configuration()
+                configuration.threads = 3
+                _ = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9", configuration: configuration)
+            }
+            try #require(try Self.descriptorCount < before + 20)
+        }
+    }
+
+    @Test("that has run: no descriptor")
+    func descriptorsAfterRun() async {
+        await #expect(processExitsWith: .success) {
+            let listener = try TestListener()
+            let before = try Self.descriptorCount
+            for _ in 0..<20 {
+                var configuration = Configuration()
+                configuration.threads = 2
+                let proxy = try await Proxy.bind(
+                    "127.0.0.1:0",
+                    to: listener.address.description,
+                    configuration: configuration
+                )
+                let running = Task { try await proxy.run() }
+                for _ in 0..<5 {
+                    let client = try TestSocket.connect(to: TestAddress(proxy.localAddress.description)!)
+                    let server = try listener.accept()
+                    try client.send("hello")
+                    try server.receive("hello")
+                }
+                await proxy.shutdown(grace: .zero)
+                try await running.value
+            }
+            try #require(try Self.descriptorCount < before + 20)
+        }
+    }
+
+    @Test("that was shut down just after its start: nobody who listens")
+    func shutdownAtOnce() async {
+        await #expect(processExitsWith: .success) {
+            for round in 0..<100 {
+                let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
+                let running = Task { try await proxy.run() }
+                for _ in 0..<round % 5 { await Task.yield() }
+                await proxy.shutdown(grace: .zero)
+                let address = try #require(TestAddress(proxy.localAddress.description))
+                try #require(throws: SystemFailure("connect", code: ECONNREFUSED)) {
+                    _ = try TestSocket.connect(to: address)
+                }
+                try await running.value
+            }
+        }
+    }
+
+    @Test("that never ran: no file of a Unix socket")
+    func file() async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/proxy"
+            do {
+                let proxy = try await Proxy.bind("unix:\(path)", to: "127.0.0.1:9")
+                #expect(access(path, F_OK) == 0)
+                #expect(proxy.localAddress == .unix(path: path))
+            }
+            #expect(access(path, F_OK) != 0)
+        }
+    }
+
+    @Test("that never ran: nobody in its queue, and no server asked for them")
+    func queue() async {
+        await #expect(processExitsWith: .success) {
+            let listener = try TestListener(limit: .milliseconds(200))
+            let clients: [TestSocket]
+            do {
+                let proxy = try await Proxy.bind("127.0.0.1:0", to: listener.address.description)
+                clients = try (0..<3).map { _ in
+                    try TestSocket.connect(to: TestAddress(proxy.localAddress.description)!)
+                }
+            }
+            for client in clients { try #require(try client.receiveRest().end == .reset) }
+            #expect(throws: TimedOut.self) { _ = try listener.accept() }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Glibc
+import Sockets
+import Support
+import TCPProxy
+import Testing
+
+@Suite("Errors of bind", .ownThreads, .timeLimit(.minutes(2)))
+struct ProxyErrorTests {
+    /// The error of a bind; nil if it works.
+    private func error(
+        _ listen: String,
+        to upstream: String = "127.0.0.1:9",
+        configure: (inout Configuration) -> Void = { _ in }
+    ) async -> ProxyError? {
+        var configuration = Configuration()
+        configuration.threads = 2
+        configure(&configuration)
+        do throws(ProxyError) {
+            _ = try await Proxy.bind(listen, to: upstream, configuration: configuration)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("an address that is none, on either side", arguments: ["", "nonsense", "127.0.0.1:99999", "::1:80", "unix:"])
+    func badAddress(text: String) async {
+        guard case .address(let first) = await error(text) else {
+            Issue.record("'\(text)' was taken for an address to listen at")
+            return
+        }
+        #expect(first.text == text)
+        guard case .address(let second) = await error("127.0.0.1:0", to: text) else {
+            Issue.record("'\(text)' was taken for an upstream")
+            return
+        }
+        #expect(second == first)
+    }
+
+    @Test("a host that nobody knows, on either side")
+    func unknownHost() async throws {
+        for error in [
+            await error("no-such-host.invalid:80"), await error("127.0.0.1:0", to: "no-such-host.invalid:80"),
+        ] {
+            guard case .unknownHost("no-such-host.invalid", _) = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+            #expect(error?.description.contains("unknown host 'no-such-host.invalid'") == true)
+        }
+    }
+
+    @Test("an address in use, also by one that would share it", arguments: [false, true])
+    func inUse(reusePort: Bool) async throws {
+        let other = try TestListener(reusePort: reusePort)
+        let text = other.address.description
+        let error = await error(text)
+        #expect(error == .addressInUse(try ServiceAddress(parsing: text)))
+        #expect(error?.description.contains("\(text) is in use") == true)
+    }
+
+    @Test("an address in use by another proxy of the same process")
+    func inUseByProxy() async throws {
+        let other = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
+        let text = other.localAddress.description
+        #expect(await error(text) == .addressInUse(try ServiceAddress(parsing: text)))
+        await other.shutdown()
+    }
+
+    @Test("a path where somebody listens, and one where there is something else")
+    func pathInUse() async throws {
+        try await withScratchFolder { folder in
+            let live = try TestListener(on: .unix(path: "\(folder)/live"))
+            #expect(await error("unix:\(folder)/live") == .addressInUse(.socket(.unix(path: "\(folder)/live"))))
+            live.close()
+
+            let file = "\(folder)/file"
+            close(creat(file, 0o600))
+            #expect(await error("unix:\(file)") == .notASocket(path: file))
+            #expect(access(file, F_OK) == 0)
+
+            guard case .cannotListen(_, let cause) = await error("unix:\(folder)/nowhere/socket") else {
+                Issue.record("it listens in a directory that does not exist")
+                return
+            }
+            #expect(cause.code == ENOENT)
+        }
+    }
+
+    @Test("an address that this machine does not have")
+    func notAvailable() async throws {
+        let text = "192.0.2.1:8080"
+        #expect(await error(text) == .addressNotAvailable(try ServiceAddress(parsing: text)))
+    }
+
+    @Test("an upstream without a port")
+    func portZero() async {
+        guard case .badSetting(let name, "0", _) = await error("127.0.0.1:0", to: "127.0.0.1:0") else {
+            Issue.record("port 0 was taken for an upstream")
+            return
+        }
+        #expect(name.contains("port"))
+    }
+
+    @Test("a setting out of its range, and a source that this machine does not have")
+    func settings() async throws {
+        #expect(
+            await error("127.0.0.1:0") { $0.threads = 65 }
+                == .badSetting(name: "threads", value: "65", allowed: "1 to 64")
+        )
+        let source = try #require(InternetAddress(host: "192.0.2.1", port: 0))
+        #expect(
+            await error("127.0.0.1:0") { $0.sourceAddresses = [source] } == .badSource(source, .addressNotAvailable)
+        )
+    }
+
+    @Test("a bind that fails leaves the address to others")
+    func leavesNothing() async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/proxy"
+            let upstream = "no-such-host.invalid:80"
+            #expect(await error("unix:\(path)", to: upstream) != nil)
+            #expect(access(path, F_OK) != 0)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Sockets
+import Support
+import TCPProxy
+import Testing
+
+/// Runs a proxy for as long as `body` takes, as a user would, and cuts what is left.
+func withRunningProxy<Value: Sendable>(
+    _ listen: String = "127.0.0.1:0",
+    to upstream: TestAddress,
+    configure: (inout Configuration) -> Void = { _ in },
+    _ body: (Proxy) async throws -> Value
+) async throws -> Value {
+    var configuration = Configuration()
+    configuration.threads = 1
+    configuration.maxConnections = 100
+    configure(&configuration)
+    let proxy = try await Proxy.bind(listen, to: upstream.description, configuration: configuration)
+    async let running: Void = proxy.run()
+    let value: Value
+    do {
+        try await eventually("a proxy that is ready") { proxy.isReady }
+        value = try await body(proxy)
+    } catch {
+        await proxy.shutdown(grace: .zero)
+        try await running
+        throw error
+    }
+    await proxy.shutdown(grace: .zero)
+    try await running
+    return value
+}
+
+extension Proxy {
+    /// Where it listens, for a test's sockets.
+    var testAddress: TestAddress { TestAddress(localAddress.description)! }
+
+    /// A client and the server's end of its connection.
+    func connect(through server: TestListener) throws -> (client: TestSocket, server: TestSocket) {
+        let client = try TestSocket.connect(to: testAddress)
+        return (client, try server.accept())
+    }
+}
