@@ -86,7 +86,14 @@ extension EchoServer {
         try configuration.validate()
         let address: SocketAddress
         switch listen {
-        case .socket(let socket): address = socket
+        case .socket(let socket):
+            // A path that was not read from a text may still be none that a socket can have.
+            do {
+                if case .unix(let path) = socket { _ = try ServiceAddress(parsing: "unix:\(path)") }
+            } catch {
+                throw .address(error)
+            }
+            address = socket
         case .name(let host, let port): address = try await HostLookup.address(of: host, port: port)
         }
         DescriptorLimit.raise()

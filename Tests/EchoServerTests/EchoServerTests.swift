@@ -327,6 +327,17 @@ struct EchoServerErrorTests {
         #expect(problem.problem == .noPort)
     }
 
+    @Test("A path that no socket can have", arguments: ["", "/a\0b", "/" + String(repeating: "p", count: 107)])
+    func badPath(path: String) async throws {
+        let error = await #expect(throws: EchoServerError.self) {
+            _ = try await EchoServer.bind(.socket(.unix(path: path)), configuration: .init())
+        }
+        guard case .address = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
     @Test("A name without an address")
     func unknownHost() async throws {
         // RFC 2606: this name never exists.
