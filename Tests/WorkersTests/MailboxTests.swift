@@ -43,6 +43,17 @@ struct MailboxTests {
         #expect(mailbox.takeAll() == [4])
     }
 
+    @Test("A closed box gives what was in it, and takes nothing more")
+    func closed() {
+        let mailbox = Mailbox<Int>(waker: waker)
+        mailbox.post(1)
+        #expect(mailbox.close() == [1])
+        #expect(!mailbox.post(2))
+        #expect(waker.count == 1)
+        #expect(mailbox.takeAll() == [])
+        #expect(mailbox.close() == [])
+    }
+
     @Test("Messages of several threads all arrive, those of each in order, and none without a wake-up")
     func manyThreads() async throws {
         struct Message: Sendable {
