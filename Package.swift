@@ -83,7 +83,7 @@ let package = Package(
             name: "AdminServerTests",
             dependencies: ["AdminServer", "TCPProxy", "Sockets", "Support", logging, lifecycle]
         ),
-        .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "Support"]),
+        .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "Workers", "Support"]),
         .testTarget(
             name: "LoadTesterTests",
             dependencies: ["LoadTester", "EchoServer", "Sockets", "Workers", "Support"]

@@ -1,3 +1,4 @@
+import ArgumentParser
 import EchoServer
 import Testing
 
@@ -16,5 +17,49 @@ import Testing
             EchoCommand.summary(counters)
                 == "Echoed 1.5MB over 12 connections: 9 ended by themselves, 2 were reset, 1 were cut"
         )
+    }
+
+    @Test func saysWhatASinkReceivedAndWhatWasClosed() {
+        var counters = EchoCounters()
+        counters.total = 3
+        counters.bytesReceived = 1024
+        counters.ended = 1
+        counters.closed = 2
+        #expect(
+            EchoCommand.summary(counters, mode: .sink)
+                == "Received 1.0KB over 3 connections: 1 ended by themselves, 0 were reset, 0 were cut, "
+                + "2 were closed after their bytes"
+        )
+    }
+
+    @Test(arguments: [
+        (["--stall", "1s/10s"], "stall"), (["--sink"], "sink"), (["--source", "--close-after", "1M"], "source"),
+        (["--delay", "5ms", "--delay-distribution", "uniform"], "uniform"),
+        (["--delay-distribution", "1ms,2ms"], "list"),
+    ])
+    func readsItsBehaviour(arguments: [String], what: String) throws {
+        let command = try EchoCommand.parse(arguments)
+        var configuration = EchoServer.Configuration()
+        try command.behaviour.apply(to: &configuration)
+        switch what {
+        case "stall": #expect(configuration.stall == .init(length: .seconds(1), period: .seconds(10)))
+        case "sink": #expect(configuration.mode == .sink)
+        case "source":
+            #expect(configuration.mode == .source)
+            #expect(configuration.closeAfter == 1 << 20)
+        case "uniform": #expect(configuration.delay == .uniform(from: .zero, to: .milliseconds(10)))
+        default: #expect(configuration.delay == .list([.milliseconds(1), .milliseconds(2)]))
+        }
+    }
+
+    @Test(arguments: [
+        ["--delay-distribution", "uniform"], ["--stall", "1s"], ["--sink", "--source"], ["--delay-distribution", "x"],
+    ])
+    func refusesWhatMakesNoSense(arguments: [String]) {
+        #expect(throws: (any Error).self) {
+            let command = try EchoCommand.parse(arguments)
+            var configuration = EchoServer.Configuration()
+            try command.behaviour.apply(to: &configuration)
+        }
     }
 }

@@ -15,6 +15,8 @@ struct EchoCommand: AsyncParsableCommand {
               monkey echo
               monkey echo 127.0.0.1:9000 --threads 1
               monkey echo unix:/run/echo.sock
+              monkey echo --stall 1s/10s
+              monkey echo --delay 5ms --delay-distribution exponential
 
             SIGINT or SIGTERM lets running connections end within --grace; a second signal resets them at once. The last \
             line of output tells what was echoed.
@@ -30,6 +32,9 @@ struct EchoCommand: AsyncParsableCommand {
     @Option(.duration(), "How long running connections may go on to their own end, before what is left is reset.")
     var grace = WrittenDuration(.seconds(30))
 
+    @OptionGroup(title: "Behaviour")
+    var behaviour: EchoOptions
+
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
 
@@ -37,6 +42,7 @@ struct EchoCommand: AsyncParsableCommand {
         try await logging.withConsole { console in
             var configuration = EchoServer.Configuration()
             configuration.threads = threads
+            try behaviour.apply(to: &configuration)
             let echo = try await EchoServer.bind(listen, configuration: configuration)
             let signals = await StopSignals()
 
@@ -53,18 +59,27 @@ struct EchoCommand: AsyncParsableCommand {
                 run: echo.run
             )
             let counters = echo.counters
-            logger.notice("\(Self.summary(counters))", metadata: Self.metadata(counters))
+            logger.notice("\(Self.summary(counters, mode: behaviour.mode))", metadata: Self.metadata(counters))
         }
     }
 
-    static func summary(_ counters: EchoCounters) -> String {
-        "Echoed \(ByteCount(counters.bytesSent)) over \(counters.total) connections: "
-            + "\(counters.ended) ended by themselves, \(counters.reset) were reset, \(counters.cut) were cut"
+    /// - Parameter mode: decides which bytes count: those that a sink receives, else those that were sent.
+    static func summary(_ counters: EchoCounters, mode: EchoMode = .echo) -> String {
+        let done =
+            switch mode {
+            case .echo: "Echoed \(ByteCount(counters.bytesSent))"
+            case .sink: "Received \(ByteCount(counters.bytesReceived))"
+            case .source: "Sent \(ByteCount(counters.bytesSent))"
+            }
+        let closed = counters.closed > 0 ? ", \(counters.closed) were closed after their bytes" : ""
+        return "\(done) over \(counters.total) connections: \(counters.ended) ended by themselves, "
+            + "\(counters.reset) were reset, \(counters.cut) were cut\(closed)"
     }
 
     static func metadata(_ counters: EchoCounters) -> Logger.Metadata {
         [
-            "bytes": .stringConvertible(counters.bytesSent), "connections": .stringConvertible(counters.total),
+            "bytes": .stringConvertible(counters.bytesSent), "received": .stringConvertible(counters.bytesReceived),
+            "closed": .stringConvertible(counters.closed), "connections": .stringConvertible(counters.total),
             "ended": .stringConvertible(counters.ended), "reset": .stringConvertible(counters.reset),
             "cut": .stringConvertible(counters.cut),
         ]

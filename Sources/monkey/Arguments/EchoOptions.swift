@@ -1,0 +1,122 @@
+import ArgumentParser
+import EchoServer
+
+/// What an echo server does beside echoing, so that something can be learned about its clients.
+struct EchoOptions: ParsableArguments {
+    @Flag(exclusivity: .exclusive)
+    var mode: EchoMode = .echo
+
+    @Option(
+        .duration(.zero...DelayDistribution.longest),
+        "How long each answer waits; kept to within 2 ms, never less."
+    )
+    var delay: WrittenDuration?
+
+    @Option(
+        .delaySpread,
+        """
+        How delays are spread: constant, uniform (up to twice --delay), exponential (with --delay as their mean), or a \
+        list such as 1ms,5ms,20ms, gone through by each connection.
+        """
+    )
+    var delayDistribution: DelaySpread?
+
+    @Option(.byteSize, "Bytes written in one go at most, such as 1 or 16K. (default: as many as there are)")
+    var chunk: ByteSize?
+
+    @Option(.byteSize, "End each connection after so many bytes.")
+    var closeAfter: ByteSize?
+
+    @Option(.stall, "Stand still for a time at the end of each period, such as 1s/10s.")
+    var stall: StallPattern?
+
+    /// - Throws: `ValidationError` where options do not go together.
+    func apply(to configuration: inout EchoServer.Configuration) throws {
+        configuration.mode = mode.mode
+        configuration.delay = try (delayDistribution ?? .constant).distribution(around: delay?.duration)
+        configuration.chunk = chunk?.bytes
+        configuration.closeAfter = closeAfter?.bytes
+        configuration.stall = stall?.stall
+    }
+}
+
+/// What a connection gets, by the flags that choose it.
+enum EchoMode: EnumerableFlag {
+    case echo, sink, source
+
+    static func help(for value: EchoMode) -> ArgumentHelp? {
+        switch value {
+        case .echo: "Send back what comes."
+        case .sink: "Receive and throw away what comes."
+        case .source: "Send without end a pattern that monkey load --verify knows."
+        }
+    }
+
+    var mode: EchoServer.Mode {
+        switch self {
+        case .echo: .echo
+        case .sink: .sink
+        case .source: .source
+        }
+    }
+}
+
+/// How delays are spread, as it is written.
+enum DelaySpread: Equatable {
+    case constant, uniform, exponential
+    case list([WrittenDuration])
+
+    /// - Throws: ``Failure``, which says how to write one.
+    init(parsing text: String) throws {
+        switch text {
+        case "constant": self = .constant
+        case "uniform": self = .uniform
+        case "exponential": self = .exponential
+        default:
+            let reader = ValueReader<WrittenDuration>.duration(.zero...DelayDistribution.longest)
+            guard text.contains(where: \.isNumber) else {
+                throw Failure("write constant, uniform, exponential, or durations with commas between: 1ms,5ms")
+            }
+            self = .list(
+                try text.split(separator: ",", omittingEmptySubsequences: false).map { try reader.read(String($0)) }
+            )
+        }
+    }
+
+    /// - Throws: `ValidationError` where a delay is missing, or has no meaning.
+    func distribution(around delay: Duration?) throws -> DelayDistribution? {
+        switch (self, delay) {
+        case (.list, .some): throw ValidationError("--delay has no meaning beside a list in --delay-distribution")
+        case (.list(let delays), nil): .list(delays.map(\.duration))
+        case (.constant, nil): nil
+        case (_, nil): throw ValidationError("--delay-distribution needs --delay, or is a list of durations")
+        case (.constant, let delay?): .constant(delay)
+        case (.uniform, let delay?): .uniform(from: .zero, to: delay * 2)
+        case (.exponential, let delay?): .exponential(mean: delay)
+        }
+    }
+}
+
+extension ValueReader where Value == DelaySpread {
+    static var delaySpread: Self { Self(name: "spread") { text in try DelaySpread(parsing: text) } }
+}
+
+/// A time to stand still and the period in which it comes once, as they are written: `1s/10s`.
+struct StallPattern: Equatable {
+    let stall: EchoServer.Stall
+
+    /// - Throws: ``Failure``, which says how to write one.
+    init(parsing text: String) throws {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2 else { throw Failure("write the length, a slash and the period, such as 1s/10s") }
+        let reader = ValueReader<WrittenDuration>.duration(.milliseconds(1)...(.seconds(3600)))
+        let length = try reader.read(parts[0]).duration
+        let period = try reader.read(parts[1]).duration
+        guard length < period else { throw Failure("the length must be shorter than the period, as in 1s/10s") }
+        stall = EchoServer.Stall(length: length, period: period)
+    }
+}
+
+extension ValueReader where Value == StallPattern {
+    static var stall: Self { Self(name: "length/period") { text in try StallPattern(parsing: text) } }
+}
