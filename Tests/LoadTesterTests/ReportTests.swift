@@ -189,7 +189,9 @@ struct ReportTests {
         report.tester.sendLag.count = 1000
         report.tester.sendLag.p99 = 0.2
         report.exchanges.overflowed = 3
-        #expect(Trust.doubts(about: report).count == 3)
+        report.errors["exhausted"] = 1
+        #expect(Trust.doubts(about: report).count == 4)
+        report.errors["exhausted"] = 0
         // A tenth of the latency, or less than what matters to anybody.
         report.tester.sendLag.p99 = 0.09
         #expect(Trust.doubts(about: report).count == 2)

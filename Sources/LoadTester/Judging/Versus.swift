@@ -63,8 +63,10 @@ public struct VersusReport: Sendable, Hashable, Codable {
     init(_ first: [Report], _ second: [Report]) {
         self.first = first
         self.second = second
-        ratios = ["throughput", "upload", "download", "p50", "p90", "p99", "p999", "max", "connect.p50"].compactMap {
-            name in
+        let isBulk = Bulk.Direction(rawValue: first.first?.setup.mode ?? "") != nil
+        let metrics =
+            isBulk ? ["upload", "download"] : ["throughput", "p50", "p90", "p99", "p999", "max", "connect.p50"]
+        ratios = metrics.compactMap { name in
             guard let metric = Metric(named: name) else { return nil }
             let pairs = zip(first, second).compactMap { first, second -> (Double, Double)? in
                 guard let left = metric.value(in: first), let right = metric.value(in: second), left > 0, right > 0

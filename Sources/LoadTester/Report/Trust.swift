@@ -25,6 +25,9 @@ enum Trust {
                 "\(report.exchanges.overflowed) requests found the queue full and were never sent: their latency is missing"
             )
         }
+        if let exhausted = report.errors[FailureCause.exhausted.name], exhausted > 0 {
+            doubts.append("this machine had no port, descriptor or memory to give, \(exhausted) times")
+        }
         return doubts
     }
 

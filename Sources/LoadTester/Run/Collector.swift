@@ -68,6 +68,7 @@ struct Collector {
     }
 
     private mutating func completeIntervals(upTo last: Int) -> Bool {
+        let before = timelineEnd
         let complete = pending.keys.filter { $0 <= last }.sorted()
         for index in complete {
             guard let interval = pending.removeValue(forKey: index), index > timelineEnd else { continue }
@@ -88,7 +89,7 @@ struct Collector {
             )
             timelineEnd = index
         }
-        return !complete.isEmpty
+        return timelineEnd > before
     }
 
     private func seconds(_ intervals: Int) -> Double {

@@ -68,167 +68,72 @@ public final class LoadTest: Sendable {
     }
 
     private var wasStopped: Bool { state.withLock { $0.stops > 0 } }
+}
 
-    // MARK: -
+// MARK: - The run
 
-    /// What a thread tells the one who waits for it.
-    private enum Notice {
-        case opened(Opening)
-        case published(thread: Int)
-        case ended(thread: Int)
-    }
-
+extension LoadTest {
     private func execute() async throws(LoadError) -> Report {
         let target = try await Resolver.resolve(plan.target, connectTimeout: plan.connectTimeout)
         try plan.checkLimits(target: target)
-        let (notices, notify) = AsyncStream.makeStream(of: Notice.self)
-        let generators = try launch(at: target) { notify.yield($0) }
+        let (notices, notify) = AsyncStream.makeStream(of: GeneratorNotice.self)
+        let threads = try GeneratorThread.start(plan, at: target) { notify.yield($0) }
         state.withLock { state in
-            state.mailboxes = generators.map(\.mailbox)
+            state.mailboxes = threads.map(\.mailbox)
             // A stop that came before there was anybody to tell.
             if state.stops > 0 { for mailbox in state.mailboxes { mailbox.post(.stop) } }
         }
-        tell(.opening, Collector(threads: 1, interval: plan.interval))
 
-        var collector = Collector(threads: generators.count, interval: plan.interval)
+        var collector = Collector(threads: threads.count, interval: plan.interval)
         var openings: [Opening] = []
-        var running = generators.count
+        var running = threads.count
+        tell(.opening, collector)
         for await notice in notices {
             switch notice {
             case .opened(let opening):
                 openings.append(opening)
-                if openings.count == generators.count { start(generators, openings) }
+                guard openings.count == threads.count else { continue }
+                start(threads, openings)
+                if plan.warmUp > .zero { tell(.warmUp, collector) }
             case .published(let thread):
-                guard let bulletin = generators[thread].outbox.take() else { continue }
+                guard let bulletin = threads[thread].outbox.take() else { continue }
                 if collector.add(bulletin, of: thread) { tell(.measuring, collector) }
             case .ended(let thread):
-                if let bulletin = generators[thread].outbox.take() { _ = collector.add(bulletin, of: thread) }
-                if let legacy = generators[thread].outbox.takeLegacy() { _ = collector.add(legacy, of: thread) }
+                if let bulletin = threads[thread].outbox.take() { _ = collector.add(bulletin, of: thread) }
+                if let legacy = threads[thread].outbox.takeLegacy() { _ = collector.add(legacy, of: thread) }
                 running -= 1
                 tell(.draining, collector)
             }
             if running == 0 { break }
         }
-        for generator in generators { await generator.thread.join() }
+        for thread in threads { await thread.worker.join() }
 
         let failures = collector.counts.failures
-        if openings.allSatisfy({ $0.established == 0 }), plan.opensBefore, !wasStopped || failures.total > 0 {
+        if plan.opensBefore, collector.counts.connected == 0, failures.total > 0 {
             throw .noConnection(target: plan.target.description, failures: failures)
         }
         return Report(plan, collector, wasStopped: wasStopped)
     }
 
     /// All connections are open that will be: gives the threads the moment of the start, or nothing to start for.
-    private func start(_ generators: [RunningGenerator], _ openings: [Opening]) {
+    private func start(_ threads: [GeneratorThread], _ openings: [Opening]) {
         let isHopeless = plan.opensBefore && openings.allSatisfy { $0.established == 0 }
         // Far enough ahead that all threads have heard of it.
         let moment = Instant.current + .milliseconds(2)
-        for generator in generators { generator.mailbox.post(isHopeless ? .stop : .start(at: moment)) }
+        for thread in threads { thread.mailbox.post(isHopeless ? .stop : .start(at: moment)) }
     }
 
     private func tell(_ phase: Progress.Phase, _ collector: Collector) {
         let counts = collector.counts
-        let latest =
-            collector.timeline.last
-            ?? Report.TimelinePoint(
-                time: 0,
-                seconds: 0,
-                throughput: 0,
-                p50: 0,
-                p99: 0,
-                max: 0,
-                errors: 0,
-                upstreamPerSecond: 0,
-                downstreamPerSecond: 0
-            )
         progressContinuation.yield(
             Progress(
-                phase: phase == .measuring && collector.timeline.isEmpty ? .warmUp : phase,
-                elapsed: latest.time,
+                phase: phase,
+                elapsed: collector.timeline.last?.time ?? 0,
                 duration: plan.duration / .seconds(1),
-                latest: latest,
+                latest: collector.timeline.last,
                 answered: counts.answered,
                 errors: counts.failures.byName
             )
         )
-    }
-
-    // MARK: Threads
-
-    private struct RunningGenerator: Sendable {
-        let thread: WorkerThread
-        let mailbox: Mailbox<GeneratorCommand>
-        let outbox: Outbox
-    }
-
-    private func launch(
-        at target: SocketAddress,
-        notify: @escaping @Sendable (Notice) -> Void
-    ) throws(LoadError) -> [RunningGenerator] {
-        // All systems first, so that no thread has to be taken back if one cannot be had.
-        var systems: [Handover<MeteredSystem>] = []
-        var mailboxes: [Mailbox<GeneratorCommand>] = []
-        for _ in 0..<plan.usedThreads {
-            do throws(SystemError) {
-                let system = try MeteredSystem(wakerToken: .loadWaker, timerToken: .loadTimer)
-                mailboxes.append(Mailbox(waker: system.waker))
-                systems.append(Handover(system))
-            } catch {
-                throw .system(error)
-            }
-        }
-        return systems.indices.map { index in
-            let (plan, system, mailbox, outbox) = (plan, systems[index], mailboxes[index], Outbox())
-            let share = plan.share(of: index, target: target)
-            let thread = WorkerThread.start(name: "load-\(index)") {
-                if let system = system.take() {
-                    Self.generate(
-                        plan,
-                        share,
-                        thread: index,
-                        system,
-                        mailbox,
-                        outbox,
-                        opened: { notify(.opened($0)) },
-                        published: { notify(.published(thread: index)) }
-                    )
-                }
-                notify(.ended(thread: index))
-            }
-            return RunningGenerator(thread: thread, mailbox: mailbox, outbox: outbox)
-        }
-    }
-
-    /// The one place where a mode becomes a type, so that each has a loop compiled for it.
-    private static func generate(
-        _ plan: Plan,
-        _ share: GeneratorPlan,
-        thread: Int,
-        _ system: consuming MeteredSystem,
-        _ mailbox: Mailbox<GeneratorCommand>,
-        _ outbox: Outbox,
-        opened: @escaping @Sendable (Opening) -> Void,
-        published: @escaping @Sendable () -> Void
-    ) {
-        func run<Talk: Dialogue & ~Copyable>(_ system: consuming MeteredSystem, _ dialogue: consuming Talk) {
-            var generator = Generator(
-                system: system,
-                dialogue: dialogue,
-                plan: share,
-                mailbox: mailbox,
-                outbox: outbox,
-                opened: opened,
-                published: published
-            )
-            generator.run()
-        }
-        switch plan.mode {
-        case .echo(let payload), .connect(let payload, _), .hold(let payload):
-            run(system, EchoDialogue(payload, thread: thread))
-        case .bulk(let bulk):
-            run(system, StreamDialogue(bulk))
-        case .script(let script):
-            run(system, ScriptDialogue(script, thread: thread, of: plan.usedThreads, seed: plan.seed))
-        }
     }
 }

@@ -16,8 +16,8 @@ public struct Progress: Sendable, Hashable {
     public var elapsed: Double
     /// Of the measured time, in all.
     public var duration: Double
-    /// The last interval.
-    public var latest: Report.TimelinePoint
+    /// The last interval; nil before the first is over.
+    public var latest: Report.TimelinePoint?
     /// Since the start of the measured time.
     public var answered: Int
     /// Of the whole run, by cause, as in ``Report/errors``.

@@ -20,7 +20,7 @@ final class LivePanel: Sendable {
 
     func show(_ progress: Progress, of plan: Plan) {
         state.withLock { state in
-            if progress.latest.time > 0, progress.phase == .measuring { state.history.append(progress.latest.p99) }
+            if progress.phase == .measuring, let latest = progress.latest { state.history.append(latest.p99) }
             write(over: state.lines, LivePanelText.lines(progress, plan, history: state.history))
             state.lines = LivePanelText.height
         }
@@ -67,13 +67,16 @@ enum LivePanelText {
     }
 
     private static func figures(_ progress: Progress, _ plan: Plan) -> String {
-        let latest = progress.latest
         var parts: [String] = []
-        if case .bulk = plan.mode {
-            parts.append("up \(BitRate(latest.upstreamPerSecond))   down \(BitRate(latest.downstreamPerSecond))")
-        } else {
-            parts.append("\(Grouped(Int(latest.throughput)))/s")
-            parts.append("p50 \(TimeText(latest.p50))   p99 \(TimeText(latest.p99))   max \(TimeText(latest.max))")
+        if let latest = progress.latest {
+            if case .bulk = plan.mode {
+                parts.append(
+                    "up \(BitRate(latest.upstreamPerSecond))   down \(BitRate(latest.downstreamPerSecond))"
+                )
+            } else {
+                parts.append("\(Grouped(Int(latest.throughput)))/s")
+                parts.append("p50 \(TimeText(latest.p50))   p99 \(TimeText(latest.p99))   max \(TimeText(latest.max))")
+            }
         }
         parts.append(SummaryTable.errors(progress.errors))
         return parts.joined(separator: "   ")

@@ -11,14 +11,17 @@ struct RateTable {
             return [
                 Grouped(Int(attempt.rate.rounded())).description, Grouped(Int(report.throughput.rounded())).description,
                 TimeText(report.latency.p50).description, TimeText(report.latency.p99).description,
-                TimeText(report.latency.max).description, attempt.isKept ? "kept" : "broken",
-            ] + (report.trustworthy ? [] : ["NOT TRUSTWORTHY"])
+                TimeText(report.latency.max).description,
+                (attempt.isKept ? "kept" : "broken") + (report.trustworthy ? "" : ", not trustworthy"),
+            ]
         }
         let best = found.rate.map {
             "\(Grouped(Int($0.rounded())))/s is the highest rate that was tried and keeps \(condition.text)"
         }
         lines =
-            ([header] + rows).map { $0.map { SummaryTable.padded($0, 12) }.joined() }
+            ([header] + rows).map { cells in
+                cells.dropLast().map { SummaryTable.padded($0, 12) }.joined() + "  " + (cells.last ?? "")
+            }
             + ["", best ?? "no rate that was tried keeps \(condition.text)"]
     }
 }

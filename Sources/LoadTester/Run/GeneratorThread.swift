@@ -1,0 +1,81 @@
+import Sockets
+import Workers
+
+/// What a generator's thread tells the one who waits for it.
+enum GeneratorNotice: Sendable {
+    case opened(Opening)
+    case published(thread: Int)
+    case ended(thread: Int)
+}
+
+/// A thread that generates load, and the ways to it and from it.
+struct GeneratorThread: Sendable {
+    let worker: WorkerThread
+    let mailbox: Mailbox<GeneratorCommand>
+    let outbox: Outbox
+
+    /// Starts as many as a plan asks for.
+    ///
+    /// - Parameter notify: called by the threads.
+    static func start(
+        _ plan: Plan,
+        at target: SocketAddress,
+        notify: @escaping @Sendable (GeneratorNotice) -> Void
+    ) throws(LoadError) -> [GeneratorThread] {
+        // All systems first, so that no thread has to be taken back if one cannot be had.
+        var systems: [Handover<MeteredSystem>] = []
+        var mailboxes: [Mailbox<GeneratorCommand>] = []
+        for _ in 0..<plan.usedThreads {
+            do throws(SystemError) {
+                let system = try MeteredSystem(wakerToken: .loadWaker, timerToken: .loadTimer)
+                mailboxes.append(Mailbox(waker: system.waker))
+                systems.append(Handover(system))
+            } catch {
+                throw .system(error)
+            }
+        }
+        return systems.indices.map { index in
+            let (system, mailbox, outbox) = (systems[index], mailboxes[index], Outbox())
+            let share = plan.share(of: index, target: target)
+            let worker = WorkerThread.start(name: "load-\(index)") {
+                if let system = system.take() {
+                    generate(plan, share, thread: index, system, mailbox, outbox, notify: notify)
+                }
+                notify(.ended(thread: index))
+            }
+            return GeneratorThread(worker: worker, mailbox: mailbox, outbox: outbox)
+        }
+    }
+
+    /// The one place where a mode becomes a type, so that each has a loop compiled for it.
+    private static func generate(
+        _ plan: Plan,
+        _ share: GeneratorPlan,
+        thread: Int,
+        _ system: consuming MeteredSystem,
+        _ mailbox: Mailbox<GeneratorCommand>,
+        _ outbox: Outbox,
+        notify: @escaping @Sendable (GeneratorNotice) -> Void
+    ) {
+        func run<Talk: Dialogue & ~Copyable>(_ system: consuming MeteredSystem, _ dialogue: consuming Talk) {
+            var generator = Generator(
+                system: system,
+                dialogue: dialogue,
+                plan: share,
+                mailbox: mailbox,
+                outbox: outbox,
+                opened: { notify(.opened($0)) },
+                published: { notify(.published(thread: thread)) }
+            )
+            generator.run()
+        }
+        switch plan.mode {
+        case .echo(let payload), .connect(let payload, _), .hold(let payload):
+            run(system, EchoDialogue(payload, thread: thread))
+        case .bulk(let bulk):
+            run(system, StreamDialogue(bulk))
+        case .script(let script):
+            run(system, ScriptDialogue(script, thread: thread, of: plan.usedThreads, seed: plan.seed))
+        }
+    }
+}
