@@ -94,7 +94,12 @@ extension EchoServer {
                 throw .address(error)
             }
             address = socket
-        case .name(let host, let port): address = try await HostLookup.address(of: host, port: port)
+        case .name(let host, let port):
+            do throws(HostLookup.Failure) {
+                address = .internet(try await HostLookup.addresses(of: host, port: port)[0])
+            } catch {
+                throw .unknownHost(host, detail: error.detail)
+            }
         }
         DescriptorLimit.raise()
         var workers: [Worker] = []

@@ -14,52 +14,23 @@ enum Resolver {
             guard case .socket(let socket) = address else { throw .system(SystemError(code: EINVAL)) }
             return socket
         }
-        let found: Result<[InternetAddress], LoadError> =
-            await onThread(within: patience) {
-                lookUp(host, port: port)
-            } ?? .failure(.unknownHost(name: host, reason: "the resolver did not answer within \(patience)"))
-        let addresses = try found.get()
-        guard let first = addresses.first else { throw .unknownHost(name: host, reason: "it has none") }
+        let addresses = try await addresses(of: host, port: port)
         if addresses.count > 1 {
             let answering = await onThread(within: connectTimeout * addresses.count + .seconds(1)) {
                 addresses.first { answers($0, within: connectTimeout) }
             }
             if let answering, let address = answering { return .internet(address) }
         }
-        return .internet(first)
+        return .internet(addresses[0])
     }
 
-    private static func lookUp(_ host: String, port: UInt16) -> Result<[InternetAddress], LoadError> {
-        var hints = addrinfo()
-        hints.ai_family = AF_UNSPEC
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var list: UnsafeMutablePointer<addrinfo>?
-        let result = getaddrinfo(host, nil, &hints, &list)
-        guard result == 0 else {
-            return .failure(.unknownHost(name: host, reason: String(cString: gai_strerror(result))))
+    /// - Returns: one at least.
+    private static func addresses(of host: String, port: UInt16) async throws(LoadError) -> [InternetAddress] {
+        switch await onThread(within: patience, { HostLookup.lookUp(host, port: port) }) {
+        case .success(let addresses): return addresses
+        case .failure(let failure): throw .unknownHost(name: host, reason: failure.detail)
+        case nil: throw .unknownHost(name: host, reason: "the resolver did not answer within \(patience)")
         }
-        defer { freeaddrinfo(list) }
-        var addresses: [InternetAddress] = []
-        var next = list
-        while let entry = next {
-            next = entry.pointee.ai_next
-            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-            let named = getnameinfo(
-                entry.pointee.ai_addr,
-                entry.pointee.ai_addrlen,
-                &text,
-                socklen_t(text.count),
-                nil,
-                0,
-                NI_NUMERICHOST
-            )
-            guard named == 0 else { continue }
-            let figures = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-            if let address = InternetAddress(host: figures, port: port), !addresses.contains(address) {
-                addresses.append(address)
-            }
-        }
-        return .success(addresses)
     }
 
     /// Whether somebody listens there. Only asked where a name has several addresses: it costs the target a connection.
