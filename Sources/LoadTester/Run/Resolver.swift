@@ -1,6 +1,5 @@
 import Glibc
 import Sockets
-import Synchronization
 import Workers
 
 /// Finds the address behind a name.
