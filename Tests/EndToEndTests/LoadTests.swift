@@ -1,0 +1,150 @@
+import Foundation
+import Glibc
+import Support
+import Testing
+
+@Suite("`monkey load` says what a client would have seen", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct LoadTests {
+    private func withEcho<Value>(
+        _ body: (RunningProgram, TestAddress) async throws -> Value
+    ) async throws -> Value {
+        try await withProgram([monkeyPath, "echo", "127.0.0.1:0"]) { program in
+            let address = try program.output(after: "Echo server listening on ")
+            return try await body(program, #require(TestAddress(address)))
+        }
+    }
+
+    private func load(_ target: TestAddress, _ options: String...) async throws -> FinishedRun {
+        try await runMonkey(["load", "\(target)", "--duration", "300ms"] + options)
+    }
+
+    @Test("A table on standard output, nothing on standard error, and the files that were asked for")
+    func files() async throws {
+        try await withEcho { echo, address in
+            try await withScratchFolder { folder in
+                let options = ["json", "csv", "hgrm", "html"].flatMap { ["--\($0)", "\(folder)/report.\($0)"] }
+                let result = try await runMonkey(["load", "\(address)", "--duration", "500ms"] + options)
+                #expect(result.exit == .code(0))
+                #expect(result.errors == [])
+                let text = result.output.joined(separator: "\n")
+                for word in ["p99.99", "latency", "from send", "500 due", "no errors", "send lag"] {
+                    #expect(text.contains(word), "\(word)")
+                }
+                let json = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/report.json"))
+                let report = try #require(JSONSerialization.jsonObject(with: json) as? [String: Any])
+                let latency = try #require(report["latency"] as? [String: Any])
+                for key in ["p50", "p90", "p99", "p999", "max"] { #expect(latency[key] as? Double ?? 0 > 0, "\(key)") }
+                for file in ["csv", "hgrm", "html"] {
+                    #expect(try String(contentsOfFile: "\(folder)/report.\(file)", encoding: .utf8).count > 100)
+                }
+            }
+        }
+    }
+
+    @Test("JSON on standard output leaves the table to standard error")
+    func jsonOnOutput() async throws {
+        try await withEcho { echo, address in
+            let result = try await load(address, "--json", "-")
+            let json = Data(result.output.joined(separator: "\n").utf8)
+            #expect(try JSONSerialization.jsonObject(with: json) is [String: Any])
+            #expect(result.errors.contains { $0.contains("p99.99") })
+        }
+    }
+
+    @Test("Conditions decide the exit code: 0 kept, 1 broken, 2 could not run")
+    func conditions() async throws {
+        try await withEcho { echo, address in
+            let kept = try await load(address, "--assert", "p99<1h", "--assert", "errors==0")
+            #expect(kept.exit == .code(0))
+            #expect(kept.output.contains { $0.hasPrefix("kept  p99<1h") })
+            let broken = try await load(address, "--assert", "answered<1", "--assert", "errors==0")
+            #expect(broken.exit == .code(1))
+            #expect(broken.output.contains { $0.hasPrefix("BROKEN  answered<1") })
+            #expect(broken.output.contains { $0.hasPrefix("kept  errors==0") })
+        }
+        let listener = try TestListener()
+        let address = listener.address
+        listener.close()
+        let refused = try await load(address, "--assert", "errors==0")
+        refused.expectFailure(code: 2, naming: "refused")
+        try await load(address, "--payload", "/nonexistent").expectFailure(code: 2, naming: "/nonexistent")
+        try await load(address, "--connections", "1000000").expectFailure(code: 2, naming: "descriptors")
+    }
+
+    @Test("Two targets in rounds, and their ratios")
+    func versus() async throws {
+        try await withEcho { _, first in
+            try await withEcho { _, second in
+                let result = try await runMonkey([
+                    "load", "--versus", "\(first)", "\(second)", "--rounds", "2", "--duration", "100ms", "--rate",
+                    "max",
+                ])
+                #expect(result.exit == .code(0))
+                let text = result.output.joined(separator: "\n")
+                #expect(text.contains("A  \(first)"))
+                #expect(text.contains("B  \(second)"))
+                #expect(result.output.contains { $0.hasPrefix("throughput") && $0.contains(" to ") })
+            }
+        }
+    }
+
+    @Test("Control-C ends the measurement with a report", arguments: [SIGINT, SIGTERM])
+    func stop(signal: Int32) async throws {
+        try await withEcho { echo, address in
+            try await withProgram([monkeyPath, "load", "\(address)", "--duration", "1h"]) { load in
+                try await eventually("load") {
+                    try ProcessView(load.processID).threads.contains { $0.name == "load-0" }
+                }
+                try load.signal(signal)
+                #expect(try load.waitForExit() == .code(0))
+                #expect(load.outputLines.contains { $0.hasSuffix("stopped early") })
+            }
+        }
+    }
+
+    @Test("A target that is killed is no crash and no hang, and its failures are counted")
+    func killed() async throws {
+        try await withEcho { echo, address in
+            try await withProgram([monkeyPath, "load", "\(address)", "--duration", "1500ms", "--drain", "100ms"]) {
+                load in
+                try await eventually("load") {
+                    try ProcessView(load.processID).threads.contains { $0.name == "load-0" }
+                }
+                try echo.signal(SIGKILL)
+                _ = try load.waitForExit()
+                let told = (load.outputLines + load.errorLines).joined(separator: "\n")
+                #expect(told.contains("refused") || told.contains("reset") || told.contains("closed"))
+            }
+        }
+    }
+
+    @Test("A closed standard output is no crash")
+    func closedOutput() async throws {
+        try await withEcho { echo, address in
+            try await withProgram([monkeyPath, "load", "\(address)", "--duration", "300ms"]) { load in
+                try load.closeOutput()
+                let exit = try load.waitForExit()
+                #expect(exit == .code(0) || exit == .code(2))
+            }
+        }
+    }
+
+    @Test(
+        "What is written wrong is named, with the exit code of wrong usage",
+        arguments: [
+            (["nonsense"], "nonsense"), (["127.0.0.1:1", "127.0.0.1:2"], "--versus"),
+            (["--versus", "127.0.0.1:1"], "two"),
+            (["127.0.0.1:1", "--rate", "fast"], "--rate"), (["127.0.0.1:1", "--ramp", "0..5/s"], "--ramp"),
+            (["127.0.0.1:1", "--assert", "p99"], "--assert"), (["127.0.0.1:1", "--mode", "x"], "--mode"),
+            (["127.0.0.1:1", "--mode", "script"], "--script"), (["127.0.0.1:1", "--verify"], "--verify"),
+            (["127.0.0.1:1", "--mode", "upload", "--rate", "5/s"], "--rate"),
+            (["127.0.0.1:1", "--size", "x"], "--size"),
+            (["127.0.0.1:1", "--size", "0"], "size"), (["127.0.0.1:1", "--duration", "0s"], "--duration"),
+            (["127.0.0.1:1", "--rate", "5/s", "--ramp", "0..5/s over 1s"], "--ramp"),
+            (["127.0.0.1:1", "--source-addresses", "localhost"], "--source-addresses"),
+        ]
+    )
+    func wrongUsage(arguments: [String], named: String) async throws {
+        try await runMonkey(["load"] + arguments).expectFailure(code: 64, naming: named)
+    }
+}

@@ -1,0 +1,156 @@
+import ArgumentParser
+@testable import LoadTester
+import Sockets
+import Testing
+
+@testable import monkey
+
+/// What the options of `monkey load` become, and how its results are written.
+@Suite struct LoadCommandTests {
+    private func plan(_ arguments: String...) throws -> Plan {
+        let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
+        return try command.plan(for: command.targets[0])
+    }
+
+    @Test func withoutOptionsAllIsTheLibrarysDefault() throws {
+        let plan = try plan()
+        let defaults = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        #expect(plan.pace == defaults.pace)
+        #expect(plan.connections == defaults.connections)
+        #expect(plan.threads == defaults.threads)
+        #expect(plan.duration == defaults.duration)
+        #expect(plan.warmUp == defaults.warmUp)
+        #expect(plan.drain == defaults.drain)
+        #expect(plan.timeout == defaults.timeout)
+        #expect(plan.connectTimeout == defaults.connectTimeout)
+        #expect(plan.seed == defaults.seed)
+        #expect(plan.arrivals == defaults.arrivals)
+        guard case .echo(.generated(count: 64)) = plan.mode else {
+            Issue.record("\(plan.mode)")
+            return
+        }
+    }
+
+    @Test func eachOptionReachesItsSetting() throws {
+        let plan = try plan(
+            "--rate",
+            "20k/s",
+            "--arrivals",
+            "poisson",
+            "--connections",
+            "64",
+            "--threads",
+            "3",
+            "--duration",
+            "7s",
+            "--warmup",
+            "2s",
+            "--drain",
+            "3s",
+            "--timeout",
+            "4s",
+            "--connect-timeout",
+            "5ms",
+            "--seed",
+            "9",
+            "--source-addresses",
+            "127.0.0.2,127.0.0.3",
+            "--mode",
+            "connect",
+            "--end",
+            "reset",
+            "--size",
+            "16K"
+        )
+        #expect(plan.pace == .rate(.constant(20_000)))
+        #expect(plan.arrivals == .poisson)
+        #expect(plan.connections == 64)
+        #expect(plan.threads == 3)
+        #expect(plan.duration == .seconds(7))
+        #expect(plan.warmUp == .seconds(2))
+        #expect(plan.drain == .seconds(3))
+        #expect(plan.timeout == .seconds(4))
+        #expect(plan.connectTimeout == .milliseconds(5))
+        #expect(plan.seed == 9)
+        #expect(plan.sources.map(\.host) == ["127.0.0.2", "127.0.0.3"])
+        guard case .connect(.generated(count: 16_384), ending: .reset) = plan.mode else {
+            Issue.record("\(plan.mode)")
+            return
+        }
+    }
+
+    @Test func aRampIsAsLongAsItIs() throws {
+        #expect(try plan("--ramp", "0..50000/s over 30s").duration == .seconds(30))
+        #expect(try plan("--ramp", "0..50000/s over 30s", "--duration", "40s").duration == .seconds(40))
+        #expect(try plan("--find-rate", "p99<2ms").duration == .seconds(3))
+    }
+
+    @Test func bulkModes() throws {
+        guard case .bulk(let bulk) = try plan("--mode", "both", "--verify", "--size", "32K").mode else {
+            Issue.record("no bulk")
+            return
+        }
+        #expect(bulk.direction == .both)
+        #expect(bulk.verifies)
+        #expect(bulk.chunk == 32_768)
+    }
+
+    @Test(arguments: [("0", 0), ("64", 64), ("16K", 16_384), ("1M", 1_048_576), ("1G", 1 << 30)])
+    func sizes(text: String, bytes: Int) throws {
+        #expect(try ByteSize(parsing: text).bytes == bytes)
+    }
+
+    @Test(arguments: ["", "K", "-1", "1.5K", "2G", "1T", "99999999999999999999", "9999999999G"])
+    func noSizes(text: String) {
+        #expect(throws: Failure.self) { try ByteSize(parsing: text) }
+    }
+
+    @Test(arguments: [
+        (0.0, "0.00 bit/s"), (125, "1.00 kbit/s"), (1e6, "8.00 Mbit/s"), (1.25e9, "10.0 Gbit/s"), (15e9, "120 Gbit/s"),
+    ])
+    func bitRates(bytes: Double, text: String) {
+        #expect(BitRate(bytes).description == text)
+    }
+
+    @Test(arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1234, "-1,234")])
+    func grouped(number: Int, text: String) {
+        #expect(Grouped(number).description == text)
+    }
+
+    @Test func sparklines() {
+        #expect(LivePanelText.sparkline([]) == "")
+        #expect(LivePanelText.sparkline([0, 0]) == "")
+        #expect(LivePanelText.sparkline([1, 4, 8]) == "▂▅█")
+        #expect(LivePanelText.sparkline(Array(repeating: 1, count: 500)).count == 48)
+    }
+
+    @Test func aPanelIsAlwaysAsHigh() throws {
+        let plan = try plan()
+        let early = Progress(phase: .opening, elapsed: 0, duration: 10, latest: nil, answered: 0, errors: [:])
+        #expect(LivePanelText.lines(early, plan, history: []).count == LivePanelText.height)
+        let point = Report.TimelinePoint(
+            time: 5,
+            seconds: 1,
+            throughput: 1234,
+            p50: 1e-4,
+            p99: 2e-3,
+            max: 0.5,
+            errors: 1,
+            upstreamPerSecond: 0,
+            downstreamPerSecond: 0
+        )
+        let late = Progress(
+            phase: .measuring,
+            elapsed: 5,
+            duration: 10,
+            latest: point,
+            answered: 6000,
+            errors: ["reset": 3, "total": 3]
+        )
+        let lines = LivePanelText.lines(late, plan, history: [1e-3, 2e-3])
+        #expect(lines.count == LivePanelText.height)
+        #expect(lines[0].contains("5 of 10 s"))
+        #expect(lines[1] == "1,234/s   p50 100 us   p99 2.00 ms   max 500 ms   3 reset")
+        #expect(lines.allSatisfy { $0.count <= 80 })
+    }
+}
