@@ -33,7 +33,7 @@ struct JudgingTests {
 
     @Test("Finding a rate runs a closed loop for the upper end, then asks by halves")
     func find() async throws {
-        var plan = Plan(target: try .init(parsing: "127.0.0.1:1"))
+        var plan = try Plan("127.0.0.1:1")
         plan.pace = .flatOut
         let finder = RateFinder(plan, keeping: try Assertion(parsing: "p99<10ms"))
         // A target that is fast up to 5,000/s, and answers no more than 8,000/s.
@@ -57,7 +57,7 @@ struct JudgingTests {
     @Test("A rate at which requests are left unanswered is not kept, however fast the others are")
     func unanswered() throws {
         let finder = RateFinder(
-            Plan(target: try .init(parsing: "127.0.0.1:1")),
+            try Plan("127.0.0.1:1"),
             keeping: try Assertion(parsing: "p99<10s")
         )
         var report = Report.example
@@ -128,8 +128,8 @@ struct JudgingTests {
     @Test("Two targets alternate, and the order turns round each time")
     func rounds() async throws {
         var versus = Versus(
-            Plan(target: try .init(parsing: "127.0.0.1:1")),
-            Plan(target: try .init(parsing: "127.0.0.1:2"))
+            try Plan("127.0.0.1:1"),
+            try Plan("127.0.0.1:2")
         )
         versus.rounds = 4
         let order = Order()

@@ -45,6 +45,15 @@ public struct Plan: Sendable {
         self.mode = mode
         self.pace = pace
     }
+
+    /// Reads the target as it is written: `127.0.0.1:8081`, `[::1]:8081`, `example.com:80`, `unix:/run/app.sock`.
+    public init(
+        _ target: String,
+        mode: Mode = .echo(.generated(count: 64)),
+        pace: Pace = .rate(.constant(1000))
+    ) throws(AddressError) {
+        self.init(target: try ServiceAddress(parsing: target), mode: mode, pace: pace)
+    }
 }
 
 /// What is done on the connections.

@@ -5,7 +5,7 @@ import Workers
 /// A load test: a plan that runs once and gives a report.
 ///
 /// ```swift
-/// var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:8081"))
+/// var plan = try Plan("127.0.0.1:8081")
 /// plan.pace = .rate(.constant(20_000))
 /// let report = try await LoadTest(plan).run()
 /// print(report.latency.p99)

@@ -9,11 +9,11 @@ enum Resolver {
 
     /// - Returns: the first address that can be connected to; if none can, the first.
     static func resolve(_ address: ServiceAddress, connectTimeout: Duration) async throws(LoadError) -> SocketAddress {
-        guard case .name(let host, let port) = address else {
-            guard case .socket(let socket) = address else { throw .system(SystemError(code: EINVAL)) }
-            return socket
+        let addresses: [InternetAddress]
+        switch address {
+        case .socket(let socket): return socket
+        case .name(let host, let port): addresses = try await self.addresses(of: host, port: port)
         }
-        let addresses = try await addresses(of: host, port: port)
         if addresses.count > 1 {
             let answering = await onThread(within: connectTimeout * addresses.count + .seconds(1)) {
                 addresses.first { answers($0, within: connectTimeout) }

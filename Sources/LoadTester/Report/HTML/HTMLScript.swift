@@ -88,7 +88,14 @@ extension HTMLPage {
               element("text", {x, y: height - margin.bottom + 18, "text-anchor": "middle"}, svg, options.x(mark));
             }
             for (const line of lines) {
-              const path = line.points.map(([x, y], index) => `${index ? "L" : "M"}${toX(x).toFixed(1)} ${toY(y).toFixed(1)}`);
+              // Where nothing was answered there is no latency, which is no low one: the line has a gap.
+              let isDown = false;
+              const path = line.points.map(([x, y]) => {
+                if (options.gaps && y <= 0) { isDown = false; return ""; }
+                const step = `${isDown ? "L" : "M"}${toX(x).toFixed(1)} ${toY(y).toFixed(1)}`;
+                isDown = true;
+                return step;
+              });
               element("path", {class: line.dashed ? "plot dashed" : "plot", d: path.join(""),
                 style: `stroke: var(${line.color})`}, svg);
             }
@@ -124,7 +131,7 @@ extension HTMLPage {
           {name: "p50", color: "--a", points: overTime("p50")},
           {name: "p99", color: "--b", points: overTime("p99")},
           {name: "longest", color: "--c", points: overTime("max")},
-        ] : [], {toggles: true, logarithmic: true, fromZero: true, x: seconds, y: time});
+        ] : [], {toggles: true, logarithmic: true, fromZero: true, gaps: true, x: seconds, y: time});
 
         const isBulk = report.exchanges.due === 0;
         const bits = field => report.timeline.map(point => [point.time, point[field] * 8]);
