@@ -22,8 +22,15 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         while nextDue <= moment, nextDue < end {
             noteDue(nextDue)
             if !queue.append(nextDue), nextDue >= measureFrom { counts.overflowed += 1 }
-            nextDue = schedule?.next().map { start + .nanoseconds(Int64($0)) } ?? Instant(nanoseconds: .max)
+            drawNextDue()
         }
+    }
+
+    /// Asks the schedule for the next request; where it has none, that is never due.
+    @inline(__always)
+    mutating func drawNextDue() {
+        let (moment, overflow) = start.nanoseconds.addingReportingOverflow(schedule?.next() ?? .max)
+        nextDue = Instant(nanoseconds: overflow ? .max : moment)
     }
 
     /// Sends requests that are due on connections that wait for one.

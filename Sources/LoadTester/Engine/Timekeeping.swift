@@ -55,7 +55,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
 
     private mutating func beginRunning() {
         stage = .running
-        nextDue = schedule?.next().map { start + .nanoseconds(Int64($0)) } ?? Instant(nanoseconds: .max)
+        drawNextDue()
         if now >= measureFrom { startMeasuring() }
     }
 
