@@ -2,9 +2,10 @@
 enum Trust {
     /// A thread that runs more than this share of its time has no time left to be punctual.
     static let busiestThread = 0.9
-    /// Send lag at the 99th percentile may be this part of the latency there, or this long, in seconds.
-    static let lagShare = 0.1
-    static let lagFloor = 100e-6
+    /// Send lag at the 99th percentile may be this part of the latency there,
+    static let lagShare = 0.2
+    /// or this long, in seconds: to be woken from sleep takes a thread some of it on any machine.
+    static let lagFloor = 200e-6
 
     static func doubts(about report: Report) -> [String] {
         var doubts: [String] = []
