@@ -182,6 +182,9 @@ final class FakeProxy {
     var active: Int { memory.admission.active }
     var total: Int { memory.admission.total }
 
+    /// How many attempts to connect have succeeded.
+    var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }
+
     /// How connections have ended; only what has happened is there.
     var closures: [MetricsSnapshot.Closure: Int] {
         var closures: [MetricsSnapshot.Closure: Int] = [:]
