@@ -112,6 +112,25 @@ struct ModeTests {
         #expect(abs(run.latency.p50 - 0.005) < 1e-5)
     }
 
+    @Test("Hold: a target that has died since is no hang, and each request is accounted for")
+    func holdOnTheDead() throws {
+        let run = try run(
+            DelayingTarget { $0 + .seconds(1000) },
+            saying: echo(),
+            connections: 100,
+            duration: .seconds(1)
+        ) { plan, _ in
+            plan.lifecycle = .held
+            plan.timeout = .seconds(1)
+        }
+        let counts = run.counts
+        #expect(counts.due == 100)
+        #expect(counts.due == counts.answered + counts.failed + counts.unanswered + counts.unsent)
+        #expect(counts.answered == 0)
+        #expect(run.world.clock <= run.start + .seconds(2) + .milliseconds(10))
+        #expect(run.world.openConnections == 0)
+    }
+
     @Test("A peer that has spoken before it was asked is heard")
     func greeting() throws {
         struct Target: ScriptedTarget {

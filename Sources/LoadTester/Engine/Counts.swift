@@ -33,25 +33,20 @@ struct Counts: Sendable, Equatable {
 
 extension Counts {
     static func - (later: Counts, earlier: Counts) -> Counts {
-        combine(later, earlier, -, later.failures - earlier.failures) { $0 &- $1 }
+        var result = later
+        for field in fields { result[keyPath: field] -= earlier[keyPath: field] }
+        result.failures = later.failures - earlier.failures
+        result.processorTime.user -= earlier.processorTime.user
+        result.processorTime.system -= earlier.processorTime.system
+        return result
     }
 
     static func + (left: Counts, right: Counts) -> Counts {
-        combine(left, right, +, left.failures + right.failures) { $0 &+ $1 }
-    }
-
-    private static func combine(
-        _ left: Counts,
-        _ right: Counts,
-        _ operation: (Int, Int) -> Int,
-        _ failures: FailureCounts,
-        times: (UInt64, UInt64) -> UInt64
-    ) -> Counts {
-        var result = Counts()
-        for field in fields { result[keyPath: field] = operation(left[keyPath: field], right[keyPath: field]) }
-        result.failures = failures
-        result.processorTime.user = times(left.processorTime.user, right.processorTime.user)
-        result.processorTime.system = times(left.processorTime.system, right.processorTime.system)
+        var result = left
+        for field in fields { result[keyPath: field] += right[keyPath: field] }
+        result.failures = left.failures + right.failures
+        result.processorTime.user += right.processorTime.user
+        result.processorTime.system += right.processorTime.system
         return result
     }
 

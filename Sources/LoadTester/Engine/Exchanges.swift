@@ -122,7 +122,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         if plan.lifecycle == .held {
             busy -= 1
             link.pointee.phase = .checked
-            return checkHeld()
+            return
         }
         rest(slot, link, moment)
         if isOpenLoop {
@@ -156,7 +156,6 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
         discard(slot, .reset)
         if wasDialing { dialFailed() }
-        if stage == .draining, plan.lifecycle == .held { checkHeld() }
     }
 
     /// The peer ended its stream while something was awaited of it.

@@ -153,6 +153,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
     mutating func run() {
         if isPerExchange { settleOpening() } else { openMore() }
         while stage != .over { turn() }
+        measureUnacknowledged()
         let counts = snapshot()
         closeAll()
         leaveLegacy(counts)
@@ -170,7 +171,13 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         visitReady(listed)
         if now >= nextChore { keepTime() }
         issue()
-        if stage == .draining, busy == 0, dialing == 0 { stage = .over }
+        if stage == .draining { drain() }
+    }
+
+    /// Comes to an end as soon as nothing is awaited any more.
+    private mutating func drain() {
+        if plan.lifecycle == .held, !dialogue.isEmpty { checkHeld() }
+        if busy == 0, dialing == 0 || !isPerExchange { stage = .over }
     }
 
     /// When to come back if nothing happens. There is always such a moment: no wait is without end.

@@ -52,6 +52,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
     // MARK: Spans of time
 
     mutating func startMeasuring() {
+        measureUnacknowledged()
         countsAtStart = snapshot()
         // So that the first interval does not count what was before.
         publish()
@@ -60,6 +61,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
     /// The measured time is over: nothing new is due, and what has not been sent never will be.
     mutating func finishMeasuring() {
         if isOpenLoop { issue() }
+        measureUnacknowledged()
         countsAtEnd = snapshot()
         measuredUntil = now
         publish()
@@ -75,7 +77,6 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         if Talk.isStream { finishStreams() }
         if plan.lifecycle == .held, !dialogue.isEmpty {
             stageDeadline = now + plan.timeout
-            checkHeld()
         }
     }
 
@@ -104,7 +105,9 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
                 guard isPerExchange else { continue }
             case .idle:
                 // Held, and never asked.
-                if plan.lifecycle == .held, !dialogue.isEmpty { counts.unsent += 1 }
+                guard plan.lifecycle == .held, !dialogue.isEmpty else { continue }
+                noteDue(now)
+                counts.unsent += 1
                 continue
             case .checked:
                 continue
@@ -122,14 +125,18 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
     mutating func snapshot() -> Counts {
         counts.calls = system.calls
         counts.processorTime = system.processorTime
-        if Talk.isStream {
-            counts.bytesUnacknowledged = 0
-            for slot in 0..<connections.end where connections.isTaken(slot) {
-                let link = connections.pointer(to: slot)
-                counts.bytesUnacknowledged += system.unacknowledged(on: link.pointee.descriptor)
-            }
-        }
         return counts
+    }
+
+    /// Asks the system of each stream how much of it the peer's kernel has not acknowledged: at the ends of a span of
+    /// time, since it is a call for each connection.
+    mutating func measureUnacknowledged() {
+        guard Talk.isStream else { return }
+        counts.bytesUnacknowledged = 0
+        for slot in 0..<connections.end where connections.isTaken(slot) {
+            let link = connections.pointer(to: slot)
+            counts.bytesUnacknowledged += system.unacknowledged(on: link.pointee.descriptor)
+        }
     }
 
     /// Hands over what has been measured since the last time, if that has been taken.
@@ -150,7 +157,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         outbox.leave(
             Legacy(
                 sample: sample,
-                counts: snapshot(),
+                counts: counts,
                 atStart: countsAtStart,
                 atEnd: countsAtEnd,
                 interval: interval,
