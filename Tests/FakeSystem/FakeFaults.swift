@@ -23,6 +23,9 @@ public struct FakeFaults {
     public var doubledEvents = 0.0
     /// How likely an event is to be reported only by the wait after.
     public var lateEvents = 0.0
+    /// How likely a wait is to report again what it, or one before, has reported: whether that still holds or not, and
+    /// also of a descriptor that has been closed since, whose number another may have.
+    public var staleEvents = 0.0
     /// How likely a wait is to be interrupted by a signal.
     public var interruptedWaits = 0.0
     /// The most that a pipe holds, whatever was asked for.
@@ -31,6 +34,7 @@ public struct FakeFaults {
     public var largestSegment = Int.max
 
     private var planned: [Call: [SystemError]] = [:]
+    private var chances: [Call: (probability: Double, errors: [SystemError])] = [:]
     private var generator: SplitMix64
 
     init(seed: UInt64) {
@@ -42,11 +46,19 @@ public struct FakeFaults {
         planned[call, default: []] += Array(repeating: error, count: times)
     }
 
+    /// From now on calls of a kind fail so likely, each with one of these errors.
+    public mutating func fail(_ call: Call, withOneOf errors: [SystemError], probability: Double) {
+        chances[call] = probability > 0 ? (probability, errors) : nil
+    }
+
     /// The error that a call meets now.
     mutating func error(of call: Call) -> SystemError? {
-        guard let next = planned[call], !next.isEmpty else { return nil }
-        planned[call]?.removeFirst()
-        return next[0]
+        if let next = planned[call], !next.isEmpty {
+            planned[call]?.removeFirst()
+            return next[0]
+        }
+        guard let chance = chances[call], happens(chance.probability) else { return nil }
+        return chance.errors.randomElement(using: &generator)
     }
 
     /// How much of what it wants to move a transfer may move.
@@ -58,6 +70,10 @@ public struct FakeFaults {
     mutating func wouldBlock() -> Bool { happens(wouldBlocks) }
     mutating func doublesEvent() -> Bool { happens(doubledEvents) }
     mutating func delaysEvent() -> Bool { happens(lateEvents) }
+    /// The place in a list of so many old events of the one that is reported again.
+    mutating func staleEvent(of count: Int) -> Int? {
+        count > 0 && happens(staleEvents) ? Int.random(in: 0..<count, using: &generator) : nil
+    }
     mutating func interruptsWait() -> Bool { happens(interruptedWaits) }
     func segmentSize() -> Int { largestSegment }
 

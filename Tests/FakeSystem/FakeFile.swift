@@ -42,6 +42,9 @@ public final class FakePoller {
     private let wakerToken: Token
     private var news: [News] = []
     private(set) var batch: [PollEvent] = []
+    /// What was reported last, for those who would hear it again.
+    private var reported: [PollEvent] = []
+    private static let memory = 32
     /// How often somebody has come back from a wait.
     public private(set) var waits = 0
     /// Until when the last wait would have gone on by itself; nil for ever.
@@ -76,6 +79,7 @@ public final class FakePoller {
         while true {
             batch = []
             if world.faults.interruptsWait() { return 0 }
+            if let stale = world.faults.staleEvent(of: reported.count) { batch.append(reported[stale]) }
             collect()
             if !batch.isEmpty { return batch.count }
             if hasEvents { continue }
@@ -104,6 +108,10 @@ public final class FakePoller {
             let event = PollEvent(token: interest.token, readiness: readiness)
             batch.append(event)
             if world.faults.doublesEvent() { batch.append(event) }
+            if world.faults.staleEvents > 0 {
+                if reported.count == Self.memory { reported.removeFirst() }
+                reported.append(event)
+            }
             if interest.readiness.contains(.edgeTriggered) {
                 interest.isSignalled = false
             } else {

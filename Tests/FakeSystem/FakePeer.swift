@@ -10,6 +10,18 @@ public final class FakePeer {
         case failed(SystemError)
     }
 
+    /// What the kernel of the process knows of the end that the process has.
+    public struct ProcessSide {
+        /// Bytes that have arrived for the process.
+        public var arrived = 0
+        /// Of these, bytes that it has received.
+        public var received = 0
+        /// Bytes that it has sent, which is that its kernel has taken them.
+        public var sent = 0
+        /// Of these, bytes that had not been acknowledged when it closed or reset the connection.
+        public var unacknowledgedAtEnd = 0
+    }
+
     private let socket: FakeSocket
     private var unsent = ByteQueue()
     private var wantsToFinish = false
@@ -65,6 +77,9 @@ public final class FakePeer {
         received.withUnsafeBytes { BytePattern.firstDifference(in: $0) } == nil ? received.count : nil
     }
 
+    /// What the process has done with its end of the connection.
+    public var process: ProcessSide { socket.other?.asSeenByTheProcess ?? ProcessSide() }
+
     /// Ends its sending, after what waits.
     public func finish() {
         wantsToFinish = true
@@ -92,6 +107,11 @@ public final class FakePeer {
     public func vanish() {
         socket.isCutOff = true
         socket.other?.isCutOff = true
+    }
+
+    /// The process's kernel gives the connection up: its probes, or its bytes, were not answered for too long.
+    public func giveUp(_ error: SystemError) {
+        socket.other?.giveUp(error)
     }
 
     func socketChanged() {
@@ -152,6 +172,8 @@ public final class FakeServer {
 
     public let address: SocketAddress
     public var answer: Answer
+    /// Asked for each attempt; without it, ``answer`` holds for all.
+    public var onAttempt: (() -> Answer)?
     /// How often the process has tried to connect.
     public private(set) var attempts = 0
     /// From which local address each attempt came; nil where the process left it to the system.
@@ -169,7 +191,7 @@ public final class FakeServer {
     func attempt(by near: FakeSocket, from source: PeerAddress?, in world: FakeWorld) throws(SystemError) {
         attempts += 1
         sources.append(source)
-        switch answer {
+        switch onAttempt?() ?? answer {
         case .accept(let delay):
             let far = world.makeSocket(isUnix: near.isUnix)
             run(after: delay, in: world) { [self] in

@@ -46,6 +46,7 @@ final class FakeSocket: FakeFile {
     /// A send found no room, so room is news.
     private var wantsRoom = false
     private var isTransmitting = false
+    private(set) var asSeenByTheProcess = FakePeer.ProcessSide()
     /// Nothing that is sent now arrives before.
     private var lastArrival = Instant(nanoseconds: 0)
 
@@ -104,6 +105,7 @@ extension FakeSocket {
     func receive(atMost count: Int) -> Reception {
         if !inbox.isEmpty {
             let bytes = inbox.takeFirst(count)
+            asSeenByTheProcess.received += bytes.count
             other?.transmit()
             return .bytes(bytes)
         }
@@ -127,6 +129,7 @@ extension FakeSocket {
         let count = state == .connecting ? 0 : min(bytes.count, sendCapacity - used)
         if count < bytes.count { wantsRoom = true }
         outbox.append(bytes.prefix(count))
+        asSeenByTheProcess.sent += count
         transmit()
         return count
     }
@@ -147,6 +150,7 @@ extension FakeSocket {
     /// (RFC 2525, 2.17).
     func close() {
         isOrphan = true
+        asSeenByTheProcess.unacknowledgedAtEnd = used
         guard state == .connected else { return state = .closed }
         if inbox.isEmpty {
             hasEnded = true
@@ -158,6 +162,7 @@ extension FakeSocket {
 
     func abort() {
         isOrphan = true
+        asSeenByTheProcess.unacknowledgedAtEnd = used
         outbox.removeAll()
         inbox.removeAll()
         let isOver = hasReceivedEnd && hasEnded
@@ -181,6 +186,16 @@ extension FakeSocket {
         guard state == .connecting, !isOrphan else { return }
         state = .closed
         self.error = error
+        changed()
+    }
+
+    /// The kernel has tried for too long.
+    func giveUp(_ error: SystemError) {
+        guard state == .connected, !isOrphan else { return }
+        isCutOff = true
+        state = .closed
+        self.error = error
+        outbox.removeAll()
         changed()
     }
 
@@ -242,6 +257,7 @@ extension FakeSocket {
             return
         }
         inbox.append(bytes)
+        asSeenByTheProcess.arrived += bytes.count
         if hasEnough { changed() }
     }
 
@@ -270,8 +286,9 @@ final class FakeListener: FakeFile {
     private let backlog: Int
     private let remove: (FakeListener) -> Void
     private var queue: [(socket: FakeSocket, from: PeerAddress)] = []
-    /// Those whose handshake does not end, since the queue is full.
+    /// Those whose handshake does not end, since the queue is full, or does not begin.
     private var waiting: [Arrival] = []
+    private var answersHandshakes = true
 
     private struct Arrival {
         let near: FakeSocket
@@ -307,6 +324,10 @@ final class FakeListener: FakeFile {
         return first
     }
 
+    func stopHandshakes() {
+        answersHandshakes = false
+    }
+
     /// Those that nobody has accepted are reset, and those in their handshakes refused.
     func close() {
         remove(self)
@@ -317,7 +338,7 @@ final class FakeListener: FakeFile {
     }
 
     private func admit() {
-        while queue.count < backlog, !waiting.isEmpty {
+        while answersHandshakes, queue.count < backlog, !waiting.isEmpty {
             let next = waiting.removeFirst()
             queue.append((next.near, next.source))
             next.near.establish()

@@ -71,6 +71,10 @@ public struct FakeSystem: System, ~Copyable {
         return listener.address
     }
 
+    public mutating func stopHandshakes(on listener: borrowing Descriptor) {
+        world.file(listener.number, as: FakeListener.self, for: "stopHandshakes")?.stopHandshakes()
+    }
+
     /// The number is taken before the queue is looked at, so that without a free one not even an empty queue would block.
     public mutating func accept(from listener: borrowing Descriptor) -> Accepted {
         guard let queue = world.file(listener.number, as: FakeListener.self, for: "accept") else {
@@ -81,6 +85,7 @@ public struct FakeSystem: System, ~Copyable {
         guard let (socket, source) = queue.accept() else { return .wouldBlock }
         do throws(SystemError) {
             let descriptor = try world.open(socket)
+            world.accepted += 1
             world.tell("accept: \(descriptor.number) from \(source)")
             return .connection(descriptor, peer: source)
         } catch {
@@ -93,6 +98,7 @@ public struct FakeSystem: System, ~Copyable {
         from source: borrowing RawAddress?,
         options: borrowing SocketOptions
     ) throws(SystemError) -> Descriptor {
+        world.connects += 1
         if let error = world.faults.error(of: .connect) { throw error }
         guard world.canOpen else { throw .tooManyOpenFiles }
         let target = address.socketAddress
@@ -251,7 +257,9 @@ public struct FakeSystem: System, ~Copyable {
         let transfer: Transfer
         switch (from, to) {
         case (let socket as FakeSocket, let pipe as FakePipeEnd): transfer = pipe.fill(from: socket, atMost: allowance)
-        case (let pipe as FakePipeEnd, let socket as FakeSocket): transfer = pipe.drain(into: socket, atMost: allowance)
+        case (let pipe as FakePipeEnd, let socket as FakeSocket):
+            transfer = pipe.drain(into: socket, atMost: allowance)
+            if case .moved(let count) = transfer { world.spliced += count }
         default:
             world.report("splice from descriptor \(source.number) to \(sink.number), neither of which is a pipe's")
             return .failed(SystemError(code: EINVAL))

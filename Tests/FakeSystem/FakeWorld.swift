@@ -107,6 +107,23 @@ public final class FakeWorld {
 
     // MARK: The process
 
+    /// How many connections it has accepted.
+    public internal(set) var accepted = 0
+    /// How often it has called connect, whatever came of it.
+    public internal(set) var connects = 0
+    /// Bytes that it has spliced from pipes to sockets.
+    public internal(set) var spliced = 0
+
+    /// Who is at the far end of a descriptor; nil if nobody is.
+    public func peer(of descriptor: Int32) -> FakePeer? {
+        (files[descriptor] as? FakeSocket)?.other?.peer
+    }
+
+    /// What poll(2) would say of a descriptor.
+    public func readiness(of descriptor: Int32) -> Readiness {
+        files[descriptor]?.readiness ?? []
+    }
+
     /// The descriptors it has open, in order.
     public var openDescriptors: [Int32] { files.keys.sorted() }
 
