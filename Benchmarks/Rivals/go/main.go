@@ -1,0 +1,52 @@
+// A TCP proxy as Go programs have it: two goroutines for each connection, each with io.Copy, which splices on Linux.
+package main
+
+import (
+	"io"
+	"log"
+	"net"
+	"os"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		log.Fatal("usage: gocopy LISTEN TARGET")
+	}
+	listener, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			log.Print(err)
+			continue
+		}
+		go serve(client.(*net.TCPConn), os.Args[2])
+	}
+}
+
+func serve(client *net.TCPConn, target string) {
+	defer client.Close()
+	connection, err := net.Dial("tcp", target)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	server := connection.(*net.TCPConn)
+	defer server.Close()
+
+	upstreamEnded := make(chan struct{})
+	go func() {
+		relay(server, client)
+		close(upstreamEnded)
+	}()
+	relay(client, server)
+	<-upstreamEnded
+}
+
+// relay passes everything on, and then the end.
+func relay(sink, source *net.TCPConn) {
+	io.Copy(sink, source)
+	sink.CloseWrite()
+}

@@ -1,0 +1,98 @@
+"""What the kernel has on its books: processor time and memory of a process and its children, and of the whole machine."""
+
+import ctypes
+import fcntl
+import os
+import re
+import struct
+import termios
+import time
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+SETTLE_SECONDS = 15  # for memory, or a count of descriptors, to come to rest
+STEADY_SECONDS = 0.5  # unchanged for so long is at rest
+POLL_SECONDS = 0.05
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def family(root):
+    """A process and all its descendants that live."""
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in parentheses may hold anything, so count from its end.
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it has ended since
+            continue
+        children.setdefault(parent, []).append(int(stat.parent.name))
+    found = [root]
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+def processor_seconds(root):
+    """What the process and its descendants have run so far, in user and kernel mode: the kernel's own account in
+    nanoseconds (CLOCK_PROCESS_CPUTIME_ID of each), not its sampled one."""
+    total = 0
+    for process in family(root):
+        clock = ctypes.c_int()
+        if libc.clock_getcpuclockid(process, ctypes.byref(clock)) == 0:
+            total += time.clock_gettime_ns(clock.value)
+    return total / 1e9
+
+
+def machine_seconds():
+    """What all processors of the machine have been busy so far, whoever for."""
+    user, nice, system, _idle, _waiting, interrupts, soft_interrupts, *_ = (
+        int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + interrupts + soft_interrupts) / TICKS_PER_SECOND
+
+
+def user_memory(root):
+    """Anonymous memory of the process and its descendants, in bytes: what is theirs alone and backed by no file."""
+    total = 0
+    for process in family(root):
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        total += int(re.search(r"^Anonymous:\s+(\d+) kB", rollup, re.MULTILINE)[1]) * 1024
+    return total
+
+
+def socket_memory():
+    """What the whole machine's TCP sockets hold in their queues, in bytes."""
+    return int(re.search(r"^TCP:.* mem (\d+)", Path("/proc/net/sockstat").read_text(), re.MULTILINE)[1]) * PAGE
+
+
+def descriptors(root):
+    return sum(len(os.listdir(f"/proc/{process}/fd")) for process in family(root))
+
+
+def pipe_memory(root):
+    """What waits in the pipes of the process and its descendants, in bytes."""
+    waiting = {}
+    for process in family(root):
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            name = os.readlink(link)
+            if name.startswith("pipe:") and name not in waiting:
+                descriptor = os.open(link, os.O_RDONLY | os.O_NONBLOCK)
+                try:
+                    (waiting[name],) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4))
+                finally:
+                    os.close(descriptor)
+    return sum(waiting.values())
+
+
+def at_rest(measure):
+    """The value of a measure once it no longer changes, or after SETTLE_SECONDS the last one."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    value, since = measure(), time.monotonic()
+    while time.monotonic() < min(deadline, since + STEADY_SECONDS):
+        time.sleep(POLL_SECONDS)
+        latest = measure()
+        if latest != value:
+            value, since = latest, time.monotonic()
+    return value
