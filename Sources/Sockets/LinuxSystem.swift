@@ -129,6 +129,12 @@ public struct LinuxSystem: System, ~Copyable {
         return raw.socketAddress
     }
 
+    /// A SYN is left unanswered, so the client's kernel repeats it a second later, and finds the next to listen there or
+    /// nobody. A Unix socket has no handshake; where the kernel takes no filter, listening ends all the same.
+    public mutating func stopHandshakes(on listener: borrowing Descriptor) {
+        _ = linux_drop_syns(listener.number)
+    }
+
     @inlinable
     public mutating func accept(from listener: borrowing Descriptor) -> Accepted {
         var raw = RawAddress()

@@ -37,6 +37,9 @@ public protocol System: ~Copyable {
     /// The address that a socket is bound to, port 0 resolved.
     mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress
 
+    /// From here on nobody begins a connection to a listening socket, while handshakes under way still come to their end.
+    mutating func stopHandshakes(on listener: borrowing Descriptor)
+
     /// Takes the next connection from a listening socket's queue.
     mutating func accept(from listener: borrowing Descriptor) -> Accepted
 
@@ -93,6 +96,9 @@ public protocol System: ~Copyable {
 }
 
 extension System where Self: ~Copyable {
+    /// For systems on which nobody listens, or whose handshakes take no time.
+    public mutating func stopHandshakes(on listener: borrowing Descriptor) {}
+
     /// For systems that hold nothing back.
     public mutating func acknowledge(on descriptor: borrowing Descriptor) {}
 

@@ -13,7 +13,7 @@ public final class Proxy: Sendable {
     private enum Phase {
         case bound
         case running
-        /// A shutdown came before it ran.
+        /// A shutdown came before it ran, and serves those who are connected already.
         case calledOff
         case ended
     }
@@ -95,45 +95,55 @@ public final class Proxy: Sendable {
     ///
     /// - Throws: ``ProxyError/alreadyRun`` when called a second time.
     public func run() async throws {
-        let before = phase.withLock { phase in
-            let before = phase
-            if case .bound = before {
-                // Under the lock, so that a shutdown that finds it running finds threads to wait for.
-                core.start()
-                phase = .running
-            }
-            return before
-        }
-        switch before {
-        case .bound: break
-        case .calledOff: return
-        case .running, .ended: throw ProxyError.alreadyRun
-        }
-        ready.store(true, ordering: .releasing)
-        await withTaskCancellationHandler {
+        switch start(as: .running) {
+        case .bound:
+            ready.store(true, ordering: .releasing)
             await withGracefulShutdownHandler {
                 await serve()
             } onGracefulShutdown: {
                 self.requestShutdown.yield(self.configuration.grace)
             }
+            phase.withLock { $0 = .ended }
+        case .calledOff:
+            await core.join()
+            phase.withLock { $0 = .ended }
+        case .running, .ended:
+            throw ProxyError.alreadyRun
+        }
+    }
+
+    /// Starts the threads, unless they have been.
+    ///
+    /// - Returns: the phase that it was in until now.
+    private func start(as next: Phase) -> Phase {
+        phase.withLock { phase in
+            let before = phase
+            if case .bound = before {
+                // Under the lock, so that whoever finds it started finds threads to wait for.
+                core.start()
+                phase = next
+            }
+            return before
+        }
+    }
+
+    /// From the start of the threads to their end.
+    private func serve() async {
+        await withTaskCancellationHandler {
+            await withTaskGroup { group in
+                group.addTask { await self.publishSnapshots() }
+                group.addTask { await self.refreshAddresses() }
+                group.addTask { await self.obeyShutdowns() }
+                await core.join()
+                group.cancelAll()
+            }
         } onCancel: {
             core.post(.cut)
         }
         ready.store(false, ordering: .releasing)
-        phase.withLock { $0 = .ended }
         core.finish()
         latest.update(core.snapshot())
         latest.finish()
-    }
-
-    private func serve() async {
-        await withTaskGroup { group in
-            group.addTask { await self.publishSnapshots() }
-            group.addTask { await self.refreshAddresses() }
-            group.addTask { await self.obeyShutdowns() }
-            await core.join()
-            group.cancelAll()
-        }
     }
 
     private func publishSnapshots() async {
@@ -158,28 +168,17 @@ public final class Proxy: Sendable {
     /// Drains: readiness ends at once; after the configuration's drain delay listening ends; running connections go on to
     /// their own end or to that of the grace period, when what is left is reset.
     ///
-    /// A second call while the first is under way may shorten the grace, and has no drain delay.
+    /// A second call while the first is under way may shorten the grace, and has no drain delay. A call before ``run()``
+    /// serves those who have connected since it was bound, for they cannot know that nobody does yet.
     ///
     /// - Parameter grace: how long to wait for running connections; nil takes the configuration's.
-    /// - Returns: how it went, when the proxy has ended. Before ``run()`` there is nothing to drain, and all zero comes
-    ///   back at once.
+    /// - Returns: how it went, when the proxy has ended.
     @discardableResult
     public func shutdown(grace: Duration? = nil) async -> DrainSummary {
-        let mustDrain = phase.withLock { phase in
-            switch phase {
-            case .bound:
-                phase = .calledOff
-                return false
-            case .running: return true
-            case .calledOff, .ended: return false
-            }
-        }
-        if mustDrain {
-            requestShutdown.yield(grace ?? configuration.grace)
-            await core.join()
-        } else {
-            core.closeUnstarted()
-            latest.finish()
+        requestShutdown.yield(grace ?? configuration.grace)
+        switch start(as: .calledOff) {
+        case .bound: await serve()
+        case .running, .calledOff, .ended: await core.join()
         }
         return drainSummary
     }
@@ -210,7 +209,7 @@ public final class Proxy: Sendable {
     private func drain(delay: Duration, grace: Duration) async {
         do {
             if delay > .zero { try await Self.sleep(for: delay) }
-            core.post(.stopAccepting)
+            core.stopAccepting()
             if grace > .zero { try await Self.sleep(for: grace) }
             core.post(.cut)
         } catch {

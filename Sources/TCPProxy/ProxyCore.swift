@@ -14,7 +14,8 @@ final class ProxyCore: Sendable {
     private let threads = Mutex<[WorkerThread]>([])
     /// What workers that have ended knew of their clients, by their numbers.
     private let lastFigures = Mutex<[Int: ClientSweep.Part]>([:])
-    private let socketFile: UnixSocketFile?
+    /// Until it has been removed: from then on what stands at its path is somebody else's.
+    private let socketFile: Mutex<UnixSocketFile?>
     private let startedAt = ContinuousClock.now
     private let descriptors = DescriptorCount()
 
@@ -66,11 +67,13 @@ final class ProxyCore: Sendable {
         self.mailboxes = mailboxes
         self.workers = workers
         localAddress = listening.address
-        socketFile = listening.file
+        socketFile = Mutex(listening.file)
     }
 
     deinit {
-        closeUnstarted()
+        // Those that no thread has taken.
+        Self.close(workers)
+        finish()
     }
 
     private struct MadeSystem {
@@ -108,6 +111,17 @@ final class ProxyCore: Sendable {
         threads.withLock { $0 = started }
     }
 
+    /// Has all workers end listening, and then themselves.
+    func stopAccepting() {
+        // Nobody finds the way to a Unix socket from here on, as nobody begins a handshake with another.
+        removeSocketFile()
+        post(.stopAccepting)
+    }
+
+    private func removeSocketFile() {
+        socketFile.withLock { $0.take() }?.remove()
+    }
+
     /// Returns when all workers have ended.
     func join() async {
         for thread in threads.withLock({ $0 }) { await thread.join() }
@@ -120,16 +134,10 @@ final class ProxyCore: Sendable {
 
     /// After the last worker: nothing will happen any more.
     func finish() {
-        socketFile?.remove()
+        removeSocketFile()
         hub.finish()
     }
 
-    /// Gives up workers that no thread has taken.
-    func closeUnstarted() {
-        guard threads.withLock({ $0.isEmpty }) else { return }
-        Self.close(workers)
-        finish()
-    }
 
     private static func close(_ workers: [Handover<Worker<LinuxSystem>>]) {
         for handover in workers {

@@ -67,8 +67,15 @@ final class FakeSocket: FakeFile {
         peer?.socketChanged()
     }
 
-    /// As tcp_poll has it.
+    /// As tcp_poll has it: who asks and finds no room is told of room later.
     override var readiness: Readiness {
+        let readiness = presentReadiness
+        if state != .connecting, !readiness.contains(.writable) { wantsRoom = true }
+        return readiness
+    }
+
+    /// The same for somebody who is not the process, and so changes nothing by asking.
+    var presentReadiness: Readiness {
         guard state != .connecting else { return [] }
         var readiness: Readiness = []
         let isReceivingOver = hasReceivedEnd || state == .closed
@@ -76,7 +83,7 @@ final class FakeSocket: FakeFile {
         if isReceivingOver { readiness.formUnion([.readable, .peerEnded]) }
         if isReceivingOver, isSendingOver { readiness.insert(.hungUp) }
         if hasEnough { readiness.insert(.readable) }
-        if isSendingOver || hasRoom { readiness.insert(.writable) } else { wantsRoom = true }
+        if isSendingOver || hasRoom { readiness.insert(.writable) }
         if error != nil { readiness.insert(.failed) }
         return readiness
     }
@@ -187,6 +194,14 @@ extension FakeSocket {
         state = .closed
         self.error = error
         changed()
+    }
+
+    /// Somebody between the two ends has reset both.
+    func resetByNetwork() {
+        guard state == .connected, let other else { return }
+        other.peer?.wasResetByNetwork = true
+        arriveReset()
+        other.arriveReset()
     }
 
     /// The kernel has tried for too long.

@@ -134,6 +134,7 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     private func receive(from socket: FakeSocket, into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        if world.faults.resetsNow() { socket.resetByNetwork() }
         if let error = world.faults.error(of: .receive) { return .failed(error) }
         if world.faults.wouldBlock() { return Self.blocked(socket) }
         // Short because of a fault, it looks to the caller as if the queue were empty: so the rest is news.
@@ -159,6 +160,7 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     private func send(_ bytes: UnsafeRawBufferPointer, to socket: FakeSocket) -> Transfer {
+        if world.faults.resetsNow() { socket.resetByNetwork() }
         if let error = world.faults.error(of: .send) { return .failed(error) }
         if world.faults.wouldBlock() { return Self.blocked(socket) }
         let allowance = world.faults.allowance(of: bytes.count)
@@ -248,6 +250,7 @@ public struct FakeSystem: System, ~Copyable {
         guard let from = world.file(source.number, as: FakeFile.self, for: "splice"),
             let to = world.file(sink.number, as: FakeFile.self, for: "splice")
         else { return .failed(SystemError(code: EBADF)) }
+        if world.faults.resetsNow() { (from as? FakeSocket ?? to as? FakeSocket)?.resetByNetwork() }
         if world.faults.wouldBlock() {
             from.changed()
             to.changed()

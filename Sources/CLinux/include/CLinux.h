@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -109,6 +110,19 @@ static inline int64_t linux_bind(int fd, const linux_address *address) {
 }
 
 static inline int64_t linux_listen(int fd, int backlog) { return linux_result(listen(fd, backlog)); }
+
+/// Has the kernel drop packets that begin a TCP connection with a listening socket, and none else: a packet's filter
+/// (socket(7), SO_ATTACH_FILTER) sees it from the TCP header on, where SYN is the bit 2 of byte 13 (RFC 9293, 3.1).
+static inline int64_t linux_drop_syns(int fd) {
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xFFFFFFFF),
+    };
+    struct sock_fprog program = {.len = sizeof steps / sizeof steps[0], .filter = steps};
+    return linux_result(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
+}
 
 static inline int64_t linux_connect(int fd, const linux_address *address) {
     return linux_result(connect(fd, &address->any, address->length));

@@ -69,9 +69,11 @@ extension Worker where S: ~Copyable {
 
     private mutating func pauseAccepting(_ cause: AcceptPause) {
         if cause == .connections, !shared.admission.wait(worker: index) { return }
-        if pause == nil { _ = system.reregister(listener!, for: [], token: TokenKind.listener.only) }
+        if pause == nil {
+            _ = system.reregister(listener!, for: [], token: TokenKind.listener.only)
+            shared.counters.add(1, to: .pause(cause))
+        }
         pause = cause
-        shared.counters.add(1, to: .pause(cause))
         if cause == .exhausted { timers.schedule(acceptTimer, at: now + WorkerSettings.acceptRetry) }
     }
 
@@ -83,18 +85,32 @@ extension Worker where S: ~Copyable {
         _ = system.reregister(listener!, for: .readable, token: TokenKind.listener.only)
     }
 
-    /// Accepts what is in the queue, for those clients believe that they are connected, and closes the socket. New ones
-    /// are refused from then on.
+    /// Lets nobody begin a connection any more. Who is in the queue, or about to be, believes that he is connected: he is
+    /// accepted, and only then the socket is closed.
     mutating func stopAccepting() {
+        guard !isStopping else { return }
         isStopping = true
-        while listener != nil, acceptOne() {}
-        timers.cancel(acceptTimer)
-        pause = nil
-        closeListener()
+        system.stopHandshakes(on: listener!)
+        timers.schedule(lastCallTimer, at: now + WorkerSettings.handshakeEnd)
+    }
+
+    /// Accepts what is in the queue and closes the socket; where places, descriptors or memory are lacking, when there are
+    /// some.
+    mutating func lastCall() {
+        while acceptOne() {}
+        if pause == nil {
+            closeListener()
+        } else {
+            timers.schedule(lastCallTimer, at: now + WorkerSettings.acceptRetry)
+        }
     }
 
     /// Closes the socket. Who is still in its queue is reset.
     mutating func closeListener() {
-        if let listener = listener.take() { system.close(listener) }
+        guard let listener = listener.take() else { return }
+        system.close(listener)
+        pause = nil
+        timers.cancel(acceptTimer)
+        timers.cancel(lastCallTimer)
     }
 }

@@ -48,7 +48,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         buffers = RelayBuffers(engine: settings.engine, pipes: settings.pipes)
         sessions = Slab(capacity: capacity)
         ready = SlotQueue(capacity: capacity)
-        timers = TimerWheel(capacity: capacity + 2, now: now)
+        timers = TimerWheel(capacity: capacity + 3, now: now)
     }
 
     /// The timer that is nobody's connection: when to try to accept again.
@@ -56,6 +56,9 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
 
     /// The timer after which unused pipes are closed.
     var pipeTimer: Int { sessions.capacity + 1 }
+
+    /// When a socket that is to be closed has got all that were about to come.
+    var lastCallTimer: Int { sessions.capacity + 2 }
 
     /// Serves until it has been told to stop and its last connection has ended.
     mutating func run() {
@@ -74,7 +77,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         }
     }
 
-    var isDone: Bool { isStopping && sessions.count == 0 }
+    var isDone: Bool { isStopping && listener == nil && sessions.count == 0 }
 
     /// When there is something to do even if no event comes; nil if there is nothing.
     var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : now }
@@ -148,6 +151,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
             switch timer {
             case acceptTimer: resumeAccepting()
             case pipeTimer: buffers.pipes.closeSpares(on: &system)
+            case lastCallTimer: lastCall()
             default: deadlineReached(timer)
             }
         }
@@ -166,7 +170,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         case .stopAccepting:
             stopAccepting()
         case .cut:
-            stopAccepting()
+            isStopping = true
+            closeListener()
             for slot in 0..<sessions.end where sessions.isTaken(slot) { abort(slot, .cut, by: .proxy) }
         }
     }
@@ -222,6 +227,8 @@ struct WorkerSettings: Sendable {
     static var acceptsPerWakeUp: Int { 32 }
     /// How long a worker that lacked descriptors or memory to accept waits, unless one of its connections ends first.
     static var acceptRetry: Duration { .milliseconds(100) }
+    /// How long handshakes under way may take when accepting is to end. A client further away is reset in the worst case.
+    static var handshakeEnd: Duration { .milliseconds(100) }
     /// How long an attempt to connect that lacked them waits.
     static var dialRetry: Duration { .milliseconds(20) }
     /// How long the last bytes of a burst may wait for more to come. (A tick of the timer wheel is added to it.)
@@ -248,9 +255,9 @@ enum WorkerMessage: Sendable {
     /// The upstream's addresses from now on.
     case candidates([RawAddress])
     case sweep(ClientSweep)
-    /// Accept what is in the queue already, close the listening socket, and end with the last connection.
+    /// Accept what is in the queue or about to be, close the listening socket, and end with the last connection.
     case stopAccepting
-    /// The same, and reset all connections.
+    /// Close the listening socket, and reset all connections.
     case cut
 }
 

@@ -166,6 +166,35 @@ struct LifecycleTests {
         await #expect(throws: ProxyError.alreadyRun) { try await proxy.run() }
     }
 
+    @Test("called off before it runs, it serves those who are connected already", arguments: [1, 2])
+    func calledOffWithClients(threads: Int) async throws {
+        let listener = try TestListener()
+        var configuration = Configuration()
+        configuration.threads = threads
+        configuration.grace = .seconds(600)
+        let proxy = try await Proxy.bind(
+            "127.0.0.1:0",
+            to: listener.address.description,
+            configuration: configuration
+        )
+        let clients = try (0..<10).map { _ in try TestSocket.connect(to: proxy.testAddress) }
+        for client in clients { try client.send("hello") }
+        async let summary = proxy.shutdown()
+        for _ in clients {
+            let server = try listener.accept()
+            try server.receive("hello")
+            try server.send("goodbye")
+            server.close()
+        }
+        for client in clients {
+            try client.receive("goodbye")
+            client.close()
+        }
+        #expect(await summary == DrainSummary(ended: 10, cut: 0))
+        try await proxy.run()
+        try await expectFree(proxy.testAddress)
+    }
+
     @Test("called off before it runs, it ends at once and lets go of its address")
     func calledOff() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")

@@ -15,6 +15,7 @@ struct StopAcceptingTests {
             proxy.settle()
             #expect(proxy.server.connections.map(\.text) == Array(repeating: "hello", count: count))
             let late = proxy.connect()
+            proxy.advance(by: .seconds(1))
             #expect(late.end == .failed(.connectionRefused))
             #expect(proxy.active == count)
         }
@@ -29,7 +30,7 @@ struct StopAcceptingTests {
             #expect(!proxy[0].isDone)
             client.send("late")
             client.finish()
-            proxy.settle()
+            proxy.advance(by: .seconds(1))
             #expect(server.text == "late")
             server.send("answer")
             server.close()
@@ -41,11 +42,11 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("with no connection it is done at once")
+    @Test("with no connection it is done with the last call")
     func idle() throws {
         try withProxy { proxy in
             proxy.post(.stopAccepting)
-            proxy.settle()
+            proxy.advance(by: .seconds(1))
             #expect(proxy[0].isDone)
             #expect(proxy.world.openDescriptors == [])
         }
@@ -64,30 +65,57 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("beyond the maximum nobody is taken: those are reset with the queue")
+    @Test("beyond the maximum who is in the queue waits for a place, as he would without a stop")
     func atTheMaximum() throws {
         try withProxy(limit: 1) { proxy in
-            _ = try proxy.connectThrough()
+            let (first, _) = try proxy.connectThrough()
             let second = proxy.connect()
-            proxy.settle()
+            second.send("hello")
             proxy.post(.stopAccepting)
-            proxy.settle()
-            #expect(second.end == .failed(.connectionReset))
-            #expect(proxy.total == 1)
+            proxy.advance(by: .seconds(1))
+            #expect(second.end == nil)
+            first.reset()
+            proxy.advance(by: .seconds(1))
+            #expect(proxy.server.connections.last?.text == "hello")
+            second.reset()
+            proxy.advance(by: .seconds(1))
+            #expect(proxy[0].isDone)
+            #expect(proxy[0].timersLeft == [])
+            #expect(proxy.total == 2)
+            #expect(proxy[.pause(.connections)] <= 2)
         }
     }
 
-    @Test("while accepting is paused for want of descriptors it stops for good")
+    @Test("while accepting is paused for want of descriptors who is in the queue waits for some")
     func whilePaused() throws {
         try withProxy { proxy in
-            proxy.world.faults.fail(.accept, with: .tooManyOpenFiles, times: 100)
+            proxy.world.faults.fail(.accept, with: .tooManyOpenFiles, times: 20)
             let client = proxy.connect()
+            client.send("hello")
             proxy.settle()
             proxy.post(.stopAccepting)
+            proxy.advance(by: .seconds(5))
+            #expect(proxy.server.connections.last?.text == "hello")
+            client.reset()
             proxy.settle()
-            #expect(client.end == .failed(.connectionReset))
             #expect(proxy[0].isDone)
             #expect(proxy[0].timersLeft == [])
+        }
+    }
+
+    @Test("the socket stays for as long as handshakes under way may take, and nobody else comes in meanwhile")
+    func handshakes() throws {
+        try withProxy { proxy in
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            let late = proxy.connect()
+            proxy.advance(by: WorkerSettings.handshakeEnd - .milliseconds(5))
+            #expect(!proxy[0].isDone)
+            #expect(late.end == nil)
+            proxy.advance(by: .milliseconds(10))
+            #expect(proxy[0].isDone)
+            #expect(late.end == .failed(.connectionRefused))
+            #expect(proxy.total == 0)
         }
     }
 
@@ -109,7 +137,7 @@ struct StopAcceptingTests {
     func oneOfTwo() throws {
         try withProxy(workers: 2) { proxy in
             proxy.post(.stopAccepting, to: 0)
-            proxy.settle()
+            proxy.advance(by: .seconds(1))
             #expect(proxy[0].isDone)
             let client = proxy.connect()
             client.send("hello")
@@ -139,7 +167,7 @@ struct CutTests {
             #expect(dialing.end == .failed(.connectionReset))
             #expect(queued.end == .failed(.connectionReset))
             #expect(proxy[0].isDone)
-            #expect(proxy.closures == [.by(.proxy, .cut): 7])
+            #expect(proxy.closures == [.by(.proxy, .cut): 6])
         }
     }
 
