@@ -1,0 +1,290 @@
+"""The proxies under test: how each is started in its best configuration, and which settings it has.
+
+A case asks for settings by what they mean. An adapter translates them, and says so where there is none.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from kernel import Address
+from waits import Failure, NotApplicable, require
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+MONKEY = Path(os.environ.get("MONKEY", ROOT / ".build/release/monkey"))
+RIVALS = ROOT / ".build/rivals"
+
+LONG = 3600
+"""Seconds, for a time-out that a proxy cannot switch off and that no case is about."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a case needs other than a proxy's defaults. Times are in seconds."""
+
+    idle: float | None = None
+    half_close: float | None = None
+    lifetime: float | None = None
+    connect: float | None = None
+    client_keep_alive: int | None = None
+    server_keep_alive: int | None = None
+    user_timeout: float | None = None
+    max_connections: int | None = None
+    backlog: int | None = None
+    grace: float | None = None
+    descriptors: int | None = None
+    """A limit of the process, which any proxy can be given."""
+
+    @property
+    def chosen(self) -> dict[str, float]:
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+
+
+MEANINGS = {
+    "idle": "idle time-out",
+    "half_close": "time-out for half-closed connections alone",
+    "lifetime": "limit of a connection's age",
+    "connect": "time-out for connecting",
+    "client_keep_alive": "keep-alive interval for clients",
+    "server_keep_alive": "keep-alive interval for servers",
+    "user_timeout": "TCP_USER_TIMEOUT",
+    "max_connections": "maximum of connections",
+    "backlog": "length of the listening queue",
+    "grace": "drain with an end",
+}
+
+
+class Adapter:
+    """One proxy in one configuration."""
+
+    name: str
+    title: str
+    settings: frozenset[str] = frozenset()
+    drain_signal = signal.SIGTERM
+    cut_signal = signal.SIGTERM
+
+    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+        raise NotImplementedError
+
+    def version(self) -> str:
+        raise NotImplementedError
+
+    def require_settings(self, settings: Settings) -> None:
+        for name in settings.chosen:
+            if name != "descriptors" and name not in self.settings:
+                raise NotApplicable(f"has no {MEANINGS[name]}")
+
+
+class Monkey(Adapter):
+    settings = frozenset(MEANINGS)
+
+    def __init__(self, engine: str, threads: int) -> None:
+        self.engine, self.threads = engine, threads
+        self.name = f"{engine}-{threads}"
+        self.title = f"monkey, {engine}, {threads} thread{'s' * (threads > 1)}"
+
+    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+        require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
+        command = [str(MONKEY), "proxy", written(listen), written(target), "--metrics", "off", "--summary", "off"]
+        command += ["--engine", self.engine, "--threads", str(self.threads)]
+        options = {
+            "--idle-timeout": milliseconds(settings.idle),
+            "--half-close-timeout": milliseconds(settings.half_close),
+            "--lifetime": milliseconds(settings.lifetime),
+            "--connect-timeout": milliseconds(settings.connect),
+            "--keepalive": milliseconds(settings.client_keep_alive or settings.server_keep_alive),
+            "--user-timeout": milliseconds(settings.user_timeout),
+            "--max-connections": settings.max_connections,
+            "--backlog": settings.backlog,
+            "--grace": milliseconds(settings.grace),
+        }
+        for option, value in options.items():
+            command += [option, str(value)] if value else []
+        return command
+
+    def version(self) -> str:
+        return first_line([str(MONKEY), "--version"])
+
+
+class HAProxy(Adapter):
+    name, title = "haproxy", "HAProxy"
+    settings = frozenset(MEANINGS) - {"lifetime"}
+    drain_signal = signal.SIGUSR1
+
+    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+        probes = settings.client_keep_alive or settings.server_keep_alive
+        keep_alive = [
+            line
+            for side in ("cli", "srv")
+            for line in [f"option {side}tcpka"]
+            + ([f"{side}tcpka-idle {probes}s", f"{side}tcpka-intvl {probes}s", f"{side}tcpka-cnt 3"] if probes else [])
+        ]
+        tcp_ut = f" tcp-ut {milliseconds(settings.user_timeout)}" if settings.user_timeout else ""
+        half_close = milliseconds(settings.half_close or LONG)
+        lines = [
+            "global",
+            f"hard-stop-after {milliseconds(settings.grace)}" if settings.grace else "",
+            "defaults",
+            "mode tcp",
+            "option splice-auto",
+            *keep_alive,
+            f"maxconn {settings.max_connections}" if settings.max_connections else "",
+            f"backlog {settings.backlog}" if settings.backlog else "",
+            "retries 0",
+            f"timeout connect {milliseconds(settings.connect or 5)}",
+            f"timeout client {LONG}s",
+            f"timeout server {LONG}s",
+            f"timeout tunnel {milliseconds(settings.idle or LONG)}",
+            f"timeout client-fin {half_close}",
+            f"timeout server-fin {half_close}",
+            "listen relay",
+            f"bind {written(listen)}{tcp_ut}",
+            f"server target {written(target)}{tcp_ut}",
+        ]
+        configuration = folder / "haproxy.cfg"
+        configuration.write_text("\n".join(filter(None, lines)) + "\n")
+        return [program("haproxy"), "-db", "-q", "-f", str(configuration)]
+
+    def version(self) -> str:
+        return first_line([program("haproxy"), "-v"]).split(" - ")[0]
+
+
+class Nginx(Adapter):
+    name, title = "nginx", "nginx stream"
+    settings = frozenset({"idle", "connect", "client_keep_alive", "max_connections", "backlog", "grace"})
+    drain_signal = signal.SIGQUIT
+
+    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+        probes = settings.client_keep_alive
+        keep_alive = f"so_keepalive={probes}s:{probes}s:3" if probes else "so_keepalive=on"
+        backlog = f"backlog={settings.backlog}" if settings.backlog else "backlog=4096"
+        module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+        lines = [
+            f"load_module {module};" if module.is_file() else "",
+            "daemon off;",
+            "worker_processes 2;",
+            "user root;" if os.geteuid() == 0 else "",
+            f"pid {folder}/nginx.pid;",
+            "error_log stderr error;",
+            f"worker_shutdown_timeout {milliseconds(settings.grace)};" if settings.grace else "",
+            "events { worker_connections 4096; }",
+            "stream {",
+            "limit_conn_zone $server_port zone=all:64k;" if settings.max_connections else "",
+            "server {",
+            f"listen {written(listen)} {backlog} {keep_alive};",
+            f"limit_conn all {settings.max_connections};" if settings.max_connections else "",
+            f"proxy_pass {written(target)};",
+            "proxy_half_close on;",
+            "proxy_socket_keepalive on;",
+            f"proxy_connect_timeout {milliseconds(settings.connect or 5)};",
+            f"proxy_timeout {milliseconds(settings.idle or LONG)};",
+            "} }",
+        ]
+        configuration = folder / "nginx.conf"
+        configuration.write_text("\n".join(filter(None, lines)) + "\n")
+        return [program("nginx"), "-c", str(configuration), "-e", "stderr"]
+
+    def version(self) -> str:
+        return first_line([program("nginx"), "-v"]).removeprefix("nginx version: ")
+
+
+class Socat(Adapter):
+    name, title = "socat", "socat"
+    settings = frozenset(
+        {"idle", "half_close", "connect", "client_keep_alive", "server_keep_alive", "user_timeout"}
+        | {"max_connections", "backlog"}
+    )
+
+    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+        probes = settings.client_keep_alive or settings.server_keep_alive
+        both = "nodelay,oobinline,keepalive"
+        both += f",keepidle={probes},keepintvl={probes},keepcnt=3" if probes else ""
+        # 6 is IPPROTO_TCP, 18 TCP_USER_TIMEOUT: an option that socat has no name for.
+        both += f",setsockopt-int=6:18:{round(settings.user_timeout * 1000)}" if settings.user_timeout else ""
+        front = f"TCP4-LISTEN:{listen[1]},bind={listen[0]},fork,reuseaddr,backlog={settings.backlog or 4096},{both}"
+        front += f",max-children={settings.max_connections}" if settings.max_connections else ""
+        back = f"TCP4:{written(target)},connect-timeout={settings.connect or 5},{both}"
+        idle = ["-T", str(settings.idle)] if settings.idle else []
+        return [program("socat"), "-t", str(settings.half_close or LONG), *idle, front, back]
+
+    def version(self) -> str:
+        return "socat " + first_line([program("socat"), "-V"], line=1).split()[2]
+
+
+class Rival(Adapter):
+    """A proxy of a few lines, from Benchmarks/Rivals, that is started with two addresses and has no settings."""
+
+    def __init__(self, name: str, title: str, executable: str, compiler: list[str]) -> None:
+        self.name, self.title, self.executable, self.compiler = name, title, executable, compiler
+
+    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+        path = RIVALS / self.executable
+        require(path.is_file(), f"{path} does not exist: Benchmarks/Rivals/build makes it")
+        return [str(path), written(listen), written(target)]
+
+    def version(self) -> str:
+        return first_line(self.compiler)
+
+
+class Toy(Adapter):
+    """A proxy that does one thing wrong on purpose, and takes any setting without heeding it."""
+
+    settings = frozenset(MEANINGS)
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+        self.name = self.title = f"toy-{fault}"
+
+    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+        command = [sys.executable, str(HERE / "toy_proxy.py"), written(listen), written(target), self.fault]
+        return command + [str(min(settings.chosen.values(), default=0))]
+
+    def version(self) -> str:
+        return "toy_proxy.py"
+
+
+class Custom(Adapter):
+    """Any program that takes a listening and a target address."""
+
+    def __init__(self, command: str) -> None:
+        self.template = command.split()
+        self.name = self.title = Path(self.template[0]).name
+
+    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+        return [word.format(listen=written(listen), target=written(target)) for word in self.template]
+
+    def version(self) -> str:
+        return " ".join(self.template)
+
+
+OURS = [Monkey(engine, threads) for engine in ("auto", "copy", "splice") for threads in (1, 3)]
+OTHERS = [HAProxy(), Nginx(), Socat()]
+
+
+def written(address: Address) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
+def milliseconds(seconds: float | None) -> str | None:
+    """As monkey, HAProxy and nginx write it. Whole seconds are written so, for what knows only those."""
+    if seconds is None:
+        return None
+    return f"{round(seconds)}s" if seconds == round(seconds) else f"{round(seconds * 1000)}ms"
+
+
+def program(name: str) -> str:
+    """The path of a program, which may live where only an administrator's PATH looks."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not found:
+        raise Failure(f"the program {name} is missing: install the package of that name")
+    return found
+
+
+def first_line(command: list[str], line: int = 0) -> str:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONG)
+    return done.stdout.splitlines()[line].strip()

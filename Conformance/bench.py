@@ -1,0 +1,204 @@
+"""What a case stands on: a proxy of its own, a listener behind it, and clients in front of it."""
+
+import itertools
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import kernel
+from adapters import Adapter, Settings
+from kernel import Address, Connection, ProcessGroup
+from peer import Pair, Peer
+from waits import PATIENCE, Failure, require, wait_until
+
+SMALL_BUFFER = 8192
+"""SO_RCVBUF of a reader that is to stall soon, in bytes."""
+
+BACKLOG = 4096
+
+# Each bench has two addresses of 127.0.0.0/8 to itself, so no two of them, and nobody else, want the same port.
+_networks = itertools.count(random.randrange(1 << 14, 1 << 15))
+PORT = 7000
+
+
+class Bench(ExitStack):
+    """The surroundings of one case. Everything it opened is gone when it is left."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        super().__init__()
+        self.adapter = adapter
+        network = next(_networks)
+        self.front: Address = (f"127.{network >> 8 & 255}.{network & 255}.1", PORT)
+        self.target: Address = (f"127.{network >> 8 & 255}.{network & 255}.2", PORT)
+        self.listener: socket.socket | None = None
+        self.fillers: set[Address] = set()
+        self.command: list[str]
+        self.process: subprocess.Popen[bytes]
+        self.processes: ProcessGroup
+        self.folder: Path
+
+    def __enter__(self) -> "Bench":
+        super().__enter__()
+        self.folder = Path(self.enter_context(tempfile.TemporaryDirectory(prefix="monkey-conformance-")))
+        return self
+
+    # The proxy
+
+    def start(
+        self,
+        *,
+        server: bool = True,
+        server_backlog: int = BACKLOG,
+        receive_buffer: int | None = None,
+        target: Address | None = None,
+        **settings: float,
+    ) -> None:
+        """Starts the proxy, in front of a listener, or with server=False of an address at which nobody listens.
+
+        Raises NotApplicable if the proxy has no such settings.
+        """
+        chosen = Settings(**settings)
+        self.adapter.require_settings(chosen)
+        self.target = target or self.target
+        if server:
+            self.listen(server_backlog, receive_buffer)
+        self.command = self.adapter.command(self.front, self.target, chosen, self.folder)
+        if chosen.descriptors:
+            self.command = ["prlimit", f"--nofile={chosen.descriptors}", *self.command]
+        self.restart()
+
+    def restart(self) -> None:
+        """Starts the proxy as before; it has ended, or was never started."""
+        with open(self.folder / "log", "wb") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self.processes = ProcessGroup(self.process.pid)
+        self.callback(end, self.process)
+        wait_until("the proxy to listen", self._is_listening)
+
+    def _is_listening(self) -> bool:
+        if self.process.poll() is not None:
+            said = " ".join((self.folder / "log").read_text(errors="replace").split())
+            raise Failure(f"the proxy ended with {self.process.returncode}: {said[-300:]}")
+        return kernel.listens(self.front)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def stop_the_clock(self) -> None:
+        """Holds all of the proxy's processes."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def let_go_on(self) -> None:
+        os.killpg(self.process.pid, signal.SIGCONT)
+
+    def expect_exit(self, seconds: float = PATIENCE) -> None:
+        """Waits until it has ended, with success."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the proxy was still running after {seconds:g} s") from None
+        require(status == 0, f"the proxy ended with {status}")
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    # Connections
+
+    def listen(self, backlog: int = BACKLOG, receive_buffer: int | None = None) -> None:
+        """Opens the server's listening socket."""
+        self.listener = self.enter_context(socket.socket())
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if receive_buffer:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.listener.bind(self.target)
+        self.listener.listen(backlog)
+        self.listener.settimeout(PATIENCE)
+
+    def connect(self, receive_buffer: int | None = None, seconds: float = PATIENCE) -> Peer:
+        """A client.
+
+        Raises ConnectionRefusedError if the proxy does not listen, TimeoutError if nobody answers.
+        """
+        client = self.enter_context(socket.socket())
+        if receive_buffer:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        client.settimeout(seconds)
+        client.connect(self.front)
+        return Peer("the client", client)
+
+    def accept(self) -> Peer:
+        """The server's side of a connection that the proxy has made."""
+        require(self.listener, "nobody listens")
+        assert self.listener
+        try:
+            connected, _ = self.listener.accept()
+        except TimeoutError:
+            raise Failure(f"the server got no connection within {PATIENCE:g} s") from None
+        return Peer("the server", self.enter_context(connected))
+
+    def pair(self, receive_buffer: int | None = None) -> Pair:
+        """Both ends of a new connection. No other may be on its way meanwhile."""
+        return Pair(self.connect(receive_buffer), self.accept())
+
+    def server_has_news(self, seconds: float = 0) -> bool:
+        """Whether a connection waits for the server to accept it."""
+        return bool(self.listener and select.select([self.listener], [], [], seconds)[0])
+
+    def fill_the_servers_queue(self) -> list[socket.socket]:
+        """Connects to the server until nobody more gets in: from now on a connect to it is not answered."""
+        fillers = []
+        while True:
+            filler = self.enter_context(socket.socket())
+            filler.settimeout(0.2)
+            try:
+                filler.connect(self.target)
+            except TimeoutError:
+                filler.close()
+                return fillers
+            fillers.append(filler)
+            self.fillers.add(filler.getsockname())
+
+    def empty_the_servers_queue(self, fillers: list[socket.socket]) -> None:
+        for filler in fillers:
+            self.accept().close()
+            filler.close()
+
+    # What the kernel says of the proxy's own sockets
+
+    def sockets(self, states: tuple[int, ...] = ()) -> list[Connection]:
+        """The proxy's sockets to clients and servers that it has not closed."""
+        ends = kernel.connections(host=self.front[0]) + kernel.connections(host=self.target[0])
+        return [
+            end
+            for end in ends
+            if end.has_owner
+            and end.local not in self.fillers
+            and end.state != kernel.LISTEN
+            and (end.local == self.front or end.remote == self.target)
+            and (not states or end.state in states)
+        ]
+
+    def wait_for_no_sockets(self, seconds: float = PATIENCE) -> None:
+        """Waits until the proxy has closed all its connections."""
+        try:
+            wait_until("the proxy to close its sockets", lambda: not self.sockets(), seconds)
+        except Failure:
+            raise Failure(f"the proxy kept {len(self.sockets())} sockets for {seconds:g} s") from None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a program and all that it has started: they share a process group of their own."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait(PATIENCE)

@@ -1,0 +1,165 @@
+"""What a client sees of a server that is refused, out of reach, silent, late, or gone at once."""
+
+import time
+
+import kernel
+from bench import Bench
+from contract import case
+from pattern import pattern
+from peer import End, Pair, Peer
+from waits import PATIENCE, Failure, require, wait_until
+
+UNREACHABLE = ("127.255.255.255", 7000)
+"""A broadcast address, to which the kernel refuses a TCP connection at once, by ENETUNREACH."""
+
+TIME_OUT = 1.0
+"""Seconds, for proxies that are to give up soon."""
+
+
+def client_or_reset(bench: Bench) -> Peer | None:
+    """A client, or None where the reset came before connect(2) had even returned."""
+    try:
+        return bench.connect()
+    except ConnectionError:
+        return None
+
+
+def expect_refusal(bench: Bench, says: bytes = b"") -> None:
+    """Expects a client to be reset: an end would be an empty answer."""
+    client = client_or_reset(bench)
+    if client and says:
+        try:
+            client.send(says)
+        except Failure:
+            return  # reset meanwhile
+    if client:
+        client.expect_rest(End.RESET)
+
+
+@case
+def a_refused_connection_is_a_reset(bench: Bench) -> None:
+    bench.start(server=False)
+    for _ in range(10):
+        expect_refusal(bench)
+
+
+@case
+def early_bytes_do_not_hide_a_refusal(bench: Bench) -> None:
+    bench.start(server=False)
+    for _ in range(10):
+        expect_refusal(bench, says=b"request")
+
+
+@case
+def an_unreachable_server_is_a_reset(bench: Bench) -> None:
+    bench.start(server=False, target=UNREACHABLE)
+    expect_refusal(bench)
+
+
+@case
+def a_silent_server_is_a_reset_when_time_is_out(bench: Bench) -> None:
+    bench.start(server_backlog=0, connect=TIME_OUT)
+    bench.fill_the_servers_queue()
+    start = time.monotonic()
+    bench.connect().expect_rest(End.RESET)
+    took = time.monotonic() - start
+    require(took >= TIME_OUT, f"it was given up after {took:.2f} s of {TIME_OUT:g} s")
+
+
+@case
+def a_client_reset_meanwhile_ends_the_attempt(bench: Bench) -> None:
+    bench.start(server_backlog=0, connect=4 * PATIENCE)
+    bench.fill_the_servers_queue()
+    client = bench.connect()
+    client.send(b"request")
+    wait_until("an attempt to connect", lambda: bench.sockets((kernel.SYN_SENT,)))
+    client.reset()
+    bench.wait_for_no_sockets()
+
+
+@case
+def a_client_that_ended_meanwhile_is_served(bench: Bench) -> None:
+    bench.start(server_backlog=0, connect=4 * PATIENCE)
+    fillers = bench.fill_the_servers_queue()
+    client = bench.connect()
+    client.send(b"request")
+    client.finish()
+    wait_until("an attempt to connect", lambda: bench.sockets((kernel.SYN_SENT,)))
+    # The kernel repeats its SYN after a second, and then gets through.
+    bench.empty_the_servers_queue(fillers)
+    server = bench.accept()
+    server.expect_rest(End.END, b"request")
+    server.send(b"answer")
+    server.close()
+    client.expect_rest(End.END, b"answer")
+
+
+@case
+def a_server_that_ends_at_once_is_an_end(bench: Bench) -> None:
+    bench.start()
+    for _ in range(20):
+        client = bench.connect()
+        bench.accept().close()
+        client.expect_rest(End.END)
+
+
+@case
+def a_server_that_resets_at_once_is_a_reset(bench: Bench) -> None:
+    bench.start()
+    for _ in range(20):
+        client = client_or_reset(bench)
+        bench.accept().reset()
+        if client:
+            client.expect_rest(End.RESET)
+
+
+@case
+def a_server_that_comes_back_is_used(bench: Bench) -> None:
+    bench.start(server=False)
+    for _ in range(20):
+        client = client_or_reset(bench)
+        if client:
+            client.rest()
+    bench.listen()
+    bench.pair().exchange()
+
+
+@case
+def clients_gone_before_service_harm_nobody(bench: Bench) -> None:
+    bench.start()
+    working = bench.pair()
+    for number in range(100):
+        client = bench.connect()
+        if number % 2:
+            client.send(b"request")
+        client.reset()
+    working.exchange()
+    late = bench.connect()
+    late.send(b"here I am")
+    # Servers that got a connection from one of those who are gone see its end; one of them is the late one's.
+    while True:
+        server = bench.accept()
+        try:
+            if server.receive(4) == b"here":
+                break
+        except Failure:
+            continue
+    server.expect(b" I am")
+    Pair(late, server).exchange()
+
+
+@case
+def the_server_may_be_slow_to_accept(bench: Bench) -> None:
+    bench.start()
+    clients = [bench.connect() for _ in range(10)]
+    for client in clients:
+        client.send_stream(pattern(1), 10_000)
+        client.finish()
+    wait_until("connections in the server's queue", lambda: kernel.waiting_to_be_accepted(bench.target) == len(clients))
+    for _ in clients:
+        server = bench.accept()
+        server.expect_rest_of(pattern(1), 10_000, End.END)
+        server.send(b"done")
+        server.close()
+    for client in clients:
+        client.expect_rest(End.END, b"done")

@@ -1,0 +1,151 @@
+"""Back-pressure: who stops reading when, and what is held meanwhile."""
+
+import kernel
+from bench import SMALL_BUFFER, Bench
+from cases.ends import other
+from contract import case, case_each_way
+from pattern import pattern
+from peer import End, Peer, Way
+from waits import meanwhile, require, wait_until, watch_for_absence
+
+MOST_HELD = 512 * 1024
+"""Bytes of one direction that the proxy itself may hold, in its memory or in a pipe, by contract."""
+
+MOST_MEMORY = 64 * 1024
+"""Bytes of its memory for a stalled connection: the 32 KiB of the contract, and as much for what goes with them."""
+
+MOST_AT_REST = 8 * 1024
+"""Bytes of its memory for a connection at rest: less than any buffer that is worth its name."""
+
+WAKE_UPS = 20
+"""In a second, for all threads together. A tick of 10 ms in one of them would be 100."""
+
+
+def require_all_arrives(sender: Peer, reader: Peer, sent: int) -> None:
+    sender.finish()
+    reader.expect_rest_of(pattern(1), sent, End.END)
+
+
+@case_each_way
+def a_stalled_reader_stops_the_sender(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    pair = bench.pair(SMALL_BUFFER)
+    sent = pair.sender(way).send_what_fits(pattern(1))
+    require_all_arrives(pair.sender(way), pair.receiver(way), sent)
+
+
+@case_each_way
+def little_is_held_for_a_stalled_reader(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    pair = bench.pair(SMALL_BUFFER)
+    sender, reader = pair.sender(way), pair.receiver(way)
+    # Bulk first, so that a proxy that has a way of its own for bulk is on it.
+    bulk = 4 << 20
+    with meanwhile(lambda: sender.send_stream(pattern(1), bulk)):
+        reader.expect_stream(pattern(1), bulk)
+    sent = sender.send_what_fits(pattern(1), bulk)
+
+    # Whatever was sent and is in none of the kernels' four queues is in the proxy.
+    ends = {end.local: end for end in kernel.connections(sender.address) + kernel.connections(reader.address)}
+    own = [end for end in bench.sockets() if end.remote in (sender.address, reader.address)]
+    require(len(own) == 2, f"the proxy has {len(own)} sockets for one connection")
+    queued = ends[sender.address].unacknowledged + ends[reader.address].unread
+    for end in own:
+        queued += end.unread if end.remote == sender.address else end.unacknowledged
+    held = sent - queued
+    require(held <= MOST_HELD, f"the proxy held {held // 1024} KiB of one direction")
+    sender.finish()
+    reader.expect_rest_of(pattern(1), sent, End.END, bulk)
+
+
+@case_each_way
+def stalled_readers_cost_little_memory(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    # Whatever is set up once, by the first bytes, is there before it is measured.
+    for _ in range(8):
+        bench.pair().exchange()
+    before = bench.processes.anonymous_memory
+    pairs = [bench.pair(SMALL_BUFFER) for _ in range(16)]
+    sent = [pair.sender(way).send_without_waiting(pattern(1)) for pair in pairs]
+    watch_for_absence()
+    each = (bench.processes.anonymous_memory - before) // len(pairs)
+    require(each <= MOST_MEMORY, f"each stalled connection took {each // 1024} KiB of memory")
+    for pair, count in zip(pairs, sent):
+        require_all_arrives(pair.sender(way), pair.receiver(way), count)
+
+
+@case_each_way
+def a_stalled_direction_leaves_the_other_alone(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    pair = bench.pair(SMALL_BUFFER)
+    back = other(way)
+    sent = pair.sender(way).send_what_fits(pattern(1))
+    count = 1 << 20
+    with meanwhile(lambda: pair.sender(back).send_stream(pattern(2), count)):
+        pair.receiver(back).expect_stream(pattern(2), count)
+    require_all_arrives(pair.sender(way), pair.receiver(way), sent)
+
+
+@case
+def stalled_connections_leave_others_alone(bench: Bench) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    working = [bench.pair() for _ in range(4)]
+    stalled = [bench.pair(SMALL_BUFFER) for _ in range(8)]
+    for pair in stalled:
+        pair.client.send_without_waiting(pattern(1))
+        pair.server.send_without_waiting(pattern(1))
+    for pair in working + [bench.pair() for _ in range(4)]:
+        pair.exchange()
+        count = 1 << 20
+        with meanwhile(lambda: pair.server.send_stream(pattern(2), count)):
+            pair.client.expect_stream(pattern(2), count)
+
+
+@case_each_way
+def a_slow_reader_gets_everything(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    pair = bench.pair(SMALL_BUFFER)
+    count, taken = 1 << 20, 0
+    sender, reader = pair.sender(way), pair.receiver(way)
+    with meanwhile(lambda: (sender.send_stream(pattern(1), count), sender.finish())):
+        while more := reader.receive(1 + taken % 3000):
+            pattern(1).check(more, taken)
+            taken += len(more)
+    require(taken == count, f"{taken:,} of {count:,} bytes came, then an end")
+
+
+@case
+def connections_at_rest_wake_nobody(bench: Bench) -> None:
+    bench.start()
+    pairs = [bench.pair() for _ in range(50)]
+    for pair in pairs:
+        pair.exchange()
+    second = 1.0
+
+    def is_at_rest() -> bool:
+        before = bench.processes.wake_ups
+        watch_for_absence(second)
+        return bench.processes.wake_ups - before < WAKE_UPS
+
+    wait_until(f"a second with less than {WAKE_UPS} wake-ups", is_at_rest, 5 * second)
+    for pair in pairs:
+        pair.exchange()
+
+
+@case
+def connections_at_rest_hold_no_buffer(bench: Bench) -> None:
+    bench.start()
+    for _ in range(8):
+        bench.pair().exchange()
+    before = bench.processes.anonymous_memory
+    pairs = [bench.pair() for _ in range(128)]
+    count = 64 * 1024
+    for pair in pairs:
+        for way in Way:
+            with meanwhile(lambda: pair.sender(way).send_stream(pattern(1), count)):
+                pair.receiver(way).expect_stream(pattern(1), count)
+    watch_for_absence()
+    each = (bench.processes.anonymous_memory - before) // len(pairs)
+    require(each <= MOST_AT_REST, f"each connection at rest took {each / 1024:.1f} KiB of memory")
+    for pair in pairs:
+        pair.exchange()

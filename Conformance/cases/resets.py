@@ -1,0 +1,157 @@
+"""Resets: a RST as a RST, each way, after what was received before it."""
+
+import kernel
+from bench import SMALL_BUFFER, Bench
+from contract import case, case_each_way
+from pattern import pattern
+from peer import End, Peer, Way
+from waits import Reset, meanwhile, require, wait_until, watch_for_absence
+
+IN_FLIGHT = 256 * 1024
+"""Bytes that fit into what the kernels on the way hold, and not into a reader's small buffer."""
+
+GIVES_UP_WITHIN = 12.0
+"""Seconds until a reset has gone out although its reader takes nothing: 5 by contract, and some for a busy machine."""
+
+
+def wait_for_arrival(sender: Peer) -> None:
+    """Waits until the proxy's kernel has acknowledged all that was sent."""
+    wait_until(
+        "what was sent to arrive at the proxy",
+        lambda: all(
+            end.unacknowledged == 0 for end in kernel.connections(sender.address) if end.local == sender.address
+        ),
+    )
+
+
+@case_each_way
+def a_reset_passes_as_a_reset(bench: Bench, way: Way) -> None:
+    bench.start()
+    pair = bench.pair()
+    pair.exchange()
+    pair.sender(way).reset()
+    pair.receiver(way).expect_rest(End.RESET)
+    bench.wait_for_no_sockets()
+
+
+@case_each_way
+def what_came_before_a_reset_arrives_first(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    pair = bench.pair(SMALL_BUFFER)
+    pair.sender(way).send_stream(pattern(1), IN_FLIGHT)
+    wait_for_arrival(pair.sender(way))
+    pair.sender(way).reset()
+    watch_for_absence()  # what goes wrong here goes wrong at once; the reader comes after it
+    pair.receiver(way).expect_rest_of(pattern(1), IN_FLIGHT, End.RESET)
+
+
+@case_each_way
+def a_reset_in_bulk_loses_nothing_received(bench: Bench, way: Way) -> None:
+    bench.start()
+    pair = bench.pair()
+    sender, count = pair.sender(way), 4 << 20
+
+    def send() -> None:
+        sender.send_stream(pattern(1), count)
+        wait_for_arrival(sender)
+        sender.reset()
+
+    with meanwhile(send):
+        pair.receiver(way).expect_rest_of(pattern(1), count, End.RESET)
+
+
+@case
+def last_words_before_a_reset_arrive(bench: Bench) -> None:
+    bench.start()
+    for _ in range(20):
+        pair = bench.pair()
+        pair.server.send(b"too many connections\r\n")
+        pair.server.reset()
+        pair.client.expect_rest(End.RESET, b"too many connections\r\n")
+
+
+@case_each_way
+def a_close_with_unread_data_is_a_reset(bench: Bench, way: Way) -> None:
+    bench.start()
+    pair = bench.pair()
+    leaver, stayer = pair.sender(way), pair.receiver(way)
+    stayer.send(b"never read")
+    wait_until("bytes that nobody reads", lambda: leaver.unread)
+    leaver.send(b"goodbye")
+    leaver.close()
+    stayer.expect_rest(End.RESET, b"goodbye")
+
+
+@case
+def an_early_answer_outlives_an_unread_upload(bench: Bench) -> None:
+    bench.start()
+    pair = bench.pair()
+    pair.client.send_what_fits(pattern(1))
+    answer = b"413 content too large\r\n"
+    pair.server.send(answer)
+    pair.server.close()  # with most of the upload unread, so this is a reset
+    watch_for_absence()
+    pair.client.expect_rest(End.RESET, answer)
+
+
+@case_each_way
+def a_reset_passes_after_an_end_the_other_way(bench: Bench, way: Way) -> None:
+    bench.start()
+    pair = bench.pair()
+    pair.receiver(way).finish()
+    pair.sender(way).expect_rest(End.END)
+    pair.sender(way).send(b"more")
+    pair.receiver(way).expect(b"more")
+    pair.sender(way).reset()
+    pair.receiver(way).expect_rest(End.RESET)
+
+
+@case_each_way
+def a_reset_after_its_own_end_is_passed_on(bench: Bench, way: Way) -> None:
+    bench.start()
+    pair = bench.pair()
+    leaver, stayer = pair.sender(way), pair.receiver(way)
+    leaver.send(b"last")
+    leaver.finish()
+    stayer.expect_rest(End.END, b"last")
+    leaver.reset()
+    # Its stream had ended well; that it takes nothing any more is what the other side is told.
+    stayer.send_until_reset()
+    bench.wait_for_no_sockets()
+
+
+@case_each_way
+def a_sender_hears_that_its_reader_was_reset(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    pair = bench.pair(SMALL_BUFFER)
+    pair.sender(way).send_what_fits(pattern(1))
+    pair.receiver(way).reset()
+    try:
+        pair.sender(way).send_stream(pattern(1), 64 << 20)
+    except Reset:
+        return bench.wait_for_no_sockets()
+    require(False, "64 MiB were taken for a reader that had been reset")
+
+
+@case_each_way
+def a_stalled_reader_does_not_keep_a_reset_connection(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER)
+    pair = bench.pair(SMALL_BUFFER)
+    pair.sender(way).send_what_fits(pattern(1))
+    pair.sender(way).reset()
+    bench.wait_for_no_sockets(GIVES_UP_WITHIN)
+    rest = pair.receiver(way).rest(pattern(1))
+    require(rest.end is End.RESET, f"the stream, cut short, came to {rest.end.value}")
+
+
+@case
+def simultaneous_resets_leave_nothing(bench: Bench) -> None:
+    bench.start()
+    for _ in range(20):
+        pair = bench.pair()
+        pair.client.send(b"from the client")
+        pair.server.send(b"from the server")
+        pair.client.reset()
+        pair.server.reset()
+    bench.wait_for_no_sockets()
+    bench.pair().exchange()

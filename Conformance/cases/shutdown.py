@@ -1,0 +1,226 @@
+"""A drain: who is still served, who is refused, and when it is over."""
+
+import signal
+import threading
+import time
+from contextlib import ExitStack
+
+import kernel
+from bench import Bench
+from contract import case
+from pattern import pattern
+from peer import End, Pair, Peer
+from servers import Background
+from waits import PATIENCE, Failure, meanwhile, require, wait_until
+
+GRACE = 600
+"""Seconds: longer than any case."""
+
+SHORT_GRACE = 1.0
+
+QUEUE = 20
+"""Clients that are connected by the kernel while the proxy is held, and so wait to be accepted."""
+
+DRAINS = 8
+"""In the midst of clients that come: the moment that matters is short."""
+
+CLIENTS_BEFORE = 20
+"""So many clients one thread has seen served when the drain begins."""
+
+GREETING = b"hello and goodbye"
+
+
+def begin_drain(bench: Bench) -> None:
+    """Asks it to drain, and waits until nobody can connect any more.
+
+    It is not asked by connecting: what connects in time is one of those that are to be served.
+    """
+    bench.signal(bench.adapter.drain_signal)
+    wait_until("the end of listening", lambda: not kernel.listens(bench.front))
+
+
+@case
+def running_connections_outlive_a_drain(bench: Bench) -> None:
+    bench.start(grace=GRACE)
+    pairs = [bench.pair() for _ in range(3)]
+    for pair in pairs:
+        pair.exchange()
+    begin_drain(bench)
+    # A client's end, a server's end, a reset: each connection comes to its own.
+    count = 1 << 20
+    with meanwhile(lambda: (pairs[0].client.send_stream(pattern(1), count), pairs[0].client.finish())):
+        pairs[0].server.expect_rest_of(pattern(1), count, End.END)
+    pairs[0].server.close()
+    pairs[0].client.expect_rest(End.END)
+    pairs[1].exchange()
+    pairs[1].server.close()
+    pairs[1].client.expect_rest(End.END)
+    pairs[1].client.close()
+    require(bench.is_running, "the proxy ended before its last connection")
+    pairs[2].exchange()
+    pairs[2].client.reset()
+    pairs[2].server.expect_rest(End.RESET)
+
+
+@case
+def it_ends_with_its_last_connection(bench: Bench) -> None:
+    bench.start(grace=GRACE)
+    pair = bench.pair()
+    pair.exchange()
+    begin_drain(bench)
+    pair.exchange()
+    require(bench.is_running, "the proxy ended before its last connection")
+    pair.client.close()
+    pair.server.close()
+    bench.expect_exit()
+
+
+@case
+def newcomers_are_refused_by_a_drain(bench: Bench) -> None:
+    bench.start(grace=GRACE)
+    pair = bench.pair()
+    pair.exchange()
+    begin_drain(bench)
+    try:
+        bench.connect()
+    except ConnectionRefusedError:
+        return pair.exchange()
+    require(False, "a client was connected by a proxy that drains")
+
+
+def connect_while_held(bench: Bench) -> list[Peer]:
+    """Clients that believe they are connected, and of whom the proxy does not know when it is told to drain."""
+    bench.stop_the_clock()
+    clients = [bench.connect() for _ in range(QUEUE)]
+    for number, client in enumerate(clients):
+        client.send(b"client %d" % number)
+    bench.signal(bench.adapter.drain_signal)
+    bench.let_go_on()
+    return clients
+
+
+def expect_service(bench: Bench, clients: list[Peer]) -> None:
+    for _ in clients:
+        server = bench.accept()
+        said = server.receive()
+        require(said.startswith(b"client "), f"the server heard {said!r}")
+        server.send(b"goodbye, " + said)
+        server.close()
+        client = clients[int(said.split()[1])]
+        client.expect_rest(End.END, b"goodbye, " + said)
+        client.close()
+
+
+@case
+def who_waits_to_be_accepted_is_served_by_a_drain(bench: Bench) -> None:
+    bench.start(grace=GRACE)
+    bench.pair().exchange()
+    clients = connect_while_held(bench)
+    expect_service(bench, clients)
+
+
+@case
+def who_waits_for_a_place_is_served_by_a_drain(bench: Bench) -> None:
+    bench.start(grace=GRACE, max_connections=1)
+    first = bench.pair()
+    first.exchange()
+    clients = connect_while_held(bench)
+    first.exchange()
+    first.client.close()
+    first.server.close()
+    expect_service(bench, clients)
+    bench.expect_exit()
+
+
+@case
+def nobody_is_connected_and_then_reset_by_a_drain(bench: Bench) -> None:
+    bench.start(grace=GRACE)
+    for _ in range(DRAINS):
+        with Background(bench, GREETING):
+            drain_while_clients_come(bench)
+        bench.expect_exit()
+        bench.restart()
+
+
+def drain_while_clients_come(bench: Bench) -> None:
+    """Clients connect, one right after the other, and the drain comes in the midst of them. Each is refused or served."""
+    begins = threading.Event()
+
+    def come() -> None:
+        count = 0
+        while True:
+            try:
+                client = bench.connect()
+            except ConnectionRefusedError:
+                return require(begins.is_set(), "a client was refused before the drain")
+            except TimeoutError:
+                raise Failure(f"a client waited {PATIENCE:g} s to be connected or refused by a drain") from None
+            client.expect_rest(End.END, GREETING)
+            client.close()
+            count += 1
+            if count == CLIENTS_BEFORE:
+                begins.set()
+
+    with ExitStack() as crowd:
+        for _ in range(4):
+            crowd.enter_context(meanwhile(come))
+        require(begins.wait(PATIENCE), "the clients did not get anywhere")
+        bench.signal(bench.adapter.drain_signal)
+
+
+@case
+def what_outlasts_the_grace_is_reset(bench: Bench) -> None:
+    bench.start(grace=SHORT_GRACE)
+    whole, half = bench.pair(), bench.pair()
+    whole.exchange()
+    half.exchange()
+    half.client.finish()
+    half.server.expect_rest(End.END)
+    start = time.monotonic()
+    bench.signal(bench.adapter.drain_signal)
+    whole.client.expect_rest(End.RESET)
+    took = time.monotonic() - start
+    require(took >= SHORT_GRACE, f"it was cut after {took:.2f} s of {SHORT_GRACE:g} s")
+    whole.server.expect_rest(End.RESET)
+    half.client.expect_rest(End.RESET)
+    bench.expect_exit()
+
+
+@case
+def a_second_signal_cuts_at_once(bench: Bench) -> None:
+    bench.start(grace=GRACE)
+    pairs = [bench.pair() for _ in range(2)]
+    for pair in pairs:
+        pair.exchange()
+    begin_drain(bench)
+    pairs[0].exchange()
+    bench.signal(bench.adapter.cut_signal)
+    for pair in pairs:
+        pair.client.expect_rest(End.RESET)
+        pair.server.expect_rest(End.RESET)
+    bench.expect_exit()
+
+
+@case
+def its_port_is_free_at_once(bench: Bench) -> None:
+    bench.start(grace=GRACE)
+    for _ in range(3):
+        pair = bench.pair()
+        # The proxy's end to the client is the first, so what stays behind in TIME_WAIT is on the proxy's port.
+        pair.server.close()
+        pair.client.expect_rest(End.END)
+        pair.client.close()
+    bench.signal(bench.adapter.drain_signal)
+    bench.expect_exit()
+    bench.restart()
+    bench.pair().exchange()
+
+
+@case
+def a_broken_pipe_signal_does_nothing(bench: Bench) -> None:
+    bench.start()
+    pair = bench.pair()
+    pair.exchange()
+    bench.signal(signal.SIGPIPE)
+    pair.exchange()
+    Pair(bench.connect(), bench.accept()).exchange()

@@ -1,0 +1,185 @@
+"""What the proxy ends by itself: never early, never what moves, and by resets."""
+
+import time
+from collections.abc import Callable
+
+import kernel
+from bench import Bench
+from cases.ends import other
+from contract import case, case_each_way
+from pattern import pattern
+from peer import End, Peer, Way
+from waits import PATIENCE, Failure, meanwhile, require, wait_until, watch_for_absence
+
+LIMIT = 1
+"""Seconds of each time-out; a whole number, since some settings take no other."""
+
+STEP = 0.25
+"""Seconds between two messages that keep a connection from being idle."""
+
+LONG_ENOUGH = 3 * LIMIT
+
+DEFAULT_KEEP_ALIVE = 60
+"""Seconds of silence, by contract, before a peer is probed."""
+
+
+def expect_end_after(what: str, limit: float, start: float, wait: Callable[[], object]) -> None:
+    """Waits for an end, and expects that it does not come before a time-out is over."""
+    wait()
+    took = time.monotonic() - start
+    require(took >= limit, f"{what} came to its end after {took:.2f} s of {limit:g} s")
+
+
+def keep_moving(sender: Peer, receiver: Peer, seconds: float = LONG_ENOUGH) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        sender.send(b"still here")
+        receiver.expect(b"still here")
+        watch_for_absence(STEP)
+
+
+@case
+def an_idle_connection_is_ended(bench: Bench) -> None:
+    bench.start(idle=LIMIT)
+    pair = bench.pair()
+    start = time.monotonic()
+    pair.exchange()
+    expect_end_after("an idle connection", LIMIT, start, pair.client.rest)
+    pair.server.rest()
+    bench.wait_for_no_sockets()
+
+
+@case_each_way
+def movement_one_way_is_not_idle(bench: Bench, way: Way) -> None:
+    bench.start(idle=LIMIT)
+    pair = bench.pair()
+    keep_moving(pair.sender(way), pair.receiver(way))
+    pair.exchange()
+
+
+@case_each_way
+def a_half_closed_connection_at_rest_is_ended(bench: Bench, way: Way) -> None:
+    bench.start(half_close=LIMIT)
+    pair = bench.pair()
+    start = time.monotonic()
+    pair.sender(way).finish()
+    pair.receiver(way).expect_rest(End.END)
+    expect_end_after("a half-closed connection", LIMIT, start, pair.sender(way).rest)
+    bench.wait_for_no_sockets()
+
+
+@case_each_way
+def the_half_close_time_out_spares_what_moves(bench: Bench, way: Way) -> None:
+    bench.start(half_close=LIMIT)
+    whole, half = bench.pair(), bench.pair()
+    half.sender(way).finish()
+    half.receiver(way).expect_rest(End.END)
+    keep_moving(half.sender(other(way)), half.receiver(other(way)))
+    half.sender(other(way)).finish()
+    half.receiver(other(way)).expect_rest(End.END)
+    whole.exchange()
+
+
+@case
+def a_lifetime_ends_the_busy_too(bench: Bench) -> None:
+    bench.start(lifetime=LIMIT)
+    start = time.monotonic()
+    pair = bench.pair()
+
+    def exchange_for_ever() -> None:
+        try:
+            keep_moving(pair.client, pair.server, PATIENCE)
+        except Failure:
+            return
+        raise Failure(f"a connection with a lifetime of {LIMIT} s was alive after {PATIENCE:g} s")
+
+    expect_end_after("a busy connection", LIMIT, start, exchange_for_ever)
+    bench.wait_for_no_sockets()
+    bench.pair().exchange()
+
+
+@case
+def what_it_ends_by_itself_it_resets(bench: Bench) -> None:
+    bench.start(idle=LIMIT)
+    pair = bench.pair()
+    pair.exchange()
+    pair.client.expect_rest(End.RESET)
+    pair.server.expect_rest(End.RESET)
+
+
+@case
+def by_default_rest_is_no_reason_to_end(bench: Bench) -> None:
+    bench.start()
+    pair = bench.pair()
+    pair.exchange()
+    watch_for_absence(LONG_ENOUGH)
+    pair.exchange()
+
+
+@case
+def keep_alive_is_on_by_default(bench: Bench) -> None:
+    bench.start()
+    pair = bench.pair()
+    pair.exchange()
+
+    def probes_both() -> bool:
+        ends = bench.sockets((kernel.ESTABLISHED,))
+        return len(ends) == 2 and all(
+            end.timer == kernel.KEEP_ALIVE_TIMER and end.timer_seconds <= DEFAULT_KEEP_ALIVE for end in ends
+        )
+
+    # After the exchange the timer of the acknowledgements may be the one that is told.
+    wait_until(f"keep-alive timers of {DEFAULT_KEEP_ALIVE} s or less on both sides", probes_both, LONG_ENOUGH)
+
+
+def expect_notice(bench: Bench, gone: Peer, stays: Peer) -> None:
+    gone.vanish()
+    stays.expect_rest(End.RESET)
+    bench.wait_for_no_sockets()
+
+
+@case
+def a_vanished_client_is_noticed_by_keep_alive(bench: Bench) -> None:
+    bench.start(client_keep_alive=LIMIT)
+    pair = bench.pair()
+    pair.exchange()
+    expect_notice(bench, pair.client, pair.server)
+
+
+@case
+def a_vanished_server_is_noticed_by_keep_alive(bench: Bench) -> None:
+    bench.start(server_keep_alive=LIMIT)
+    pair = bench.pair()
+    pair.exchange()
+    expect_notice(bench, pair.server, pair.client)
+
+
+@case_each_way
+def bytes_nobody_acknowledges_end_it_in_time(bench: Bench, way: Way) -> None:
+    bench.start(user_timeout=LIMIT)
+    pair = bench.pair()
+    pair.exchange()
+    sender, reader = pair.sender(way), pair.receiver(way)
+    reader.vanish()
+    sender.send(b"anybody there?")
+    sender.expect_rest(End.RESET)
+    bench.wait_for_no_sockets()
+
+
+@case
+def time_outs_spare_a_transfer_that_crawls(bench: Bench) -> None:
+    bench.start(idle=LIMIT, half_close=LIMIT)
+    pair = bench.pair()
+    pieces, size = 12, 1000
+
+    def crawl() -> None:
+        for number in range(pieces):
+            pair.server.send_stream(pattern(1), size, number * size)
+            watch_for_absence(STEP)
+        pair.server.finish()
+
+    pair.client.send(b"request")
+    pair.client.finish()
+    pair.server.expect_rest(End.END, b"request")
+    with meanwhile(crawl):
+        pair.client.expect_rest_of(pattern(1), pieces * size, End.END)

@@ -1,0 +1,74 @@
+"""The sentences of docs/tcp-contract.md, and the cases that hold a proxy to them."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from adapters import ROOT
+from bench import Bench
+from peer import Way
+
+CONTRACT = ROOT / "docs/tcp-contract.md"
+
+BOTH_WAYS = (Way.UPSTREAM, Way.DOWNSTREAM)
+
+SENTENCE = re.compile(r"^- \*\*(\w+)\*\* (.*?)(?=^\S|^$|\Z)", re.MULTILINE | re.DOTALL)
+CASE_NAME = re.compile(r"`([a-z0-9]+(?:_[a-z0-9]+)+)`")
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case, in one direction if it has one."""
+
+    name: str
+    way: Way | None
+    run: Callable[[Bench], None]
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.way.value}" if self.way else self.name
+
+
+CASES: list[Case] = []
+
+
+def case(function: Callable[[Bench], None]) -> Callable[[Bench], None]:
+    """Makes a function a case, named as it is."""
+    CASES.append(Case(function.__name__, None, function))
+    return function
+
+
+def case_each_way(function: Callable[[Bench, Way], None]) -> Callable[[Bench, Way], None]:
+    """The same, run once upstream and once downstream."""
+    CASES.extend(Case(function.__name__, way, partial(function, way=way)) for way in BOTH_WAYS)
+    return function
+
+
+@dataclass(frozen=True)
+class Sentence:
+    label: str
+    text: str
+    cases: list[str]
+
+
+def sentences() -> list[Sentence]:
+    """The contract's sentences, in its order."""
+    found = []
+    for label, body in SENTENCE.findall(CONTRACT.read_text()):
+        text = " ".join(CASE_NAME.sub("", body).split()).rstrip(" ,")
+        found.append(Sentence(label, text, CASE_NAME.findall(body)))
+    return found
+
+
+def disagreements() -> list[str]:
+    """Where the contract and the cases differ: a case without a sentence, a name without a case."""
+    named = [name for sentence in sentences() for name in sentence.cases]
+    names = {case.name for case in CASES}
+    problems = [f"the contract names {name} twice" for name in sorted(set(named)) if named.count(name) > 1]
+    problems += [f"the contract names {name}, which is no case" for name in named if name not in names]
+    problems += [f"the case {name} has no sentence in the contract" for name in sorted(names - set(named))]
+    return problems

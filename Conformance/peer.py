@@ -1,0 +1,277 @@
+"""One end of a connection through the proxy: a client, or the server's side of it."""
+
+import ctypes
+import errno
+import fcntl
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from enum import Enum
+
+from pattern import Pattern
+from waits import ABSENCE, PATIENCE, POLL, Failure, Reset, require
+
+PIECE = 64 * 1024
+"""Bytes for one call."""
+
+MOST_IN_BUFFERS = 64 * 1024 * 1024
+"""More than this no kernel on the way holds: a sender that gets rid of it is not held up."""
+
+SIOCINQ = 0x541B
+SO_ATTACH_FILTER = 26
+
+RESETS = (errno.ECONNRESET, errno.EPIPE)
+
+
+class End(Enum):
+    """How a stream ended, as its reader saw it."""
+
+    END = "an end"
+    RESET = "a reset"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What came until a stream was over."""
+
+    count: int
+    end: End
+    data: bytes = b""
+
+
+class Peer:
+    """A TCP socket whose every call has a time limit, and which says in words what it saw."""
+
+    def __init__(self, name: str, connected: socket.socket) -> None:
+        self.name = name
+        self.socket = connected
+        self.socket.settimeout(PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.address: tuple[str, int] = connected.getsockname()
+
+    # Sending
+
+    def send(self, data: bytes | memoryview, flags: int = 0) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                sent = self.socket.send(rest[:PIECE], flags)
+            except TimeoutError:
+                raise Failure(f"{self.name} could send nothing for {PATIENCE:g} s") from None
+            except OSError as error:
+                raise self._lost(error, "sending") from None
+            rest = rest[sent:]
+
+    def send_stream(self, stream: Pattern, count: int, start: int = 0) -> None:
+        sent = start
+        while sent < start + count:
+            piece = stream.at(sent, min(PIECE, start + count - sent))
+            self.send(piece)
+            sent += len(piece)
+
+    def send_urgent(self, byte: bytes) -> None:
+        self.send(byte, socket.MSG_OOB)
+
+    def send_what_fits(self, stream: Pattern, start: int = 0) -> int:
+        """Sends until nothing more has been taken for a while, because nobody reads at the far end.
+
+        Returns how many bytes were taken.
+        """
+        sent = start
+        self.socket.setblocking(False)
+        try:
+            deadline = time.monotonic() + ABSENCE
+            while time.monotonic() < deadline:
+                _, writable, _ = select.select([], [self.socket], [], ABSENCE / 10)
+                if writable:
+                    sent += self.socket.send(stream.at(sent, PIECE))
+                    deadline = time.monotonic() + ABSENCE
+                    require(
+                        sent - start < MOST_IN_BUFFERS,
+                        f"{self.name} sent {MOST_IN_BUFFERS >> 20} MiB to a reader that takes nothing",
+                    )
+        except OSError as error:
+            raise self._lost(error, "sending") from None
+        finally:
+            self.socket.settimeout(PATIENCE)
+        return sent - start
+
+    def send_without_waiting(self, stream: Pattern) -> int:
+        """Sends until the kernel takes nothing more at the moment; returns how many bytes it took."""
+        sent = 0
+        self.socket.setblocking(False)
+        try:
+            while sent < MOST_IN_BUFFERS:
+                sent += self.socket.send(stream.at(sent, PIECE))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise self._lost(error, "sending") from None
+        finally:
+            self.socket.settimeout(PATIENCE)
+        return sent
+
+    def send_until_reset(self, piece: bytes = b"anybody there?", seconds: float = PATIENCE) -> None:
+        """Sends a little again and again until that is answered by a reset."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                self.socket.send(piece)
+            except OSError as error:
+                if error.errno in RESETS:
+                    return
+                raise self._lost(error, "sending") from None
+            time.sleep(POLL)  # an unread end would make every poll return at once
+            if self._has_news(0) and self._is_reset():
+                return
+        raise Failure(f"{self.name} saw no reset within {seconds:g} s of sending")
+
+    def _is_reset(self) -> bool:
+        try:
+            self.socket.recv(PIECE)
+            return False
+        except OSError as error:
+            return error.errno in RESETS
+
+    # Ending
+
+    def finish(self) -> None:
+        """Ends its sending (a FIN) and goes on reading."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise self._lost(error, "ending its stream") from None
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def reset(self) -> None:
+        """Ends the connection by a RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def vanish(self) -> None:
+        """From now on its kernel drops whatever comes for it, as if its host or the way to it were gone."""
+        drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0, of each packet keep nothing
+        buffer = bytearray(drop_all)
+        address = (1).to_bytes(2, "little") + bytes(6) + _address_of(buffer).to_bytes(8, "little")
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, address)
+
+    # Receiving
+
+    def receive(self, limit: int = PIECE) -> bytes:
+        """Some bytes; none at the end of the stream."""
+        try:
+            return self.socket.recv(limit)
+        except TimeoutError:
+            raise Failure(f"{self.name} heard nothing for {PATIENCE:g} s") from None
+        except OSError as error:
+            raise self._lost(error, "reading") from None
+
+    def expect(self, data: bytes) -> None:
+        """Receives just these bytes."""
+        received = b""
+        while len(received) < len(data):
+            more = self.receive(len(data) - len(received))
+            require(more, f"{self.name} saw an end after {received!r}, where {data!r} was sent")
+            received += more
+        require(received == data, f"{self.name} received {received[:40]!r}, where {data[:40]!r} was sent")
+
+    def expect_stream(self, stream: Pattern, count: int, start: int = 0) -> None:
+        """Receives so many bytes of a stream."""
+        received = 0
+        while received < count:
+            more = self.receive(min(PIECE, count - received))
+            require(more, f"{self.name} saw an end after {received:,} of {count:,} bytes")
+            stream.check(more, start + received)
+            received += len(more)
+
+    def rest(self, stream: Pattern | None = None, start: int = 0) -> Rest:
+        """Everything up to the end or the reset. With a stream, the bytes are held against it and not kept."""
+        count, kept = 0, bytearray()
+        while True:
+            try:
+                more = self.receive()
+            except Reset:
+                return Rest(count, End.RESET, bytes(kept))
+            if not more:
+                return Rest(count, End.END, bytes(kept))
+            if stream:
+                stream.check(more, start + count)
+            else:
+                kept += more
+            count += len(more)
+
+    def expect_rest(self, end: End, data: bytes = b"") -> None:
+        """Expects just these bytes, and then this."""
+        rest = self.rest()
+        require(
+            rest.data == data,
+            f"{self.name} received {rest.count} bytes {rest.data[:40]!r}, where {data[:40]!r} was to come",
+        )
+        self._require_end(rest, end)
+
+    def expect_rest_of(self, stream: Pattern, count: int, end: End, start: int = 0) -> None:
+        rest = self.rest(stream, start)
+        require(rest.count == count, f"{self.name} received {rest.count:,} of {count:,} bytes, then {rest.end.value}")
+        self._require_end(rest, end)
+
+    def _require_end(self, rest: Rest, end: End) -> None:
+        require(rest.end == end, f"{self.name} saw {rest.end.value}, not {end.value}")
+
+    def require_silence(self, seconds: float = ABSENCE) -> None:
+        """Expects that neither bytes nor an end comes."""
+        require(not self._has_news(seconds), f"{self.name} heard something where nothing was to come")
+
+    @property
+    def has_news(self) -> bool:
+        return self._has_news(0)
+
+    def _has_news(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN | select.POLLRDHUP)
+        return bool(poll.poll(seconds * 1000))
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait to be read."""
+        return struct.unpack("i", fcntl.ioctl(self.socket, SIOCINQ, bytes(4)))[0]
+
+    def _lost(self, error: OSError, doing: str) -> Failure:
+        if error.errno in RESETS:
+            return Reset(f"{self.name} was reset while {doing}")
+        return Failure(f"{self.name}, {doing}: {error.strerror}")
+
+
+def _address_of(buffer: bytearray) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+class Way(Enum):
+    """A direction: upstream is client to server, downstream server to client."""
+
+    UPSTREAM = "↑"
+    DOWNSTREAM = "↓"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two ends of one connection through the proxy."""
+
+    client: Peer
+    server: Peer
+
+    def exchange(self) -> None:
+        """A few bytes each way."""
+        self.client.send(b"ping")
+        self.server.expect(b"ping")
+        self.server.send(b"pong")
+        self.client.expect(b"pong")
+
+    def sender(self, way: Way) -> Peer:
+        return self.client if way is Way.UPSTREAM else self.server
+
+    def receiver(self, way: Way) -> Peer:
+        return self.server if way is Way.UPSTREAM else self.client

@@ -1,0 +1,55 @@
+"""A server beside a case, for cases in which clients are many and their order is open."""
+
+import threading
+from types import TracebackType
+
+from bench import Bench
+from peer import Peer
+from waits import PATIENCE, POLL, Failure
+
+
+class Background:
+    """Serves all connections of a bench on a thread of its own, for the time of a block.
+
+    With a greeting it sends that to each and closes it; otherwise it sends back what it gets.
+    """
+
+    def __init__(self, bench: Bench, greeting: bytes = b"") -> None:
+        self.bench, self.greeting = bench, greeting
+        self.connected: list[Peer] = []
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.has_stopped = threading.Event()
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, kind: type | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        self.has_stopped.set()
+        self.thread.join(PATIENCE)
+
+    def _serve(self) -> None:
+        while not self.has_stopped.is_set():
+            while self.bench.server_has_news(POLL):
+                self._take(self.bench.accept())
+            for server in [server for server in self.connected if server.has_news]:
+                if not self._echo(server):
+                    server.close()
+                    self.connected.remove(server)
+
+    def _take(self, server: Peer) -> None:
+        if not self.greeting:
+            self.connected.append(server)
+            return
+        try:
+            server.send(self.greeting)
+        except Failure:
+            pass  # the client is gone, which is no matter of the server's
+        server.close()
+
+    def _echo(self, server: Peer) -> bool:
+        try:
+            data = server.receive()
+            server.send(data)
+        except Failure:
+            return False
+        return bool(data)

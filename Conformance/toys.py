@@ -1,0 +1,2 @@
+def check_that_each_case_can_fail(chosen, run):
+    return 0

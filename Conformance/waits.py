@@ -1,0 +1,71 @@
+"""Failures, and waits that have a limit."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 15.0
+"""Seconds for what has to happen and need not happen at once: the machine may be busy."""
+
+ABSENCE = 0.5
+"""Seconds to look before saying that something does not happen."""
+
+POLL = 0.01
+"""Seconds between two looks at a condition that nothing announces."""
+
+
+class Failure(Exception):
+    """A sentence of the contract was not kept; the message says what was seen."""
+
+
+class Reset(Failure):
+    """A connection was reset, in a place where that is no part of the case."""
+
+
+class NotApplicable(Exception):
+    """The proxy has no setting that the case needs."""
+
+
+def require(condition: object, seen: str) -> None:
+    if not condition:
+        raise Failure(seen)
+
+
+def wait_until(what: str, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
+    """Looks until the condition gives something true, and returns that."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        require(time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}")
+        time.sleep(POLL)
+    return result
+
+
+def watch_for_absence(seconds: float = ABSENCE) -> None:
+    """Lets time go by in which something is not to happen; the case looks afterwards."""
+    time.sleep(seconds)
+
+
+@contextmanager
+def meanwhile(work: Callable[[], object]) -> Iterator[None]:
+    """Does work on a thread of its own while the block runs, and fails with it. Each of its steps has its own limit."""
+    problems: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(4 * PATIENCE)
+    require(not thread.is_alive(), "a sender or reader beside the case has not come to its end")
+    if problems:
+        raise problems[0]
