@@ -138,7 +138,6 @@ final class ProxyCore: Sendable {
         hub.finish()
     }
 
-
     private static func close(_ workers: [Handover<Worker<LinuxSystem>>]) {
         for handover in workers {
             guard var worker = handover.take() else { continue }
