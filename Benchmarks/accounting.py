@@ -12,7 +12,7 @@ from pathlib import Path
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SETTLE_SECONDS = 15  # for memory, or a count of descriptors, to come to rest
-STEADY_SECONDS = 0.5  # unchanged for so long is at rest
+STEADY_SECONDS = 0.3  # unchanged for so long is at rest
 POLL_SECONDS = 0.05
 
 libc = ctypes.CDLL(None, use_errno=True)

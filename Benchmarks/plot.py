@@ -1,1 +1,70 @@
-def draw(results): return ""
+"""A drawing of the results: a panel for each load, a bar for each rival, as SVG that needs nothing else."""
+
+import statistics
+from html import escape
+
+from loads import Held
+from report import number
+
+COLUMNS = 2
+PANEL_WIDTH, NAME_WIDTH, VALUE_WIDTH = 470, 190, 92
+BAR_HEIGHT, BAR_GAP = 14, 5
+HEADING, PADDING, MARGIN = 46, 16, 12
+STYLE = """
+    text { font: 12px system-ui, sans-serif; fill: #24292f }
+    .load { font-size: 14px; font-weight: 600 }
+    .unit { fill: #57606a }
+    .ours { font-weight: 600 }
+    rect.other { fill: #afb8c1 }
+    rect.ours { fill: #d4541b }
+"""
+SHORT = {
+    "haproxy": "HAProxy",
+    "haproxy-splice": "HAProxy, splice-auto",
+    "haproxy-pipesize": "… and pipes of 1 MiB",
+    "haproxy-forced": "… and always splicing",
+    "nginx-buffer": "nginx, 256 KiB buffers",
+    "nginx": "nginx",
+    "go": "Go, io.Copy",
+    "tokio": "tokio, copy_bidirectional",
+}
+
+
+def draw(results):
+    """What it costs, since that moves least from run to run: the proxy's processor time, or its memory."""
+    panels = []
+    for load in results.loads:
+        figure = next(figure for figure in load.figures if figure.key == ("user" if isinstance(load, Held) else "proxy"))
+        rivals = [rival for rival in results.rivals(load) if results.values(load, rival, figure)]
+        panels.append((load, figure, [(rival, statistics.median(results.values(load, rival, figure))) for rival in rivals]))
+    if not panels:
+        raise ValueError("nothing to draw")
+    height = HEADING + max(len(bars) for _, _, bars in panels) * (BAR_HEIGHT + BAR_GAP) + PADDING
+    rows = -(-len(panels) // COLUMNS)
+    width, whole = COLUMNS * PANEL_WIDTH + 2 * MARGIN, rows * height + 2 * MARGIN
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {whole}" width="{width}" height="{whole}">',
+        "<title>What each proxy costs under each load; shorter is better</title>",
+        f"<style>{STYLE}</style>",
+        f'<rect width="{width}" height="{whole}" fill="#ffffff"/>',
+    ]
+    for index, panel in enumerate(panels):
+        x, y = MARGIN + index % COLUMNS * PANEL_WIDTH, MARGIN + index // COLUMNS * height
+        parts += [f'<g transform="translate({x} {y})">', *bars_of(*panel), "</g>"]
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def bars_of(load, figure, bars):
+    yield f'<text class="load" x="0" y="18">{escape(load.title)}</text>'
+    yield f'<text class="unit" x="0" y="35">{escape(figure.title)}, {escape(figure.unit)}; shorter is better</text>'
+    longest = max(value for _, value in bars) or 1
+    room = PANEL_WIDTH - NAME_WIDTH - VALUE_WIDTH
+    for index, (rival, value) in enumerate(bars):
+        top = HEADING + index * (BAR_HEIGHT + BAR_GAP)
+        kind = "ours" if rival.is_ours else "other"
+        length = max(1, value / longest * room)
+        base = top + BAR_HEIGHT - 3
+        name = escape(SHORT.get(rival.name, rival.title))
+        yield f'<text class="{kind}" x="{NAME_WIDTH - 8}" y="{base}" text-anchor="end">{name}</text>'
+        yield f'<rect class="{kind}" x="{NAME_WIDTH}" y="{top}" width="{length:.1f}" height="{BAR_HEIGHT}"/>'
+        yield f'<text class="{kind}" x="{NAME_WIDTH + length + 6:.1f}" y="{base}">{number(value)}</text>'

@@ -41,6 +41,7 @@ RIVALS = [
     Rival("haproxy", "haproxy", "HAProxy", "haproxy.cfg"),
     Rival("haproxy-splice", "haproxy", "HAProxy, splice-auto", "haproxy-splice.cfg"),
     Rival("haproxy-pipesize", "haproxy", "HAProxy, splice-auto, tune.pipesize 1 MiB", "haproxy-pipesize.cfg"),
+    Rival("haproxy-forced", "haproxy", "HAProxy, splicing forced, tune.pipesize 1 MiB", "haproxy-forced.cfg"),
     Rival("nginx", "nginx", "nginx stream", "nginx.conf"),
     Rival("nginx-buffer", "nginx", "nginx stream, proxy_buffer_size 256k", "nginx-buffer.conf"),
     Rival("go", "go", "Go, io.Copy"),

@@ -1,1 +1,96 @@
-def table(*a): return ""
+"""How many system calls a proxy makes for a round trip and for a connection, as strace counts them."""
+
+import re
+import signal
+import socket
+import time
+
+from accounting import SETTLE_SECONDS, descriptors, family
+from harness import Room, end, program, wait_until
+from loads import EXCHANGE_SECONDS, exchange
+from report import rows_of
+from rivals import RunningProxy
+
+ROUND_TRIPS = 1000
+CONNECTIONS = 200
+FEWEST_SHOWN = 0.05  # calls each: less is what a program does by the clock
+
+
+def table(rivals, executables, targets, threads):
+    """One thing at a time, so each event costs a wait of its own, which a busy proxy shares out among many."""
+    rows = []
+    for rival in rivals:
+        if rival.is_floor:
+            continue
+        with RunningProxy(rival, executables, targets["echo"], threads) as proxy:
+            rows.append([f"**{rival.title}**" if rival.is_ours else rival.title])
+            for counts, times in ((round_trips(proxy), ROUND_TRIPS), (connections(proxy), CONNECTIONS)):
+                rows[-1] += [f"{sum(counts.values()) / times:.1f}", breakdown(counts, times)]
+    return rows_of(["", "a 64-byte round trip", "which is", "open, round trip, close", "which is"], rows)
+
+
+def connect(proxy):
+    return socket.create_connection(("127.0.0.1", proxy.port), EXCHANGE_SECONDS)
+
+
+def round_trips(proxy):
+    with connect(proxy) as connection:
+        exchange(connection)
+        with Trace(proxy) as trace:
+            for _ in range(ROUND_TRIPS):
+                exchange(connection)
+    return trace.counts
+
+
+def connections(proxy):
+    with connect(proxy) as connection:
+        exchange(connection)
+    steady = fewest_descriptors(proxy)
+    with Trace(proxy) as trace:
+        for _ in range(CONNECTIONS):
+            with connect(proxy) as connection:
+                exchange(connection)
+        wait_until("the last connection to end", lambda: descriptors(proxy.process.pid) <= steady, SETTLE_SECONDS)
+    return trace.counts
+
+
+def fewest_descriptors(proxy):
+    """How many are left when the connections before have ended; a rival may end them when it likes."""
+    fewest, until = descriptors(proxy.process.pid), time.monotonic() + 1
+    while time.monotonic() < until:
+        fewest = min(fewest, descriptors(proxy.process.pid))
+        time.sleep(0.05)
+    return fewest
+
+
+def breakdown(counts, times):
+    shares = sorted(((calls / times, name) for name, calls in counts.items()), reverse=True)
+    return ", ".join(f"{share:.1f} {name}" for share, name in shares if share >= FEWEST_SHOWN)
+
+
+class Trace:
+    """strace on a proxy and its workers for the length of a block; `counts` of the calls, by name, after it."""
+
+    def __init__(self, proxy):
+        self.processes = family(proxy.process.pid)
+
+    def __enter__(self):
+        self.room = Room()
+        self.room.__enter__()
+        self.output = self.room.path / "counts"
+        command = [program("strace", "strace"), "-c", "-f", "-U", "calls,name", "-o", self.output]
+        command += [f"--attach={process}" for process in self.processes]
+        attached = [f"Process {process} attached" for process in self.processes]
+        try:
+            self.tracer = self.room.start(command, signal.SIGINT)
+            self.room.wait_for(self.tracer, "strace", lambda: all(line in self.room.log_of("strace") for line in attached))
+        except BaseException:
+            self.room.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *reason):
+        end(self.tracer, signal.SIGINT)  # it detaches, and writes what it has counted
+        lines = re.findall(r"^\s*(\d+)\s+(\w+)$", self.output.read_text(), re.MULTILINE)
+        self.counts = {name: int(calls) for calls, name in lines if name != "total"}
+        return self.room.__exit__(*reason)
