@@ -19,7 +19,12 @@ struct AddressTests {
         }
     }
 
-    @Test("Bytes, ends and resets pass between IPv4, IPv6 and Unix sockets", arguments: Kind.allCases, Kind.allCases)
+    @Test(
+        "Bytes, ends and resets pass between IPv4, IPv6 and Unix sockets",
+        .eachEngine,
+        arguments: Kind.allCases,
+        Kind.allCases
+    )
     func anyToAny(_ listen: Kind, _ forward: Kind) async throws {
         let pattern = Pattern(seed: 51)
         try await withScratchFolder { folder in

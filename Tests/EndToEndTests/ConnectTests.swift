@@ -1,7 +1,13 @@
 import Support
 import Testing
 
-@Suite("Every way a connection to the upstream can fail", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite(
+    "Every way a connection to the upstream can fail",
+    .ownThreads,
+    .eachEngine,
+    .serialized,
+    .timeLimit(.minutes(2))
+)
 struct ConnectTests {
     @Test(
         "A refused upstream ends the client at once, and the next one is served when the server is back",

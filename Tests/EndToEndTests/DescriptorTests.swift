@@ -10,7 +10,7 @@ import Testing
 struct DescriptorTests {
     init() throws { try raiseDescriptorLimit() }
 
-    @Test("After connections of every kind of end all are back", arguments: [1, 2])
+    @Test("After connections of every kind of end all are back", .eachEngine, arguments: [1, 2])
     func allReturn(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in

@@ -3,7 +3,7 @@ import Testing
 
 private let megabyte = 1 << 20
 
-@Suite("The two directions end independently", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("The two directions end independently", .ownThreads, .eachEngine, .serialized, .timeLimit(.minutes(2)))
 struct HalfCloseTests {
     @Test("A FIN passes as a FIN, and bytes still flow the other way", arguments: Direction.allCases)
     func halfClose(_ direction: Direction) async throws {

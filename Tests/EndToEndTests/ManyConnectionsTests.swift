@@ -45,6 +45,7 @@ struct ManyConnectionsTests {
 
     @Test(
         "Of 50 stalled readers none takes 64 KiB of its memory, and each gets everything in the end",
+        .eachEngine,
         arguments: Direction.allCases
     )
     func stalledReaders(_ direction: Direction) async throws {

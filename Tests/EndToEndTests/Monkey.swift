@@ -62,8 +62,8 @@ struct RunningProxy: Sendable {
     }
 }
 
-/// Starts `monkey proxy` on a port of the system's choice and lends it to `body`; it is killed afterwards if it still
-/// runs.
+/// Starts `monkey proxy` on a port of the system's choice, under the engine of ``EachEngineTrait`` if there is one, and
+/// lends it to `body`; it is killed afterwards if it still runs.
 ///
 /// - Parameters:
 ///   - metrics: whether it has its HTTP endpoint, on a port of the system's choice too.
@@ -77,8 +77,9 @@ func withProxy<Value>(
     at location: SourceLocation = #_sourceLocation,
     _ body: (RunningProxy) async throws -> Value
 ) async throws -> Value {
-    let command = [monkeyPath, "proxy", "\(listen)", upstream, "--metrics", metrics ? "127.0.0.1:0" : "off"] + options
-    return try await withProgram(wrapper + command) { program in
+    let command = [monkeyPath, "proxy", "\(listen)", upstream, "--metrics", metrics ? "127.0.0.1:0" : "off"]
+    let engine = Engine.current.map { ["--engine", "\($0)"] } ?? []
+    return try await withProgram(wrapper + command + engine + options) { program in
         let address = try program.output(after: "Proxy listening on ", at: location)
         let upstream = try program.output(after: "Forwarding to ", at: location)
         var endpoint: TestAddress?

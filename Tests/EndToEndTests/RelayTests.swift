@@ -3,7 +3,13 @@ import Testing
 
 private let megabyte = 1 << 20
 
-@Suite("What is sent arrives: every byte, unaltered, in order", .ownThreads, .serialized, .timeLimit(.minutes(5)))
+@Suite(
+    "What is sent arrives: every byte, unaltered, in order",
+    .ownThreads,
+    .eachEngine,
+    .serialized,
+    .timeLimit(.minutes(5))
+)
 struct RelayTests {
     @Test("64 MiB one way", arguments: Direction.allCases, [1, 2])
     func bulk(_ direction: Direction, threads: Int) async throws {
@@ -28,6 +34,7 @@ struct RelayTests {
             #expect(metrics.value("bytes_\(direction)") == Double(64 * megabyte))
             #expect(metrics.value("bytes_\(direction.other)") == 0)
             #expect(metrics.value("monkey_bytes_total", ["direction": "\(direction)"]) == Double(64 * megabyte))
+            try Engine.current?.expect(in: metrics, direction, isBulk: true)
         }
     }
 
@@ -36,7 +43,7 @@ struct RelayTests {
         let up = Pattern(seed: 2)
         let down = Pattern(seed: 3)
         let upstream = try TestListener()
-        try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
+        try await withProxy(to: upstream, ["--threads", "\(threads)"], metrics: true) { proxy in
             let pair = try RelayedPair(through: proxy, to: upstream)
             async let sendingUp: Void = {
                 try pair.client.send(up, count: 64 * megabyte)
@@ -51,6 +58,9 @@ struct RelayTests {
             #expect(receivedUp == (64 * megabyte, .fin))
             #expect(try await receivedDown == (64 * megabyte, .fin))
             _ = try await (sendingUp, sendingDown)
+            for direction in Direction.allCases {
+                try Engine.current?.expect(in: proxy.readMetrics(), direction, isBulk: true)
+            }
         }
     }
 

@@ -6,6 +6,7 @@ private let megabyte = 1 << 20
 @Suite(
     "A reset passes as a reset, after what was received before it",
     .ownThreads,
+    .eachEngine,
     .serialized,
     .timeLimit(.minutes(2))
 )

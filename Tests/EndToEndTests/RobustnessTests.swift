@@ -2,7 +2,7 @@ import Glibc
 import Support
 import Testing
 
-@Suite("Nothing a peer does can kill it", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("Nothing a peer does can kill it", .ownThreads, .eachEngine, .serialized, .timeLimit(.minutes(2)))
 struct RobustnessTests {
     @Test("SIGPIPE does nothing")
     func brokenPipe() async throws {
