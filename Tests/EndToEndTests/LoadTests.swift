@@ -67,6 +67,11 @@ struct LoadTests {
         listener.close()
         let refused = try await load(address, "--assert", "errors==0")
         refused.expectFailure(code: 2, naming: "refused")
+        // Before the run, which would otherwise have been for nothing.
+        try await load(address, "--html", "/nonexistent/x", "--duration", "1h").expectFailure(
+            code: 2,
+            naming: "/nonexistent/x"
+        )
         try await load(address, "--payload", "/nonexistent").expectFailure(code: 2, naming: "/nonexistent")
         try await load(address, "--connections", "1000000").expectFailure(code: 2, naming: "descriptors")
     }

@@ -52,6 +52,22 @@ struct JudgingTests {
         let rate = try #require(found.rate)
         #expect(rate <= 5000 && rate > 4800)
         #expect(found.tries.allSatisfy { $0.isKept == ($0.rate <= 5000) })
+        #expect(!found.wasStopped)
+    }
+
+    @Test("A search that is stopped says so, and leaves out the run that was stopped", arguments: [1, 3])
+    func stoppedSearch(stoppedRun: Int) async throws {
+        let finder = RateFinder(try Plan("127.0.0.1:1"), keeping: try Assertion(parsing: "p99<10s"))
+        let runs = Order()
+        let found = try await finder.find { _ in
+            await runs.add("")
+            var report = Report.example
+            report.throughput = 1000
+            report.wasStopped = await runs.targets.count == stoppedRun
+            return report
+        }
+        #expect(found.wasStopped)
+        #expect(found.tries.count == max(0, stoppedRun - 2))
     }
 
     @Test("A rate at which requests are left unanswered is not kept, however fast the others are")
@@ -64,6 +80,17 @@ struct JudgingTests {
         #expect(finder.isKept(by: report))
         report.exchanges.answered = 980
         #expect(!finder.isKept(by: report))
+    }
+
+    @Test(
+        "A verdict tells what was found as people read it",
+        arguments: [("throughput>10k", 999.8361735, "999.8"), ("throughput>1", 1000, "1000"), ("answered>1", 0, "3")]
+    )
+    func verdicts(condition: String, throughput: Double, found: String) throws {
+        var report = Report.example
+        report.throughput = throughput
+        report.exchanges.answered = 3
+        #expect(try Assertion(parsing: condition).verdict(on: report).found == found)
     }
 
     @Test("The knee is the last step that was borne")

@@ -53,6 +53,17 @@ struct ModeTests {
         #expect(run.world.openConnections == 0)
     }
 
+    @Test(
+        "A connection on which nothing is sent at once is acknowledged: the target would hear of it 200 ms late",
+        arguments: [(GeneratorPlan.Lifecycle.kept, 4), (.held, 4), (.perExchange(.fin), 0)]
+    )
+    func acknowledged(lifecycle: GeneratorPlan.Lifecycle, count: Int) throws {
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
+            plan.lifecycle = lifecycle
+        }
+        #expect(run.world.acknowledgements == count)
+    }
+
     @Test("Connect without bytes ends with the connection")
     func connectOnly() throws {
         let run = try run(Self.afterAMillisecond, saying: echo(0), connections: 4, duration: .seconds(1)) { plan, _ in

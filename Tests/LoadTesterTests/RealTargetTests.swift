@@ -376,6 +376,20 @@ struct PlanTests {
         try plan.checkPorts(target: target)
     }
 
+    @Test(
+        "A source address that cannot be one is named before anything is opened",
+        arguments: [
+            ("127.0.0.1:1", "192.0.2.1"), ("127.0.0.1:1", "::1"), ("[::1]:1", "127.0.0.1"), ("unix:/x", "127.0.0.1"),
+        ]
+    )
+    func sources(target: String, source: String) async throws {
+        var plan = try Plan(target)
+        plan.sources = [try #require(InternetAddress(host: source, port: 0))]
+        let planned = plan
+        let error = await #expect(throws: LoadError.self) { _ = try await LoadTest(planned).run() }
+        #expect(error?.description.hasPrefix("cannot connect from \(source)") == true)
+    }
+
     @Test("Connections are shared out, and so are requests", arguments: [(10, 3), (3, 64), (1, 1)])
     func shares(connections: Int, threads: Int) throws {
         var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))

@@ -181,6 +181,51 @@ struct ReportTests {
         #expect(html.contains("unix:/tmp/&lt;/script&gt;"))
     }
 
+    @Test(
+        "What was done, in words: a mode without a rate has none",
+        arguments: [
+            ("echo", "1000/s", "echo, 1000/s, constant arrivals, "), ("echo", "max", "echo, as fast as it goes, "),
+            ("hold", "max", "hold, "), ("upload", "max", "upload, "),
+        ]
+    )
+    func load(mode: String, rate: String, text: String) {
+        var report = Report.example
+        report.setup.mode = mode
+        report.setup.rate = rate
+        report.setup.connections = 1
+        #expect(ReportText(report).load.hasPrefix("\(text)1 connection, "))
+        // Nothing happens on connections that are held until the time is over.
+        #expect(report.html.contains("<figure id=\"throughput\">") == (mode != "hold"))
+    }
+
+    @Test("Errors in words: the most frequent first, and what the system said of the others")
+    func errors() {
+        #expect(ReportText.errors(["total": 0, "reset": 0]) == "no errors")
+        #expect(
+            ReportText.errors(["total": 1006, "closed_early": 2, "refused": 1000, "other": 4], other: "no route")
+                == "1,000 refused, 4 other (no route), 2 closed early"
+        )
+    }
+
+    @Test("A step in which nothing was due was not too much")
+    func emptyStep() {
+        var report = Report.example
+        let step = Report.Step(
+            start: 0,
+            end: 1,
+            offered: 0,
+            answered: 0,
+            failed: 0,
+            latency: LatencySummary(),
+            isBorne: false
+        )
+        report.steps = [step]
+        #expect(ReportText(report).steps.last?.last == "")
+        report.steps[0].offered = 10
+        #expect(ReportText(report).steps.last?.last == "too much")
+        #expect(report.html.contains("not even the first step was borne".dropFirst()))
+    }
+
     @Test("Whether it is to be trusted")
     func trust() {
         var report = Report.example

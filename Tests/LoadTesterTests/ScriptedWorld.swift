@@ -55,6 +55,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
     private(set) var registrations = 0
     private(set) var closes = 0
     private(set) var aborts = 0
+    private(set) var acknowledgements = 0
     private(set) var waits = 0
     /// Bytes that reached the target.
     private(set) var bytesSent = 0
@@ -143,6 +144,11 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         countCall()
         registrations += 1
         change(descriptor) { $0.token = token }
+    }
+
+    func acknowledge() {
+        countCall()
+        acknowledgements += 1
     }
 
     func takeError(of descriptor: Int32) -> SystemError? {
@@ -357,6 +363,8 @@ struct ScriptedSystem<Target: ScriptedTarget>: LoadSystem, ~Copyable {
     }
 
     mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int { 0 }
+
+    mutating func acknowledge(on descriptor: borrowing Descriptor) { world.acknowledge() }
 
     mutating func close(_ descriptor: consuming Descriptor) {
         world.close(descriptor.release(), isAbort: false)

@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (0.0, "0.00 bit/s"), (125, "1.00 kbit/s"), (1e6, "8.00 Mbit/s"), (1.25e9, "10.0 Gbit/s"), (15e9, "120 Gbit/s"),
+        (0.0, "0 bit/s"), (125, "1.00 kbit/s"), (1e6, "8.00 Mbit/s"), (1.25e9, "10.0 Gbit/s"), (15e9, "120 Gbit/s"),
     ])
     func bitRates(bytes: Double, text: String) {
         #expect(BitRate(bytes).description == text)
@@ -126,7 +126,15 @@ import Testing
 
     @Test func aPanelIsAlwaysAsHigh() throws {
         let plan = try plan()
-        let early = Progress(phase: .opening, elapsed: 0, duration: 10, latest: nil, answered: 0, errors: [:])
+        let early = Progress(
+            phase: .opening,
+            elapsed: 0,
+            duration: 10,
+            latest: nil,
+            answered: 0,
+            connections: 0,
+            errors: [:]
+        )
         #expect(LivePanelText.lines(early, plan, history: []).count == LivePanelText.height)
         let point = Report.TimelinePoint(
             time: 5,
@@ -145,12 +153,50 @@ import Testing
             duration: 10,
             latest: point,
             answered: 6000,
+            connections: 16,
             errors: ["reset": 3, "total": 3]
         )
-        let lines = LivePanelText.lines(late, plan, history: [1e-3, 2e-3])
+        let lines = LivePanelText.lines(late, plan, label: "run 2 of 10", history: [1e-3, 0, 2e-3])
         #expect(lines.count == LivePanelText.height)
-        #expect(lines[0].contains("5 of 10 s"))
+        #expect(lines[0].hasSuffix("5 of 10 s   run 2 of 10"))
+        #expect(lines[2] == "p99 ▅ █")
         #expect(lines[1] == "1,234/s   p50 100 us   p99 2.00 ms   max 500 ms   3 reset")
         #expect(lines.allSatisfy { $0.count <= 80 })
+    }
+
+    @Test func aPanelSaysNothingOfLatencyWhereThereIsNone() throws {
+        let silent = Report.TimelinePoint(
+            time: 1,
+            seconds: 1,
+            throughput: 0,
+            p50: 0,
+            p99: 0,
+            max: 0,
+            errors: 0,
+            upstreamPerSecond: 1e6,
+            downstreamPerSecond: 0
+        )
+        let progress = Progress(
+            phase: .measuring,
+            elapsed: 1,
+            duration: 10,
+            latest: silent,
+            answered: 0,
+            connections: 3000,
+            errors: [:]
+        )
+        func figures(_ arguments: String...) throws -> String {
+            let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
+            return LivePanelText.lines(progress, try command.plan(for: command.targets[0]), history: [])[1]
+        }
+        #expect(try figures() == "0/s   p50 -   p99 -   max -   no errors")
+        #expect(try figures("--mode", "hold") == "3,000 open   no errors")
+        #expect(try figures("--mode", "upload") == "up 8.00 Mbit/s   down 0 bit/s   no errors")
+    }
+
+    @Test func aSearchThatWasStoppedSaysSo() throws {
+        let condition = try Assertion(parsing: "p99<2ms")
+        let nothing = RateTable(.init(rate: nil, tries: [], wasStopped: true), condition: condition)
+        #expect(nothing.lines == ["Stopped before a rate was tried."])
     }
 }

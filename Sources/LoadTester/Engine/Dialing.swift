@@ -70,6 +70,8 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
             if dialogue.isEmpty { complete(slot, link) }
             return
         }
+        // It may be long until the first request, and a target that is to speak first waits for none.
+        system.acknowledge(on: link.pointee.descriptor)
         link.pointee.phase = .idle
         link.pointee.idleSince = moment
         idle.append(slot)

@@ -141,6 +141,11 @@ struct MeteredSystem: LoadSystem, ~Copyable {
         return system.unacknowledged(on: descriptor)
     }
 
+    mutating func acknowledge(on descriptor: borrowing Descriptor) {
+        calls += 1
+        system.acknowledge(on: descriptor)
+    }
+
     mutating func close(_ descriptor: consuming Descriptor) {
         calls += 1
         system.close(descriptor)

@@ -67,7 +67,7 @@ public struct Assertion: Sendable, Hashable {
         return Verdict(
             assertion: text,
             isKept: comparison.holds(value, bound),
-            found: metric.isTime ? TimeText(value).description : value.short
+            found: metric.isTime ? TimeText(value).description : value.rounded() == value ? value.short : value.fixed(1)
         )
     }
 

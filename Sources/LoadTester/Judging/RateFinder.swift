@@ -19,6 +19,8 @@ public struct RateFinder: Sendable {
         public var rate: Double?
         /// Each try, in order.
         public var tries: [Try]
+        /// Whether the search was stopped before its end; then it is without the run that was stopped.
+        public var wasStopped: Bool
     }
 
     /// A run at one rate.
@@ -42,6 +44,7 @@ public struct RateFinder: Sendable {
         running run: @Sendable (Plan) async throws -> Report
     ) async throws -> Result {
         var tries: [Try] = []
+        var wasStopped = false
         var search: RateSearch
         if let range {
             search = RateSearch(kept: range.lowerBound, broken: range.upperBound)
@@ -51,18 +54,21 @@ public struct RateFinder: Sendable {
             let ceiling = try await run(plan)
             // A closed loop's rate cannot be exceeded by an open one's, but for what rounding and luck make.
             search = RateSearch(broken: max(1, ceiling.throughput * 1.1))
-            if ceiling.wasStopped { return Result(rate: nil, tries: []) }
+            if ceiling.wasStopped { return Result(rate: nil, tries: [], wasStopped: true) }
         }
         while let rate = search.next {
             var plan = plan
             plan.pace = .rate(.constant(rate))
             let report = try await run(plan)
-            if report.wasStopped { break }
+            if report.wasStopped {
+                wasStopped = true
+                break
+            }
             let isKept = isKept(by: report)
             tries.append(Try(rate: rate, isKept: isKept, report: report))
             search.note(isKept: isKept)
         }
-        return Result(rate: tries.filter(\.isKept).map(\.rate).max(), tries: tries)
+        return Result(rate: tries.filter(\.isKept).map(\.rate).max(), tries: tries, wasStopped: wasStopped)
     }
 
     func isKept(by report: Report) -> Bool {

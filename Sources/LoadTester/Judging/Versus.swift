@@ -63,7 +63,7 @@ public struct VersusReport: Sendable, Hashable, Codable {
     init(_ first: [Report], _ second: [Report]) {
         self.first = first
         self.second = second
-        let isBulk = Bulk.Direction(rawValue: first.first?.setup.mode ?? "") != nil
+        let isBulk = first.first?.setup.isBulk ?? false
         let metrics =
             isBulk ? ["upload", "download"] : ["throughput", "p50", "p90", "p99", "p999", "max", "connect.p50"]
         ratios = metrics.compactMap { name in

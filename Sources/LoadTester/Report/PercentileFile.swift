@@ -15,17 +15,13 @@ extension Report {
         }
         let mean = (latency.mean * 1e3).fixed(3)
         let deviation = (latency.standardDeviation * 1e3).fixed(3)
-        lines.append("#[Mean    = \(padded(mean, 12)), StdDeviation   = \(padded(deviation, 12))]")
+        lines.append("#[Mean    = \(mean.rightAligned(12)), StdDeviation   = \(deviation.rightAligned(12))]")
         let max = (latency.max * 1e3).fixed(3)
-        lines.append("#[Max     = \(padded(max, 12)), Total count    = \(padded("\(latency.count)", 12))]")
+        lines.append("#[Max     = \(max.rightAligned(12)), Total count    = \("\(latency.count)".rightAligned(12))]")
         return lines.map { $0 + "\n" }.joined()
     }
 
     private func columns(_ texts: [String]) -> String {
-        zip(texts, [12, 14, 10, 16]).map { padded($0, $1) }.joined(separator: " ")
-    }
-
-    private func padded(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(0, width - text.count)) + text
+        zip(texts, [12, 14, 10, 16]).map { $0.rightAligned($1) }.joined(separator: " ")
     }
 }

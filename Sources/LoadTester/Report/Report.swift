@@ -47,8 +47,8 @@ public struct Report: Sendable, Hashable, Codable {
     public var timeline: [TimelinePoint]
     /// The parts of a ramp.
     public var steps: [Step]
-    /// The highest rate, in requests per second, of the steps before the first that the target could not bear; nil if there
-    /// was no ramp, or not even the first was borne.
+    /// The rate, in requests per second, of the last step that the target bore; nil if there was no ramp, or no step was
+    /// borne.
     public var knee: Double?
 
     /// What was asked for.
@@ -159,7 +159,7 @@ public struct Report: Sendable, Hashable, Codable {
         public var max: Double
         /// Of all causes.
         public var errors: Int
-        /// Bytes per second.
+        /// Bytes per second that were given to the system, whether or not the target's kernel had them by then.
         public var upstreamPerSecond: Double
         /// Bytes per second.
         public var downstreamPerSecond: Double

@@ -10,6 +10,10 @@ public enum LoadError: Error, Sendable, Equatable {
     case descriptorLimit(limit: Int, needed: Int)
     /// There are not as many local ports as the plan has connections to one target.
     case portLimit(available: Int, connections: Int)
+    /// A source address that this machine does not have.
+    case badSource(InternetAddress, SystemError)
+    /// A source address of another family than the target's, which no connection can be made from.
+    case foreignSource(InternetAddress, target: String)
     /// Not one connection could be opened: why, for each that was tried.
     case noConnection(target: String, failures: FailureCounts)
     /// A poller, a timer or a thread could not be had.
@@ -31,22 +35,18 @@ extension LoadError: CustomStringConvertible {
         case .portLimit(let available, let connections):
             "\(connections) connections need as many local ports, and there are \(available) (ip_local_port_range): "
                 + "take fewer connections, or more source addresses"
+        case .badSource(let address, .addressNotAvailable):
+            "cannot connect from \(address.host): this machine does not have that address"
+        case .badSource(let address, let error):
+            "cannot connect from \(address.host): \(error)"
+        case .foreignSource(let address, let target):
+            "cannot connect from \(address.host) to \(target): take source addresses of the target's kind"
         case .noConnection(let target, let failures):
-            "no connection to \(target) could be opened (\(failures.inWords)): check that it listens there"
+            "no connection to \(target) could be opened (\(ReportText.errors(failures.byName, other: failures.otherError?.description))): check that it listens there"
         case .system(let error):
             "the system refused what a load test needs: \(error)"
         case .ranAlready:
             "this load test has run already: make another one of its plan"
         }
-    }
-}
-
-extension FailureCounts {
-    /// `3 refused, 1 timeout`.
-    package var inWords: String {
-        FailureCause.allCases.filter { self[$0] > 0 }.map { cause in
-            let error = cause == .other ? otherError.map { " (\($0))" } ?? "" : ""
-            return "\(self[cause]) \(cause.name.replacing("_", with: " "))\(error)"
-        }.joined(separator: ", ")
     }
 }

@@ -132,6 +132,7 @@ extension LoadTest {
                 duration: plan.duration / .seconds(1),
                 latest: collector.timeline.last,
                 answered: counts.answered,
+                connections: counts.open,
                 errors: counts.failures.byName
             )
         )

@@ -20,6 +20,8 @@ public struct Progress: Sendable, Hashable {
     public var latest: Report.TimelinePoint?
     /// Since the start of the measured time.
     public var answered: Int
+    /// Connections that are open.
+    public var connections: Int
     /// Of the whole run, by cause, as in ``Report/errors``.
     public var errors: [String: Int]
 }

@@ -65,7 +65,23 @@ extension Plan {
     func checkLimits(target: SocketAddress) throws(LoadError) {
         let limit = DescriptorLimit.raise()
         guard neededDescriptors <= limit else { throw .descriptorLimit(limit: limit, needed: neededDescriptors) }
+        try checkSources(target: target)
         try checkPorts(target: target)
+    }
+
+    /// Throws for the first source address from which the target cannot be reached.
+    private func checkSources(target: SocketAddress) throws(LoadError) {
+        let family = RawAddress(target).family
+        for source in sources {
+            guard RawAddress(source).family == family else {
+                throw .foreignSource(source, target: self.target.description)
+            }
+            do throws(SystemError) {
+                try LinuxSystem.tryBinding(to: source)
+            } catch {
+                throw .badSource(source, error)
+            }
+        }
     }
 
     /// Throws if there are fewer local ports than connections.

@@ -24,7 +24,7 @@ extension Double {
     }
 
     /// With so many decimals, 0 to 12.
-    func fixed(_ decimals: Int) -> String {
+    package func fixed(_ decimals: Int) -> String {
         guard isFinite, magnitude < 1e15 else { return "\(self)" }
         var scale = 1.0
         for _ in 0..<decimals { scale *= 10 }

@@ -27,10 +27,22 @@ enum File {
     /// - Throws: ``Failure``, which names the file.
     static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
         if path == "-" { return try write(bytes, to: STDOUT_FILENO) }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw Failure("cannot write \(path): \(lastError)") }
+        let descriptor = try openToWrite(path, O_TRUNC)
         defer { close(descriptor) }
         try write(bytes, to: descriptor, named: path)
+    }
+
+    /// Makes sure that a file can be written, and leaves what is in it.
+    ///
+    /// - Throws: ``Failure``, which names the file.
+    static func checkWritable(_ path: String) throws(Failure) {
+        if path != "-" { close(try openToWrite(path, 0)) }
+    }
+
+    private static func openToWrite(_ path: String, _ flags: Int32) throws(Failure) -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0o644)
+        guard descriptor >= 0 else { throw Failure("cannot write \(path): \(lastError)") }
+        return descriptor
     }
 
     /// Writes to an open file.

@@ -18,12 +18,23 @@ final class LivePanel: Sendable {
         return isatty(STDERR_FILENO) == 1 && kind != nil && kind != "dumb" ? LivePanel() : nil
     }
 
-    func show(_ progress: Progress, of plan: Plan) {
+    func show(_ progress: Progress, of plan: Plan, label: String? = nil) {
         state.withLock { state in
-            if progress.phase == .measuring, let latest = progress.latest { state.history.append(latest.p99) }
-            write(over: state.lines, LivePanelText.lines(progress, plan, history: state.history))
+            if progress.phase == .measuring, let latest = progress.latest {
+                state.history.append(LivePanelText.sparkValue(latest, plan))
+            }
+            // A line that the terminal breaks in two would be one too many to write over.
+            let lines = LivePanelText.lines(progress, plan, label: label, history: state.history)
+            write(over: state.lines, lines.map { String($0.prefix(Self.terminalWidth)) })
             state.lines = LivePanelText.height
         }
+    }
+
+    /// Columns; where the terminal does not say, those that it has had since it was made of glass.
+    private static var terminalWidth: Int {
+        var size = winsize()
+        let isKnown = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return isKnown ? Int(size.ws_col) : 80
     }
 
     /// Leaves no trace.
@@ -48,8 +59,12 @@ enum LivePanelText {
     private static let barWidth = 24
     private static let sparks = 48
 
-    static func lines(_ progress: Progress, _ plan: Plan, history: [Double]) -> [String] {
-        [clock(progress, plan), figures(progress, plan), history.isEmpty ? "" : "p99 \(sparkline(history))"]
+    static func lines(_ progress: Progress, _ plan: Plan, label: String? = nil, history: [Double]) -> [String] {
+        let sparks = sparkline(history)
+        return [
+            clock(progress, plan) + (label.map { "   \($0)" } ?? ""), figures(progress, plan),
+            sparks.isEmpty ? "" : "\(isBulk(plan) ? "bytes" : "p99") \(sparks)",
+        ]
     }
 
     private static func clock(_ progress: Progress, _ plan: Plan) -> String {
@@ -58,8 +73,8 @@ enum LivePanelText {
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: barWidth - filled)
         let phase =
             switch progress.phase {
-            case .opening: "opening \(plan.connections) connections"
-            case .warmUp: "warming up"
+            case .opening: "opening \(Grouped(plan.connections)) connections"
+            case .warmUp: "warming up for \(WrittenDuration(plan.warmUp))"
             case .measuring: "\(Int(progress.elapsed)) of \(Int(progress.duration.rounded(.up))) s"
             case .draining: "waiting for the last responses"
             }
@@ -69,24 +84,41 @@ enum LivePanelText {
     private static func figures(_ progress: Progress, _ plan: Plan) -> String {
         var parts: [String] = []
         if let latest = progress.latest {
-            if case .bulk = plan.mode {
-                parts.append(
-                    "up \(BitRate(latest.upstreamPerSecond))   down \(BitRate(latest.downstreamPerSecond))"
-                )
-            } else {
-                parts.append("\(Grouped(Int(latest.throughput)))/s")
-                parts.append("p50 \(TimeText(latest.p50))   p99 \(TimeText(latest.p99))   max \(TimeText(latest.max))")
+            switch plan.mode {
+            case .bulk:
+                parts.append("up \(BitRate(latest.upstreamPerSecond))   down \(BitRate(latest.downstreamPerSecond))")
+            case .hold:
+                parts.append("\(Grouped(progress.connections)) open")
+            case .echo, .connect, .script:
+                parts.append("\(Grouped(latest.throughput))/s")
+                parts.append("p50 \(time(latest.p50))   p99 \(time(latest.p99))   max \(time(latest.max))")
             }
         }
-        parts.append(SummaryTable.errors(progress.errors))
+        parts.append(ReportText.errors(progress.errors))
         return parts.joined(separator: "   ")
     }
 
-    /// The last values as bars of eight heights, the highest of them full.
+    /// Where nothing was answered there is no latency, which is no short one.
+    private static func time(_ seconds: Double) -> String {
+        seconds > 0 ? TimeText(seconds).description : "-"
+    }
+
+    private static func isBulk(_ plan: Plan) -> Bool {
+        if case .bulk = plan.mode { true } else { false }
+    }
+
+    /// What of an interval becomes a bar.
+    static func sparkValue(_ point: Report.TimelinePoint, _ plan: Plan) -> Double {
+        isBulk(plan) ? point.upstreamPerSecond + point.downstreamPerSecond : point.p99
+    }
+
+    /// The last values as bars of eight heights, the highest of them full; a blank for nothing.
     static func sparkline(_ values: [Double]) -> String {
         let bars = Array("▁▂▃▄▅▆▇█")
         let latest = values.suffix(sparks)
         guard let highest = latest.max(), highest > 0 else { return "" }
-        return String(latest.map { bars[Int((max(0, $0) / highest * Double(bars.count - 1)).rounded())] })
+        return String(
+            latest.map { $0 > 0 ? bars[Int(($0 / highest * Double(bars.count - 1)).rounded())] : " " }
+        )
     }
 }

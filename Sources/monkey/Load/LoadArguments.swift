@@ -172,4 +172,11 @@ struct LoadResultOptions: ParsableArguments {
 
     @Flag(help: "Show no progress, also on a terminal.")
     var quiet = false
+
+    /// Opens each file, so that a path that cannot be written is told before the run and not after it.
+    ///
+    /// - Throws: ``Failure``, which names the file.
+    func checkFiles() throws(Failure) {
+        for path in [json, csv, hgrm, html].compactMap({ $0 }) { try File.checkWritable(path) }
+    }
 }

@@ -87,6 +87,7 @@ struct LoadCommand: AsyncParsableCommand {
     func run() async throws {
         do {
             let plans = try targets.map(plan)
+            try result.checkFiles()
             let command = self
             let runner = await LoadRunner(showsProgress: !result.quiet)
             try await runner.untilDone {
@@ -118,7 +119,8 @@ struct LoadCommand: AsyncParsableCommand {
     private func compare(_ first: Plan, _ second: Plan, with runner: LoadRunner) async throws {
         var versus = Versus(first, second)
         versus.rounds = rounds
-        let comparison = try await versus.compare { try await runner.run($0) }
+        let runs = 2 * rounds
+        let comparison = try await versus.compare { try await runner.run($0, isOneOfMany: true, of: runs) }
         say(VersusTable(comparison).lines)
         if let json = result.json { try File.write(comparison.json(), to: json) }
         try judge(comparison.first + comparison.second)
@@ -129,14 +131,14 @@ struct LoadCommand: AsyncParsableCommand {
         if let ramp = rate.ramp, let first = ramp.pieces.first {
             finder.range = min(first.from, ramp.finalRate)...max(first.from, ramp.finalRate)
         }
-        let found = try await finder.find { try await runner.run($0) }
+        let found = try await finder.find { try await runner.run($0, isOneOfMany: true) }
         say(RateTable(found, condition: condition).lines)
         if let best = found.tries.filter(\.isKept).max(by: { $0.rate < $1.rate }) {
             try write(best.report, json: found.json())
             try judge([best.report])
         } else {
             if let json = result.json { try File.write(found.json(), to: json) }
-            throw ExitCode(1)
+            throw ExitCode(found.tries.isEmpty ? 2 : 1)
         }
     }
 

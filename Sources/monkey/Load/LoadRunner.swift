@@ -9,6 +9,8 @@ final class LoadRunner: Sendable {
 
     private struct State {
         var test: LoadTest?
+        /// How many have begun.
+        var runs = 0
         /// How many signals have come.
         var stops = 0
     }
@@ -25,17 +27,21 @@ final class LoadRunner: Sendable {
     }
 
     /// Runs one test. After a signal it is stopped as soon as it has begun.
-    func run(_ plan: Plan) async throws -> Report {
+    ///
+    /// - Parameter isOneOfMany: whether its progress says which one it is; of so many, if that is known.
+    func run(_ plan: Plan, isOneOfMany: Bool = false, of count: Int? = nil) async throws -> Report {
         let test = try LoadTest(plan)
-        let isStopping = state.withLock { state in
+        let (isStopping, number) = state.withLock { state in
             state.test = test
-            return state.stops > 0
+            state.runs += 1
+            return (state.stops > 0, state.runs)
         }
         if isStopping { test.stop() }
+        let label = isOneOfMany ? "run \(number)\(count.map { " of \($0)" } ?? ""), \(plan.pace.inWords)" : nil
         guard let panel else { return try await test.run() }
         defer { panel.clear() }
         return try await alongside(
-            { for await progress in test.progress { panel.show(progress, of: plan) } },
+            { for await progress in test.progress { panel.show(progress, of: plan, label: label) } },
             run: { try await test.run() }
         )
     }
@@ -46,5 +52,15 @@ final class LoadRunner: Sendable {
             return state.test
         }
         test?.stop()
+    }
+}
+
+extension Pace {
+    fileprivate var inWords: String {
+        switch self {
+        case .rate(let profile) where profile.pieces.isEmpty: "\(Grouped(profile.finalRate))/s"
+        case .rate(let profile): "\(profile)"
+        case .flatOut: "as fast as it goes"
+        }
     }
 }

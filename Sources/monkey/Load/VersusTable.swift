@@ -9,19 +9,20 @@ struct VersusTable {
             lines = ["Stopped before a round was complete."]
             return
         }
+        let rounds = comparison.first.count
         let header = ["", "A", "B", "B / A", "95 % interval"]
         let rows = comparison.ratios.map { ratio in
             [
                 ratio.metric, Self.value(ratio.first, ratio), Self.value(ratio.second, ratio),
-                "\(ratio.ratio.rounded(to: 3))", Self.interval(ratio),
+                ratio.ratio.fixed(3), Self.interval(ratio),
             ]
         }
         let doubtful = (comparison.first + comparison.second).filter { !$0.trustworthy }
         lines =
             [
                 "A  \(first.setup.target)", "B  \(second.setup.target)",
-                "\(first.setup.mode), \(first.setup.rate == "max" ? "as fast as it goes" : first.setup.rate), "
-                    + "\(comparison.first.count) rounds of \(first.setup.duration.rounded(to: 3)) s each, alternating",
+                "\(first.setup.modeAndPace), \(rounds == 1 ? "1 round" : "\(rounds) rounds") of "
+                    + "\(first.setup.duration.fixed(2)) s each, alternating",
                 "",
             ] + ([header] + rows).map(Self.row)
             + ["", "errors       A \(Self.errors(comparison.first)), B \(Self.errors(comparison.second))"]
@@ -29,7 +30,7 @@ struct VersusTable {
                 ? []
                 : [
                     "",
-                    "NOT TRUSTWORTHY: \(doubtful.count) of \(2 * comparison.first.count) runs may show the load tester:",
+                    "NOT TRUSTWORTHY: \(doubtful.count) of \(2 * rounds) runs may show the load tester:",
                     "  - \(doubtful[0].doubts[0])",
                 ])
     }
@@ -38,13 +39,13 @@ struct VersusTable {
         switch ratio.metric {
         case "upload", "download": BitRate(value).description
         case _ where ratio.isTime: TimeText(value).description
-        default: "\(Grouped(Int(value.rounded())))/s"
+        default: "\(Grouped(value))/s"
         }
     }
 
     private static func interval(_ ratio: VersusReport.Ratio) -> String {
         guard let low = ratio.low, let high = ratio.high else { return "one round" }
-        return "\(low.rounded(to: 3)) to \(high.rounded(to: 3))"
+        return "\(low.fixed(3)) to \(high.fixed(3))"
     }
 
     private static func errors(_ reports: [Report]) -> String {
@@ -52,7 +53,6 @@ struct VersusTable {
     }
 
     private static func row(_ cells: [String]) -> String {
-        SummaryTable.padded(cells[0], 12, left: true)
-            + zip(cells.dropFirst(), [14, 14, 9, 18]).map { SummaryTable.padded($0, $1) }.joined()
+        cells[0].leftAligned(12) + zip(cells.dropFirst(), [14, 14, 9, 18]).map { $0.rightAligned($1) }.joined()
     }
 }

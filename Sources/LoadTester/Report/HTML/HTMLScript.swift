@@ -3,7 +3,8 @@ extension HTMLPage {
     static let script = #"""
         "use strict";
         const report = JSON.parse(document.getElementById("report").textContent);
-        const width = 920, height = 320, margin = {left: 76, right: 40, top: 10, bottom: 34};
+        // As wide as there is room, so that the letters are as large on a telephone.
+        const width = Math.max(300, Math.min(920, document.querySelector("main").clientWidth - 32)), height = 320, margin = {left: 76, right: 40, top: 10, bottom: 34};
 
         function time(seconds) {
           if (seconds <= 0) return "0";
@@ -11,10 +12,11 @@ extension HTMLPage {
           const [scale, name] = units.find(([scale]) => seconds >= scale * 0.9995) || units[3];
           return Number((seconds / scale).toPrecision(3)) + " " + name;
         }
-        function count(value) {
+        function count(value, gap = "") {
           const units = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
           const unit = units.find(([scale]) => value >= scale);
-          return unit ? Number((value / unit[0]).toPrecision(3)) + unit[1] : String(Number(value.toPrecision(3)));
+          const number = Number((value / (unit ? unit[0] : 1)).toPrecision(3));
+          return number + gap + (unit ? unit[1] : "");
         }
         function percentile(x) { return Number((100 - 100 / x).toPrecision(8)) + " %"; }
 
@@ -81,22 +83,28 @@ extension HTMLPage {
               element("line", {class: "grid", x1: margin.left, x2: width - margin.right, y1: y, y2: y}, svg);
               element("text", {x: margin.left - 8, y: y + 4, "text-anchor": "end"}, svg, options.y(mark));
             }
+            let free = -Infinity;
             for (const mark of xAxis.marks) {
-              const x = toX(mark);
-              if (x > width - margin.right + 1) continue;
+              const x = toX(mark), text = options.x(mark), half = 4 * text.length;
+              if (x > width - margin.right + 1 || x - half < free) continue;
+              free = x + half;
               element("line", {class: "grid", x1: x, x2: x, y1: margin.top, y2: height - margin.bottom}, svg);
-              element("text", {x, y: height - margin.bottom + 18, "text-anchor": "middle"}, svg, options.x(mark));
+              element("text", {x, y: height - margin.bottom + 18, "text-anchor": "middle"}, svg, text);
             }
             for (const line of lines) {
               // Where nothing was answered there is no latency, which is no low one: the line has a gap.
-              let isDown = false;
-              const path = line.points.map(([x, y]) => {
-                if (options.gaps && y <= 0) { isDown = false; return ""; }
-                const step = `${isDown ? "L" : "M"}${toX(x).toFixed(1)} ${toY(y).toFixed(1)}`;
-                isDown = true;
-                return step;
+              const isGap = point => !point || options.gaps && point[1] <= 0;
+              let path = "";
+              line.points.forEach((point, index) => {
+                if (isGap(point)) return;
+                const [x, y] = [toX(point[0]).toFixed(1), toY(point[1]).toFixed(1)];
+                const isFirst = isGap(line.points[index - 1]);
+                path += `${isFirst ? "M" : "L"}${x} ${y}`;
+                if (isFirst && isGap(line.points[index + 1])) {
+                  element("circle", {cx: x, cy: y, r: 3, style: `fill: var(${line.color})`}, svg);
+                }
               });
-              element("path", {class: line.dashed ? "plot dashed" : "plot", d: path.join(""),
+              element("path", {class: line.dashed ? "plot dashed" : "plot", d: path,
                 style: `stroke: var(${line.color})`}, svg);
             }
             const cursor = element("line", {class: "grid", y1: margin.top, y2: height - margin.bottom, visibility: "hidden"}, svg);
@@ -106,7 +114,7 @@ extension HTMLPage {
                 Math.abs(toX(point[0]) - at) < Math.abs(toX(best[0]) - at) ? point : best);
               const x = nearest(lines[0])[0];
               cursor.setAttribute("x1", toX(x)); cursor.setAttribute("x2", toX(x)); cursor.setAttribute("visibility", "visible");
-              tip.textContent = [options.x(x)].concat(lines.map(line => `${line.name}: ${options.y(nearest(line)[1])}`)).join("\n");
+              tip.textContent = [options.x(x)].concat(lines.map(line => `${line.name}: ${options.gaps && nearest(line)[1] <= 0 ? "no answer" : options.y(nearest(line)[1])}`)).join("\n");
               tip.style.display = "block";
               const left = toX(x) / width * box.width;
               tip.style.left = (left > box.width / 2 ? left - tip.offsetWidth - 12 : left + 12) + "px";
@@ -139,7 +147,7 @@ extension HTMLPage {
           {name: "upstream", color: "--a", points: bits("upstream_per_second")},
           {name: "downstream", color: "--b", points: bits("downstream_per_second")},
         ] : [{name: "exchanges per second", color: "--a", points: overTime("throughput")}],
-          {fromZero: true, x: seconds, y: value => count(value) + (isBulk ? "bit/s" : "/s")});
+          {fromZero: true, x: seconds, y: value => isBulk ? count(value, " ") + "bit/s" : count(value) + "/s"});
 
         const steps = report.steps.filter(step => step.latency.count > 0);
         plot("steps", [

@@ -17,6 +17,7 @@ extension HTMLPage {
         table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-variant-numeric: tabular-nums; }
         th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
         th { color: var(--dim); font-weight: 600; } th:first-child, td:first-child, .text th, .text td { text-align: left; }
+        .wide { overflow-x: auto; } table:not(.text) td { white-space: nowrap; }
         figure { margin: 2rem 0; position: relative; } figcaption { font-weight: 600; margin-bottom: .4rem; }
         figcaption button { float: right; font: inherit; font-weight: 400; font-size: .85rem; color: var(--a); background: none;
           border: 0; cursor: pointer; }

@@ -1,0 +1,137 @@
+/// A report in words: the same on a terminal and on a page, which only lay it out.
+package struct ReportText {
+    private let report: Report
+
+    package init(_ report: Report) {
+        self.report = report
+    }
+
+    /// What was done, without where: `echo, 1000/s, constant arrivals, 16 connections, 10.00 s measured`.
+    package var load: String {
+        let setup = report.setup
+        var parts = [setup.modeAndPace]
+        if setup.rate != "max" { parts.append("\(setup.arrivals.rawValue) arrivals") }
+        parts.append("\(Grouped(setup.connections)) connection\(setup.connections == 1 ? "" : "s")")
+        if setup.threads > 1 { parts.append("\(setup.threads) threads") }
+        parts.append("\(report.duration.fixed(2)) s measured")
+        if report.wasStopped { parts.append("stopped early") }
+        return parts.joined(separator: ", ")
+    }
+
+    /// What is said above the doubts about a report.
+    package static let warning = "these may be the figures of the load tester, not of the target"
+
+    // MARK: Tables
+
+    /// Percentiles, with a header.
+    package var latencies: [[String]] {
+        var rows = [("latency", report.latency), ("from send", report.latencyFromSend)]
+        if report.connect.count > 0 { rows.append(("connect", report.connect)) }
+        return [["", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"]]
+            + rows.map { name, times in
+                [name]
+                    + [times.p50, times.p90, times.p99, times.p999, times.p9999, times.max, times.mean]
+                    .map { TimeText($0).description }
+            }
+    }
+
+    /// The steps of a ramp, with a header; empty without one.
+    package var steps: [[String]] {
+        guard !report.steps.isEmpty else { return [] }
+        return [["offered/s", "answered/s", "p50", "p99", "max", "failed", ""]]
+            + report.steps.map { step in
+                [
+                    Grouped(step.offered).description, Grouped(step.answered).description,
+                    TimeText(step.latency.p50).description, TimeText(step.latency.p99).description,
+                    TimeText(step.latency.max).description, Grouped(step.failed).description,
+                    step.isBorne || step.offered == 0 ? "" : "too much",
+                ]
+            }
+    }
+
+    /// Where a ramp became too much.
+    package var knee: String {
+        report.knee.map { "borne up to \(Grouped($0))/s" } ?? "not even the first step was borne"
+    }
+
+    // MARK: Facts
+
+    /// The rest: what each line is about, and the line.
+    package var facts: [(name: String, text: String)] {
+        var facts: [(String, String)] = []
+        let traffic = report.traffic
+        let bits = "up \(BitRate(traffic.upstreamPerSecond)), down \(BitRate(traffic.downstreamPerSecond))"
+        if report.setup.isBulk {
+            facts.append(("throughput", bits))
+            facts.append(("bytes", "up \(Grouped(traffic.upstream)), down \(Grouped(traffic.downstream))"))
+        } else {
+            facts.append(("requests", requests))
+            if !report.setup.isHold { facts.append(("throughput", "\(Grouped(report.throughput))/s, \(bits)")) }
+        }
+        facts.append(("errors", Self.errors(report.errors, other: report.otherError)))
+        facts.append(("connections", connections))
+        facts.append(("tester", tester))
+        return facts
+    }
+
+    private var requests: String {
+        let exchanges = report.exchanges
+        let others: [(Int, String)] = [
+            (exchanges.failed, "failed"), (exchanges.unanswered, "unanswered"),
+            (exchanges.unsent, "not sent by the end"),
+            (exchanges.overflowed, "dropped from a full queue"),
+        ]
+        let parts = others.filter { $0.0 > 0 }.map { ", \(Grouped($0.0)) \($0.1)" }
+        return "\(Grouped(exchanges.due)) due, \(Grouped(exchanges.answered)) answered" + parts.joined()
+    }
+
+    /// `no errors`, or how often each cause was met.
+    ///
+    /// - Parameters:
+    ///   - errors: as in a report.
+    ///   - other: what the system said of the last that has no cause of its own.
+    package static func errors(_ errors: [String: Int], other: String? = nil) -> String {
+        let causes = errors.filter { $0.key != "total" && $0.value > 0 }.sorted {
+            ($1.value, $0.key) < ($0.value, $1.key)
+        }
+        guard !causes.isEmpty else { return "no errors" }
+        return causes.map { name, count in
+            let why = name == FailureCause.other.name ? other.map { " (\($0))" } ?? "" : ""
+            return "\(Grouped(count)) \(name.replacing("_", with: " "))\(why)"
+        }.joined(separator: ", ")
+    }
+
+    private var connections: String {
+        let connections = report.connections
+        var text = "\(Grouped(connections.established)) established, \(Grouped(connections.lived)) alive at the end"
+        if connections.closedIdle > 0 {
+            text += ", \(Grouped(connections.closedIdle)) closed by the target between requests"
+        }
+        return text
+    }
+
+    private var tester: String {
+        let tester = report.tester
+        var parts = ["\((tester.busiestThread * 100).fixed(0)) % of a processor"]
+        if tester.processorTimePerExchange > 0 {
+            parts.append(
+                "\(TimeText(tester.processorTimePerExchange)) and \(tester.systemCallsPerExchange.fixed(2)) system calls "
+                    + "per exchange"
+            )
+        }
+        if tester.sendLag.count > 0 { parts.append("send lag p99 \(TimeText(tester.sendLag.p99))") }
+        return parts.joined(separator: ", ")
+    }
+}
+
+extension Report.Setup {
+    /// `echo, 1000/s`; a mode that has no rate stands alone.
+    package var modeAndPace: String {
+        if isBulk || isHold { return mode }
+        return "\(mode), \(rate == "max" ? "as fast as it goes" : rate)"
+    }
+
+    var isBulk: Bool { Bulk.Direction(rawValue: mode) != nil }
+
+    var isHold: Bool { mode == "hold" }
+}
