@@ -34,6 +34,10 @@ fix:
 quality:
     .ci/run
 
+# Read the machine code on the way of a byte, and count the calls and allocations of a fixed exchange
+cost:
+    swift build -c release && .ci/hot-path && .ci/cost
+
 # Put real servers and clients on both sides of the proxy (needs the packages that .ci/run names)
 interop:
     swift build -c release && Interop/run
