@@ -72,6 +72,14 @@ let package = Package(
 
         .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support"),
         .target(name: "FakeSystem", dependencies: ["Sockets"], path: "Tests/FakeSystem"),
+        // The data plane's own sources, built into the simulation: the worker is nobody's interface, and a release build
+        // has no way into a module but this.
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Relay", "Workers", "Sockets", "FakeSystem"],
+            path: "Tests/Simulation",
+            exclude: ["DataPlane/Proxy.swift"]
+        ),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Support"]),
         .testTarget(name: "WorkersTests", dependencies: ["Workers", "Sockets"]),
         .testTarget(name: "RelayTests", dependencies: ["Relay", "Workers", "Sockets"]),

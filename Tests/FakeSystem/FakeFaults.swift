@@ -19,6 +19,9 @@ public struct FakeFaults {
     public var shortTransfers = 0.0
     /// How likely a receive, a send or a splice is to find nothing to do although there is; the poller then tells again.
     public var wouldBlocks = 0.0
+    /// How likely a receive, a send or a splice is to find that the network has reset the connection, both ends of it,
+    /// just before.
+    public var resets = 0.0
     /// How likely an event is to be reported twice in a batch.
     public var doubledEvents = 0.0
     /// How likely an event is to be reported only by the wait after.
@@ -68,6 +71,7 @@ public struct FakeFaults {
     }
 
     mutating func wouldBlock() -> Bool { happens(wouldBlocks) }
+    mutating func resetsNow() -> Bool { happens(resets) }
     mutating func doublesEvent() -> Bool { happens(doubledEvents) }
     mutating func delaysEvent() -> Bool { happens(lateEvents) }
     /// The place in a list of so many old events of the one that is reported again.

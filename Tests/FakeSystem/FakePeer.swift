@@ -38,6 +38,8 @@ public final class FakePeer {
     public var isReading = true {
         didSet { socketChanged() }
     }
+    /// Whether the network has reset its connection by itself.
+    public internal(set) var wasResetByNetwork = false
     /// Told when something has come, or has ended.
     public var onChange: ((FakePeer) -> Void)?
 

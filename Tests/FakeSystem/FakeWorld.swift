@@ -119,9 +119,19 @@ public final class FakeWorld {
         (files[descriptor] as? FakeSocket)?.other?.peer
     }
 
-    /// What poll(2) would say of a descriptor.
+    /// What the kernel has sent of a descriptor's bytes, or is to send, and nobody has acknowledged.
+    public func unacknowledged(of descriptor: Int32) -> Int {
+        (files[descriptor] as? FakeSocket)?.unacknowledged ?? 0
+    }
+
+    /// How many wait in a listening socket's queue.
+    public func queued(at descriptor: Int32) -> Int {
+        (files[descriptor] as? FakeListener)?.queued ?? 0
+    }
+
+    /// What poll(2) would say of a socket.
     public func readiness(of descriptor: Int32) -> Readiness {
-        files[descriptor]?.readiness ?? []
+        (files[descriptor] as? FakeSocket)?.presentReadiness ?? []
     }
 
     /// The descriptors it has open, in order.

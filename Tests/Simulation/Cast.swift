@@ -1,0 +1,187 @@
+import FakeSystem
+import Sockets
+import Workers
+
+/// The clients and servers of a simulation: who comes when, and what each does.
+final class Cast {
+    private let scenario: Scenario
+    private let world: FakeWorld
+    private var random: SplitMix64
+    private(set) var clients: [Program] = []
+    private(set) var servers: [Program] = []
+    /// Told of each that begins.
+    var onProgram: (Program) -> Void = { _ in }
+    var tell: (String) -> Void = { _ in }
+
+    /// Clients come, and programs act, within so long; then they are told to end.
+    static let acts: Duration = .seconds(2)
+    /// Clients have so many addresses between them.
+    static let addresses = 3
+    /// By then all have been told to end.
+    static let duration: Duration = acts * 3
+
+    init(_ scenario: Scenario, in world: FakeWorld) {
+        self.scenario = scenario
+        self.world = world
+        random = SplitMix64(seed: ~scenario.seed)
+    }
+
+    var programs: [Program] { clients + servers }
+
+    /// Plans all there is to come.
+    func plan(through crew: Crew) {
+        for address in scenario.upstreams {
+            let server = world.serve(address)
+            if scenario.dialTrouble > 0 { server.onAttempt = { [unowned self] in answer() } }
+            server.onConnect = { [unowned self] peer in
+                let program = Program(.server, servers.count, peer) { [unowned self] in tell($0) }
+                servers.append(program)
+                begin(program)
+            }
+        }
+        for number in 0..<scenario.clients {
+            let source = InternetAddress(
+                v4: 0xC000_0200 + UInt32(number % Self.addresses),
+                port: UInt16(40_000 + number)
+            )
+            let member = Bool.random(using: &random) ? nil : Int.random(in: 0..<scenario.workers, using: &random)
+            world.plan(after: moment()) { [unowned self, unowned crew] in
+                tell("client \(clients.count) connects")
+                let peer = world.connect(to: crew.address, from: .internet(source), member: member)
+                let program = Program(.client, clients.count, peer) { [unowned self] in tell($0) }
+                clients.append(program)
+                begin(program)
+            }
+        }
+        planControl(of: crew)
+    }
+
+    /// What the control plane does meanwhile: other addresses, questions about clients; and a network that changes.
+    private func planControl(of crew: Crew) {
+        world.latency = latency()
+        for _ in 0..<number(0...4) {
+            world.plan(after: moment()) { [unowned self] in world.latency = latency() }
+        }
+        for _ in 0..<number(0...2) {
+            let list = scenario.upstreams.shuffled(using: &random).prefix(number(1...scenario.upstreams.count))
+            let addresses = list.map { RawAddress($0) }
+            world.plan(after: moment()) { [unowned crew] in crew.post(.candidates(addresses)) }
+        }
+        if number(0...3) == 0 {
+            world.plan(after: moment()) { [unowned crew] in
+                crew.post(.sweep(ClientSweep(workers: crew.members.count)))
+            }
+        }
+    }
+
+    private func begin(_ program: Program) {
+        onProgram(program)
+        switch scenario.traffic {
+        case .chatter: planChatter(of: program)
+        case .bulk: planBulk(of: program)
+        }
+        if happens(scenario.misbehaviour) { planMisbehaviour(of: program) }
+        if number(0...3) == 0 { planAnswers(of: program) }
+        // In the end everybody reads on and ends, so that nothing is left but what a time-out has to end.
+        after(Self.acts, program) {
+            $0.resume()
+            $0.finish()
+        }
+    }
+
+    private func planChatter(of program: Program) {
+        for _ in 0..<number(0...6) {
+            let count = number(1...number(1...30_000))
+            after(moment(), program) { $0.send(count) }
+        }
+        if number(0...3) == 0 { after(moment(), program) { $0.finish() } }
+    }
+
+    private func planBulk(of program: Program) {
+        for _ in 0..<number(0...3) {
+            let count = number(1...1_500_000)
+            after(moment(), program) { $0.send(count) }
+        }
+        if number(0...1) == 0 {
+            let count = number(1...2_000)
+            for _ in 0..<number(1...10) { after(moment(), program) { $0.send(count) } }
+        }
+        if number(0...3) == 0 { after(moment(), program) { $0.finish() } }
+    }
+
+    /// Some of what a connection may meet; several of these come together.
+    private func planMisbehaviour(of program: Program) {
+        if number(0...1) == 0 { planStall(of: program) }
+        switch number(0...5) {
+        case 0: after(moment(), program) { $0.reset() }
+        case 1: after(moment(), program) { $0.close() }
+        case 2: planVanishing(of: program)
+        default: break
+        }
+    }
+
+    private func planStall(of program: Program) {
+        after(moment(), program) { $0.stall() }
+        if Bool.random(using: &random) { after(moment(), program) { $0.resume() } }
+        for _ in 0..<number(0...5) {
+            let count = number(1...20_000)
+            after(moment(), program) { $0.read(count) }
+        }
+    }
+
+    private func planVanishing(of program: Program) {
+        let begin = moment()
+        after(begin, program) { $0.vanish() }
+        if Bool.random(using: &random) { after(begin + moment(), program) { $0.isGivenUp() } }
+    }
+
+    /// Like many protocols: it answers what comes, and ends when the other one has.
+    private func planAnswers(of program: Program) {
+        let delay = moment() / 10
+        let closes = Bool.random(using: &random)
+        var answered = 0
+        program.peer.onChange = { [unowned self, unowned program] peer in
+            if peer.end != nil {
+                after(delay, program) { closes ? $0.finish() : $0.close() }
+            } else if answered < 20 {
+                answered += 1
+                after(delay, program) { $0.send(10) }
+            }
+        }
+    }
+
+    // MARK: Choices
+
+    private func answer() -> FakeServer.Answer {
+        guard happens(scenario.dialTrouble) else { return .accept(after: latency() * 2) }
+        return switch number(0...4) {
+        case 0: .fail(.connectionRefused, after: moment() / 4)
+        case 1: .fail(SystemError(code: 113), after: moment() / 4)
+        case 2: .silence
+        default: .accept(after: moment())
+        }
+    }
+
+    /// How long a worker waits for a processor.
+    func delayOfTurn() -> Duration {
+        guard happens(scenario.delayedTurns) else { return .zero }
+        return .microseconds(number(1...20_000))
+    }
+
+    private func latency() -> Duration {
+        let slowest = Int(scenario.slowest.wholeNanoseconds / 1_000)
+        return .microseconds(number(0...slowest))
+    }
+
+    private func moment() -> Duration { .microseconds(number(0...1_999_999)) }
+
+    private func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+
+    private func happens(_ probability: Double) -> Bool {
+        probability > 0 && Double.random(in: 0..<1, using: &random) < probability
+    }
+
+    private func after(_ delay: Duration, _ program: Program, _ act: @escaping (Program) -> Void) {
+        world.plan(after: delay) { act(program) }
+    }
+}

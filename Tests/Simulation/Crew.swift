@@ -1,0 +1,178 @@
+import FakeSystem
+import Sockets
+import Workers
+
+/// The workers of a proxy and all that they share, in a world whose clock only this moves on.
+///
+/// A worker gets a turn only where its wait would have come back, and perhaps only a while later, as on a busy machine.
+final class Crew {
+    final class Member {
+        var worker: Worker<FakeSystem>
+        let poller: FakePoller
+        /// Its thread is not scheduled before.
+        fileprivate(set) var awaitsProcessorUntil = Instant(nanoseconds: 0)
+
+        init(_ worker: consuming Worker<FakeSystem>, poller: FakePoller) {
+            self.worker = worker
+            self.poller = poller
+        }
+
+        /// When its wait comes back; nil if nothing that is known now makes it come back.
+        fileprivate func nextTurn(_ now: Instant) -> Instant? {
+            guard !worker.isDone else { return nil }
+            guard let due = poller.hasEvents ? now : worker.nextDeadline else { return nil }
+            return max(due, awaitsProcessorUntil)
+        }
+    }
+
+    let world: FakeWorld
+    let address: SocketAddress
+    let settings: WorkerSettings
+    let memory: SharedMemory
+    let hub: EventHub
+    let mailboxes: [Mailbox<WorkerMessage>]
+    let members: [Member]
+    /// Told after each turn.
+    var onTurn: (Member) -> Void = { _ in }
+    /// Told when nothing more happens without time going by.
+    var onRest: () -> Void = {}
+    /// How long a worker that is to have a turn is kept from it.
+    var delayOfTurn: () -> Duration = { .zero }
+    private(set) var turns = 0
+    /// Set where workers had turn after turn without time going by.
+    private(set) var isSpinning = false
+
+    /// More turns of a worker than this without time going by are spinning.
+    private static let turnLimit = 50_000
+
+    init(in world: FakeWorld, scenario: Scenario) throws(SystemError) {
+        self.world = world
+        address = scenario.address
+        settings = WorkerSettings(scenario.configuration)
+        memory = SharedMemory(workers: scenario.workers, limit: scenario.limit)
+        hub = EventHub(memory: memory)
+        let wakers = (0..<scenario.workers).map { _ in FakeWaker() }
+        let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
+        self.mailboxes = mailboxes
+        var members: [Member] = []
+        for (index, waker) in wakers.enumerated() {
+            let shared = WorkerShared(
+                admission: memory.admission,
+                counters: memory.pages[index],
+                events: memory.rings[index],
+                hub: hub,
+                mailboxes: mailboxes
+            )
+            members.append(try Self.makeMember(index, waker, in: world, scenario, settings, shared))
+        }
+        self.members = members
+    }
+
+    private static func makeMember(
+        _ index: Int,
+        _ waker: FakeWaker,
+        in world: FakeWorld,
+        _ scenario: Scenario,
+        _ settings: WorkerSettings,
+        _ shared: WorkerShared
+    ) throws(SystemError) -> Member {
+        var system = FakeSystem(in: world, batch: scenario.batch, waker: waker, wakerToken: TokenKind.mailbox.only)
+        let poller = system.poller
+        let listener = try system.listen(
+            at: scenario.address,
+            options: ListenOptions(
+                sharing: index == 0 ? .founding : .joining,
+                backlog: scenario.configuration.backlog
+            )
+        )
+        var worker = Worker(
+            index: index,
+            system: system,
+            listener: listener,
+            candidates: scenario.upstreams.map { RawAddress($0) },
+            settings: settings,
+            shared: shared
+        )
+        let error = worker.watchListener()
+        precondition(error == nil, "nothing is wrong yet")
+        return Member(worker, poller: poller)
+    }
+
+    // MARK: Time
+
+    /// When something happens by itself; nil if all are asleep for good.
+    var nextMoment: Instant? {
+        var next = world.nextPlanned
+        for member in members {
+            guard let turn = member.nextTurn(world.clock) else { continue }
+            next = min(next ?? turn, turn)
+        }
+        return next
+    }
+
+    /// Everything that happens until a moment, or until a condition holds or the workers spin.
+    func advance(to end: Instant, orUntil isOver: () -> Bool) {
+        settle()
+        while !isSpinning, !isOver(), let next = nextMoment, next <= end {
+            world.advance(to: next)
+            settle()
+        }
+        if !isSpinning, !isOver() { world.advance(to: end) }
+    }
+
+    /// Everything that happens without time going by.
+    private func settle() {
+        var turnsNow = 0
+        var progressed = true
+        while progressed {
+            progressed = false
+            for member in members {
+                guard let turn = member.nextTurn(world.clock), turn <= world.clock else { continue }
+                if member.awaitsProcessorUntil < world.clock {
+                    member.awaitsProcessorUntil = world.clock + delayOfTurn()
+                    if member.awaitsProcessorUntil > world.clock { continue }
+                }
+                member.worker.turn()
+                turns += 1
+                turnsNow += 1
+                progressed = true
+                onTurn(member)
+            }
+            if turnsNow > Self.turnLimit * members.count {
+                isSpinning = true
+                return
+            }
+        }
+        onRest()
+    }
+
+    // MARK: What the control plane does
+
+    func post(_ message: WorkerMessage, to member: Int? = nil) {
+        for (index, mailbox) in mailboxes.enumerated() where member.map({ $0 == index }) ?? true {
+            mailbox.post(message)
+        }
+    }
+
+    // MARK: Figures
+
+    /// A counter, summed over the workers.
+    subscript(counter: Counter) -> Int { memory.pages.reduce(0) { $0 + $1[counter] } }
+
+    /// Whether a worker has something to do and no processor.
+    func isHeldUp(_ member: Member) -> Bool { member.awaitsProcessorUntil > world.clock }
+
+    var active: Int { memory.admission.active }
+    var total: Int { memory.admission.total }
+    var isDone: Bool { members.allSatisfy { $0.worker.isDone } }
+
+    /// How many attempts to connect have succeeded.
+    var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }
+
+    /// How many connections have ended.
+    var closed: Int {
+        CloseReason.allCases.reduce(0) { sum, reason in
+            Side.allCases.reduce(sum) { $0 + self[.closure(reason, $1)] }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import FakeSystem
+import Sockets
+
+/// A client or a server: what it has done to its connection, which is what the proxy can be held to.
+///
+/// What it sends is the byte pattern from an offset of its own, so that bytes that went astray show.
+final class Program {
+    enum Role: String {
+        case client
+        case server
+    }
+
+    let role: Role
+    let number: Int
+    let peer: FakePeer
+    /// Bytes that it has given to its kernel, or will.
+    private(set) var sent = 0
+    /// Whether it has ended its stream in order.
+    private(set) var hasFinished = false
+    /// Whether it ever stopped reading.
+    private(set) var hasStalled = false
+    /// Whether it left its connection otherwise than by ending its stream.
+    private(set) var hasLeft = false
+    /// Whether the network between it and the proxy is gone.
+    private(set) var hasVanished = false
+    private let tell: (String) -> Void
+
+    init(_ role: Role, _ number: Int, _ peer: FakePeer, tell: @escaping (String) -> Void) {
+        self.role = role
+        self.number = number
+        self.peer = peer
+        self.tell = tell
+    }
+
+    var name: String { "\(role) \(number)" }
+
+    /// Programs' offsets are so far apart in the pattern; a prime that does not divide its period.
+    private static let distance = 1_009
+
+    private var offset: Int { (2 * number + (role == .client ? 0 : 1)) * Self.distance }
+
+    /// Whether its connection came to an end that is not the proxy's doing.
+    var isDisturbed: Bool { hasLeft || hasVanished || peer.wasResetByNetwork }
+
+    // MARK: Acts
+
+    func send(_ count: Int) {
+        guard !hasFinished, !hasLeft, count > 0 else { return }
+        tell("\(name) sends \(count)")
+        peer.sendPattern(from: offset + sent, count: count)
+        sent += count
+    }
+
+    func finish() {
+        guard !hasFinished, !hasLeft else { return }
+        tell("\(name) ends its stream after \(sent)")
+        hasFinished = true
+        peer.finish()
+    }
+
+    func close() {
+        guard !hasLeft else { return }
+        tell("\(name) closes after \(sent)")
+        hasFinished = true
+        hasLeft = true
+        peer.close()
+    }
+
+    func reset() {
+        guard !hasLeft else { return }
+        tell("\(name) resets")
+        hasLeft = true
+        peer.reset()
+    }
+
+    func stall() {
+        tell("\(name) stops reading")
+        hasStalled = true
+        peer.isReading = false
+    }
+
+    func resume() {
+        guard !hasLeft else { return }
+        tell("\(name) reads")
+        peer.isReading = true
+    }
+
+    func read(_ count: Int) {
+        guard !hasLeft, !peer.isReading else { return }
+        tell("\(name) reads \(count)")
+        peer.read(count)
+    }
+
+    func vanish() {
+        tell("\(name) vanishes")
+        hasVanished = true
+        peer.vanish()
+    }
+
+    /// The proxy's kernel finds out that it has vanished.
+    func isGivenUp() {
+        tell("the kernel gives \(name) up")
+        peer.giveUp(.timedOut)
+    }
+
+    // MARK: Judgement
+
+    /// What is wrong with what has come to it, if that was for somebody else, or is not what the other one has sent.
+    func complaint(from other: Program) -> String? {
+        let received = peer.received.count
+        let wrong = peer.received.withUnsafeBytes { BytePattern.firstDifference(in: $0, from: other.offset) }
+        if let wrong {
+            return "\(name): byte \(wrong) of \(received) is not \(other.name)'s"
+        }
+        if received > other.sent { return "\(name): received \(received) of \(other.sent) bytes" }
+        guard peer.end == .fin else { return nil }
+        if !other.hasFinished { return "\(name): an end that \(other.name) has not sent" }
+        if received < other.sent { return "\(name): a clean end after \(received) of \(other.sent) bytes" }
+        return nil
+    }
+
+    /// Whether it has all that the other one has sent, and its end.
+    func hasAll(of other: Program) -> Bool {
+        peer.end == .fin && peer.received.count == other.sent
+    }
+}

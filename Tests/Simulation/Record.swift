@@ -1,0 +1,93 @@
+import FakeSystem
+import Relay
+import Sockets
+
+/// What has been seen of a connection from outside its session, turn by turn.
+final class Record {
+    /// How it ended; the reason is known where somebody reads events.
+    struct Closure {
+        let at: Instant
+        var reason: CloseReason?
+        var side: Side?
+    }
+
+    /// How far a delivery after a failure has come.
+    struct Delivery: Equatable {
+        /// Whether the kernel has all that there will be.
+        var isHandedOver = false
+        var pending = 0
+        var unacknowledged = 0
+    }
+
+    let id: ConnectionID
+    let client: Program
+    let openedAt: Instant
+    var server: Program?
+    var stage = Session.Stage.dialing
+    var attempts: Int32 = 0
+    /// When the present attempt began, or when it is to be repeated.
+    var attemptAt: Instant
+    var isToBeRepeated = false
+    /// Bytes that it has moved, both ways, and when last.
+    var moved: UInt64 = 0
+    var movedAt: Instant
+    /// When the first of its directions ended.
+    var halfClosedAt: Instant?
+    var delivery = Delivery()
+    var deliveredAt: Instant
+    var closure: Closure?
+
+    init(_ id: ConnectionID, client: Program, openedAt: Instant) {
+        self.id = id
+        self.client = client
+        self.openedAt = openedAt
+        attemptAt = openedAt
+        movedAt = openedAt
+        deliveredAt = openedAt
+    }
+
+    /// Since when nothing has happened on it that a time-out would wait for.
+    var quietSince: Instant { max(movedAt, halfClosedAt ?? movedAt) }
+
+    var name: String { "connection \(id) of \(client.name)" }
+
+    /// Takes note of what a turn has done to it.
+    func note(_ session: borrowing Session, at now: Instant, in world: FakeWorld) {
+        if session.stage != stage {
+            stage = session.stage
+            if stage == .relaying { movedAt = now }
+            if stage == .delivering { deliveredAt = now }
+        }
+        if session.dial.attempts != attempts || (session.dial.retryAt != nil) != isToBeRepeated {
+            attempts = session.dial.attempts
+            isToBeRepeated = session.dial.retryAt != nil
+            attemptAt = now
+        }
+        let moved = session.duplex.upstream.transferred + session.duplex.downstream.transferred
+        if moved != self.moved {
+            self.moved = moved
+            movedAt = now
+        }
+        if halfClosedAt == nil, session.isHalfClosed { halfClosedAt = now }
+        guard stage == .delivering else { return }
+        var delivery = Delivery(pending: session.duplex.pending)
+        if session.duplex.client.failure == nil, let number = Self.number(session.duplex.client.descriptor) {
+            delivery.isHandedOver = session.duplex.downstream.state.isSettled
+            delivery.unacknowledged = world.unacknowledged(of: number)
+        } else if session.duplex.server.failure == nil, let number = Self.number(session.duplex.server.descriptor) {
+            delivery.isHandedOver = session.duplex.upstream.state.isSettled
+            delivery.unacknowledged = world.unacknowledged(of: number)
+        }
+        if delivery != self.delivery {
+            self.delivery = delivery
+            deliveredAt = now
+        }
+    }
+
+    static func number(_ descriptor: borrowing Descriptor?) -> Int32? {
+        switch descriptor {
+        case .some(let descriptor): descriptor.number
+        case .none: nil
+        }
+    }
+}

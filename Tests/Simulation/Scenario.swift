@@ -1,0 +1,189 @@
+import FakeSystem
+import Glibc
+import Relay
+import Sockets
+
+/// What a seed decides before anything happens: the proxy, the machine, the network, and what is wrong with them.
+///
+/// Each kind of trouble is there or not by itself, so that every kind meets every other, and some seeds have none.
+struct Scenario {
+    /// How much is sent.
+    enum Traffic: String {
+        /// Little at a time, through buffers of any size.
+        case chatter
+        /// So much, through buffers so large, that halves splice by themselves.
+        case bulk
+    }
+
+    /// When listening ends.
+    enum Shutdown {
+        /// When all is over.
+        case atEnd
+        /// In the middle.
+        case after(Duration, grace: Duration)
+        /// In the middle, and without a drain.
+        case cut(after: Duration)
+    }
+
+    let seed: UInt64
+    let traffic: Traffic
+    let clients: Int
+    let workers: Int
+    let limit: Int
+    let address = SocketAddress.internet(InternetAddress(v4: 0x7F00_0001, port: 8080))
+    let upstreams: [SocketAddress]
+    /// Events of one wait.
+    let batch: Int
+    let configuration: Configuration
+    let descriptorLimit: Int
+    let sendBuffer: Int
+    let receiveBuffer: Int
+    /// The most that the network takes.
+    let slowest: Duration
+    let shutdown: Shutdown
+    /// Whether somebody reads events.
+    let isObserved: Bool
+
+    // What is wrong. Each is how likely it is where it can happen, 0 for never.
+
+    let shortTransfers: Double
+    let wouldBlocks: Double
+    let doubledEvents: Double
+    let lateEvents: Double
+    let staleEvents: Double
+    let interruptedWaits: Double
+    let largestSegment: Int
+    let largestPipe: Int
+    /// A call says that there is no memory or no descriptor.
+    let exhaustion: Double
+    /// A pipe cannot be made.
+    let pipeFailures: Double
+    /// A send, a receive or a splice fails for want of memory.
+    let transferFailures: Double
+    /// The network resets a connection, right in the middle of a turn.
+    let resets: Double
+    /// A server does not take a connection at once.
+    let dialTrouble: Double
+    /// A worker does not get a processor at once.
+    let delayedTurns: Double
+    /// A program stalls, resets, closes or vanishes.
+    let misbehaviour: Double
+
+    init(seed: UInt64) {
+        var random = SplitMix64(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
+        func pick<T>(_ choices: T...) -> T { choices.randomElement(using: &random)! }
+        func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+        func milliseconds(_ range: ClosedRange<Int>) -> Duration { .milliseconds(number(range)) }
+        // A seed in eight has no trouble at all.
+        let troubles = number(0...7) == 0 ? 0 : number(1...6)
+        func trouble(_ most: Double) -> Double {
+            number(0...7) < troubles ? Double.random(in: 0...most, using: &random) : 0
+        }
+
+        self.seed = seed
+        traffic = number(0...4) == 0 ? .bulk : .chatter
+        clients = traffic == .bulk ? number(1...3) : number(1...12)
+        workers = number(1...3)
+        limit = pick(1, 2, 4, 8, 16, 16)
+        upstreams = (1...number(1...3)).map {
+            .internet(InternetAddress(v4: 0x0A00_0000 + UInt32($0), port: 80))
+        }
+        batch = pick(1, 2, 5, 256, 256)
+
+        var configuration = Configuration()
+        configuration.engine = traffic == .bulk ? pick(.auto, .auto, .splice) : pick(.auto, .copy, .splice)
+        configuration.maxPipes = pick(0, 1, 2, 8, 8)
+        configuration.backlog = pick(1, 3, 4096, 4096)
+        configuration.timeouts.idle = pick(nil, nil, nil, milliseconds(300...3_000))
+        configuration.timeouts.halfClose = pick(nil, .seconds(3600), milliseconds(200...3_000))
+        configuration.timeouts.lifetime = pick(nil, nil, nil, nil, milliseconds(200...4_000))
+        configuration.timeouts.connectAttempt = pick(nil, .seconds(5), milliseconds(100...1_000))
+        configuration.timeouts.connect = pick(.seconds(15), milliseconds(100...2_000))
+        configuration.timeouts.resetDelivery = milliseconds(500...3_000)
+        self.configuration = configuration
+        isObserved = number(0...7) != 0
+
+        descriptorLimit = number(0...7) == 0 ? workers + number(2...20) : 1024
+        let largest = traffic == .bulk ? 2_000_000 : 40_000
+        sendBuffer = number((traffic == .bulk ? 100_000 : 100)...largest)
+        receiveBuffer = number((traffic == .bulk ? 100_000 : 100)...largest)
+        slowest = pick(.zero, .microseconds(number(1...3_000)), milliseconds(1...20))
+        switch number(0...7) {
+        case 0...1: shutdown = .after(milliseconds(0...3_000), grace: milliseconds(0...3_000))
+        case 2: shutdown = .cut(after: milliseconds(0...3_000))
+        default: shutdown = .atEnd
+        }
+
+        shortTransfers = trouble(0.4)
+        wouldBlocks = trouble(0.3)
+        doubledEvents = trouble(0.4)
+        lateEvents = trouble(0.4)
+        staleEvents = trouble(0.3)
+        interruptedWaits = trouble(0.3)
+        largestSegment = trouble(1) > 0 && traffic == .chatter ? 500 : .max
+        largestPipe = trouble(1) > 0 ? pick(4096, 65_536, 262_144, 300_000) : .max
+        exhaustion = trouble(0.2)
+        pipeFailures = trouble(0.7)
+        transferFailures = number(0...1) == 0 ? trouble(0.01) : 0
+        resets = trouble(0.005)
+        dialTrouble = trouble(0.7)
+        delayedTurns = trouble(0.2)
+        misbehaviour = trouble(0.8)
+    }
+
+    /// Sets the machine up; what goes wrong begins with ``begin(in:)``.
+    func makeWorld() -> FakeWorld {
+        let world = FakeWorld(seed: seed)
+        world.descriptorLimit = descriptorLimit
+        world.sendBuffer = sendBuffer
+        world.receiveBuffer = receiveBuffer
+        return world
+    }
+
+    /// From now on things go wrong.
+    func begin(in world: FakeWorld) {
+        world.faults.shortTransfers = shortTransfers
+        world.faults.wouldBlocks = wouldBlocks
+        world.faults.doubledEvents = doubledEvents
+        world.faults.lateEvents = lateEvents
+        world.faults.staleEvents = staleEvents
+        world.faults.interruptedWaits = interruptedWaits
+        world.faults.largestSegment = largestSegment
+        world.faults.largestPipe = largestPipe
+        world.faults.resets = resets
+        let lacking = [EMFILE, ENFILE, ENOBUFS, ENOMEM].map { SystemError(code: $0) }
+        let refusing = [EADDRNOTAVAIL, EAGAIN, ENETUNREACH, ECONNREFUSED].map { SystemError(code: $0) }
+        let dying = [ECONNABORTED, EPROTO].map { SystemError(code: $0) }
+        let unwatched = [ENOMEM, ENOSPC].map { SystemError(code: $0) }
+        world.faults.fail(.accept, withOneOf: lacking + dying, probability: exhaustion)
+        world.faults.fail(.connect, withOneOf: lacking + refusing, probability: exhaustion)
+        world.faults.fail(.register, withOneOf: unwatched, probability: exhaustion / 4)
+        world.faults.fail(.pipe, withOneOf: lacking, probability: pipeFailures)
+        let starving = [ENOMEM, ENOBUFS].map { SystemError(code: $0) }
+        world.faults.fail(.receive, withOneOf: starving, probability: transferFailures)
+        world.faults.fail(.send, withOneOf: starving, probability: transferFailures)
+        world.faults.fail(.splice, withOneOf: starving + [.invalidArgument], probability: transferFailures)
+    }
+
+    /// For the head of a story.
+    var description: String {
+        let timeouts = configuration.timeouts
+        func percent(_ probability: Double) -> String { "\(Int((probability * 1000).rounded()))" }
+        return """
+            seed \(seed): \(traffic), \(clients) clients, \(workers) workers, \(upstreams.count) upstreams, limit \(limit)
+            engine \(configuration.engine.rawValue), pipes \(configuration.maxPipes ?? 0) of at most \(largestPipe), \
+            backlog \(configuration.backlog), descriptors \(descriptorLimit), batch \(batch)
+            buffers: \(sendBuffer) to send, \(receiveBuffer) to receive; segments \(largestSegment); latency \(slowest)
+            time-outs: attempt \(timeouts.connectAttempt.map(\.description) ?? "off"), \
+            connect \(timeouts.connect.map(\.description) ?? "off"), idle \(timeouts.idle.map(\.description) ?? "off"), \
+            half-close \(timeouts.halfClose.map(\.description) ?? "off"), \
+            lifetime \(timeouts.lifetime.map(\.description) ?? "off"), reset delivery \(timeouts.resetDelivery)
+            shutdown: \(shutdown)
+            per mille: short \(percent(shortTransfers)), would-block \(percent(wouldBlocks)), \
+            doubled \(percent(doubledEvents)), late \(percent(lateEvents)), stale \(percent(staleEvents)), \
+            interrupted \(percent(interruptedWaits)), exhausted \(percent(exhaustion)), \
+            no pipe \(percent(pipeFailures)), no memory \(percent(transferFailures)), reset \(percent(resets)), \
+            dial \(percent(dialTrouble)), delayed \(percent(delayedTurns)), misbehaviour \(percent(misbehaviour))
+            """
+    }
+}

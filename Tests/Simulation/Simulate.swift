@@ -1,0 +1,38 @@
+import Glibc
+import Synchronization
+
+/// Plays the data plane of the proxy through seeds: `simulate --seed N` tells one seed's story, `simulate --seeds A..B`
+/// plays many and tells of those that went wrong.
+@main
+enum Simulate {
+    static func main() async {
+        do {
+            switch try Options(CommandLine.arguments.dropFirst()) {
+            case .help: print(Options.usage)
+            case .story(let seed): exit(tellStory(of: seed) ? 0 : 1)
+            case .many(let run): exit(await run.play() ? 0 : 1)
+            }
+        } catch {
+            complain("\(error)\n\n\(Options.usage)")
+            exit(2)
+        }
+    }
+
+    /// - Returns: whether all was as it must be.
+    private static func tellStory(of seed: UInt64) -> Bool {
+        let outcome = Simulation.run(seed: seed) { print($0) }
+        guard outcome.complaints.isEmpty else {
+            complain(outcome.complaints.joined(separator: "\n"))
+            return false
+        }
+        print(
+            "All was as it must be: \(outcome.connections) connections, \(outcome.bytes) bytes, \(outcome.turns) turns."
+        )
+        return true
+    }
+
+    static func complain(_ text: String) {
+        let line = Array("\(text)\n".utf8)
+        _ = write(STDERR_FILENO, line, line.count)
+    }
+}

@@ -1,0 +1,298 @@
+import FakeSystem
+import Relay
+import Sockets
+import Workers
+
+/// Watches the workers of a simulation: after each turn, and whenever nothing more happens without time going by.
+///
+/// It believes what the fake kernel and the programs know, not what workers say of themselves, wherever there is both.
+final class Witness {
+    let scenario: Scenario
+    let crew: Crew
+    let world: FakeWorld
+    private(set) var complaints: [String] = []
+    private(set) var records: [Record] = []
+    /// Those that a worker has, by its number.
+    private var open: [[Record]]
+    private var byID: [ConnectionID: Record] = [:]
+    private var programs: [ObjectIdentifier: Program] = [:]
+    private var clients: [PeerAddress: Program] = [:]
+    /// Bytes that events have told of.
+    private(set) var told = (upstream: 0, downstream: 0)
+    private(set) var closures: [MetricsSnapshot.Closure: Int] = [:]
+    private(set) var openings = 0
+    /// Since when each worker is to stop accepting.
+    var isStopping = false
+    var isCutting = false
+
+    /// The most that is worth to be read.
+    private static let complaintLimit = 20
+    /// A timer may be so much late.
+    private static let tick: Duration = .milliseconds(1)
+
+    init(_ scenario: Scenario, _ crew: Crew) {
+        self.scenario = scenario
+        self.crew = crew
+        world = crew.world
+        open = crew.members.map { _ in [] }
+        if scenario.isObserved { crew.hub.addListener() }
+    }
+
+    func meet(_ program: Program) {
+        programs[ObjectIdentifier(program.peer)] = program
+    }
+
+    func complain(_ complaint: String) {
+        guard complaints.count < Self.complaintLimit else { return }
+        let time = Double(world.clock.nanoseconds / 1_000) / 1e6
+        complaints.append("at \(time) s: \(complaint)")
+        world.listener?("COMPLAINT: \(complaint)")
+    }
+
+    // MARK: After a turn
+
+    func turned(_ member: Crew.Member) {
+        let index = member.worker.index
+        let now = world.clock
+        var seen: [Record] = []
+        for slot in 0..<member.worker.sessions.end where member.worker.sessions.isTaken(slot) {
+            let session = member.worker.sessions.pointer(to: slot)
+            guard let record = record(of: session) else { continue }
+            record.note(session.pointee, at: now, in: world)
+            if let number = Record.number(session.pointee.duplex.server.descriptor), let peer = world.peer(of: number) {
+                record.server = programs[ObjectIdentifier(peer)]
+            }
+            seen.append(record)
+        }
+        for record in open[index] where !seen.contains(where: { $0 === record }) {
+            record.closure = Record.Closure(at: now)
+        }
+        open[index] = seen
+        if scenario.isObserved { readEvents(of: index) }
+    }
+
+    private func record(of session: UnsafeMutablePointer<Session>) -> Record? {
+        if let record = byID[session.pointee.id] { return record }
+        guard let number = Record.number(session.pointee.duplex.client.descriptor),
+            let peer = world.peer(of: number), let client = programs[ObjectIdentifier(peer)]
+        else {
+            complain("connection \(session.pointee.id) has no client")
+            return nil
+        }
+        return enter(session.pointee.id, client)
+    }
+
+    private func enter(_ id: ConnectionID, _ client: Program) -> Record {
+        let record = Record(id, client: client, openedAt: world.clock)
+        byID[id] = record
+        records.append(record)
+        return record
+    }
+
+    private func readEvents(of index: Int) {
+        guard crew.memory.rings[index].count > 0 else { return }
+        var events: [MetricEvent] = []
+        crew.memory.rings[index].read(into: &events, limit: .max)
+        for event in events {
+            switch event {
+            case .connectionOpened(_, _, let active, let total):
+                openings += 1
+                if active > scenario.limit || total > world.accepted {
+                    complain("an event tells of \(active) active connections and \(total) in all")
+                }
+            case .bytesUpstream(_, _, let count): told.upstream += count
+            case .bytesDownstream(_, _, let count): told.downstream += count
+            case .connectionClosed(let id, _, let reason, let side, _):
+                closures[.init(reason: reason, side: side), default: 0] += 1
+                // One that came and went in one turn has only its events.
+                guard let record = byID[id] else { continue }
+                guard record.closure != nil else { return complain("\(record.name): open after its end was told") }
+                record.closure?.reason = reason
+                record.closure?.side = side
+                check(record, endedFor: reason, by: side)
+            }
+        }
+    }
+
+    /// A reason for an end must be true, and no time-out may be early.
+    private func check(_ record: Record, endedFor reason: CloseReason, by side: Side) {
+        let now = world.clock
+        let timeouts = scenario.configuration.timeouts
+        func require(_ start: Instant?, _ duration: Duration?) {
+            guard let start, let duration, start + duration <= now else {
+                return complain("\(record.name): \(reason) is early, or without cause")
+            }
+        }
+        switch reason {
+        case .idleTimeout: require(record.quietSince, timeouts.idle)
+        case .halfCloseTimeout: require(record.halfClosedAt.map { _ in record.quietSince }, timeouts.halfClose)
+        case .lifetime: require(record.openedAt, timeouts.lifetime)
+        case .cut: if !isCutting { complain("\(record.name): cut, and nobody said so") }
+        case .ended:
+            if !record.client.hasFinished || record.server.map({ !$0.hasFinished }) ?? true {
+                complain("\(record.name): ended, without both sides having ended")
+            }
+        case .reset:
+            let isDisturbed = record.client.isDisturbed || record.server?.isDisturbed ?? false
+            if !isDisturbed, scenario.transferFailures == 0 {
+                complain("\(record.name): reset, and nobody had reset it")
+            }
+        case .connectFailed:
+            let isRegistration = side == .proxy
+            if scenario.dialTrouble == 0, scenario.exhaustion == 0, isRegistration || record.attempts < 1 {
+                complain("\(record.name): no server, and nothing to keep it from one")
+            }
+        }
+    }
+
+    // MARK: At rest
+
+    /// What must hold whenever all workers wait.
+    func rest() {
+        if !world.problems.isEmpty { world.problems.forEach(complain) }
+        checkFigures()
+        for member in crew.members where !crew.isHeldUp(member) {
+            checkAccepting(member)
+            for slot in 0..<member.worker.sessions.end where member.worker.sessions.isTaken(slot) {
+                let session = member.worker.sessions.pointer(to: slot)
+                guard let record = byID[session.pointee.id] else { continue }
+                checkDeadlines(record)
+                checkTimer(slot, of: member, record)
+                checkProgress(session, record)
+            }
+        }
+    }
+
+    private func checkFigures() {
+        var sessions = 0
+        var descriptors = 0
+        var pipes = 0
+        var pendingHalves = 0
+        var chunks = 0
+        for member in crew.members {
+            sessions += member.worker.sessions.count
+            pipes += member.worker.buffers.pipes.inUse
+            chunks += member.worker.buffers.chunks.taken
+            if Record.number(member.worker.listener) != nil { descriptors += 1 }
+            if member.worker.buffers.pipes.inUse > crew.settings.pipes { complain("more pipes in use than may be") }
+            for slot in 0..<member.worker.sessions.end where member.worker.sessions.isTaken(slot) {
+                let session = member.worker.sessions.pointer(to: slot)
+                if Record.number(session.pointee.duplex.client.descriptor) != nil { descriptors += 1 }
+                if Record.number(session.pointee.duplex.server.descriptor) != nil { descriptors += 1 }
+                if session.pointee.duplex.upstream.state.pending > 0 { pendingHalves += 1 }
+                if session.pointee.duplex.downstream.state.pending > 0 { pendingHalves += 1 }
+            }
+        }
+        if crew.active != sessions { complain("\(crew.active) connections are counted, \(sessions) are there") }
+        if crew.active > scenario.limit { complain("\(crew.active) connections, where \(scenario.limit) may be") }
+        if crew.total != world.accepted { complain("\(crew.total) connections counted, \(world.accepted) accepted") }
+        if crew.closed != crew.total - crew.active {
+            complain("\(crew.closed) ends counted of \(crew.total) connections, \(crew.active) of them open")
+        }
+        if crew[.pipesInUse] != pipes { complain("\(crew[.pipesInUse]) pipes are counted, \(pipes) are in use") }
+        if chunks > pendingHalves { complain("\(chunks) chunks are held for \(pendingHalves) halves with bytes") }
+        // Two for a pipe; a worker may keep some for the next.
+        let spare = world.openDescriptors.count - descriptors - 2 * pipes
+        if spare < 0 || spare % 2 != 0 || spare > 8 * crew.members.count {
+            complain("\(world.openDescriptors.count) descriptors are open, of which \(spare) are nobody's")
+        }
+    }
+
+    private func checkAccepting(_ member: Crew.Member) {
+        guard let listener = Record.number(member.worker.listener) else { return }
+        switch member.worker.pause {
+        case nil:
+            if world.queued(at: listener) > 0, !isStopping {
+                complain("clients wait, and nothing keeps them from being accepted")
+            }
+        case .connections:
+            // While another worker waits for the processor, a message to it may be what this one waits for.
+            if crew.active < scenario.limit, !crew.members.contains(where: { crew.isHeldUp($0) }) {
+                complain(
+                    "worker \(member.worker.index) waits for a place, and \(scenario.limit - crew.active) are free"
+                )
+            }
+        case .exhausted:
+            if member.worker.nextDeadline.map({ $0 > world.clock + WorkerSettings.acceptRetry + Self.tick }) ?? true {
+                complain("worker \(member.worker.index) will not try again to accept in time")
+            }
+        }
+    }
+
+    private func checkDeadlines(_ record: Record) {
+        let timeouts = scenario.configuration.timeouts
+        func check(_ start: Instant, _ duration: Duration?, _ name: String) {
+            guard let duration, world.clock > start + duration + Self.tick else { return }
+            complain("\(record.name): its \(name) time-out of \(duration) is overdue")
+        }
+        check(record.openedAt, timeouts.lifetime, "lifetime")
+        switch record.stage {
+        case .dialing:
+            check(record.openedAt, timeouts.connect, "connect")
+            if record.isToBeRepeated {
+                check(record.attemptAt, WorkerSettings.dialRetry, "retry")
+            } else {
+                check(record.attemptAt, timeouts.connectAttempt, "attempt")
+            }
+        case .relaying:
+            check(record.quietSince, timeouts.idle, "idle")
+            if record.halfClosedAt != nil { check(record.quietSince, timeouts.halfClose, "half-close") }
+        case .delivering:
+            // It looks now and then only, and the time counts from the look that saw no change.
+            let looks = WorkerSettings.deliveryLooks.upperBound * 2 + Self.tick
+            check(record.deliveredAt, timeouts.resetDelivery + looks, "delivery")
+            if record.delivery.isHandedOver, record.delivery.unacknowledged == 0 {
+                check(record.deliveredAt, looks, "reset's")
+            }
+        }
+    }
+
+    /// A timer that is not set is not late yet, but it will be.
+    private func checkTimer(_ slot: Int, of member: Crew.Member, _ record: Record) {
+        let session = member.worker.sessions.pointer(to: slot)
+        guard let next = crew.settings.deadlines.next(session.pointee.deadlineFacts) else { return }
+        if !member.worker.timers.isScheduled(slot)
+            || member.worker.nextDeadline.map({ $0 > next.at + Self.tick }) ?? true
+        {
+            complain("\(record.name): nothing will wake it for its deadline")
+        }
+    }
+
+    /// No half waits while it could move something.
+    private func checkProgress(_ session: UnsafeMutablePointer<Session>, _ record: Record) {
+        guard session.pointee.stage != .dialing,
+            let client = Record.number(session.pointee.duplex.client.descriptor),
+            let server = Record.number(session.pointee.duplex.server.descriptor)
+        else { return }
+        let clientReadiness = world.readiness(of: client)
+        let serverReadiness = world.readiness(of: server)
+        check(&session.pointee.duplex.upstream, "upstream", record, from: clientReadiness, to: serverReadiness)
+        check(&session.pointee.duplex.downstream, "downstream", record, from: serverReadiness, to: clientReadiness)
+    }
+
+    private func check(
+        _ half: inout HalfRelay,
+        _ name: String,
+        _ record: Record,
+        from source: Readiness,
+        to sink: Readiness
+    ) {
+        let state = half.state
+        // A half that lets bytes gather looks by itself, and its timer is checked; an end it must not wait with.
+        let hasNews =
+            half.gathers
+            ? !source.isDisjoint(with: [.peerEnded, .hungUp, .failed]) : source.contains(.readable)
+        let isParked =
+            switch state.phase {
+            case .open: sink.contains(.writable) && (state.pending > 0 || hasNews)
+            case .finishing: state.pending == 0 || sink.contains(.writable)
+            case .breaking: sink.contains(.writable)
+            case .finished, .broken, .abandoned: false
+            }
+        if isParked {
+            complain(
+                "\(record.name): its \(name) half, \(state.phase) with \(state.pending) pending, waits for nothing"
+            )
+        }
+    }
+}
