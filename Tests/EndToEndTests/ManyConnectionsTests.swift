@@ -42,42 +42,4 @@ struct ManyConnectionsTests {
         } while counts.last! >= 20 && counts.count < 10
         #expect(counts.last! < 20, "wake-ups in each second: \(counts)", sourceLocation: location)
     }
-
-    @Test(
-        "Of 50 stalled readers none takes 64 KiB of its memory, and each gets everything in the end",
-        .eachEngine,
-        arguments: Direction.allCases
-    )
-    func stalledReaders(_ direction: Direction) async throws {
-        let pattern = Pattern(seed: 31)
-        let upstream = try TestListener(receiveBuffer: 16_384)
-        try await withProxy(to: upstream, ["--threads", "2"]) { proxy in
-            // Whatever is set up once, by the first bytes, is there before it is measured.
-            for _ in 0..<8 {
-                let first = try RelayedPair(through: proxy, to: upstream)
-                try first.exchange()
-                first.client.close()
-                #expect(try first.server.receiveRest().end == .fin)
-            }
-            let before = try proxy.process.anonymousMemory
-            var pairs: [RelayedPair] = []
-            for _ in 0..<50 {
-                pairs.append(try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 16_384))
-            }
-            let sent = try await sendUntilStuck(pairs.map { $0.sender(direction) }, pattern)
-            let taken = try proxy.process.anonymousMemory - before
-            #expect(taken / 50 < 64 << 10, "\(taken / 50) bytes for each")
-
-            // The other direction is not held up.
-            for pair in pairs {
-                try pair.receiver(direction).send("still here")
-                try pair.sender(direction).receive("still here")
-            }
-            for (pair, count) in zip(pairs, sent) {
-                try pair.sender(direction).finish()
-                let received = try pair.receiver(direction).receiveRest(of: pattern)
-                #expect(received == (count, .fin))
-            }
-        }
-    }
 }

@@ -1,0 +1,97 @@
+import Foundation
+import Support
+import Testing
+
+@Suite("What a connection takes of its memory", .ownThreads, .serialized, .timeLimit(.minutes(3)))
+struct MemoryTests {
+    init() throws { try raiseDescriptorLimit() }
+
+    @Test("A connection at rest: 512 bytes at most", .eachEngine)
+    func atRest() async throws {
+        let count = 3_000
+        try await withProxy(to: TestListener(), ["--threads", "2", "--summary", "off"]) { proxy, upstream in
+            try warmUp(proxy, upstream)
+            let before = try proxy.process.residentMemory
+            var pairs: [RelayedPair] = []
+            for _ in 0..<count { pairs.append(try RelayedPair(through: proxy, to: upstream)) }
+            for pair in pairs { try pair.exchange() }
+            let taken = try proxy.process.residentMemory - before
+            #expect(taken / count <= 512, "\(taken / count) bytes for each")
+        }
+    }
+
+    @Test(
+        "One whose reader has stalled: 32 KiB at most, however long it goes on; and all of it is given back",
+        .eachEngine,
+        arguments: Direction.allCases
+    )
+    func stalledReaders(_ direction: Direction) async throws {
+        let count = 50
+        let pattern = Pattern(seed: 31)
+        try await withProxy(to: TestListener(receiveBuffer: 16_384), ["--threads", "2", "--summary", "off"]) {
+            proxy,
+            upstream in
+            try warmUp(proxy, upstream)
+            let before = try proxy.process.residentMemory
+            var afterEach: [Int] = []
+            for round in 1...2 {
+                var pairs: [RelayedPair] = []
+                for _ in 0..<count {
+                    pairs.append(try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 16_384))
+                }
+                let sent = try await sendUntilStuck(pairs.map { $0.sender(direction) }, pattern)
+                let taken = try proxy.process.residentMemory - before
+                // Beside it stands what it takes at rest.
+                #expect(taken / count <= 32 << 10 + 512, "\(taken / count) bytes for each, in round \(round)")
+
+                // The other direction is not held up.
+                for pair in pairs {
+                    try pair.receiver(direction).send("still here")
+                    try pair.sender(direction).receive("still here")
+                }
+                for (pair, count) in zip(pairs, sent) {
+                    try pair.sender(direction).finish()
+                    let received = try pair.receiver(direction).receiveRest(of: pattern)
+                    #expect(received == (count, .fin))
+                    pair.client.close()
+                    pair.server.close()
+                }
+                try await proxy.descriptorsReturn()
+                afterEach.append(try proxy.process.residentMemory - before)
+            }
+            // Each of the two workers keeps 16 chunks of 32 KiB for the next who stalls.
+            #expect(afterEach.max()! <= 2 * 16 * (32 << 10) + 64 << 10, "\(afterEach)")
+        }
+    }
+
+    /// Whatever is set up once, by the first connections, is there before it is measured.
+    private func warmUp(_ proxy: RunningProxy, _ upstream: TestListener) throws {
+        for _ in 0..<32 {
+            let first = try RelayedPair(through: proxy, to: upstream)
+            try first.exchange()
+            first.client.close()
+            #expect(try first.server.receiveRest().end == .fin)
+        }
+    }
+}
+
+/// As the other ``withProxy(on:to:_:metrics:under:at:_:)``, and lends the listener too.
+private func withProxy(
+    to upstream: TestListener,
+    _ options: [String],
+    _ body: (RunningProxy, TestListener) async throws -> Void
+) async throws {
+    try await withProxy(to: upstream, options) { proxy in try await body(proxy, upstream) }
+}
+
+extension ProcessView {
+    /// Bytes of its own memory that are resident, counted page by page: `Anonymous` in smaps_rollup (proc(5)). The sums
+    /// in /proc/PID/status lag behind.
+    fileprivate var residentMemory: Int {
+        get throws {
+            let lines = try textOfSystemFile("/proc/\(processID)/smaps_rollup").split(separator: "\n")
+            let line = try #require(lines.first { $0.hasPrefix("Anonymous:") })
+            return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) }) * 1024
+        }
+    }
+}

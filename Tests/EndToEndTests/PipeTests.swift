@@ -1,0 +1,146 @@
+import Foundation
+import Glibc
+import Support
+import Testing
+
+@Suite("Where pipes cannot be had it copies, and says so", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct PipeTests {
+    private let count = 16 << 20
+
+    @Test("A user who is not root splices as well")
+    func unprivileged() async throws {
+        let upstream = try TestListener()
+        try await withUser { user in
+            try await withProxy(to: upstream, metrics: true, under: user) { proxy in
+                try await relayBulk(through: proxy, to: upstream)
+                let traffic = try proxy.traffic
+                #expect(traffic.spliced > traffic.copied)
+                #expect(traffic.refusals == 0)
+                try await eventually("return of the pipes") { try proxy.traffic.pipesInUse == 0 }
+            }
+        }
+    }
+
+    @Test(
+        "Past that user's share of the pages for pipes bulk is copied, until there is room again",
+        arguments: PipeHolder.Extent.allCases
+    )
+    private func pastTheShare(extent: PipeHolder.Extent) async throws {
+        let upstream = try TestListener()
+        try await withUser { user in
+            try await withProxy(to: upstream, metrics: true, under: user) { proxy in
+                try await PipeHolder.holding(extent, as: user) {
+                    try await relayBulk(through: proxy, to: upstream)
+                    let traffic = try proxy.traffic
+                    #expect(traffic.copied == Double(count))
+                    #expect(traffic.spliced == 0)
+                    #expect(traffic.refusals > 0)
+                    #expect(traffic.pipesInUse == 0)
+                }
+                // It asks again, though not at once.
+                try await eventually("splicing, once there is room") {
+                    try await relayBulk(through: proxy, to: upstream)
+                    return try proxy.traffic.spliced > 0
+                }
+                try await proxy.descriptorsReturn()
+            }
+        }
+    }
+
+    @Test("Beyond --max-pipes connections in bulk copy", arguments: [0, 1])
+    func maximum(pipes: Int) async throws {
+        let pattern = Pattern(seed: 82)
+        let upstream = try TestListener()
+        let options = ["--threads", "1", "--max-pipes", "\(pipes)"]
+        try await withProxy(to: upstream, options, metrics: true) { proxy in
+            let pairs = try (0..<3).map { _ in try RelayedPair(through: proxy, to: upstream) }
+            // All are in bulk at the same time, and none has ended before each has been so for a while.
+            try await withThrowingTaskGroup { group in
+                for pair in pairs {
+                    group.addTask { try pair.server.send(pattern, count: count) }
+                    group.addTask { try pair.client.receive(pattern, count: count) }
+                }
+                try await group.waitForAll()
+            }
+            let traffic = try proxy.traffic
+            #expect(traffic.copied + traffic.spliced == Double(3 * count))
+            #expect(traffic.copied >= Double(count) / 2)
+            #expect((traffic.spliced > 0) == (pipes > 0))
+            #expect(traffic.refusals > 0)
+            #expect(traffic.pipesInUse <= Double(pipes))
+        }
+    }
+
+    /// Sends much downstream on a connection of its own, and sees it arrive.
+    private func relayBulk(through proxy: RunningProxy, to upstream: TestListener) async throws {
+        let pattern = Pattern(seed: 81)
+        let pair = try RelayedPair(through: proxy, to: upstream)
+        async let sending: Void = {
+            try pair.server.send(pattern, count: count)
+            try pair.server.finish()
+        }()
+        let received = try pair.client.receiveRest(of: pattern)
+        #expect(received == (count, .fin))
+        try await sending
+        pair.client.close()
+        pair.server.close()
+        try await eventually("end of the connection") { try proxy.readMetrics().value("connections_active") == 0 }
+    }
+
+    /// Lends a wrapper that makes a command run as somebody who is not root: to whom the system grants no more pages for
+    /// pipes than to anybody.
+    private func withUser(_ body: ([String]) async throws -> Void) async throws {
+        guard getuid() == 0 else { return try await body([]) }
+        try await body(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"])
+    }
+}
+
+extension RunningProxy {
+    /// What /metrics says of the engines, downstream.
+    fileprivate var traffic: (copied: Double, spliced: Double, refusals: Double, pipesInUse: Double) {
+        get throws {
+            let metrics = try readMetrics()
+            func bytes(_ engine: String) -> Double? {
+                metrics.value("monkey_relayed_bytes_total", ["direction": "downstream", "engine": engine])
+            }
+            return try (
+                #require(bytes("copy")), #require(bytes("splice")),
+                #require(metrics.value("monkey_pipe_refusals_total")),
+                #require(metrics.value("monkey_pipes_in_use"))
+            )
+        }
+    }
+}
+
+/// Another process of the same user, which has taken the pages for pipes (pipe(7), pipe-user-pages-soft).
+private enum PipeHolder {
+    enum Extent: String, CaseIterable, Sendable {
+        /// Not enough are left for a pipe of 1 MiB; it stays at 64 KiB.
+        case nearlyAll
+        /// None are left; a new pipe has two pages.
+        case all
+    }
+
+    static func holding(_ extent: Extent, as user: [String], _ body: () async throws -> Void) async throws {
+        let script = """
+            import fcntl, os, resource, sys, time
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            while True:
+                end = os.pipe()[1]
+                try:
+                    fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 1 << 20)
+                except PermissionError:
+                    break
+            while sys.argv[1] == "all" and fcntl.fcntl(os.pipe()[1], fcntl.F_GETPIPE_SZ) > 8192:
+                pass
+            print("holding", flush=True)
+            time.sleep(600)
+            """
+        try await withProgram(user + ["env", "PATH=/usr/bin:/bin", "python3", "-c", script, extent.rawValue]) {
+            program in
+            _ = try program.output(after: "holding")
+            try await body()
+        }
+    }
+}
