@@ -41,3 +41,7 @@ cost:
 # Put real servers and clients on both sides of the proxy (needs the packages that .ci/run names)
 interop:
     swift build -c release && Interop/run
+
+# Hold the proxy against HAProxy, nginx, Go and tokio, side by side (half an hour; `just compare --help` has less)
+compare *options:
+    swift build -c release && Benchmarks/compare {{options}}
