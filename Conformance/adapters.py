@@ -19,6 +19,11 @@ ROOT = HERE.parent
 MONKEY = Path(os.environ.get("MONKEY", ROOT / ".build/release/monkey"))
 RIVALS = ROOT / ".build/rivals"
 
+KEEP_ALIVE = 60
+"""Seconds; where a proxy has no default that fits a relay."""
+
+BACKLOG = 4096
+
 LONG = 3600
 """Seconds, for a time-out that a proxy cannot switch off and that no case is about."""
 
@@ -117,24 +122,25 @@ class HAProxy(Adapter):
     drain_signal = signal.SIGUSR1
 
     def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
-        probes = settings.client_keep_alive or settings.server_keep_alive
+        probes = settings.client_keep_alive or settings.server_keep_alive or KEEP_ALIVE
         keep_alive = [
             line
-            for side in ("cli", "srv")
-            for line in [f"option {side}tcpka"]
-            + ([f"{side}tcpka-idle {probes}s", f"{side}tcpka-intvl {probes}s", f"{side}tcpka-cnt 3"] if probes else [])
+            for side in ("clitcpka", "srvtcpka")
+            for line in (f"option {side}", f"{side}-idle {probes}s", f"{side}-intvl {probes}s", f"{side}-cnt 3")
         ]
         tcp_ut = f" tcp-ut {milliseconds(settings.user_timeout)}" if settings.user_timeout else ""
         half_close = milliseconds(settings.half_close or LONG)
         lines = [
             "global",
+            # It does not start unless it is sure of two descriptors for each connection and some for itself.
+            f"maxconn {settings.descriptors // 3}" if settings.descriptors else "",
             f"hard-stop-after {milliseconds(settings.grace)}" if settings.grace else "",
             "defaults",
             "mode tcp",
             "option splice-auto",
             *keep_alive,
             f"maxconn {settings.max_connections}" if settings.max_connections else "",
-            f"backlog {settings.backlog}" if settings.backlog else "",
+            f"backlog {settings.backlog or BACKLOG}",
             "retries 0",
             f"timeout connect {milliseconds(settings.connect or 5)}",
             f"timeout client {LONG}s",
@@ -160,9 +166,8 @@ class Nginx(Adapter):
     drain_signal = signal.SIGQUIT
 
     def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
-        probes = settings.client_keep_alive
-        keep_alive = f"so_keepalive={probes}s:{probes}s:3" if probes else "so_keepalive=on"
-        backlog = f"backlog={settings.backlog}" if settings.backlog else "backlog=4096"
+        # The probes to servers have the system's intervals.
+        probes = settings.client_keep_alive or KEEP_ALIVE
         module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
         lines = [
             f"load_module {module};" if module.is_file() else "",
@@ -176,7 +181,7 @@ class Nginx(Adapter):
             "stream {",
             "limit_conn_zone $server_port zone=all:64k;" if settings.max_connections else "",
             "server {",
-            f"listen {written(listen)} {backlog} {keep_alive};",
+            f"listen {written(listen)} backlog={settings.backlog or BACKLOG} so_keepalive={probes}s:{probes}s:3;",
             f"limit_conn all {settings.max_connections};" if settings.max_connections else "",
             f"proxy_pass {written(target)};",
             "proxy_half_close on;",
@@ -201,12 +206,11 @@ class Socat(Adapter):
     )
 
     def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
-        probes = settings.client_keep_alive or settings.server_keep_alive
-        both = "nodelay,oobinline,keepalive"
-        both += f",keepidle={probes},keepintvl={probes},keepcnt=3" if probes else ""
+        probes = settings.client_keep_alive or settings.server_keep_alive or KEEP_ALIVE
+        both = f"nodelay,oobinline,keepalive,keepidle={probes},keepintvl={probes},keepcnt=3"
         # 6 is IPPROTO_TCP, 18 TCP_USER_TIMEOUT: an option that socat has no name for.
         both += f",setsockopt-int=6:18:{round(settings.user_timeout * 1000)}" if settings.user_timeout else ""
-        front = f"TCP4-LISTEN:{listen[1]},bind={listen[0]},fork,reuseaddr,backlog={settings.backlog or 4096},{both}"
+        front = f"TCP4-LISTEN:{listen[1]},bind={listen[0]},fork,reuseaddr,backlog={settings.backlog or BACKLOG},{both}"
         front += f",max-children={settings.max_connections}" if settings.max_connections else ""
         back = f"TCP4:{written(target)},connect-timeout={settings.connect or 5},{both}"
         idle = ["-T", str(settings.idle)] if settings.idle else []

@@ -37,7 +37,6 @@ class Bench(ExitStack):
         self.front: Address = (f"127.{network >> 8 & 255}.{network & 255}.1", PORT)
         self.target: Address = (f"127.{network >> 8 & 255}.{network & 255}.2", PORT)
         self.listener: socket.socket | None = None
-        self.fillers: set[Address] = set()
         self.command: list[str]
         self.process: subprocess.Popen[bytes]
         self.processes: ProcessGroup
@@ -165,7 +164,6 @@ class Bench(ExitStack):
                 filler.close()
                 return fillers
             fillers.append(filler)
-            self.fillers.add(filler.getsockname())
 
     def empty_the_servers_queue(self, fillers: list[socket.socket]) -> None:
         for filler in fillers:
@@ -181,7 +179,6 @@ class Bench(ExitStack):
             end
             for end in ends
             if end.has_owner
-            and end.local not in self.fillers
             and end.state != kernel.LISTEN
             and (end.local == self.front or end.remote == self.target)
             and (not states or end.state in states)
@@ -190,9 +187,9 @@ class Bench(ExitStack):
     def wait_for_no_sockets(self, seconds: float = PATIENCE) -> None:
         """Waits until the proxy has closed all its connections."""
         try:
-            wait_until("the proxy to close its sockets", lambda: not self.sockets(), seconds)
+            wait_until("the proxy to close its sockets", lambda: not self.processes.open_connections, seconds)
         except Failure:
-            raise Failure(f"the proxy kept {len(self.sockets())} sockets for {seconds:g} s") from None
+            raise Failure(f"the proxy kept {self.processes.open_connections} sockets for {seconds:g} s") from None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

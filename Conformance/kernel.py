@@ -84,18 +84,34 @@ class ProcessGroup:
     def __init__(self, leader: int) -> None:
         self.leader = leader
 
-    def _members(self) -> Iterator[Path]:
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                fields = (process / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if fields[0] != "Z" and int(fields[2]) == self.leader:
-                yield process
+    def _members(self, ancestor: int | None = None) -> Iterator[Path]:
+        process = Path(f"/proc/{ancestor or self.leader}")
+        yield process
+        try:
+            children = (process / f"task/{process.name}/children").read_text().split()
+        except OSError:
+            return  # it has ended meanwhile
+        for child in children:
+            yield from self._members(int(child))
 
     @property
-    def is_empty(self) -> bool:
-        return not any(self._members())
+    def open_connections(self) -> int:
+        """TCP sockets that it has not closed, alive or dead, other than those that listen."""
+        return len(self._sockets - _listening_or_unix())
+
+    @property
+    def _sockets(self) -> set[str]:
+        """The inodes of all its sockets."""
+        found = set()
+        for process in self._members():
+            try:
+                for descriptor in os.scandir(process / "fd"):
+                    target = os.readlink(descriptor.path)
+                    if target.startswith("socket:["):
+                        found.add(target[len("socket:[") : -1])
+            except OSError:
+                continue  # closed, or ended, meanwhile
+        return found
 
     @property
     def anonymous_memory(self) -> int:
@@ -110,6 +126,12 @@ class ProcessGroup:
             for process in self._members()
             for task in (process / "task").glob("*")
         )
+
+
+def _listening_or_unix() -> set[str]:
+    unix = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:]}
+    tcp = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return unix | {fields[9] for fields in tcp if int(fields[3], 16) == LISTEN}
 
 
 def _status(process: Path, field: str) -> int:

@@ -124,7 +124,7 @@ class Peer:
                     return
                 raise self._lost(error, "sending") from None
             time.sleep(POLL)  # an unread end would make every poll return at once
-            if self._has_news(0) and self._is_reset():
+            if self.has_news and self._is_reset():
                 return
         raise Failure(f"{self.name} saw no reset within {seconds:g} s of sending")
 
@@ -204,32 +204,30 @@ class Peer:
                 kept += more
             count += len(more)
 
-    def expect_rest(self, end: End, data: bytes = b"") -> None:
-        """Expects just these bytes, and then this."""
+    def expect_rest(self, end: End | None, data: bytes = b"") -> None:
+        """Expects just these bytes, and then this; None is either."""
         rest = self.rest()
         require(
             rest.data == data,
-            f"{self.name} received {rest.count} bytes {rest.data[:40]!r}, where {data[:40]!r} was to come",
+            f"{self.name} received {rest.data[:40]!r} and {rest.end.value}, where {data[:40]!r} was to come",
         )
         self._require_end(rest, end)
 
-    def expect_rest_of(self, stream: Pattern, count: int, end: End, start: int = 0) -> None:
+    def expect_rest_of(self, stream: Pattern, count: int, end: End | None = None, start: int = 0) -> None:
         rest = self.rest(stream, start)
         require(rest.count == count, f"{self.name} received {rest.count:,} of {count:,} bytes, then {rest.end.value}")
         self._require_end(rest, end)
 
-    def _require_end(self, rest: Rest, end: End) -> None:
-        require(rest.end == end, f"{self.name} saw {rest.end.value}, not {end.value}")
-
-    def require_silence(self, seconds: float = ABSENCE) -> None:
-        """Expects that neither bytes nor an end comes."""
-        require(not self._has_news(seconds), f"{self.name} heard something where nothing was to come")
+    def _require_end(self, rest: Rest, end: End | None) -> None:
+        if end:
+            require(rest.end is end, f"{self.name} saw {rest.end.value}, not {end.value}")
 
     @property
     def has_news(self) -> bool:
-        return self._has_news(0)
+        """Whether bytes or an end wait to be read."""
+        return self.has_news_within(0)
 
-    def _has_news(self, seconds: float) -> bool:
+    def has_news_within(self, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self.socket, select.POLLIN | select.POLLRDHUP)
         return bool(poll.poll(seconds * 1000))

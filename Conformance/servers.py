@@ -26,6 +26,8 @@ class Background:
     def __exit__(self, kind: type | None, problem: BaseException | None, trace: TracebackType | None) -> None:
         self.has_stopped.set()
         self.thread.join(PATIENCE)
+        for server in self.connected:
+            server.close()
 
     def _serve(self) -> None:
         while not self.has_stopped.is_set():

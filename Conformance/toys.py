@@ -1,2 +1,184 @@
-def check_that_each_case_can_fail(chosen, run):
-    return 0
+"""The proof that each case can fail: for each there is a toy that does the very thing that the case is to notice."""
+
+from dataclasses import dataclass
+
+from adapters import Adapter, Toy
+from contract import Case
+from matrix import Matrix, Verdict
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a toy does wrong, and the cases that notice it."""
+
+    wrong: str
+    noticed_by: tuple[str, ...]
+
+
+FAULTS = {
+    "none": Fault(
+        "a relay and nothing more: no time-outs, no limits, no drain, no keep-alive, and a reset waits for ever",
+        (
+            "a_stalled_reader_does_not_keep_a_reset_connection",
+            "a_silent_server_is_a_reset_when_time_is_out",
+            "an_idle_connection_is_ended",
+            "a_half_closed_connection_at_rest_is_ended",
+            "a_lifetime_ends_the_busy_too",
+            "keep_alive_is_on_by_default",
+            "a_vanished_peer_is_noticed_by_keep_alive",
+            "a_vanished_peer_counts_as_reset",
+            "bytes_nobody_acknowledges_end_it_in_time",
+            "what_it_ends_by_itself_it_resets",
+            "beyond_the_maximum_a_client_waits",
+            "beyond_the_queue_a_connect_is_slow",
+            "out_of_descriptors_it_serves_again",
+            "newcomers_are_refused_by_a_drain",
+            "it_ends_with_its_last_connection",
+            "what_outlasts_the_grace_is_reset",
+            "a_second_signal_cuts_at_once",
+            "its_port_is_free_at_once",
+        ),
+    ),
+    "corrupt": Fault(
+        "one byte is altered",
+        ("every_byte_arrives_in_order", "pieces_of_any_size_arrive_whole", "both_directions_flow_at_once"),
+    ),
+    "stray": Fault("a byte of one connection ends up in another", ("connections_keep_their_bytes_apart",)),
+    "nagle": Fault("small pieces wait for acknowledgements", ("small_pieces_are_passed_on_at_once",)),
+    "hold": Fault(
+        "the last byte waits for the next",
+        ("the_tail_of_a_burst_is_not_held", "the_server_may_speak_first"),
+    ),
+    "drop-tail": Fault(
+        "the last byte before an end is lost",
+        (
+            "an_end_comes_after_the_last_byte",
+            "a_request_and_its_end_get_their_answer",
+            "ends_at_the_same_moment_lose_nothing",
+            "a_close_after_sending_loses_nothing",
+            "the_server_may_be_slow_to_accept",
+        ),
+    ),
+    "lazy": Fault(
+        "the server is connected when the client speaks",
+        ("the_server_is_connected_before_the_client_speaks",),
+    ),
+    "impatient": Fault(
+        "an attempt to connect has 0.3 s",
+        ("early_bytes_wait_for_the_server", "a_client_that_ended_meanwhile_is_served"),
+    ),
+    "no-inline": Fault("urgent data is taken out of the stream", ("urgent_data_stays_in_line",)),
+    "urgent": Fault("all is sent as urgent", ("the_urgent_mark_is_not_passed_on",)),
+    "no-end": Fault(
+        "ends are not passed on",
+        ("an_empty_connection_is_passed_on", "a_server_that_ends_at_once_is_an_end"),
+    ),
+    "no-half-close": Fault(
+        "an end ends both directions",
+        ("an_end_leaves_the_other_direction_flowing",),
+    ),
+    "brief": Fault(
+        "a half-closed connection has 0.3 s",
+        ("a_half_closed_connection_may_rest", "time_outs_spare_a_transfer_that_crawls"),
+    ),
+    "keep": Fault("sockets are not closed", ("when_both_have_ended_nothing_is_kept",)),
+    "reset-as-end": Fault(
+        "a reset is passed on as an end",
+        (
+            "a_reset_passes_as_a_reset",
+            "a_reset_after_bytes_is_still_a_reset",
+            "a_close_with_unread_data_is_a_reset",
+            "a_reset_passes_after_an_end_the_other_way",
+            "a_server_that_resets_at_once_is_a_reset",
+        ),
+    ),
+    "hasty": Fault(
+        "a reset overtakes what came before it",
+        (
+            "what_came_before_a_reset_arrives_first",
+            "a_reset_in_bulk_loses_nothing_received",
+            "last_words_before_a_reset_arrive",
+            "an_early_answer_outlives_an_unread_upload",
+        ),
+    ),
+    "deaf": Fault(
+        "who sends to a side that is gone does not hear of it",
+        (
+            "sending_to_a_closed_side_meets_a_reset",
+            "a_sender_hears_that_its_reader_was_reset",
+            "a_reset_after_its_own_end_is_passed_on",
+            "simultaneous_resets_leave_nothing",
+        ),
+    ),
+    "refusal-as-end": Fault(
+        "a client without a server sees an end",
+        (
+            "a_refused_connection_is_a_reset",
+            "early_bytes_do_not_hide_a_refusal",
+            "an_unreachable_server_is_a_reset",
+        ),
+    ),
+    "fragile": Fault(
+        "ends when a server refuses, or a client is reset",
+        ("a_server_that_comes_back_is_used", "clients_gone_before_service_harm_nobody"),
+    ),
+    "blind": Fault(
+        "a client is not watched while its server is connected",
+        ("a_client_reset_meanwhile_ends_the_attempt",),
+    ),
+    "greedy": Fault(
+        "takes whatever comes, into its memory",
+        ("a_stalled_reader_stops_the_sender",),
+    ),
+    "deep": Fault(
+        "takes up to 2 MiB of each direction into its memory",
+        ("little_is_held_for_a_stalled_reader", "stalled_readers_cost_little_memory"),
+    ),
+    "fat": Fault("keeps a large buffer for each connection", ("connections_at_rest_hold_no_buffer",)),
+    "turns": Fault("one direction waits for the other", ("a_stalled_direction_leaves_the_other_alone",)),
+    "one-at-a-time": Fault("one connection after the other", ("stalled_connections_leave_others_alone",)),
+    "hurry": Fault("a reader that is slow is ended", ("a_slow_reader_gets_everything",)),
+    "spin": Fault("looks each millisecond whether something has come", ("connections_at_rest_wake_nobody",)),
+    "early": Fault(
+        "connections end by half of any time-out, and by default",
+        (
+            "movement_one_way_is_not_idle",
+            "the_half_close_time_out_spares_what_moves",
+            "by_default_rest_is_no_reason_to_end",
+            "an_idle_connection_is_ended",
+        ),
+    ),
+    "turn-away": Fault(
+        "connections beyond a maximum are reset",
+        ("a_crowd_at_the_maximum_is_served_in_turn", "beyond_the_maximum_a_client_waits"),
+    ),
+    "abrupt": Fault(
+        "ends at the signal, with all connections",
+        (
+            "running_connections_outlive_a_drain",
+            "who_waits_to_be_accepted_is_served_by_a_drain",
+            "who_waits_for_a_place_is_served_by_a_drain",
+            "nobody_is_connected_and_then_reset_by_a_drain",
+        ),
+    ),
+    "sigpipe": Fault("ends by SIGPIPE", ("a_broken_pipe_signal_does_nothing",)),
+}
+
+
+def pairs(chosen: list[Case]) -> list[tuple[Adapter, Case]]:
+    """Each fault's toy with the cases that are to notice it."""
+    return [(Toy(name), case) for name, fault in FAULTS.items() for case in chosen if case.name in fault.noticed_by]
+
+
+def judge(chosen: list[Case], matrix: Matrix) -> int:
+    """Prints which case did not notice what, and returns the exit status."""
+    noticed = {outcome.case.title for outcome in matrix.outcomes.values() if outcome.verdict is Verdict.BROKEN}
+    blind = [outcome for outcome in matrix.outcomes.values() if outcome.verdict is not Verdict.BROKEN]
+    for outcome in blind:
+        wrong = FAULTS[outcome.adapter.fault].wrong
+        print(f"{outcome.case.title} did not notice: {wrong} {outcome.seen}")
+    idle = [case.title for case in chosen if case.title not in noticed]
+    for title in idle:
+        print(f"{title} was not seen to fail")
+    print(f"{len(noticed)} cases failed with a toy that does wrong, {len(idle)} were not seen to fail")
+    return 1 if blind or idle else 0

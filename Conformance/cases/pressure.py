@@ -17,6 +17,12 @@ MOST_MEMORY = 64 * 1024
 MOST_AT_REST = 8 * 1024
 """Bytes of its memory for a connection at rest: less than any buffer that is worth its name."""
 
+PORTION, PAUSE = 256 * 1024, 0.05
+"""How many bytes a slow reader takes until it pauses, and for how many seconds."""
+
+MORE_THAN_QUEUED = 6 << 20
+"""Bytes: more than the kernels on the way hold for a slow reader, so the proxy is held up too."""
+
 WAKE_UPS = 20
 """In a second, for all threads together. A tick of 10 ms in one of them would be 100."""
 
@@ -103,13 +109,15 @@ def stalled_connections_leave_others_alone(bench: Bench) -> None:
 
 @case_each_way
 def a_slow_reader_gets_everything(bench: Bench, way: Way) -> None:
-    bench.start(receive_buffer=SMALL_BUFFER)
-    pair = bench.pair(SMALL_BUFFER)
-    count, taken = 1 << 20, 0
+    bench.start()
+    pair = bench.pair()
+    count, taken = MORE_THAN_QUEUED, 0
     sender, reader = pair.sender(way), pair.receiver(way)
     with meanwhile(lambda: (sender.send_stream(pattern(1), count), sender.finish())):
         while more := reader.receive(1 + taken % 3000):
             pattern(1).check(more, taken)
+            if taken // PORTION != (taken + len(more)) // PORTION:
+                watch_for_absence(PAUSE)
             taken += len(more)
     require(taken == count, f"{taken:,} of {count:,} bytes came, then an end")
 

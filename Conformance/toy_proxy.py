@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""A proxy that does one thing wrong, on purpose, to show that the cases notice.
+
+    toy_proxy.py LISTEN TARGET FAULT LIMIT
+
+It has no settings, and does not drain. LIMIT is the smallest number that the case has set, which some faults misuse.
+"""
+
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from fcntl import ioctl
+
+PIECE = 16 * 1024
+SIOCOUTQ = 0x5411
+DEEP = 2 << 20
+AT_ONCE = 1
+"""Connections, for the faults that serve few."""
+
+FAULT = ""
+LIMIT = 0.0
+one_at_a_time = threading.Semaphore(AT_ONCE)
+strays = [b"?"]
+kept: list[object] = []
+
+
+def address(written: str) -> tuple[str, int]:
+    host, port = written.rsplit(":", 1)
+    return host, int(port)
+
+
+def reset(*ends: socket.socket) -> None:
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    for end in ends:
+        try:
+            end.shutdown(socket.SHUT_RD)  # wakes up whoever still reads from it
+        except OSError:
+            pass
+        end.close()
+
+
+class Relay:
+    """One connection: two directions, and a fault in one or both."""
+
+    def __init__(self, client: socket.socket, target: tuple[str, int]) -> None:
+        self.client, self.target = client, target
+        self.lock = threading.Lock()
+        self.failed: set[socket.socket] = set()
+        self.turn = threading.Lock()
+
+    def run(self) -> None:
+        server = self.connect()
+        if not server:
+            return
+        for end in (self.client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, FAULT != "nagle")
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, FAULT not in ("no-inline", "urgent"))
+            if FAULT == "hasty":  # the more is on its way, the more is overtaken
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, DEEP)
+        if FAULT == "fat":
+            kept.append(bytearray(b"x" * 512 * 1024))
+        if FAULT == "early" and LIMIT < 100:
+            threading.Timer((LIMIT or 1.5) / 2, reset, (self.client, server)).start()
+        back = threading.Thread(target=self.pump, args=(server, self.client), daemon=True)
+        back.start()
+        self.pump(self.client, server)
+        back.join()
+        if FAULT == "keep":
+            kept.extend((self.client, server))
+            return
+        self.client.close()
+        server.close()
+
+    # Connecting
+
+    def connect(self) -> socket.socket | None:
+        if FAULT == "lazy":
+            select.select([self.client], [], [])
+        server = socket.socket()
+        server.setblocking(False)
+        began = server.connect_ex(self.target) in (0, errno.EINPROGRESS)
+        poll = select.poll()
+        poll.register(server, select.POLLOUT)
+        if FAULT != "blind":
+            poll.register(self.client, 0)
+        limit = 300 if FAULT == "impatient" else 30_000
+        events = poll.poll(limit)
+        error = server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not began or not events or error or all(descriptor != server.fileno() for descriptor, _ in events):
+            self.refuse(server)
+            return None
+        server.setblocking(True)
+        return server
+
+    def refuse(self, server: socket.socket) -> None:
+        server.close()
+        if FAULT == "fragile":
+            os._exit(1)
+        if FAULT == "refusal-as-end":
+            self.client.shutdown(socket.SHUT_WR)
+            self.client.close()
+        else:
+            reset(self.client)
+
+    # Relaying
+
+    def pump(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            self.forward(source, sink)
+        except OSError:
+            self.fail(source, sink)
+
+    def forward(self, source: socket.socket, sink: socket.socket) -> None:
+        count, held, queue = 0, b"", []
+        if FAULT in ("greedy", "deep"):
+            threading.Thread(target=self.drain, args=(queue, sink), daemon=True).start()
+        while True:
+            data = self.receive(source, sink)
+            if not data:
+                break
+            if FAULT == "corrupt" and count <= 3_000 < count + len(data):
+                data = data[: 3_000 - count] + bytes([data[3_000 - count] ^ 1]) + data[3_001 - count :]
+            if FAULT == "stray":
+                strays.append(data[:1])
+                data = strays.pop(0) + data[1:]
+            if FAULT in ("hold", "drop-tail"):
+                data, held = held + data[:-1], data[-1:]
+            count += len(data)
+            if FAULT in ("greedy", "deep"):
+                queue.append(data)
+                while FAULT == "deep" and len(queue) * PIECE > DEEP:
+                    time.sleep(0.01)
+            elif FAULT == "turns":
+                with self.turn:
+                    sink.sendall(data)
+            elif FAULT == "hurry":
+                sink.settimeout(0.02)
+                sink.sendall(data)
+            elif FAULT == "urgent" and data:
+                sink.send(data, socket.MSG_OOB)
+            else:
+                self.send(sink, data)
+        if source in self.failed:
+            raise ConnectionResetError
+        if FAULT == "hold":
+            sink.sendall(held)
+        while queue:
+            time.sleep(0.01)
+        self.end(source, sink)
+
+    def receive(self, source: socket.socket, sink: socket.socket) -> bytes:
+        if FAULT == "spin":
+            while not select.select([source], [], [], 0.001)[0]:
+                pass
+        if FAULT == "no-notice":
+            select.select([source], [], [])
+        try:
+            return source.recv(PIECE)
+        except OSError:
+            self.failed.add(source)
+            raise
+
+    def send(self, sink: socket.socket, data: bytes) -> None:
+        try:
+            sink.sendall(data)
+        except OSError:
+            self.failed.add(sink)
+            if FAULT != "deaf":
+                raise
+
+    def drain(self, queue: list[bytes], sink: socket.socket) -> None:
+        while True:
+            while queue:
+                sink.sendall(queue[0])
+                queue.pop(0)
+            time.sleep(0.01)
+
+    def end(self, source: socket.socket, sink: socket.socket) -> None:
+        if FAULT == "no-end":
+            threading.Event().wait()
+        if FAULT == "no-half-close":
+            reset(source, sink)
+        elif FAULT == "brief":
+            sink.shutdown(socket.SHUT_WR)
+            threading.Timer(0.3, reset, (source, sink)).start()
+        else:
+            sink.shutdown(socket.SHUT_WR)
+
+    # Failing
+
+    def fail(self, source: socket.socket, sink: socket.socket) -> None:
+        """One of the two is gone: the other gets what was sent before, then a reset."""
+        if FAULT == "fragile":
+            os._exit(1)
+        if FAULT == "reset-as-end":
+            for end in (source, sink):
+                try:
+                    end.shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass
+            return
+        if FAULT == "deaf":
+            threading.Event().wait()
+        if FAULT != "hasty" and source in self.failed:
+            while sink not in self.failed and struct.unpack("i", ioctl(sink, SIOCOUTQ, bytes(4)))[0]:
+                time.sleep(0.005)
+        with self.lock:
+            reset(source, sink)
+
+
+def serve(client: socket.socket, target: tuple[str, int]) -> None:
+    if FAULT == "one-at-a-time":
+        with one_at_a_time:
+            Relay(client, target).run()
+    elif FAULT == "turn-away":
+        if one_at_a_time.acquire(blocking=False):
+            Relay(client, target).run()
+            one_at_a_time.release()
+        else:
+            reset(client)
+    else:
+        Relay(client, target).run()
+
+
+def main() -> None:
+    global FAULT, LIMIT
+    FAULT, LIMIT = sys.argv[3], float(sys.argv[4])
+    if FAULT != "abrupt":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if FAULT == "sigpipe":
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    listener = socket.socket()
+    if FAULT != "no-reuse":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(address(sys.argv[1]))
+    listener.listen(4096)
+    while True:
+        client, _ = listener.accept()
+        threading.Thread(target=serve, args=(client, address(sys.argv[2])), daemon=True).start()
+
+
+main()
