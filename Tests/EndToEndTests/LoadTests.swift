@@ -76,6 +76,109 @@ struct LoadTests {
         try await load(address, "--connections", "1000000").expectFailure(code: 2, naming: "descriptors")
     }
 
+    /// Runs a load on an echo server with options of its own, and gives what both have counted.
+    private func counts(
+        of load: [String],
+        on echo: [String],
+        script: String? = nil
+    ) async throws -> (report: Report, server: [String: Int]) {
+        try await withScratchFolder { folder in
+            let (socket, json) = ("unix:\(folder)/echo", "\(folder)/report.json")
+            try Data((script ?? "").utf8).write(to: URL(fileURLWithPath: "\(folder)/script"))
+            return try await withProgram([monkeyPath, "echo", socket, "--log-format", "json"] + echo) { program in
+                _ = try program.outputLine { $0.contains("listening") }
+                let options = ["--duration", "300ms", "--json", json] + (script == nil ? [] : ["--script", "script"])
+                let result = try await runMonkey(
+                    ["load", socket] + options.map { $0 == "script" ? "\(folder)/script" : $0 } + load
+                )
+                #expect(result.exit == .code(0), "\(result.errors)")
+                try program.signal(SIGINT)
+                #expect(try program.waitForExit() == .code(0))
+                let line = Data(try #require(program.outputLines.last).utf8)
+                let told = try #require(JSONSerialization.jsonObject(with: line) as? [String: Any])
+                let report = try Data(contentsOf: URL(fileURLWithPath: json))
+                return (
+                    try #require(Report(JSONSerialization.jsonObject(with: report))),
+                    try #require(told["metadata"] as? [String: Int])
+                )
+            }
+        }
+    }
+
+    /// The parts of the JSON that are held against a server's counts.
+    private struct Report {
+        let latency: [String: Double]
+        let exchanges: [String: Int]
+        let traffic: [String: Double]
+        let connections: [String: Int]
+
+        init?(_ json: Any) {
+            guard let parts = json as? [String: Any], let latency = parts["latency"] as? [String: Double],
+                let exchanges = parts["exchanges"] as? [String: Int],
+                let traffic = parts["traffic"] as? [String: Double],
+                let connections = parts["connections"] as? [String: Int]
+            else { return nil }
+            (self.latency, self.exchanges, self.traffic, self.connections) = (latency, exchanges, traffic, connections)
+        }
+    }
+
+    @Test(
+        "Each mode, against the behaviour of `monkey echo` that it is for: no errors, and both have counted the same",
+        arguments: [
+            (["--rate", "max"], []),
+            (["--rate", "2k/s", "--arrivals", "poisson", "--warmup", "100ms"], ["--chunk", "1"]),
+            (["--size", "100K", "--rate", "100/s"], ["--chunk", "1000", "--threads", "2"]),
+            (["--mode", "connect", "--rate", "max"], []),
+            (["--mode", "connect", "--rate", "200/s", "--end", "reset"], []),
+            (["--mode", "upload"], ["--sink"]), (["--mode", "download", "--verify"], ["--source"]),
+            (["--mode", "both", "--verify", "--threads", "2"], []), (["--mode", "hold", "--connections", "100"], []),
+            (["--mode", "connect", "--rate", "100/s"], ["--close-after", "64"]),
+        ] as [([String], [String])]
+    )
+    func agreement(load: [String], echo: [String]) async throws {
+        let (report, server) = try await counts(of: load + ["--assert", "errors==0"], on: echo)
+        #expect(server["connections"] == report.connections["established"])
+        #expect(Double(server["received"] ?? -1) == report.traffic["upstream_in_all"])
+        // A source has sent more than was received when the connection is torn down.
+        if !echo.contains("--source") {
+            #expect(Double(server["bytes"] ?? -1) == report.traffic["downstream_in_all"])
+        } else {
+            #expect(report.traffic["downstream_in_all"] ?? 0 > 0)
+        }
+    }
+
+    @Test("A script, and connections that end after so many bytes, of which each serves one exchange")
+    func scriptAndEnds() async throws {
+        let script = "send a${seq} ${random:9}\\r\\n\nexpect a${seq} ${random:9}\\r\\n\n"
+        let (said, server) = try await counts(
+            of: ["--rate", "1000/s", "--assert", "answered==300"],
+            on: [],
+            script: script
+        )
+        #expect(said.traffic["upstream_in_all"] == Double(server["received"] ?? -1))
+        let (ended, closing) = try await counts(
+            of: ["--rate", "100/s", "--assert", "errors==0"],
+            on: ["--close-after", "64"]
+        )
+        #expect(ended.exchanges["answered"] == 30)
+        #expect(closing["closed"] == 30)
+    }
+
+    @Test(
+        "A server that delays is never faster than that",
+        arguments: [
+            (["--delay", "5ms"], 0.005), (["--delay-distribution", "5ms,5ms,20ms"], 0.005),
+            (["--stall", "200ms/201ms"], 0),
+        ] as [([String], Double)]
+    )
+    func delays(echo: [String], least: Double) async throws {
+        let (report, _) = try await counts(of: ["--rate", "200/s", "--connections", "64", "--drain", "10s"], on: echo)
+        #expect(report.exchanges["answered"] == 60)
+        #expect(report.latency["min"] ?? 0 >= least)
+        // A third of a list's delays; a stall, which nobody escapes for long.
+        if echo[0] != "--delay" { #expect(report.latency["max"] ?? 0 >= 0.02) }
+    }
+
     @Test("Two targets in rounds, and their ratios")
     func versus() async throws {
         try await withEcho { _, first in

@@ -1,6 +1,7 @@
 import ArgumentParser
 @testable import LoadTester
 import Sockets
+import Synchronization
 import Testing
 
 @testable import monkey
@@ -192,6 +193,24 @@ import Testing
         #expect(try figures() == "0/s   p50 -   p99 -   max -   no errors")
         #expect(try figures("--mode", "hold") == "3,000 open   no errors")
         #expect(try figures("--mode", "upload") == "up 8.00 Mbit/s   down 0 bit/s   no errors")
+    }
+
+    @Test func anIntervalWithoutEndKeepsItsColumn() async throws {
+        var versus = Versus(try Plan("127.0.0.1:1"), try Plan("127.0.0.1:2"))
+        versus.rounds = 2
+        let runs = Mutex(0)
+        let report = Report(versus.first, Collector(threads: 1, interval: .seconds(1)), wasStopped: false)
+        let comparison = try await versus.compare { plan in
+            var report = report
+            report.throughput = runs.withLock { count in
+                count += 1
+                return count % 3 == 0 ? 1e6 : 1
+            }
+            return report
+        }
+        let row = try #require(VersusTable(comparison).lines.first { $0.hasPrefix("throughput") })
+        #expect(row.hasSuffix("to over 1000"))
+        #expect(row.contains(" 0.000 to"))
     }
 
     @Test func aSearchThatWasStoppedSaysSo() throws {

@@ -45,7 +45,8 @@ struct VersusTable {
 
     private static func interval(_ ratio: VersusReport.Ratio) -> String {
         guard let low = ratio.low, let high = ratio.high else { return "one round" }
-        return "\(low.fixed(3)) to \(high.fixed(3))"
+        // Two rounds that differ say next to nothing, and need no digits to say it.
+        return "\(low.fixed(3)) to \(high < 1000 ? high.fixed(3) : "over 1000")"
     }
 
     private static func errors(_ reports: [Report]) -> String {
@@ -53,6 +54,6 @@ struct VersusTable {
     }
 
     private static func row(_ cells: [String]) -> String {
-        cells[0].leftAligned(12) + zip(cells.dropFirst(), [14, 14, 9, 18]).map { $0.rightAligned($1) }.joined()
+        cells[0].leftAligned(12) + zip(cells.dropFirst(), [14, 14, 10, 20]).map { $0.rightAligned($1) }.joined()
     }
 }

@@ -1,0 +1,110 @@
+"""`monkey load` to real servers, its own counts held against theirs. The scripts are those of docs/load-testing.md."""
+
+import json
+import re
+import socket
+
+from harness import MONKEY, ROOT, Room, free_port, program, require, run
+from with_nginx import Nginx
+from with_redis import Redis
+
+DOCUMENT = ROOT / "docs/load-testing.md"
+PAGE_BYTES = 612
+SECONDS = 1
+
+HAPROXY = """
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+listen echo
+    bind 127.0.0.1:{port}
+    server echo {target}
+"""
+
+
+def load_redis():
+    """A script that Redis answers: as many SETs and GETs as the load tester says were answered."""
+    with Room() as room:
+        server = Redis(room)
+        told = ""
+        for pace in ("max", "5000/s"):
+            before = commands(server)
+            report = load(room, server.port, "--script", script(room, "redis"), "--rate", pace, "--threads", "2")
+            after = commands(server)
+            for name in ("set", "get"):
+                agree(report, f"Redis served {name}", after.get(name, 0) - before.get(name, 0))
+            told += f"{report['exchanges']['answered_in_all']:,} exchanges at {pace}; "
+        return f"{told}as many SETs and GETs, exact"
+
+
+def load_nginx():
+    """A script that nginx answers: as many requests as it has logged, each with the page."""
+    with Room() as room:
+        server = Nginx(room)
+        (server.files / "index.html").write_bytes(b"x" * PAGE_BYTES)
+        report = load(room, server.port, "--script", script(room, "http"), "--rate", "3000/s")
+        logged = [request for request in server.requests() if request.status == 200]
+        agree(report, "nginx logged", len(logged))
+        received = report["traffic"]["downstream_in_all"]
+        sent = sum(request.sent for request in logged)
+        require(received == sent, f"received {received:,} bytes, nginx sent {sent:,}")
+        return f"{len(logged):,} requests and {sent:,} bytes, exact"
+
+
+def load_haproxy():
+    """Through HAProxy to `monkey echo`: every byte that was sent came there, and nothing went wrong."""
+    with Room() as room:
+        echo = room.path / "echo"
+        server = room.start([MONKEY, "echo", f"unix:{echo}", "--log-format", "json"])
+        room.wait_for(server, "monkey", lambda: "listening" in room.log_of("monkey"))
+        port = free_port()
+        settings = room.path / "haproxy.cfg"
+        settings.write_text(HAPROXY.format(port=port, target=echo))
+        proxy = room.start([program("haproxy", "haproxy"), "-db", "-f", settings])
+        room.wait_for_port(proxy, "haproxy", port)
+        exchanges = load(room, port, "--rate", "5000/s", "--connections", "32")
+        connects = load(room, port, "--mode", "connect", "--rate", "200/s")
+        streams = load(room, port, "--mode", "both", "--verify", "--connections", "4")
+        server.send_signal(2)
+        server.wait(30)
+        counts = json.loads(room.log_of("monkey").splitlines()[-1])["metadata"]
+        sent = sum(report["traffic"]["upstream_in_all"] for report in (exchanges, connects, streams))
+        require(int(counts["received"]) == sent, f"sent {sent:,} bytes, the echo received {counts['received']}")
+        # One more than was asked for: the look whether HAProxy listens.
+        made = sum(report["connections"]["established"] for report in (exchanges, connects, streams)) + 1
+        require(int(counts["connections"]) == made, f"made {made} connections, the echo had {counts['connections']}")
+        return f"{made:,} connections and {sent:,} bytes, exact"
+
+
+def load(room, port, *options):
+    """Runs it without an error and returns its report."""
+    path = room.path / "report.json"
+    conditions = ["--assert", "errors==0", "--assert", "answered>0"]
+    if "--verify" in options:
+        conditions = ["--assert", "errors==0", "--assert", "download>0"]
+    run([MONKEY, "load", f"127.0.0.1:{port}", "--duration", f"{SECONDS}s", "--json", path, *conditions, *options])
+    return json.loads(path.read_text())
+
+
+def agree(report, whose, theirs):
+    ours = report["exchanges"]["answered_in_all"]
+    require(ours == theirs, f"answered {ours:,}, {whose} {theirs:,} (off by {ours - theirs:+,})")
+
+
+def script(room, name):
+    """A script as the document shows it, in a file."""
+    found = re.search(rf"^<!-- script:{name} -->\n+```\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    require(found, f"{DOCUMENT.name} has no block after <!-- script:{name} -->")
+    path = room.path / f"{name}.txt"
+    path.write_text(found[1])
+    return path
+
+
+def commands(server):
+    """How many of each command Redis has served."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as asked, asked.makefile("rb") as answers:
+        asked.sendall(b"INFO commandstats\r\n")
+        text = answers.read(int(answers.readline()[1:])).decode()
+    return {name: int(calls) for name, calls in re.findall(r"cmdstat_(\w+):calls=(\d+)", text)}
