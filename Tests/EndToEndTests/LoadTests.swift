@@ -149,17 +149,13 @@ struct LoadTests {
 
     @Test("A script, and connections that end after so many bytes, of which each serves one exchange")
     func scriptAndEnds() async throws {
+        // No more requests than connections, and patience: on a slow machine too each of them is sent and answered.
+        let load = ["--rate", "100/s", "--connections", "64", "--drain", "1m", "--assert", "errors==0"]
         let script = "send a${seq} ${random:9}\\r\\n\nexpect a${seq} ${random:9}\\r\\n\n"
-        let (said, server) = try await counts(
-            of: ["--rate", "1000/s", "--assert", "answered==300"],
-            on: [],
-            script: script
-        )
+        let (said, server) = try await counts(of: load, on: [], script: script)
+        #expect(said.exchanges["answered"] == 30)
         #expect(said.traffic["upstream_in_all"] == Double(server["received"] ?? -1))
-        let (ended, closing) = try await counts(
-            of: ["--rate", "100/s", "--assert", "errors==0"],
-            on: ["--close-after", "64"]
-        )
+        let (ended, closing) = try await counts(of: load, on: ["--close-after", "64"])
         #expect(ended.exchanges["answered"] == 30)
         #expect(closing["closed"] == 30)
     }
@@ -172,7 +168,7 @@ struct LoadTests {
         ] as [([String], Double)]
     )
     func delays(echo: [String], least: Double) async throws {
-        let (report, _) = try await counts(of: ["--rate", "200/s", "--connections", "64", "--drain", "10s"], on: echo)
+        let (report, _) = try await counts(of: ["--rate", "200/s", "--connections", "64", "--drain", "1m"], on: echo)
         #expect(report.exchanges["answered"] == 60)
         #expect(report.latency["min"] ?? 0 >= least)
         // A third of a list's delays; a stall, which nobody escapes for long.
