@@ -17,7 +17,6 @@ from waits import Failure, NotApplicable, require
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 MONKEY = Path(os.environ.get("MONKEY", ROOT / ".build/release/monkey"))
-RIVALS = ROOT / ".build/rivals"
 
 KEEP_ALIVE = 60
 """Seconds; where a proxy has no default that fits a relay."""
@@ -78,6 +77,9 @@ class Adapter:
 
     def version(self) -> str:
         raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Does what has to be done once, before it is started for the first time."""
 
     def require_settings(self, settings: Settings) -> None:
         for name in settings.chosen:
@@ -221,18 +223,27 @@ class Socat(Adapter):
 
 
 class Rival(Adapter):
-    """A proxy of a few lines, from Benchmarks/Rivals, that is started with two addresses and has no settings."""
+    """A proxy of a few lines from Benchmarks/Rivals: it takes two addresses and has no settings."""
 
-    def __init__(self, name: str, title: str, executable: str, compiler: list[str]) -> None:
-        self.name, self.title, self.executable, self.compiler = name, title, executable, compiler
+    def __init__(self, name: str, title: str, *options: str) -> None:
+        self.name, self.title, self.options = name, title, options
+        self.executable: Path
+        self.built_by = ""
+
+    def prepare(self) -> None:
+        """Builds it, as the benchmarks do. As root this installs the compiler if it is missing."""
+        sys.path += [str(ROOT / "Benchmarks"), str(ROOT / "Interop")]
+        from rivals import RIVALS, Executables
+
+        executables = Executables([rival for rival in RIVALS if rival.kind == self.name], {}, None)
+        self.executable = executables[self.name]
+        self.built_by = executables.versions()[self.name]
 
     def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
-        path = RIVALS / self.executable
-        require(path.is_file(), f"{path} does not exist: Benchmarks/Rivals/build makes it")
-        return [str(path), written(listen), written(target)]
+        return [str(self.executable), written(listen), written(target), *self.options]
 
     def version(self) -> str:
-        return first_line(self.compiler)
+        return f"{self.name} {self.built_by}"
 
 
 class Toy(Adapter):
@@ -267,7 +278,13 @@ class Custom(Adapter):
 
 
 OURS = [Monkey(engine, threads) for engine in ("auto", "copy", "splice") for threads in (1, 3)]
-OTHERS = [HAProxy(), Nginx(), Socat()]
+OTHERS = [
+    HAProxy(),
+    Nginx(),
+    Socat(),
+    Rival("go", "Go, io.Copy"),
+    Rival("tokio", "tokio, copy_bidirectional", "2"),
+]
 
 
 def written(address: Address) -> str:

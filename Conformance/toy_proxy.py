@@ -62,7 +62,8 @@ class Relay:
         for end in (self.client, server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, FAULT != "nagle")
             end.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, FAULT not in ("no-inline", "urgent"))
-            if FAULT == "hasty":  # the more is on its way, the more is overtaken
+        if FAULT == "rash":
+            for end in (self.client, server):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, DEEP)
         if FAULT == "fat":
             kept.append(bytearray(b"x" * 512 * 1024))
@@ -159,8 +160,14 @@ class Relay:
         if FAULT == "spin":
             while not select.select([source], [], [], 0.001)[0]:
                 pass
-        if FAULT == "no-notice":
+        if FAULT == "hasty":
             select.select([source], [], [])
+            time.sleep(0.01)  # so that a reset that comes right behind the bytes is there
+            poll = select.poll()
+            poll.register(source, 0)
+            if poll.poll(0):
+                self.failed.add(source)
+                raise ConnectionResetError
         try:
             return source.recv(PIECE)
         except OSError:
@@ -208,7 +215,7 @@ class Relay:
             return
         if FAULT == "deaf":
             threading.Event().wait()
-        if FAULT != "hasty" and source in self.failed:
+        if FAULT not in ("hasty", "rash") and source in self.failed:
             while sink not in self.failed and struct.unpack("i", ioctl(sink, SIOCOUTQ, bytes(4)))[0]:
                 time.sleep(0.005)
         with self.lock:

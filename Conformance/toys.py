@@ -96,11 +96,11 @@ FAULTS = {
         "a reset overtakes what came before it",
         (
             "what_came_before_a_reset_arrives_first",
-            "a_reset_in_bulk_loses_nothing_received",
             "last_words_before_a_reset_arrive",
             "an_early_answer_outlives_an_unread_upload",
         ),
     ),
+    "rash": Fault("a reset throws away what is queued", ("a_reset_in_bulk_loses_nothing_received",)),
     "deaf": Fault(
         "who sends to a side that is gone does not hear of it",
         (

@@ -7,7 +7,7 @@ from bench import Bench
 from contract import case, case_each_way
 from pattern import pattern
 from peer import End, Pair, Way
-from waits import ABSENCE, PATIENCE, meanwhile, require
+from waits import ABSENCE, meanwhile, require
 
 MUCH = 16 << 20
 
@@ -68,14 +68,17 @@ def small_pieces_are_passed_on_at_once(bench: Bench) -> None:
     pair = bench.pair()
     # Where the second piece waits for the acknowledgement of the first, which the reader's kernel delays by 40 ms, this
     # takes eight seconds.
-    rounds, limit = 200, 5.0
-    with Stopwatch(limit, "waited for the acknowledgement of the one before"):
-        for _ in range(rounds):
-            pair.client.send(b"one")
-            pair.client.send(b"two")
-            pair.server.expect(b"onetwo")
-            pair.server.send(b"yes")
-            pair.client.expect(b"yes")
+    rounds, limit = 200, 4.0
+    start = time.monotonic()
+    for _ in range(rounds):
+        pair.client.send(b"one")
+        pair.server.expect(b"one")
+        pair.client.send(b"two")
+        pair.server.expect(b"two")
+        pair.server.send(b"yes")
+        pair.client.expect(b"yes")
+    took = time.monotonic() - start
+    require(took < limit, f"small pieces waited for acknowledgements: {took:.1f} s for {rounds} rounds")
 
 
 @case_each_way
@@ -112,7 +115,7 @@ def the_server_is_connected_before_the_client_speaks(bench: Bench) -> None:
 
 @case
 def early_bytes_wait_for_the_server(bench: Bench) -> None:
-    bench.start(server_backlog=0, connect=4 * PATIENCE)
+    bench.start(server_backlog=0)
     fillers = bench.fill_the_servers_queue()
     client = bench.connect()
     size = 1 << 20
@@ -148,18 +151,3 @@ def the_urgent_mark_is_not_passed_on(bench: Bench, way: Way) -> None:
     while pair.receiver(way).has_news_within(ABSENCE):
         require(not marked.poll(0), "urgent data was announced as urgent")
         pair.receiver(way).receive()
-
-
-class Stopwatch:
-    """Fails a block that took longer. For timers of the kernel alone, which are far from any machine's own speed."""
-
-    def __init__(self, seconds: float, otherwise: str) -> None:
-        self.seconds, self.otherwise = seconds, otherwise
-
-    def __enter__(self) -> None:
-        self.start = time.monotonic()
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        took = time.monotonic() - self.start
-        if not kind:
-            require(took < self.seconds, f"small pieces {self.otherwise}: {took:.1f} s")

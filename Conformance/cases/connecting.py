@@ -7,10 +7,13 @@ from bench import Bench
 from contract import case
 from pattern import pattern
 from peer import End, Pair, Peer
-from waits import PATIENCE, Failure, require, wait_until
+from waits import Failure, require, wait_until
 
 UNREACHABLE = ("127.255.255.255", 7000)
 """A broadcast address, to which the kernel refuses a TCP connection at once, by ENETUNREACH."""
+
+SOON = 3.0
+"""Seconds: less than any proxy's time-out for connecting, which would end the attempt too."""
 
 TIME_OUT = 1.0
 """Seconds, for proxies that are to give up soon."""
@@ -68,18 +71,18 @@ def a_silent_server_is_a_reset_when_time_is_out(bench: Bench) -> None:
 
 @case
 def a_client_reset_meanwhile_ends_the_attempt(bench: Bench) -> None:
-    bench.start(server_backlog=0, connect=4 * PATIENCE)
+    bench.start(server_backlog=0)
     bench.fill_the_servers_queue()
     client = bench.connect()
     client.send(b"request")
     wait_until("an attempt to connect", lambda: bench.sockets((kernel.SYN_SENT,)))
     client.reset()
-    bench.wait_for_no_sockets()
+    bench.wait_for_no_sockets(SOON)
 
 
 @case
 def a_client_that_ended_meanwhile_is_served(bench: Bench) -> None:
-    bench.start(server_backlog=0, connect=4 * PATIENCE)
+    bench.start(server_backlog=0)
     fillers = bench.fill_the_servers_queue()
     client = bench.connect()
     client.send(b"request")
