@@ -134,7 +134,11 @@ struct ResetTests {
             try await proxy.descriptorsReturn()
         }
     }
+}
 
+/// A suite of its own: each takes seconds, most of which it waits.
+@Suite("A reset waits for its delivery, but not for ever", .ownThreads, .eachEngine, .timeLimit(.minutes(2)))
+struct StalledResetTests {
     @Test("A reader that stalls for ever does not keep a reset connection for ever", arguments: Direction.allCases)
     func stalledReader(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 23)
