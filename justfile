@@ -45,3 +45,7 @@ interop:
 # Hold the proxy against HAProxy, nginx, Go and tokio, side by side (half an hour; `just compare --help` has less)
 compare *options:
     swift build -c release && Benchmarks/compare {{options}}
+
+# Measure the pure parts that run for each event (the first build takes some minutes)
+bench:
+    swift package -c release --package-path Benchmarks/Micro benchmark
