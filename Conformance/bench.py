@@ -132,17 +132,17 @@ class Bench(ExitStack):
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         client.settimeout(seconds)
         client.connect(self.front)
-        return Peer("the client", client)
+        return Peer("the client", client, self.front)
 
     def accept(self) -> Peer:
         """The server's side of a connection that the proxy has made."""
         require(self.listener, "nobody listens")
         assert self.listener
         try:
-            connected, _ = self.listener.accept()
+            connected, remote = self.listener.accept()
         except TimeoutError:
             raise Failure(f"the server got no connection within {PATIENCE:g} s") from None
-        return Peer("the server", self.enter_context(connected))
+        return Peer("the server", self.enter_context(connected), remote)
 
     def pair(self, receive_buffer: int | None = None) -> Pair:
         """Both ends of a new connection. No other may be on its way meanwhile."""
@@ -172,17 +172,10 @@ class Bench(ExitStack):
 
     # What the kernel says of the proxy's own sockets
 
-    def sockets(self, states: tuple[int, ...] = ()) -> list[Connection]:
-        """The proxy's sockets to clients and servers that it has not closed."""
-        ends = kernel.connections(host=self.front[0]) + kernel.connections(host=self.target[0])
-        return [
-            end
-            for end in ends
-            if end.has_owner
-            and end.state != kernel.LISTEN
-            and (end.local == self.front or end.remote == self.target)
-            and (not states or end.state in states)
-        ]
+    def ends_of(self, pair: Pair) -> list[Connection]:
+        """The proxy's sockets to a client and to its server, as far as there are any."""
+        ends = kernel.lookup(self.front, pair.client.address), kernel.lookup(pair.server.remote, self.target)
+        return [end for end in ends if end]
 
     def wait_for_no_sockets(self, seconds: float = PATIENCE) -> None:
         """Waits until the proxy has closed all its connections."""

@@ -9,13 +9,25 @@ from pathlib import Path
 
 Address = tuple[str, int]
 
-ESTABLISHED, SYN_SENT, LISTEN = 0x01, 0x02, 0x0A
-KEEP_ALIVE_TIMER = 0x02
+ANY: Address = ("0.0.0.0", 0)
+
+ESTABLISHED, SYN_SENT, LISTEN = 1, 2, 10
+KEEP_ALIVE_TIMER = 2
+
+# sock_diag(7). It answers about one socket at once and exactly; /proc/net/tcp lists all there are, and while others
+# come and go it tells of some twice and of some not at all.
+SOCK_DIAG_BY_FAMILY = 20
+NETLINK_SOCK_DIAG = 4
+NLM_F_REQUEST, NLM_F_DUMP = 0x001, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+ALL_STATES = 0xFFFF
+HEADER = struct.Struct("=IHHII")
+SOCKET_ID = struct.Struct("!HH4s12x4s12x")
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A line of /proc/net/tcp."""
+    """A TCP socket over IPv4."""
 
     local: Address
     remote: Address
@@ -26,55 +38,66 @@ class Connection:
     """Bytes received that the program has not read; for a listening socket, connections that it has not accepted."""
     timer: int
     timer_seconds: float
-    has_owner: bool
-    """Whether a program has it still, or has it already; the others are the kernel's alone."""
+    inode: str
 
 
-def connections(of: Address | None = None, host: str | None = None) -> list[Connection]:
-    """The TCP connections over IPv4 that have an address, or a host, at one end."""
-    wanted = _written(of) if of else f" {_written_host(host)}:" if host else ""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return [_parsed(line) for line in lines if wanted in line]
+def lookup(local: Address, remote: Address = ANY) -> Connection | None:
+    """The socket with these two addresses; without a remote one, a socket that listens."""
+    return next(iter(_asked(local, remote, ALL_STATES, 0)), None)
 
 
-def _parsed(line: str) -> Connection:
-    _, local, remote, state, queues, timer, _, _, _, inode, *_ = line.split()
-    sent, received = queues.split(":")
-    kind, ticks = timer.split(":")
-    return Connection(
-        _read(local),
-        _read(remote),
-        int(state, 16),
-        int(sent, 16),
-        int(received, 16),
-        int(kind, 16),
-        int(ticks, 16) / os.sysconf("SC_CLK_TCK"),
-        inode != "0",
-    )
-
-
-def _read(written: str) -> Address:
-    host, port = written.split(":")
-    return socket.inet_ntoa(struct.pack("=I", int(host, 16))), int(port, 16)
-
-
-def _written_host(host: str) -> str:
-    return f"{struct.unpack('=I', socket.inet_aton(host))[0]:08X}"
-
-
-def _written(address: Address) -> str:
-    return f"{_written_host(address[0])}:{address[1]:04X}"
+def in_state(state: int) -> list[Connection]:
+    """All sockets in a state."""
+    return _asked(ANY, ANY, 1 << state, NLM_F_DUMP)
 
 
 def listens(address: Address) -> bool:
-    return any(connection.state == LISTEN and connection.local == address for connection in connections(address))
+    return lookup(address) is not None
 
 
 def waiting_to_be_accepted(address: Address) -> int:
-    return sum(
-        connection.unread
-        for connection in connections(address)
-        if connection.state == LISTEN and connection.local == address
+    listener = lookup(address)
+    return listener.unread if listener else 0
+
+
+def connecting_to(address: Address) -> list[Connection]:
+    """Attempts to connect to an address that have not been answered."""
+    return [attempt for attempt in in_state(SYN_SENT) if attempt.remote == address]
+
+
+def _asked(local: Address, remote: Address, states: int, flags: int) -> list[Connection]:
+    any_interface_and_cookie = bytes(4) + b"\xff" * 8
+    wanted = SOCKET_ID.pack(local[1], remote[1], socket.inet_aton(local[0]), socket.inet_aton(remote[0]))
+    body = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, states) + wanted + any_interface_and_cookie
+    header = HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | flags, 0, 0)
+    found: list[Connection] = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as kernel:
+        kernel.send(header + body)
+        while True:
+            answer = kernel.recv(1 << 16)
+            while answer:
+                length, kind, *_ = HEADER.unpack_from(answer)
+                if kind in (NLMSG_ERROR, NLMSG_DONE):  # the error is that there is no such socket
+                    return found
+                found.append(_parsed(answer[HEADER.size : length]))
+                answer = answer[length:]
+            if not flags & NLM_F_DUMP:
+                return found
+
+
+def _parsed(message: bytes) -> Connection:
+    _, state, timer, _ = message[:4]
+    port, remote_port, host, remote_host = SOCKET_ID.unpack_from(message, 4)
+    milliseconds, unread, unacknowledged, _, inode = struct.unpack_from("=5I", message, 52)
+    return Connection(
+        (socket.inet_ntoa(host), port),
+        (socket.inet_ntoa(remote_host), remote_port),
+        state,
+        unacknowledged,
+        unread,
+        timer,
+        milliseconds / 1000,
+        str(inode),
     )
 
 
@@ -130,8 +153,7 @@ class ProcessGroup:
 
 def _listening_or_unix() -> set[str]:
     unix = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:]}
-    tcp = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return unix | {fields[9] for fields in tcp if int(fields[3], 16) == LISTEN}
+    return unix | {listener.inode for listener in in_state(LISTEN)}
 
 
 def _status(process: Path, field: str) -> int:

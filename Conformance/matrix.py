@@ -36,6 +36,9 @@ class Matrix:
         self.outcomes[outcome.adapter.name, outcome.case.title] = outcome
         self.adapters[outcome.adapter.name] = outcome.adapter
 
+    def pairs_kept(self) -> list[tuple[Adapter, Case]]:
+        return [(item.adapter, item.case) for item in self.outcomes.values() if item.verdict is Verdict.KEPT]
+
     def broken(self, adapter: Adapter) -> list[Outcome]:
         return [
             outcome
@@ -93,8 +96,8 @@ class Matrix:
             "# Who keeps the TCP contract",
             "",
             "[tcp-contract.md](tcp-contract.md) says, sentence by sentence, what two programs can rely on that speak"
-            " through the proxy. The same cases, one or more for each sentence, were run against other proxies. It is our"
-            " contract: nobody else has promised it, and a proxy that breaks a sentence may have its reasons.",
+            " through the proxy. The same cases were run against other proxies. It is our contract: nobody else has"
+            " promised it, and a proxy that breaks a sentence may have its reasons.",
             "",
             f"Written by `just conformance` on {date.today().isoformat()}, Linux {platform.release()}, on loopback.",
             "Each proxy is in its best configuration for this purpose, see"

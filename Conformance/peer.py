@@ -10,8 +10,9 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
+from kernel import Address
 from pattern import Pattern
-from waits import ABSENCE, PATIENCE, POLL, Failure, Reset, require
+from waits import ABSENCE, PATIENCE, POLL, Failure, Reset, require, wait_until
 
 PIECE = 64 * 1024
 """Bytes for one call."""
@@ -19,7 +20,7 @@ PIECE = 64 * 1024
 MOST_IN_BUFFERS = 64 * 1024 * 1024
 """More than this no kernel on the way holds: a sender that gets rid of it is not held up."""
 
-SIOCINQ = 0x541B
+SIOCINQ, SIOCOUTQ = 0x541B, 0x5411
 SO_ATTACH_FILTER = 26
 
 RESETS = (errno.ECONNRESET, errno.EPIPE)
@@ -44,12 +45,13 @@ class Rest:
 class Peer:
     """A TCP socket whose every call has a time limit, and which says in words what it saw."""
 
-    def __init__(self, name: str, connected: socket.socket) -> None:
+    def __init__(self, name: str, connected: socket.socket, remote: Address) -> None:
         self.name = name
         self.socket = connected
         self.socket.settimeout(PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.address: tuple[str, int] = connected.getsockname()
+        self.address: Address = connected.getsockname()
+        self.remote = remote
 
     # Sending
 
@@ -154,6 +156,8 @@ class Peer:
 
     def vanish(self) -> None:
         """From now on its kernel drops whatever comes for it, as if its host or the way to it were gone."""
+        # Otherwise the kernel would repeat what it had sent: a sign of life.
+        wait_until(f"an acknowledgement of what {self.name} sent", lambda: self.unacknowledged == 0)
         drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0, of each packet keep nothing
         buffer = bytearray(drop_all)
         address = (1).to_bytes(2, "little") + bytes(6) + _address_of(buffer).to_bytes(8, "little")
@@ -235,7 +239,15 @@ class Peer:
     @property
     def unread(self) -> int:
         """Bytes that wait to be read."""
-        return struct.unpack("i", fcntl.ioctl(self.socket, SIOCINQ, bytes(4)))[0]
+        return self._count(SIOCINQ)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes sent, or waiting to be, that the kernel at the other end has not acknowledged."""
+        return self._count(SIOCOUTQ)
+
+    def _count(self, request: int) -> int:
+        return struct.unpack("i", fcntl.ioctl(self.socket, request, bytes(4)))[0]
 
     def _lost(self, error: OSError, doing: str) -> Failure:
         if error.errno in RESETS:

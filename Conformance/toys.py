@@ -6,6 +6,9 @@ from adapters import Adapter, Toy
 from contract import Case
 from matrix import Matrix, Verdict
 
+MORE_TRIES = 2
+"""On a busy machine a toy may be too slow to do wrong at the moment that matters."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -67,7 +70,9 @@ FAULTS = {
         "an attempt to connect has 0.3 s",
         ("early_bytes_wait_for_the_server", "a_client_that_ended_meanwhile_is_served"),
     ),
-    "no-inline": Fault("urgent data is taken out of the stream", ("urgent_data_stays_in_line",)),
+    "no-inline": Fault(
+        "urgent data is taken out of the stream", ("urgent_data_stays_in_line", "urgent_data_in_bulk_stays_in_line")
+    ),
     "urgent": Fault("all is sent as urgent", ("the_urgent_mark_is_not_passed_on",)),
     "no-end": Fault(
         "ends are not passed on",

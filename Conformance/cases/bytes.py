@@ -3,13 +3,17 @@
 import select
 import time
 
+import kernel
 from bench import Bench
 from contract import case, case_each_way
 from pattern import pattern
 from peer import End, Pair, Way
-from waits import ABSENCE, meanwhile, require
+from waits import ABSENCE, meanwhile, require, wait_until
 
 MUCH = 16 << 20
+
+URGENT_AT = 2 << 20
+"""Bytes of bulk on both sides of an urgent one."""
 
 ODD_SIZES = (1, 2, 3, 100, 1459, 1460, 1461, 4096, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 131_073, 524_289)
 """Bytes, on both sides of the sizes that buffers and segments have."""
@@ -120,6 +124,7 @@ def early_bytes_wait_for_the_server(bench: Bench) -> None:
     client = bench.connect()
     size = 1 << 20
     with meanwhile(lambda: client.send_stream(pattern(1), size)):
+        wait_until("an attempt to connect", lambda: kernel.connecting_to(bench.target))
         # The kernel repeats its SYN after a second, and then gets through.
         bench.empty_the_servers_queue(fillers)
         server = bench.accept()
@@ -136,6 +141,23 @@ def urgent_data_stays_in_line(bench: Bench, way: Way) -> None:
     pair.sender(way).send_urgent(b"U")
     pair.sender(way).send(b";after")
     pair.receiver(way).expect(b"U;after")
+
+
+@case_each_way
+def urgent_data_in_bulk_stays_in_line(bench: Bench, way: Way) -> None:
+    bench.start()
+    pair = bench.pair()
+    sender, place = pair.sender(way), 0
+
+    def send() -> None:
+        sender.send_stream(pattern(1), URGENT_AT, place)
+        sender.send_urgent(bytes(pattern(1).at(place + URGENT_AT, 1)))
+        sender.send_stream(pattern(1), URGENT_AT, place + URGENT_AT + 1)
+
+    for _ in range(4):
+        with meanwhile(send):
+            pair.receiver(way).expect_stream(pattern(1), 2 * URGENT_AT + 1, place)
+        place += 2 * URGENT_AT + 1
 
 
 @case_each_way

@@ -75,7 +75,7 @@ def a_client_reset_meanwhile_ends_the_attempt(bench: Bench) -> None:
     bench.fill_the_servers_queue()
     client = bench.connect()
     client.send(b"request")
-    wait_until("an attempt to connect", lambda: bench.sockets((kernel.SYN_SENT,)))
+    wait_until("an attempt to connect", lambda: kernel.connecting_to(bench.target))
     client.reset()
     bench.wait_for_no_sockets(SOON)
 
@@ -87,7 +87,7 @@ def a_client_that_ended_meanwhile_is_served(bench: Bench) -> None:
     client = bench.connect()
     client.send(b"request")
     client.finish()
-    wait_until("an attempt to connect", lambda: bench.sockets((kernel.SYN_SENT,)))
+    wait_until("an attempt to connect", lambda: kernel.connecting_to(bench.target))
     # The kernel repeats its SYN after a second, and then gets through.
     bench.empty_the_servers_queue(fillers)
     server = bench.accept()

@@ -1,6 +1,5 @@
 """Back-pressure: who stops reading when, and what is held meanwhile."""
 
-import kernel
 from bench import SMALL_BUFFER, Bench
 from cases.ends import other
 from contract import case, case_each_way
@@ -51,14 +50,11 @@ def little_is_held_for_a_stalled_reader(bench: Bench, way: Way) -> None:
         reader.expect_stream(pattern(1), bulk)
     sent = sender.send_what_fits(pattern(1), bulk)
 
-    # Whatever was sent and is in none of the kernels' four queues is in the proxy.
-    ends = {end.local: end for end in kernel.connections(sender.address) + kernel.connections(reader.address)}
-    own = [end for end in bench.sockets() if end.remote in (sender.address, reader.address)]
+    # Whatever was sent and is in none of the four queues of kernels is in the proxy.
+    own = bench.ends_of(pair)
     require(len(own) == 2, f"the proxy has {len(own)} sockets for one connection")
-    queued = ends[sender.address].unacknowledged + ends[reader.address].unread
-    for end in own:
-        queued += end.unread if end.remote == sender.address else end.unacknowledged
-    held = sent - queued
+    source, sink = own if way is Way.UPSTREAM else reversed(own)
+    held = sent - sender.unacknowledged - source.unread - sink.unacknowledged - reader.unread
     require(held <= MOST_HELD, f"the proxy held {held // 1024} KiB of one direction")
     sender.finish()
     reader.expect_rest_of(pattern(1), sent, End.END, bulk)

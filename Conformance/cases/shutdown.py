@@ -143,7 +143,7 @@ def nobody_is_connected_and_then_reset_by_a_drain(bench: Bench) -> None:
 
 
 def drain_while_clients_come(bench: Bench) -> None:
-    """Clients connect, one right after the other, and the drain comes in the midst of them. Each is refused or served."""
+    """Clients come, one right after the other, and the drain is in the midst of them. Each is refused or served."""
     begins = threading.Event()
 
     def come() -> None:

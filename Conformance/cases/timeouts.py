@@ -126,7 +126,7 @@ def keep_alive_is_on_by_default(bench: Bench) -> None:
     pair.exchange()
 
     def probes_both() -> bool:
-        ends = bench.sockets((kernel.ESTABLISHED,))
+        ends = bench.ends_of(pair)
         return len(ends) == 2 and all(
             end.timer == kernel.KEEP_ALIVE_TIMER and end.timer_seconds <= DEFAULT_KEEP_ALIVE for end in ends
         )
