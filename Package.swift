@@ -80,6 +80,7 @@ let package = Package(
             path: "Tests/Simulation",
             exclude: ["DataPlane/Proxy.swift"]
         ),
+        .testTarget(name: "SimulationTests", dependencies: ["simulate"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Support"]),
         .testTarget(name: "WorkersTests", dependencies: ["Workers", "Sockets"]),
         .testTarget(name: "RelayTests", dependencies: ["Relay", "Workers", "Sockets"]),

@@ -16,6 +16,14 @@ echo:
 test:
     swift test
 
+# Play seeds of the simulation: `--seed N` tells one seed's story, `--seeds A..B` plays many
+simulate *options:
+    swift run -c release simulate {{options}}
+
+# Break a copy of the data plane in each listed way, and show that the simulation notices
+mutations *options:
+    Tests/Mutations/run {{options}}
+
 # Lay out the sources
 fmt:
     swift format --in-place --parallel --recursive .

@@ -18,8 +18,12 @@ public final class FakePeer {
         public var received = 0
         /// Bytes that it has sent, which is that its kernel has taken them.
         public var sent = 0
+        /// Whether it has ended its sending.
+        public var hasEnded = false
         /// Of these, bytes that had not been acknowledged when it closed or reset the connection.
         public var unacknowledgedAtEnd = 0
+
+        public init() {}
     }
 
     private let socket: FakeSocket

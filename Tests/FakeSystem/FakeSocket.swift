@@ -144,6 +144,7 @@ extension FakeSocket {
     func endSending() -> SystemError? {
         guard state == .connected else { return SystemError(code: ENOTCONN) }
         hasEnded = true
+        asSeenByTheProcess.hasEnded = true
         transmit()
         return nil
     }
@@ -326,6 +327,8 @@ final class FakeListener: FakeFile {
     override var readiness: Readiness { queue.isEmpty ? [] : .readable }
 
     var queued: Int { queue.count }
+    /// How many were in the queue when it was closed.
+    private(set) var abandoned = 0
 
     func arrive(_ near: FakeSocket, _ far: FakeSocket, from source: PeerAddress) {
         waiting.append(Arrival(near: near, far: far, source: source))
@@ -347,6 +350,7 @@ final class FakeListener: FakeFile {
     func close() {
         remove(self)
         for (socket, _) in queue { socket.abort() }
+        abandoned = queue.count
         for arrival in waiting { arrival.far.fail(.connectionRefused) }
         queue = []
         waiting = []

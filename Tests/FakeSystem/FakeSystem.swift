@@ -77,6 +77,7 @@ public struct FakeSystem: System, ~Copyable {
 
     /// The number is taken before the queue is looked at, so that without a free one not even an empty queue would block.
     public mutating func accept(from listener: borrowing Descriptor) -> Accepted {
+        world.onCall?()
         guard let queue = world.file(listener.number, as: FakeListener.self, for: "accept") else {
             return .failed(SystemError(code: EBADF))
         }
@@ -98,6 +99,7 @@ public struct FakeSystem: System, ~Copyable {
         from source: borrowing RawAddress?,
         options: borrowing SocketOptions
     ) throws(SystemError) -> Descriptor {
+        world.onCall?()
         world.connects += 1
         if let error = world.faults.error(of: .connect) { throw error }
         guard world.canOpen else { throw .tooManyOpenFiles }
@@ -125,6 +127,7 @@ public struct FakeSystem: System, ~Copyable {
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
     ) -> Transfer {
+        world.onCall?()
         guard let socket = world.file(descriptor.number, as: FakeSocket.self, for: "receive") else {
             return .failed(SystemError(code: EBADF))
         }
@@ -188,17 +191,21 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     public mutating func close(_ descriptor: consuming Descriptor) {
+        world.onCall?()
         let number = descriptor.release()
         world.tell("close: \(number)")
         switch world.remove(number, for: "close") {
         case let socket as FakeSocket: socket.close()
-        case let listener as FakeListener: listener.close()
+        case let listener as FakeListener:
+            listener.close()
+            world.abandoned += listener.abandoned
         case let end as FakePipeEnd: end.close()
         default: break
         }
     }
 
     public mutating func abort(_ descriptor: consuming Descriptor) {
+        world.onCall?()
         let number = descriptor.release()
         world.tell("abort: \(number)")
         (world.remove(number, for: "abort") as? FakeSocket)?.abort()

@@ -107,10 +107,15 @@ public final class FakeWorld {
 
     // MARK: The process
 
+    /// What other threads of the process do right before a call of one: told at calls that they could come between.
+    public var onCall: (() -> Void)?
+
     /// How many connections it has accepted.
     public internal(set) var accepted = 0
     /// How often it has called connect, whatever came of it.
     public internal(set) var connects = 0
+    /// How many clients were in a queue of its when it closed the listening socket.
+    public internal(set) var abandoned = 0
     /// Bytes that it has spliced from pipes to sockets.
     public internal(set) var spliced = 0
 
@@ -122,6 +127,11 @@ public final class FakeWorld {
     /// What the kernel has sent of a descriptor's bytes, or is to send, and nobody has acknowledged.
     public func unacknowledged(of descriptor: Int32) -> Int {
         (files[descriptor] as? FakeSocket)?.unacknowledged ?? 0
+    }
+
+    /// How many bytes must wait at a socket before it is reported readable.
+    public func lowWater(of descriptor: Int32) -> Int {
+        (files[descriptor] as? FakeSocket)?.lowWater ?? 1
     }
 
     /// How many wait in a listening socket's queue.

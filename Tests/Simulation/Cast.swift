@@ -28,6 +28,11 @@ final class Cast {
 
     var programs: [Program] { clients + servers }
 
+    /// Whether every client has come and gone.
+    var isOver: Bool {
+        clients.count == scenario.clients && clients.allSatisfy { $0.peer.end != nil || $0.isDisturbed }
+    }
+
     /// Plans all there is to come.
     func plan(through crew: Crew) {
         for address in scenario.upstreams {
@@ -167,6 +172,8 @@ final class Cast {
         guard happens(scenario.delayedTurns) else { return .zero }
         return .microseconds(number(1...20_000))
     }
+
+    func interleavesTurn() -> Bool { happens(scenario.interleavedTurns) }
 
     private func latency() -> Duration {
         let slowest = Int(scenario.slowest.wholeNanoseconds / 1_000)

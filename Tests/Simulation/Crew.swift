@@ -11,6 +11,7 @@ final class Crew {
         let poller: FakePoller
         /// Its thread is not scheduled before.
         fileprivate(set) var awaitsProcessorUntil = Instant(nanoseconds: 0)
+        fileprivate var isRunning = false
 
         init(_ worker: consuming Worker<FakeSystem>, poller: FakePoller) {
             self.worker = worker
@@ -36,6 +37,8 @@ final class Crew {
     var onTurn: (Member) -> Void = { _ in }
     /// Told when nothing more happens without time going by.
     var onRest: () -> Void = {}
+    /// Whether another worker comes between a worker and its next call.
+    var isInterleaved: () -> Bool = { false }
     /// How long a worker that is to have a turn is kept from it.
     var delayOfTurn: () -> Duration = { .zero }
     private(set) var turns = 0
@@ -127,16 +130,14 @@ final class Crew {
         while progressed {
             progressed = false
             for member in members {
-                guard let turn = member.nextTurn(world.clock), turn <= world.clock else { continue }
+                guard let due = member.nextTurn(world.clock), due <= world.clock else { continue }
                 if member.awaitsProcessorUntil < world.clock {
                     member.awaitsProcessorUntil = world.clock + delayOfTurn()
                     if member.awaitsProcessorUntil > world.clock { continue }
                 }
-                member.worker.turn()
-                turns += 1
+                turn(member)
                 turnsNow += 1
                 progressed = true
-                onTurn(member)
             }
             if turnsNow > Self.turnLimit * members.count {
                 isSpinning = true
@@ -144,6 +145,27 @@ final class Crew {
             }
         }
         onRest()
+    }
+
+    private func turn(_ member: Member) {
+        member.isRunning = true
+        member.worker.turn()
+        member.isRunning = false
+        turns += 1
+        onTurn(member)
+    }
+
+    /// Has workers take their turns in the middle of each other's, as on several processors.
+    func interleave() {
+        world.onCall = { [unowned self] in
+            guard isInterleaved(), let other = members.first(where: { isReady($0) }) else { return }
+            turn(other)
+        }
+    }
+
+    private func isReady(_ member: Member) -> Bool {
+        guard !member.isRunning, !isHeldUp(member), let due = member.nextTurn(world.clock) else { return false }
+        return due <= world.clock
     }
 
     // MARK: What the control plane does

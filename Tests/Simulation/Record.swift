@@ -28,6 +28,8 @@ final class Record {
     /// When the present attempt began, or when it is to be repeated.
     var attemptAt: Instant
     var isToBeRepeated = false
+    /// Attempts that lacked something, and so are to be repeated.
+    var repetitions: Int32 = 0
     /// Bytes that it has moved, both ways, and when last.
     var moved: UInt64 = 0
     var movedAt: Instant
@@ -35,6 +37,8 @@ final class Record {
     var halfClosedAt: Instant?
     var delivery = Delivery()
     var deliveredAt: Instant
+    /// Since when bytes wait in each direction's source, and how many had been received by then.
+    var gathering: [Party: (at: Instant, received: Int)] = [:]
     var closure: Closure?
 
     init(_ id: ConnectionID, client: Program, openedAt: Instant) {
@@ -61,6 +65,7 @@ final class Record {
         if session.dial.attempts != attempts || (session.dial.retryAt != nil) != isToBeRepeated {
             attempts = session.dial.attempts
             isToBeRepeated = session.dial.retryAt != nil
+            if isToBeRepeated { repetitions += 1 }
             attemptAt = now
         }
         let moved = session.duplex.upstream.transferred + session.duplex.downstream.transferred

@@ -66,6 +66,8 @@ struct Scenario {
     let dialTrouble: Double
     /// A worker does not get a processor at once.
     let delayedTurns: Double
+    /// A worker has a turn in the middle of another's.
+    let interleavedTurns: Double
     /// A program stalls, resets, closes or vanishes.
     let misbehaviour: Double
 
@@ -129,6 +131,7 @@ struct Scenario {
         dialTrouble = trouble(0.7)
         delayedTurns = trouble(0.2)
         misbehaviour = trouble(0.8)
+        interleavedTurns = workers > 1 ? trouble(0.3) : 0
     }
 
     /// Sets the machine up; what goes wrong begins with ``begin(in:)``.
@@ -183,7 +186,8 @@ struct Scenario {
             doubled \(percent(doubledEvents)), late \(percent(lateEvents)), stale \(percent(staleEvents)), \
             interrupted \(percent(interruptedWaits)), exhausted \(percent(exhaustion)), \
             no pipe \(percent(pipeFailures)), no memory \(percent(transferFailures)), reset \(percent(resets)), \
-            dial \(percent(dialTrouble)), delayed \(percent(delayedTurns)), misbehaviour \(percent(misbehaviour))
+            dial \(percent(dialTrouble)), delayed \(percent(delayedTurns)), \
+            interleaved \(percent(interleavedTurns)), misbehaviour \(percent(misbehaviour))
             """
     }
 }

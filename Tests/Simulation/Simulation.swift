@@ -55,12 +55,16 @@ final class Simulation {
         crew.onTurn = { [unowned witness] in witness.turned($0) }
         crew.onRest = { [unowned witness] in witness.rest() }
         if scenario.delayedTurns > 0 { crew.delayOfTurn = { [unowned cast] in cast.delayOfTurn() } }
+        if scenario.interleavedTurns > 0 {
+            crew.isInterleaved = { [unowned cast] in cast.interleavesTurn() }
+            crew.interleave()
+        }
         cast.plan(through: crew)
 
         switch scenario.shutdown {
         case .atEnd:
             advance(by: Cast.duration)
-            advance(by: Self.patience) { self.crew.active == 0 }
+            advance(by: Self.patience) { self.crew.active == 0 && self.cast.isOver }
             stopAccepting()
             advance(by: .seconds(1))
         case .after(let delay, let grace):
@@ -101,6 +105,7 @@ final class Simulation {
 
     private func outcome() -> Outcome {
         if !hasFailed {
+            world.onCall = nil
             for member in crew.members { member.worker.finish() }
             witness.judge(cast)
         }

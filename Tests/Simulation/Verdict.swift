@@ -145,6 +145,11 @@ extension Witness {
             if record.closure == nil { complain("\(record.name): never ended") }
             return
         }
+        if case .atEnd = scenario.shutdown, reason == .cut, !record.client.isDisturbed,
+            !(record.server?.isDisturbed ?? false), scenario.transferFailures == 0
+        {
+            complain("\(record.name): everybody had ended, and it had to be cut")
+        }
         guard let server = record.server else { return }
         switch reason {
         case .ended:

@@ -27,6 +27,8 @@ final class Witness {
 
     /// The most that is worth to be read.
     private static let complaintLimit = 20
+    /// Bytes of a half in bulk may wait so long for more.
+    private static let longestGathering: Duration = .milliseconds(3)
     /// A timer may be so much late.
     private static let tick: Duration = .milliseconds(1)
 
@@ -59,8 +61,12 @@ final class Witness {
             let session = member.worker.sessions.pointer(to: slot)
             guard let record = record(of: session) else { continue }
             record.note(session.pointee, at: now, in: world)
-            if let number = Record.number(session.pointee.duplex.server.descriptor), let peer = world.peer(of: number) {
-                record.server = programs[ObjectIdentifier(peer)]
+            if let number = Record.number(session.pointee.duplex.server.descriptor) {
+                record.server = world.peer(of: number).flatMap { programs[ObjectIdentifier($0)] }
+                if record.server == nil, record.stage != .dialing { complain("\(record.name): relays to nobody") }
+            }
+            if Int(record.attempts - record.repetitions) > scenario.upstreams.count {
+                complain("\(record.name): attempt \(record.attempts), \(record.repetitions) of them repeated")
             }
             seen.append(record)
         }
@@ -68,6 +74,7 @@ final class Witness {
             record.closure = Record.Closure(at: now)
         }
         open[index] = seen
+        if world.abandoned > 0, !isCutting { complain("a client was in the queue when listening ended") }
         if scenario.isObserved { readEvents(of: index) }
     }
 
@@ -264,35 +271,52 @@ final class Witness {
             let client = Record.number(session.pointee.duplex.client.descriptor),
             let server = Record.number(session.pointee.duplex.server.descriptor)
         else { return }
-        let clientReadiness = world.readiness(of: client)
-        let serverReadiness = world.readiness(of: server)
-        check(&session.pointee.duplex.upstream, "upstream", record, from: clientReadiness, to: serverReadiness)
-        check(&session.pointee.duplex.downstream, "downstream", record, from: serverReadiness, to: clientReadiness)
+        check(session.pointee.duplex.upstream.state, "upstream", record, from: .client, client, to: server)
+        check(session.pointee.duplex.downstream.state, "downstream", record, from: .server, server, to: client)
     }
 
     private func check(
-        _ half: inout HalfRelay,
+        _ state: HalfState,
         _ name: String,
         _ record: Record,
-        from source: Readiness,
-        to sink: Readiness
+        from party: Party,
+        _ source: Int32,
+        to sink: Int32
     ) {
-        let state = half.state
-        // A half that lets bytes gather looks by itself, and its timer is checked; an end it must not wait with.
-        let hasNews =
-            half.gathers
-            ? !source.isDisjoint(with: [.peerEnded, .hungUp, .failed]) : source.contains(.readable)
-        let isParked =
-            switch state.phase {
-            case .open: sink.contains(.writable) && (state.pending > 0 || hasNews)
-            case .finishing: state.pending == 0 || sink.contains(.writable)
-            case .breaking: sink.contains(.writable)
-            case .finished, .broken, .abandoned: false
+        let canSend = world.readiness(of: sink).contains(.writable)
+        let hasEnd = !world.readiness(of: source).isDisjoint(with: [.peerEnded, .hungUp, .failed])
+        let process = world.peer(of: source)?.process ?? FakePeer.ProcessSide()
+        let hasBytes = process.arrived > process.received
+        // In bulk a source is reported only when much has come.
+        let mayGather = hasBytes && !hasEnd && world.lowWater(of: source) > 1
+        if !mayGather { record.gathering[party] = nil }
+        let isParked: Bool
+        switch state.phase {
+        case .open where mayGather:
+            isParked = canSend && hasGatheredTooLong(record, party, process.received)
+        case .open: isParked = canSend && (state.pending > 0 || hasBytes || hasEnd)
+        case .finishing: isParked = state.pending == 0 || canSend
+        case .breaking: isParked = canSend
+        case .finished:
+            isParked = false
+            if !(world.peer(of: sink)?.process.hasEnded ?? true) {
+                complain("\(record.name): an end was not passed on")
             }
+        case .broken, .abandoned: isParked = false
+        }
         if isParked {
             complain(
                 "\(record.name): its \(name) half, \(state.phase) with \(state.pending) pending, waits for nothing"
             )
         }
+    }
+
+    /// A half in bulk may let bytes gather, but not for long.
+    private func hasGatheredTooLong(_ record: Record, _ party: Party, _ received: Int) -> Bool {
+        guard let since = record.gathering[party], since.received == received else {
+            record.gathering[party] = (world.clock, received)
+            return false
+        }
+        return world.clock > since.at + Self.longestGathering
     }
 }

@@ -1,0 +1,59 @@
+import Testing
+
+@testable import simulate
+
+@Suite("Simulation")
+struct SimulationTests {
+    /// Of many more, which CI plays with the release build.
+    @Test("whatever a seed has happen, all is as it must be", arguments: UInt64(0)..<60)
+    func seed(seed: UInt64) {
+        #expect(Simulation.run(seed: seed).complaints == [])
+    }
+
+    @Test("the same seed tells the same story", arguments: [2, 3, 5, 8, 13] as [UInt64])
+    func deterministic(seed: UInt64) {
+        func story() -> [String] {
+            var story: [String] = []
+            _ = Simulation.run(seed: seed) { story.append($0) }
+            return story
+        }
+        let first = story()
+        let isTheSame = first == story()
+        #expect(isTheSame)
+        #expect(first.count > 20)
+    }
+
+    @Test("whether somebody listens changes nothing")
+    func unheard() {
+        let heard = Simulation.run(seed: 21) { _ in }
+        let unheard = Simulation.run(seed: 21)
+        #expect(heard.turns == unheard.turns)
+        #expect(heard.bytes == unheard.bytes)
+        #expect(heard.closures == unheard.closures)
+    }
+
+    @Test("seeds differ in all that they decide")
+    func variety() {
+        let scenarios = (0..<200).map { Scenario(seed: $0) }
+        #expect(Set(scenarios.map(\.traffic)).count == 2)
+        #expect(Set(scenarios.map(\.workers)) == [1, 2, 3])
+        #expect(Set(scenarios.map(\.configuration.engine)).count == 3)
+        let troubles: [KeyPath<Scenario, Double>] = [
+            \.shortTransfers, \.wouldBlocks, \.doubledEvents, \.lateEvents, \.staleEvents, \.interruptedWaits,
+            \.exhaustion, \.pipeFailures, \.transferFailures, \.resets, \.dialTrouble, \.delayedTurns,
+            \.interleavedTurns, \.misbehaviour,
+        ]
+        for trouble in troubles {
+            let count = scenarios.count { $0[keyPath: trouble] > 0 }
+            #expect(count > 0 && count < scenarios.count)
+        }
+    }
+
+    @Test("a range of seeds is read, and what is none is not")
+    func range() {
+        #expect(Run("0..1000")?.seeds == 0..<1000)
+        for text in ["", "5", "5..5", "9..5", "a..b", "1...5", "-1..5", "0..18446744073709551616"] {
+            #expect(Run(text) == nil)
+        }
+    }
+}
