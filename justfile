@@ -50,6 +50,10 @@ cost:
 interop:
     swift build -c release && Interop/run
 
+# Hold the proxy, and others, to the sentences of docs/tcp-contract.md (`just conformance haproxy` runs that one alone)
+conformance *options:
+    swift build -c release && Conformance/run {{options}}
+
 # Hold the proxy against HAProxy, nginx, Go and tokio, side by side (half an hour; `just compare --help` has less)
 compare *options:
     swift build -c release && Benchmarks/compare {{options}}
