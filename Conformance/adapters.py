@@ -159,7 +159,7 @@ class HAProxy(Adapter):
         return [program("haproxy"), "-db", "-q", "-f", str(configuration)]
 
     def version(self) -> str:
-        return first_line([program("haproxy"), "-v"]).split(" - ")[0]
+        return first_line([program("haproxy"), "-v"]).split()[2]
 
 
 class Nginx(Adapter):
@@ -197,7 +197,7 @@ class Nginx(Adapter):
         return [program("nginx"), "-c", str(configuration), "-e", "stderr"]
 
     def version(self) -> str:
-        return first_line([program("nginx"), "-v"]).removeprefix("nginx version: ")
+        return first_line([program("nginx"), "-v"]).rpartition("/")[2]
 
 
 class Socat(Adapter):
@@ -219,7 +219,7 @@ class Socat(Adapter):
         return [program("socat"), "-t", str(settings.half_close or LONG), *idle, front, back]
 
     def version(self) -> str:
-        return "socat " + first_line([program("socat"), "-V"], line=1).split()[2]
+        return first_line([program("socat"), "-V"], line=1).split()[2]
 
 
 class Rival(Adapter):

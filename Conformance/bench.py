@@ -98,13 +98,17 @@ class Bench(ExitStack):
     def let_go_on(self) -> None:
         os.killpg(self.process.pid, signal.SIGCONT)
 
-    def expect_exit(self, seconds: float = PATIENCE) -> None:
+    def expect_exit(self) -> None:
         """Waits until it has ended, with success."""
-        try:
-            status = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"the proxy was still running after {seconds:g} s") from None
+        status = self.wait_for_exit()
         require(status == 0, f"the proxy ended with {status}")
+
+    def wait_for_exit(self) -> int:
+        """Waits until it has ended, and returns its exit status."""
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the proxy was still running after {PATIENCE:g} s") from None
 
     @property
     def is_running(self) -> bool:

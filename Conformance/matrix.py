@@ -11,6 +11,22 @@ from contract import CASES, Case, sentences
 
 PAGE = ROOT / "docs/conformance.md"
 
+HEADING = """\
+# Who keeps the TCP contract
+
+[tcp-contract.md](tcp-contract.md) says, sentence by sentence, what two programs can rely on that speak through the
+proxy. The same cases were run against other proxies. It is our contract: nobody else has promised it, and a proxy that
+breaks a sentence may have its reasons. What depends on a race was seen in this run, and may not be in the next.
+
+Written by `just conformance` on {date}, with Linux {kernel}, on loopback. `just conformance haproxy` runs one proxy,
+and `Conformance/run 'PROGRAM {{listen}} {{target}}'` any other. Each is in the configuration that keeps most, see
+[adapters.py](../Conformance/adapters.py); time-outs that a case is not about are an hour where they cannot be switched
+off. `Conformance/run --self-test` shows, with toy proxies that each do one thing wrong, that every case can fail.
+
+- ✓ the sentence was kept
+- ✗ it was not; ↑ from client to server, ↓ from server to client, where the two differ
+- – the proxy has no such setting"""
+
 
 class Verdict(Enum):
     KEPT = "✓"
@@ -92,20 +108,9 @@ class Matrix:
         ours = [adapter for adapter in self._columns if adapter in OURS]
         columns = [ours, *([adapter] for adapter in self._columns if adapter not in OURS)]
         titles = ["monkey", *(adapter.title for adapter in self._columns if adapter not in OURS)]
+        kernel = ".".join(platform.release().split(".")[:2])
         lines = [
-            "# Who keeps the TCP contract",
-            "",
-            "[tcp-contract.md](tcp-contract.md) says, sentence by sentence, what two programs can rely on that speak"
-            " through the proxy. The same cases were run against other proxies. It is our contract: nobody else has"
-            " promised it, and a proxy that breaks a sentence may have its reasons.",
-            "",
-            f"Written by `just conformance` on {date.today().isoformat()}, Linux {platform.release()}, on loopback.",
-            "Each proxy is in its best configuration for this purpose, see"
-            " [Conformance/adapters.py](../Conformance/adapters.py).",
-            "",
-            "- ✓ the sentence was kept, ✗ it was not; ↑ from client to server, ↓ from server to client, where the two"
-            " differ",
-            "- – the proxy has no such setting",
+            *HEADING.format(date=date.today().isoformat(), kernel=kernel).splitlines(),
             "",
             "| | Version | Kept | Broken | No such setting |",
             "|---|---|---|---|---|",
@@ -131,21 +136,26 @@ class Matrix:
         return "<br>".join(f"{name} {cell}" for name, cell in cells.items() if cell != Verdict.KEPT.value)
 
     def _findings(self, adapter: Adapter) -> list[str]:
-        found = [
-            self.outcomes[adapter.name, case.title]
-            for _, cases in self._rows
-            for case in cases
-            if self.outcomes[adapter.name, case.title].verdict is not Verdict.KEPT
+        """A line for each case that was broken, and one for each setting that there is not."""
+        lines: list[str] = []
+        missing: dict[str, list[str]] = {}
+        for name, cases in self._rows:
+            found = [self.outcomes[adapter.name, case.title] for case in cases]
+            seen = [
+                f"{item.case.way.value} {item.seen}" if item.case.way else item.seen
+                for item in found
+                if item.verdict is Verdict.BROKEN
+            ]
+            if seen:
+                lines.append(f"- `{name}`: {'; '.join(seen)}")
+            for item in found:
+                names = missing.setdefault(item.seen, [])
+                if item.verdict is Verdict.NOT_APPLICABLE and name not in names:
+                    names.append(name)
+        lines += [
+            f"- – {reason}: {', '.join(f'`{name}`' for name in names)}" for reason, names in missing.items() if names
         ]
-        if not found:
-            return []
-        lines = [f"**{adapter.title}**", ""]
-        lines += [f"- `{item.case.name}`{_arrow(item.case)}: {item.seen}" for item in found]
-        return [*lines, ""]
-
-
-def _arrow(case: Case) -> str:
-    return f" {case.way.value}" if case.way else ""
+        return [f"**{adapter.title}**", "", *lines, ""] if lines else []
 
 
 def _counted(counts: Counter[Verdict]) -> str:

@@ -14,6 +14,9 @@ PATIENCE = 15.0
 ABSENCE = 0.5
 """Seconds to look before saying that something does not happen."""
 
+CLOCK_STEP = 0.01
+"""Seconds by which a proxy's clock may be behind that looks at the time now and then."""
+
 POLL = 0.01
 """Seconds between two looks at a condition that nothing announces."""
 

@@ -60,6 +60,7 @@ def an_end_leaves_the_other_direction_flowing(bench: Bench, way: Way) -> None:
 def a_half_closed_connection_may_rest(bench: Bench, way: Way) -> None:
     bench.start()
     pair = bench.pair()
+    pair.exchange()
     back = other(way)
     pair.sender(way).finish()
     pair.receiver(way).expect_rest(End.END)

@@ -9,7 +9,7 @@ from cases.ends import other
 from contract import case, case_each_way
 from pattern import pattern
 from peer import End, Pair, Peer, Way
-from waits import PATIENCE, Failure, meanwhile, require, wait_until, watch_for_absence
+from waits import CLOCK_STEP, PATIENCE, Failure, meanwhile, require, wait_until, watch_for_absence
 
 LIMIT = 1
 """Seconds of each time-out; a whole number, since some settings take no other."""
@@ -18,9 +18,6 @@ STEP = 0.25
 """Seconds between two messages that keep a connection from being idle."""
 
 LONG_ENOUGH = 3 * LIMIT
-
-CLOCK_STEP = 0.01
-"""Seconds by which a clock that is read now and then may be behind."""
 
 DEFAULT_KEEP_ALIVE = 60
 """Seconds of silence, by contract, before a peer is probed."""
@@ -64,6 +61,7 @@ def movement_one_way_is_not_idle(bench: Bench, way: Way) -> None:
 def a_half_closed_connection_at_rest_is_ended(bench: Bench, way: Way) -> None:
     bench.start(half_close=LIMIT)
     pair = bench.pair()
+    pair.exchange()
     start = time.monotonic()
     pair.sender(way).finish()
     pair.receiver(way).expect_rest(End.END)
@@ -75,6 +73,8 @@ def a_half_closed_connection_at_rest_is_ended(bench: Bench, way: Way) -> None:
 def the_half_close_time_out_spares_what_moves(bench: Bench, way: Way) -> None:
     bench.start(half_close=LIMIT)
     whole, half = bench.pair(), bench.pair()
+    whole.exchange()
+    half.exchange()
     half.sender(way).finish()
     half.receiver(way).expect_rest(End.END)
     keep_moving(half.sender(other(way)), half.receiver(other(way)))
