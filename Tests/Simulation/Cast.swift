@@ -118,11 +118,19 @@ final class Cast {
     private func planMisbehaviour(of program: Program) {
         if number(0...1) == 0 { planStall(of: program) }
         switch number(0...5) {
-        case 0: after(moment(), program) { $0.reset() }
+        case 0: planReset(of: program)
         case 1: after(moment(), program) { $0.close() }
         case 2: planVanishing(of: program)
         default: break
         }
+    }
+
+    /// In the midst of what it sends, perhaps.
+    private func planReset(of program: Program) {
+        let begin = moment()
+        let count = number(0...scenario.receiveBuffer * 4)
+        after(begin, program) { $0.send(count) }
+        after(begin + .microseconds(number(0...50_000)), program) { $0.reset() }
     }
 
     private func planStall(of program: Program) {
