@@ -36,9 +36,25 @@ public struct Duplex: ~Copyable {
         on system: inout S,
         with buffers: inout RelayBuffers
     ) -> Outcome {
-        var more = upstream.turn(from: &client, to: &server, on: &system, with: &buffers)
-        if downstream.turn(from: &server, to: &client, on: &system, with: &buffers) { more = true }
-        if client.failure == nil, server.failure == nil {
+        let endsWithDownstream = downstream.state.phase == .finished
+        var more = upstream.turn(
+            from: &client,
+            to: &server,
+            on: &system,
+            with: &buffers,
+            closesNext: endsWithDownstream
+        )
+        let endsWithUpstream = upstream.state.phase == .finished
+        if downstream.turn(
+            from: &server,
+            to: &client,
+            on: &system,
+            with: &buffers,
+            closesNext: endsWithUpstream
+        ) {
+            more = true
+        }
+        if !hasFailed {
             if more { return .moreToMove }
             noteFirstEnd()
             let isOver = upstream.state.phase == .finished && downstream.state.phase == .finished
@@ -56,17 +72,22 @@ public struct Duplex: ~Copyable {
         }
     }
 
-    /// Whether a half waits for much to gather, and must look by itself now and then.
+    /// How soon one of the halves must look by itself.
     @inlinable
-    public var gathers: Bool {
-        upstream.gathers || downstream.gathers
+    public var nextLook: HalfRelay.Look {
+        max(upstream.look, downstream.look)
     }
 
-    /// Has the halves that gather look what is there.
+    /// Has the halves that must look see what is there.
     @inlinable
     public mutating func look() {
-        if upstream.gathers { client.canReceive = true }
-        if downstream.gathers { server.canReceive = true }
+        if upstream.look != .never { client.canReceive = true }
+        if downstream.look != .never { server.canReceive = true }
+    }
+
+    @inlinable
+    public var hasFailed: Bool {
+        client.failure != nil || server.failure != nil
     }
 
     /// Received bytes that have not been delivered to the one endpoint that is left.

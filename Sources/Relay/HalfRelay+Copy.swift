@@ -11,7 +11,11 @@ extension HalfRelay {
         on system: inout S,
         with buffers: inout RelayBuffers
     ) {
-        if buffers.engine == .splice, startSplicing(&source, on: &system, with: &buffers) { return }
+        if buffers.engine == .splice, !source.readsToTheEnd,
+            startSplicing(&source, on: &system, with: &buffers)
+        {
+            return
+        }
         switch system.receive(from: source.descriptor!, into: buffers.shared) {
         case .moved(let count):
             let isFull = count == buffers.shared.count

@@ -14,10 +14,22 @@ extension HalfRelay {
         guard buffers.engine != .copy, let pipe = buffers.pipes.take(on: &system) else { return false }
         self.pipe = consume pipe
         signs = 0
-        if buffers.engine == .auto {
-            system.setReceiveLowWater(of: source.descriptor!, to: Bulk.lowWater)
-        }
+        if buffers.engine == .auto { gather(source, on: &system) }
         return true
+    }
+
+    /// Has the poller report the source only when much has come.
+    @inlinable
+    mutating func gather<S: System & ~Copyable>(_ source: borrowing Endpoint, on system: inout S) {
+        if attention != .soon { system.setReceiveLowWater(of: source.descriptor!, to: Bulk.lowWater) }
+        attention = .soon
+    }
+
+    /// Has the poller report the source with the first byte.
+    @inlinable
+    mutating func stopGathering<S: System & ~Copyable>(_ source: borrowing Endpoint, on system: inout S) {
+        if attention == .soon { system.setReceiveLowWater(of: source.descriptor!, to: 1) }
+        attention = .atRest
     }
 
     /// Gives the empty pipe back and copies from now on.
@@ -31,8 +43,9 @@ extension HalfRelay {
         noteStall(false, with: &buffers)
         buffers.pipes.giveBack(pipe, on: &system)
         signs = 0
+        defer { attention = .never }
         guard source.descriptor != nil, _state.phase == .open else { return }
-        if buffers.engine == .auto { system.setReceiveLowWater(of: source.descriptor!, to: 1) }
+        stopGathering(source, on: &system)
         // Bytes below the mark may be waiting that nobody has reported.
         source.canReceive = true
     }
@@ -57,13 +70,21 @@ extension HalfRelay {
         case .moved(let count):
             _state.received(count)
             note(count)
-            // Short of the window the queue is empty, or the pipe is full by the number of packets: a look later finds
-            // out. With much in hand there is more already.
-            if count < Bulk.large, !source.readsToTheEnd, buffers.engine == .auto { source.canReceive = false }
+            guard buffers.engine == .auto else { return }
+            // Short of the window the queue is empty, or the pipe is full by the number of packets: a look later finds out.
+            if count < window, !source.readsToTheEnd { source.canReceive = false }
+            // Where much comes in one go without our waiting for it, there is nothing to gain by that.
+            if count < Bulk.large { gather(source, on: &system) }
         case .wouldBlock:
+            // At an urgent mark there is something, which splice(2) does not pass.
+            if source.readsToTheEnd { return stopSplicing(&source, on: &system, with: &buffers) }
             // The pipe is empty, so it is the source that has nothing.
             source.canReceive = false
+            guard buffers.engine == .auto else { return }
             signs = min(signs + Bulk.nothing, Bulk.patience)
+            if signs >= Bulk.patience { return stopSplicing(&source, on: &system, with: &buffers) }
+            // What comes next after a silence should not have to wait for the next look.
+            stopGathering(source, on: &system)
         case .ended:
             sourceEnded(source)
         case .failed(let error):
@@ -100,7 +121,11 @@ extension HalfRelay {
     /// Judges by a transfer's size whether this is bulk still.
     @inlinable
     mutating func note(_ count: Int) {
-        if count >= Bulk.small { signs = 0 } else { signs = min(signs + 1, Bulk.patience) }
+        if count >= Bulk.large {
+            signs = 0
+        } else if count < Bulk.small {
+            signs = min(signs + 1, Bulk.patience)
+        }
     }
 
     /// The sink takes no more. What little is in the pipe goes into a chunk, so that the pipe is free for others; much

@@ -26,6 +26,8 @@ public struct HalfRelay: ~Copyable {
     @usableFromInline var pipe: Pipe?
     /// Full reads in a row while it copies; signs that bulk is over while it splices.
     @usableFromInline var signs: UInt8 = 0
+    /// How soon it must look when it has passed on all that it has; while it copies, never.
+    @usableFromInline var attention: Look = .never
     /// Whether the pool counts its pipe as stalled.
     @usableFromInline var isStalled = false
 
@@ -37,13 +39,16 @@ public struct HalfRelay: ~Copyable {
 
     /// Moves what can be moved now.
     ///
+    /// - Parameter closesNext: the other half has ended, so with the end of this one both sockets are closed, and that is
+    ///   what passes the end on.
     /// - Returns: true if there may be more to move at once: the half wants another turn after the others had theirs.
     @inlinable
     public mutating func turn<S: System & ~Copyable>(
         from source: inout Endpoint,
         to sink: inout Endpoint,
         on system: inout S,
-        with buffers: inout RelayBuffers
+        with buffers: inout RelayBuffers,
+        closesNext: Bool = false
     ) -> Bool {
         var receives = 0
         while true {
@@ -66,7 +71,7 @@ public struct HalfRelay: ~Copyable {
                     sendPipe(from: &source, to: &sink, on: &system, with: &buffers)
                 }
             case .finish:
-                finish(&sink, on: &system)
+                if closesNext { _state.finishSent() } else { finish(&sink, on: &system) }
             case .wait:
                 if pipe != nil, _state.isSettled { stopSplicing(&source, on: &system, with: &buffers) }
                 return false
@@ -80,13 +85,23 @@ public struct HalfRelay: ~Copyable {
         if _state.phase != .abandoned { sinkFailed(on: &system, with: &buffers) }
     }
 
-    /// Whether it waits for its source to have much to say, and so must look by itself now and then.
-    ///
-    /// The poller reports a source in bulk only when much has come, so that one wake-up moves much. The last bytes of a
-    /// burst may be few.
+    /// How soon a half must look what its source has, though the poller has not reported anything.
+    public enum Look: UInt8, Comparable, Sendable {
+        /// Not at all: all that there is to know is reported.
+        case never
+        /// When the source has been silent for a while, to give its pipe back.
+        case atRest
+        /// Soon: the poller reports a source only when much has come, so that one wake-up moves much, and the last bytes of a
+        /// burst may be few.
+        case soon
+
+        @inlinable
+        public static func < (left: Look, right: Look) -> Bool { left.rawValue < right.rawValue }
+    }
+
     @inlinable
-    public var gathers: Bool {
-        pipe != nil && _state.phase == .open && _state.pending == 0
+    public var look: Look {
+        _state.phase == .open && _state.pending == 0 ? attention : .never
     }
 
     @inlinable

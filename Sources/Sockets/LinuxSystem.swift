@@ -234,6 +234,11 @@ public struct LinuxSystem: System, ~Copyable {
         linux_set_option(descriptor.number, Int32(IPPROTO_TCP), TCP_QUICKACK, 1)
     }
 
+    public mutating func keepAlive(_ keepAlive: KeepAlive, on descriptor: borrowing Descriptor) {
+        // A connection that the system would not probe is none that it would not relay.
+        try? Self.apply(keepAlive, to: descriptor)
+    }
+
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {
         // Only a hint: where it is refused the poller wakes us more often.
         linux_set_option(descriptor.number, SOL_SOCKET, SO_RCVLOWAT, Int32(clamping: count))
@@ -338,16 +343,22 @@ extension LinuxSystem {
         try set(descriptor, tcp, TCP_NODELAY, 1)
         // An urgent byte stays in its place in the stream. Out of line it would be lost.
         try set(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
-        if let keepAlive = options.keepAlive {
-            let seconds = Int32(clamping: max(1, keepAlive.interval.components.seconds))
-            try set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
-            try set(descriptor, tcp, TCP_KEEPIDLE, min(seconds, 32_767))
-            try set(descriptor, tcp, TCP_KEEPINTVL, min(seconds, 32_767))
-            try set(descriptor, tcp, TCP_KEEPCNT, Int32(min(max(keepAlive.probes, 1), 127)))
-        }
+        if let keepAlive = options.keepAlive { try apply(keepAlive, to: descriptor) }
         if let userTimeout = options.userTimeout {
             try set(descriptor, tcp, TCP_USER_TIMEOUT, Int32(clamping: userTimeout.wholeNanoseconds / 1_000_000))
         }
+    }
+
+    private static func apply(
+        _ keepAlive: KeepAlive,
+        to descriptor: borrowing Descriptor
+    ) throws(SystemError) {
+        let tcp = Int32(IPPROTO_TCP)
+        let seconds = Int32(clamping: max(1, keepAlive.interval.components.seconds))
+        try set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        try set(descriptor, tcp, TCP_KEEPIDLE, min(seconds, 32_767))
+        try set(descriptor, tcp, TCP_KEEPINTVL, min(seconds, 32_767))
+        try set(descriptor, tcp, TCP_KEEPCNT, Int32(min(max(keepAlive.probes, 1), 127)))
     }
 }
 

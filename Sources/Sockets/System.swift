@@ -72,6 +72,9 @@ public protocol System: ~Copyable {
     /// that with the last step of the handshake, of which the server hears only then.
     mutating func acknowledge(on descriptor: borrowing Descriptor)
 
+    /// Has the system probe a connection that is silent.
+    mutating func keepAlive(_ keepAlive: KeepAlive, on descriptor: borrowing Descriptor)
+
     /// How many bytes should wait before a descriptor is reported readable (SO_RCVLOWAT, socket(7)); an end and an error
     /// are reported in any case.
     mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int)
@@ -101,6 +104,9 @@ extension System where Self: ~Copyable {
 
     /// For systems that hold nothing back.
     public mutating func acknowledge(on descriptor: borrowing Descriptor) {}
+
+    /// For systems whose peers never vanish.
+    public mutating func keepAlive(_ keepAlive: KeepAlive, on descriptor: borrowing Descriptor) {}
 
     /// A hint that a system may ignore: it then wakes us more often.
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {}

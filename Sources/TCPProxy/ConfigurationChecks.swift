@@ -94,8 +94,12 @@ extension SocketOptions {
 extension WorkerSettings {
     init(_ configuration: Configuration) {
         self.init(
-            deadlines: Deadlines(timeouts: configuration.timeouts),
-            socketOptions: SocketOptions(configuration),
+            deadlines: Deadlines(
+                timeouts: configuration.timeouts,
+                keepAlive: configuration.keepAlive.map { min($0.interval, Self.lastingAge) }
+            ),
+            socketOptions: SocketOptions(userTimeout: configuration.timeouts.user),
+            keepAlive: configuration.keepAlive,
             sources: configuration.sourceAddresses.map { address in
                 var address = address
                 address.port = 0

@@ -119,6 +119,8 @@ public final class Proxy: Sendable {
         phase.withLock { phase in
             let before = phase
             if case .bound = before {
+                // All that it will ever do is to drain, so what ends from the first moment on counts as that.
+                if case .calledOff = next { beforeDrain.withLock { $0 = core.closures } }
                 // Under the lock, so that whoever finds it started finds threads to wait for.
                 core.start()
                 phase = next
@@ -197,7 +199,7 @@ public final class Proxy: Sendable {
             for await grace in shutdowns {
                 let delay = isFirst ? configuration.drainDelay : .zero
                 if isFirst {
-                    beforeDrain.withLock { $0 = core.closures }
+                    beforeDrain.withLock { $0 = $0 ?? core.closures }
                     ready.store(false, ordering: .releasing)
                 }
                 isFirst = false

@@ -83,6 +83,9 @@ public final class FakePeer {
         received.withUnsafeBytes { BytePattern.firstDifference(in: $0) } == nil ? received.count : nil
     }
 
+    /// Whether the process has its kernel probe the connection while it is silent.
+    public var isProbed: Bool { socket.other?.probes ?? false }
+
     /// What the process has done with its end of the connection.
     public var process: ProcessSide { socket.other?.asSeenByTheProcess ?? ProcessSide() }
 

@@ -25,6 +25,8 @@ final class FakeSocket: FakeFile {
     var isCutOff = false
 
     private var inbox = ByteQueue()
+    /// Whether it has its kernel probe the peer while that is silent (SO_KEEPALIVE).
+    var probes = false
     /// So many bytes must wait before they are news (SO_RCVLOWAT).
     var lowWater = 1 {
         didSet { if hasEnough { changed() } }

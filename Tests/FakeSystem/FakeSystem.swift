@@ -211,6 +211,11 @@ public struct FakeSystem: System, ~Copyable {
         (world.remove(number, for: "abort") as? FakeSocket)?.abort()
     }
 
+    public mutating func keepAlive(_ keepAlive: KeepAlive, on descriptor: borrowing Descriptor) {
+        world.tell("keepAlive: \(descriptor.number)")
+        world.file(descriptor.number, as: FakeSocket.self, for: "keepAlive")?.probes = true
+    }
+
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {
         world.tell("setReceiveLowWater: \(descriptor.number): \(count)")
         world.file(descriptor.number, as: FakeSocket.self, for: "setReceiveLowWater")?.lowWater = count

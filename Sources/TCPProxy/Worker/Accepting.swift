@@ -8,30 +8,31 @@ extension Worker where S: ~Copyable {
     /// Takes connections from the queue, a bounded number of them; the poller comes back for the rest.
     mutating func acceptBatch() {
         for _ in 0..<WorkerSettings.acceptsPerWakeUp {
-            guard acceptOne() else { return }
+            guard listener != nil, acceptOne() == .more else { return }
         }
     }
 
-    /// - Returns: false if there is nothing more to accept now.
-    private mutating func acceptOne() -> Bool {
-        guard listener != nil else { return false }
-        guard shared.admission.reserve() else {
-            pauseAccepting(.connections)
-            return false
-        }
+    private enum Queue {
+        case more
+        case empty
+        /// There is no place for those who are in it.
+        case held
+    }
+
+    private mutating func acceptOne() -> Queue {
+        guard shared.admission.reserve() else { return pauseAccepting(.connections) ? .held : .more }
         switch system.accept(from: listener!) {
         case .connection(let descriptor, let peer):
             open(descriptor, peer)
-            return true
+            return .more
         case .wouldBlock:
             releasePlace()
-            return false
+            return .empty
         case .failed(let error):
             releasePlace()
             // A connection that died in the queue is no reason to leave those behind it (accept(2)).
-            guard error.isExhaustion else { return true }
-            pauseAccepting(.exhausted)
-            return false
+            guard error.isExhaustion else { return .more }
+            return pauseAccepting(.exhausted) ? .held : .more
         }
     }
 
@@ -67,14 +68,16 @@ extension Worker where S: ~Copyable {
         system.register(listener!, for: .readable, token: TokenKind.listener.only)
     }
 
-    private mutating func pauseAccepting(_ cause: AcceptPause) {
-        if cause == .connections, !shared.admission.wait(worker: index) { return }
+    /// - Returns: false if what was lacking is there again already.
+    private mutating func pauseAccepting(_ cause: AcceptPause) -> Bool {
+        if cause == .connections, !shared.admission.wait(worker: index) { return false }
         if pause == nil {
             _ = system.reregister(listener!, for: [], token: TokenKind.listener.only)
             shared.counters.add(1, to: .pause(cause))
         }
         pause = cause
         if cause == .exhausted { timers.schedule(acceptTimer, at: now + WorkerSettings.acceptRetry) }
+        return true
     }
 
     /// Does nothing if accepting is not paused.
@@ -97,11 +100,12 @@ extension Worker where S: ~Copyable {
     /// Accepts what is in the queue and closes the socket; where places, descriptors or memory are lacking, when there are
     /// some.
     mutating func lastCall() {
-        while acceptOne() {}
-        if pause == nil {
-            closeListener()
-        } else {
-            timers.schedule(lastCallTimer, at: now + WorkerSettings.acceptRetry)
+        while true {
+            switch acceptOne() {
+            case .more: continue
+            case .empty: return closeListener()
+            case .held: return timers.schedule(lastCallTimer, at: now + WorkerSettings.acceptRetry)
+            }
         }
     }
 

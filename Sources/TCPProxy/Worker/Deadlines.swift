@@ -16,8 +16,10 @@ struct Deadlines {
         case idle
         case halfClose
         case lifetime
-        /// Look whether bytes have come, too few for the poller to report.
-        case gather
+        /// The connection is one that lasts: have it probed.
+        case keepAlive
+        /// Look whether bytes have come, too few for the poller to report, or whether none come any more.
+        case look
         /// Look whether the last bytes have been delivered.
         case delivery
     }
@@ -30,11 +32,14 @@ struct Deadlines {
         var attemptStartedAt: Instant
         var retryAt: Instant?
         var isHalfClosed: Bool
-        var gathers: Bool
+        var isProbed: Bool
+        var looks: Bool
         var nextLook: Instant
     }
 
     let timeouts: Configuration.Timeouts
+    /// The age at which a connection's server is probed from then on; nil is never.
+    let keepAlive: Duration?
 
     /// The soonest deadline and what it means; nil if there is none.
     func next(_ facts: Facts) -> (at: Instant, verdict: Verdict)? {
@@ -54,7 +59,8 @@ struct Deadlines {
             }
         case .relaying:
             consider(facts.lastActivity, timeouts.idle, .idle)
-            if facts.gathers { consider(facts.nextLook, .zero, .gather) }
+            if facts.looks { consider(facts.nextLook, .zero, .look) }
+            if !facts.isProbed { consider(facts.openedAt, keepAlive, .keepAlive) }
             if facts.isHalfClosed { consider(facts.lastActivity, timeouts.halfClose, .halfClose) }
         case .delivering:
             consider(facts.nextLook, .zero, .delivery)
@@ -76,7 +82,8 @@ extension Session {
             attemptStartedAt: dial.startedAt,
             retryAt: dial.retryAt,
             isHalfClosed: isHalfClosed,
-            gathers: duplex.gathers,
+            isProbed: isProbed,
+            looks: duplex.nextLook != .never,
             nextLook: stage == .delivering ? delivery.nextLook : nextLook
         )
     }

@@ -31,12 +31,11 @@ extension Worker where S: ~Copyable {
         }
         switch outcome {
         case .waiting:
-            if session.pointee.duplex.gathers {
-                session.pointee.nextLook = now + WorkerSettings.gatherLook
-                setTimer(slot)
-            } else if becameHalfClosed || !timers.isScheduled(slot) {
-                setTimer(slot)
+            let look = session.pointee.duplex.nextLook
+            if look != .never {
+                session.pointee.nextLook = now + (look == .soon ? WorkerSettings.gatherLook : WorkerSettings.restLook)
             }
+            if look != .never || becameHalfClosed { setTimer(slot) }
         case .moreToMove:
             if becameHalfClosed { setTimer(slot) }
             ready.append(slot)
@@ -80,10 +79,17 @@ extension Worker where S: ~Copyable {
         case .idle: abort(slot, .idleTimeout, by: .proxy)
         case .halfClose: abort(slot, .halfCloseTimeout, by: .proxy)
         case .lifetime: abort(slot, .lifetime, by: .proxy)
+        case .keepAlive:
+            session.pointee.isProbed = true
+            system.keepAlive(settings.keepAlive!, on: session.pointee.duplex.server.descriptor!)
+            setTimer(slot)
         case .delivery: relay(slot)
-        case .gather:
+        case .look:
             session.pointee.duplex.look()
+            let generation = sessions.generation(of: slot)
             relay(slot)
+            // Bulk is over, and the deadlines that it stood before are next again.
+            if sessions.find(slot, generation: generation) != nil, !timers.isScheduled(slot) { setTimer(slot) }
         }
     }
 
@@ -156,10 +162,11 @@ extension Worker where S: ~Copyable {
     /// Both directions have ended, or both sides are gone.
     private mutating func close(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
-        let hasFailed = session.pointee.duplex.client.failure != nil || session.pointee.duplex.server.failure != nil
         let side = endedBy(slot)
+        // Where the system failed us, and not the peer, that one is still there, and must not take this for an end.
+        if session.pointee.duplex.hasFailed { return abort(slot, .reset, by: side) }
         session.pointee.duplex.close(on: &system, with: &buffers)
-        forget(slot, hasFailed ? .reset : .ended, by: side)
+        forget(slot, .ended, by: side)
     }
 
     /// Resets both sides. What they had not been given yet is thrown away, and counted.

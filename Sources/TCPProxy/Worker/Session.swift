@@ -13,6 +13,8 @@ struct Session: ~Copyable {
 
     var duplex: Duplex
     var stage = Stage.dialing
+    /// Whether keep-alive is set on the server's socket. The client's has it from the listener.
+    var isProbed = false
     let id: ConnectionID
     let client: PeerAddress
     let openedAt: Instant

@@ -215,7 +215,10 @@ extension Dial {
 /// What a worker is told when it is made.
 struct WorkerSettings: Sendable {
     var deadlines: Deadlines
+    /// Of connections to servers, from their beginning.
     var socketOptions: SocketOptions
+    /// Of connections to servers that last.
+    var keepAlive: KeepAlive?
     var sources: [RawAddress]
     var engine: Engine
     /// The most pipes that one worker splices through at once.
@@ -231,8 +234,12 @@ struct WorkerSettings: Sendable {
     static var handshakeEnd: Duration { .milliseconds(100) }
     /// How long an attempt to connect that lacked them waits.
     static var dialRetry: Duration { .milliseconds(20) }
+    /// A connection of this age is one that lasts. Most end before, and need not be prepared for silence.
+    static var lastingAge: Duration { .seconds(1) }
     /// How long the last bytes of a burst may wait for more to come. (A tick of the timer wheel is added to it.)
     static var gatherLook: Duration { .milliseconds(1) }
+    /// How long a half that nothing comes to keeps its pipe before it looks whether to give it back; it looks twice.
+    static var restLook: Duration { .milliseconds(20) }
     /// How long unused pipes are kept.
     static var pipeRest: Duration { .seconds(2) }
     /// How soon, and then at most how rarely, a worker looks whether a reset can go out.

@@ -18,7 +18,8 @@ struct DeadlinesTests {
         _ stage: Session.Stage,
         retryAt: Int? = nil,
         isHalfClosed: Bool = false,
-        gathers: Bool = false
+        isProbed: Bool = true,
+        looks: Bool = false
     ) -> Deadlines.Facts {
         Deadlines.Facts(
             stage: stage,
@@ -27,7 +28,8 @@ struct DeadlinesTests {
             attemptStartedAt: at(105),
             retryAt: retryAt.map(at),
             isHalfClosed: isHalfClosed,
-            gathers: gathers,
+            isProbed: isProbed,
+            looks: looks,
             nextLook: at(130)
         )
     }
@@ -38,7 +40,7 @@ struct DeadlinesTests {
         timeouts.connectAttempt = nil
         timeouts.halfClose = nil
         configure(&timeouts)
-        return Deadlines(timeouts: timeouts).next(facts).map { next in
+        return Deadlines(timeouts: timeouts, keepAlive: .seconds(3)).next(facts).map { next in
             #expect(next.at.nanoseconds % 1_000_000_000 == 0)
             return Next(seconds: Int(next.at.nanoseconds / 1_000_000_000), verdict: next.verdict)
         }
@@ -49,6 +51,14 @@ struct DeadlinesTests {
         #expect(next(facts(.dialing)) { _ in } == nil)
         #expect(next(facts(.relaying)) { _ in } == nil)
         #expect(next(facts(.relaying, isHalfClosed: true)) { _ in } == nil)
+    }
+
+    @Test("a connection that relays is probed from a certain age on, if at all")
+    func keepAlive() {
+        let young = facts(.relaying, isProbed: false)
+        #expect(next(young) { _ in } == Next(seconds: 103, verdict: .keepAlive))
+        #expect(next(facts(.dialing, isProbed: false)) { _ in } == nil)
+        #expect(Deadlines(timeouts: Configuration.Timeouts(), keepAlive: nil).next(young) == nil)
     }
 
     @Test("an attempt's counts from its beginning, that of all attempts from the accept; the sooner one is next")
@@ -118,7 +128,7 @@ struct DeadlinesTests {
 
     @Test("a look is due where something gathers or is being delivered, and idle time does not count then")
     func looks() {
-        #expect(next(facts(.relaying, gathers: true)) { _ in } == Next(seconds: 130, verdict: .gather))
+        #expect(next(facts(.relaying, looks: true)) { _ in } == Next(seconds: 130, verdict: .look))
         #expect(next(facts(.delivering)) { $0.idle = .seconds(1) } == Next(seconds: 130, verdict: .delivery))
     }
 
@@ -129,7 +139,8 @@ struct DeadlinesTests {
                 var timeouts = Configuration.Timeouts()
                 timeouts.idle = .seconds(Int64.max)
                 return timeouts
-            }()
+            }(),
+            keepAlive: nil
         )
         #expect(deadlines.next(facts(.relaying))?.at == Instant(nanoseconds: .max))
     }

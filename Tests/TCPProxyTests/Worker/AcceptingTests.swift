@@ -66,7 +66,7 @@ struct MaximumTests {
             _ = try proxy.connectThrough()
             let third = proxy.connect()
             third.send("hello")
-            proxy.settle()
+            proxy.advance(by: WorkerSettings.lastingAge)
             #expect(proxy.active == 2)
             #expect(proxy.server.connections.count == 2)
             #expect(proxy[.pause(.connections)] == 1)

@@ -14,13 +14,35 @@ struct TimeoutTests {
             let (client, server) = try proxy.connectThrough()
             client.send("hello")
             client.finish()
-            proxy.settle()
+            proxy.advance(by: WorkerSettings.lastingAge)
             #expect(server.end == .fin)
             #expect(proxy[0].nextDeadline == nil)
             let waits = proxy.waits
             proxy.advance(by: .seconds(1_000_000))
             #expect(proxy.waits == waits)
             #expect(proxy.active == 1)
+        }
+    }
+
+    @Test("a connection that lasts has its server probed, and one that does not costs no call for it")
+    func keepAlive() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            let brief = try proxy.connectThrough()
+            proxy.advance(by: WorkerSettings.lastingAge - moment)
+            #expect(!server.isProbed)
+            brief.client.close()
+            brief.server.close()
+            proxy.advance(by: moment)
+            #expect(server.isProbed)
+            #expect(!brief.server.isProbed)
+            #expect(client.end == nil)
+        }
+        try withProxy(configure: { $0.keepAlive = nil }) { proxy in
+            let (_, server) = try proxy.connectThrough()
+            #expect(proxy[0].timersLeft == [])
+            proxy.advance(by: .seconds(100))
+            #expect(!server.isProbed)
         }
     }
 
