@@ -1,0 +1,75 @@
+"""What a case stands on: three hosts in a row, with the proxy on the one in the middle."""
+
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from adapters import Monkey
+from bench import Bench
+from hosts import Host, Weather, Wire
+from peer import Peer, Way
+
+PORT = 7000
+THREADS = 2
+
+
+class Road(Bench):
+    """client -- near -- proxy -- far -- server"""
+
+    def __init__(self, engine: str, seed: int) -> None:
+        super().__init__(Monkey(engine, THREADS))
+        self.luck = random.Random(seed)
+        self.front = ("10.1.0.2", PORT)
+        self.target = ("10.2.0.2", PORT)
+
+    def __enter__(self) -> "Road":
+        super().__enter__()
+        self.client_host, self.proxy_host, self.server_host = (
+            self._host(name) for name in ("the client's host", "the proxy's host", "the server's host")
+        )
+        self.near = self._wire("near", (self.client_host, "10.1.0.1/24"), (self.proxy_host, "10.1.0.2/24"))
+        self.far = self._wire("far", (self.proxy_host, "10.2.0.1/24"), (self.server_host, "10.2.0.2/24"))
+        return self
+
+    def _host(self, name: str) -> Host:
+        host = Host(name)
+        self.callback(host.close)
+        return host
+
+    def _wire(self, name: str, left: tuple[Host, str], right: tuple[Host, str]) -> Wire:
+        wire = Wire(name, left, right, self.luck.randrange(1 << 32))
+        self.callback(wire.close)
+        return wire
+
+    def wire_to_receiver(self, way: Way) -> Wire:
+        return self.far if way is Way.UPSTREAM else self.near
+
+    def turns(self, weather: Weather) -> None:
+        self.near.turns(weather)
+        self.far.turns(weather)
+
+    @contextmanager
+    def link_down(self, wire: Wire) -> Iterator[None]:
+        """The proxy's own end of a wire is down in the block, which takes its routes away too."""
+        self.proxy_host.ip("link", "set", wire.name, "down")
+        yield
+        self.proxy_host.ip("link", "set", wire.name, "up")
+
+    # The same as on one host, each on its own
+
+    def restart(self) -> None:
+        with self.proxy_host.inside():
+            super().restart()
+
+    def listen(self, backlog: int = socket.SOMAXCONN, receive_buffer: int | None = None) -> None:
+        with self.server_host.inside():
+            super().listen(backlog, receive_buffer)
+
+    def connect(self, receive_buffer: int | None = None, seconds: float = 15) -> Peer:
+        with self.client_host.inside():
+            return super().connect(receive_buffer, seconds)
+
+    def wait_for_no_sockets(self, seconds: float = 15) -> None:
+        with self.proxy_host.inside():
+            super().wait_for_no_sockets(seconds)
