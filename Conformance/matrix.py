@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 
-from adapters import OURS, ROOT, Adapter
+from adapters import OTHERS, OURS, ROOT, Adapter
 from contract import CASES, Case, sentences
 
 PAGE = ROOT / "docs/conformance.md"
@@ -64,11 +64,8 @@ class Matrix:
 
     @property
     def _columns(self) -> list[Adapter]:
-        order = [adapter.name for adapter in OURS]
-        return sorted(
-            self.adapters.values(),
-            key=lambda adapter: order.index(adapter.name) if adapter.name in order else len(order),
-        )
+        order = [adapter.name for adapter in (*OURS, *OTHERS)]
+        return sorted(self.adapters.values(), key=lambda item: order.index(item.name) if item.name in order else 0)
 
     @property
     def _rows(self) -> list[tuple[str, list[Case]]]:

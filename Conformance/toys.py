@@ -58,6 +58,7 @@ FAULTS = {
             "an_end_comes_after_the_last_byte",
             "a_request_and_its_end_get_their_answer",
             "ends_at_the_same_moment_lose_nothing",
+            "ends_of_bulk_both_ways_lose_nothing",
             "a_close_after_sending_loses_nothing",
             "the_server_may_be_slow_to_accept",
         ),

@@ -33,11 +33,11 @@ def both_directions_flow_at_once(bench: Bench) -> None:
     bench.start()
     pair = bench.pair()
     with (
-        meanwhile(lambda: (pair.client.send_stream(pattern(1), MUCH), pair.client.finish())),
-        meanwhile(lambda: (pair.server.send_stream(pattern(2), MUCH), pair.server.finish())),
-        meanwhile(lambda: pair.client.expect_rest_of(pattern(2), MUCH, End.END)),
+        meanwhile(lambda: pair.client.send_stream(pattern(1), MUCH)),
+        meanwhile(lambda: pair.server.send_stream(pattern(2), MUCH)),
+        meanwhile(lambda: pair.client.expect_stream(pattern(2), MUCH)),
     ):
-        pair.server.expect_rest_of(pattern(1), MUCH, End.END)
+        pair.server.expect_stream(pattern(1), MUCH)
 
 
 @case

@@ -98,6 +98,19 @@ def ends_at_the_same_moment_lose_nothing(bench: Bench) -> None:
         pair.server.expect_rest(End.END, b"from the client")
 
 
+@case
+def ends_of_bulk_both_ways_lose_nothing(bench: Bench) -> None:
+    bench.start()
+    for _ in range(10):
+        pair = bench.pair()
+        with (
+            meanwhile(lambda: send_and_finish(pair.client, 2 * MUCH)),
+            meanwhile(lambda: send_and_finish(pair.server, 2 * MUCH)),
+            meanwhile(lambda: pair.client.expect_rest_of(pattern(1), 2 * MUCH, End.END)),
+        ):
+            pair.server.expect_rest_of(pattern(1), 2 * MUCH, End.END)
+
+
 @case_each_way
 def a_close_after_sending_loses_nothing(bench: Bench, way: Way) -> None:
     bench.start()

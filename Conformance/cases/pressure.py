@@ -5,7 +5,7 @@ from cases.ends import other
 from contract import case, case_each_way
 from pattern import pattern
 from peer import End, Peer, Way
-from waits import meanwhile, require, wait_until, watch_for_absence
+from waits import ABSENCE, meanwhile, require, wait_until, watch_for_absence
 
 MOST_HELD = 512 * 1024
 """Bytes of one direction that the proxy itself may hold, in its memory or in a pipe, by contract."""
@@ -16,6 +16,9 @@ MOST_MEMORY = 64 * 1024
 MOST_AT_REST = 8 * 1024
 """Bytes of its memory for a connection at rest: less than any buffer that is worth its name."""
 
+NOISE = 64 * 1024
+"""Bytes by which a program's memory may move while it does nothing."""
+
 PORTION, PAUSE = 256 * 1024, 0.05
 """How many bytes a slow reader takes until it pauses, and for how many seconds."""
 
@@ -24,6 +27,20 @@ MORE_THAN_QUEUED = 6 << 20
 
 WAKE_UPS = 20
 """In a second, for all threads together. A tick of 10 ms in one of them would be 100."""
+
+
+def settled_memory(bench: Bench) -> int:
+    """The memory of the proxy once it has stopped growing: what is set up late is no cost of a connection."""
+    last = 0
+
+    def is_settled() -> bool:
+        nonlocal last
+        before, last = last, bench.processes.anonymous_memory
+        watch_for_absence(ABSENCE / 2)
+        return abs(last - before) < NOISE
+
+    wait_until("the proxy's memory to settle", is_settled)
+    return last
 
 
 def require_all_arrives(sender: Peer, reader: Peer, sent: int) -> None:
@@ -66,7 +83,7 @@ def stalled_readers_cost_little_memory(bench: Bench, way: Way) -> None:
     # Whatever is set up once, by the first bytes, is there before it is measured.
     for _ in range(8):
         bench.pair().exchange()
-    before = bench.processes.anonymous_memory
+    before = settled_memory(bench)
     pairs = [bench.pair(SMALL_BUFFER) for _ in range(16)]
     sent = [pair.sender(way).send_without_waiting(pattern(1)) for pair in pairs]
     watch_for_absence()
@@ -141,7 +158,7 @@ def connections_at_rest_hold_no_buffer(bench: Bench) -> None:
     bench.start()
     for _ in range(8):
         bench.pair().exchange()
-    before = bench.processes.anonymous_memory
+    before = settled_memory(bench)
     pairs = [bench.pair() for _ in range(128)]
     count = 64 * 1024
     for pair in pairs:
