@@ -112,6 +112,7 @@ def an_early_answer_outlives_an_unread_upload(bench: Bench) -> None:
 def a_reset_passes_after_an_end_the_other_way(bench: Bench, way: Way) -> None:
     bench.start()
     pair = bench.pair()
+    pair.exchange()
     pair.receiver(way).finish()
     pair.sender(way).expect_rest(End.END)
     pair.sender(way).send(b"more")
