@@ -37,7 +37,10 @@ final class Cast {
     func plan(through crew: Crew) {
         for address in scenario.upstreams {
             let server = world.serve(address)
-            if scenario.dialTrouble > 0 { server.onAttempt = { [unowned self] in answer() } }
+            server.onAttempt = { [unowned self] in
+                varyBuffers()
+                return answer()
+            }
             server.onConnect = { [unowned self] peer in
                 let program = Program(.server, servers.count, peer) { [unowned self] in tell($0) }
                 servers.append(program)
@@ -52,6 +55,7 @@ final class Cast {
             let member = Bool.random(using: &random) ? nil : Int.random(in: 0..<scenario.workers, using: &random)
             world.plan(after: moment()) { [unowned self, unowned crew] in
                 tell("client \(clients.count) connects")
+                varyBuffers()
                 let peer = world.connect(to: crew.address, from: .internet(source), member: member)
                 let program = Program(.client, clients.count, peer) { [unowned self] in tell($0) }
                 clients.append(program)
@@ -128,7 +132,7 @@ final class Cast {
     /// In the midst of what it sends, perhaps.
     private func planReset(of program: Program) {
         let begin = moment()
-        let count = number(0...scenario.receiveBuffer * 4)
+        let count = number(0...scenario.buffers.upperBound)
         after(begin, program) { $0.send(count) }
         after(begin + .microseconds(number(0...50_000)), program) { $0.reset() }
     }
@@ -173,6 +177,12 @@ final class Cast {
         case 2: .silence
         default: .accept(after: moment())
         }
+    }
+
+    /// Kernels differ: one that takes much, and one that hands little on, leave much on its way.
+    private func varyBuffers() {
+        world.sendBuffer = number(scenario.buffers)
+        world.receiveBuffer = number(scenario.buffers)
     }
 
     /// How long a worker waits for a processor.

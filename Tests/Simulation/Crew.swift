@@ -18,9 +18,12 @@ final class Crew {
             self.poller = poller
         }
 
+        /// Whether its thread has ended. One that is done may still have been handed something.
+        var hasEnded: Bool { worker.isDone && !poller.hasEvents }
+
         /// When its wait comes back; nil if nothing that is known now makes it come back.
         fileprivate func nextTurn(_ now: Instant) -> Instant? {
-            guard !worker.isDone else { return nil }
+            guard !hasEnded else { return nil }
             guard let due = poller.hasEvents ? now : worker.nextDeadline else { return nil }
             return max(due, awaitsProcessorUntil)
         }
@@ -186,7 +189,7 @@ final class Crew {
 
     var active: Int { memory.admission.active }
     var total: Int { memory.admission.total }
-    var isDone: Bool { members.allSatisfy { $0.worker.isDone } }
+    var isDone: Bool { members.allSatisfy(\.hasEnded) }
 
     /// How many attempts to connect have succeeded.
     var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }

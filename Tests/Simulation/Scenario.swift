@@ -36,8 +36,8 @@ struct Scenario {
     let batch: Int
     let configuration: Configuration
     let descriptorLimit: Int
-    let sendBuffer: Int
-    let receiveBuffer: Int
+    /// Between these are the sizes of all sockets' buffers.
+    let buffers: ClosedRange<Int>
     /// The most that the network takes.
     let slowest: Duration
     let shutdown: Shutdown
@@ -106,9 +106,8 @@ struct Scenario {
         isObserved = number(0...7) != 0
 
         descriptorLimit = number(0...7) == 0 ? workers + number(2...20) : 1024
-        let largest = traffic == .bulk ? 2_000_000 : 40_000
-        sendBuffer = number((traffic == .bulk ? 100_000 : 100)...largest)
-        receiveBuffer = number((traffic == .bulk ? 100_000 : 100)...largest)
+        let smallest = traffic == .bulk ? 100_000 : number(100...2_000)
+        buffers = smallest...(traffic == .bulk ? number(100_000...2_000_000) : number(2_000...40_000))
         slowest = pick(.zero, .microseconds(number(1...3_000)), milliseconds(1...20))
         switch number(0...7) {
         case 0...1: shutdown = .after(milliseconds(0...3_000), grace: milliseconds(0...3_000))
@@ -138,8 +137,6 @@ struct Scenario {
     func makeWorld() -> FakeWorld {
         let world = FakeWorld(seed: seed)
         world.descriptorLimit = descriptorLimit
-        world.sendBuffer = sendBuffer
-        world.receiveBuffer = receiveBuffer
         return world
     }
 
@@ -176,7 +173,7 @@ struct Scenario {
             seed \(seed): \(traffic), \(clients) clients, \(workers) workers, \(upstreams.count) upstreams, limit \(limit)
             engine \(configuration.engine.rawValue), pipes \(configuration.maxPipes ?? 0) of at most \(largestPipe), \
             backlog \(configuration.backlog), descriptors \(descriptorLimit), batch \(batch)
-            buffers: \(sendBuffer) to send, \(receiveBuffer) to receive; segments \(largestSegment); latency \(slowest)
+            buffers: \(buffers.lowerBound) to \(buffers.upperBound) bytes; segments \(largestSegment); latency \(slowest)
             time-outs: attempt \(timeouts.connectAttempt.map(\.description) ?? "off"), \
             connect \(timeouts.connect.map(\.description) ?? "off"), idle \(timeouts.idle.map(\.description) ?? "off"), \
             half-close \(timeouts.halfClose.map(\.description) ?? "off"), \
