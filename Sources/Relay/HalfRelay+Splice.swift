@@ -71,10 +71,10 @@ extension HalfRelay {
             _state.received(count)
             note(count)
             guard buffers.engine == .auto else { return }
-            // Short of the window the queue is empty, or the pipe is full by the number of packets: a look later finds out.
-            if count < window, !source.readsToTheEnd { source.canReceive = false }
             // Where much comes in one go without our waiting for it, there is nothing to gain by that.
             if count < Bulk.large { gather(source, on: &system) }
+            // Short of the window the queue is empty, or the pipe is full, by bytes or by packets: a look soon finds out.
+            if count < window, attention == .soon, !source.readsToTheEnd { source.canReceive = false }
         case .wouldBlock:
             // At an urgent mark there is something, which splice(2) does not pass.
             if source.readsToTheEnd { return stopSplicing(&source, on: &system, with: &buffers) }

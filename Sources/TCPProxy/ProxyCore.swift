@@ -39,6 +39,7 @@ final class ProxyCore: Sendable {
                 let listener = try listening.socket(on: &system)
                 let shared = WorkerShared(
                     admission: memory.admission,
+                    loads: memory.loads,
                     counters: memory.pages[index],
                     events: memory.rings[index],
                     hub: hub,
@@ -210,18 +211,21 @@ final class ProxyCore: Sendable {
 /// The memory that workers share with each other and with their readers, freed with the last of these.
 final class SharedMemory: Sendable {
     let admission: Admission
+    let loads: WorkerLoads
     /// One for each worker.
     let pages: [CounterPage]
     let rings: [EventRing]
 
     init(workers: Int, limit: Int) {
         admission = Admission(limit: limit)
+        loads = WorkerLoads(workers: workers)
         pages = (0..<workers).map { _ in CounterPage() }
         rings = (0..<workers).map { _ in EventRing() }
     }
 
     deinit {
         admission.free()
+        loads.free()
         for page in pages { page.free() }
         for ring in rings { ring.free() }
     }

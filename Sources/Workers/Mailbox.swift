@@ -17,11 +17,12 @@ public final class Mailbox<Message: Sendable>: Sendable {
 
     /// Leaves a message and wakes the worker.
     ///
+    /// - Parameter room: places that are to stay free for others, whose messages must not be lost.
     /// - Returns: false if the box is full or closed, and the message was not taken.
     @discardableResult
-    public func post(_ message: Message) -> Bool {
+    public func post(_ message: Message, leaving room: Int = 0) -> Bool {
         let (accepted, wasEmpty) = contents.withLock { contents in
-            guard !contents.isClosed, contents.messages.count < limit else { return (false, false) }
+            guard !contents.isClosed, contents.messages.count < limit - room else { return (false, false) }
             contents.messages.append(message)
             return (true, contents.messages.count == 1)
         }
@@ -44,6 +45,14 @@ public final class Mailbox<Message: Sendable>: Sendable {
             contents.isClosed = true
             defer { contents.messages = [] }
             return contents.messages
+        }
+    }
+
+    /// Takes no messages from then on, if there are none; for the worker alone, at its end.
+    public func closeIfEmpty() -> Bool {
+        contents.withLock { contents in
+            if contents.messages.isEmpty { contents.isClosed = true }
+            return contents.isClosed
         }
     }
 

@@ -64,6 +64,7 @@ final class Crew {
         for (index, waker) in wakers.enumerated() {
             let shared = WorkerShared(
                 admission: memory.admission,
+                loads: memory.loads,
                 counters: memory.pages[index],
                 events: memory.rings[index],
                 hub: hub,

@@ -23,7 +23,9 @@ extension Worker where S: ~Copyable {
         guard shared.admission.reserve() else { return pauseAccepting(.connections) ? .held : .more }
         switch system.accept(from: listener!) {
         case .connection(let descriptor, let peer):
-            open(descriptor, peer)
+            let owner = isStopping ? index : shared.loads.place(acceptedBy: index)
+            shared.loads.add(1, to: owner)
+            if owner == index { open(descriptor, peer) } else { handOver(descriptor, peer, to: owner) }
             return .more
         case .wouldBlock:
             releasePlace()
@@ -34,6 +36,24 @@ extension Worker where S: ~Copyable {
             guard error.isExhaustion else { return .more }
             return pauseAccepting(.exhausted) ? .held : .more
         }
+    }
+
+    /// Gives a connection to a worker that has fewer. It stays with that one for good.
+    private mutating func handOver(_ descriptor: consuming Descriptor, _ peer: PeerAddress, to owner: Int) {
+        let number = descriptor.release()
+        let room = shared.mailboxes[owner].limit - WorkerSettings.handedOverAtMost
+        if shared.mailboxes[owner].post(.adopt(number, peer), leaving: room) { return }
+        shared.loads.add(-1, to: owner)
+        shared.loads.add(1, to: index)
+        open(Descriptor(adopting: number), peer)
+    }
+
+    /// Takes a connection that another worker has accepted, and counted as this one's.
+    mutating func adopt(_ descriptor: consuming Descriptor, _ peer: PeerAddress) {
+        guard isCut else { return open(descriptor, peer) }
+        system.abort(descriptor)
+        shared.loads.add(-1, to: index)
+        releasePlace()
     }
 
     private mutating func open(_ descriptor: consuming Descriptor, _ peer: PeerAddress) {
@@ -92,9 +112,15 @@ extension Worker where S: ~Copyable {
     /// accepted, and only then the socket is closed.
     mutating func stopAccepting() {
         guard !isStopping else { return }
-        isStopping = true
+        endListening()
         system.stopHandshakes(on: listener!)
         timers.schedule(lastCallTimer, at: now + WorkerSettings.handshakeEnd)
+    }
+
+    mutating func endListening() {
+        guard !isStopping else { return }
+        isStopping = true
+        shared.loads.close(index)
     }
 
     /// Accepts what is in the queue and closes the socket; where places, descriptors or memory are lacking, when there are

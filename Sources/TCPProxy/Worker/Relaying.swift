@@ -193,6 +193,7 @@ extension Worker where S: ~Copyable {
         shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
         shared.counters.add(1, to: .closure(reason, side))
         clients.record(session.pointee.figures(lastSeen: now))
+        shared.loads.add(-1, to: index)
         let active = releasePlace()
         if shared.admission.hasListeners {
             reportBytes(slot, mustTell: true)

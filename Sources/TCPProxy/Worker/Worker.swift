@@ -27,6 +27,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var pause: AcceptPause?
     var opened: UInt64 = 0
     var isStopping = false
+    /// All connections have been reset, and so is whatever still comes.
+    var isCut = false
     var hasWrittenEvents = false
 
     init(
@@ -65,7 +67,11 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         if let error = watchListener() {
             preconditionFailure("cannot watch the listening socket: \(error)")
         }
-        while !isDone { turn() }
+        repeat {
+            while !isDone { turn() }
+            // Whoever looked at the loads before they said that this worker ends may have handed something over since.
+            takeMessages()
+        } while !isDone || !shared.mailboxes[index].closeIfEmpty()
     }
 
     /// Gives back what it keeps for connections to come, and answers whoever still waits for it. Nobody can reach it any
@@ -118,7 +124,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         case .listener:
             acceptBatch()
         case .mailbox:
-            for message in shared.mailboxes[index].takeAll() { handle(message) }
+            takeMessages()
         }
     }
 
@@ -157,8 +163,14 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         }
     }
 
+    private mutating func takeMessages() {
+        for message in shared.mailboxes[index].takeAll() { handle(message) }
+    }
+
     private mutating func handle(_ message: WorkerMessage) {
         switch message {
+        case .adopt(let number, let peer):
+            adopt(Descriptor(adopting: number), peer)
         case .resumeAccepting:
             resumeAccepting()
             // Tried at once: where nobody is left in this queue, the place goes on to the next worker that waits.
@@ -170,7 +182,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         case .stopAccepting:
             stopAccepting()
         case .cut:
-            isStopping = true
+            endListening()
+            isCut = true
             closeListener()
             for slot in 0..<sessions.end where sessions.isTaken(slot) { abort(slot, .cut, by: .proxy) }
         }
@@ -228,6 +241,8 @@ struct WorkerSettings: Sendable {
 
     /// How many connections one wake-up accepts before others get their turn.
     static var acceptsPerWakeUp: Int { 32 }
+    /// A worker is handed over nothing more while so many messages wait for it.
+    static var handedOverAtMost: Int { 256 }
     /// How long a worker that lacked descriptors or memory to accept waits, unless one of its connections ends first.
     static var acceptRetry: Duration { .milliseconds(100) }
     /// How long handshakes under way may take when accepting is to end. A client further away is reset in the worst case.
@@ -249,6 +264,7 @@ struct WorkerSettings: Sendable {
 /// What a worker shares with the rest of the proxy; its owner outlives the worker's thread.
 struct WorkerShared: Sendable {
     let admission: Admission
+    let loads: WorkerLoads
     let counters: CounterPage
     let events: EventRing
     let hub: EventHub
@@ -257,6 +273,8 @@ struct WorkerShared: Sendable {
 
 /// What the control plane, or another worker, tells a worker.
 enum WorkerMessage: Sendable {
+    /// A connection that another worker has accepted, by its descriptor's number.
+    case adopt(Int32, PeerAddress)
     /// A place has become free.
     case resumeAccepting
     /// The upstream's addresses from now on.

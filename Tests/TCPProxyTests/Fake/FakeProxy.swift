@@ -34,6 +34,7 @@ final class FakeProxy {
 
         var isDone: Bool { worker.isDone }
         var nextDeadline: Instant? { worker.nextDeadline }
+        var connectionCount: Int { worker.sessions.count }
         /// Timers that are set, of connections and of the worker.
         var timersLeft: [Int] {
             (0..<worker.timers.capacity).filter { worker.timers.isScheduled($0) && $0 != worker.pipeTimer }
@@ -74,6 +75,7 @@ final class FakeProxy {
                     settings: settings,
                     shared: WorkerShared(
                         admission: memory.admission,
+                        loads: memory.loads,
                         counters: memory.pages[index],
                         events: memory.rings[index],
                         hub: hub,

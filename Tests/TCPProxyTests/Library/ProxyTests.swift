@@ -6,6 +6,28 @@ import Testing
 /// The library as its users write it, on real sockets.
 @Suite("Proxy", .ownThreads, .timeLimit(.minutes(2)))
 struct ProxyTests {
+    @Test("few connections that last are spread over the threads: none has more than one and a half times the mean")
+    func spread() async throws {
+        let listener = try TestListener()
+        let opened = try await withRunningProxy(to: listener.address, configure: { $0.threads = 4 }) { proxy in
+            var events = proxy.events.makeAsyncIterator()
+            var pairs: [(client: TestSocket, server: TestSocket)] = []
+            var opened: [UInt64: Int] = [:]
+            for _ in 0..<32 {
+                pairs.append(try proxy.connect(through: listener))
+                guard case .connectionOpened(let id, _, _, _) = await events.next() else { break }
+                opened[id.rawValue >> 48, default: 0] += 1
+            }
+            for (client, server) in pairs {
+                try client.send("hello")
+                try server.receive("hello")
+            }
+            return opened
+        }
+        #expect(opened.values.reduce(0, +) == 32)
+        #expect(opened.values.max()! <= 12, "connections of each thread: \(opened)")
+    }
+
     @Test("relays, and counts what it relays")
     func relays() async throws {
         let listener = try TestListener()
