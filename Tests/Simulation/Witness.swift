@@ -274,7 +274,9 @@ final class Witness {
 
     /// No half waits while it could move something.
     private func checkProgress(_ session: UnsafeMutablePointer<Session>, _ record: Record) {
-        guard session.pointee.stage != .dialing,
+        // Where a call lacked memory a side is given up whose socket still has bytes: then the delivery's time ends it.
+        let isGivenUp = session.pointee.stage == .delivering && scenario.transferFailures > 0
+        guard session.pointee.stage != .dialing, !isGivenUp,
             let client = Record.number(session.pointee.duplex.client.descriptor),
             let server = Record.number(session.pointee.duplex.server.descriptor)
         else { return }
