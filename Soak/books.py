@@ -1,0 +1,65 @@
+"""What has to be so when everything is over."""
+
+from ends import Account
+from proxies import Figures, Steady
+from upstream import TICKET_BYTES
+from waits import Failure, wait_until
+
+MiB = 1 << 20
+
+MEMORY_MAY_GROW = 6 * MiB
+"""Anonymous memory, from before the run to after it, however long it was: what allocators keep of a busy time."""
+
+
+def check_house(steady: Steady) -> list[str]:
+    """Descriptors and memory are what they were at rest."""
+    proxy, problems = steady.proxy, []
+    proxy.wait_until_quiet()
+    try:
+        wait_until("its descriptors", lambda: proxy.descriptors == steady.descriptors)
+    except Failure:
+        problems.append(f"{proxy.descriptors} descriptors are open, where {steady.descriptors} were at rest before")
+    try:
+        wait_until("its memory", lambda: proxy.memory <= steady.memory + MEMORY_MAY_GROW)
+    except Failure:
+        problems.append(f"{proxy.memory / MiB:.1f} MiB of memory, where it was {steady.memory / MiB:.1f} at rest before")
+    print(
+        f"{proxy.descriptors} descriptors ({steady.descriptors} before),"
+        f" {proxy.memory / MiB:.1f} MiB of anonymous memory ({steady.memory / MiB:.1f} before)",
+        flush=True,
+    )
+    return problems
+
+
+def check_books(name: str, account: Account, counted: Figures, exact: str, loose: str) -> list[str]:
+    """Connections, how they ended, and bytes are those that the ends have seen."""
+    seen, closed = account.total, dict(counted.closed)
+    ended, broken = closed.pop("ended"), closed.pop("reset") + closed.pop("connect_failed")
+    problems = [
+        f"{name} counted {ours:,} {what}, and {theirs:,} were seen"
+        for what, ours, theirs in (
+            ("connections", counted.connections, seen.connections),
+            ("connections that ended", ended, seen.ended),
+            ("connections that were reset", broken, seen.reset + seen.turned_away),
+            ("connections closed for other reasons", sum(closed.values()), 0),
+            ("bytes in all", counted.all_bytes, sum(counted.up.values()) + sum(counted.down.values())),
+        )
+        if ours != theirs
+    ]
+    # Where a server stopped listening nobody knows whether its kernel had taken the ticket.
+    one, some = account.of(exact), account.of(loose)
+    for what, ours, low, high in (
+        ("up", counted.up.get(exact, 0), one.taken_up, one.taken_up + one.turned_away * TICKET_BYTES),
+        ("down", counted.down.get(exact, 0), one.taken_down, one.taken_down),
+        ("up, some lost in resets", counted.up.get(loose, 0), some.taken_up, some.sent_up),
+        ("down, some lost in resets", counted.down.get(loose, 0), some.taken_down, some.sent_down),
+    ):
+        if not low <= ours <= high:
+            problems.append(f"{name} counted {ours:,} bytes {what}; {low:,} were taken, and at most {high:,} sent")
+    print(
+        f"{name}: {seen.connections:,} connections, {seen.ended:,} ended, {seen.reset:,} reset,"
+        f" {seen.turned_away:,} turned away by the server; {one.taken_up + some.taken_up:,} bytes up,"
+        f" {one.taken_down + some.taken_down:,} down",
+        flush=True,
+    )
+    return problems

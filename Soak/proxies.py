@@ -1,0 +1,214 @@
+"""`monkey proxy` under soak: one process that lives as long as the run, and one that is restarted all the time."""
+
+import json
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import kernel
+from adapters import MONKEY, written
+from bench import end
+from ends import Account
+from kernel import Address, ProcessGroup
+from waits import PATIENCE, POLL, Failure, require, wait_until
+
+GRACE = 60
+"""Seconds. No connection takes so long, so none is to be cut."""
+
+HTTP_SECONDS = 10
+WITNESS_SOCKETS = 2
+"""One to the client, one to the server."""
+
+EVERY = (3.0, 8.0)
+"""Seconds between two restarts."""
+
+
+@dataclass
+class Figures:
+    """What a proxy has counted at its end, or several together; its witness is not among it."""
+
+    connections: int
+    closed: dict[str, int]
+    """By reason."""
+    up: dict[str, int]
+    """Bytes, by the address of the clients."""
+    down: dict[str, int]
+    all_bytes: int
+
+    def __iadd__(self, other: "Figures") -> "Figures":
+        self.connections += other.connections
+        self.all_bytes += other.all_bytes
+        for ours, theirs in ((self.closed, other.closed), (self.up, other.up), (self.down, other.down)):
+            for key, count in theirs.items():
+                ours[key] = ours.get(key, 0) + count
+        return self
+
+
+class Proxy:
+    """One process, and a connection through it that rests: the witness, which lets a drain be watched to its end."""
+
+    def __init__(self, front: Address, target: Address, admin: Address, witness: str, engine: str, folder: Path) -> None:
+        require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
+        self.front, self.admin, self.log = front, admin, folder / f"{written(admin)}.log"
+        command = [str(MONKEY), "proxy", written(front), written(target), "--metrics", written(admin)]
+        command += ["--engine", engine, "--threads", "2", "--grace", f"{GRACE}s", "--summary", "off"]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            wait_until("the proxy to listen", self._is_ready)
+            self.witness = socket.create_connection(front, PATIENCE, (witness, 0))
+            self.witness_address = witness
+        except BaseException:
+            end(self.process)
+            raise
+
+    def _is_ready(self) -> bool:
+        require(self.process.poll() is None, f"the proxy did not start: {self.said}")
+        return kernel.listens(self.front) and kernel.listens(self.admin)
+
+    @property
+    def said(self) -> str:
+        return " ".join(self.log.read_text(errors="replace").split())[-300:]
+
+    def get(self, path: str) -> dict:
+        with urllib.request.urlopen(f"http://{written(self.admin)}{path}", timeout=HTTP_SECONDS) as answer:
+            return json.load(answer)
+
+    @property
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    @property
+    def memory(self) -> int:
+        return ProcessGroup(self.process.pid).anonymous_memory
+
+    def wait_until_quiet(self) -> None:
+        """Until the witness is the only connection."""
+        wait_until(
+            "the connections to be over",
+            lambda: self.get("/metrics?format=json")["active_connections"] == 1,
+            GRACE + PATIENCE,
+        )
+        group = ProcessGroup(self.process.pid)
+        wait_until("its last sockets to be closed", lambda: group.open_connections == WITNESS_SOCKETS)
+
+    def figures(self) -> Figures:
+        self.wait_until_quiet()
+        metrics, clients = self.get("/metrics?format=json"), self.get("/clients")
+        by_address = {each["address"]: each for each in clients["clients"]}
+        require(by_address.pop(self.witness_address)["bytes_upstream"] == 0, "the witness has said something")
+        return Figures(
+            metrics["total_connections"] - 1,
+            {reason: sum(sides.values()) for reason, sides in metrics["connections_closed"].items()},
+            {address: each["bytes_upstream"] for address, each in by_address.items()},
+            {address: each["bytes_downstream"] for address, each in by_address.items()},
+            metrics["bytes_upstream"] + metrics["bytes_downstream"],
+        )
+
+    def begin_drain(self) -> None:
+        """Returns when newcomers are refused."""
+        self.process.send_signal(signal.SIGTERM)
+        wait_until("the listening sockets to be closed", lambda: not kernel.listens(self.front))
+
+    def end_drain(self) -> Figures:
+        figures = self.figures()
+        self.witness.close()
+        status = self.process.wait(PATIENCE)
+        require(status == 0, f"the proxy ended with {status}: {self.said}")
+        require("0 were cut" in self.said, f"a drain has cut connections: {self.said}")
+        return figures
+
+    def close(self) -> None:
+        self.witness.close()
+        end(self.process)
+
+
+class Rolling:
+    """A proxy that is drained and replaced all the time: the next one listens while the last still drains."""
+
+    ENGINES = ("auto", "copy", "splice")
+
+    def __init__(self, front: Address, target: Address, witness: str, folder: Path, seed: int) -> None:
+        self.front, self.target, self._witness, self._folder = front, target, witness, folder
+        self.account = Account()
+        self.restarts = 0
+        self.problem: Exception | None = None
+        self.figures = Figures(0, {}, {}, {}, 0)
+        self._luck = random.Random(seed)
+        self._stopping = threading.Event()
+        self._drains: list[tuple[float, float]] = []
+        """When each began, and when newcomers were seen to be refused."""
+        self._proxies = [self._next()]
+        self._thread = threading.Thread(target=self._roll, name="rolling", daemon=True)
+        self._thread.start()
+
+    def _next(self) -> Proxy:
+        admin = self.front[0], self.front[1] + 1 + self.restarts % 1000
+        engine = self.ENGINES[self.restarts % len(self.ENGINES)]
+        return Proxy(self.front, self.target, admin, self._witness, engine, self._folder)
+
+    def _roll(self) -> None:
+        try:
+            while not self._stopping.wait(self._luck.uniform(*EVERY)):
+                last = self._proxies[-1]
+                began = time.monotonic()
+                last.begin_drain()
+                self._drains.append((began, time.monotonic()))
+                self.restarts += 1
+                self._proxies.append(self._next())
+                self.figures += last.end_drain()
+                self._proxies.remove(last)
+        except Exception as problem:
+            self.problem = problem
+
+    def tell(self, moment: float) -> str:
+        """Where a moment was among the drains, for a failure's message."""
+        drains = sorted(self._drains, key=lambda drain: abs(drain[0] - moment))
+        if not drains:
+            return ""
+        began, refused = ((edge - moment) * 1000 for edge in drains[0])
+        return f" (a drain began {began:+.1f} ms from when it began to connect, and had closed by {refused:+.1f} ms)"
+
+    def stop(self) -> None:
+        """Returns when the last has been drained, and the figures are complete."""
+        self._stopping.set()
+        self._thread.join(2 * GRACE + 2 * PATIENCE)
+        if self.problem:
+            raise Failure(f"restarting the proxy: {self.problem}")
+        self._proxies[-1].begin_drain()
+        self.figures += self._proxies[-1].end_drain()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join(POLL)
+        for proxy in self._proxies:
+            proxy.close()
+
+
+class Steady:
+    """A proxy that lives as long as the run, whose descriptors and memory are looked at in the end."""
+
+    def __init__(self, front: Address, target: Address, witness: str, folder: Path) -> None:
+        self.front = front
+        self.account = Account()
+        self.proxy = Proxy(front, target, (front[0], front[1] + 1), witness, "auto", folder)
+        self.descriptors = self.memory = 0
+
+    def tell(self, moment: float) -> str:
+        return ""
+
+    def remember(self) -> None:
+        """Takes what it needs at rest as the measure of what it may need at rest later."""
+        self.proxy.wait_until_quiet()
+        self.descriptors, self.memory = self.proxy.descriptors, self.proxy.memory
+
+    def close(self) -> None:
+        self.proxy.close()
