@@ -58,8 +58,7 @@ def check_books(name: str, account: Account, counted: Figures, exact: str, loose
             problems.append(f"{name} counted {ours:,} bytes {what}; {low:,} were taken, and at most {high:,} sent")
     print(
         f"{name}: {seen.connections:,} connections, {seen.ended:,} ended, {seen.reset:,} reset,"
-        f" {seen.turned_away:,} turned away by the server; {one.taken_up + some.taken_up:,} bytes up,"
-        f" {one.taken_down + some.taken_down:,} down",
+        f" {seen.turned_away:,} turned away by the server; {seen.taken_up:,} bytes up, {seen.taken_down:,} down",
         flush=True,
     )
     return problems
