@@ -1,0 +1,113 @@
+import EchoServer
+import Fuzzing
+import Sockets
+
+@testable import Arguments
+@testable import LoadTester
+
+@main
+struct Parsers {
+    static func main() {
+        Harness.main([
+            Harness("addresses", text: addresses), Harness("durations", text: durations),
+            Harness("values", text: values),
+            Harness("rates", text: rates), Harness("assertions", text: assertions), Harness("scripts", run: scripts),
+        ])
+    }
+
+    /// What was read is read again from how it is written out, and is the same in the kernel's form.
+    @Sendable
+    static func addresses(_ text: String) {
+        do {
+            let address = try ServiceAddress(parsing: text)
+            precondition(
+                (try? ServiceAddress(parsing: address.description)) == address,
+                "another address when read again"
+            )
+            if case .socket(let socket) = address {
+                precondition(RawAddress(socket).socketAddress == socket, "another address in the kernel's form")
+            }
+        } catch {
+            precondition(!error.description.isEmpty)
+        }
+        if let host = InternetAddress(host: text, port: 1) {
+            precondition(InternetAddress(host: host.host, port: 1) == host, "another host when read again")
+        }
+        explain { try Upstream(parsing: text) }
+        explain { try ValueReader<[InternetAddress]>.hostAddresses.read(text) }
+    }
+
+    @Sendable
+    static func durations(_ text: String) {
+        if let written = explain({ try WrittenDuration(parsing: text) }) {
+            precondition((.zero...WrittenDuration.longest).contains(written.duration), "outside its range")
+            precondition((try? WrittenDuration(parsing: written.description)) == written, "another one when read again")
+        }
+        explain {
+            try ValueReader<Switchable<WrittenDuration>>.wholeSecondsOrOff(.seconds(1)...(.seconds(9))).read(text)
+        }
+        if let spread = explain({ try DelaySpread(parsing: text) }) { explain { try spread.distribution(around: nil) } }
+        if let pattern = explain({ try StallPattern(parsing: text) }) {
+            precondition(pattern.stall.length < pattern.stall.period)
+        }
+    }
+
+    @Sendable
+    static func values(_ text: String) {
+        if let size = explain({ try ByteSize(parsing: text) }) { precondition((0...(1 << 30)).contains(size.bytes)) }
+        if let number = explain({ try ValueReader<Int>.wholeNumber(1...9999).read(text) }) {
+            precondition((1...9999).contains(number))
+        }
+    }
+
+    @Sendable
+    static func rates(_ text: String) {
+        guard let pace = explain({ try LoadPace(parsing: text) }), case .rate(let profile) = pace.pace else { return }
+        precondition(profile.highestRate > 0 && profile.highestRate <= 1e9, "outside its range")
+        precondition(!profile.description.isEmpty)
+    }
+
+    @Sendable
+    static func assertions(_ text: String) {
+        if let assertion = explain({ try Assertion(parsing: text) }) {
+            precondition(assertion.bound >= 0, "no number")
+        }
+    }
+
+    /// Up to a zero byte a script; after it what a server answers, in pieces of a length that the first byte says.
+    @Sendable
+    static func scripts(_ bytes: [UInt8]) {
+        let text = bytes.prefix { $0 != 0 }
+        var answer = bytes.dropFirst(text.count + 1)
+        guard let script = explain({ try Script(parsing: String(decoding: text, as: UTF8.self)) }) else { return }
+        var dialogue = ScriptDialogue(script, thread: 0, of: 1, seed: 1)
+        let length = Int(answer.popFirst() ?? 0) + 1
+        var exchange = dialogue.initial
+        dialogue.begin(&exchange)
+        while true {
+            while case let outgoing = dialogue.outgoing(&exchange), !outgoing.isEmpty {
+                dialogue.sent(min(length, outgoing.count), &exchange)
+            }
+            guard !answer.isEmpty else { break }
+            let reaction = answer.prefix(length).withUnsafeBytes { dialogue.received($0, &exchange) }
+            answer = answer.dropFirst(length)
+            switch reaction {
+            case .listens, .speaks: break
+            case .completes: dialogue.begin(&exchange)
+            case .objects: return
+            }
+        }
+        _ = dialogue.mayEnd(exchange)
+    }
+
+    /// What was read; nil for an error, whose words have to be there.
+    @discardableResult
+    private static func explain<Value>(_ read: () throws -> Value) -> Value? {
+        do {
+            return try read()
+        } catch {
+            precondition(!"\(error)".isEmpty, "an error without a word")
+            return nil
+        }
+    }
+}

@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// A package of its own, so that nobody who builds the proxy builds this too: it instruments every branch. The modules under
+// test are the proxy's own sources, by a link.
+
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let hummingbird: [Target.Dependency] = [
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOExtras", package: "swift-nio-extras"),
+    .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+]
+
+let package = Package(
+    name: "fuzz",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .target(name: "Sockets", dependencies: ["CLinux"]),
+        .target(name: "Workers", dependencies: ["Sockets"]),
+        .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
+        .target(name: "TCPProxy", dependencies: ["Relay", "Workers", "Sockets", lifecycle]),
+        .target(name: "AdminServer", dependencies: ["TCPProxy", "Sockets", logging, lifecycle] + hummingbird),
+        .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
+        .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),
+        // Of the command line, what reads values.
+        .target(
+            name: "Arguments",
+            dependencies: ["EchoServer", "LoadTester", "Sockets", arguments],
+            path: "Sources/monkey",
+            sources: [
+                "Arguments/ArgumentParser+ValueReader.swift", "Arguments/EchoOptions.swift",
+                "Arguments/Switchable.swift", "Arguments/Upstream.swift", "Arguments/ValueReader.swift",
+                "Arguments/WrittenDuration.swift", "Failure.swift", "Load/LoadValues.swift",
+            ]
+        ),
+
+        .target(name: "LibFuzzer", path: "LibFuzzer"),
+        .target(name: "Fuzzing", dependencies: ["LibFuzzer"], path: "Harnesses/Fuzzing"),
+        .executableTarget(
+            name: "parsers",
+            dependencies: ["Fuzzing", "Arguments", "EchoServer", "LoadTester", "Sockets"],
+            path: "Harnesses/Parsers"
+        ),
+        .executableTarget(
+            name: "requests",
+            dependencies: [
+                "Fuzzing", "AdminServer", "TCPProxy", logging, .product(name: "NIOEmbedded", package: "swift-nio"),
+            ] + hummingbird,
+            path: "Harnesses/Requests"
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.name != "CLinux" && target.name != "LibFuzzer" {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        // Tells libFuzzer which branches an input takes.
+        .unsafeFlags(["-sanitize=fuzzer"]),
+    ]
+}
