@@ -54,6 +54,18 @@ interop:
 conformance *options:
     swift build -c release && Conformance/run {{options}}
 
+# Break the network between hosts that the run makes (namespaces: as root)
+networks *options:
+    swift build -c release && Networks/run {{options}}
+
+# Keep the proxy busy with everything at once for so many minutes, and look at its books, descriptors and memory afterwards
+soak minutes *options:
+    swift build -c release && Soak/run {{minutes}} {{options}}
+
+# What takes too long for CI, each step with its row in docs/reliability.md (`just nightly --help` has the steps)
+nightly *options:
+    .ci/nightly {{options}}
+
 # Hold the proxy against HAProxy, nginx, Go and tokio, side by side (half an hour; `just compare --help` has less)
 compare *options:
     swift build -c release && Benchmarks/compare {{options}}

@@ -46,10 +46,12 @@ def check_books(name: str, account: Account, counted: Figures, exact: str, loose
         )
         if ours != theirs
     ]
-    # Where a server stopped listening nobody knows whether its kernel had taken the ticket.
     one, some = account.of(exact), account.of(loose)
+    # Where the server stopped listening nobody knows whether its kernel had taken the ticket, but taken it was whole.
+    tickets, rest = divmod(counted.up.get(exact, 0) - one.taken_up, TICKET_BYTES)
+    if rest or not 0 <= tickets <= one.turned_away:
+        problems.append(f"{name} counted {counted.up.get(exact, 0):,} bytes up, and {one.taken_up:,} were taken")
     for what, ours, low, high in (
-        ("up", counted.up.get(exact, 0), one.taken_up, one.taken_up + one.turned_away * TICKET_BYTES),
         ("down", counted.down.get(exact, 0), one.taken_down, one.taken_down),
         ("up, some lost in resets", counted.up.get(loose, 0), some.taken_up, some.sent_up),
         ("down, some lost in resets", counted.down.get(loose, 0), some.taken_down, some.sent_down),

@@ -14,14 +14,16 @@ from pathlib import Path
 import kernel
 from adapters import MONKEY, written
 from bench import end
-from ends import Account
+from ends import Account, CountingPeer
 from kernel import Address, ProcessGroup
+from upstream import Upstream
 from waits import PATIENCE, POLL, Failure, require, wait_until
 
 GRACE = 60
 """Seconds. No connection takes so long, so none is to be cut."""
 
 HTTP_SECONDS = 10
+WITNESS_TICKET = b"witness."
 WITNESS_SOCKETS = 2
 """One to the client, one to the server."""
 
@@ -53,10 +55,12 @@ class Figures:
 class Proxy:
     """One process, and a connection through it that rests: the witness, which lets a drain be watched to its end."""
 
-    def __init__(self, front: Address, target: Address, admin: Address, witness: str, engine: str, folder: Path) -> None:
+    def __init__(
+        self, front: Address, upstream: Upstream, admin: Address, witness: str, engine: str, folder: Path
+    ) -> None:
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
         self.front, self.admin, self.log = front, admin, folder / f"{written(admin)}.log"
-        command = [str(MONKEY), "proxy", written(front), written(target), "--metrics", written(admin)]
+        command = [str(MONKEY), "proxy", written(front), written(upstream.address), "--metrics", written(admin)]
         command += ["--engine", engine, "--threads", "2", "--grace", f"{GRACE}s", "--summary", "off"]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -64,8 +68,11 @@ class Proxy:
             )
         try:
             wait_until("the proxy to listen", self._is_ready)
-            self.witness = socket.create_connection(front, PATIENCE, (witness, 0))
             self.witness_address = witness
+            with upstream.kept_up:
+                connected = socket.create_connection(front, PATIENCE, (witness, 0))
+                self.witness = CountingPeer("the witness", connected, front)
+                self._witness_server = upstream.meet(self.witness, WITNESS_TICKET)
         except BaseException:
             end(self.process)
             raise
@@ -104,13 +111,13 @@ class Proxy:
         self.wait_until_quiet()
         metrics, clients = self.get("/metrics?format=json"), self.get("/clients")
         by_address = {each["address"]: each for each in clients["clients"]}
-        require(by_address.pop(self.witness_address)["bytes_upstream"] == 0, "the witness has said something")
+        del by_address[self.witness_address]
         return Figures(
             metrics["total_connections"] - 1,
             {reason: sum(sides.values()) for reason, sides in metrics["connections_closed"].items()},
             {address: each["bytes_upstream"] for address, each in by_address.items()},
             {address: each["bytes_downstream"] for address, each in by_address.items()},
-            metrics["bytes_upstream"] + metrics["bytes_downstream"],
+            metrics["bytes_upstream"] + metrics["bytes_downstream"] - len(WITNESS_TICKET),
         )
 
     def begin_drain(self) -> None:
@@ -120,14 +127,18 @@ class Proxy:
 
     def end_drain(self) -> Figures:
         figures = self.figures()
-        self.witness.close()
+        self._end_witness()
         status = self.process.wait(PATIENCE)
         require(status == 0, f"the proxy ended with {status}: {self.said}")
         require("0 were cut" in self.said, f"a drain has cut connections: {self.said}")
         return figures
 
-    def close(self) -> None:
+    def _end_witness(self) -> None:
         self.witness.close()
+        self._witness_server.close()
+
+    def close(self) -> None:
+        self._end_witness()
         end(self.process)
 
 
@@ -136,8 +147,8 @@ class Rolling:
 
     ENGINES = ("auto", "copy", "splice")
 
-    def __init__(self, front: Address, target: Address, witness: str, folder: Path, seed: int) -> None:
-        self.front, self.target, self._witness, self._folder = front, target, witness, folder
+    def __init__(self, front: Address, upstream: Upstream, witness: str, folder: Path, seed: int) -> None:
+        self.front, self._upstream, self._witness, self._folder = front, upstream, witness, folder
         self.account = Account()
         self.restarts = 0
         self.problem: Exception | None = None
@@ -153,7 +164,7 @@ class Rolling:
     def _next(self) -> Proxy:
         admin = self.front[0], self.front[1] + 1 + self.restarts % 1000
         engine = self.ENGINES[self.restarts % len(self.ENGINES)]
-        return Proxy(self.front, self.target, admin, self._witness, engine, self._folder)
+        return Proxy(self.front, self._upstream, admin, self._witness, engine, self._folder)
 
     def _roll(self) -> None:
         try:
@@ -196,19 +207,20 @@ class Rolling:
 class Steady:
     """A proxy that lives as long as the run, whose descriptors and memory are looked at in the end."""
 
-    def __init__(self, front: Address, target: Address, witness: str, folder: Path) -> None:
+    def __init__(self, front: Address, upstream: Upstream, witness: str, folder: Path) -> None:
         self.front = front
         self.account = Account()
-        self.proxy = Proxy(front, target, (front[0], front[1] + 1), witness, "auto", folder)
-        self.descriptors = self.memory = 0
+        self.proxy = Proxy(front, upstream, (front[0], front[1] + 1), witness, "auto", folder)
+        self.proxy.wait_until_quiet()
+        self.descriptors, self.memory = self.proxy.descriptors, 0
 
     def tell(self, moment: float) -> str:
         return ""
 
     def remember(self) -> None:
-        """Takes what it needs at rest as the measure of what it may need at rest later."""
+        """Takes the memory that it has at rest as the measure of what it may have at rest later."""
         self.proxy.wait_until_quiet()
-        self.descriptors, self.memory = self.proxy.descriptors, self.proxy.memory
+        self.memory = self.proxy.memory
 
     def close(self) -> None:
         self.proxy.close()

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 
 from ends import CountingPeer
 from kernel import Address
-from waits import PATIENCE, POLL
+from waits import PATIENCE, POLL, Failure
 
 TICKET_BYTES = 8
 BACKLOG = 4096
@@ -34,6 +34,8 @@ class Upstream:
         self.restarts = 0
         self.restarting = threading.Event()
         """Whether it may restart at all."""
+        self.kept_up = threading.Lock()
+        """Who holds it meets no restart."""
         self._thread = threading.Thread(target=self._serve, name="the server", daemon=True)
         self._poll = select.poll()
         self._listen()
@@ -44,6 +46,17 @@ class Upstream:
         queue: SimpleQueue[CountingPeer] = SimpleQueue()
         self._expected[ticket] = queue
         return queue
+
+    def meet(self, client: CountingPeer, ticket: bytes) -> CountingPeer:
+        """The server's end of a connection that nothing keeps from having one."""
+        arrival = self.expect(ticket)
+        client.send(ticket)
+        try:
+            return arrival.get(timeout=PATIENCE)
+        except Empty:
+            raise Failure(f"{client.name} had no server for {PATIENCE:g} s") from None
+        finally:
+            self.forget(ticket)
 
     def forget(self, ticket: bytes) -> None:
         """Closes what has come for a ticket that nobody waits for any more."""
@@ -89,7 +102,8 @@ class Upstream:
                 else:
                     self._read_ticket(descriptor)
             if self.restarting.is_set() and time.monotonic() >= next_restart:
-                self._restart()
+                with self.kept_up:
+                    self._restart()
                 next_restart = time.monotonic() + self._luck.uniform(*UP)
         self._listener.close()
         for connected, _ in self._pending.values():
