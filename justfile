@@ -24,6 +24,14 @@ simulate *options:
 mutations *options:
     Tests/Mutations/run {{options}}
 
+# Feed the parsers of hostile input with what libFuzzer invents, each for so long (`just fuzz 60 addresses` feeds one)
+fuzz seconds *harnesses:
+    Fuzz/run {{seconds}} {{harnesses}}
+
+# Run the data plane's tests in a build of a sanitizer: `just sanitize thread`, `just sanitize address`
+sanitize *options:
+    .ci/sanitize {{options}}
+
 # Lay out the sources
 fmt:
     swift format --in-place --parallel --recursive .
