@@ -22,7 +22,7 @@ def check_house(steady: Steady) -> list[str]:
     try:
         wait_until("its memory", lambda: proxy.memory <= steady.memory + MEMORY_MAY_GROW)
     except Failure:
-        problems.append(f"{proxy.memory / MiB:.1f} MiB of memory, where it was {steady.memory / MiB:.1f} at rest before")
+        problems.append(f"{proxy.memory / MiB:.1f} MiB of memory, where {steady.memory / MiB:.1f} were at rest before")
     print(
         f"{proxy.descriptors} descriptors ({steady.descriptors} before),"
         f" {proxy.memory / MiB:.1f} MiB of anonymous memory ({steady.memory / MiB:.1f} before)",

@@ -17,7 +17,7 @@ from bench import end
 from ends import Account, CountingPeer
 from kernel import Address, ProcessGroup
 from upstream import Upstream
-from waits import PATIENCE, POLL, Failure, require, wait_until
+from waits import PATIENCE, Failure, require, wait_until
 
 GRACE = 60
 """Seconds. No connection takes so long, so none is to be cut."""
@@ -199,8 +199,12 @@ class Rolling:
 
     def close(self) -> None:
         self._stopping.set()
-        self._thread.join(POLL)
-        for proxy in self._proxies:
+        self._close_all()  # which ends a drain that the thread may be waiting for
+        self._thread.join(2 * PATIENCE)
+        self._close_all()
+
+    def _close_all(self) -> None:
+        for proxy in list(self._proxies):
             proxy.close()
 
 
