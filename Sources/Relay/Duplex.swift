@@ -72,17 +72,11 @@ public struct Duplex: ~Copyable {
         }
     }
 
-    /// How soon one of the halves must look by itself.
+    /// Has halves look what is there for them.
     @inlinable
-    public var nextLook: HalfRelay.Look {
-        max(upstream.look, downstream.look)
-    }
-
-    /// Has the halves that must look see what is there.
-    @inlinable
-    public mutating func look() {
-        if upstream.look != .never { client.canReceive = true }
-        if downstream.look != .never { server.canReceive = true }
+    public mutating func look(upstream: Bool, downstream: Bool) {
+        if upstream { client.canReceive = true }
+        if downstream { server.canReceive = true }
     }
 
     @inlinable

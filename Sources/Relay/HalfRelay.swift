@@ -86,7 +86,7 @@ public struct HalfRelay: ~Copyable {
     }
 
     /// How soon a half must look what its source has, though the poller has not reported anything.
-    public enum Look: UInt8, Comparable, Sendable {
+    public enum Look: UInt8, Sendable {
         /// Not at all: all that there is to know is reported.
         case never
         /// When the source has been silent for a while, to give its pipe back.
@@ -94,9 +94,6 @@ public struct HalfRelay: ~Copyable {
         /// Soon: the poller reports a source only when much has come, so that one wake-up moves much, and the last bytes of a
         /// burst may be few.
         case soon
-
-        @inlinable
-        public static func < (left: Look, right: Look) -> Bool { left.rawValue < right.rawValue }
     }
 
     @inlinable

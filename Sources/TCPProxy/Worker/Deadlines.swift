@@ -33,8 +33,8 @@ struct Deadlines {
         var retryAt: Instant?
         var isHalfClosed: Bool
         var isProbed: Bool
-        var looks: Bool
-        var nextLook: Instant
+        /// Of a half that splices, or for the delivery.
+        var nextLook: Instant?
     }
 
     let timeouts: Configuration.Timeouts
@@ -59,11 +59,11 @@ struct Deadlines {
             }
         case .relaying:
             consider(facts.lastActivity, timeouts.idle, .idle)
-            if facts.looks { consider(facts.nextLook, .zero, .look) }
+            if let nextLook = facts.nextLook { consider(nextLook, .zero, .look) }
             if !facts.isProbed { consider(facts.openedAt, keepAlive, .keepAlive) }
             if facts.isHalfClosed { consider(facts.lastActivity, timeouts.halfClose, .halfClose) }
         case .delivering:
-            consider(facts.nextLook, .zero, .delivery)
+            if let nextLook = facts.nextLook { consider(nextLook, .zero, .delivery) }
         }
         consider(facts.openedAt, timeouts.lifetime, .lifetime)
         return soonest
@@ -74,6 +74,11 @@ extension Session {
     /// Whether a direction has ended.
     var isHalfClosed: Bool { duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open }
 
+    private var nextLook: Instant? {
+        guard let upstreamLook else { return downstreamLook }
+        return downstreamLook.map { min($0, upstreamLook) } ?? upstreamLook
+    }
+
     var deadlineFacts: Deadlines.Facts {
         Deadlines.Facts(
             stage: stage,
@@ -83,7 +88,6 @@ extension Session {
             retryAt: dial.retryAt,
             isHalfClosed: isHalfClosed,
             isProbed: isProbed,
-            looks: duplex.nextLook != .never,
             nextLook: stage == .delivering ? delivery.nextLook : nextLook
         )
     }

@@ -31,11 +31,13 @@ extension Worker where S: ~Copyable {
         }
         switch outcome {
         case .waiting:
-            let look = session.pointee.duplex.nextLook
-            if look != .never {
-                session.pointee.nextLook = now + (look == .soon ? WorkerSettings.gatherLook : WorkerSettings.restLook)
-            }
-            if look != .never || becameHalfClosed { setTimer(slot) }
+            let looks = planLook(session.pointee.duplex.upstream.look, &session.pointee.upstreamLook, moved: upstream > 0)
+            let alsoLooks = planLook(
+                session.pointee.duplex.downstream.look,
+                &session.pointee.downstreamLook,
+                moved: downstream > 0
+            )
+            if looks || alsoLooks || becameHalfClosed { setTimer(slot) }
         case .moreToMove:
             if becameHalfClosed { setTimer(slot) }
             ready.append(slot)
@@ -44,6 +46,27 @@ extension Worker where S: ~Copyable {
         case .failed(_, let delivered):
             deliver(slot, isHandedOver: delivered)
         }
+    }
+
+    /// Sets the moment at which a half looks by itself: counted from when it last moved something, and not put off by what
+    /// others do.
+    ///
+    /// - Returns: whether the moment is another one now, and sooner than never.
+    private func planLook(_ look: HalfRelay.Look, _ moment: inout Instant?, moved: Bool) -> Bool {
+        if look == .never {
+            moment = nil
+            return false
+        }
+        guard moved || moment == nil else { return false }
+        moment = now + (look == .soon ? WorkerSettings.gatherLook : WorkerSettings.restLook)
+        return true
+    }
+
+    /// - Returns: whether it is time to look.
+    private func takeLook(_ moment: inout Instant?) -> Bool {
+        guard let at = moment, at <= now else { return false }
+        moment = nil
+        return true
     }
 
     /// Tells how many pipes are in use, and has unused ones closed after a while.
@@ -85,7 +108,10 @@ extension Worker where S: ~Copyable {
             setTimer(slot)
         case .delivery: relay(slot)
         case .look:
-            session.pointee.duplex.look()
+            session.pointee.duplex.look(
+                upstream: takeLook(&session.pointee.upstreamLook),
+                downstream: takeLook(&session.pointee.downstreamLook)
+            )
             let generation = sessions.generation(of: slot)
             relay(slot)
             // Bulk is over, and the deadlines that it stood before are next again.

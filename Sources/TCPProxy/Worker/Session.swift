@@ -21,8 +21,9 @@ struct Session: ~Copyable {
     var lastActivity: Instant
     var dial: Dial
     var delivery = Delivery()
-    /// When halves that gather are to look what has come.
-    var nextLook = Instant(nanoseconds: 0)
+    /// When halves that splice are to look what has come; each by itself, so that none keeps the other from it.
+    var upstreamLook: Instant?
+    var downstreamLook: Instant?
     /// Bytes that events have told of.
     var reportedUpstream: UInt64 = 0
     var reportedDownstream: UInt64 = 0

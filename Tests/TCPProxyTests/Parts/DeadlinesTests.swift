@@ -29,8 +29,7 @@ struct DeadlinesTests {
             retryAt: retryAt.map(at),
             isHalfClosed: isHalfClosed,
             isProbed: isProbed,
-            looks: looks,
-            nextLook: at(130)
+            nextLook: looks || stage == .delivering ? at(130) : nil
         )
     }
 
