@@ -31,7 +31,11 @@ extension Worker where S: ~Copyable {
         }
         switch outcome {
         case .waiting:
-            let looks = planLook(session.pointee.duplex.upstream.look, &session.pointee.upstreamLook, moved: upstream > 0)
+            let looks = planLook(
+                session.pointee.duplex.upstream.look,
+                &session.pointee.upstreamLook,
+                moved: upstream > 0
+            )
             let alsoLooks = planLook(
                 session.pointee.duplex.downstream.look,
                 &session.pointee.downstreamLook,
