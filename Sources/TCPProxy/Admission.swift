@@ -7,6 +7,8 @@ import Workers
 struct Admission: @unchecked Sendable {
     // Sendable: the memory is atomics only, and its owner outlives all who hold it (see `SharedMemory`).
     private struct State: ~Copyable {
+        /// Places that are taken: by connections, and for a moment by workers that look whether there is one to accept.
+        let taken = Atomic<Int>(0)
         let active = Atomic<Int>(0)
         let total = Atomic<Int>(0)
         /// A bit for each worker that has stopped accepting because the maximum was reached.
@@ -29,40 +31,50 @@ struct Admission: @unchecked Sendable {
         state.deallocate()
     }
 
+    var taken: Int { state.pointee.taken.load(ordering: .relaxed) }
     var active: Int { state.pointee.active.load(ordering: .relaxed) }
     var total: Int { state.pointee.total.load(ordering: .relaxed) }
 
     /// Takes a place, if there is one; ``release()`` gives it back.
     func reserve() -> Bool {
         // Never above the limit, not even for a moment: a worker that is about to wait would take that for a full house.
-        var active = state.pointee.active.load(ordering: .relaxed)
-        while active < limit {
-            let (exchanged, now) = state.pointee.active.weakCompareExchange(
-                expected: active,
-                desired: active + 1,
+        var taken = state.pointee.taken.load(ordering: .relaxed)
+        while taken < limit {
+            let (exchanged, now) = state.pointee.taken.weakCompareExchange(
+                expected: taken,
+                desired: taken + 1,
                 successOrdering: .sequentiallyConsistent,
                 failureOrdering: .relaxed
             )
             if exchanged { return true }
-            active = now
+            taken = now
         }
         return false
     }
 
     /// Counts a connection for which a place was reserved.
     ///
-    /// - Returns: how many there have been, with it.
-    func countOpened() -> Int {
-        state.pointee.total.add(1, ordering: .relaxed).newValue
+    /// - Returns: how many there are, and how many there have been, with it.
+    func countOpened() -> (active: Int, total: Int) {
+        (
+            state.pointee.active.add(1, ordering: .relaxed).newValue,
+            state.pointee.total.add(1, ordering: .relaxed).newValue
+        )
+    }
+
+    /// Counts a connection as closed; its place is still taken.
+    ///
+    /// - Returns: how many are left.
+    func countClosed() -> Int {
+        state.pointee.active.subtract(1, ordering: .relaxed).newValue
     }
 
     /// Gives a place back.
     ///
-    /// - Returns: how many connections are left, and a worker that waits for a place, if there is one; the caller wakes
-    ///   it.
-    func release() -> (active: Int, wake: Int?) {
-        let active = state.pointee.active.subtract(1, ordering: .sequentiallyConsistent).newValue
-        return (active, nextWaiting())
+    /// - Returns: a worker that waits for a place, if there is one; the caller wakes it.
+    func release() -> Int? {
+        state.pointee.taken.subtract(1, ordering: .sequentiallyConsistent)
+        return nextWaiting()
     }
 
     /// Enters a worker among those that wait for a place.
@@ -70,7 +82,7 @@ struct Admission: @unchecked Sendable {
     /// - Returns: false if a place has become free meanwhile, and it need not wait.
     func wait(worker: Int) -> Bool {
         state.pointee.waiting.bitwiseOr(1 << UInt64(worker), ordering: .sequentiallyConsistent)
-        guard state.pointee.active.load(ordering: .sequentiallyConsistent) < limit else { return true }
+        guard state.pointee.taken.load(ordering: .sequentiallyConsistent) < limit else { return true }
         // Whoever freed it may have looked for us before we were entered.
         state.pointee.waiting.bitwiseAnd(~(1 << UInt64(worker)), ordering: .sequentiallyConsistent)
         return false

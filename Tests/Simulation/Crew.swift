@@ -189,6 +189,7 @@ final class Crew {
     func isHeldUp(_ member: Member) -> Bool { member.awaitsProcessorUntil > world.clock }
 
     var active: Int { memory.admission.active }
+    var placesTaken: Int { memory.admission.taken }
     var total: Int { memory.admission.total }
     var isDone: Bool { members.allSatisfy(\.hasEnded) }
 

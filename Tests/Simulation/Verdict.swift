@@ -20,6 +20,7 @@ extension Witness {
         world.problems.forEach(complain)
         if !world.openDescriptors.isEmpty { complain("descriptors \(world.openDescriptors) were never closed") }
         if crew.active != 0 { complain("\(crew.active) connections are still counted") }
+        if crew.placesTaken != 0 { complain("\(crew.placesTaken) places are still taken") }
         for member in crew.members {
             if member.worker.buffers.chunks.taken != 0 { complain("chunks were never given back") }
             if !member.worker.ready.isEmpty { complain("connections that are gone are ready") }

@@ -59,12 +59,12 @@ extension Worker where S: ~Copyable {
     private mutating func open(_ descriptor: consuming Descriptor, _ peer: PeerAddress) {
         opened += 1
         let id = ConnectionID(worker: index, count: opened)
-        let total = shared.admission.countOpened()
+        let (active, total) = shared.admission.countOpened()
         let slot = sessions.insert(
             Session(client: descriptor, peer: peer, id: id, now: now, candidate: candidates.preferred)
         )
         if shared.admission.hasListeners {
-            write(.connectionOpened(id: id, client: peer, active: shared.admission.active, total: total))
+            write(.connectionOpened(id: id, client: peer, active: active, total: total))
         }
         let token = Token(slot: slot, generation: sessions.generation(of: slot), kind: TokenKind.client.rawValue)
         let session = sessions.pointer(to: slot)
@@ -76,11 +76,8 @@ extension Worker where S: ~Copyable {
     }
 
     /// Gives a place back and tells a worker that waits for one.
-    @discardableResult
-    mutating func releasePlace() -> Int {
-        let (active, waiting) = shared.admission.release()
-        if let waiting { shared.mailboxes[waiting].post(.resumeAccepting) }
-        return active
+    mutating func releasePlace() {
+        if let waiting = shared.admission.release() { shared.mailboxes[waiting].post(.resumeAccepting) }
     }
 
     /// Level-triggered: what a batch leaves in the queue is reported again.

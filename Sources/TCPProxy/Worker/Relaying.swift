@@ -224,7 +224,8 @@ extension Worker where S: ~Copyable {
         shared.counters.add(1, to: .closure(reason, side))
         clients.record(session.pointee.figures(lastSeen: now))
         shared.loads.add(-1, to: index)
-        let active = releasePlace()
+        let active = shared.admission.countClosed()
+        releasePlace()
         if shared.admission.hasListeners {
             reportBytes(slot, mustTell: true)
             write(

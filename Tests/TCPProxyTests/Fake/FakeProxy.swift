@@ -229,6 +229,7 @@ final class FakeProxy {
         #expect(world.openDescriptors == [], sourceLocation: location)
         #expect(world.problems == [], sourceLocation: location)
         #expect(active == 0, sourceLocation: location)
+        #expect(memory.admission.taken == 0, sourceLocation: location)
         #expect(closures.values.reduce(0, +) == total, sourceLocation: location)
     }
 }
