@@ -7,7 +7,7 @@ from pattern import pattern
 from peer import End, Peer, Way
 from waits import ABSENCE, meanwhile, require, wait_until, watch_for_absence
 
-MOST_HELD = 512 * 1024
+MOST_HELD = (1 << 20) + 32 * 1024
 """Bytes of one direction that the proxy itself may hold, in its memory or in a pipe, by contract."""
 
 MOST_MEMORY = 64 * 1024
