@@ -156,7 +156,8 @@ public final class AdminServer: Service {
             }
     }
 
-    private static func configure(
+    /// Puts what reads requests and writes responses on a connection; what is read is handed to `submit`.
+    static func configure(
         _ channel: any Channel,
         limits: Limits,
         submit: @escaping @Sendable (PendingRequest) -> Bool

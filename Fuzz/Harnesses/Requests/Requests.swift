@@ -29,7 +29,10 @@ struct Requests {
         limits.headerFields = 20
         let waiting = Waiting()
         do {
-            try configure(channel, limits: limits) { waiting.requests.append($0) }
+            try AdminServer.configure(channel, limits: limits) { request in
+                waiting.requests.append(request)
+                return true
+            }
             try channel.connect(to: .init(unixDomainSocketPath: "/fuzz")).wait()
             while !rest.isEmpty, channel.isActive {
                 // What cannot be understood is answered by the pipeline itself.
@@ -43,34 +46,6 @@ struct Requests {
             // The connection was closed meanwhile.
         }
         _ = try? channel.finish(acceptAlreadyClosed: true)
-    }
-
-    /// As AdminServer does.
-    private static func configure(
-        _ channel: EmbeddedChannel,
-        limits: AdminServer.Limits,
-        submit: @escaping @Sendable (PendingRequest) -> Void
-    ) throws {
-        var decoderLimits = NIOHTTPDecoderLimitConfiguration()
-        decoderLimits.maxHeaderFieldSize = limits.headerBytes
-        decoderLimits.maxHeaderListSize = limits.headerBytes
-        decoderLimits.maxHeaderFieldCount = limits.headerFields
-        let pipeline = channel.pipeline.syncOperations
-        let budget = RequestBudget(limits: limits)
-        try pipeline.addHandler(budget)
-        try pipeline.configureHTTPServerPipeline(
-            withPipeliningAssistance: false,
-            withErrorHandling: false,
-            withOutboundHeaderValidation: true,
-            withEncoderConfiguration: .init(),
-            withDecoderLimitConfiguration: decoderLimits
-        )
-        try pipeline.addHandler(
-            RequestHandler(budget: budget) { request in
-                submit(request)
-                return true
-            }
-        )
     }
 }
 
