@@ -3,7 +3,7 @@
 import PackageDescription
 
 // Targets stand bottom-up: each imports only what is above it, so the manifest reads as the import order.
-// Balancing and LoadBalancer join it with the load balancer.
+// LoadBalancer joins it with the load balancer.
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -43,6 +43,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
+        .target(name: "Balancing"),
         .target(name: "CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "Workers", dependencies: ["Sockets"]),
@@ -80,6 +81,7 @@ let package = Package(
             path: "Tests/Simulation",
             exclude: ["DataPlane/Proxy.swift"]
         ),
+        .testTarget(name: "BalancingTests", dependencies: ["Balancing"]),
         .testTarget(name: "SimulationTests", dependencies: ["simulate"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Support"]),
         .testTarget(name: "WorkersTests", dependencies: ["Workers", "Sockets"]),

@@ -1,0 +1,16 @@
+/// The first server in order that is available: the others wait for it to fail, or to be full.
+public struct First: Sendable {
+    public init() {}
+
+    /// The server for a new connection, or nil if none is available.
+    @inlinable
+    public func pick<V: ServerView & ~Copyable>(from view: borrowing V) -> Int? {
+        pick(from: view, among: Candidates(backups: false)) ?? pick(from: view, among: Candidates(backups: true))
+    }
+
+    @inlinable
+    func pick<V: ServerView & ~Copyable>(from view: borrowing V, among candidates: Candidates) -> Int? {
+        for server in 0..<view.count where view.weight(of: server, among: candidates) > 0 { return server }
+        return nil
+    }
+}

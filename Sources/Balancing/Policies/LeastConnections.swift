@@ -1,0 +1,45 @@
+/// Weighted least connections: the smallest (connections + 1) / weight, which is what the pick will make of it.
+///
+/// Those that are equal take turns, and workers begin at different ones.
+public struct LeastConnections: Sendable {
+    /// Where the next look begins, and so who wins among equals.
+    @usableFromInline var start: Int
+
+    /// - Parameters:
+    ///   - servers: how many the pool has.
+    ///   - seed: where among equals to begin.
+    public init(servers: Int, seed: UInt64) {
+        start = KeyHash.point(KeyHash.mix(seed), below: max(1, servers))
+    }
+
+    /// The server for a new connection, or nil if none is available.
+    @inlinable
+    public mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V) -> Int? {
+        pick(from: view, among: Candidates(backups: false)) ?? pick(from: view, among: Candidates(backups: true))
+    }
+
+    @inlinable
+    mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V, among candidates: Candidates) -> Int? {
+        let count = view.count
+        var server = start
+        var best = -1
+        var bestLoad = 0
+        var bestWeight = 0
+        for _ in 0..<count {
+            if server >= count { server = 0 }
+            let weight = view.weight(of: server, among: candidates)
+            if weight > 0 {
+                let load = view.connections(of: server) &+ 1
+                if best < 0 || load &* bestWeight < bestLoad &* weight {
+                    best = server
+                    bestLoad = load
+                    bestWeight = weight
+                }
+            }
+            server &+= 1
+        }
+        guard best >= 0 else { return nil }
+        start = best &+ 1
+        return best
+    }
+}

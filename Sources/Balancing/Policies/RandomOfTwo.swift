@@ -1,0 +1,35 @@
+/// Two different servers drawn by weight, and of these the one with fewer connections for its weight.
+///
+/// Between equals the first that was drawn is taken, so that an idle pool is used by weight. The second look takes nearly
+/// all of the difference that plain drawing makes (Mitzenmacher, "The power of two choices in randomized load
+/// balancing", 2001), and unlike "the least of all" it does not send everybody to the same server at once.
+public struct RandomOfTwo: Sendable {
+    @usableFromInline var random: RandomNumbers
+
+    public init(seed: UInt64) {
+        random = RandomNumbers(seed: seed)
+    }
+
+    /// The server for a new connection, or nil if none is available.
+    @inlinable
+    public mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V) -> Int? {
+        pick(from: view, backups: false) ?? pick(from: view, backups: true)
+    }
+
+    @inlinable
+    mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V, backups: Bool) -> Int? {
+        guard let first = draw(from: view, among: Candidates(backups: backups)) else { return nil }
+        guard let second = draw(from: view, among: Candidates(backups: backups, excluding: first)) else { return first }
+        let load = (view.connections(of: first), view.connections(of: second))
+        let weight = (view.effectiveWeight(of: first), view.effectiveWeight(of: second))
+        return load.1 &* weight.0 < load.0 &* weight.1 ? second : first
+    }
+
+    /// A server by weight.
+    @inlinable
+    mutating func draw<V: ServerView & ~Copyable>(from view: borrowing V, among candidates: Candidates) -> Int? {
+        let total = view.totalWeight(among: candidates)
+        guard total > 0 else { return nil }
+        return view.server(at: random.next(below: total), among: candidates)
+    }
+}
