@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from kernel import Address
+from kernel import Place
 from waits import Failure, NotApplicable, require
 
 HERE = Path(__file__).resolve().parent
@@ -41,6 +41,8 @@ class Settings:
     max_connections: int | None = None
     backlog: int | None = None
     grace: float | None = None
+    pipes: int | None = None
+    """The most of each thread, or of all where threads share them."""
     descriptors: int | None = None
     """A limit of the process, which any proxy can be given."""
 
@@ -60,6 +62,7 @@ MEANINGS = {
     "max_connections": "maximum of connections",
     "backlog": "length of the listening queue",
     "grace": "drain with an end",
+    "pipes": "maximum of pipes",
 }
 
 
@@ -69,14 +72,19 @@ class Adapter:
     name: str
     title: str
     settings: frozenset[str] = frozenset()
+    takes_unix_sockets = True
     drain_signal = signal.SIGTERM
     cut_signal = signal.SIGTERM
 
-    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         raise NotImplementedError
 
     def version(self) -> str:
         raise NotImplementedError
+
+    def require_place(self, *places: Place) -> None:
+        if any(isinstance(place, str) for place in places) and not self.takes_unix_sockets:
+            raise NotApplicable("takes no Unix sockets")
 
     def prepare(self) -> None:
         """Does what has to be done once, before it is started for the first time."""
@@ -95,7 +103,7 @@ class Monkey(Adapter):
         self.name = f"{engine}-{threads}"
         self.title = f"monkey, {engine}, {threads} thread{'s' * (threads > 1)}"
 
-    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
         command = [str(MONKEY), "proxy", written(listen), written(target), "--metrics", "off", "--summary", "off"]
         command += ["--engine", self.engine, "--threads", str(self.threads)]
@@ -109,6 +117,7 @@ class Monkey(Adapter):
             "--max-connections": settings.max_connections,
             "--backlog": settings.backlog,
             "--grace": milliseconds(settings.grace),
+            "--max-pipes": settings.pipes,
         }
         for option, value in options.items():
             command += [option, str(value)] if value else []
@@ -123,7 +132,7 @@ class HAProxy(Adapter):
     settings = frozenset(MEANINGS) - {"lifetime"}
     drain_signal = signal.SIGUSR1
 
-    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         probes = settings.client_keep_alive or settings.server_keep_alive or KEEP_ALIVE
         keep_alive = [
             line
@@ -137,6 +146,7 @@ class HAProxy(Adapter):
             # It does not start unless it is sure of two descriptors for each connection and some for itself.
             f"maxconn {settings.descriptors // 3}" if settings.descriptors else "",
             f"hard-stop-after {milliseconds(settings.grace)}" if settings.grace else "",
+            f"maxpipes {settings.pipes}" if settings.pipes else "",
             "defaults",
             "mode tcp",
             "option splice-auto",
@@ -151,12 +161,15 @@ class HAProxy(Adapter):
             f"timeout client-fin {half_close}",
             f"timeout server-fin {half_close}",
             "listen relay",
-            f"bind {written(listen)}{tcp_ut}",
-            f"server target {written(target)}{tcp_ut}",
+            f"bind {self.place(listen)}{tcp_ut}",
+            f"server target {self.place(target)}{tcp_ut}",
         ]
         configuration = folder / "haproxy.cfg"
         configuration.write_text("\n".join(filter(None, lines)) + "\n")
         return [program("haproxy"), "-db", "-q", "-f", str(configuration)]
+
+    def place(self, place: Place) -> str:
+        return f"unix@{place}" if isinstance(place, str) else written(place)
 
     def version(self) -> str:
         return first_line([program("haproxy"), "-v"]).split()[2]
@@ -167,7 +180,7 @@ class Nginx(Adapter):
     settings = frozenset({"idle", "connect", "client_keep_alive", "max_connections", "backlog", "grace"})
     drain_signal = signal.SIGQUIT
 
-    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         # The probes to servers have the system's intervals.
         probes = settings.client_keep_alive or KEEP_ALIVE
         module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
@@ -207,14 +220,21 @@ class Socat(Adapter):
         | {"max_connections", "backlog"}
     )
 
-    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         probes = settings.client_keep_alive or settings.server_keep_alive or KEEP_ALIVE
         both = f"nodelay,oobinline,keepalive,keepidle={probes},keepintvl={probes},keepcnt=3"
         # 6 is IPPROTO_TCP, 18 TCP_USER_TIMEOUT: an option that socat has no name for.
         both += f",setsockopt-int=6:18:{round(settings.user_timeout * 1000)}" if settings.user_timeout else ""
-        front = f"TCP4-LISTEN:{listen[1]},bind={listen[0]},fork,reuseaddr,backlog={settings.backlog or BACKLOG},{both}"
-        front += f",max-children={settings.max_connections}" if settings.max_connections else ""
-        back = f"TCP4:{written(target)},connect-timeout={settings.connect or 5},{both}"
+        many = f"fork,backlog={settings.backlog or BACKLOG}"
+        many += f",max-children={settings.max_connections}" if settings.max_connections else ""
+        if isinstance(listen, str):
+            front = f"UNIX-LISTEN:{listen},{many}"
+        else:
+            front = f"TCP4-LISTEN:{listen[1]},bind={listen[0]},reuseaddr,{many},{both}"
+        if isinstance(target, str):
+            back = f"UNIX-CONNECT:{target}"
+        else:
+            back = f"TCP4:{written(target)},connect-timeout={settings.connect or 5},{both}"
         idle = ["-T", str(settings.idle)] if settings.idle else []
         return [program("socat"), "-t", str(settings.half_close or LONG), *idle, front, back]
 
@@ -224,6 +244,8 @@ class Socat(Adapter):
 
 class Rival(Adapter):
     """A proxy of a few lines from Benchmarks/Rivals: it takes two addresses and has no settings."""
+
+    takes_unix_sockets = False
 
     def __init__(self, name: str, title: str, *options: str) -> None:
         self.name, self.title, self.options = name, title, options
@@ -239,7 +261,7 @@ class Rival(Adapter):
         self.executable = executables[self.name]
         self.built_by = executables.versions()[self.name]
 
-    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         return [str(self.executable), written(listen), written(target), *self.options]
 
     def version(self) -> str:
@@ -255,7 +277,7 @@ class Toy(Adapter):
         self.fault = fault
         self.name = self.title = f"toy-{fault}"
 
-    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         command = [sys.executable, str(HERE / "toy_proxy.py"), written(listen), written(target), self.fault]
         return command + [str(min(settings.chosen.values(), default=0))]
 
@@ -266,11 +288,13 @@ class Toy(Adapter):
 class Custom(Adapter):
     """Any program that takes a listening and a target address."""
 
+    takes_unix_sockets = False
+
     def __init__(self, command: str) -> None:
         self.template = command.split()
         self.name = self.title = Path(self.template[0]).name
 
-    def command(self, listen: Address, target: Address, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         return [word.format(listen=written(listen), target=written(target)) for word in self.template]
 
     def version(self) -> str:
@@ -287,8 +311,8 @@ OTHERS = [
 ]
 
 
-def written(address: Address) -> str:
-    return f"{address[0]}:{address[1]}"
+def written(place: Place) -> str:
+    return f"unix:{place}" if isinstance(place, str) else f"{place[0]}:{place[1]}"
 
 
 def milliseconds(seconds: float | None) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import kernel
 from adapters import Adapter, Settings
-from kernel import Address, Connection, ProcessGroup
+from kernel import Address, Connection, Place, ProcessGroup
 from peer import Pair, Peer
 from waits import PATIENCE, Failure, require, wait_until
 
@@ -34,8 +34,8 @@ class Bench(ExitStack):
         super().__init__()
         self.adapter = adapter
         network = next(_networks)
-        self.front: Address = (f"127.{network >> 8 & 255}.{network & 255}.1", PORT)
-        self.target: Address = (f"127.{network >> 8 & 255}.{network & 255}.2", PORT)
+        self.front: Place = (f"127.{network >> 8 & 255}.{network & 255}.1", PORT)
+        self.target: Place = (f"127.{network >> 8 & 255}.{network & 255}.2", PORT)
         self.listener: socket.socket | None = None
         self.command: list[str]
         self.process: subprocess.Popen[bytes]
@@ -56,15 +56,19 @@ class Bench(ExitStack):
         server_backlog: int = BACKLOG,
         receive_buffer: int | None = None,
         target: Address | None = None,
+        unix_front: bool = False,
+        unix_target: bool = False,
         **settings: float,
     ) -> None:
         """Starts the proxy, in front of a listener, or with server=False of an address at which nobody listens.
 
-        Raises NotApplicable if the proxy has no such settings.
+        Either may be a Unix socket. Raises NotApplicable if the proxy has no such settings, or takes no Unix sockets.
         """
         chosen = Settings(**settings)
         self.adapter.require_settings(chosen)
-        self.target = target or self.target
+        self.front = str(self.folder / "front") if unix_front else self.front
+        self.target = target or (str(self.folder / "target") if unix_target else self.target)
+        self.adapter.require_place(self.front, self.target)
         if server:
             self.listen(server_backlog, receive_buffer)
         self.command = self.adapter.command(self.front, self.target, chosen, self.folder)
@@ -118,7 +122,7 @@ class Bench(ExitStack):
 
     def listen(self, backlog: int = BACKLOG, receive_buffer: int | None = None) -> None:
         """Opens the server's listening socket."""
-        self.listener = self.enter_context(socket.socket())
+        self.listener = self.enter_context(socket.socket(family(self.target)))
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_buffer:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -131,7 +135,7 @@ class Bench(ExitStack):
 
         Raises ConnectionRefusedError if the proxy does not listen, TimeoutError if nobody answers.
         """
-        client = self.enter_context(socket.socket())
+        client = self.enter_context(socket.socket(family(self.front)))
         if receive_buffer:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         client.settimeout(seconds)
@@ -187,6 +191,10 @@ class Bench(ExitStack):
             wait_until("the proxy to close its sockets", lambda: not self.processes.open_connections, seconds)
         except Failure:
             raise Failure(f"the proxy kept {self.processes.open_connections} sockets for {seconds:g} s") from None
+
+
+def family(place: Place) -> socket.AddressFamily:
+    return socket.AF_UNIX if isinstance(place, str) else socket.AF_INET
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

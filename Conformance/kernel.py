@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Address = tuple[str, int]
+Place = Address | str
+"""Where somebody listens: an address, or the path of a Unix socket."""
 
 ANY: Address = ("0.0.0.0", 0)
 
 ESTABLISHED, SYN_SENT, LISTEN = 1, 2, 10
 KEEP_ALIVE_TIMER = 2
+ACCEPTS = 0x10000
+"""In the flags of /proc/net/unix: a socket that listens."""
 
 # sock_diag(7). It answers about one socket at once and exactly; /proc/net/tcp lists all there are, and while others
 # come and go it tells of some twice and of some not at all.
@@ -51,8 +55,12 @@ def in_state(state: int) -> list[Connection]:
     return _asked(ANY, ANY, 1 << state, NLM_F_DUMP)
 
 
-def listens(address: Address) -> bool:
-    return lookup(address) is not None
+def listens(place: Place) -> bool:
+    if isinstance(place, str):
+        # HAProxy binds it by another name with something behind, and renames it when all is ready.
+        listening = (path for flags, path in _unix_paths() if int(flags, 16) & ACCEPTS)
+        return os.path.exists(place) and any(path.startswith(place) for path in listening)
+    return lookup(place) is not None
 
 
 def waiting_to_be_accepted(address: Address) -> int:
@@ -151,8 +159,22 @@ class ProcessGroup:
         )
 
 
+def longest_send_queue() -> int:
+    """Bytes that the kernel lets a TCP socket's queue grow to, of what is sent and not acknowledged (tcp(7))."""
+    return int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
+
+
+def _unix_sockets() -> list[list[str]]:
+    """A line of /proc/net/unix for each, in words: the flags are the fourth, the inode the seventh, the path the last."""
+    return [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+
+
+def _unix_paths() -> list[tuple[str, str]]:
+    return [(words[3], words[7]) for words in _unix_sockets() if len(words) > 7]
+
+
 def _listening_or_unix() -> set[str]:
-    unix = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:]}
+    unix = {words[6] for words in _unix_sockets()}
     return unix | {listener.inode for listener in in_state(LISTEN)}
 
 

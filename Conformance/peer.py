@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
-from kernel import Address
+from kernel import Place
 from pattern import Pattern
 from waits import ABSENCE, PATIENCE, POLL, Failure, Reset, require, wait_until
 
@@ -43,14 +43,15 @@ class Rest:
 
 
 class Peer:
-    """A TCP socket whose every call has a time limit, and which says in words what it saw."""
+    """A socket whose every call has a time limit, and which says in words what it saw."""
 
-    def __init__(self, name: str, connected: socket.socket, remote: Address) -> None:
+    def __init__(self, name: str, connected: socket.socket, remote: Place) -> None:
         self.name = name
         self.socket = connected
         self.socket.settimeout(PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.address: Address = connected.getsockname()
+        if connected.family == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.address: Place = connected.getsockname()
         self.remote = remote
 
     # Sending
@@ -76,17 +77,18 @@ class Peer:
     def send_urgent(self, byte: bytes) -> None:
         self.send(byte, socket.MSG_OOB)
 
-    def send_what_fits(self, stream: Pattern, start: int = 0) -> int:
+    def send_what_fits(self, stream: Pattern, start: int = 0, most: int = MOST_IN_BUFFERS) -> int:
         """Sends until nothing more has been taken for a while, because nobody reads at the far end.
 
-        Returns how many bytes were taken.
+        Returns how many bytes were taken: about `most`, if so many were.
         """
         sent = start
         self.socket.setblocking(False)
         try:
             deadline = time.monotonic() + ABSENCE
             while time.monotonic() < deadline:
-                _, writable, _ = select.select([], [self.socket], [], ABSENCE / 10)
+                waiting = [self.socket] if sent - start < most else []
+                _, writable, _ = select.select([], waiting, [], ABSENCE / 10)
                 if writable:
                     sent += self.socket.send(stream.at(sent, PIECE))
                     deadline = time.monotonic() + ABSENCE

@@ -30,9 +30,13 @@ strays = [b"?"]
 kept: list[object] = []
 
 
-def address(written: str) -> tuple[str, int]:
-    host, port = written.rsplit(":", 1)
-    return host, int(port)
+def place(written: str) -> tuple[str, int] | str:
+    name, port = written.rsplit(":", 1)
+    return port if name == "unix" else (name, int(port))
+
+
+def socket_for(place: tuple[str, int] | str) -> socket.socket:
+    return socket.socket(socket.AF_UNIX if isinstance(place, str) else socket.AF_INET)
 
 
 def reset(*ends: socket.socket) -> None:
@@ -49,7 +53,7 @@ def reset(*ends: socket.socket) -> None:
 class Relay:
     """One connection: two directions, and a fault in one or both."""
 
-    def __init__(self, client: socket.socket, target: tuple[str, int]) -> None:
+    def __init__(self, client: socket.socket, target: tuple[str, int] | str) -> None:
         self.client, self.target = client, target
         self.lock = threading.Lock()
         self.failed: set[socket.socket] = set()
@@ -60,7 +64,8 @@ class Relay:
         if not server:
             return
         for end in (self.client, server):
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, FAULT != "nagle")
+            if end.family == socket.AF_INET:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, FAULT != "nagle")
             end.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, FAULT not in ("no-inline", "urgent"))
         if FAULT == "rash":
             for end in (self.client, server):
@@ -84,7 +89,7 @@ class Relay:
     def connect(self) -> socket.socket | None:
         if FAULT == "lazy":
             select.select([self.client], [], [])
-        server = socket.socket()
+        server = socket_for(self.target)
         server.setblocking(False)
         began = server.connect_ex(self.target) in (0, errno.EINPROGRESS)
         poll = select.poll()
@@ -222,7 +227,7 @@ class Relay:
             reset(source, sink)
 
 
-def serve(client: socket.socket, target: tuple[str, int]) -> None:
+def serve(client: socket.socket, target: tuple[str, int] | str) -> None:
     if FAULT == "one-at-a-time":
         with one_at_a_time:
             Relay(client, target).run()
@@ -243,14 +248,14 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if FAULT == "sigpipe":
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    listener = socket.socket()
+    listener = socket_for(place(sys.argv[1]))
     if FAULT != "no-reuse":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(address(sys.argv[1]))
+    listener.bind(place(sys.argv[1]))
     listener.listen(4096)
     while True:
         client, _ = listener.accept()
-        threading.Thread(target=serve, args=(client, address(sys.argv[2])), daemon=True).start()
+        threading.Thread(target=serve, args=(client, place(sys.argv[2])), daemon=True).start()
 
 
 main()

@@ -61,6 +61,9 @@ FAULTS = {
             "ends_of_bulk_both_ways_lose_nothing",
             "a_close_after_sending_loses_nothing",
             "the_server_may_be_slow_to_accept",
+            "bytes_and_ends_pass_between_unix_sockets",
+            "a_reset_is_an_end_to_a_unix_socket",
+            "any_other_close_of_a_unix_socket_is_an_end",
         ),
     ),
     "lazy": Fault(
@@ -96,6 +99,7 @@ FAULTS = {
             "a_close_with_unread_data_is_a_reset",
             "a_reset_passes_after_an_end_the_other_way",
             "a_server_that_resets_at_once_is_a_reset",
+            "a_unix_socket_closed_with_unread_data_is_a_reset",
         ),
     ),
     "hasty": Fault(
@@ -138,7 +142,11 @@ FAULTS = {
     ),
     "deep": Fault(
         "takes up to 2 MiB of each direction into its memory",
-        ("little_is_held_for_a_stalled_reader", "stalled_readers_cost_little_memory"),
+        (
+            "little_is_held_for_a_stalled_reader",
+            "a_crowd_of_stalled_readers_leaves_little_to_hold",
+            "stalled_readers_cost_little_memory",
+        ),
     ),
     "fat": Fault("keeps a large buffer for each connection", ("connections_at_rest_hold_no_buffer",)),
     "turns": Fault("one direction waits for the other", ("a_stalled_direction_leaves_the_other_alone",)),

@@ -1,14 +1,28 @@
 """Back-pressure: who stops reading when, and what is held meanwhile."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from bench import SMALL_BUFFER, Bench
 from cases.ends import other
 from contract import case, case_each_way
+from kernel import longest_send_queue
 from pattern import pattern
-from peer import End, Peer, Way
+from peer import End, Pair, Peer, Way
 from waits import ABSENCE, meanwhile, require, wait_until, watch_for_absence
+
+BULK = 4 << 20
+"""Bytes after which a direction is in bulk by anybody's judgement."""
 
 MOST_HELD = (1 << 20) + 32 * 1024
 """Bytes of one direction that the proxy itself may hold, in its memory or in a pipe, by contract."""
+
+PIPES, CROWD = 8, 10
+"""Pipes of each worker, and connections in bulk of which each of three workers gets two, a quarter of that, and none
+more than it has pipes for: a worker hands some over to one that has far fewer."""
+
+MOST_HELD_IN_CROWD = 128 * 1024
+"""Bytes of one direction where a quarter of the pipes is held: an eighth of a pipe. How much room a socket has the kernel
+tells in bytes, and counts in buffers that hold more or less of them."""
 
 MOST_MEMORY = 64 * 1024
 """Bytes of its memory for a stalled connection: the 32 KiB of the contract, and as much for what goes with them."""
@@ -56,25 +70,52 @@ def a_stalled_reader_stops_the_sender(bench: Bench, way: Way) -> None:
     require_all_arrives(pair.sender(way), pair.receiver(way), sent)
 
 
+def stall_in_bulk(pair: Pair, way: Way) -> int:
+    """Sends more than a reader's queue and the proxy hold, after some bulk, so that a proxy is on its way for that.
+
+    Returns how many bytes were taken after BULK of them had arrived. It is not all that would be: a crowd could then hold
+    more than the kernel has for TCP.
+    """
+    with meanwhile(lambda: pair.sender(way).send_stream(pattern(1), BULK)):
+        pair.receiver(way).expect_stream(pattern(1), BULK)
+    return pair.sender(way).send_what_fits(pattern(1), BULK, longest_send_queue() + 2 * MOST_HELD)
+
+
+def held(bench: Bench, pair: Pair, way: Way, sent: int) -> int:
+    """Bytes that were sent, not read, and are in none of the four queues of kernels: those are in the proxy."""
+    own = bench.ends_of(pair)
+    require(len(own) == 2, f"the proxy has {len(own)} sockets for one connection")
+    source, sink = own if way is Way.UPSTREAM else reversed(own)
+    return sent - pair.sender(way).unacknowledged - source.unread - sink.unacknowledged - pair.receiver(way).unread
+
+
+def require_rest_arrives(pair: Pair, way: Way, sent: int) -> None:
+    pair.sender(way).finish()
+    pair.receiver(way).expect_rest_of(pattern(1), sent, End.END, BULK)
+
+
 @case_each_way
 def little_is_held_for_a_stalled_reader(bench: Bench, way: Way) -> None:
     bench.start(receive_buffer=SMALL_BUFFER)
     pair = bench.pair(SMALL_BUFFER)
-    sender, reader = pair.sender(way), pair.receiver(way)
-    # Bulk first, so that a proxy that has a way of its own for bulk is on it.
-    bulk = 4 << 20
-    with meanwhile(lambda: sender.send_stream(pattern(1), bulk)):
-        reader.expect_stream(pattern(1), bulk)
-    sent = sender.send_what_fits(pattern(1), bulk)
+    sent = stall_in_bulk(pair, way)
+    count = held(bench, pair, way, sent)
+    require(count <= MOST_HELD, f"the proxy held {count // 1024} KiB of one direction")
+    require_rest_arrives(pair, way, sent)
 
-    # Whatever was sent and is in none of the four queues of kernels is in the proxy.
-    own = bench.ends_of(pair)
-    require(len(own) == 2, f"the proxy has {len(own)} sockets for one connection")
-    source, sink = own if way is Way.UPSTREAM else reversed(own)
-    held = sent - sender.unacknowledged - source.unread - sink.unacknowledged - reader.unread
-    require(held <= MOST_HELD, f"the proxy held {held // 1024} KiB of one direction")
-    sender.finish()
-    reader.expect_rest_of(pattern(1), sent, End.END, bulk)
+
+@case_each_way
+def a_crowd_of_stalled_readers_leaves_little_to_hold(bench: Bench, way: Way) -> None:
+    bench.start(receive_buffer=SMALL_BUFFER, pipes=PIPES)
+    crowd = [bench.pair(SMALL_BUFFER) for _ in range(CROWD)]
+    last = bench.pair(SMALL_BUFFER)
+    with ThreadPoolExecutor(CROWD) as pool:
+        each = list(pool.map(lambda pair: stall_in_bulk(pair, way), crowd))
+    sent = stall_in_bulk(last, way)
+    count = held(bench, last, way, sent)
+    require(count <= MOST_HELD_IN_CROWD, f"behind a crowd the proxy held {count // 1024} KiB of one direction")
+    for pair, its in zip([last, *crowd], [sent, *each]):
+        require_rest_arrives(pair, way, its)
 
 
 @case_each_way
