@@ -1,0 +1,47 @@
+/// Writes the fields of a message one after the other, in network byte order, into a buffer that is known to be large
+/// enough.
+struct ByteWriter {
+    private let buffer: UnsafeMutableRawBufferPointer
+    /// Bytes written so far.
+    private(set) var count = 0
+
+    init(_ buffer: UnsafeMutableRawBufferPointer) {
+        self.buffer = buffer
+    }
+
+    var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer[..<count]) }
+
+    mutating func write(byte: UInt8) {
+        precondition(count < buffer.count, "a message of more bytes than its buffer has")
+        buffer[count] = byte
+        count += 1
+    }
+
+    mutating func write(_ bytes: some Sequence<UInt8>) {
+        for byte in bytes { write(byte: byte) }
+    }
+
+    mutating func write(_ text: StaticString) {
+        write(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    mutating func write<Number: FixedWidthInteger>(number: Number) {
+        withUnsafeBytes(of: number.bigEndian) { write($0) }
+    }
+
+    /// A number in figures, without zeros before it.
+    mutating func write(decimal number: UInt16) {
+        var divisor: UInt16 = 10_000
+        while divisor > 1, number < divisor { divisor /= 10 }
+        while divisor > 0 {
+            write(byte: UInt8(ascii: "0") + UInt8(number / divisor % 10))
+            divisor /= 10
+        }
+    }
+
+    /// Replaces what was written at a place.
+    mutating func overwrite<Number: FixedWidthInteger>(_ number: Number, at place: Int) {
+        precondition(place >= 0 && place + MemoryLayout<Number>.size <= count, "nothing was written there")
+        buffer.storeBytes(of: number.bigEndian, toByteOffset: place, as: Number.self)
+    }
+}

@@ -1,0 +1,255 @@
+import Glibc
+import Sockets
+
+extension ProxyHeader {
+    /// What the first bytes of a connection are.
+    enum Reading: Hashable, Sendable {
+        /// So far the beginning of a header. Before there are `minimum` bytes in all, there is no other answer.
+        case needMore(minimum: Int)
+        case header(ProxyHeader)
+        /// They are no header: where one is optional, they are the client's own.
+        case notProxy
+        /// They begin as a header, and are none. The connection is to be closed.
+        case malformed(Fault)
+    }
+
+    /// What is wrong with a header.
+    enum Fault: Error, Hashable {
+        /// No end of the line within ``longestLine`` bytes.
+        case longLine
+        /// A carriage return or a line feed without the other.
+        case lineEnd
+        /// Another word than TCP4, TCP6 or UNKNOWN, or another number than those of ``Family``, or of a transport.
+        case family
+        /// An address that is none of its family's.
+        case address
+        /// A port that is no number from 0 to 65535, or has zeros before it.
+        case port
+        /// A line that goes on behind its last port.
+        case trailing
+        /// A version other than 2 behind the signature of version 2.
+        case version
+        /// Neither LOCAL nor PROXY.
+        case command
+        /// So many bytes, more than is allowed.
+        case tooLong(Int)
+        /// No room for the addresses of its family.
+        case shortAddresses
+        /// Type-length-values that do not end where the header does.
+        case tlv
+        /// The checksum is another one than that of the header, or there are several.
+        case checksum
+    }
+
+    /// Reads the header at the beginning of a connection.
+    ///
+    /// Nothing is kept between calls: give all bytes there are, again when there are more of them.
+    ///
+    /// - Parameter limit: bytes that a header of version 2 may have, ``fixedLength`` to ``highestLimit``.
+    static func read(_ bytes: UnsafeRawBufferPointer, limit: Int = usualLimit) -> Reading {
+        // The two begin with different bytes, so at most one of them matches at all.
+        switch match(bytes, keyword) {
+        case .whole: return readLine(bytes)
+        case .soFar: return .needMore(minimum: bytes.count + 1)
+        case .no: break
+        }
+        switch match(bytes, signature) {
+        case .whole: return readBinary(bytes, limit: limit)
+        case .soFar: return .needMore(minimum: bytes.count + 1)
+        case .no: return .notProxy
+        }
+    }
+
+    private enum Match {
+        case whole, soFar, no
+    }
+
+    private static func match(_ bytes: UnsafeRawBufferPointer, _ beginning: [UInt8]) -> Match {
+        guard zip(bytes, beginning).allSatisfy({ $0 == $1 }) else { return .no }
+        return bytes.count < beginning.count ? .soFar : .whole
+    }
+
+    // MARK: Version 1
+
+    private static let carriageReturn = UInt8(ascii: "\r")
+    private static let lineFeed = UInt8(ascii: "\n")
+
+    private static func readLine(_ bytes: UnsafeRawBufferPointer) -> Reading {
+        let line = bytes.prefix(longestLine)
+        guard let end = line.firstIndex(where: { $0 == carriageReturn || $0 == lineFeed }) else {
+            guard bytes.count < longestLine else { return .malformed(.longLine) }
+            return .needMore(minimum: max(shortestLine, bytes.count + 2))
+        }
+        guard line[end] == carriageReturn else { return .malformed(.lineEnd) }
+        guard end + 1 < longestLine else { return .malformed(.longLine) }
+        guard end + 1 < bytes.count else { return .needMore(minimum: bytes.count + 1) }
+        guard bytes[end + 1] == lineFeed else { return .malformed(.lineEnd) }
+
+        var fields = Fields(rest: UnsafeRawBufferPointer(rebasing: bytes[keyword.count..<end]))
+        do {
+            return .header(ProxyHeader(version: .v1, length: end + 2, origin: try origin(&fields), tlvs: 0..<0))
+        } catch {
+            return .malformed(error)
+        }
+    }
+
+    private static func origin(_ fields: inout Fields) throws(Fault) -> Origin {
+        let version: Int32
+        switch fields.next() {
+        // The rest of such a line is to be ignored, whatever it is.
+        case let word? where word.elementsEqual("UNKNOWN".utf8): return .unknown
+        case let word? where word.elementsEqual("TCP4".utf8): version = AF_INET
+        case let word? where word.elementsEqual("TCP6".utf8): version = AF_INET6
+        default: throw .family
+        }
+        guard var source = address(fields.next(), family: version),
+            var destination = address(fields.next(), family: version)
+        else { throw .address }
+        guard let sourcePort = port(fields.next()), let destinationPort = port(fields.next()) else { throw .port }
+        guard fields.isAtEnd else { throw .trailing }
+        source.port = sourcePort
+        destination.port = destinationPort
+        return .internet(source: source, destination: destination)
+    }
+
+    /// What stands between single spaces.
+    private struct Fields {
+        private var rest: UnsafeRawBufferPointer?
+
+        init(rest: UnsafeRawBufferPointer) {
+            self.rest = rest
+        }
+
+        var isAtEnd: Bool { rest == nil }
+
+        /// Up to the next space, which may be at once; nil if there was none behind the last field.
+        mutating func next() -> UnsafeRawBufferPointer? {
+            guard let line = rest else { return nil }
+            guard let space = line.firstIndex(of: UInt8(ascii: " ")) else {
+                rest = nil
+                return line
+            }
+            rest = UnsafeRawBufferPointer(rebasing: line[(space + 1)...])
+            return UnsafeRawBufferPointer(rebasing: line[..<space])
+        }
+    }
+
+    private static func address(_ field: UnsafeRawBufferPointer?, family: Int32) -> InternetAddress? {
+        // C would read the text up to its first zero, and so another one than was sent.
+        guard let field, field.count < INET6_ADDRSTRLEN, !field.contains(0) else { return nil }
+        return withUnsafeTemporaryAllocation(byteCount: Int(INET6_ADDRSTRLEN), alignment: 1) { text in
+            text.copyMemory(from: field)
+            text[field.count] = 0
+            guard let text = text.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
+            if family == AF_INET {
+                var address = in_addr()
+                guard inet_pton(AF_INET, text, &address) == 1 else { return nil }
+                return InternetAddress(v4: UInt32(bigEndian: address.s_addr), port: 0)
+            }
+            var address = in6_addr()
+            guard inet_pton(AF_INET6, text, &address) == 1 else { return nil }
+            return withUnsafeBytes(of: address) { InternetAddress(networkBytes: $0, port: 0) }
+        }
+    }
+
+    private static func port(_ field: UnsafeRawBufferPointer?) -> UInt16? {
+        guard let field, (1...5).contains(field.count), field.count == 1 || field[0] != UInt8(ascii: "0") else {
+            return nil
+        }
+        var number = 0
+        for digit in field {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+            number = number * 10 + Int(digit - UInt8(ascii: "0"))
+        }
+        return UInt16(exactly: number)
+    }
+
+    // MARK: Version 2
+
+    private static func readBinary(_ bytes: UnsafeRawBufferPointer, limit: Int) -> Reading {
+        guard bytes.count >= fixedLength else { return .needMore(minimum: fixedLength) }
+        guard bytes[12] >> 4 == 2 else { return .malformed(.version) }
+        let command = bytes[12] & 0xF
+        guard command <= 1 else { return .malformed(.command) }
+        let isLocal = command == 0
+        let transport = bytes[13] & 0xF
+        var family = Family(rawValue: bytes[13] >> 4)
+        if transport > 2 { family = nil }
+        // The sender of LOCAL need not care for the family.
+        guard isLocal || family != nil else { return .malformed(.family) }
+        let length = fixedLength + Int(bytes[14]) << 8 + Int(bytes[15])
+        guard length <= limit else { return .malformed(.tooLong(length)) }
+        let tlvs = min(fixedLength + (family ?? .unspecified).addressLength, length)..<length
+        guard isLocal || tlvs.lowerBound == fixedLength + (family ?? .unspecified).addressLength else {
+            return .malformed(.shortAddresses)
+        }
+        guard bytes.count >= length else { return .needMore(minimum: length) }
+
+        // What follows an unspecified family may be an address that nobody knows, and be no type-length-values.
+        let isLenient = isLocal || family == .unspecified
+        var hasTLVs = !isLocal
+        switch TypeLengthValues.inspect(bytes, in: tlvs) {
+        case .wellFormed(checksum: nil):
+            break
+        case .wellFormed(let place?):
+            let header = UnsafeRawBufferPointer(rebasing: bytes[..<length])
+            guard TypeLengthValues.checksum(of: header, at: place) == TypeLengthValues.number(header, at: place) else {
+                return .malformed(.checksum)
+            }
+        case .severalChecksums:
+            guard isLenient else { return .malformed(.checksum) }
+            hasTLVs = false
+        case .malformed:
+            guard isLenient else { return .malformed(.tlv) }
+            hasTLVs = false
+        }
+        return .header(
+            ProxyHeader(
+                version: .v2,
+                length: length,
+                origin: isLocal ? .local : transport == streamTransport ? origin(bytes, family) : .unknown,
+                tlvs: hasTLVs ? tlvs : length..<length
+            )
+        )
+    }
+
+    private static func origin(_ bytes: UnsafeRawBufferPointer, _ family: Family?) -> Origin {
+        switch family {
+        case .ipv4:
+            return .internet(
+                source: InternetAddress(v4: number(bytes, at: 16), port: number(bytes, at: 24)),
+                destination: InternetAddress(v4: number(bytes, at: 20), port: number(bytes, at: 26))
+            )
+        case .ipv6:
+            return .internet(
+                source: InternetAddress(
+                    networkBytes: UnsafeRawBufferPointer(rebasing: bytes[16..<32]),
+                    port: number(bytes, at: 48)
+                ),
+                destination: InternetAddress(
+                    networkBytes: UnsafeRawBufferPointer(rebasing: bytes[32..<48]),
+                    port: number(bytes, at: 50)
+                )
+            )
+        case .unix:
+            return .unix(paths: fixedLength..<(fixedLength + Family.unix.addressLength))
+        case .unspecified, nil:
+            return .unknown
+        }
+    }
+
+    private static func number<Number: FixedWidthInteger>(_ bytes: UnsafeRawBufferPointer, at place: Int) -> Number {
+        Number(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: Number.self))
+    }
+}
+
+extension InternetAddress {
+    /// - Parameter networkBytes: the 16 bytes of an IPv6 address.
+    fileprivate init(networkBytes: UnsafeRawBufferPointer, port: UInt16) {
+        self.init(
+            high: UInt64(bigEndian: networkBytes.loadUnaligned(as: UInt64.self)),
+            low: UInt64(bigEndian: networkBytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
+            port: port
+        )
+    }
+}

@@ -1,0 +1,169 @@
+import Glibc
+import Sockets
+
+extension ProxyHeader {
+    /// What a server is to be told of a connection.
+    enum Announcement {
+        /// That we speak for ourselves. Version 1 has no word for that and says UNKNOWN, which some servers refuse: give
+        /// it the connection's own addresses instead.
+        case local
+        /// That we do not know.
+        case unknown
+        /// From where to where the client's connection is. Two Internet addresses of which one is IPv6 are both written as
+        /// IPv6; an Internet address with a Unix socket is ``unknown``.
+        case addresses(source: SocketAddress, destination: SocketAddress)
+        /// The two paths of a header of version 2, 216 bytes, as they came.
+        case unixPaths(UnsafeRawBufferPointer)
+    }
+
+    /// Why a header cannot be written.
+    enum WriteFault: Error, Hashable {
+        /// The buffer has to have so many bytes.
+        case noRoom(needed: Int)
+        /// It would have so many bytes, and version 2 can express ``highestLimit``.
+        case tooLong(Int)
+        /// What was to be passed on are no type-length-values, or have several checksums.
+        case tlvs
+        /// The paths have another length than 216 bytes.
+        case paths
+    }
+
+    /// Bytes of a buffer that is large enough for any header with so many bytes of type-length-values.
+    static func room(_ version: Version, tlvs: Int = 0) -> Int {
+        switch version {
+        case .v1: longestLine
+        case .v2:
+            fixedLength + Family.unix.addressLength + tlvs
+                + TypeLengthValues.prefixLength + TypeLengthValues.checksumLength
+        }
+    }
+
+    /// Writes a header.
+    ///
+    /// - Parameters:
+    ///   - tlvs: type-length-values to be passed on as they are, but for a checksum, which becomes that of this header.
+    ///     Version 1 cannot carry any and leaves them out.
+    ///   - checksum: whether one is added where there is none among those.
+    ///   - buffer: as large as ``room(_:tlvs:)`` says.
+    /// - Returns: how many bytes were written.
+    static func write(
+        _ version: Version,
+        _ announcement: Announcement,
+        tlvs: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+        checksum: Bool = false,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(WriteFault) -> Int {
+        let needed = room(version, tlvs: tlvs.count)
+        guard buffer.count >= needed else { throw .noRoom(needed: needed) }
+        var writer = ByteWriter(buffer)
+        switch version {
+        case .v1: writeLine(announcement, &writer)
+        case .v2: try writeBinary(announcement, tlvs: tlvs, checksum: checksum, &writer)
+        }
+        return writer.count
+    }
+
+    // MARK: Version 1
+
+    private static func writeLine(_ announcement: Announcement, _ writer: inout ByteWriter) {
+        writer.write(keyword)
+        if case .addresses(.internet(let source), .internet(let destination)) = announcement {
+            let isIPv4 = source.isIPv4 && destination.isIPv4
+            writer.write(isIPv4 ? "TCP4 " : "TCP6 ")
+            writeText(source, isIPv4, &writer)
+            writer.write(" ")
+            writeText(destination, isIPv4, &writer)
+            writer.write(" ")
+            writer.write(decimal: source.port)
+            writer.write(" ")
+            writer.write(decimal: destination.port)
+        } else {
+            writer.write("UNKNOWN")
+        }
+        writer.write("\r\n")
+    }
+
+    private static func writeText(_ address: InternetAddress, _ isIPv4: Bool, _ writer: inout ByteWriter) {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
+            if isIPv4 {
+                var bits = UInt32(truncatingIfNeeded: address.low).bigEndian
+                inet_ntop(AF_INET, &bits, text.baseAddress, socklen_t(text.count))
+            } else {
+                var bits = (address.high.bigEndian, address.low.bigEndian)
+                inet_ntop(AF_INET6, &bits, text.baseAddress, socklen_t(text.count))
+            }
+            for byte in text.prefix(while: { $0 != 0 }) { writer.write(byte: UInt8(bitPattern: byte)) }
+        }
+    }
+
+    // MARK: Version 2
+
+    private static func writeBinary(
+        _ announcement: Announcement,
+        tlvs: UnsafeRawBufferPointer,
+        checksum: Bool,
+        _ writer: inout ByteWriter
+    ) throws(WriteFault) {
+        guard case .wellFormed(let passedOn) = TypeLengthValues.inspect(tlvs, in: 0..<tlvs.count) else { throw .tlvs }
+        if case .unixPaths(let paths) = announcement, paths.count != Family.unix.addressLength { throw .paths }
+        let family = family(of: announcement)
+        let adds = checksum && passedOn == nil
+        let added = adds ? TypeLengthValues.prefixLength + TypeLengthValues.checksumLength : 0
+        let following = family.addressLength + tlvs.count + added
+        guard let length = UInt16(exactly: following) else { throw .tooLong(fixedLength + following) }
+
+        writer.write(signature)
+        if case .local = announcement { writer.write(byte: 0x20) } else { writer.write(byte: 0x21) }
+        writer.write(byte: family == .unspecified ? 0 : family.rawValue << 4 | streamTransport)
+        writer.write(number: length)
+        writeAddresses(announcement, family, &writer)
+        var place = passedOn.map { writer.count + $0 }
+        writer.write(tlvs)
+        if adds {
+            writer.write(byte: TypeLengthValues.checksumType)
+            writer.write(number: UInt16(TypeLengthValues.checksumLength))
+            place = writer.count
+            writer.write(number: UInt32(0))
+        }
+        if let place { writer.overwrite(TypeLengthValues.checksum(of: writer.written, at: place), at: place) }
+    }
+
+    private static func family(of announcement: Announcement) -> Family {
+        switch announcement {
+        case .addresses(.internet(let source), .internet(let destination)):
+            source.isIPv4 && destination.isIPv4 ? .ipv4 : .ipv6
+        case .addresses(.unix, .unix), .unixPaths: .unix
+        case .addresses, .local, .unknown: .unspecified
+        }
+    }
+
+    private static func writeAddresses(_ announcement: Announcement, _ family: Family, _ writer: inout ByteWriter) {
+        switch announcement {
+        case .addresses(.internet(let source), .internet(let destination)):
+            if family == .ipv4 {
+                writer.write(number: UInt32(truncatingIfNeeded: source.low))
+                writer.write(number: UInt32(truncatingIfNeeded: destination.low))
+            } else {
+                writer.write(number: source.high)
+                writer.write(number: source.low)
+                writer.write(number: destination.high)
+                writer.write(number: destination.low)
+            }
+            writer.write(number: source.port)
+            writer.write(number: destination.port)
+        case .addresses(.unix(let source), .unix(let destination)):
+            writePath(source, &writer)
+            writePath(destination, &writer)
+        case .unixPaths(let paths):
+            writer.write(paths)
+        case .addresses, .local, .unknown:
+            break
+        }
+    }
+
+    private static func writePath(_ path: String, _ writer: inout ByteWriter) {
+        let bytes = path.utf8.prefix(unixPathLength)
+        writer.write(bytes)
+        for _ in bytes.count..<unixPathLength { writer.write(byte: 0) }
+    }
+}

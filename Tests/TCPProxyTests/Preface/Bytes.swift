@@ -1,0 +1,40 @@
+@testable import TCPProxy
+
+/// Bytes from figures in hexadecimal; what is no such figure stands between them for the reader only.
+func bytes(hex: String) -> [UInt8] {
+    let digits = hex.compactMap(\.hexDigitValue)
+    return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+}
+
+extension ProxyHeader {
+    static func read(_ bytes: [UInt8], limit: Int = ProxyHeader.usualLimit) -> Reading {
+        bytes.withUnsafeBytes { read($0, limit: limit) }
+    }
+
+    static func read(_ text: String) -> Reading {
+        read(Array(text.utf8))
+    }
+
+    /// What is written, into a buffer that is just large enough.
+    static func write(
+        _ version: Version,
+        _ announcement: Announcement,
+        tlvs: [UInt8] = [],
+        checksum: Bool = false
+    ) throws(WriteFault) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0xAA, count: room(version, tlvs: tlvs.count))
+        var written: Result<Int, WriteFault> = .failure(.tlvs)
+        buffer.withUnsafeMutableBytes { buffer in
+            tlvs.withUnsafeBytes { tlvs in
+                do throws(WriteFault) {
+                    written = .success(
+                        try write(version, announcement, tlvs: tlvs, checksum: checksum, into: buffer)
+                    )
+                } catch {
+                    written = .failure(error)
+                }
+            }
+        }
+        return Array(buffer.prefix(try written.get()))
+    }
+}
