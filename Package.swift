@@ -48,7 +48,7 @@ let package = Package(
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "Workers", dependencies: ["Sockets"]),
         .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
-        .target(name: "TCPProxy", dependencies: ["Relay", "Workers", "Sockets", lifecycle]),
+        .target(name: "TCPProxy", dependencies: ["Relay", "Balancing", "Workers", "Sockets", lifecycle]),
         .target(
             name: "AdminServer",
             dependencies: ["TCPProxy", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle] + nio
@@ -77,7 +77,7 @@ let package = Package(
         // has no way into a module but this.
         .executableTarget(
             name: "simulate",
-            dependencies: ["Relay", "Workers", "Sockets", "FakeSystem"],
+            dependencies: ["Relay", "Balancing", "Workers", "Sockets", "FakeSystem"],
             path: "Tests/Simulation",
             exclude: ["DataPlane/Proxy.swift"]
         ),
@@ -88,7 +88,9 @@ let package = Package(
         .testTarget(name: "RelayTests", dependencies: ["Relay", "Workers", "Sockets"]),
         .testTarget(
             name: "TCPProxyTests",
-            dependencies: ["TCPProxy", "Relay", "Workers", "Sockets", "FakeSystem", "Support", lifecycle, logging]
+            dependencies: [
+                "TCPProxy", "Relay", "Balancing", "Workers", "Sockets", "FakeSystem", "Support", lifecycle, logging,
+            ]
         ),
         .testTarget(
             name: "AdminServerTests",

@@ -35,10 +35,11 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
+        .target(name: "Balancing"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "Workers", dependencies: ["Sockets"]),
         .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
-        .target(name: "TCPProxy", dependencies: ["Relay", "Workers", "Sockets", lifecycle]),
+        .target(name: "TCPProxy", dependencies: ["Relay", "Balancing", "Workers", "Sockets", lifecycle]),
         .target(name: "AdminServer", dependencies: ["TCPProxy", "Sockets", logging, lifecycle] + hummingbird),
         .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
         .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),

@@ -94,9 +94,19 @@ extension SocketOptions {
 extension WorkerSettings {
     init(_ configuration: Configuration) {
         self.init(
+            engine: configuration.engine,
+            pipes: configuration.pipesPerWorker(descriptorLimit: DescriptorLimit.current)
+        )
+    }
+}
+
+extension ListenerSettings {
+    init(_ configuration: Configuration, pool: Int) {
+        self.init(
+            pool: pool,
             deadlines: Deadlines(
                 timeouts: configuration.timeouts,
-                keepAlive: configuration.keepAlive.map { min($0.interval, Self.lastingAge) }
+                keepAlive: configuration.keepAlive.map { min($0.interval, WorkerSettings.lastingAge) }
             ),
             socketOptions: SocketOptions(userTimeout: configuration.timeouts.user),
             keepAlive: configuration.keepAlive,
@@ -105,8 +115,6 @@ extension WorkerSettings {
                 address.port = 0
                 return RawAddress(address)
             },
-            engine: configuration.engine,
-            pipes: configuration.pipesPerWorker(descriptorLimit: DescriptorLimit.current),
             resetDelivery: configuration.timeouts.resetDelivery
         )
     }

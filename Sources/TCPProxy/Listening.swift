@@ -1,32 +1,27 @@
 import Sockets
 
-/// Opens the listening sockets of a proxy, one for each worker.
+/// Opens the sockets of a listener, one for each worker.
 ///
 /// TCP: the first is bound alone, so that an address in use is told (another process of the same user could else share
 /// it unseen); the others join it by SO_REUSEPORT, and the kernel spreads connections over them. A Unix socket cannot
 /// be shared that way, so there workers have duplicates of one.
-struct Listening: ~Copyable {
+struct Listening: Sendable {
     /// Where it listens; port 0 is resolved once the first socket is open.
     private(set) var address: SocketAddress
     /// The Unix socket's file, to be removed at the end.
     private(set) var file: UnixSocketFile?
     private let name: ServiceAddress
     private let options: ListenOptions
+    /// How those who come there are served.
+    let settings: ListenerSettings
     private var isFounded = false
     private var original: Int32?
 
-    init(
-        at address: SocketAddress,
-        named name: ServiceAddress,
-        configuration: Configuration
-    ) throws(ProxyError) {
-        self.address = address
-        self.name = name
-        options = ListenOptions(
-            sharing: .founding,
-            backlog: configuration.backlog,
-            connection: SocketOptions(configuration)
-        )
+    init(_ plan: CorePlan.Listener) throws(ProxyError) {
+        address = plan.address
+        name = plan.name
+        options = plan.options
+        settings = plan.settings
         if case .unix(let path) = address { try Self.makeWay(path, name) }
     }
 
@@ -65,6 +60,22 @@ struct Listening: ~Copyable {
             case .cannotProbe(_, let error): throw ProxyError(listeningOn: name, error)
             }
         }
+    }
+}
+
+extension Worker<LinuxSystem> {
+    /// Opens this worker's sockets.
+    ///
+    /// - Returns: why one could not be opened; those before it are open.
+    mutating func listen(through listenings: inout [Listening]) -> ProxyError? {
+        for index in listenings.indices {
+            do throws(ProxyError) {
+                addListener(try listenings[index].socket(on: &system), settings: listenings[index].settings)
+            } catch {
+                return error
+            }
+        }
+        return nil
     }
 }
 

@@ -18,10 +18,12 @@ public final class Proxy: Sendable {
         case ended
     }
 
-    /// Where it listens, port 0 resolved.
-    public let localAddress: SocketAddress
-    /// Where it forwards to, as it was given.
-    public let upstream: ServiceAddress
+    /// Where it listens, in the order of its listeners, port 0 resolved.
+    public var localAddresses: [SocketAddress] { core.localAddresses }
+    /// Where its first listener listens.
+    public var localAddress: SocketAddress { localAddresses[0] }
+    /// Where it forwards to, as it was given; nil if it was bound with pools.
+    public let upstream: ServiceAddress?
     public let configuration: Configuration
 
     private let core: ProxyCore
@@ -69,22 +71,52 @@ public final class Proxy: Sendable {
         if let port = upstream.port, port == 0 {
             throw .badSetting(name: "the upstream's port", value: "0", allowed: "a port from 1 to 65535")
         }
-        let local = try await Resolver.addresses(of: listen)[0]
-        let candidates = try await Resolver.addresses(of: upstream)
-        let core = try ProxyCore(
-            listen: listen,
-            at: local,
-            candidates: candidates.map { RawAddress($0) },
-            configuration: configuration
+        let addresses = try await Resolver.addresses(of: upstream)
+        let pool = PoolConfiguration(upstream: "\(upstream)", at: addresses)
+        let plan = try await CorePlan(
+            listeners: [
+                ListenerConfiguration(name: "\(listen)", address: listen, pool: pool.name, configuration: configuration)
+            ],
+            pools: [pool]
         )
+        let core = try ProxyCore(plan, configuration: configuration)
         return Proxy(upstream: upstream, configuration: configuration, core: core)
     }
 
-    private init(upstream: ServiceAddress, configuration: Configuration, core: ProxyCore) {
+    /// Listens at several addresses, and spreads who connects over pools of servers.
+    ///
+    /// - Parameter configuration: what concerns the whole process: threads, limits, engine, shutdown.
+    public static func bind(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration],
+        configuration: Configuration = Configuration()
+    ) async throws(ProxyError) -> Proxy {
+        try configuration.check()
+        guard (1...mostListeners).contains(listeners.count) else {
+            throw .badSetting(
+                name: "the number of listeners",
+                value: "\(listeners.count)",
+                allowed: "1 to \(mostListeners)"
+            )
+        }
+        guard pools.count <= mostPools else {
+            throw .badSetting(name: "the number of pools", value: "\(pools.count)", allowed: "1 to \(mostPools)")
+        }
+        await SleepPreparation.done
+        let plan = try await CorePlan(listeners: listeners, pools: pools)
+        let core = try ProxyCore(plan, configuration: configuration)
+        return Proxy(upstream: nil, configuration: configuration, core: core)
+    }
+
+    /// The most listeners of a proxy.
+    public static var mostListeners: Int { Listeners.capacity }
+    /// The most pools of a proxy.
+    public static var mostPools: Int { PoolShare.capacity }
+
+    private init(upstream: ServiceAddress?, configuration: Configuration, core: ProxyCore) {
         self.upstream = upstream
         self.configuration = configuration
         self.core = core
-        localAddress = core.localAddress
         latest = Watch(core.snapshot())
         (shutdowns, requestShutdown) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(16))
     }
@@ -154,10 +186,11 @@ public final class Proxy: Sendable {
 
     /// Keeps the upstream's addresses as its name has them. While the name cannot be resolved, those known before stay.
     private func refreshAddresses() async {
-        guard case .name = upstream, let interval = configuration.resolveInterval else { return }
+        guard let upstream, case .name = upstream, let interval = configuration.resolveInterval else { return }
         while (try? await Self.sleep(for: interval)) != nil {
             if let addresses = try? await Resolver.addresses(of: upstream) {
-                core.post(.candidates(addresses.map { RawAddress($0) }))
+                // More servers than there are places for is no reason to forget those that are known.
+                try? await core.change(pool: 0, to: addresses.map(ServerConfiguration.init))
             }
         }
     }

@@ -5,8 +5,8 @@ import Workers
 
 /// What stands behind a ``Proxy``: its workers, their threads, and the memory they share.
 final class ProxyCore: Sendable {
-    let localAddress: SocketAddress
     let hub: EventHub
+    let pools: PoolRegistry
     private let memory: SharedMemory
     private let mailboxes: [Mailbox<WorkerMessage>]
     /// The workers, until their threads take them.
@@ -14,61 +14,49 @@ final class ProxyCore: Sendable {
     private let threads = Mutex<[WorkerThread]>([])
     /// What workers that have ended knew of their clients, by their numbers.
     private let lastFigures = Mutex<[Int: ClientSweep.Part]>([:])
-    /// Until it has been removed: from then on what stands at its path is somebody else's.
-    private let socketFile: Mutex<UnixSocketFile?>
+    /// Until they have been removed: from then on what stands at their paths is somebody else's.
+    private let socketFiles: Mutex<[UnixSocketFile]>
     private let startedAt = ContinuousClock.now
     private let descriptors = DescriptorCount()
+    /// Where it listens, ports resolved.
+    let localAddresses: [SocketAddress]
 
     /// - Throws: what makes it impossible to listen there, or with this configuration.
-    init(
-        listen: ServiceAddress,
-        at local: SocketAddress,
-        candidates: [RawAddress],
-        configuration: Configuration
-    ) throws(ProxyError) {
+    init(_ plan: CorePlan, configuration: Configuration) throws(ProxyError) {
         let memory = SharedMemory(workers: configuration.threads, limit: try configuration.connectionLimit())
         let hub = EventHub(memory: memory)
         let systems = try Self.makeSystems(configuration.threads)
         let mailboxes = systems.map { Mailbox<WorkerMessage>(waker: $0.waker) }
-        let settings = WorkerSettings(configuration)
-        var listening = try Listening(at: local, named: listen, configuration: configuration)
+        let pools = PoolRegistry(memory)
+        let poolPlans = try pools.add(plan.pools)
         var workers: [Handover<Worker<LinuxSystem>>] = []
+        var listenings: [Listening] = []
         do throws(ProxyError) {
+            for listener in plan.listeners { listenings.append(try Listening(listener)) }
             for (index, handover) in systems.enumerated() {
-                var system = handover.system.take()!
-                let listener = try listening.socket(on: &system)
-                let shared = WorkerShared(
-                    admission: memory.admission,
-                    loads: memory.loads,
-                    counters: memory.pages[index],
-                    events: memory.rings[index],
-                    hub: hub,
-                    mailboxes: mailboxes
+                var worker = Worker(
+                    index: index,
+                    system: handover.system.take()!,
+                    settings: WorkerSettings(configuration),
+                    shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes)
                 )
-                workers.append(
-                    Handover(
-                        Worker(
-                            index: index,
-                            system: system,
-                            listener: listener,
-                            candidates: candidates,
-                            settings: settings,
-                            shared: shared
-                        )
-                    )
-                )
+                for (number, plan) in poolPlans.enumerated() { worker.setPool(plan, at: number) }
+                let error = worker.listen(through: &listenings)
+                workers.append(Handover(worker))
+                if let error { throw error }
             }
         } catch {
             Self.close(workers)
-            listening.file?.remove()
+            for listening in listenings { listening.file?.remove() }
             throw error
         }
         self.memory = memory
         self.hub = hub
+        self.pools = pools
         self.mailboxes = mailboxes
         self.workers = workers
-        localAddress = listening.address
-        socketFile = Mutex(listening.file)
+        localAddresses = listenings.map(\.address)
+        socketFiles = Mutex(listenings.compactMap(\.file))
     }
 
     deinit {
@@ -115,17 +103,34 @@ final class ProxyCore: Sendable {
     /// Has all workers end listening, and then themselves.
     func stopAccepting() {
         // Nobody finds the way to a Unix socket from here on, as nobody begins a handshake with another.
-        removeSocketFile()
+        removeSocketFiles()
         post(.stopAccepting)
     }
 
-    private func removeSocketFile() {
-        socketFile.withLock { $0.take() }?.remove()
+    private func removeSocketFiles() {
+        let files = socketFiles.withLock { files in
+            defer { files = [] }
+            return files
+        }
+        for file in files { file.remove() }
     }
 
     /// Returns when all workers have ended.
     func join() async {
         for thread in threads.withLock({ $0 }) { await thread.join() }
+    }
+
+    /// Gives a pool other servers, and returns when all workers know them.
+    ///
+    /// - Throws: ``ProxyError/tooManyServers(limit:)``.
+    func change(pool number: Int, to servers: [ServerConfiguration]) async throws(ProxyError) {
+        let plan = try pools.change(number, to: servers)
+        let acknowledgement = Acknowledgement(workers: mailboxes.count)
+        for mailbox in mailboxes where !mailbox.post(.pool(plan, at: number, acknowledgement)) {
+            acknowledgement.report()
+        }
+        await acknowledgement.all()
+        pools.collect()
     }
 
     /// Tells all workers something.
@@ -135,14 +140,14 @@ final class ProxyCore: Sendable {
 
     /// After the last worker: nothing will happen any more.
     func finish() {
-        removeSocketFile()
+        removeSocketFiles()
         hub.finish()
     }
 
     private static func close(_ workers: [Handover<Worker<LinuxSystem>>]) {
         for handover in workers {
             guard var worker = handover.take() else { continue }
-            worker.closeListener()
+            worker.closeListeners()
         }
     }
 
@@ -205,28 +210,5 @@ final class ProxyCore: Sendable {
             sweep.report(lastFigures.withLock { $0[index] })
         }
         return ClientsSnapshot(await sweep.parts())
-    }
-}
-
-/// The memory that workers share with each other and with their readers, freed with the last of these.
-final class SharedMemory: Sendable {
-    let admission: Admission
-    let loads: WorkerLoads
-    /// One for each worker.
-    let pages: [CounterPage]
-    let rings: [EventRing]
-
-    init(workers: Int, limit: Int) {
-        admission = Admission(limit: limit)
-        loads = WorkerLoads(workers: workers)
-        pages = (0..<workers).map { _ in CounterPage() }
-        rings = (0..<workers).map { _ in EventRing() }
-    }
-
-    deinit {
-        admission.free()
-        loads.free()
-        for page in pages { page.free() }
-        for ring in rings { ring.free() }
     }
 }

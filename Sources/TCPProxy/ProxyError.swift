@@ -19,6 +19,9 @@ public enum ProxyError: Error, Hashable, Sendable {
     case descriptorLimit(limit: Int, wanted: Int, connections: Int)
     /// A setting outside its range.
     case badSetting(name: String, value: String, allowed: String)
+    /// A listener names a pool that is not there.
+    case unknownPool(String, listener: String)
+    case tooManyServers(limit: Int)
     case system(SystemError)
     /// A proxy runs once; bind another.
     case alreadyRun
@@ -55,6 +58,10 @@ extension ProxyError: CustomStringConvertible {
                 + "raise it (ulimit -n), or lower the maximum of connections"
         case .badSetting(let name, let value, let allowed):
             "\(name) is \(value), and must be \(allowed)"
+        case .unknownPool(let pool, let listener):
+            "listener \(listener) forwards to pool \(pool), which is not there: add the pool, or name another"
+        case .tooManyServers(let limit):
+            "all pools together have more than \(limit) servers: leave some out"
         case .system(let error):
             "the system refused what the proxy needs: \(error)"
         case .alreadyRun:

@@ -11,8 +11,8 @@ public struct SlotQueue: ~Copyable {
 
     private let pages: Pages
     private let links: UnsafeMutablePointer<Link>
-    private var first: Int32 = 0
-    private var last: Int32 = 0
+    private var head: Int32 = 0
+    private var tail: Int32 = 0
     @inlinable public var count: Int { _count }
     @usableFromInline var _count = 0
 
@@ -31,9 +31,9 @@ public struct SlotQueue: ~Copyable {
     /// Puts a slot at the end, unless it is in the queue already.
     public mutating func append(_ slot: Int) {
         guard !links[slot].isQueued else { return }
-        links[slot] = Link(next: 0, previous: last, isQueued: true)
-        if last == 0 { first = Int32(slot) + 1 } else { links[Int(last) - 1].next = Int32(slot) + 1 }
-        last = Int32(slot) + 1
+        links[slot] = Link(next: 0, previous: tail, isQueued: true)
+        if tail == 0 { head = Int32(slot) + 1 } else { links[Int(tail) - 1].next = Int32(slot) + 1 }
+        tail = Int32(slot) + 1
         _count += 1
     }
 
@@ -41,16 +41,18 @@ public struct SlotQueue: ~Copyable {
     public mutating func remove(_ slot: Int) {
         let link = links[slot]
         guard link.isQueued else { return }
-        if link.previous == 0 { first = link.next } else { links[Int(link.previous) - 1].next = link.next }
-        if link.next == 0 { last = link.previous } else { links[Int(link.next) - 1].previous = link.previous }
+        if link.previous == 0 { head = link.next } else { links[Int(link.previous) - 1].next = link.next }
+        if link.next == 0 { tail = link.previous } else { links[Int(link.next) - 1].previous = link.previous }
         links[slot].isQueued = false
         _count -= 1
     }
 
+    /// The slot that has waited longest.
+    public var first: Int? { head == 0 ? nil : Int(head) - 1 }
+
     /// Takes the slot that has waited longest.
     public mutating func popFirst() -> Int? {
-        guard first != 0 else { return nil }
-        let slot = Int(first) - 1
+        guard let slot = first else { return nil }
         remove(slot)
         return slot
     }

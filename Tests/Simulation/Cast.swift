@@ -73,8 +73,8 @@ final class Cast {
         }
         for _ in 0..<number(0...2) {
             let list = scenario.upstreams.shuffled(using: &random).prefix(number(1...scenario.upstreams.count))
-            let addresses = list.map { RawAddress($0) }
-            world.plan(after: moment()) { [unowned crew] in crew.post(.candidates(addresses)) }
+            let addresses = Array(list)
+            world.plan(after: moment()) { [unowned crew] in try! crew.change(to: addresses) }
         }
         if number(0...3) == 0 {
             world.plan(after: moment()) { [unowned crew] in

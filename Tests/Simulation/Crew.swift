@@ -18,6 +18,9 @@ final class Crew {
             self.poller = poller
         }
 
+        /// Its listening socket, until it is closed.
+        var listener: Int32? { Record.number(worker.listeners.pointer(to: 0).pointee.descriptor) }
+
         /// Whether its thread has ended. One that is done may still have been handed something.
         var hasEnded: Bool { worker.isDone && !poller.hasEvents }
 
@@ -33,6 +36,7 @@ final class Crew {
     let address: SocketAddress
     let settings: WorkerSettings
     let memory: SharedMemory
+    let pools: PoolRegistry
     let hub: EventHub
     let mailboxes: [Mailbox<WorkerMessage>]
     let members: [Member]
@@ -56,21 +60,21 @@ final class Crew {
         address = scenario.address
         settings = WorkerSettings(scenario.configuration)
         memory = SharedMemory(workers: scenario.workers, limit: scenario.limit)
+        pools = PoolRegistry(memory)
+        let pool: PoolPlan
+        do throws(ProxyError) {
+            pool = try pools.add([PoolConfiguration(upstream: "server", at: scenario.upstreams)])[0]
+        } catch {
+            preconditionFailure("\(error)")
+        }
         hub = EventHub(memory: memory)
         let wakers = (0..<scenario.workers).map { _ in FakeWaker() }
         let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
         self.mailboxes = mailboxes
         var members: [Member] = []
         for (index, waker) in wakers.enumerated() {
-            let shared = WorkerShared(
-                admission: memory.admission,
-                loads: memory.loads,
-                counters: memory.pages[index],
-                events: memory.rings[index],
-                hub: hub,
-                mailboxes: mailboxes
-            )
-            members.append(try Self.makeMember(index, waker, in: world, scenario, settings, shared))
+            let shared = memory.shared(with: index, hub: hub, mailboxes: mailboxes)
+            members.append(try Self.makeMember(index, waker, in: world, scenario, settings, pool, shared))
         }
         self.members = members
     }
@@ -81,6 +85,7 @@ final class Crew {
         in world: FakeWorld,
         _ scenario: Scenario,
         _ settings: WorkerSettings,
+        _ pool: PoolPlan,
         _ shared: WorkerShared
     ) throws(SystemError) -> Member {
         var system = FakeSystem(in: world, batch: scenario.batch, waker: waker, wakerToken: TokenKind.mailbox.only)
@@ -95,12 +100,12 @@ final class Crew {
         var worker = Worker(
             index: index,
             system: system,
-            listener: listener,
-            candidates: scenario.upstreams.map { RawAddress($0) },
             settings: settings,
             shared: shared
         )
-        let error = worker.watchListener()
+        worker.addListener(listener, settings: ListenerSettings(scenario.configuration, pool: 0))
+        worker.setPool(pool, at: 0)
+        let error = worker.watchListeners()
         precondition(error == nil, "nothing is wrong yet")
         return Member(worker, poller: poller)
     }
@@ -178,6 +183,11 @@ final class Crew {
         for (index, mailbox) in mailboxes.enumerated() where member.map({ $0 == index }) ?? true {
             mailbox.post(message)
         }
+    }
+
+    /// Gives the pool other servers.
+    func change(to addresses: [SocketAddress]) throws(ProxyError) {
+        post(.pool(try pools.change(0, to: addresses.map(ServerConfiguration.init)), at: 0, nil))
     }
 
     // MARK: Figures

@@ -172,7 +172,7 @@ extension Witness {
                     )
                 }
             }
-        case .connectFailed, .idleTimeout, .halfCloseTimeout, .lifetime, .cut:
+        case .connectFailed, .idleTimeout, .halfCloseTimeout, .lifetime, .serverDown, .cut:
             break
         }
     }

@@ -134,6 +134,7 @@ final class Witness {
         case .idleTimeout: require(record.quietSince, timeouts.idle)
         case .halfCloseTimeout: require(record.halfClosedAt.map { _ in record.quietSince }, timeouts.halfClose)
         case .lifetime: require(record.openedAt, timeouts.lifetime)
+        case .serverDown: complain("\(record.name): its server is said to be down, and nobody said so")
         case .cut: if !isCutting { complain("\(record.name): cut, and nobody said so") }
         case .ended:
             if !record.client.hasFinished || record.server.map({ !$0.hasFinished }) ?? true {
@@ -176,16 +177,18 @@ final class Witness {
         var pipes = 0
         var pendingHalves = 0
         var chunks = 0
+        var places: [Int: Int] = [:]
         for member in crew.members {
             sessions += member.worker.sessions.count
             pipes += member.worker.buffers.pipes.inUse
             chunks += member.worker.buffers.chunks.taken
-            if Record.number(member.worker.listener) != nil { descriptors += 1 }
+            if member.listener != nil { descriptors += 1 }
             if member.worker.buffers.pipes.inUse > crew.settings.pipes { complain("more pipes in use than may be") }
             for slot in 0..<member.worker.sessions.end where member.worker.sessions.isTaken(slot) {
                 let session = member.worker.sessions.pointer(to: slot)
                 if Record.number(session.pointee.duplex.client.descriptor) != nil { descriptors += 1 }
                 if Record.number(session.pointee.duplex.server.descriptor) != nil { descriptors += 1 }
+                if let server = session.pointee.dial.server { places[server.id, default: 0] += 1 }
                 if session.pointee.duplex.upstream.state.pending > 0 { pendingHalves += 1 }
                 if session.pointee.duplex.downstream.state.pending > 0 { pendingHalves += 1 }
             }
@@ -205,6 +208,10 @@ final class Witness {
         }
         if crew[.pipesInUse] != pipes { complain("\(crew[.pipesInUse]) pipes are counted, \(pipes) are in use") }
         if chunks > pendingHalves { complain("\(chunks) chunks are held for \(pendingHalves) halves with bytes") }
+        for server in crew.pools.entries.flatMap(\.servers)
+        where server.share.connections != places[server.share.id, default: 0] {
+            complain("\(server.configuration.name) is said to have \(server.share.connections) connections")
+        }
         // Two for a pipe; a worker may keep some for the next.
         let spare = world.openDescriptors.count - descriptors - underWay - 2 * pipes
         if spare < 0 || spare % 2 != 0 || spare > 8 * crew.members.count {
@@ -213,7 +220,7 @@ final class Witness {
     }
 
     private func checkAccepting(_ member: Crew.Member) {
-        guard let listener = Record.number(member.worker.listener) else { return }
+        guard let listener = member.listener else { return }
         switch member.worker.pause {
         case nil:
             if world.queued(at: listener) > 0, !isStopping {
@@ -241,6 +248,7 @@ final class Witness {
         }
         check(record.openedAt, timeouts.lifetime, "lifetime")
         switch record.stage {
+        case .queued: complain("\(record.name): waits for a place at servers that have no maximum")
         case .dialing:
             check(record.openedAt, timeouts.connect, "connect")
             if record.isToBeRepeated {
@@ -263,8 +271,7 @@ final class Witness {
 
     /// A timer that is not set is not late yet, but it will be.
     private func checkTimer(_ slot: Int, of member: Crew.Member, _ record: Record) {
-        let session = member.worker.sessions.pointer(to: slot)
-        guard let next = crew.settings.deadlines.next(session.pointee.deadlineFacts) else { return }
+        guard let next = member.worker.nextDeadline(of: slot) else { return }
         if !member.worker.timers.isScheduled(slot)
             || member.worker.nextDeadline.map({ $0 > next.at + Self.tick }) ?? true
         {

@@ -26,6 +26,7 @@ extension CloseReason {
         case .idleTimeout: "idle_timeout"
         case .halfCloseTimeout: "half_close_timeout"
         case .lifetime: "lifetime"
+        case .serverDown: "server_down"
         case .cut: "cut"
         }
     }

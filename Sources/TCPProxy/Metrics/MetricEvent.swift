@@ -31,6 +31,8 @@ public enum CloseReason: UInt8, Hashable, Sendable, CaseIterable {
     case idleTimeout
     case halfCloseTimeout
     case lifetime
+    /// Its server went down, or was taken out, and its pool closes the connections of such.
+    case serverDown
     /// The proxy was shutting down and its grace was over.
     case cut
 }

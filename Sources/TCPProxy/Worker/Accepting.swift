@@ -2,13 +2,13 @@ import Relay
 import Sockets
 import Workers
 
-// A worker's listening socket.
+// A worker's listening sockets.
 
 extension Worker where S: ~Copyable {
     /// Takes connections from the queue, a bounded number of them; the poller comes back for the rest.
-    mutating func acceptBatch() {
+    mutating func acceptBatch(_ number: Int) {
         for _ in 0..<WorkerSettings.acceptsPerWakeUp {
-            guard listener != nil, acceptOne() == .more else { return }
+            guard listeners.pointer(to: number).pointee.descriptor != nil, acceptOne(number) == .more else { return }
         }
     }
 
@@ -19,13 +19,17 @@ extension Worker where S: ~Copyable {
         case held
     }
 
-    private mutating func acceptOne() -> Queue {
+    private mutating func acceptOne(_ number: Int) -> Queue {
         guard shared.admission.reserve() else { return pauseAccepting(.connections) ? .held : .more }
-        switch system.accept(from: listener!) {
+        switch system.accept(from: listeners.pointer(to: number).pointee.descriptor!) {
         case .connection(let descriptor, let peer):
             let owner = isStopping ? index : shared.loads.place(acceptedBy: index)
             shared.loads.add(1, to: owner)
-            if owner == index { open(descriptor, peer) } else { handOver(descriptor, peer, to: owner) }
+            if owner == index {
+                open(descriptor, peer, from: number)
+            } else {
+                handOver(descriptor, peer, from: number, to: owner)
+            }
             return .more
         case .wouldBlock:
             releasePlace()
@@ -39,29 +43,35 @@ extension Worker where S: ~Copyable {
     }
 
     /// Gives a connection to a worker that has fewer. It stays with that one for good.
-    private mutating func handOver(_ descriptor: consuming Descriptor, _ peer: PeerAddress, to owner: Int) {
+    private mutating func handOver(
+        _ descriptor: consuming Descriptor,
+        _ peer: PeerAddress,
+        from listener: Int,
+        to owner: Int
+    ) {
         let number = descriptor.release()
         let room = shared.mailboxes[owner].limit - WorkerSettings.handedOverAtMost
-        if shared.mailboxes[owner].post(.adopt(number, peer), leaving: room) { return }
+        if shared.mailboxes[owner].post(.adopt(number, peer, listener: listener), leaving: room) { return }
         shared.loads.add(-1, to: owner)
         shared.loads.add(1, to: index)
-        open(Descriptor(adopting: number), peer)
+        open(Descriptor(adopting: number), peer, from: listener)
     }
 
     /// Takes a connection that another worker has accepted, and counted as this one's.
-    mutating func adopt(_ descriptor: consuming Descriptor, _ peer: PeerAddress) {
-        guard isCut else { return open(descriptor, peer) }
+    mutating func adopt(_ descriptor: consuming Descriptor, _ peer: PeerAddress, from listener: Int) {
+        guard isCut else { return open(descriptor, peer, from: listener) }
         system.abort(descriptor)
         shared.loads.add(-1, to: index)
         releasePlace()
     }
 
-    private mutating func open(_ descriptor: consuming Descriptor, _ peer: PeerAddress) {
+    private mutating func open(_ descriptor: consuming Descriptor, _ peer: PeerAddress, from listener: Int) {
         opened += 1
+        shared.listenerFigures.add(1, to: .opened, of: listener)
         let id = ConnectionID(worker: index, count: opened)
         let (active, total) = shared.admission.countOpened()
         let slot = sessions.insert(
-            Session(client: descriptor, peer: peer, id: id, now: now, candidate: candidates.preferred)
+            Session(client: descriptor, peer: peer, listener: listener, id: id, now: now)
         )
         if shared.admission.hasListeners {
             write(.connectionOpened(id: id, client: peer, active: active, total: total))
@@ -71,7 +81,7 @@ extension Worker where S: ~Copyable {
         if system.register(session.pointee.duplex.client.descriptor!, for: .connection, token: token) != nil {
             abort(slot, .connectFailed, by: .proxy)
         } else {
-            dial(slot)
+            findServer(slot)
         }
     }
 
@@ -80,16 +90,41 @@ extension Worker where S: ~Copyable {
         if let waiting = shared.admission.release() { shared.mailboxes[waiting].post(.resumeAccepting) }
     }
 
-    /// Level-triggered: what a batch leaves in the queue is reported again.
-    mutating func watchListener() -> SystemError? {
-        system.register(listener!, for: .readable, token: TokenKind.listener.only)
+    /// Has another address to accept from, before its thread runs.
+    mutating func addListener(_ descriptor: consuming Descriptor, settings: ListenerSettings) {
+        _ = listeners.add(Listener(descriptor, settings: settings))
+    }
+
+    /// Level-triggered: what a batch leaves in a queue is reported again.
+    mutating func watchListeners() -> SystemError? {
+        for number in 0..<listeners.count {
+            if let error = watchListener(number) { return error }
+        }
+        return nil
+    }
+
+    private mutating func watchListener(_ number: Int) -> SystemError? {
+        let listener = listeners.pointer(to: number)
+        guard listener.pointee.descriptor != nil else { return nil }
+        let token = TokenKind.listener.numbered(number)
+        return system.register(listener.pointee.descriptor!, for: .readable, token: token)
+    }
+
+    /// Has the poller report all queues, or none.
+    private mutating func setWatching(_ readiness: Readiness) {
+        for number in 0..<listeners.count {
+            let listener = listeners.pointer(to: number)
+            guard listener.pointee.descriptor != nil else { continue }
+            let token = TokenKind.listener.numbered(number)
+            _ = system.reregister(listener.pointee.descriptor!, for: readiness, token: token)
+        }
     }
 
     /// - Returns: false if what was lacking is there again already.
     private mutating func pauseAccepting(_ cause: AcceptPause) -> Bool {
         if cause == .connections, !shared.admission.wait(worker: index) { return false }
         if pause == nil {
-            _ = system.reregister(listener!, for: [], token: TokenKind.listener.only)
+            setWatching([])
             shared.counters.add(1, to: .pause(cause))
         }
         pause = cause
@@ -99,10 +134,10 @@ extension Worker where S: ~Copyable {
 
     /// Does nothing if accepting is not paused.
     mutating func resumeAccepting() {
-        guard pause != nil, listener != nil else { return }
+        guard pause != nil, listeners.isAnyOpen else { return }
         pause = nil
         timers.cancel(acceptTimer)
-        _ = system.reregister(listener!, for: .readable, token: TokenKind.listener.only)
+        setWatching(.readable)
     }
 
     /// Lets nobody begin a connection any more. Who is in the queue, or about to be, believes that he is connected: he is
@@ -110,7 +145,14 @@ extension Worker where S: ~Copyable {
     mutating func stopAccepting() {
         guard !isStopping else { return }
         endListening()
-        system.stopHandshakes(on: listener!)
+        for number in 0..<listeners.count { stopAccepting(number) }
+    }
+
+    private mutating func stopAccepting(_ number: Int) {
+        let listener = listeners.pointer(to: number)
+        guard listener.pointee.descriptor != nil, !listener.pointee.isEnding else { return }
+        listener.pointee.isEnding = true
+        system.stopHandshakes(on: listener.pointee.descriptor!)
         timers.schedule(lastCallTimer, at: now + WorkerSettings.handshakeEnd)
     }
 
@@ -120,22 +162,38 @@ extension Worker where S: ~Copyable {
         shared.loads.close(index)
     }
 
-    /// Accepts what is in the queue and closes the socket; where places, descriptors or memory are lacking, when there are
-    /// some.
+    /// Accepts what is in the queues of sockets that are to be closed, and closes them; where places, descriptors or memory
+    /// are lacking, when there are some.
     mutating func lastCall() {
+        for number in 0..<listeners.count where listeners.pointer(to: number).pointee.isEnding {
+            if !emptyQueue(number) { return timers.schedule(lastCallTimer, at: now + WorkerSettings.acceptRetry) }
+            closeListener(number)
+        }
+    }
+
+    /// - Returns: false if there is no place for those who are in it.
+    private mutating func emptyQueue(_ number: Int) -> Bool {
+        guard listeners.pointer(to: number).pointee.descriptor != nil else { return true }
         while true {
-            switch acceptOne() {
+            switch acceptOne(number) {
             case .more: continue
-            case .empty: return closeListener()
-            case .held: return timers.schedule(lastCallTimer, at: now + WorkerSettings.acceptRetry)
+            case .empty: return true
+            case .held: return false
             }
         }
     }
 
-    /// Closes the socket. Who is still in its queue is reset.
-    mutating func closeListener() {
-        guard let listener = listener.take() else { return }
-        system.close(listener)
+    /// Closes all sockets. Who is still in their queues is reset.
+    mutating func closeListeners() {
+        for number in 0..<listeners.count { closeListener(number) }
+    }
+
+    private mutating func closeListener(_ number: Int) {
+        let listener = listeners.pointer(to: number)
+        listener.pointee.isEnding = false
+        guard let descriptor = listener.pointee.descriptor.take() else { return }
+        system.close(descriptor)
+        guard !listeners.isAnyOpen else { return }
         pause = nil
         timers.cancel(acceptTimer)
         timers.cancel(lastCallTimer)

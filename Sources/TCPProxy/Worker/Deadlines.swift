@@ -11,6 +11,8 @@ struct Deadlines {
         case attempt
         /// All attempts together have.
         case connect
+        /// Nobody has left a place at a server for too long.
+        case queue
         /// Repeat the attempt.
         case retry
         case idle
@@ -29,6 +31,9 @@ struct Deadlines {
         var stage: Session.Stage
         var openedAt: Instant
         var lastActivity: Instant
+        /// How long the pool lets a client wait for a place.
+        var queueTimeout: Duration?
+        var dialBeganAt: Instant
         var attemptStartedAt: Instant
         var retryAt: Instant?
         var isHalfClosed: Bool
@@ -50,8 +55,10 @@ struct Deadlines {
             if soonest.map({ at < $0.at }) ?? true { soonest = (at, verdict) }
         }
         switch facts.stage {
+        case .queued:
+            consider(facts.openedAt, facts.queueTimeout, .queue)
         case .dialing:
-            consider(facts.openedAt, timeouts.connect, .connect)
+            consider(facts.dialBeganAt, timeouts.connect, .connect)
             if let retryAt = facts.retryAt {
                 consider(retryAt, .zero, .retry)
             } else {
@@ -79,11 +86,14 @@ extension Session {
         return downstreamLook.map { min($0, upstreamLook) } ?? upstreamLook
     }
 
-    var deadlineFacts: Deadlines.Facts {
+    /// - Parameter queueTimeout: how long its pool lets a client wait for a place.
+    func deadlineFacts(queueTimeout: Duration?) -> Deadlines.Facts {
         Deadlines.Facts(
             stage: stage,
             openedAt: openedAt,
             lastActivity: lastActivity,
+            queueTimeout: queueTimeout,
+            dialBeganAt: dial.beganAt,
             attemptStartedAt: dial.startedAt,
             retryAt: dial.retryAt,
             isHalfClosed: isHalfClosed,

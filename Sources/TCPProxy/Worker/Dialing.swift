@@ -6,15 +6,15 @@ import Workers
 // How a worker finds a server for a client.
 
 extension Worker where S: ~Copyable {
-    /// Starts an attempt to connect to the address that is next.
-    mutating func dial(_ slot: Slot) {
+    /// Starts an attempt to connect to the server that was chosen.
+    mutating func dial(_ slot: Slot, at address: RawAddress) {
         let session = sessions.pointer(to: slot)
         session.pointee.dial.attempts += 1
         session.pointee.dial.startedAt = now
         session.pointee.dial.retryAt = nil
-        let address = candidates[Int(session.pointee.dial.candidate)]
+        let options = settings(of: slot).pointee.settings.socketOptions
         do throws(SystemError) {
-            let descriptor = try system.connect(to: address, from: source(of: slot), options: settings.socketOptions)
+            let descriptor = try system.connect(to: address, from: source(of: slot), options: options)
             let kind = TokenKind.server(session.pointee.dial.tag)
             let token = Token(slot: slot, generation: sessions.generation(of: slot), kind: kind.rawValue)
             let error = system.register(descriptor, for: .connection, token: token)
@@ -37,8 +37,7 @@ extension Worker where S: ~Copyable {
             session.pointee.duplex.server.failure = error
         }
         guard readiness.contains(.writable) || readiness.contains(.hungUp) else { return }
-        observeConnectTime(now.since(session.pointee.dial.startedAt))
-        candidates.preferred = Int(session.pointee.dial.candidate) % candidates.count
+        noteConnected(slot)
         session.pointee.stage = .relaying
         session.pointee.lastActivity = now
         session.pointee.duplex.server.note(readiness)
@@ -57,40 +56,50 @@ extension Worker where S: ~Copyable {
         if let descriptor = session.pointee.duplex.server.descriptor.take() { system.close(descriptor) }
         let cause = ConnectFailure(error)
         shared.counters.add(1, to: .failure(cause))
+        let server = session.pointee.dial.server!
+        shared.serverFigures.add(1, to: .failure(cause), of: server.id)
+        releaseServer(slot)
         if cause == .exhausted {
             session.pointee.dial.retryAt = now + WorkerSettings.dialRetry
             setTimer(slot)
             return
         }
-        session.pointee.dial.failed += 1
-        if Int(session.pointee.dial.failed) >= candidates.count {
-            refuse(slot)
-        } else {
-            session.pointee.dial.candidate = Int32((Int(session.pointee.dial.candidate) + 1) % candidates.count)
-            dial(slot)
-        }
+        server.noteFailure()
+        session.pointee.dial.tried.insert(Int(session.pointee.dial.position))
+        shared.poolFigures.add(1, to: .retries, of: pool(of: slot))
+        findServer(slot)
     }
 
     /// No server can be had: the client's connection ends at once, and by a reset, so that nobody takes it for an empty
     /// answer.
     mutating func refuse(_ slot: Slot) {
         shared.counters.add(1, to: .refused)
+        shared.listenerFigures.add(1, to: .refused, of: Int(sessions.pointer(to: slot).pointee.listener))
         abort(slot, .connectFailed, by: .server)
     }
 
     /// The local address of a connection's attempts; connections take them in turn.
     private func source(of slot: Slot) -> RawAddress? {
-        guard !settings.sources.isEmpty else { return nil }
+        let listener = settings(of: slot)
+        let count = listener.pointee.settings.sources.count
+        guard count > 0 else { return nil }
         let number = sessions.pointer(to: slot).pointee.id.rawValue
-        return settings.sources[Int(number % UInt64(settings.sources.count))]
+        return listener.pointee.settings.sources[Int(number % UInt64(count))]
     }
 
-    private mutating func observeConnectTime(_ duration: Duration) {
-        let nanoseconds = Int(clamping: duration.wholeNanoseconds)
+    private mutating func noteConnected(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        let nanoseconds = Int(clamping: now.since(session.pointee.dial.startedAt).wholeNanoseconds)
+        let server = session.pointee.dial.server!
+        pools.pointer(to: pool(of: slot)).pointee.prefer(Int(session.pointee.dial.position))
+        server.noteConnected(after: nanoseconds, now: Int(now.nanoseconds))
         let seconds = Double(nanoseconds) / 1e9
         let bucket = DurationHistogram.bounds.firstIndex { seconds <= $0 } ?? DurationHistogram.bounds.count
         shared.counters.add(1, to: .connectTime(bucket: bucket))
         shared.counters.add(nanoseconds, to: .connectNanoseconds)
+        shared.serverFigures.add(1, to: .connected, of: server.id)
+        shared.serverFigures.add(1, to: .connectTime(bucket: bucket), of: server.id)
+        shared.serverFigures.add(nanoseconds, to: .connectNanoseconds, of: server.id)
     }
 }
 

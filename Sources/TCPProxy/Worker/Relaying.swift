@@ -16,8 +16,8 @@ extension Worker where S: ~Copyable {
         let outcome = session.pointee.duplex.turn(on: &system, with: &buffers)
         let upstream = Int(session.pointee.duplex.upstream.transferred &- upstreamBefore)
         let downstream = Int(session.pointee.duplex.downstream.transferred &- downstreamBefore)
-        if upstream > 0 { shared.counters.add(upstream, to: .bytesUpstream) }
-        if downstream > 0 { shared.counters.add(downstream, to: .bytesDownstream) }
+        if upstream > 0 { countUpstream(upstream, slot) }
+        if downstream > 0 { countDownstream(downstream, slot) }
         let splicedUpstream = Int(session.pointee.duplex.upstream.spliced &- splicedUpstreamBefore)
         let splicedDownstream = Int(session.pointee.duplex.downstream.spliced &- splicedDownstreamBefore)
         if splicedUpstream > 0 { shared.counters.add(splicedUpstream, to: .splicedUpstream) }
@@ -50,6 +50,20 @@ extension Worker where S: ~Copyable {
         case .failed(_, let delivered):
             deliver(slot, isHandedOver: delivered)
         }
+    }
+
+    private func countUpstream(_ bytes: Int, _ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        shared.counters.add(bytes, to: .bytesUpstream)
+        shared.listenerFigures.add(bytes, to: .bytesUpstream, of: Int(session.pointee.listener))
+        shared.serverFigures.add(bytes, to: .bytesUpstream, of: session.pointee.dial.server!.id)
+    }
+
+    private func countDownstream(_ bytes: Int, _ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        shared.counters.add(bytes, to: .bytesDownstream)
+        shared.listenerFigures.add(bytes, to: .bytesDownstream, of: Int(session.pointee.listener))
+        shared.serverFigures.add(bytes, to: .bytesDownstream, of: session.pointee.dial.server!.id)
     }
 
     /// Sets the moment at which a half looks by itself: counted from when it last moved something, and not put off by what
@@ -85,30 +99,54 @@ extension Worker where S: ~Copyable {
 
     /// Sets the connection's timer for its soonest deadline.
     mutating func setTimer(_ slot: Slot) {
-        if let next = settings.deadlines.next(sessions.pointer(to: slot).pointee.deadlineFacts) {
+        if let next = nextDeadline(of: slot) {
             timers.schedule(slot, at: next.at)
         } else {
             timers.cancel(slot)
         }
     }
 
+    /// The listener that a connection came to: how it is served.
+    func settings(of slot: Slot) -> UnsafeMutablePointer<Listener> {
+        listeners.pointer(to: Int(sessions.pointer(to: slot).pointee.listener))
+    }
+
+    /// The soonest of a connection's deadlines.
+    func nextDeadline(of slot: Slot) -> (at: Instant, verdict: Deadlines.Verdict)? {
+        let session = sessions.pointer(to: slot)
+        let isQueued = session.pointee.stage == .queued
+        let queueTimeout = isQueued ? pools.pointer(to: pool(of: slot)).pointee.queueTimeout : nil
+        let facts = session.pointee.deadlineFacts(queueTimeout: queueTimeout)
+        return settings(of: slot).pointee.settings.deadlines.next(facts)
+    }
+
     mutating func deadlineReached(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
-        guard let next = settings.deadlines.next(session.pointee.deadlineFacts) else { return }
+        guard let next = nextDeadline(of: slot) else { return }
         // Activity has moved the deadline since the timer was set.
         guard next.at <= now else { return timers.schedule(slot, at: next.at) }
         switch next.verdict {
         case .attempt: attemptFailed(slot, .timedOut)
         case .connect:
             shared.counters.add(1, to: .failure(.timeout))
+            if let server = session.pointee.dial.server {
+                shared.serverFigures.add(1, to: .failure(.timeout), of: server.id)
+                server.noteFailure()
+            }
             refuse(slot)
-        case .retry: dial(slot)
+        case .queue:
+            shared.poolFigures.add(1, to: .queueTimeouts, of: pool(of: slot))
+            refuse(slot)
+        case .retry: findServer(slot)
         case .idle: abort(slot, .idleTimeout, by: .proxy)
         case .halfClose: abort(slot, .halfCloseTimeout, by: .proxy)
         case .lifetime: abort(slot, .lifetime, by: .proxy)
         case .keepAlive:
             session.pointee.isProbed = true
-            system.keepAlive(settings.keepAlive!, on: session.pointee.duplex.server.descriptor!)
+            system.keepAlive(
+                settings(of: slot).pointee.settings.keepAlive!,
+                on: session.pointee.duplex.server.descriptor!
+            )
             setTimer(slot)
         case .delivery: relay(slot)
         case .look:
@@ -142,7 +180,7 @@ extension Worker where S: ~Copyable {
         } else if remaining != session.pointee.delivery.remaining {
             session.pointee.delivery.remaining = remaining
             session.pointee.delivery.progressAt = now
-        } else if now.since(session.pointee.delivery.progressAt) >= settings.resetDelivery {
+        } else if now.since(session.pointee.delivery.progressAt) >= settings(of: slot).pointee.settings.resetDelivery {
             return abort(slot, .reset, by: endedBy(slot))
         }
         if session.pointee.delivery.nextLook <= now {
@@ -173,7 +211,7 @@ extension Worker where S: ~Copyable {
             count = system.unacknowledged(on: session.pointee.duplex.client.descriptor!)
             hasSentEnd = session.pointee.duplex.downstream.state.phase == .finished
         case .server:
-            guard !candidates[Int(session.pointee.dial.candidate)].isUnix,
+            guard !session.pointee.dial.isUnix,
                 session.pointee.duplex.server.descriptor != nil
             else { return 0 }
             count = system.unacknowledged(on: session.pointee.duplex.server.descriptor!)
@@ -202,7 +240,7 @@ extension Worker where S: ~Copyable {
     /// Resets both sides. What they had not been given yet is thrown away, and counted.
     mutating func abort(_ slot: Slot, _ reason: CloseReason, by side: Side) {
         let session = sessions.pointer(to: slot)
-        if session.pointee.stage != .dialing {
+        if session.pointee.stage == .relaying || session.pointee.stage == .delivering {
             if session.pointee.duplex.server.failure == nil {
                 shared.counters.add(unacknowledged(slot, .server), to: .discardedUpstream)
             }
@@ -218,10 +256,16 @@ extension Worker where S: ~Copyable {
     private mutating func forget(_ slot: Slot, _ reason: CloseReason, by side: Side) {
         timers.cancel(slot)
         ready.remove(slot)
+        if sessions.pointer(to: slot).pointee.stage == .queued { leaveQueue(slot) }
         let session = sessions.pointer(to: slot)
         shared.counters.add(Int(session.pointee.duplex.upstream.discarded), to: .discardedUpstream)
         shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
         shared.counters.add(1, to: .closure(reason, side))
+        shared.listenerFigures.add(1, to: .closed, of: Int(session.pointee.listener))
+        if let server = session.pointee.dial.server {
+            shared.serverFigures.add(1, to: .closure(reason, side), of: server.id)
+            releaseServer(slot)
+        }
         clients.record(session.pointee.figures(lastSeen: now))
         shared.loads.add(-1, to: index)
         let active = shared.admission.countClosed()

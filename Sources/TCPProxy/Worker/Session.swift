@@ -4,6 +4,8 @@ import Sockets
 /// A connection in its worker's slab: what is relayed, and what is known about it.
 struct Session: ~Copyable {
     enum Stage: UInt8 {
+        /// All servers that may be tried are full, and he waits for a place.
+        case queued
         /// There is no server yet; an attempt is under way, or waits to be repeated.
         case dialing
         case relaying
@@ -15,6 +17,8 @@ struct Session: ~Copyable {
     var stage = Stage.dialing
     /// Whether keep-alive is set on the server's socket. The client's has it from the listener.
     var isProbed = false
+    /// The listener that it came to.
+    let listener: Int16
     let id: ConnectionID
     let client: PeerAddress
     let openedAt: Instant
@@ -28,30 +32,36 @@ struct Session: ~Copyable {
     var reportedUpstream: UInt64 = 0
     var reportedDownstream: UInt64 = 0
 
-    init(client: consuming Descriptor, peer: PeerAddress, id: ConnectionID, now: Instant, candidate: Int) {
+    init(client: consuming Descriptor, peer: PeerAddress, listener: Int, id: ConnectionID, now: Instant) {
         duplex = Duplex(client: client)
         self.client = peer
+        self.listener = Int16(listener)
         self.id = id
         openedAt = now
         lastActivity = now
-        dial = Dial(candidate: candidate, startedAt: now)
+        dial = Dial(startedAt: now)
     }
 }
 
 /// How far the search for a server has come.
 struct Dial {
-    /// The address that is tried, an index of the worker's candidates.
-    var candidate: Int32
+    /// The server that is tried, or serves, and on which a place is taken; nil while there is none.
+    var server: ServerShare?
+    /// Its position in the pool when it was chosen.
+    var position: Int32 = 0
     /// Attempts so far; its low bits tell an attempt's events from those of the one before.
     var attempts: Int32 = 0
-    /// Addresses that have failed.
-    var failed: Int32 = 0
+    var tried = TriedServers()
+    var isUnix = false
+    /// When the search began, or went on after waiting for a place.
+    var beganAt: Instant
+    /// Of this attempt.
     var startedAt: Instant
     /// Set while an attempt waits to be repeated, since the process or the machine lacked something for it.
     var retryAt: Instant?
 
-    init(candidate: Int, startedAt: Instant) {
-        self.candidate = Int32(candidate)
+    init(startedAt: Instant) {
+        beganAt = startedAt
         self.startedAt = startedAt
     }
 }

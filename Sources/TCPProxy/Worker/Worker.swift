@@ -2,7 +2,7 @@ import Relay
 import Sockets
 import Workers
 
-/// One thread's share of a proxy: its listening socket, its connections, its timers. It owns a connection from accept to
+/// One thread's share of a proxy: its listening sockets, its connections, its timers. It owns a connection from accept to
 /// close.
 ///
 /// Synchronous, and generic over the system so that all of it runs on a scripted one in tests. Other threads reach it
@@ -14,8 +14,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     let settings: WorkerSettings
     let shared: WorkerShared
     var system: S
-    var listener: Descriptor?
-    var candidates: Candidates
+    var listeners = Listeners()
+    var pools = Pools()
     var sessions: Slab<Session>
     var buffers: RelayBuffers
     var timers: TimerWheel
@@ -34,8 +34,6 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     init(
         index: Int,
         system: consuming S,
-        listener: consuming Descriptor,
-        candidates: [RawAddress],
         settings: WorkerSettings,
         shared: WorkerShared
     ) {
@@ -44,8 +42,6 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         self.shared = shared
         self.system = system
         now = self.system.now()
-        self.listener = consume listener
-        self.candidates = Candidates(candidates)
         let capacity = shared.admission.limit
         buffers = RelayBuffers(engine: settings.engine, pipes: settings.pipes)
         sessions = Slab(capacity: capacity)
@@ -64,8 +60,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
 
     /// Serves until it has been told to stop and its last connection has ended.
     mutating func run() {
-        if let error = watchListener() {
-            preconditionFailure("cannot watch the listening socket: \(error)")
+        if let error = watchListeners() {
+            preconditionFailure("cannot watch the listening sockets: \(error)")
         }
         repeat {
             while !isDone { turn() }
@@ -83,7 +79,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         }
     }
 
-    var isDone: Bool { isStopping && listener == nil && sessions.count == 0 }
+    var isDone: Bool { isStopping && !listeners.isAnyOpen && sessions.count == 0 }
 
     /// When there is something to do even if no event comes; nil if there is nothing.
     var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : now }
@@ -122,7 +118,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
                 endpointChanged(event.token.slot)
             }
         case .listener:
-            acceptBatch()
+            acceptBatch(event.token.slot)
         case .mailbox:
             takeMessages()
         }
@@ -131,7 +127,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     private mutating func endpointChanged(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         switch session.pointee.stage {
-        case .dialing:
+        case .queued, .dialing:
             // The client is gone before it had a server. (Its FIN alone is no reason: what it sent still counts.)
             if session.pointee.duplex.client.failure != nil {
                 shared.counters.add(1, to: .failure(.clientGone))
@@ -169,14 +165,19 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
 
     private mutating func handle(_ message: WorkerMessage) {
         switch message {
-        case .adopt(let number, let peer):
-            adopt(Descriptor(adopting: number), peer)
+        case .adopt(let number, let peer, let listener):
+            adopt(Descriptor(adopting: number), peer, from: listener)
         case .resumeAccepting:
             resumeAccepting()
-            // Tried at once: where nobody is left in this queue, the place goes on to the next worker that waits.
-            acceptBatch()
-        case .candidates(let addresses):
-            candidates = Candidates(addresses)
+            // Tried at once: where nobody is left in these queues, the place goes on to the next worker that waits.
+            for number in 0..<listeners.count { acceptBatch(number) }
+        case .pool(let plan, let number, let acknowledgement):
+            setPool(plan, at: number)
+            acknowledgement?.report()
+        case .placeFree(let pool):
+            serveQueue(of: pool)
+        case .cutServer(let server):
+            cutConnections(to: server)
         case .sweep(let sweep):
             sweep.report(clientFigures())
         case .stopAccepting:
@@ -184,7 +185,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         case .cut:
             endListening()
             isCut = true
-            closeListener()
+            closeListeners()
             for slot in 0..<sessions.end where sessions.isTaken(slot) { abort(slot, .cut, by: .proxy) }
         }
     }
@@ -217,7 +218,10 @@ enum TokenKind {
     }
 
     /// The token of something that a worker has only one of.
-    var only: Token { Token(slot: 0, generation: 0, kind: rawValue) }
+    var only: Token { numbered(0) }
+
+    /// The token of something that a worker keeps for good.
+    func numbered(_ number: Int) -> Token { Token(slot: number, generation: 0, kind: rawValue) }
 }
 
 extension Dial {
@@ -227,17 +231,9 @@ extension Dial {
 
 /// What a worker is told when it is made.
 struct WorkerSettings: Sendable {
-    var deadlines: Deadlines
-    /// Of connections to servers, from their beginning.
-    var socketOptions: SocketOptions
-    /// Of connections to servers that last.
-    var keepAlive: KeepAlive?
-    var sources: [RawAddress]
     var engine: Engine
     /// The most pipes that one worker splices through at once.
     var pipes: Int
-    /// How long a reset waits for its delivery without seeing progress.
-    var resetDelivery: Duration
 
     /// How many connections one wake-up accepts before others get their turn.
     static var acceptsPerWakeUp: Int { 32 }
@@ -266,6 +262,9 @@ struct WorkerShared: Sendable {
     let admission: Admission
     let loads: WorkerLoads
     let counters: CounterPage
+    let serverFigures: FigureTable<ServerFigure>
+    let listenerFigures: FigureTable<ListenerFigure>
+    let poolFigures: FigureTable<PoolFigure>
     let events: EventRing
     let hub: EventHub
     let mailboxes: [Mailbox<WorkerMessage>]
@@ -274,39 +273,18 @@ struct WorkerShared: Sendable {
 /// What the control plane, or another worker, tells a worker.
 enum WorkerMessage: Sendable {
     /// A connection that another worker has accepted, by its descriptor's number.
-    case adopt(Int32, PeerAddress)
+    case adopt(Int32, PeerAddress, listener: Int)
     /// A place has become free.
     case resumeAccepting
-    /// The upstream's addresses from now on.
-    case candidates([RawAddress])
+    /// A pool as it is from now on.
+    case pool(PoolPlan, at: Int, Acknowledgement?)
+    /// A place at a server of this pool has become free.
+    case placeFree(pool: Int)
+    /// Reset the connections to a server, by its number.
+    case cutServer(Int)
     case sweep(ClientSweep)
-    /// Accept what is in the queue or about to be, close the listening socket, and end with the last connection.
+    /// Accept what is in the queues or about to be, close the listening sockets, and end with the last connection.
     case stopAccepting
-    /// Close the listening socket, and reset all connections.
+    /// Close the listening sockets, and reset all connections.
     case cut
-}
-
-/// The upstream's addresses, in the order in which they are tried.
-struct Candidates: ~Copyable {
-    private let addresses: UnsafeMutableBufferPointer<RawAddress>
-    /// The one that answered last, where the next connection begins.
-    var preferred = 0
-
-    /// - Parameter addresses: one at least.
-    init(_ addresses: [RawAddress]) {
-        precondition(!addresses.isEmpty, "an upstream has one address at least")
-        self.addresses = .allocate(capacity: addresses.count)
-        _ = self.addresses.initialize(from: addresses)
-    }
-
-    deinit {
-        addresses.deallocate()
-    }
-
-    var count: Int { addresses.count }
-
-    /// Any index will do: the list may have become shorter since it was taken.
-    subscript(index: Int) -> RawAddress {
-        addresses[index % addresses.count]
-    }
 }

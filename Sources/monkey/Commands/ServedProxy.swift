@@ -33,10 +33,12 @@ struct ServedProxy: Sendable {
     /// Says where everything is.
     func announce() {
         logger.notice("Proxy listening on \(proxy.localAddress)", metadata: ["address": "\(proxy.localAddress)"])
-        logger.notice(
-            "Forwarding to \(proxy.upstream)\(hasEchoInside ? " (an echo server inside)" : "")",
-            metadata: ["address": "\(proxy.upstream)"]
-        )
+        if let upstream = proxy.upstream {
+            logger.notice(
+                "Forwarding to \(upstream)\(hasEchoInside ? " (an echo server inside)" : "")",
+                metadata: ["address": "\(upstream)"]
+            )
+        }
         guard let address = admin?.localAddress else { return }
         let place =
             switch address {

@@ -15,6 +15,7 @@ final class FakeProxy {
     let servers: [FakeServer]
     let settings: WorkerSettings
     let memory: SharedMemory
+    let pools: PoolRegistry
     let hub: EventHub
     let mailboxes: [Mailbox<WorkerMessage>]
     private let members: [Member]
@@ -56,6 +57,8 @@ final class FakeProxy {
         settings = WorkerSettings(configuration)
         memory = SharedMemory(workers: workers, limit: limit)
         hub = EventHub(memory: memory)
+        pools = PoolRegistry(memory)
+        let plan = try pools.add([PoolConfiguration(upstream: "server", at: upstreams)])[0]
         let wakers = (0..<workers).map { _ in FakeWaker() }
         let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
         self.mailboxes = mailboxes
@@ -66,25 +69,16 @@ final class FakeProxy {
             let sharing: ListenOptions.Sharing = index == 0 ? .founding : .joining
             let options = ListenOptions(sharing: sharing, backlog: configuration.backlog)
             let listener = try system.listen(at: address, options: options)
-            let member = Member(
-                Worker(
-                    index: index,
-                    system: system,
-                    listener: listener,
-                    candidates: upstreams.map { RawAddress($0) },
-                    settings: settings,
-                    shared: WorkerShared(
-                        admission: memory.admission,
-                        loads: memory.loads,
-                        counters: memory.pages[index],
-                        events: memory.rings[index],
-                        hub: hub,
-                        mailboxes: mailboxes
-                    )
-                ),
-                poller: poller
+            var worker = Worker(
+                index: index,
+                system: system,
+                settings: settings,
+                shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes)
             )
-            #expect(member.worker.watchListener() == nil)
+            worker.addListener(listener, settings: ListenerSettings(configuration, pool: 0))
+            worker.setPool(plan, at: 0)
+            let member = Member(worker, poller: poller)
+            #expect(member.worker.watchListeners() == nil)
             members.append(member)
         }
         self.members = members
@@ -174,6 +168,12 @@ final class FakeProxy {
         for (index, mailbox) in mailboxes.enumerated() where member.map({ $0 == index }) ?? true {
             mailbox.post(message)
         }
+    }
+
+    /// Gives the pool other servers, as the control plane does.
+    func change(to addresses: [SocketAddress]) throws {
+        let plan = try pools.change(0, to: addresses.map(ServerConfiguration.init))
+        post(.pool(plan, at: 0, nil))
     }
 
     // MARK: Figures

@@ -33,7 +33,7 @@ struct ProxyTests {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
             #expect(proxy.localAddress.port.map { $0 > 0 } == true)
-            #expect(proxy.upstream.description == listener.address.description)
+            #expect(proxy.upstream?.description == listener.address.description)
             let (client, server) = try proxy.connect(through: listener)
             try client.send("question")
             try server.receive("question")

@@ -25,6 +25,8 @@ struct DeadlinesTests {
             stage: stage,
             openedAt: at(100),
             lastActivity: at(120),
+            queueTimeout: .seconds(4),
+            dialBeganAt: at(100),
             attemptStartedAt: at(105),
             retryAt: retryAt.map(at),
             isHalfClosed: isHalfClosed,

@@ -119,7 +119,7 @@ struct DialingTests {
             let client = proxy.connect()
             proxy.settle()
             let other = proxy.world.serve(SocketAddress("10.0.1.1:80"))
-            proxy.post(.candidates([RawAddress(other.address)]))
+            try proxy.change(to: [other.address])
             proxy.advance(by: .seconds(1))
             #expect(client.end == .failed(.connectionReset))
 
@@ -134,7 +134,7 @@ struct DialingTests {
     func unix() throws {
         try withProxy { proxy in
             let path = SocketAddress.unix(path: "/run/server")
-            proxy.post(.candidates([RawAddress(path)]))
+            try proxy.change(to: [path])
             let refused = proxy.connect()
             proxy.settle()
             #expect(refused.end == .failed(.connectionReset))

@@ -1,0 +1,67 @@
+import Sockets
+
+/// What the workers of a proxy are made for: checked, names resolved.
+struct CorePlan: Sendable {
+    struct Listener: Sendable {
+        /// As it was written, for messages.
+        var name: ServiceAddress
+        var address: SocketAddress
+        var options: ListenOptions
+        var settings: ListenerSettings
+    }
+
+    var listeners: [Listener]
+    var pools: [PoolConfiguration]
+
+    /// - Throws: ``ProxyError`` for an address that cannot be resolved, a setting out of range, or a pool that is not there.
+    init(listeners: [ListenerConfiguration], pools: [PoolConfiguration]) async throws(ProxyError) {
+        self.pools = pools
+        self.listeners = []
+        for pool in pools { try pool.check() }
+        for listener in listeners {
+            try listener.configuration.check()
+            try listener.configuration.checkSources()
+            guard let pool = pools.firstIndex(where: { $0.name == listener.pool }) else {
+                throw .unknownPool(listener.pool, listener: listener.name)
+            }
+            self.listeners.append(
+                Listener(
+                    name: listener.address,
+                    address: try await Resolver.addresses(of: listener.address)[0],
+                    options: ListenOptions(
+                        sharing: .founding,
+                        backlog: listener.configuration.backlog,
+                        connection: SocketOptions(listener.configuration)
+                    ),
+                    settings: ListenerSettings(listener.configuration, pool: pool)
+                )
+            )
+        }
+    }
+}
+
+extension PoolConfiguration {
+    /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
+    func check() throws(ProxyError) {
+        func require(_ holds: Bool, _ what: String, _ value: Any, _ allowed: String) throws(ProxyError) {
+            if !holds { throw .badSetting(name: "\(what) of pool \(name)", value: "\(value)", allowed: allowed) }
+        }
+        let most = Self.mostServers
+        try require((1...most).contains(servers.count), "the number of servers", servers.count, "1 to \(most)")
+        try require(queueLimit >= 0, "the queue's limit", queueLimit, "0 or more")
+        if let queueTimeout {
+            try require(queueTimeout > .zero, "the queue's time-out", queueTimeout, "longer than zero, or off")
+        }
+        for server in servers {
+            try require(
+                (0...256).contains(server.weight),
+                "the weight of server \(server.name)",
+                server.weight,
+                "0 to 256"
+            )
+            if let most = server.maxConnections {
+                try require(most > 0, "the maximum of connections of server \(server.name)", most, "1 or more")
+            }
+        }
+    }
+}

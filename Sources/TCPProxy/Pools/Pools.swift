@@ -1,0 +1,32 @@
+/// A worker's pools, by their numbers.
+struct Pools: ~Copyable {
+    private let places: UnsafeMutablePointer<Pool>
+    private let isTaken: UnsafeMutablePointer<Bool>
+
+    init() {
+        places = .allocate(capacity: PoolShare.capacity)
+        isTaken = .allocate(capacity: PoolShare.capacity)
+        isTaken.initialize(repeating: false, count: PoolShare.capacity)
+    }
+
+    deinit {
+        for number in 0..<PoolShare.capacity where isTaken[number] { (places + number).deinitialize(count: 1) }
+        places.deallocate()
+        isTaken.deallocate()
+    }
+
+    func hasPool(_ number: Int) -> Bool { isTaken[number] }
+
+    /// - Precondition: it has been set. The pointer stays good, whatever is set there later.
+    func pointer(to number: Int) -> UnsafeMutablePointer<Pool> {
+        precondition(isTaken[number], "there is no pool \(number)")
+        return places + number
+    }
+
+    /// Puts a pool in its place, or another in the place of one.
+    mutating func set(_ pool: consuming Pool, at number: Int) {
+        if isTaken[number] { (places + number).deinitialize(count: 1) }
+        (places + number).initialize(to: pool)
+        isTaken[number] = true
+    }
+}

@@ -1,0 +1,155 @@
+import Balancing
+import Synchronization
+import Workers
+
+/// What all workers must agree on about one server: how many connections it has, and whether it may have one more.
+///
+/// Decided at connect and close, never on the way of a byte. The control plane writes whether the server is open and what
+/// it weighs; workers read that when they choose.
+struct ServerShare: @unchecked Sendable {
+    // Sendable: the memory is atomics only, and its owner outlives all who hold it (see `SharedMemory`).
+
+    /// On cache lines of its own: two servers' counts change at the same time.
+    struct State: ~Copyable {
+        /// Places that are taken: by connections, and by attempts to connect.
+        let connections = Atomic<Int>(0)
+        let limit = Atomic<Int>(0)
+        /// 0 takes no new connections.
+        let weight = Atomic<Int>(0)
+        /// Up, not ejected, not drained.
+        let isOpen = Atomic<Bool>(false)
+        /// Attempts that have failed since the last that has not.
+        let failuresInARow = Atomic<Int>(0)
+        let connectTime = Atomic<Int>(0)
+        let connectTimeAt = Atomic<Int>(0)
+        let padding: (Int, Int, Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0, 0, 0)
+    }
+
+    /// How fast a connect time of the past loses its weight, in nanoseconds.
+    private static var connectTimeConstant: Int { 10_000_000_000 }
+
+    /// Its place in the ``ServerTable``, and in the pages of figures.
+    let id: Int
+    private let state: UnsafeMutablePointer<State>
+
+    fileprivate init(id: Int, state: UnsafeMutablePointer<State>) {
+        self.id = id
+        self.state = state
+    }
+
+    var connections: Int { state.pointee.connections.load(ordering: .relaxed) }
+    var limit: Int { state.pointee.limit.load(ordering: .relaxed) }
+    var weight: Int { state.pointee.weight.load(ordering: .relaxed) }
+    var isOpen: Bool { state.pointee.isOpen.load(ordering: .relaxed) }
+    var failuresInARow: Int { state.pointee.failuresInARow.load(ordering: .relaxed) }
+    /// A moving peak of how long connecting took, in nanoseconds; 0 before the first connection.
+    var connectTime: Int { state.pointee.connectTime.load(ordering: .relaxed) }
+
+    // MARK: For the control plane
+
+    func set(isOpen: Bool) { state.pointee.isOpen.store(isOpen, ordering: .relaxed) }
+    func set(weight: Int) { state.pointee.weight.store(weight, ordering: .relaxed) }
+    func set(limit: Int) { state.pointee.limit.store(limit, ordering: .relaxed) }
+
+    fileprivate func reset() {
+        state.pointee.limit.store(.max, ordering: .relaxed)
+        state.pointee.weight.store(1, ordering: .relaxed)
+        state.pointee.isOpen.store(true, ordering: .relaxed)
+        state.pointee.failuresInARow.store(0, ordering: .relaxed)
+        state.pointee.connectTime.store(0, ordering: .relaxed)
+        state.pointee.connectTimeAt.store(0, ordering: .relaxed)
+    }
+
+    // MARK: For workers
+
+    /// Takes a place, if there is one; ``release()`` gives it back.
+    func reserve() -> Bool {
+        // Never above the limit, not even for a moment: whoever waits for a place would take that for a full house.
+        let limit = limit
+        var connections = connections
+        while connections < limit {
+            let (exchanged, now) = state.pointee.connections.weakCompareExchange(
+                expected: connections,
+                desired: connections + 1,
+                successOrdering: .sequentiallyConsistent,
+                failureOrdering: .relaxed
+            )
+            if exchanged { return true }
+            connections = now
+        }
+        return false
+    }
+
+    func release() {
+        state.pointee.connections.subtract(1, ordering: .sequentiallyConsistent)
+    }
+
+    func noteFailure() {
+        state.pointee.failuresInARow.add(1, ordering: .relaxed)
+    }
+
+    /// - Parameters:
+    ///   - duration: how long connecting took, in nanoseconds.
+    ///   - now: of the monotonic clock, in nanoseconds.
+    func noteConnected(after duration: Int, now: Int) {
+        if failuresInARow != 0 { state.pointee.failuresInARow.store(0, ordering: .relaxed) }
+        // Two workers at once may lose one of two observations, which a moving figure can bear.
+        let elapsed = now - state.pointee.connectTimeAt.load(ordering: .relaxed)
+        let next = PeakAverage.updated(
+            connectTime,
+            with: duration,
+            after: elapsed,
+            timeConstant: Self.connectTimeConstant
+        )
+        state.pointee.connectTime.store(next, ordering: .relaxed)
+        state.pointee.connectTimeAt.store(now, ordering: .relaxed)
+    }
+}
+
+/// The servers of all pools.
+///
+/// A place is a server's for as long as anybody may speak of it: a worker that has not heard of its removal yet, or a
+/// connection that is still open.
+final class ServerTable: Sendable {
+    /// The most servers of a process.
+    static let capacity = 4096
+
+    private struct Places {
+        var used = 0
+        var free: [Int] = []
+    }
+
+    // Never handed out but as `ServerShare`, whose memory is atomics only.
+    private nonisolated(unsafe) let pages: Pages
+    private let places = Mutex(Places())
+
+    init() {
+        // Zeroed pages are servers that are closed; memory is taken only for those that there are.
+        pages = Pages(bytes: Self.capacity * MemoryLayout<ServerShare.State>.stride)
+    }
+
+    deinit {
+        pages.free()
+    }
+
+    /// - Returns: a place for a server, or nil if all are taken.
+    func take() -> ServerShare? {
+        let id = places.withLock { places -> Int? in
+            if let free = places.free.popLast() { return free }
+            guard places.used < Self.capacity else { return nil }
+            places.used += 1
+            return places.used - 1
+        }
+        guard let id else { return nil }
+        let states = pages.base.bindMemory(to: ServerShare.State.self, capacity: Self.capacity)
+        let share = ServerShare(id: id, state: states + id)
+        share.reset()
+        return share
+    }
+
+    /// Nobody speaks of the server any more.
+    func giveBack(_ share: ServerShare) {
+        precondition(share.connections == 0, "server \(share.id) was given back with \(share.connections) connections")
+        places.withLock { $0.free.append(share.id) }
+    }
+}

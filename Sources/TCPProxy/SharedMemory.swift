@@ -1,0 +1,50 @@
+import Workers
+
+/// The memory that workers share with each other and with their readers, freed with the last of these.
+final class SharedMemory: Sendable {
+    let admission: Admission
+    let loads: WorkerLoads
+    let servers = ServerTable()
+    let pools = PoolTable()
+    /// One for each worker.
+    let pages: [CounterPage]
+    let rings: [EventRing]
+    let serverFigures: [FigureTable<ServerFigure>]
+    let listenerFigures: [FigureTable<ListenerFigure>]
+    let poolFigures: [FigureTable<PoolFigure>]
+
+    init(workers: Int, limit: Int) {
+        admission = Admission(limit: limit)
+        loads = WorkerLoads(workers: workers)
+        pages = (0..<workers).map { _ in CounterPage() }
+        rings = (0..<workers).map { _ in EventRing() }
+        serverFigures = (0..<workers).map { _ in FigureTable(rows: ServerTable.capacity) }
+        listenerFigures = (0..<workers).map { _ in FigureTable(rows: Listeners.capacity) }
+        poolFigures = (0..<workers).map { _ in FigureTable(rows: PoolShare.capacity) }
+    }
+
+    deinit {
+        admission.free()
+        loads.free()
+        for page in pages { page.free() }
+        for ring in rings { ring.free() }
+        for table in serverFigures { table.free() }
+        for table in listenerFigures { table.free() }
+        for table in poolFigures { table.free() }
+    }
+
+    /// What one worker sees of it.
+    func shared(with worker: Int, hub: EventHub, mailboxes: [Mailbox<WorkerMessage>]) -> WorkerShared {
+        WorkerShared(
+            admission: admission,
+            loads: loads,
+            counters: pages[worker],
+            serverFigures: serverFigures[worker],
+            listenerFigures: listenerFigures[worker],
+            poolFigures: poolFigures[worker],
+            events: rings[worker],
+            hub: hub,
+            mailboxes: mailboxes
+        )
+    }
+}
