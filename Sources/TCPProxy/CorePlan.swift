@@ -3,8 +3,9 @@ import Sockets
 /// What the workers of a proxy are made for: checked, names resolved.
 struct CorePlan: Sendable {
     struct Listener: Sendable {
+        var name: String
         /// As it was written, for messages.
-        var name: ServiceAddress
+        var written: ServiceAddress
         var address: SocketAddress
         var options: ListenOptions
         var settings: ListenerSettings
@@ -26,7 +27,8 @@ struct CorePlan: Sendable {
             }
             self.listeners.append(
                 Listener(
-                    name: listener.address,
+                    name: listener.name,
+                    written: listener.address,
                     address: try await Resolver.addresses(of: listener.address)[0],
                     options: ListenOptions(
                         sharing: .founding,

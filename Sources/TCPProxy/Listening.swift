@@ -19,7 +19,7 @@ struct Listening: Sendable {
 
     init(_ plan: CorePlan.Listener) throws(ProxyError) {
         address = plan.address
-        name = plan.name
+        name = plan.written
         options = plan.options
         settings = plan.settings
         if case .unix(let path) = address { try Self.makeWay(path, name) }

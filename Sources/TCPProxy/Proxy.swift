@@ -26,7 +26,7 @@ public final class Proxy: Sendable {
     public let upstream: ServiceAddress?
     public let configuration: Configuration
 
-    private let core: ProxyCore
+    let core: ProxyCore
     private let phase = Mutex(Phase.bound)
     private let ready = Atomic(false)
     private let shutdowns: AsyncStream<Duration>
@@ -263,6 +263,12 @@ public final class Proxy: Sendable {
 
     /// The figures now.
     public func snapshot() -> MetricsSnapshot { core.snapshot() }
+
+    /// The figures of each listener, in their order.
+    public func listenerSnapshots() -> [ListenerSnapshot] { core.listenerSnapshots() }
+
+    /// The figures of each pool and its servers, in their order.
+    public func poolSnapshots() -> [PoolSnapshot] { core.poolSnapshots() }
 
     /// What each client has done, running connections included: asks all workers.
     public func clients() async -> ClientsSnapshot { await core.clients() }

@@ -20,6 +20,7 @@ final class ProxyCore: Sendable {
     private let descriptors = DescriptorCount()
     /// Where it listens, ports resolved.
     let localAddresses: [SocketAddress]
+    private let listeners: [CorePlan.Listener]
 
     /// - Throws: what makes it impossible to listen there, or with this configuration.
     init(_ plan: CorePlan, configuration: Configuration) throws(ProxyError) {
@@ -56,6 +57,7 @@ final class ProxyCore: Sendable {
         self.mailboxes = mailboxes
         self.workers = workers
         localAddresses = listenings.map(\.address)
+        listeners = plan.listeners
         socketFiles = Mutex(listenings.compactMap(\.file))
     }
 
@@ -200,6 +202,69 @@ final class ProxyCore: Sendable {
 
     private func sum(_ counter: Counter) -> Int {
         memory.pages.reduce(0) { $0 + $1[counter] }
+    }
+
+    private func sum<Figure>(_ figure: Figure, of row: Int, in tables: [FigureTable<Figure>]) -> Int {
+        tables.reduce(0) { $0 + $1[row, figure] }
+    }
+
+    func listenerSnapshots() -> [ListenerSnapshot] {
+        listeners.enumerated().map { number, listener in
+            func sum(_ figure: ListenerFigure) -> Int { self.sum(figure, of: number, in: memory.listenerFigures) }
+            return ListenerSnapshot(
+                name: listener.name,
+                address: localAddresses[number],
+                pool: pools.entries[listener.settings.pool].configuration.name,
+                activeConnections: sum(.opened) - sum(.closed),
+                totalConnections: sum(.opened),
+                refusedConnections: sum(.refused),
+                bytesUpstream: sum(.bytesUpstream),
+                bytesDownstream: sum(.bytesDownstream)
+            )
+        }
+    }
+
+    func poolSnapshots() -> [PoolSnapshot] {
+        pools.entries.enumerated().map { number, entry in
+            func sum(_ figure: PoolFigure) -> Int { self.sum(figure, of: number, in: memory.poolFigures) }
+            return PoolSnapshot(
+                name: entry.configuration.name,
+                policy: entry.configuration.policy,
+                waiting: entry.share.waiting,
+                queued: sum(.queued),
+                queueTimeouts: sum(.queueTimeouts),
+                queueOverflows: sum(.queueOverflows),
+                retries: sum(.retries),
+                servers: entry.servers.map(snapshot)
+            )
+        }
+    }
+
+    func snapshot(of server: PoolRegistry.Server) -> ServerSnapshot {
+        func sum(_ figure: ServerFigure) -> Int { self.sum(figure, of: server.share.id, in: memory.serverFigures) }
+        var connectTime = DurationHistogram()
+        for bucket in connectTime.counts.indices { connectTime.counts[bucket] = sum(.connectTime(bucket: bucket)) }
+        connectTime.sum = .nanoseconds(sum(.connectNanoseconds))
+        var closures: [MetricsSnapshot.Closure: Int] = [:]
+        for reason in CloseReason.allCases {
+            for side in Side.allCases {
+                let count = sum(.closure(reason, side))
+                if count > 0 { closures[.init(reason: reason, side: side)] = count }
+            }
+        }
+        return ServerSnapshot(
+            configuration: server.configuration,
+            state: server.state,
+            cause: server.cause,
+            connections: server.share.connections,
+            connected: sum(.connected),
+            connectFailures: Dictionary(uniqueKeysWithValues: ConnectFailure.allCases.map { ($0, sum(.failure($0))) }),
+            failuresInARow: server.share.failuresInARow,
+            connectTime: connectTime,
+            bytesUpstream: sum(.bytesUpstream),
+            bytesDownstream: sum(.bytesDownstream),
+            closures: closures
+        )
     }
 
     /// Asks all workers about their clients; those that have ended have left their last answers.

@@ -7,6 +7,8 @@ final class PoolRegistry: Sendable {
     struct Server: Sendable {
         var configuration: ServerConfiguration
         let share: ServerShare
+        var state = ServerState.unchecked
+        var cause = ""
     }
 
     struct Entry: Sendable {
@@ -93,11 +95,33 @@ final class PoolRegistry: Sendable {
                 throw .tooManyServers(limit: ServerTable.capacity)
             }
             if same == nil { share.set(isOpen: true) }
-            if same?.configuration.weight != server.weight { share.set(weight: server.weight) }
+            if same?.configuration.weight != server.weight { share.set(weight: EffectiveWeight.of(server.weight)) }
             share.set(limit: server.maxConnections ?? .max)
-            taken.append(Server(configuration: server, share: share))
+            taken.append(
+                Server(
+                    configuration: server,
+                    share: share,
+                    state: same?.state ?? .unchecked,
+                    cause: same?.cause ?? ""
+                )
+            )
         }
         return taken
+    }
+
+    /// Sets whether new connections go to a server, and how many beside the others; a server that has gone is left alone.
+    func set(_ server: ServerKey, _ state: ServerState, cause: String, weight: Int) {
+        self.state.withLock { registry in
+            guard let index = registry.entries[server.pool].servers.firstIndex(where: { $0.share.id == server.id })
+            else {
+                return
+            }
+            registry.entries[server.pool].servers[index].state = state
+            registry.entries[server.pool].servers[index].cause = cause
+            let share = registry.entries[server.pool].servers[index].share
+            share.set(weight: weight)
+            share.set(isOpen: state.takesConnections)
+        }
     }
 
     /// Frees the places of servers that have gone, once the last connection has. To be called when all workers know that
@@ -116,4 +140,10 @@ extension MaglevTable {
     init(_ servers: [ServerConfiguration]) {
         self.init(servers.map { Server(name: $0.name, weight: $0.weight) })
     }
+}
+
+/// Names a server of a pool, for as long as the pool has it.
+package struct ServerKey: Hashable, Sendable {
+    package let pool: Int
+    package let id: Int
 }

@@ -142,11 +142,11 @@ extension ProxyHeader {
             text[field.count] = 0
             guard let text = text.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
             if family == AF_INET {
-                var address = in_addr()
+                var address: UInt32 = 0
                 guard inet_pton(AF_INET, text, &address) == 1 else { return nil }
-                return InternetAddress(v4: UInt32(bigEndian: address.s_addr), port: 0)
+                return InternetAddress(v4: UInt32(bigEndian: address), port: 0)
             }
-            var address = in6_addr()
+            var address: (UInt64, UInt64) = (0, 0)
             guard inet_pton(AF_INET6, text, &address) == 1 else { return nil }
             return withUnsafeBytes(of: address) { InternetAddress(networkBytes: $0, port: 0) }
         }
