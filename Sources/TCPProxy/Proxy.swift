@@ -282,6 +282,36 @@ public final class Proxy: Sendable {
 
 extension Proxy: Service {}
 
+// What the load balancer's control plane does with the pools of a proxy that runs.
+extension Proxy {
+    /// The servers of a pool, by the pool's place in the list that the proxy was bound with.
+    package func servers(ofPool pool: Int) -> [ServerFacts] {
+        core.serverFacts(ofPool: pool)
+    }
+
+    /// Has new connections go to a server from now on, or not; and how many beside the others.
+    ///
+    /// - Parameter weight: in the parts of `EffectiveWeight`.
+    package func set(_ server: ServerKey, _ state: ServerState, cause: String, weight: Int) {
+        core.pools.set(server, state, cause: cause, weight: weight)
+        // Whoever waits for a place may find one now.
+        core.post(.placeFree(pool: server.pool))
+    }
+
+    /// Resets the connections that a server has.
+    package func cutConnections(to server: ServerKey) {
+        core.post(.cutServer(server.id))
+    }
+
+    /// Gives a pool other servers, and returns when all workers know them. Servers that stay, by name and address, keep their
+    /// connections, state and figures; those that go keep their connections.
+    ///
+    /// - Throws: ``ProxyError/tooManyServers(limit:)``.
+    package func change(pool: Int, to servers: [ServerConfiguration]) async throws(ProxyError) {
+        try await core.change(pool: pool, to: servers)
+    }
+}
+
 /// How a shutdown went.
 public struct DrainSummary: Sendable, Equatable {
     /// Connections that came to their own end.

@@ -49,8 +49,14 @@ final class FakeProxy {
         }
     }
 
-    init(in world: FakeWorld, workers: Int, limit: Int, upstreams: [SocketAddress], configuration: Configuration) throws
-    {
+    init(
+        in world: FakeWorld,
+        workers: Int,
+        limit: Int,
+        upstreams: [SocketAddress],
+        pool: (inout PoolConfiguration) -> Void,
+        configuration: Configuration
+    ) throws {
         self.world = world
         address = SocketAddress("127.0.0.1:8080")
         servers = upstreams.map { world.serve($0) }
@@ -58,7 +64,9 @@ final class FakeProxy {
         memory = SharedMemory(workers: workers, limit: limit)
         hub = EventHub(memory: memory)
         pools = PoolRegistry(memory)
-        let plan = try pools.add([PoolConfiguration(upstream: "server", at: upstreams)])[0]
+        var servers = PoolConfiguration(upstream: "server", at: upstreams)
+        pool(&servers)
+        let plan = try pools.add([servers])[0]
         let wakers = (0..<workers).map { _ in FakeWaker() }
         let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
         self.mailboxes = mailboxes
@@ -230,6 +238,9 @@ final class FakeProxy {
         #expect(world.problems == [], sourceLocation: location)
         #expect(active == 0, sourceLocation: location)
         #expect(memory.admission.taken == 0, sourceLocation: location)
+        let shares = pools.entries.flatMap(\.servers).map(\.share)
+        #expect(shares.allSatisfy { $0.connections == 0 }, sourceLocation: location)
+        #expect(pools.entries.allSatisfy { $0.share.waiting == 0 }, sourceLocation: location)
         #expect(closures.values.reduce(0, +) == total, sourceLocation: location)
     }
 }
@@ -244,6 +255,7 @@ func withProxy(
     limit: Int = 64,
     upstreams: Int = 1,
     in world: FakeWorld = FakeWorld(),
+    pool: (inout PoolConfiguration) -> Void = { _ in },
     configure: (inout Configuration) -> Void = { _ in },
     at location: SourceLocation = #_sourceLocation,
     _ body: (FakeProxy) throws -> Void
@@ -257,6 +269,7 @@ func withProxy(
         workers: workers,
         limit: limit,
         upstreams: (1...upstreams).map { SocketAddress("10.0.0.\($0):80") },
+        pool: pool,
         configuration: configuration
     )
     defer { proxy.end(at: location) }
