@@ -13,13 +13,16 @@ let package = Package(
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.0", traits: [])
     ],
     targets: [
+        .target(name: "Balancing"),
         .target(name: "CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "Workers", dependencies: ["Sockets"]),
         .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
         .executableTarget(
             name: "DataPlane",
-            dependencies: ["Relay", "Workers", "Sockets", .product(name: "Benchmark", package: "benchmark")],
+            dependencies: [
+                "Relay", "Workers", "Sockets", "Balancing", .product(name: "Benchmark", package: "benchmark"),
+            ],
             path: "Benchmarks/DataPlane",
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
         ),

@@ -17,7 +17,8 @@ public enum EffectiveWeight {
     /// - Returns: 0 only for a configured 0.
     public static func of(_ configured: Int, factor: Double = 1) -> Int {
         guard configured > 0 else { return 0 }
-        let full = min(configured, configuredLimit) * scale
-        return max(1, Int(Double(full) * min(max(factor, 0), 1)))
+        let full = Double(min(configured, configuredLimit) * scale)
+        // Nothing is greater than what is no number, so that counts as 0 here.
+        return factor > 0 ? max(1, Int(full * min(factor, 1))) : 1
     }
 }

@@ -18,7 +18,7 @@ struct KeyHashTests {
     @Test("Each bit of a word changes each bit of its hash in half of all cases")
     func avalanche() {
         var random = RandomNumbers(seed: 1)
-        let words = 10_000
+        let words = 4_000
         var flips = [Int](repeating: 0, count: 64 * 64)
         for _ in 0..<words {
             let word = random.next()

@@ -37,11 +37,12 @@ public struct Ejection: Sendable {
     public mutating func eject(at now: Int) -> Int {
         if let until { return until }
         forgive(to: now)
-        let (doubled, overflow) = base.multipliedReportingOverflow(by: 1 << min(strikes, Self.strikeLimit))
+        let (doubled, isTooLong) = base.multipliedReportingOverflow(by: 1 << strikes)
         strikes = min(strikes + 1, Self.strikeLimit)
-        let end = now &+ (overflow ? cap : min(doubled, cap))
-        until = end
-        return end
+        let (end, isTooLate) = now.addingReportingOverflow(isTooLong ? cap : min(doubled, cap))
+        let until = isTooLate ? .max : end
+        self.until = until
+        return until
     }
 
     /// Lets the server come back once its time is over.
@@ -62,7 +63,7 @@ public struct Ejection: Sendable {
 
     private mutating func forgive(to now: Int) {
         guard strikes > 0, now > inSince else { return }
-        strikes -= min(strikes, (now - inSince) / forgiveness)
+        strikes -= min(strikes, (now &- inSince) / forgiveness)
     }
 }
 

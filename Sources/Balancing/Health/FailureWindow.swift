@@ -68,7 +68,7 @@ public struct FailureWindow: Sendable {
         if let limit = limits.consecutive, consecutive >= limit { return .consecutiveFailures(consecutive) }
         guard let percent = limits.percent else { return nil }
         let (tried, failed) = (Int(attempts.wrappedSum()), Int(failures.wrappedSum()))
-        guard tried >= limits.leastAttempts, failed * 100 >= tried * percent else { return nil }
+        guard tried >= limits.leastAttempts, failed * 100 >= tried * min(percent, 100) else { return nil }
         return .failureShare(failures: failed, attempts: tried)
     }
 

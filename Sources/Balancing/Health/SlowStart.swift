@@ -10,15 +10,15 @@ public struct SlowStart: Sendable, Equatable {
     ///   - leastShare: 0 to 1; beyond that counts as the nearer of the two.
     public init(duration: Int, leastShare: Double = 0.1) {
         self.duration = max(0, duration)
-        self.leastShare = min(max(leastShare, 0), 1)
+        self.leastShare = leastShare > 0 ? min(leastShare, 1) : 0
     }
 
     /// The share after so many nanoseconds: it grows evenly, never below the least share, and is 1 at the end.
     public func factor(after elapsed: Int) -> Double {
-        guard elapsed < duration else { return 1 }
+        guard isRunning(after: elapsed) else { return 1 }
         return max(leastShare, Double(max(0, elapsed)) / Double(duration))
     }
 
     /// Whether the share is still growing.
-    public func isRunning(after elapsed: Int) -> Bool { elapsed < duration }
+    public func isRunning(after elapsed: Int) -> Bool { duration > 0 && elapsed < duration }
 }

@@ -14,6 +14,7 @@ let benchmarks: @Sendable () -> Void = {
         scalingFactor: .mega,
         maxDuration: .seconds(1)
     )
+    pickBenchmarks()
 
     Benchmark("HalfState: a message passed on") { benchmark in
         var state = HalfState()

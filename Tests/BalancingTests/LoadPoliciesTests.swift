@@ -1,0 +1,182 @@
+import Testing
+
+@testable import Balancing
+
+@Suite("Least connections, random and fastest")
+struct LoadPoliciesTests {
+    static let weights: [[Int]] = [[1, 1, 1], [5, 1, 1], [4, 3, 2, 1], [256, 128, 64]]
+
+    /// Picks 100,000 connections; once so many stand, one of them drawn evenly ends before each pick.
+    ///
+    /// - Returns: the picks of each server, and how many of its connections ended.
+    private func churn(
+        _ pool: inout Pool,
+        standing: Int,
+        _ pick: (Pool) -> Int?
+    ) -> (picks: [Int], ends: [Int]) {
+        var random = RandomNumbers(seed: 77)
+        var connections: [Int] = []
+        var picks = [Int](repeating: 0, count: pool.count)
+        var ends = picks
+        for _ in 0..<100_000 {
+            if connections.count == standing {
+                let ending = random.next(below: standing)
+                connections.swapAt(ending, standing - 1)
+                let server = connections.removeLast()
+                pool.servers[server].connections -= 1
+                ends[server] += 1
+            }
+            guard let server = pick(pool) else { continue }
+            pool.servers[server].connections += 1
+            picks[server] += 1
+            connections.append(server)
+        }
+        return (picks, ends)
+    }
+
+    @Test("Least connections: what stands is by weight, exactly", arguments: weights)
+    func leastConnections(weights: [Int]) {
+        var pool = Pool(weights: weights)
+        var policy = LeastConnections(servers: weights.count, seed: 1)
+        let total = weights.reduce(0, +)
+        let standing = 10 * total
+        let (picks, ends) = churn(&pool, standing: standing) { policy.pick(from: $0) }
+        #expect(picks.reduce(0, +) == 100_000)
+        for (server, weight) in weights.enumerated() {
+            // A server's connections end with its share of what stands, so that is what it is given anew.
+            #expect(isByChance(picks[server], share: Double(weight) / Double(total), of: 100_000))
+            #expect(picks[server] - ends[server] == pool.servers[server].connections)
+            #expect(pool.servers[server].connections == 10 * weight)
+        }
+    }
+
+    @Test("Least connections: whoever will have the smallest load by weight is picked")
+    func leastLoad() {
+        var pool = Pool(weights: [2, 1])
+        var policy = LeastConnections(servers: 2, seed: 1)
+        var picked: [Int] = []
+        for _ in 0..<6 {
+            let server = policy.pick(from: pool)
+            picked.append(server ?? -1)
+            pool.servers[server ?? 0].connections += 1
+        }
+        #expect(picked.sorted() == [0, 0, 0, 0, 1, 1])
+        #expect(picked[0] == 0)
+    }
+
+    @Test("Least connections: equals take turns")
+    func turns() {
+        let pool = Pool(weights: [3, 3, 3, 3])
+        var policy = LeastConnections(servers: 4, seed: 1)
+        #expect(tally(100_000, servers: 4) { _ in policy.pick(from: pool) } == [25_000, 25_000, 25_000, 25_000])
+    }
+
+    @Test("Least connections: workers begin at servers that are spread evenly")
+    func seeds() {
+        let pool = Pool(weights: [1, 1, 1])
+        let counts = tally(9_000, servers: 3) { worker in
+            var policy = LeastConnections(servers: 3, seed: UInt64(worker))
+            return policy.pick(from: pool)
+        }
+        for count in counts { #expect(isByChance(count, share: 1 / 3, of: 9_000)) }
+    }
+
+    @Test("Random: an idle pool is used by weight", arguments: weights)
+    func randomByWeight(weights: [Int]) {
+        let pool = Pool(weights: weights)
+        var policy = RandomOfTwo(seed: 5)
+        let counts = tally(100_000, servers: weights.count) { _ in policy.pick(from: pool) }
+        let total = Double(weights.reduce(0, +))
+        for (count, weight) in zip(counts, weights) {
+            #expect(isByChance(count, share: Double(weight) / total, of: 100_000), "\(counts)")
+        }
+    }
+
+    @Test("Random: of two different ones, so the fullest is never picked")
+    func neverTheFullest() {
+        var pool = Pool(weights: [1, 1, 1, 1])
+        pool.servers[2].connections = 1
+        var policy = RandomOfTwo(seed: 5)
+        let counts = tally(100_000, servers: 4) { _ in policy.pick(from: pool) }
+        #expect(counts[2] == 0)
+        for server in [0, 1, 3] { #expect(isByChance(counts[server], share: 1 / 3, of: 100_000)) }
+    }
+
+    @Test("Random: a second look keeps a hundred servers within a few connections of each other")
+    func twoChoices() {
+        var pool = Pool(weights: [Int](repeating: 1, count: 100))
+        var policy = RandomOfTwo(seed: 5)
+        for _ in 0..<10_000 {
+            guard let server = policy.pick(from: pool) else { continue }
+            pool.servers[server].connections += 1
+        }
+        let connections = pool.servers.map(\.connections)
+        #expect(connections.reduce(0, +) == 10_000)
+        // The fullest is log(log 100) / log 2 above the mean, and a constant: 2.2. Without the second look it would be 25.
+        #expect((connections.max() ?? 0) <= 104)
+    }
+
+    @Test("Fastest: all but the explored share goes to the one that connects soonest")
+    func fastest() {
+        var pool = Pool(weights: [1, 1, 1])
+        for (server, time) in [4_000_000, 1_000_000, 2_000_000].enumerated() { pool.servers[server].connectTime = time }
+        var policy = Fastest(servers: 3, seed: 5)
+        let counts = tally(100_000, servers: 3) { _ in policy.pick(from: pool) }
+        let explored = 1 / Double(Fastest.explorationInterval) / 3
+        #expect(isByChance(counts[0], share: explored, of: 100_000))
+        #expect(isByChance(counts[1], share: 1 - 2 * explored, of: 100_000))
+        #expect(isByChance(counts[2], share: explored, of: 100_000))
+    }
+
+    @Test("Fastest: nobody starves, however slow")
+    func noStarving() {
+        var pool = Pool(weights: [256, 1])
+        pool.servers[0].connectTime = 1
+        pool.servers[1].connectTime = .max
+        var policy = Fastest(servers: 2, seed: 5)
+        let counts = tally(100_000, servers: 2) { _ in policy.pick(from: pool) }
+        #expect(isByChance(counts[1], share: 1 / 257 / Double(Fastest.explorationInterval), of: 100_000))
+        #expect(counts[1] > 0)
+    }
+
+    @Test("Fastest: standing connections spread until time × connections is level, by weight")
+    func fastestLevels() {
+        var pool = Pool(weights: [1, 1, 2])
+        for (server, time) in [1_000_000, 2_000_000, 2_000_000].enumerated() { pool.servers[server].connectTime = time }
+        var policy = Fastest(servers: 3, seed: 5)
+        for _ in 0..<500 {
+            guard let server = policy.pick(from: pool) else { continue }
+            pool.servers[server].connections += 1
+        }
+        let connections = pool.servers.map(\.connections)
+        #expect(connections.reduce(0, +) == 500)
+        for (count, share) in zip(connections, [0.4, 0.2, 0.4]) { #expect(abs(Double(count) - 500 * share) <= 3) }
+    }
+
+    @Test("Fastest: one connection finds out about a server that nobody knows, and nobody follows till it is back")
+    func unknown() {
+        var pool = Pool(weights: [1, 1])
+        pool.servers[0].connectTime = 5_000_000
+        pool.servers[0].connections = 3
+        var policy = Fastest(servers: 2, seed: 6)
+        #expect(policy.pick(from: pool) == 1)
+        pool.servers[1].connections = 1
+        let counts = tally(10_000, servers: 2) { _ in policy.pick(from: pool) }
+        #expect(isByChance(counts[1], share: 0.5 / Double(Fastest.explorationInterval), of: 10_000))
+    }
+
+    @Test("First: the lowest that is available, and the next while it is not")
+    func first() {
+        var pool = Pool(weights: [1, 5, 9])
+        let policy = First()
+        #expect(tally(100_000, servers: 3) { _ in policy.pick(from: pool) } == [100_000, 0, 0])
+        pool.servers[0].isAvailable = false
+        #expect(policy.pick(from: pool) == 1)
+        pool.servers[1].weight = 0
+        #expect(policy.pick(from: pool) == 2)
+        pool.servers[0].isAvailable = true
+        #expect(policy.pick(from: pool) == 0)
+        pool.servers[0].isBackup = true
+        #expect(policy.pick(from: pool) == 2)
+    }
+}

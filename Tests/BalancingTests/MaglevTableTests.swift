@@ -1,0 +1,132 @@
+import Testing
+
+@testable import Balancing
+
+@Suite("Maglev table")
+struct MaglevTableTests {
+    private func servers(_ numbers: some Sequence<Int>, weight: Int = 1) -> [MaglevTable.Server] {
+        numbers.map { MaglevTable.Server(name: "10.0.0.\($0):5432", weight: weight) }
+    }
+
+    private func names(_ table: MaglevTable, _ servers: [MaglevTable.Server]) -> [String] {
+        table.places.map { servers[Int($0)].name }
+    }
+
+    @Test("Each replica builds the same, in whatever order its file lists the servers")
+    func order() {
+        let one = [("c", 3), ("a", 1), ("b", 2)].map { MaglevTable.Server(name: $0.0, weight: $0.1) }
+        let other = [("a", 10), ("b", 20), ("c", 30)].map { MaglevTable.Server(name: $0.0, weight: $0.1) }
+        #expect(names(MaglevTable(one, size: 1009), one) == names(MaglevTable(other, size: 1009), other))
+    }
+
+    @Test("What is built is fixed for ever: replicas of different versions agree")
+    func pinned() {
+        #expect(KeyHash.name("") == KeyHash.mix(0))
+        // Computed from the description, by another program in another language.
+        #expect(KeyHash.name("10.0.0.1:5432") == 14_641_005_815_489_767_924)
+        #expect(KeyHash.name("10.0.0.1:5432", seed: 1) == 9_760_472_644_574_196_447)
+        #expect(KeyHash.address(high: 0, low: 0xFFFF_7F00_0001) == 2_489_746_625_639_752_034)
+        let places = MaglevTable(servers(1...4), size: 31).places.map(String.init).joined()
+        #expect(places == "2332323310000031112321210011202")
+    }
+
+    @Test("Each place has a server, and equal servers have equally many places to within one")
+    func equal() {
+        let table = MaglevTable(servers(1...7))
+        let counts = (0..<7).map(table.placeCount)
+        #expect(counts.reduce(0, +) == MaglevTable.defaultSize)
+        #expect(counts.allSatisfy { $0 == 65_537 / 7 || $0 == 65_537 / 7 + 1 })
+    }
+
+    @Test("A weight of 0 has no place; if all have it, there is no table")
+    func noWeight() {
+        var some = servers(1...3)
+        some[1].weight = 0
+        #expect(MaglevTable(some, size: 31).placeCount(of: 1) == 0)
+        #expect(MaglevTable(servers(1...3, weight: 0)).server(for: 1) == nil)
+        #expect(MaglevTable([]).server(for: 1) == nil)
+    }
+
+    @Test("Two servers of one name share its places")
+    func sameName() {
+        let twins = servers([1, 1, 2])
+        let table = MaglevTable(twins, size: 1009)
+        #expect((0..<3).map(table.placeCount).allSatisfy { abs($0 - 336) <= 1 })
+        #expect(names(table, twins).filter { $0 == "10.0.0.1:5432" }.count > 600)
+    }
+
+    @Test("A size that is no prime is refused: not every step would lead through all places")
+    func prime() async {
+        await #expect(processExitsWith: .failure) {
+            _ = MaglevTable([MaglevTable.Server(name: "a", weight: 1)], size: 1000)
+        }
+    }
+}
+
+/// The figures of docs/balancing.md are computed here, from the same tables that the proxy would build.
+@Suite("Movement, as docs/balancing.md tells it")
+struct MovementTests {
+    /// Clients of which the share that moves is counted; for Maglev all places of the table are.
+    private static let clients = (0..<10_000 as Range<UInt64>).map(KeyHash.mix)
+
+    private func servers(_ count: Int) -> [MaglevTable.Server] {
+        (1...count).map { MaglevTable.Server(name: "10.0.0.\($0):5432", weight: 1) }
+    }
+
+    /// The share of places that another server has now; `isSame` tells by index whether it is another.
+    private func moved(from old: MaglevTable, to new: MaglevTable, index: (Int) -> Int) -> Double {
+        let changed = zip(old.places, new.places).count { index(Int($0)) != Int($1) }
+        return Double(changed) / Double(old.places.count)
+    }
+
+    /// The mean over three servers that leave.
+    private func movedWhenOneLeaves(of count: Int) -> Double {
+        let all = servers(count)
+        let table = MaglevTable(all)
+        let leavers = (0..<3).map { $0 * count / 3 }
+        return leavers.reduce(0) { sum, leaver in
+            var left = all
+            left.remove(at: leaver)
+            return sum
+                + moved(from: table, to: MaglevTable(left)) { $0 == leaver ? -1 : $0 < leaver ? $0 : $0 - 1 }
+        } / Double(leavers.count)
+    }
+
+    private func movedWhenOneJoins(_ count: Int) -> Double {
+        moved(from: MaglevTable(servers(count)), to: MaglevTable(servers(count + 1))) { $0 }
+    }
+
+    private func movedBySourceHash(from count: Int, to more: Int) -> Double {
+        let (old, new) = (
+            Pool(weights: [Int](repeating: 1, count: count)), Pool(weights: [Int](repeating: 1, count: more))
+        )
+        let policy = SourceHash()
+        let changed = Self.clients.count { policy.pick(from: old, key: $0) != policy.pick(from: new, key: $0) }
+        return Double(changed) / Double(Self.clients.count)
+    }
+
+    @Test("The table of movement", arguments: [3, 5, 10, 30, 100])
+    func table(count: Int) throws {
+        let leaves = movedWhenOneLeaves(of: count)
+        let joins = movedWhenOneJoins(count)
+        let row = [
+            "\(count)", percent(leaves), percent(1 / Double(count)), percent(joins), percent(1 / Double(count + 1)),
+            percent(movedBySourceHash(from: count, to: count + 1)),
+        ]
+        let line = "| \(row.joined(separator: " | ")) |"
+        #expect(try document().contains(line), "docs/balancing.md should have this row: \(line)")
+        // Whatever the document says: never less than has to move, and never twice as much.
+        #expect(leaves >= 0.99 / Double(count) && leaves < 2 / Double(count))
+        #expect(joins >= 0.99 / Double(count + 1) && joins < 2 / Double(count + 1))
+    }
+
+    private func percent(_ share: Double) -> String {
+        let tenths = Int((share * 1000).rounded())
+        return "\(tenths / 10).\(tenths % 10) %"
+    }
+
+    private func document() throws -> [String] {
+        let folder = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        return try lines(ofFile: "/\(folder)/docs/balancing.md")
+    }
+}

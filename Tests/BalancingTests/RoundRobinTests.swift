@@ -1,0 +1,176 @@
+import Testing
+
+@testable import Balancing
+
+@Suite("Round-robin")
+struct RoundRobinTests {
+    private func picks(_ count: Int, of weights: [Int], seed: UInt64 = 0) -> [Int] {
+        let pool = Pool(weights: weights)
+        var policy = RoundRobin(servers: weights.count, seed: seed)
+        return (0..<count).compactMap { _ in policy.pick(from: pool) }
+    }
+
+    @Test("Equal servers take turns in their order, whatever their weight is", arguments: [1, 7, 256, 1 << 20])
+    func equals(weight: Int) {
+        let picked = picks(500, of: [weight, weight, weight, weight, weight])
+        #expect(picked.count == 500)
+        for (one, next) in zip(picked, picked.dropFirst()) { #expect(next == (one + 1) % 5) }
+    }
+
+    @Test("A heavy server's turns fall between those of the light ones")
+    func smooth() {
+        // From wherever the seed begins, never all five turns in a row, and never both light ones.
+        for seed in 0..<50 as Range<UInt64> {
+            let picked = picks(14, of: [5, 1, 1], seed: seed).map(String.init).joined()
+            #expect(!picked.contains("00000") && !picked.contains("12") && !picked.contains("21"), "\(picked)")
+        }
+        let picked = picks(20, of: [5, 1, 1, 1, 1, 1]).map { $0 == 0 ? "a" : "b" }.joined()
+        #expect(!picked.contains("aaa") && !picked.contains("bbb"), "\(picked)")
+    }
+
+    static let weights: [[Int]] = [
+        [1], [1, 1, 1], [5, 1, 1], [3, 2, 1], [256, 1], [7, 5, 3, 2, 1], [256, 256, 512], [100, 99, 98, 1],
+    ]
+
+    @Test("Each run of as many picks as the weights add up to has the exact shares", arguments: weights)
+    func exactShares(weights: [Int]) {
+        let cycle = weights.reduce(0, +)
+        for seed in 0..<5 as Range<UInt64> {
+            let picked = picks(3 * cycle, of: weights, seed: seed)
+            expectExactShares(picked, weights)
+        }
+    }
+
+    /// Every run of one cycle's length, wherever it begins.
+    private func expectExactShares(_ picked: [Int], _ weights: [Int], _ comment: Comment? = nil) {
+        let cycle = weights.reduce(0, +)
+        var counts = [Int](repeating: 0, count: weights.count)
+        var wrong = 0
+        for (number, server) in picked.enumerated() {
+            counts[server] += 1
+            if number >= cycle { counts[picked[number - cycle]] -= 1 }
+            if number >= cycle - 1, counts != weights { wrong += 1 }
+        }
+        #expect(wrong == 0 && picked.count >= cycle, comment)
+    }
+
+    @Test(
+        "100,000 picks: nobody is more than two turns and its share of a round away from its share",
+        arguments: weights
+    )
+    func distribution(weights: [Int]) {
+        // In time t a server has between t·w - 1 and t·w + 1 turns, and all together have the number of picks. So t is
+        // known but for count / total, and a server's turns but for 1 and its share of that.
+        let total = Double(weights.reduce(0, +))
+        let counts = picks(100_000, of: weights, seed: 9).reduce(into: [Int](repeating: 0, count: weights.count)) {
+            $0[$1] += 1
+        }
+        #expect(counts.reduce(0, +) == 100_000)
+        for (count, weight) in zip(counts, weights) {
+            let share = Double(weight) / total
+            #expect(abs(Double(count) - 100_000 * share) <= 1 + Double(weights.count) * share)
+        }
+    }
+
+    @Test("After any coming and going the shares are exact at once", arguments: 0..<100 as Range<UInt64>)
+    func comingAndGoing(seed: UInt64) {
+        var random = RandomNumbers(seed: seed)
+        let weights = (0..<(2 + random.next(below: 6))).map { _ in 1 + random.next(below: 9) }
+        var pool = Pool(weights: weights)
+        var policy = RoundRobin(servers: weights.count, seed: seed)
+        for _ in 0..<20 {
+            for server in pool.servers.indices { pool.servers[server].isAvailable = random.next(below: 3) > 0 }
+            for _ in 0..<random.next(below: 40) { _ = policy.pick(from: pool) }
+        }
+        for server in pool.servers.indices {
+            pool.servers[server].isAvailable = server == 0 || random.next(below: 2) == 0
+        }
+        let left = pool.servers.map { $0.isCandidate ? $0.weight : 0 }
+        expectExactShares((0..<2 * left.reduce(0, +)).compactMap { _ in policy.pick(from: pool) }, left)
+    }
+
+    @Test("After any change of weights the shares are exact at once", arguments: 0..<100 as Range<UInt64>)
+    func changedWeights(seed: UInt64) {
+        var random = RandomNumbers(seed: seed)
+        var pool = Pool(weights: [256, 1, 1, 64])
+        var policy = RoundRobin(servers: 4, seed: seed)
+        for _ in 0..<20 {
+            for server in pool.servers.indices { pool.servers[server].weight = random.next(below: 50) }
+            for _ in 0..<random.next(below: 40) { _ = policy.pick(from: pool) }
+        }
+        pool.servers[0].weight = 3
+        let weights = pool.servers.map(\.weight)
+        expectExactShares((0..<2 * weights.reduce(0, +)).compactMap { _ in policy.pick(from: pool) }, weights)
+    }
+
+    @Test("When a heavy server leaves, two light ones take turns at once", arguments: 0..<50 as Range<UInt64>)
+    func heavyOneLeaves(seed: UInt64) {
+        var pool = Pool(weights: [256, 1, 1])
+        var policy = RoundRobin(servers: 3, seed: seed)
+        for _ in 0..<Int(100 + seed * 7) { _ = policy.pick(from: pool) }
+        pool.servers[0].isAvailable = false
+        expectExactShares((0..<10).compactMap { _ in policy.pick(from: pool) }, [0, 1, 1])
+    }
+
+    @Test("A server that comes back is not flooded")
+    func comingBack() {
+        var pool = Pool(weights: [1, 1, 1, 1])
+        var policy = RoundRobin(servers: 4, seed: 3)
+        pool.servers[2].isAvailable = false
+        for _ in 0..<10_000 { _ = policy.pick(from: pool) }
+        pool.servers[2].isAvailable = true
+        expectExactShares((0..<40).compactMap { _ in policy.pick(from: pool) }, [1, 1, 1, 1])
+    }
+
+    @Test("A weight that grows with each pick has its share of them all the while", arguments: 0..<20 as Range<UInt64>)
+    func slowStart(seed: UInt64) {
+        var pool = Pool(weights: [EffectiveWeight.of(1), EffectiveWeight.of(1), 1])
+        var policy = RoundRobin(servers: 3, seed: seed)
+        let picks = 2560
+        var expected = 0.0
+        var count = 0
+        for number in 0..<picks {
+            pool.servers[2].weight = EffectiveWeight.of(1, factor: Double(number) / Double(picks))
+            expected += Double(pool.servers[2].weight) / Double(pool.totalWeight)
+            if policy.pick(from: pool) == 2 { count += 1 }
+        }
+        // Its turns are where they are for the weight of the moment, so a change can take one away or give one twice. As
+        // much as independent draws would differ is the most that is let pass.
+        #expect(isByChance(count, share: expected / Double(picks), of: picks), "\(count) for \(expected)")
+    }
+
+    @Test("Workers begin at servers that are spread evenly")
+    func seeds() {
+        let pool = Pool(weights: [2, 2, 2, 2, 2])
+        let counts = tally(10_000, servers: 5) { worker in
+            var policy = RoundRobin(servers: 5, seed: UInt64(worker))
+            return policy.pick(from: pool)
+        }
+        for count in counts { #expect(isByChance(count, share: 0.2, of: 10_000)) }
+    }
+
+    @Test("Time that wraps around changes nothing")
+    func wrapping() {
+        let pool = Pool(weights: [3, 2, 1])
+        var early = RoundRobin(servers: 3, seed: 5)
+        var late = RoundRobin(servers: 3, seed: 5, beginningAt: UInt64.max / RoundRobin.cycle - 2)
+        for _ in 0..<60 { #expect(early.pick(from: pool) == late.pick(from: pool)) }
+    }
+
+    @Test(
+        "A server that was away while time went half around and more is picked again",
+        arguments: [1, 2, 3] as [UInt64]
+    )
+    func longAway(quarters: UInt64) {
+        var pool = Pool(weights: [1, 1])
+        var policy = RoundRobin(servers: 2, seed: 5)
+        _ = policy.pick(from: pool)
+        _ = policy.pick(from: pool)
+        pool.servers[1].isAvailable = false
+        // As if there had been so many picks.
+        policy.now &+= quarters << 62
+        _ = policy.pick(from: pool)
+        pool.servers[1].isAvailable = true
+        expectExactShares((0..<20).compactMap { _ in policy.pick(from: pool) }, [1, 1])
+    }
+}
