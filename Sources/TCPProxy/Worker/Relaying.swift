@@ -177,7 +177,8 @@ extension Worker where S: ~Copyable {
                 nextLook: now,
                 interval: WorkerSettings.deliveryLooks.lowerBound
             )
-        } else if remaining != session.pointee.delivery.remaining {
+        } else if remaining != session.pointee.delivery.remaining || session.pointee.lastActivity == now {
+            // As much may have come from the one that is gone as has gone to the other: that is progress too.
             session.pointee.delivery.remaining = remaining
             session.pointee.delivery.progressAt = now
         } else if now.since(session.pointee.delivery.progressAt) >= settings(of: slot).pointee.settings.resetDelivery {

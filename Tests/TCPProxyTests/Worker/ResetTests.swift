@@ -113,6 +113,35 @@ struct ResetTests {
         }
     }
 
+    /// A reader that takes as much at a time as the proxy does leaves it with as much as before.
+    @Test("wait while there is progress, also where as much comes from what the gone side left as goes to the other")
+    func waitForEqualSteps() throws {
+        let piece = 32 * 1024
+        let world = FakeWorld()
+        world.sendBuffer = piece
+        world.receiveBuffer = 8 * piece
+        try withProxy(in: world, configure: { $0.engine = .copy }) { proxy in
+            proxy.server.onAttempt = {
+                world.receiveBuffer = piece
+                return .accept()
+            }
+            let (client, server) = try proxy.connectThrough()
+            server.isReading = false
+            client.sendPattern(count: 8 * piece)
+            proxy.settle()
+            client.reset()
+            proxy.settle()
+            for step in 1...8 {
+                proxy.advance(by: .seconds(4))
+                server.read(piece)
+                #expect(server.patternReceived == step * piece)
+            }
+            proxy.advance(by: WorkerSettings.deliveryLooks.upperBound)
+            #expect(proxy.active == 0)
+            #expect(proxy[.discardedUpstream] == 0)
+        }
+    }
+
     @Test("go out soon after the last byte is acknowledged")
     func promptly() throws {
         try withProxy(in: smallWorld()) { proxy in
