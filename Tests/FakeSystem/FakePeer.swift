@@ -22,6 +22,8 @@ public final class FakePeer {
         public var hasEnded = false
         /// Of these, bytes that had not been acknowledged when it closed or reset the connection.
         public var unacknowledgedAtEnd = 0
+        /// Whether it has reset the connection, with which nothing was wrong until then.
+        public var hasReset = false
 
         public init() {}
     }
@@ -165,6 +167,14 @@ public final class FakePeer {
             onChange?(self)
         }
     }
+}
+
+/// An end of a connection that the process has, or has had: whose it is can be asked after its number is another's.
+public struct FakeEnd {
+    let socket: FakeSocket
+
+    /// Who is at the far end; nil as long as nobody is.
+    public var peer: FakePeer? { socket.other?.peer }
 }
 
 /// A server that the process can connect to.

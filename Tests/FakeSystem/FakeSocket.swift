@@ -51,6 +51,8 @@ final class FakeSocket: FakeFile {
     private(set) var asSeenByTheProcess = FakePeer.ProcessSide()
     /// Nothing that is sent now arrives before.
     private var lastArrival = Instant(nanoseconds: 0)
+    /// How much that is sent has not arrived.
+    private var underWay = 0
 
     init(in world: FakeWorld, isUnix: Bool, sendCapacity: Int, receiveCapacity: Int) {
         self.world = world
@@ -176,7 +178,10 @@ extension FakeSocket {
         outbox.removeAll()
         inbox.removeAll()
         let isOver = hasReceivedEnd && hasEnded
-        if state == .connected, !isOver { sendReset() }
+        if state == .connected, !isOver {
+            asSeenByTheProcess.hasReset = true
+            sendReset()
+        }
         state = .closed
     }
 }
@@ -244,10 +249,15 @@ extension FakeSocket {
         isOrphan || state == .closed ? .max : max(0, receiveCapacity - inbox.count - announced)
     }
 
-    /// In order, whatever becomes of the latency meanwhile.
+    /// In order, whatever becomes of the latency meanwhile: also behind what arrives at this very moment.
     private func carry(_ action: @escaping () -> Void) {
         lastArrival = max(lastArrival, world.clock + world.latency)
-        if lastArrival <= world.clock { action() } else { world.plan(at: lastArrival, action) }
+        guard underWay > 0 || lastArrival > world.clock else { return action() }
+        underWay += 1
+        world.plan(at: lastArrival) { [self] in
+            underWay -= 1
+            action()
+        }
     }
 
     private func acknowledge(_ note: @escaping (FakeSocket) -> Void) {

@@ -121,7 +121,12 @@ public final class FakeWorld {
 
     /// Who is at the far end of a descriptor; nil if nobody is.
     public func peer(of descriptor: Int32) -> FakePeer? {
-        (files[descriptor] as? FakeSocket)?.other?.peer
+        end(of: descriptor)?.peer
+    }
+
+    /// The end of a connection that the process has by a descriptor; nil if that is no socket's.
+    public func end(of descriptor: Int32) -> FakeEnd? {
+        (files[descriptor] as? FakeSocket).map { FakeEnd(socket: $0) }
     }
 
     /// What the kernel has sent of a descriptor's bytes, or is to send, and nobody has acknowledged.

@@ -52,8 +52,10 @@ final class Cast {
                 v4: 0xC000_0200 + UInt32(number % Self.addresses),
                 port: UInt16(40_000 + number)
             )
-            let member = Bool.random(using: &random) ? nil : Int.random(in: 0..<scenario.workers, using: &random)
-            world.plan(after: moment()) { [unowned self, unowned crew] in
+            var member = Bool.random(using: &random) ? nil : Int.random(in: 0..<scenario.workers, using: &random)
+            if scenario.crowd != nil { member = 0 }
+            let comesAfter = moment()
+            world.plan(after: scenario.crowd ?? comesAfter) { [unowned self, unowned crew] in
                 tell("client \(clients.count) connects")
                 varyBuffers()
                 let peer = world.connect(to: crew.address, from: .internet(source), member: member)
@@ -74,7 +76,7 @@ final class Cast {
         for _ in 0..<number(0...2) {
             let list = scenario.upstreams.shuffled(using: &random).prefix(number(1...scenario.upstreams.count))
             let addresses = Array(list)
-            world.plan(after: moment()) { [unowned crew] in try! crew.change(to: addresses) }
+            world.plan(after: moment()) { [unowned crew] in crew.change(to: addresses) }
         }
         if number(0...3) == 0 {
             world.plan(after: moment()) { [unowned crew] in
@@ -190,6 +192,9 @@ final class Cast {
         guard happens(scenario.delayedTurns) else { return .zero }
         return .microseconds(number(1...20_000))
     }
+
+    /// How long it takes until a worker is told what all are told.
+    func delayOfWord() -> Duration { .microseconds(number(0...Scenario.telling)) }
 
     func interleavesTurn() -> Bool { happens(scenario.interleavedTurns) }
 

@@ -186,8 +186,12 @@ final class Crew {
     }
 
     /// Gives the pool other servers.
-    func change(to addresses: [SocketAddress]) throws(ProxyError) {
-        post(.pool(try pools.change(0, to: addresses.map(ServerConfiguration.init)), at: 0, nil))
+    func change(to addresses: [SocketAddress]) {
+        do throws(ProxyError) {
+            post(.pool(try pools.change(0, to: addresses.map(ServerConfiguration.init)), at: 0, nil))
+        } catch {
+            preconditionFailure("\(error)")
+        }
     }
 
     // MARK: Figures
@@ -198,10 +202,14 @@ final class Crew {
     /// Whether a worker has something to do and no processor.
     func isHeldUp(_ member: Member) -> Bool { member.awaitsProcessorUntil > world.clock }
 
+    /// How many connections a worker is said to have, also of one that has said that it takes no more.
+    func load(of member: Member) -> Int { memory.loads[member.worker.index] & ((1 << 40) - 1) }
+
     var active: Int { memory.admission.active }
     var placesTaken: Int { memory.admission.taken }
     var total: Int { memory.admission.total }
-    var isDone: Bool { members.allSatisfy(\.hasEnded) }
+    /// Whether no worker has anything left to do. One may still be told something that it need not know any more.
+    var isDone: Bool { members.allSatisfy { $0.worker.isDone } }
 
     /// How many attempts to connect have succeeded.
     var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }

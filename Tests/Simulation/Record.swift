@@ -17,11 +17,15 @@ final class Record {
         var isHandedOver = false
         var pending = 0
         var unacknowledged = 0
+        /// By the side that is left, of all that it ever was sent.
+        var acknowledged = 0
     }
 
     let id: ConnectionID
     let client: Program
     let openedAt: Instant
+    /// What its latest attempt to connect is made with; who is there it may be told later.
+    var serverEnd: FakeEnd?
     var server: Program?
     var stage = Session.Stage.dialing
     var attempts: Int32 = 0
@@ -37,6 +41,8 @@ final class Record {
     var halfClosedAt: Instant?
     var delivery = Delivery()
     var deliveredAt: Instant
+    /// When the side that is left was last seen to have acknowledged something.
+    var acknowledgedAt: Instant
     /// Since when bytes wait in each direction's source, and how many had been received by then.
     var gathering: [Party: (at: Instant, received: Int)] = [:]
     var closure: Closure?
@@ -48,6 +54,7 @@ final class Record {
         attemptAt = openedAt
         movedAt = openedAt
         deliveredAt = openedAt
+        acknowledgedAt = openedAt
     }
 
     /// Since when nothing has happened on it that a time-out would wait for.
@@ -60,7 +67,10 @@ final class Record {
         if session.stage != stage {
             stage = session.stage
             if stage == .relaying { movedAt = now }
-            if stage == .delivering { deliveredAt = now }
+            if stage == .delivering {
+                deliveredAt = now
+                acknowledgedAt = now
+            }
         }
         if session.dial.attempts != attempts || (session.dial.retryAt != nil) != isToBeRepeated {
             attempts = session.dial.attempts
@@ -75,14 +85,24 @@ final class Record {
         }
         if halfClosedAt == nil, session.isHalfClosed { halfClosedAt = now }
         guard stage == .delivering else { return }
+        noteDelivery(session, at: now, in: world)
+    }
+
+    private func noteDelivery(_ session: borrowing Session, at now: Instant, in world: FakeWorld) {
         var delivery = Delivery(pending: session.duplex.pending)
-        if session.duplex.client.failure == nil, let number = Self.number(session.duplex.client.descriptor) {
+        var left: Int32?
+        if session.duplex.client.failure == nil {
             delivery.isHandedOver = session.duplex.downstream.state.isSettled
-            delivery.unacknowledged = world.unacknowledged(of: number)
-        } else if session.duplex.server.failure == nil, let number = Self.number(session.duplex.server.descriptor) {
+            left = Self.number(session.duplex.client.descriptor)
+        } else if session.duplex.server.failure == nil {
             delivery.isHandedOver = session.duplex.upstream.state.isSettled
-            delivery.unacknowledged = world.unacknowledged(of: number)
+            left = Self.number(session.duplex.server.descriptor)
         }
+        if let left {
+            delivery.unacknowledged = world.unacknowledged(of: left)
+            delivery.acknowledged = (world.peer(of: left)?.process.sent ?? 0) - delivery.unacknowledged
+        }
+        if delivery.acknowledged != self.delivery.acknowledged { acknowledgedAt = now }
         if delivery != self.delivery {
             self.delivery = delivery
             deliveredAt = now

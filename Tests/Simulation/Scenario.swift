@@ -43,6 +43,8 @@ struct Scenario {
     let shutdown: Shutdown
     /// Whether somebody reads events.
     let isObserved: Bool
+    /// When all clients come at once, and to one worker, who is to hand most of them over; nil if each comes by itself.
+    let crowd: Duration?
 
     // What is wrong. Each is how likely it is where it can happen, 0 for never.
 
@@ -131,7 +133,21 @@ struct Scenario {
         delayedTurns = trouble(0.2)
         misbehaviour = trouble(0.8)
         interleavedTurns = workers > 1 ? trouble(0.3) : 0
+        crowd = workers > 1 && number(0...3) == 0 ? Self.crowd(shutdown, &random) : nil
     }
+
+    /// At any time, or just when the workers are told one by one that it is over.
+    private static func crowd(_ shutdown: Shutdown, _ random: inout SplitMix64) -> Duration {
+        switch shutdown {
+        case .after(let delay, _), .cut(let delay):
+            delay + .microseconds(Int.random(in: 0...Self.telling, using: &random))
+        case .atEnd:
+            .milliseconds(Int.random(in: 0...1_999, using: &random))
+        }
+    }
+
+    /// Within so many microseconds all workers are told what they are told.
+    static let telling = 2
 
     /// Sets the machine up; what goes wrong begins with ``begin(in:)``.
     func makeWorld() -> FakeWorld {
@@ -178,7 +194,7 @@ struct Scenario {
             connect \(timeouts.connect.map(\.description) ?? "off"), idle \(timeouts.idle.map(\.description) ?? "off"), \
             half-close \(timeouts.halfClose.map(\.description) ?? "off"), \
             lifetime \(timeouts.lifetime.map(\.description) ?? "off"), reset delivery \(timeouts.resetDelivery)
-            shutdown: \(shutdown)
+            shutdown: \(shutdown); crowd \(crowd.map(\.description) ?? "none")
             per mille: short \(percent(shortTransfers)), would-block \(percent(wouldBlocks)), \
             doubled \(percent(doubledEvents)), late \(percent(lateEvents)), stale \(percent(staleEvents)), \
             interrupted \(percent(interruptedWaits)), exhausted \(percent(exhaustion)), \

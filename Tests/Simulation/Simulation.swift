@@ -89,14 +89,21 @@ final class Simulation {
     private func stopAccepting() {
         cast.tell("the workers are to stop accepting")
         witness.isStopping = true
-        crew.post(.stopAccepting)
+        tellAll(.stopAccepting)
+    }
+
+    /// One after another, so that some know while others do not.
+    private func tellAll(_ message: WorkerMessage) {
+        for member in crew.members.indices {
+            world.plan(after: cast.delayOfWord()) { [unowned crew] in crew.post(message, to: member) }
+        }
     }
 
     private func cut() {
         cast.tell("the workers are to cut")
         witness.isStopping = true
-        witness.isCutting = true
-        crew.post(.cut)
+        witness.cutSince = world.clock
+        tellAll(.cut)
         // For workers that wait for a processor; then for what is under way to those at the far ends.
         advance(by: .milliseconds(100))
         if !hasFailed, !crew.isDone { witness.complain("a worker does not end when it is to cut") }

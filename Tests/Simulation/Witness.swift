@@ -23,7 +23,9 @@ final class Witness {
     private(set) var openings = 0
     /// Since when each worker is to stop accepting.
     var isStopping = false
-    var isCutting = false
+    /// Since when the workers are told, one after another, to cut.
+    var cutSince: Instant?
+    var isCutting: Bool { cutSince != nil }
 
     /// The most that is worth to be read.
     private static let complaintLimit = 20
@@ -62,7 +64,8 @@ final class Witness {
             guard let record = record(of: session) else { continue }
             record.note(session.pointee, at: now, in: world)
             if let number = Record.number(session.pointee.duplex.server.descriptor) {
-                record.server = world.peer(of: number).flatMap { programs[ObjectIdentifier($0)] }
+                record.serverEnd = world.end(of: number)
+                findServer(of: record)
                 if record.server == nil, record.stage != .dialing { complain("\(record.name): relays to nobody") }
             }
             if Int(record.attempts - record.repetitions) > scenario.upstreams.count {
@@ -71,11 +74,17 @@ final class Witness {
             seen.append(record)
         }
         for record in open[index] where !seen.contains(where: { $0 === record }) {
+            // Its server may have taken it after the last turn, and it may have ended in the first turn that it was used.
+            findServer(of: record)
             record.closure = Record.Closure(at: now)
         }
         open[index] = seen
         if world.abandoned > 0, !isCutting { complain("a client was in the queue when listening ended") }
         if scenario.isObserved { readEvents(of: index) }
+    }
+
+    private func findServer(of record: Record) {
+        record.server = record.serverEnd?.peer.flatMap { programs[ObjectIdentifier($0)] }
     }
 
     private func record(of session: UnsafeMutablePointer<Session>) -> Record? {
@@ -145,11 +154,26 @@ final class Witness {
             if !isDisturbed, scenario.transferFailures == 0 {
                 complain("\(record.name): reset, and nobody had reset it")
             }
+            checkDelivery(of: record)
         case .connectFailed:
             let isRegistration = side == .proxy
             if scenario.dialTrouble == 0, scenario.exhaustion == 0, isRegistration || record.attempts < 1 {
                 complain("\(record.name): no server, and nothing to keep it from one")
             }
+        }
+    }
+
+    /// A reset throws away what nobody has acknowledged. So the one that is passed on waits for that, unless there is no
+    /// progress.
+    private func checkDelivery(of record: Record) {
+        // A side that a call without memory has given up is reset with all that was for it.
+        guard let server = record.server, scenario.transferFailures == 0 else { return }
+        for (to, from) in [(server, record.client), (record.client, server)] where to.peer.process.hasReset {
+            let lost = from.peer.process.received - to.peer.process.sent + to.peer.process.unacknowledgedAtEnd
+            let isGivenUp =
+                record.stage == .delivering
+                && record.acknowledgedAt + scenario.configuration.timeouts.resetDelivery <= world.clock
+            if lost > 0, !isGivenUp { complain("\(record.name): its reset has overtaken \(lost) bytes for \(to.name)") }
         }
     }
 
@@ -173,6 +197,7 @@ final class Witness {
 
     private func checkFigures() {
         var sessions = 0
+        var underWay = 0
         var descriptors = 0
         var pipes = 0
         var pendingHalves = 0
@@ -180,6 +205,15 @@ final class Witness {
         var places: [Int: Int] = [:]
         for member in crew.members {
             sessions += member.worker.sessions.count
+            let load = crew.load(of: member)
+            // What another worker has handed over waits in its mailbox, until it has a processor.
+            let handedOver = load - member.worker.sessions.count
+            if handedOver < 0 || handedOver > 0 && !crew.isHeldUp(member) {
+                complain(
+                    "worker \(member.worker.index) is said to have \(load) connections, and it has \(load - handedOver)"
+                )
+            }
+            underWay += handedOver
             pipes += member.worker.buffers.pipes.inUse
             chunks += member.worker.buffers.chunks.taken
             if member.listener != nil { descriptors += 1 }
@@ -193,12 +227,9 @@ final class Witness {
                 if session.pointee.duplex.downstream.state.pending > 0 { pendingHalves += 1 }
             }
         }
-        // Some may be on their way to another worker, until that one has a processor.
-        let underWay = crew.active - sessions
-        if underWay < 0 || underWay > 0 && !crew.members.contains(where: crew.isHeldUp) {
-            complain("\(crew.active) connections are counted, \(sessions) are there")
-        }
+        if crew.active != sessions { complain("\(crew.active) connections are counted, \(sessions) are there") }
         if crew.active > scenario.limit { complain("\(crew.active) connections, where \(scenario.limit) may be") }
+        // What is handed over to a worker that has been cut is reset at once, and never was a connection.
         let unopened = world.accepted - crew.total - underWay
         if unopened < 0 || unopened > 0 && !isCutting {
             complain("\(crew.total) connections counted, \(world.accepted) accepted")
@@ -228,7 +259,8 @@ final class Witness {
             }
         case .connections:
             // While another worker waits for the processor, a message to it may be what this one waits for.
-            if crew.active < scenario.limit, !crew.members.contains(where: { crew.isHeldUp($0) }) {
+            // One that has ended no longer passes a place on: then those that end try again by themselves.
+            if crew.active < scenario.limit, !isStopping, !crew.members.contains(where: { crew.isHeldUp($0) }) {
                 complain(
                     "worker \(member.worker.index) waits for a place, and \(scenario.limit - crew.active) are free"
                 )

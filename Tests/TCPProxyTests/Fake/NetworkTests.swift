@@ -1,0 +1,25 @@
+import FakeSystem
+import Sockets
+import Testing
+
+@Suite("Fake network")
+struct NetworkTests {
+    /// What waits for room goes out when something before it arrives, and must not arrive before the rest of that.
+    @Test("lets nothing overtake what was sent before, also when it becomes faster")
+    func order() throws {
+        let world = FakeWorld()
+        world.latency = .milliseconds(4)
+        world.receiveBuffer = 16
+        let address = SocketAddress.internet(InternetAddress(v4: 0x0A00_0001, port: 80))
+        let server = world.serve(address)
+        var system = FakeSystem(in: world, wakerToken: Token(slot: 0, generation: 0, kind: 0))
+        let descriptor = try system.connect(to: RawAddress(address), from: nil, options: SocketOptions())
+        for text in ["first, ", "second, ", "third"] {
+            Array(text.utf8).withUnsafeBytes { _ = system.send($0, to: descriptor) }
+        }
+        world.latency = .zero
+        world.advance(to: world.clock + .milliseconds(4))
+        #expect(server.connections.first?.text == "first, second, third")
+        system.close(descriptor)
+    }
+}
