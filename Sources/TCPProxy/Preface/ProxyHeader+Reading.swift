@@ -4,7 +4,8 @@ import Sockets
 extension ProxyHeader {
     /// What the first bytes of a connection are.
     enum Reading: Hashable, Sendable {
-        /// So far the beginning of a header. Before there are `minimum` bytes in all, there is no other answer.
+        /// So far the beginning of a header, which does not end before there are `minimum` bytes in all. Whether there is one
+        /// at all is not known before that either; what is malformed may be found sooner.
         case needMore(minimum: Int)
         case header(ProxyHeader)
         /// They are no header: where one is optional, they are the client's own.
@@ -77,7 +78,7 @@ extension ProxyHeader {
     private static func readLine(_ bytes: UnsafeRawBufferPointer) -> Reading {
         let line = bytes.prefix(longestLine)
         guard let end = line.firstIndex(where: { $0 == carriageReturn || $0 == lineFeed }) else {
-            guard bytes.count < longestLine else { return .malformed(.longLine) }
+            guard bytes.count + 2 <= longestLine else { return .malformed(.longLine) }
             return .needMore(minimum: max(shortestLine, bytes.count + 2))
         }
         guard line[end] == carriageReturn else { return .malformed(.lineEnd) }

@@ -105,7 +105,8 @@ struct ProxyHeaderTextTests {
         expect(line, is: .unknown)
         let longer = "PROXY UNKNOWN " + String(repeating: "x", count: 92)
         #expect(ProxyHeader.read(longer + "\r\n") == .malformed(.longLine))
-        #expect(ProxyHeader.read(longer) == .needMore(minimum: 108))
+        #expect(ProxyHeader.read(String(longer.dropLast())) == .needMore(minimum: 107))
+        #expect(ProxyHeader.read(longer) == .malformed(.longLine))
         #expect(ProxyHeader.read(longer + "x") == .malformed(.longLine))
     }
 
@@ -144,7 +145,10 @@ struct ProxyHeaderTextTests {
             var changed = original
             for byte in UInt8.min...UInt8.max {
                 changed[place] = byte
-                if case .header(let header) = ProxyHeader.read(changed) { #expect(header.length == original.count) }
+                guard case .header(let header) = ProxyHeader.read(changed), header.length != original.count else {
+                    continue
+                }
+                Issue.record("a header of \(header.length) bytes, with \(byte) at \(place)")
             }
         }
     }
