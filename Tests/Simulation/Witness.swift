@@ -123,6 +123,11 @@ final class Witness {
                 // One that came and went in one turn has only its events.
                 guard let record = byID[id] else { continue }
                 guard record.closure != nil else { return complain("\(record.name): open after its end was told") }
+                // A server whose connection was given up before it was used had nothing to do with the client.
+                let used = record.server?.peer.process
+                if record.stage == .dialing, reason != .ended, used?.sent == 0, used?.received == 0 {
+                    record.server = nil
+                }
                 record.closure?.reason = reason
                 record.closure?.side = side
                 check(record, endedFor: reason, by: side)
