@@ -3,7 +3,13 @@ import Glibc
 import Support
 import Testing
 
-@Suite("Every limit holds, and ends no connection that keeps it", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite(
+    "Every limit holds, and ends no connection that keeps it",
+    .ownThreads,
+    .eachEngine,
+    .serialized,
+    .timeLimit(.minutes(2))
+)
 struct LimitTests {
     @Test("More connections than the descriptor limit allows are an error that says so")
     func impossibleMaximum() async throws {

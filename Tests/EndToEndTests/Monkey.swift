@@ -20,6 +20,8 @@ struct RunningProxy: Sendable {
     let metrics: TestAddress?
     /// How many sockets and pipes it had open before the first connection.
     let socketsAtStart: Int
+    /// How many of those were pipes.
+    let pipesAtStart: Int
 
     var process: ProcessView { ProcessView(program.processID) }
 
@@ -96,7 +98,8 @@ func withProxy<Value>(
             address: #require(TestAddress(address), sourceLocation: location),
             upstream: upstream,
             metrics: endpoint,
-            socketsAtStart: ProcessView(program.processID).socketCount
+            socketsAtStart: ProcessView(program.processID).socketCount,
+            pipesAtStart: ProcessView(program.processID).pipeCount
         )
         return try await body(proxy)
     }

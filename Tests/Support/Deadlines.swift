@@ -1,9 +1,10 @@
+import Foundation
 import Glibc
 package import Testing
 
 /// How long tests wait for something that must happen. Generous, since the machine may be busy: a test that passes
-/// never waits for it.
-package let patience: Duration = .seconds(20)
+/// never waits for it. PATIENCE in the environment is another number of seconds, for builds that are slow themselves.
+package let patience: Duration = .seconds(ProcessInfo.processInfo.environment["PATIENCE"].flatMap(Int.init) ?? 20)
 
 /// Waits until `condition` holds, looking again every few milliseconds.
 ///

@@ -18,14 +18,37 @@ package struct ProcessView: Sendable {
     /// How many sockets and pipes it has open.
     ///
     /// Other descriptors are not counted: the runtime opens its timers, signals and polls when they are first used, so
-    /// their number says nothing about connections.
+    /// their number says nothing about connections. Nor are pipes to a child of its own, as a sanitizer starts one to
+    /// name functions.
     package var socketCount: Int {
+        get throws { try count(["socket:", "pipe:"]) }
+    }
+
+    /// How many of those are pipes.
+    package var pipeCount: Int {
+        get throws { try count(["pipe:"]) }
+    }
+
+    private func count(_ kinds: [String]) throws -> Int {
+        let ofChildren = try children.flatMap { child in [0, 1].compactMap { child.target(of: "\($0)") } }
+        return try FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count { descriptor in
+            // It may be closed while we look.
+            guard let target = target(of: descriptor), !ofChildren.contains(target) else { return false }
+            return kinds.contains { target.hasPrefix($0) }
+        }
+    }
+
+    private func target(of descriptor: String) -> String? {
+        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(processID)/fd/\(descriptor)")
+    }
+
+    private var children: [ProcessView] {
         get throws {
-            let folder = "/proc/\(processID)/fd"
-            return try FileManager.default.contentsOfDirectory(atPath: folder).count { descriptor in
-                // It may be closed while we look.
-                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(descriptor)")
-                return target?.hasPrefix("socket:") == true || target?.hasPrefix("pipe:") == true
+            let folder = "/proc/\(processID)/task"
+            return try FileManager.default.contentsOfDirectory(atPath: folder).flatMap { thread in
+                // A thread may end while we look.
+                let text = try? textOfSystemFile("\(folder)/\(thread)/children")
+                return (text ?? "").split(separator: " ").compactMap { Int32($0) }.map { ProcessView($0) }
             }
         }
     }
