@@ -63,6 +63,11 @@ let package = Package(
             path: "Harnesses/Parsers"
         ),
         .executableTarget(
+            name: "prefaces",
+            dependencies: ["Fuzzing", "TCPProxy", "Sockets"],
+            path: "Harnesses/Prefaces"
+        ),
+        .executableTarget(
             name: "requests",
             dependencies: [
                 "Fuzzing", "AdminServer", "TCPProxy", logging, .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -1,0 +1,210 @@
+import Fuzzing
+import Sockets
+
+@testable import TCPProxy
+
+@main
+struct Prefaces {
+    static func main() {
+        Harness.main([Harness("proxy-headers", run: proxyHeaders), Harness("hellos", run: hellos)])
+    }
+
+    /// What is read from the beginnings of a connection fits together, and what is a header is written as it was read.
+    @Sendable
+    static func proxyHeaders(_ bytes: [UInt8]) {
+        let reading = read(bytes)
+        checkBeginnings(
+            of: bytes,
+            reading,
+            stage: { reading in
+                switch reading {
+                case .needMore(let minimum): .waits(minimum: minimum)
+                case .header, .notProxy: .answered
+                case .malformed: .refused
+                }
+            },
+            read: read
+        )
+        guard case .header(let header) = reading else { return }
+        precondition(header.length <= bytes.count && header.tlvs.upperBound <= header.length, "outside the header")
+        precondition(read(Array(bytes[..<header.length])) == reading, "depends on what follows")
+
+        let tlvs = Array(bytes[header.tlvs])
+        for version in [ProxyHeader.Version.v1, .v2] {
+            for checksum in [false, true] {
+                let written = write(version, header, bytes, tlvs, checksum: checksum)
+                guard case .header(let again) = read(written) else { fatalError("what was written is no header") }
+                precondition(again.length == written.count, "another length when read again")
+                guard version == .v2 else { continue }
+                precondition(isSame(header.origin, again.origin), "another origin when read again")
+                let added = checksum && !hasChecksum(bytes, header.tlvs) ? 7 : 0
+                precondition(
+                    header.origin == .local || again.tlvs.count == tlvs.count + added,
+                    "other type-length-values when read again"
+                )
+            }
+        }
+    }
+
+    private static func read(_ bytes: [UInt8]) -> ProxyHeader.Reading {
+        bytes.withUnsafeBytes { ProxyHeader.read($0, limit: ProxyHeader.highestLimit) }
+    }
+
+    private static func write(
+        _ version: ProxyHeader.Version,
+        _ header: ProxyHeader,
+        _ bytes: [UInt8],
+        _ tlvs: [UInt8],
+        checksum: Bool
+    ) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: ProxyHeader.room(version, tlvs: tlvs.count))
+        let count = buffer.withUnsafeMutableBytes { buffer in
+            tlvs.withUnsafeBytes { tlvs in
+                bytes.withUnsafeBytes { bytes in
+                    let announcement: ProxyHeader.Announcement =
+                        switch header.origin {
+                        case .local: .local
+                        case .unknown: .unknown
+                        case .internet(let source, let destination):
+                            .addresses(source: .internet(source), destination: .internet(destination))
+                        case .unix(let paths): .unixPaths(UnsafeRawBufferPointer(rebasing: bytes[paths]))
+                        }
+                    do {
+                        return try ProxyHeader.write(
+                            version,
+                            announcement,
+                            tlvs: tlvs,
+                            checksum: checksum,
+                            into: buffer
+                        )
+                    } catch {
+                        fatalError("what was read cannot be written: \(error)")
+                    }
+                }
+            }
+        }
+        return Array(buffer[..<count])
+    }
+
+    private static func isSame(_ origin: ProxyHeader.Origin, _ other: ProxyHeader.Origin) -> Bool {
+        switch (origin, other) {
+        case (.unix, .unix): true
+        default: origin == other
+        }
+    }
+
+    private static func hasChecksum(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        bytes.withUnsafeBytes { TypeLengthValues.inspect($0, in: range) } != .wellFormed(checksum: nil)
+    }
+
+    // MARK: Hellos
+
+    /// A hello as it was read, with its name and protocols themselves.
+    private enum Outcome: Equatable {
+        case needMore(minimum: Int)
+        case hello(serverName: [UInt8]?, protocols: [[UInt8]])
+        case other(ClientHello.Reading)
+    }
+
+    /// What is read from the beginnings of a connection fits together, and does not depend on where records are cut.
+    @Sendable
+    static func hellos(_ bytes: [UInt8]) {
+        let outcome = readHello(bytes)
+        checkBeginnings(
+            of: bytes,
+            outcome,
+            stage: { outcome in
+                switch outcome {
+                case .needMore(let minimum): .waits(minimum: minimum)
+                // What cannot end within the limit may turn out to be malformed before it.
+                case .other(.malformed), .other(.tooLong): .refused
+                case .hello, .other: .answered
+                }
+            },
+            read: readHello
+        )
+        guard case .hello(let name, let protocols) = outcome else { return }
+        if let name {
+            precondition(ServerName.isWellFormed(name), "a name that is none")
+            precondition(!ServerName.isAddress(name), "an address for a name")
+            let pattern = try? ServerNamePattern(parsing: String(decoding: name, as: UTF8.self))
+            guard let pattern, let table = try? ServerNameTable([(pattern, 1)], otherwise: 0) else {
+                fatalError("a name that no table takes")
+            }
+            precondition(name.withUnsafeBytes { table.value(for: $0) } == 1, "a name that is not found")
+        }
+        precondition(protocols.allSatisfy { !$0.isEmpty }, "a protocol without a name")
+
+        // The same in two records, where it was one.
+        let length = Int(bytes[3]) << 8 + Int(bytes[4])
+        guard length > 1, bytes.count >= 5 + length else { return }
+        let cut = 1 + Int(bytes[bytes.count - 1]) % (length - 1)
+        let message = bytes[5..<(5 + length)]
+        var recut: [UInt8] = []
+        for part in [message.prefix(cut), message.dropFirst(cut)] {
+            recut += bytes[..<3] + [UInt8(part.count >> 8), UInt8(truncatingIfNeeded: part.count)] + part
+        }
+        recut += bytes[(5 + length)...]
+        guard recut.count <= limit else { return }
+        switch readHello(recut) {
+        case outcome, .other(.malformed(.tooManyRecords)): break
+        default: fatalError("another hello when it is cut at \(cut)")
+        }
+    }
+
+    private static let limit = 4096 + 5
+
+    private static func readHello(_ bytes: [UInt8]) -> Outcome {
+        var scratch = [UInt8](repeating: 0, count: limit)
+        let reading = bytes.withUnsafeBytes { bytes in
+            scratch.withUnsafeMutableBytes { ClientHello.read(bytes, limit: limit, scratch: $0) }
+        }
+        switch reading {
+        case .needMore(let minimum): return .needMore(minimum: minimum)
+        case .hello(let hello):
+            let protocols = scratch.withUnsafeBytes { Array(hello.protocols(in: $0)) }
+            return .hello(
+                serverName: hello.serverName.map { Array(scratch[$0]) },
+                protocols: protocols.map { Array(scratch[$0]) }
+            )
+        case .notTLS, .malformed, .tooLong: return .other(reading)
+        }
+    }
+
+    // MARK: Beginnings
+
+    /// The most bytes whose beginnings are all looked at; of longer ones only these.
+    private static let mostBeginnings = 300
+
+    private enum Stage: Equatable {
+        case waits(minimum: Int)
+        case answered
+        case refused
+    }
+
+    /// Whoever waits says for how many bytes at least, and has no answer before there are as many; and who has an answer
+    /// keeps to it.
+    private static func checkBeginnings<Reading: Equatable>(
+        of bytes: [UInt8],
+        _ last: Reading,
+        stage: (Reading) -> Stage,
+        read: ([UInt8]) -> Reading
+    ) {
+        var minimum = 0
+        for count in 0...bytes.count where count <= mostBeginnings || count == bytes.count {
+            let reading = count == bytes.count ? last : read(Array(bytes[..<count]))
+            switch stage(reading) {
+            case .waits(let wanted):
+                precondition(wanted > count, "waits for what is there")
+                minimum = max(minimum, wanted)
+            case .answered:
+                precondition(count >= minimum, "an answer before there could be one")
+                precondition(reading == last, "another answer when there are more bytes")
+                return
+            case .refused:
+                precondition(stage(last) == .refused, "refused only while there are fewer bytes")
+                return
+            }
+        }
+    }
+}
