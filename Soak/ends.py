@@ -7,7 +7,7 @@ from enum import Enum
 
 from kernel import Address
 from pattern import Pattern
-from peer import PIECE, Peer
+from peer import MOST_IN_BUFFERS, PIECE, Peer
 
 
 class CountingPeer(Peer):
@@ -21,8 +21,8 @@ class CountingPeer(Peer):
         self.sent += len(data)
         super().send(data, flags)
 
-    def send_what_fits(self, stream: Pattern, start: int = 0) -> int:
-        count = super().send_what_fits(stream, start)
+    def send_what_fits(self, stream: Pattern, start: int = 0, most: int = MOST_IN_BUFFERS) -> int:
+        count = super().send_what_fits(stream, start, most)
         self.sent += count
         return count
 

@@ -101,9 +101,13 @@ class Upstream:
                     self._accept()
                 else:
                     self._read_ticket(descriptor)
-            if self.restarting.is_set() and time.monotonic() >= next_restart:
-                with self.kept_up:
+            is_due = self.restarting.is_set() and time.monotonic() >= next_restart
+            # Who keeps it up waits to be served, so it does not wait for them.
+            if is_due and self.kept_up.acquire(blocking=False):
+                try:
                     self._restart()
+                finally:
+                    self.kept_up.release()
                 next_restart = time.monotonic() + self._luck.uniform(*UP)
         self._listener.close()
         for connected, _ in self._pending.values():
