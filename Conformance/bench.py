@@ -139,7 +139,11 @@ class Bench(ExitStack):
         if receive_buffer:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         client.settimeout(seconds)
-        client.connect(self.front)
+        try:
+            client.connect(self.front)
+        except TimeoutError:
+            client.close()  # or its kernel would go on trying, and get in later
+            raise
         return Peer("the client", client, self.front)
 
     def accept(self) -> Peer:
