@@ -1,0 +1,56 @@
+import NIOCore
+import NIOPosix
+import Sockets
+
+/// One datagram there, and the first one back that is to the point.
+struct DatagramExchange: Sendable {
+    let address: Sockets.SocketAddress
+    let question: [UInt8]
+    let timeout: Duration
+
+    /// Datagrams that are not to the point: forged ones, or late answers to what was asked from this port before.
+    private static let strayLimit = 64
+
+    /// - Parameter conclude: gives nil for a datagram that is no answer to the question.
+    func run<Value: Sendable>(until conclude: @Sendable ([UInt8]) -> Value?) async -> Result<Value, ExchangeFailure> {
+        let lifeline = Lifeline()
+        defer { lifeline.release() }
+        return await withTaskCancellationHandler {
+            do {
+                let target = try NIOCore.SocketAddress(address)
+                let channel = try await connect(to: target, lifeline)
+                lifeline.close(after: timeout)
+                return try await channel.executeThenClose { inbound, outbound in
+                    try await outbound.write(
+                        AddressedEnvelope(remoteAddress: target, data: ByteBuffer(bytes: question))
+                    )
+                    var strays = 0
+                    for try await datagram in inbound {
+                        if let value = conclude(Array(datagram.data.readableBytesView)) { return .success(value) }
+                        strays += 1
+                        guard strays < Self.strayLimit else { throw ExchangeFailure.tooLong }
+                    }
+                    throw ExchangeFailure.ended([])
+                }
+            } catch {
+                if lifeline.isCancelled { return .failure(.cancelled) }
+                if lifeline.isExpired { return .failure(.timedOut(isConnected: true)) }
+                return .failure(error as? ExchangeFailure ?? .broken(SystemError(error)))
+            }
+        } onCancel: {
+            lifeline.cancel()
+        }
+    }
+
+    private typealias Datagrams = NIOAsyncChannel<AddressedEnvelope<ByteBuffer>, AddressedEnvelope<ByteBuffer>>
+
+    /// A connected socket: the kernel drops what comes from anybody else, and tells when nobody listens there.
+    private func connect(to target: NIOCore.SocketAddress, _ lifeline: Lifeline) async throws -> Datagrams {
+        try await DatagramBootstrap(group: .singletonMultiThreadedEventLoopGroup).connect(to: target) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                lifeline.hold(channel)
+                return try Datagrams(wrappingChannelSynchronously: channel)
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import Sockets
+
+/// Finds the servers that a name stands for, and remembers the last answer to each question: what cannot be asked just now
+/// keeps its last answer. So a name server's trouble, with all of a name or with a part of it, takes no server away.
+struct NameLookup: Sendable {
+    typealias Asking = @Sendable (NameQuestion) async -> Result<NameAnswer, NameFailure>
+
+    struct Outcome: Hashable, Sendable {
+        /// In order of priority, then of address; each address once.
+        var servers: [ResolvedServer]
+        /// The shortest of all answers.
+        var timeToLive: Duration?
+        /// Why some or all questions have no new answer.
+        var failure: NameFailure?
+    }
+
+    /// The most servers of one name, and the most hosts of one service.
+    static let serverLimit = 256
+    static let hostLimit = 64
+    /// Questions that are asked at once.
+    private static let questionLimit = 16
+
+    private let questions: @Sendable (_ host: String) -> [NameQuestion]
+    private let ask: Asking
+    private var memory: [NameQuestion: NameAnswer] = [:]
+
+    init(_ resolver: NameResolver) {
+        self.init(questions: { resolver.questions(about: $0) }) { question in
+            do throws(NameFailure) {
+                return .success(try await resolver.ask(question))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    init(questions: @escaping @Sendable (String) -> [NameQuestion], ask: @escaping Asking) {
+        self.questions = questions
+        self.ask = ask
+    }
+
+    mutating func servers(of address: ServerAddress) async -> Outcome {
+        var round = Round()
+        let servers =
+            switch address {
+            case .socket(let address):
+                [ResolvedServer(address: address)]
+            case .host(let host, let port):
+                await addresses(of: [host], in: &round)[host, default: []].map { address in
+                    ResolvedServer(address: .internet(address.with(port: port)), host: host)
+                }
+            case .service(let name):
+                await self.servers(ofService: name, in: &round)
+            }
+        // Answers that were not needed this time are forgotten, so the memory does not grow.
+        memory = round.answers
+        if servers.isEmpty, round.failure == nil { round.failure = .noRecords }
+        return Outcome(servers: Self.ordered(servers), timeToLive: round.timeToLive, failure: round.failure)
+    }
+
+    private mutating func servers(ofService name: DNSName, in round: inout Round) async -> [ResolvedServer] {
+        let answers = await self.answers(to: [.service(name)], in: &round)
+        let all = answers.values.flatMap(\.services)
+        let services = all.filter { $0.target != .root }
+        if services.isEmpty, !all.isEmpty { round.failure = .notOffered }
+        var hosts: [String] = []
+        for service in services.sorted(by: Self.comesBefore) {
+            let host = service.target.description
+            if !hosts.contains(host), hosts.count < Self.hostLimit { hosts.append(host) }
+        }
+        let addresses = await addresses(of: hosts, in: &round)
+        return services.flatMap { service in
+            addresses[service.target.description, default: []].map { address in
+                ResolvedServer(
+                    address: .internet(address.with(port: service.port)),
+                    host: service.target.description,
+                    priority: service.priority,
+                    weight: service.weight
+                )
+            }
+        }
+    }
+
+    private func addresses(of hosts: [String], in round: inout Round) async -> [String: [InternetAddress]] {
+        let asked = hosts.map { (host: $0, questions: questions($0)) }
+        let answers = await answers(to: asked.flatMap(\.questions), in: &round)
+        return Dictionary(
+            asked.map { ($0.host, $0.questions.flatMap { answers[$0]?.addresses ?? [] }) },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
+
+    /// New answers, or the last ones where there are no new ones.
+    private func answers(
+        to questions: [NameQuestion],
+        in round: inout Round
+    ) async -> [NameQuestion: NameAnswer] {
+        var answers: [NameQuestion: NameAnswer] = [:]
+        for (question, result) in await results(of: questions) {
+            switch result {
+            case .success(let answer):
+                answers[question] = answer
+                if let time = answer.timeToLive { round.timeToLive = min(round.timeToLive ?? time, time) }
+            case .failure(let failure):
+                answers[question] = memory[question]
+                round.failure = round.failure ?? failure
+            }
+        }
+        round.answers.merge(answers) { _, new in new }
+        return answers
+    }
+
+    private func results(
+        of questions: [NameQuestion]
+    ) async -> [(NameQuestion, Result<NameAnswer, NameFailure>)] {
+        await withTaskGroup(of: (NameQuestion, Result<NameAnswer, NameFailure>).self) { [ask] group in
+            var results: [(NameQuestion, Result<NameAnswer, NameFailure>)] = []
+            for (index, question) in questions.enumerated() {
+                if index >= Self.questionLimit, let result = await group.next() { results.append(result) }
+                group.addTask { (question, await ask(question)) }
+            }
+            for await result in group { results.append(result) }
+            return results
+        }
+    }
+
+    private static func ordered(_ servers: [ResolvedServer]) -> [ResolvedServer] {
+        var seen: Set<SocketAddress> = []
+        let sorted = servers.sorted { left, right in
+            (left.priority, left.address.order, right.weight ?? 0) < (
+                right.priority, right.address.order, left.weight ?? 0
+            )
+        }
+        return Array(sorted.filter { seen.insert($0.address).inserted }.prefix(serverLimit))
+    }
+
+    private static func comesBefore(_ left: DNSService, _ right: DNSService) -> Bool {
+        (left.priority, right.weight, left.target.description) < (right.priority, left.weight, right.target.description)
+    }
+
+    /// What one look-up has gathered.
+    private struct Round {
+        var answers: [NameQuestion: NameAnswer] = [:]
+        var timeToLive: Duration?
+        var failure: NameFailure?
+    }
+}
+
+extension InternetAddress {
+    fileprivate func with(port: UInt16) -> InternetAddress {
+        var address = self
+        address.port = port
+        return address
+    }
+}
+
+extension SocketAddress {
+    /// Something to sort by, so that equal sets are equal lists.
+    fileprivate var order: String {
+        switch self {
+        case .internet(let address):
+            [address.high, address.low, UInt64(address.port), UInt64(address.scope)]
+                .map { String($0, radix: 16).leftPadded }.joined()
+        case .unix(let path):
+            path
+        }
+    }
+}
+
+extension String {
+    fileprivate var leftPadded: String { String(repeating: "0", count: max(0, 16 - count)) + self }
+}

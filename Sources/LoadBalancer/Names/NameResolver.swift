@@ -1,0 +1,104 @@
+import Foundation
+public import Sockets
+import Workers
+
+/// Who is asked about names.
+public struct NameResolver: Hashable, Sendable {
+    /// Name servers of our own choice; nil for whom the system asks.
+    private let servers: [SocketAddress]?
+
+    /// The system's resolver for hosts, with its hosts(5) file and its search list; for services, which it has no call for,
+    /// the name servers in resolv.conf(5).
+    public static let system = NameResolver(chosen: nil)
+
+    private static let configurationFile = "/etc/resolv.conf"
+
+    private init(chosen servers: [SocketAddress]?) {
+        self.servers = servers
+    }
+
+    /// Only these name servers, in this order. Names are taken as they are written: no hosts(5) file, no search list.
+    ///
+    /// - Parameter servers: such as 127.0.0.1:5353; with none it is the system's resolver.
+    public init(servers: [SocketAddress]) {
+        self.init(chosen: servers.isEmpty ? nil : servers)
+    }
+
+    /// What has to be asked to learn all addresses of a host.
+    func questions(about host: String) -> [NameQuestion] {
+        guard servers != nil else { return [.system(host)] }
+        return DNSName(host).map { [.ipv4($0), .ipv6($0)] } ?? []
+    }
+
+    func ask(_ question: NameQuestion) async throws(NameFailure) -> NameAnswer {
+        switch question {
+        case .system(let host):
+            guard let result = await abandonable({ await Self.lookUp(host) }) else { throw .cancelled }
+            return try result.get()
+        case .ipv4(let name):
+            return try await client.ask(DNSQuestion(name: name, type: .ipv4)).named
+        case .ipv6(let name):
+            return try await client.ask(DNSQuestion(name: name, type: .ipv6)).named
+        case .service(let name):
+            return try await client.ask(DNSQuestion(name: name, type: .service)).named
+        }
+    }
+
+    private var client: DNSClient {
+        if let servers { return DNSClient(servers: servers) }
+        // Read each time, since a network's coming and going changes it.
+        let text = (try? String(contentsOfFile: Self.configurationFile, encoding: .utf8)) ?? ""
+        return DNSClient(servers: DNSClient.servers(in: text))
+    }
+
+    private static func lookUp(_ host: String) async -> Result<NameAnswer, NameFailure> {
+        do throws(HostLookup.Failure) {
+            return .success(NameAnswer(addresses: try await HostLookup.addresses(of: host, port: 0)))
+        } catch {
+            return .failure(.system(error.detail))
+        }
+    }
+}
+
+/// One question of a look-up.
+enum NameQuestion: Hashable, Sendable {
+    case ipv4(DNSName)
+    case ipv6(DNSName)
+    /// All addresses of a host, asked of the system.
+    case system(String)
+    case service(DNSName)
+}
+
+struct NameAnswer: Hashable, Sendable {
+    /// Without ports.
+    var addresses: [InternetAddress] = []
+    var services: [DNSService] = []
+    /// How long it holds, nil where nobody said.
+    var timeToLive: Duration?
+}
+
+extension DNSClient.Answer {
+    fileprivate var named: NameAnswer {
+        var answer = NameAnswer(timeToLive: timeToLive)
+        for content in contents {
+            switch content {
+            case .address(let address): answer.addresses.append(address)
+            case .service(let service): answer.services.append(service)
+            case .alias: break
+            }
+        }
+        return answer
+    }
+}
+
+/// Waits for what cannot be cancelled, but no longer than until this task is cancelled; then gives nil, and leaves the
+/// other to its end. getaddrinfo(3) can take its resolver's time-outs, and a program that ends should not.
+private func abandonable<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value? {
+    let (stream, continuation) = AsyncStream<Value>.makeStream()
+    Task {
+        continuation.yield(await body())
+        continuation.finish()
+    }
+    for await value in stream { return value }
+    return nil
+}

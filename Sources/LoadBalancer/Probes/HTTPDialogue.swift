@@ -1,0 +1,48 @@
+/// A GET request, and the status of its answer (RFC 9112).
+struct HTTPDialogue: Dialogue {
+    let check: HTTPCheck
+
+    var question: [UInt8] {
+        let lines = [
+            "GET \(check.path) HTTP/1.1", "Host: \(check.host)", "User-Agent: monkey-health-check", "Accept: */*",
+            "Connection: close",
+        ]
+        return Array((lines + ["", ""]).joined(separator: "\r\n").utf8)
+    }
+
+    func judge(_ answer: [UInt8]) -> Verdict? {
+        var rest = answer[...]
+        // Each turn takes an interim answer away, so the answer's own limit ends this loop.
+        while true {
+            guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else {
+                let beginning = "HTTP/1.".utf8
+                return zip(rest, beginning).allSatisfy(==) ? nil : stranger(rest)
+            }
+            guard let status = Self.status(of: rest[..<end]) else { return stranger(rest) }
+            // 101 is a final answer, though to a question nobody asked.
+            if (100...199).contains(status), status != 101, !check.expected.contains(status) {
+                guard let finish = rest.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
+                rest = rest[finish.upperBound...]
+                continue
+            }
+            // To close before the body has come would reset the connection.
+            return check.expected.contains(status)
+                ? .up(farewell: [])
+                : .down(.http(status: status, expected: check.expected))
+        }
+    }
+
+    /// The code of a status line, such as `HTTP/1.1 200 OK`; nil if it is none.
+    private static func status(of line: ArraySlice<UInt8>) -> Int? {
+        let words = line.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
+        guard words.count >= 2, words[0].elementsEqual("HTTP/1.1".utf8) || words[0].elementsEqual("HTTP/1.0".utf8)
+        else { return nil }
+        let digits = words[1].last == UInt8(ascii: "\r") ? words[1].dropLast() : words[1]
+        guard digits.count == 3, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+    }
+
+    private func stranger(_ answer: ArraySlice<UInt8>) -> Verdict {
+        .down(.unexpectedAnswer(wanted: "an HTTP/1 status line", got: quoted(answer)))
+    }
+}

@@ -1,0 +1,73 @@
+public import Sockets
+
+/// Why a check found that a server cannot serve.
+public enum ProbeFailure: Error, Hashable, Sendable {
+    /// What a check was doing when its time was up.
+    public enum Stage: Hashable, Sendable {
+        case connecting
+        case waitingForAnswer
+    }
+
+    case timedOut(Stage, after: Duration)
+    /// No connection came about.
+    case notConnected(SystemError)
+    /// The connection broke before the answer was there.
+    case broken(SystemError)
+    /// The server closed the connection before its answer said anything; `got` is what came of it.
+    case closed(got: String)
+    /// The answer is none that a server of this kind gives.
+    case unexpectedAnswer(wanted: String, got: String)
+    /// So many bytes came, and what was expected was not among them.
+    case longAnswer(limit: Int)
+    /// PostgreSQL's own message, and its SQLSTATE, empty where it told none.
+    case postgres(code: String, message: String)
+    /// Redis's own message.
+    case redis(message: String)
+    case http(status: Int, expected: ClosedRange<Int>)
+    /// The check was broken off from here, which says nothing about the server.
+    case cancelled
+}
+
+extension ProbeFailure: CustomStringConvertible {
+    /// What was wrong, as the end of a sentence: "connection refused", "HTTP 503, not 200 to 399".
+    public var description: String {
+        switch self {
+        case .timedOut(.connecting, let limit):
+            "no connection within \(written(limit))"
+        case .timedOut(.waitingForAnswer, let limit):
+            "connected, but no answer within \(written(limit))"
+        case .notConnected(let error):
+            lowercased(error)
+        case .broken(let error):
+            "connected, then \(lowercased(error))"
+        case .closed(let got) where got.isEmpty:
+            "the server closed the connection without an answer"
+        case .closed(let got):
+            "the server closed the connection after '\(got)'"
+        case .unexpectedAnswer(let wanted, let got):
+            "the answer is not \(wanted): '\(got)'"
+        case .longAnswer(let limit):
+            "what was expected is not in the first \(limit) bytes of the answer"
+        case .postgres(let code, let message):
+            "PostgreSQL says: \(message)" + (code.isEmpty ? "" : " (\(code))")
+        case .redis(let message):
+            "Redis says: \(message)"
+        case .http(let status, let expected) where expected.count == 1:
+            "HTTP \(status), not \(expected.lowerBound)"
+        case .http(let status, let expected):
+            "HTTP \(status), not \(expected.lowerBound) to \(expected.upperBound)"
+        case .cancelled:
+            "the check was broken off"
+        }
+    }
+
+    private func lowercased(_ error: SystemError) -> String {
+        let text = error.description
+        return text.prefix(1).lowercased() + text.dropFirst()
+    }
+
+    private func written(_ limit: Duration) -> String {
+        let milliseconds = limit.wholeNanoseconds / 1_000_000
+        return milliseconds % 1_000 == 0 ? "\(milliseconds / 1_000) s" : "\(milliseconds) ms"
+    }
+}

@@ -1,0 +1,328 @@
+import Sockets
+import Synchronization
+import Support
+import Testing
+
+@testable import LoadBalancer
+
+/// Look-ups and the watcher, with answers that the test gives, on a clock that it moves.
+@Suite struct NamesLookupTests {
+    @Test func everyAddressIsAServer() async throws {
+        let zone = Zone()
+        zone.set(.ipv4(name("db.example")), addresses: "127.0.0.2", "127.0.0.1", "127.0.0.2", ttl: 60)
+        zone.set(.ipv6(name("db.example")), addresses: "::1", ttl: 20)
+        var lookup = zone.lookup
+        let outcome = await lookup.servers(of: .host("db.example", port: 5432))
+        #expect(outcome.servers.map(\.address.description) == ["[::1]:5432", "127.0.0.1:5432", "127.0.0.2:5432"])
+        #expect(outcome.servers.allSatisfy { $0.host == "db.example" && $0.weight == nil && $0.priority == 0 })
+        #expect(outcome.timeToLive == .seconds(20))
+        #expect(outcome.failure == nil)
+    }
+
+    @Test func aServiceTellsPortsWeightsAndPriorities() async throws {
+        let zone = Zone()
+        zone.set(
+            .service(name("_pg._tcp.db.example")),
+            services: service(20, 0, 5433, "backup.example"),
+            service(10, 5, 5432, "one.example"),
+            service(10, 50, 5432, "two.example"),
+            ttl: 60
+        )
+        zone.set(.ipv4(name("one.example")), addresses: "127.0.0.1", ttl: 60)
+        zone.set(.ipv6(name("one.example")), addresses: "::1", ttl: 10)
+        zone.set(.ipv4(name("two.example")), addresses: "127.0.0.2", ttl: 60)
+        zone.set(.ipv4(name("backup.example")), addresses: "127.0.0.9", ttl: 60)
+        var lookup = zone.lookup
+        let outcome = await lookup.servers(of: .service(name("_pg._tcp.db.example")))
+        #expect(
+            outcome.servers == [
+                server("[::1]:5432", "one.example", 10, 5), server("127.0.0.1:5432", "one.example", 10, 5),
+                server("127.0.0.2:5432", "two.example", 10, 50), server("127.0.0.9:5433", "backup.example", 20, 0),
+            ]
+        )
+        #expect(outcome.timeToLive == .seconds(10))
+        #expect(outcome.failure == nil)
+    }
+
+    @Test func aServiceThatIsNotOfferedSaysSo() async {
+        let zone = Zone()
+        zone.set(
+            .service(name("_pg._tcp.db.example")),
+            services: DNSService(priority: 0, weight: 0, port: 0, target: .root)
+        )
+        var lookup = zone.lookup
+        let outcome = await lookup.servers(of: .service(name("_pg._tcp.db.example")))
+        #expect(outcome == .init(servers: [], failure: .notOffered))
+    }
+
+    /// One host of a service, or one family of a host, whose look-up fails keeps what it had.
+    @Test func whatCannotBeAskedKeepsItsLastAnswer() async {
+        let zone = Zone()
+        zone.set(.ipv4(name("db.example")), addresses: "127.0.0.1", ttl: 60)
+        zone.set(.ipv6(name("db.example")), addresses: "::1", ttl: 60)
+        var lookup = zone.lookup
+        let address = ServerAddress.host("db.example", port: 1)
+        let first = await lookup.servers(of: address)
+        let trouble = NameFailure.silent(server: .internet(InternetAddress(v4: 0, port: 53)))
+        zone.fail(.ipv6(name("db.example")), trouble)
+        zone.set(.ipv4(name("db.example")), addresses: "127.0.0.7", ttl: 60)
+        let second = await lookup.servers(of: address)
+        #expect(first.servers.map(\.address.description) == ["[::1]:1", "127.0.0.1:1"])
+        #expect(second.servers.map(\.address.description) == ["[::1]:1", "127.0.0.7:1"])
+        #expect(second.failure == trouble)
+        // That the family has gone is an answer.
+        zone.set(.ipv6(name("db.example")))
+        let third = await lookup.servers(of: address)
+        #expect(third.servers.map(\.address.description) == ["127.0.0.7:1"])
+        #expect(third.failure == nil)
+        // And after that there is nothing to be kept.
+        zone.fail(.ipv6(name("db.example")), trouble)
+        #expect(await lookup.servers(of: address).servers.map(\.address.description) == ["127.0.0.7:1"])
+    }
+
+    @Test func thereAreNoMoreServersThanTheLimit() async {
+        let zone = Zone()
+        let all = (0..<1_000).map { "127.0.\($0 / 250).\($0 % 250 + 1)" }
+        zone.answers.withLock {
+            $0[.ipv4(name("db.example"))] = .success(
+                NameAnswer(addresses: all.compactMap { InternetAddress(host: $0, port: 0) })
+            )
+        }
+        var lookup = zone.lookup
+        #expect(await lookup.servers(of: .host("db.example", port: 1)).servers.count == NameLookup.serverLimit)
+    }
+
+    // MARK: The watcher
+
+    @Test func changesAreToldAndTheOldSetIsKeptWhileThereIsNone() async throws {
+        let zone = Zone()
+        let question = NameQuestion.ipv4(name("db.example"))
+        zone.set(question, addresses: "127.0.0.1", "127.0.0.2", ttl: 5)
+        let watch = Watch(zone, NameWatch(interval: .seconds(30), shortest: .seconds(1), jitter: 0))
+        try await watch.running {
+            try await watch.settles(reports: 1, asked: 1)
+            // Nothing is told where nothing changes.
+            try await watch.next(.seconds(5), reports: 1, asked: 2)
+            zone.set(question, addresses: "127.0.0.2", "127.0.0.3", ttl: 5)
+            try await watch.next(.seconds(5), reports: 2, asked: 3)
+            zone.fail(question, .noSuchName)
+            try await watch.next(.seconds(5), reports: 3, asked: 4)
+            try await watch.next(.seconds(1), reports: 3, asked: 5)
+            zone.set(question)
+            try await watch.next(.seconds(2), reports: 4, asked: 6)
+            zone.set(question, addresses: "127.0.0.3", ttl: 5)
+            try await watch.next(.seconds(4), reports: 5, asked: 7)
+        }
+        let reports = watch.reports
+        #expect(reports.map(\.failure) == [nil, nil, .noSuchName, .noRecords, nil])
+        #expect(reports.map(\.hasChange) == [true, true, false, false, true])
+        #expect(reports[1].added.map(\.address.description) == ["127.0.0.3:5432"])
+        #expect(reports[1].removed.map(\.address.description) == ["127.0.0.1:5432"])
+        #expect(reports[3].servers == reports[1].servers)
+        #expect(reports[4].servers.map(\.address.description) == ["127.0.0.3:5432"])
+    }
+
+    @Test(arguments: [(ttl: 0, seconds: 2), (1, 2), (7, 7), (3_600, 30)])
+    func theTimeToLiveCountsWithinBounds(ttl: Int, seconds: Int) async throws {
+        let zone = Zone()
+        zone.set(.ipv4(name("db.example")), addresses: "127.0.0.1", ttl: ttl)
+        let watch = Watch(zone, NameWatch(interval: .seconds(30), shortest: .seconds(2), jitter: 0))
+        try await watch.running {
+            try await watch.settles(reports: 1, asked: 1)
+            try await watch.next(.seconds(seconds), reports: 1, asked: 2)
+        }
+    }
+
+    @Test func failuresAreRetriedMoreAndMoreRarely() async throws {
+        let zone = Zone()
+        zone.fail(.ipv4(name("db.example")), .noSuchName)
+        let watch = Watch(zone, NameWatch(interval: .seconds(6), shortest: .seconds(1), jitter: 0))
+        try await watch.running {
+            try await watch.settles(reports: 1, asked: 1)
+            for (index, seconds) in [1, 2, 4, 6, 6].enumerated() {
+                try await watch.next(.seconds(seconds), reports: 1, asked: index + 2)
+            }
+        }
+        #expect(watch.reports[0].servers.isEmpty)
+    }
+
+    @Test func aRefreshIsSoonButNotSoonerThanTheShortest() async throws {
+        let zone = Zone()
+        zone.set(.ipv4(name("db.example")), addresses: "127.0.0.1", ttl: 3_600)
+        let watch = Watch(zone, NameWatch(interval: .seconds(3_600), shortest: .seconds(5), jitter: 0))
+        try await watch.running {
+            try await watch.settles(reports: 1, asked: 1)
+            watch.watcher.refresh()
+            watch.watcher.refresh()
+            #expect(watch.clock.deadlines == [.seconds(5)])
+            watch.clock.advance(by: .seconds(5))
+            try await watch.settles(reports: 1, asked: 2)
+            // The second call was for the same look-up.
+            #expect(watch.clock.deadlines == [.seconds(10)])
+            watch.clock.advance(by: .seconds(5))
+            try await eventually("the longer wait") { watch.clock.deadlines == [.seconds(3_605)] }
+            watch.watcher.refresh()
+            try await watch.settles(reports: 1, asked: 3)
+        }
+    }
+
+    @Test func anAddressStandsForItself() async throws {
+        let address = SocketAddress.internet(InternetAddress(v4: 0x7F00_0001, port: 1))
+        let watch = Watch(Zone(), NameWatch(), address: .socket(address))
+        try await watch.running {
+            try await eventually("the report") { watch.reports.count == 1 }
+        }
+        #expect(watch.reports[0].servers == [ResolvedServer(address: address)])
+    }
+
+    // MARK: Members of a pool
+
+    @Test(arguments: [
+        (weights: [10, 50, 40], expected: [10, 50, 40]), ([0, 0], [1, 1]), ([0, 1], [1, 256]), ([256, 1], [256, 1]),
+        ([65_535, 1, 0, 32_768], [256, 1, 1, 128]), ([300, 100], [256, 85]),
+    ])
+    func weightsOfRecordsBecomeAPools(weights: [UInt16], expected: [Int]) {
+        let servers = weights.enumerated().map { index, weight in
+            server("127.0.0.\(index + 1):1", "one.example", 7, weight)
+        }
+        let members = PoolMember.members(servers)
+        #expect(members.map(\.weight) == expected)
+        #expect(members.map(\.server) == servers)
+        #expect(members.allSatisfy { !$0.isBackup })
+    }
+
+    @Test func allButTheLowestPriorityAreBackups() {
+        let servers = [
+            server("127.0.0.1:1", "a.example", 5, 0), server("127.0.0.2:1", "b.example", 6, 1_000),
+            server("127.0.0.3:1", "c.example", 7, 500),
+        ]
+        #expect(PoolMember.members(servers).map(\.isBackup) == [false, true, true])
+        #expect(PoolMember.members(servers).map(\.weight) == [1, 256, 128])
+        let plain = [ResolvedServer(address: .unix(path: "/a"))]
+        #expect(PoolMember.members(plain) == [PoolMember(server: plain[0], weight: nil, isBackup: false)])
+        #expect(PoolMember.members([]).isEmpty)
+    }
+
+    // MARK: Texts
+
+    @Test(arguments: [
+        "127.0.0.1:5432", "[::1]:5432", "unix:/run/db.sock", "db.example:5432", "srv:_pg._tcp.db.example",
+    ])
+    func anAddressIsReadAndWritten(text: String) throws {
+        #expect(try ServerAddress(parsing: text).description == text)
+    }
+
+    @Test(arguments: ["srv:", "srv:a b", "srv:_pg._tcp.db.example:5432", "db.example", ""])
+    func whatIsNoAddressIsRefused(text: String) {
+        #expect(throws: ServerAddressError.self) { try ServerAddress(parsing: text) }
+    }
+
+    @Test func nameServersOfTheSystem() {
+        let text = """
+            # nameserver 127.0.0.9
+            search example
+            nameserver 127.0.0.53
+            nameserver  ::1 \n\
+            nameserver nonsense
+            options edns0
+            nameserver 127.0.0.3
+            nameserver 127.0.0.4
+            """
+        #expect(DNSClient.servers(in: text).map(\.description) == ["127.0.0.53:53", "[::1]:53", "127.0.0.3:53"])
+        #expect(DNSClient.servers(in: "").map(\.description) == ["127.0.0.1:53"])
+    }
+
+    @Test func thisMachineIsFoundByTheSystem() async throws {
+        var lookup = NameLookup(.system)
+        let outcome = await lookup.servers(of: .host("localhost", port: 80))
+        #expect(outcome.servers.contains { ["127.0.0.1:80", "[::1]:80"].contains($0.address.description) })
+    }
+}
+
+private func name(_ text: String) -> DNSName { DNSName(text) ?? .root }
+
+private func service(_ priority: UInt16, _ weight: UInt16, _ port: UInt16, _ target: String) -> DNSService {
+    DNSService(priority: priority, weight: weight, port: port, target: name(target))
+}
+
+private func server(_ address: String, _ host: String, _ priority: UInt16, _ weight: UInt16) -> ResolvedServer {
+    guard case .socket(let address) = try? ServerAddress(parsing: address) else { fatalError("no address") }
+    return ResolvedServer(address: address, host: host, priority: priority, weight: weight)
+}
+
+/// What a name server would say: nothing about what the test has not set.
+private final class Zone: Sendable {
+    let answers = Mutex<[NameQuestion: Result<NameAnswer, NameFailure>]>([:])
+    let asked = Mutex(0)
+
+    func set(_ question: NameQuestion, addresses: String..., services: DNSService..., ttl: Int? = nil) {
+        let answer = NameAnswer(
+            addresses: addresses.compactMap { InternetAddress(host: $0, port: 0) },
+            services: services,
+            timeToLive: ttl.map { .seconds($0) }
+        )
+        answers.withLock { $0[question] = .success(answer) }
+    }
+
+    func fail(_ question: NameQuestion, _ failure: NameFailure) {
+        answers.withLock { $0[question] = .failure(failure) }
+    }
+
+    var lookup: NameLookup {
+        NameLookup(questions: { host in [.ipv4(name(host)), .ipv6(name(host))] }) { [self] question in
+            if case .ipv4 = question { asked.withLock { $0 += 1 } }
+            return answers.withLock { $0[question] } ?? .success(NameAnswer())
+        }
+    }
+}
+
+/// A watcher with all that it needs.
+private final class Watch: Sendable {
+    let zone: Zone
+    let clock = ManualClock()
+    let watcher: NameWatcher
+    private let heard = Mutex<[NameReport]>([])
+
+    init(_ zone: Zone, _ settings: NameWatch, address: ServerAddress = .host("db.example", port: 5432)) {
+        self.zone = zone
+        watcher = NameWatcher(address, lookup: zone.lookup, settings: settings, clock: clock)
+    }
+
+    var reports: [NameReport] { heard.withLock { $0 } }
+
+    func running(_ body: () async throws -> Void) async throws {
+        let task = Task { await watcher.run { [self] report in heard.withLock { $0.append(report) } } }
+        do {
+            try await body()
+        } catch {
+            task.cancel()
+            await task.value
+            throw error
+        }
+        task.cancel()
+        await task.value
+        #expect(clock.deadlines.isEmpty)
+    }
+
+    func settles(reports count: Int, asked: Int) async throws {
+        try await eventually("\(count) reports after \(asked) questions") {
+            reports.count == count && zone.asked.withLock { $0 } == asked && clock.deadlines.count == 1
+        }
+    }
+
+    /// The next look-up comes after so long, and not before.
+    func next(_ time: Duration, reports count: Int, asked: Int) async throws {
+        let start = clock.now.offset
+        while clock.now.offset < start + time {
+            #expect(zone.asked.withLock { $0 } == asked - 1)
+            try await eventually("a sleep") { clock.deadlines.count == 1 }
+            let deadline = clock.deadlines[0]
+            #expect(deadline <= start + time)
+            clock.advance(by: deadline - clock.now.offset)
+            if deadline < start + time {
+                try await eventually("the rest of the sleep") { (clock.deadlines.first ?? .zero) > deadline }
+            }
+        }
+        try await settles(reports: count, asked: asked)
+    }
+}

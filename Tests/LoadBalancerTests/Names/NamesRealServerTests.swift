@@ -1,0 +1,163 @@
+import Foundation
+import Sockets
+import Support
+import Synchronization
+import Testing
+
+@testable import LoadBalancer
+
+/// Names that a real dnsmasq knows, on loopback.
+@Suite(.ownThreads, .needs(RealServer.path(of: "dnsmasq"), package: "dnsmasq-base"))
+struct NamesRealServerTests {
+    @Test func addressesServicesAndAliases() async throws {
+        let port = try RealServer.freePort()
+        let zone = [
+            "--host-record=one.example,127.0.0.1,::1,60", "--host-record=two.example,127.0.0.2,30",
+            "--cname=alias.example,two.example", "--srv-host=_pg._tcp.db.example,one.example,5432,10,50",
+            "--srv-host=_pg._tcp.db.example,two.example,5433,20,5",
+        ]
+        try await withNameServer(on: port, zone) { _ in
+            var lookup = NameLookup(NameResolver(servers: [RealServer.address(port)]))
+            let one = await lookup.servers(of: .host("one.example", port: 80))
+            #expect(one.servers.map(\.address.description) == ["[::1]:80", "127.0.0.1:80"])
+            #expect(one.timeToLive == .seconds(60) && one.failure == nil)
+            let alias = await lookup.servers(of: .host("Alias.Example", port: 80))
+            #expect(alias.servers.map(\.address.description) == ["127.0.0.2:80"])
+            let service = await lookup.servers(of: try ServerAddress(parsing: "srv:_pg._tcp.db.example"))
+            #expect(service.servers.map(\.address.description) == ["[::1]:5432", "127.0.0.1:5432", "127.0.0.2:5433"])
+            #expect(service.servers.map(\.weight) == [50, 50, 5])
+            #expect(service.servers.map(\.priority) == [10, 10, 20])
+            let missing = await lookup.servers(of: .host("missing.example", port: 80))
+            #expect(missing == .init(servers: [], failure: .noSuchName))
+        }
+    }
+
+    /// A hundred addresses do not fit the 512 bytes of a datagram.
+    @Test func anAnswerThatDoesNotFitIsAskedForByTCP() async throws {
+        let port = try RealServer.freePort()
+        try await withScratchFolder { folder in
+            let hosts = "\(folder)/hosts"
+            let lines = (1...100).map { "127.0.1.\($0) many.example" }
+            try lines.joined(separator: "\n").write(toFile: hosts, atomically: false, encoding: .utf8)
+            try await withNameServer(on: port, ["--addn-hosts=\(hosts)"]) { _ in
+                var lookup = NameLookup(NameResolver(servers: [RealServer.address(port)]))
+                let many = await lookup.servers(of: .host("many.example", port: 80))
+                #expect(many.failure == nil)
+                #expect(many.servers.count == 100)
+            }
+        }
+    }
+
+    /// Hosts and services come and go while it runs; and it goes itself, which takes nothing away.
+    @Test func recordsChangeWhileTheNameIsWatched() async throws {
+        let port = try RealServer.freePort()
+        try await withScratchFolder { folder in
+            let hosts = "\(folder)/hosts"
+            func write(_ lines: String...) throws {
+                try lines.joined(separator: "\n").write(toFile: hosts, atomically: true, encoding: .utf8)
+            }
+            func service(_ entries: String...) -> [String] {
+                ["--addn-hosts=\(hosts)", "--local-ttl=1"] + entries.map { "--srv-host=_pg._tcp.db.example,\($0)" }
+            }
+            try write("127.0.0.1 one.example", "::1 one.example", "127.0.0.2 two.example")
+            let watch = try LiveWatch("srv:_pg._tcp.db.example", RealServer.address(port))
+            try await watch.running {
+                try await withNameServer(on: port, service("one.example,5432,10,50")) { server in
+                    try await watch.settles(on: "[::1]:5432", "127.0.0.1:5432")
+                    // A host's addresses change.
+                    try write("127.0.0.3 one.example", "127.0.0.2 two.example")
+                    try server.signal(SIGHUP)
+                    try await watch.settles(on: "127.0.0.3:5432")
+                    // The host goes, and its service remains: a mistake, which takes no server away.
+                    try write("127.0.0.2 two.example")
+                    try server.signal(SIGHUP)
+                    try await eventually("the failure") { watch.reports.last?.failure == .noSuchName }
+                    #expect(watch.servers == ["127.0.0.3:5432"])
+                    try write("127.0.0.3 one.example", "127.0.0.2 two.example")
+                    try server.signal(SIGHUP)
+                    try await eventually("the end of the failure") { watch.reports.last?.failure == nil }
+                }
+                // The name server itself is gone.
+                try await eventually("the silence") { watch.reports.last?.failure != nil }
+                #expect(watch.servers == ["127.0.0.3:5432"])
+                let entries = service("one.example,5432,10,40", "two.example,6432,5,1")
+                try await withNameServer(on: port, entries) { _ in
+                    try await watch.settles(on: "127.0.0.2:6432", "127.0.0.3:5432")
+                    #expect(watch.reports.last?.servers.map(\.weight) == [1, 40])
+                    #expect(watch.reports.last?.servers.map(\.priority) == [5, 10])
+                }
+            }
+        }
+    }
+
+    /// The first name server is silent, the second knows.
+    @Test func aSilentNameServerIsFollowedByTheNext() async throws {
+        let port = try RealServer.freePort()
+        let nobody = try RealServer.freePort()
+        try await withNameServer(on: port, ["--host-record=one.example,127.0.0.1"]) { _ in
+            let client = DNSClient(servers: [RealServer.address(nobody), RealServer.address(port)])
+            let question = DNSQuestion(name: try #require(DNSName("one.example")), type: .ipv4)
+            let answer = try await client.ask(question)
+            #expect(answer.contents == [.address(InternetAddress(v4: 0x7F00_0001, port: 0))])
+        }
+    }
+}
+
+/// A watcher on the real clock, which looks often.
+private final class LiveWatch: Sendable {
+    let watcher: NameWatcher
+    private let heard = Mutex<[NameReport]>([])
+
+    init(_ address: String, _ nameServer: SocketAddress) throws {
+        watcher = NameWatcher(
+            try ServerAddress(parsing: address),
+            resolver: NameResolver(servers: [nameServer]),
+            settings: NameWatch(interval: .milliseconds(100), shortest: .milliseconds(50))
+        )
+    }
+
+    var reports: [NameReport] { heard.withLock { $0 } }
+    var servers: [String] { reports.last?.servers.map(\.address.description) ?? [] }
+
+    func running(_ body: () async throws -> Void) async throws {
+        let task = Task { await watcher.run { [self] report in heard.withLock { $0.append(report) } } }
+        do {
+            try await body()
+        } catch {
+            Issue.record("the reports were \(reports)")
+            task.cancel()
+            await task.value
+            throw error
+        }
+        task.cancel()
+        await task.value
+    }
+
+    func settles(on expected: String...) async throws {
+        try await eventually("the servers \(expected)") { servers == expected && reports.last?.failure == nil }
+    }
+}
+
+private func withNameServer(
+    on port: UInt16,
+    _ options: [String],
+    _ body: (RunningProgram) async throws -> Void
+) async throws {
+    let usual = [
+        "--keep-in-foreground", "--port=\(port)", "--listen-address=127.0.0.1", "--bind-interfaces", "--no-resolv",
+        "--no-hosts", "--local=/example/", "--conf-file=/dev/null", "--pid-file=", "--log-facility=-",
+    ]
+    // It would become somebody else, who may not read the scratch folder.
+    let user = geteuid() == 0 ? ["--user=root"] : []
+    try await withProgram([RealServer.path(of: "dnsmasq")] + usual + user + options) { server in
+        do {
+            try await eventually("the name server") {
+                (try? TestSocket.connect(to: .ip("127.0.0.1", port: port))) != nil
+            }
+            try await body(server)
+        } catch {
+            Issue.record("dnsmasq said: \(server.errorLines)")
+            throw error
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import LoadBalancer
+import Sockets
+import Support
+import Testing
+
+/// Programs of Debian's packages that a test starts, on loopback, with their files in a scratch folder.
+enum RealServer {
+    /// Where an administrator's programs are, which need not be on the PATH.
+    private static let folders =
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin"]
+
+    static func path(of program: String) -> String {
+        let found = folders.map { "\($0)/\(program)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+        return found ?? program
+    }
+
+    /// A program of the newest PostgreSQL: Debian's wrappers in /usr/bin are not the programs.
+    static func postgreSQL(_ program: String) -> String {
+        let root = "/usr/lib/postgresql"
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        let newest = versions.compactMap(Double.init).max().map { $0.formatted(.number.grouping(.never)) } ?? "0"
+        return "\(root)/\(newest)/bin/\(program)"
+    }
+
+    /// PostgreSQL refuses to be root.
+    static func unprivileged(_ command: [String]) -> [String] {
+        geteuid() == 0 ? ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] + command : command
+    }
+
+    /// A port nobody listens on, below the range that the kernel takes outgoing ports from, so that no connection can
+    /// take it between this look and the server's own bind.
+    static func freePort() throws -> UInt16 {
+        for _ in 0..<200 {
+            let port = UInt16.random(in: 20_000..<32_000)
+            if let listener = try? TestListener(on: .ip("127.0.0.1", port: port)) {
+                listener.close()
+                return port
+            }
+        }
+        throw SystemFailure("no free port", code: EADDRINUSE)
+    }
+
+    static func address(_ port: UInt16) -> SocketAddress {
+        .internet(InternetAddress(v4: 0x7F00_0001, port: port))
+    }
+
+    /// Lets the unprivileged user write here.
+    static func giveAway(_ folder: String) async throws {
+        guard geteuid() == 0 else { return }
+        let done = try await runToEnd(["chown", "nobody:nogroup", folder])
+        try #require(done.exit == .code(0), "\(done.errors)")
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// The test starts this program. Where it is missing the test is left out, but never in CI, which installs it.
+    static func needs(_ path: String, package: String) -> Self {
+        let isThere = FileManager.default.isExecutableFile(atPath: path)
+        let isCI = ProcessInfo.processInfo.environment["CI"] != nil
+        return .enabled(if: isThere || isCI, "install the package \(package)")
+    }
+}
+
+/// Checks until the result is one that is looked for.
+func awaitResult(
+    _ check: Check,
+    at address: SocketAddress,
+    _ what: String,
+    _ isSought: (Result<Duration, ProbeFailure>) -> Bool
+) async throws {
+    var last = Result<Duration, ProbeFailure>.failure(.cancelled)
+    do {
+        try await eventually(what) {
+            last = await Probe.run(check, at: address, timeout: .seconds(5))
+            return isSought(last)
+        }
+    } catch {
+        Issue.record("the last result was \(last)")
+        throw error
+    }
+}
+
+func isUp(_ result: Result<Duration, ProbeFailure>) -> Bool {
+    if case .success = result { true } else { false }
+}

@@ -1,0 +1,208 @@
+import Glibc
+import LoadBalancer
+import Sockets
+import Support
+import Testing
+
+/// Checks over real sockets, of servers that do as the test says.
+@Suite(.ownThreads) struct ProbesTests {
+    @Test func aServerThatListensIsUp() async throws {
+        let listener = try TestListener()
+        let duration = try await Probe.run(.tcp, at: address(of: listener), timeout: patience).get()
+        #expect(duration > .zero)
+    }
+
+    @Test func aServerOnIPv6IsUp() async throws {
+        let listener = try TestListener(on: .loopback6)
+        _ = try await Probe.run(.tcp, at: address(of: listener), timeout: patience).get()
+    }
+
+    @Test func aServerOnAUnixSocketIsUp() async throws {
+        try await withScratchFolder { folder in
+            let listener = try TestListener(on: .unix(path: "\(folder)/socket"))
+            let missing = SocketAddress.unix(path: "\(folder)/other")
+            _ = try await Probe.run(.tcp, at: .unix(path: "\(folder)/socket"), timeout: patience).get()
+            #expect(await Probe.run(.tcp, at: missing, timeout: patience) == .failure(.notConnected(.noSuchFile)))
+            listener.close()
+        }
+    }
+
+    @Test func aServerThatDoesNotListenRefuses() async throws {
+        let listener = try TestListener()
+        let address = address(of: listener)
+        listener.close()
+        for check in [Check.tcp, .redis] {
+            let result = await Probe.run(check, at: address, timeout: patience)
+            #expect(result == .failure(.notConnected(.connectionRefused)))
+        }
+        #expect(ProbeFailure.notConnected(.connectionRefused).description == "connection refused")
+    }
+
+    /// The queue of the listener is full, so the handshake of one more is never answered.
+    @Test func aServerThatDoesNotAnswerTheHandshakeIsTimedOut() async throws {
+        let listener = try TestListener(backlog: 0)
+        let waiting = try TestSocket.connect(to: listener.address)
+        let limit = Duration.milliseconds(100)
+        let result = await Probe.run(.tcp, at: address(of: listener), timeout: limit)
+        #expect(result == .failure(.timedOut(.connecting, after: limit)))
+        #expect(ProbeFailure.timedOut(.connecting, after: limit).description == "no connection within 100 ms")
+        waiting.close()
+    }
+
+    @Test func aServerThatSaysNothingIsTimedOut() async throws {
+        let listener = try TestListener()
+        let limit = Duration.milliseconds(100)
+        let result = await Probe.run(.redis, at: address(of: listener), timeout: limit)
+        #expect(result == .failure(.timedOut(.waitingForAnswer, after: limit)))
+    }
+
+    @Test func aServerThatClosesWithoutAnAnswerIsDown() async throws {
+        let result = try await probed(.redis) { _ = try $0.receive(upTo: 100) }
+        #expect(result == .failure(.closed(got: "")))
+    }
+
+    @Test func aServerThatClosesAmidItsAnswerIsDown() async throws {
+        let result = try await probed(.redis) {
+            _ = try $0.receive(upTo: 100)
+            try $0.send("+PO")
+        }
+        #expect(result == .failure(.closed(got: "+PO")))
+    }
+
+    @Test func aServerThatResetsIsDown() async throws {
+        let result = try await probed(.redis) {
+            _ = try $0.receive(upTo: 100)
+            try $0.reset()
+        }
+        #expect(result == .failure(.broken(.connectionReset)))
+    }
+
+    @Test func anAnswerWithoutEndIsNotReadToItsEnd() async throws {
+        let check = Check.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
+        let result = try await probed(check) {
+            try $0.receive("hello\n")
+            // More than is read, and the check may be gone before it is all sent.
+            try? $0.send([UInt8](repeating: 0x2E, count: 4 << 20))
+        }
+        #expect(result == .failure(.longAnswer(limit: Check.answerLimit)))
+    }
+
+    @Test func whatIsSentAndExpected() async throws {
+        let check = Check.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
+        let result = try await probed(check) {
+            try $0.receive("hello\n")
+            try $0.send("* rea")
+            try $0.send("dy *")
+        }
+        _ = try result.get()
+    }
+
+    @Test func aServerMaySpeakFirst() async throws {
+        let result = try await probed(.sendExpect(send: [], expect: Array("220 ".utf8))) { try $0.send("220 mail\r\n") }
+        _ = try result.get()
+    }
+
+    @Test func aPreambleComesBeforeTheCheck() async throws {
+        let listener = try TestListener()
+        async let result = Probe.run(
+            .redis,
+            at: address(of: listener),
+            timeout: patience,
+            preamble: Array("PROXY UNKNOWN\r\n".utf8)
+        )
+        let socket = try listener.accept()
+        try socket.receive("PROXY UNKNOWN\r\n*1\r\n$4\r\nPING\r\n")
+        try socket.send("+PONG\r\n")
+        _ = try await result.get()
+    }
+
+    @Test func aRedisThatIsLoadingIsDown() async throws {
+        let message = "LOADING Redis is loading the dataset in memory"
+        let result = try await probed(.redis) {
+            try $0.receive("*1\r\n$4\r\nPING\r\n")
+            try $0.send("-\(message)\r\n")
+        }
+        #expect(result == .failure(.redis(message: message)))
+    }
+
+    @Test func aPostgreSQLThatIsStartingIsDown() async throws {
+        let result = try await probed(.postgres(user: "monkey")) {
+            _ = try $0.receive(upTo: 200)
+            try $0.send(error("57P03", "the database system is starting up"))
+        }
+        #expect(result == .failure(.postgres(code: "57P03", message: "the database system is starting up")))
+    }
+
+    @Test func aSessionIsTerminatedAndTheServerClosesFirst() async throws {
+        let result = try await probed(.postgres(user: "monkey")) {
+            _ = try $0.receive(upTo: 200)
+            // What follows the first message is read too: to leave it would reset the connection.
+            try $0.send(message("R", [0, 0, 0, 0]) + message("Z", [UInt8(ascii: "I")]))
+            let rest = try $0.receiveRest()
+            try #require(rest == .init(bytes: [UInt8(ascii: "X"), 0, 0, 0, 4], end: .fin))
+        }
+        _ = try result.get()
+    }
+
+    @Test func aServerThatDoesNotCloseIsNotWaitedForLong() async throws {
+        let listener = try TestListener()
+        async let result = Probe.run(.http(HTTPCheck()), at: address(of: listener), timeout: patience)
+        let socket = try listener.accept()
+        _ = try socket.receive(upTo: 4_096)
+        try socket.send("HTTP/1.1 200 OK\r\n\r\n")
+        _ = try await result.get()
+        #expect(try socket.receiveRest().end == .fin)
+    }
+
+    @Test func anHTTPErrorIsDown() async throws {
+        let result = try await probed(.http(HTTPCheck(path: "/health"))) {
+            _ = try $0.receive(upTo: 4_096)
+            try $0.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        }
+        #expect(result == .failure(.http(status: 503, expected: 200...399)))
+    }
+
+    @Test func aCancelledCheckEndsAtOnce() async throws {
+        let silent = try TestListener()
+        let full = try TestListener(backlog: 0)
+        let waiting = try TestSocket.connect(to: full.address)
+        for listener in [silent, full] {
+            let target = address(of: listener)
+            let check = Task { await Probe.run(.redis, at: target, timeout: .seconds(3_600)) }
+            // Cancelled while it connects or waits, and with some luck before.
+            check.cancel()
+            #expect(await check.value == .failure(.cancelled))
+        }
+        let target = address(of: silent)
+        let check = Task { await Probe.run(.redis, at: target, timeout: .seconds(3_600)) }
+        let socket = try silent.accept()
+        try socket.receive("*1\r\n$4\r\nPING\r\n")
+        check.cancel()
+        #expect(await check.value == .failure(.cancelled))
+        waiting.close()
+    }
+}
+
+/// The result of a check of a server that takes one connection, plays its part and closes.
+private func probed(
+    _ check: Check,
+    _ play: @escaping @Sendable (TestSocket) throws -> Void
+) async throws -> Result<Duration, ProbeFailure> {
+    let listener = try TestListener()
+    async let result = Probe.run(check, at: address(of: listener), timeout: patience)
+    let socket = try listener.accept()
+    try play(socket)
+    socket.close()
+    return await result
+}
+
+func address(of listener: TestListener) -> SocketAddress {
+    address(listener.address)
+}
+
+func address(_ address: TestAddress) -> SocketAddress {
+    switch address {
+    case .unix(let path): .unix(path: path)
+    case .ip(let host, let port): .internet(InternetAddress(host: host, port: port) ?? InternetAddress(v4: 0, port: 0))
+    }
+}
