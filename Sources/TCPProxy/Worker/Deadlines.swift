@@ -79,6 +79,7 @@ struct Deadlines {
 
 extension Session {
     /// Whether a direction has ended.
+    @inline(__always)
     var isHalfClosed: Bool { duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open }
 
     private var nextLook: Instant? {
@@ -87,6 +88,7 @@ extension Session {
     }
 
     /// - Parameter queueTimeout: how long its pool lets a client wait for a place.
+    @inline(__always)
     func deadlineFacts(queueTimeout: Duration?) -> Deadlines.Facts {
         Deadlines.Facts(
             stage: stage,

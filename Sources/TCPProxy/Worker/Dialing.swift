@@ -79,6 +79,7 @@ extension Worker where S: ~Copyable {
     }
 
     /// The local address of a connection's attempts; connections take them in turn.
+    @inline(__always)
     private func source(of slot: Slot) -> RawAddress? {
         let listener = settings(of: slot)
         let count = listener.pointee.settings.sources.count

@@ -31,15 +31,17 @@ extension Worker where S: ~Copyable {
         }
         switch outcome {
         case .waiting:
-            let looks = planLook(
+            let looks = Self.planLook(
                 session.pointee.duplex.upstream.look,
                 &session.pointee.upstreamLook,
-                moved: upstream > 0
+                moved: upstream > 0,
+                now: now
             )
-            let alsoLooks = planLook(
+            let alsoLooks = Self.planLook(
                 session.pointee.duplex.downstream.look,
                 &session.pointee.downstreamLook,
-                moved: downstream > 0
+                moved: downstream > 0,
+                now: now
             )
             if looks || alsoLooks || becameHalfClosed { setTimer(slot) }
         case .moreToMove:
@@ -52,6 +54,7 @@ extension Worker where S: ~Copyable {
         }
     }
 
+    @inline(__always)
     private func countUpstream(_ bytes: Int, _ slot: Slot) {
         let session = sessions.pointer(to: slot)
         shared.counters.add(bytes, to: .bytesUpstream)
@@ -59,6 +62,7 @@ extension Worker where S: ~Copyable {
         shared.serverFigures.add(bytes, to: .bytesUpstream, of: session.pointee.dial.server!.id)
     }
 
+    @inline(__always)
     private func countDownstream(_ bytes: Int, _ slot: Slot) {
         let session = sessions.pointer(to: slot)
         shared.counters.add(bytes, to: .bytesDownstream)
@@ -70,7 +74,12 @@ extension Worker where S: ~Copyable {
     /// others do.
     ///
     /// - Returns: whether the moment is another one now, and sooner than never.
-    private func planLook(_ look: HalfRelay.Look, _ moment: inout Instant?, moved: Bool) -> Bool {
+    private static func planLook(
+        _ look: HalfRelay.Look,
+        _ moment: inout Instant?,
+        moved: Bool,
+        now: Instant
+    ) -> Bool {
         if look == .never {
             moment = nil
             return false
@@ -81,6 +90,7 @@ extension Worker where S: ~Copyable {
     }
 
     /// - Returns: whether it is time to look.
+    @inline(__always)
     private func takeLook(_ moment: inout Instant?) -> Bool {
         guard let at = moment, at <= now else { return false }
         moment = nil
@@ -107,11 +117,13 @@ extension Worker where S: ~Copyable {
     }
 
     /// The listener that a connection came to: how it is served.
+    @inline(__always)
     func settings(of slot: Slot) -> UnsafeMutablePointer<Listener> {
         listeners.pointer(to: Int(sessions.pointer(to: slot).pointee.listener))
     }
 
     /// The soonest of a connection's deadlines.
+    @inline(__always)
     func nextDeadline(of slot: Slot) -> (at: Instant, verdict: Deadlines.Verdict)? {
         let session = sessions.pointer(to: slot)
         let isQueued = session.pointee.stage == .queued
@@ -222,6 +234,7 @@ extension Worker where S: ~Copyable {
         return hasSentEnd ? max(0, count - 1) : count
     }
 
+    @inline(__always)
     private func endedBy(_ slot: Slot) -> Side {
         sessions.pointer(to: slot).pointee.duplex.firstToEnd == .server ? .server : .client
     }

@@ -7,6 +7,9 @@ import Workers
 ///
 /// Synchronous, and generic over the system so that all of it runs on a scripted one in tests. Other threads reach it
 /// through its mailbox; what it publishes they read from its counters.
+///
+/// Its methods that change nothing are always inlined: where they are called the compiler copies all of the worker onto the
+/// stack. `.ci/hot-path` watches for that.
 struct Worker<S: System & ~Copyable>: ~Copyable {
     typealias Slot = Int
 
