@@ -3,7 +3,6 @@
 import PackageDescription
 
 // Targets stand bottom-up: each imports only what is above it, so the manifest reads as the import order.
-// LoadBalancer joins it with the load balancer.
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -50,6 +49,13 @@ let package = Package(
         .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
         .target(name: "TCPProxy", dependencies: ["Relay", "Balancing", "Workers", "Sockets", lifecycle]),
         .target(
+            name: "LoadBalancer",
+            dependencies: [
+                "TCPProxy", "Balancing", "Workers", "Sockets", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .target(
             name: "AdminServer",
             dependencies: ["TCPProxy", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle] + nio
         ),
@@ -92,6 +98,7 @@ let package = Package(
                 "TCPProxy", "Relay", "Balancing", "Workers", "Sockets", "FakeSystem", "Support", lifecycle, logging,
             ]
         ),
+        .testTarget(name: "LoadBalancerTests", dependencies: ["LoadBalancer", "Balancing", "Sockets", "Support"]),
         .testTarget(
             name: "AdminServerTests",
             dependencies: ["AdminServer", "TCPProxy", "Sockets", "Support", logging, lifecycle]

@@ -21,21 +21,21 @@ import Testing
     ])
     func anyRequestForAuthenticationIsUp(kind: UInt8, isSession: Bool) {
         let tail: [UInt8] = kind == 10 ? Array("SCRAM-SHA-256\0\0".utf8) : kind == 5 ? [1, 2, 3, 4] : []
-        let verdict = judgedByteByByte(message("R", [0, 0, 0, kind] + tail), Self.postgres)
+        let verdict = judgedByteByByte(postgresMessage("R", [0, 0, 0, kind] + tail), Self.postgres)
         // A server that waits for a password is told nothing more.
         #expect(verdict == .up(farewell: isSession ? [UInt8(ascii: "X"), 0, 0, 0, 4] : nil))
     }
 
     @Test(arguments: ["28000", "28P01", "3D000", "53300", "42501", "08P01", "0A000"])
     func anErrorAboutWhoAsksIsUp(code: String) {
-        #expect(judgedByteByByte(error(code, "no"), Self.postgres) == .up())
+        #expect(judgedByteByByte(postgresError(code, "no"), Self.postgres) == .up())
     }
 
     @Test(arguments: ["57P03", "57P01", "57014", "58000", "XX000", "53100", "53200", "53400"])
     func anErrorThatEverybodyWouldGetIsDown(code: String) {
         let text = "the database system is starting up"
         let failure = ProbeFailure.postgres(code: code, message: text)
-        #expect(judgedByteByByte(error(code, text), Self.postgres) == .down(failure))
+        #expect(judgedByteByByte(postgresError(code, text), Self.postgres) == .down(failure))
         #expect(failure.description == "PostgreSQL says: \(text) (\(code))")
     }
 
@@ -195,13 +195,13 @@ private func judgedByteByByte(_ answer: [UInt8], _ dialogue: any Dialogue) -> Ve
     return nil
 }
 
-func message(_ type: Character, _ body: [UInt8]) -> [UInt8] {
+func postgresMessage(_ type: Character, _ body: [UInt8]) -> [UInt8] {
     let length = body.count + 4
     return [type.asciiValue ?? 0, 0, 0, UInt8(length >> 8), UInt8(length & 0xFF)] + body
 }
 
-func error(_ code: String, _ text: String) -> [UInt8] {
-    message("E", Array("SFATAL\0VFATAL\0C\(code)\0M\(text)\0Fpostmaster.c\0\0".utf8))
+func postgresError(_ code: String, _ text: String) -> [UInt8] {
+    postgresMessage("E", Array("SFATAL\0VFATAL\0C\(code)\0M\(text)\0Fpostmaster.c\0\0".utf8))
 }
 
 /// SplitMix64, so that a seed gives the same bytes everywhere.

@@ -128,7 +128,7 @@ import Testing
     @Test func aPostgreSQLThatIsStartingIsDown() async throws {
         let result = try await probed(.postgres(user: "monkey")) {
             _ = try $0.receive(upTo: 200)
-            try $0.send(error("57P03", "the database system is starting up"))
+            try $0.send(postgresError("57P03", "the database system is starting up"))
         }
         #expect(result == .failure(.postgres(code: "57P03", message: "the database system is starting up")))
     }
@@ -137,7 +137,7 @@ import Testing
         let result = try await probed(.postgres(user: "monkey")) {
             _ = try $0.receive(upTo: 200)
             // What follows the first message is read too: to leave it would reset the connection.
-            try $0.send(message("R", [0, 0, 0, 0]) + message("Z", [UInt8(ascii: "I")]))
+            try $0.send(postgresMessage("R", [0, 0, 0, 0]) + postgresMessage("Z", [UInt8(ascii: "I")]))
             let rest = try $0.receiveRest()
             try #require(rest == .init(bytes: [UInt8(ascii: "X"), 0, 0, 0, 4], end: .fin))
         }
