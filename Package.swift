@@ -11,6 +11,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
@@ -27,6 +28,7 @@ let package = Package(
     products: [
         .executable(name: "monkey", targets: ["monkey"]),
         .library(name: "TCPProxy", targets: ["TCPProxy"]),
+        .library(name: "LoadBalancer", targets: ["LoadBalancer"]),
         .library(name: "AdminServer", targets: ["AdminServer"]),
         .library(name: "EchoServer", targets: ["EchoServer"]),
         .library(name: "LoadTester", targets: ["LoadTester"]),
@@ -40,8 +42,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
+        .target(name: "Notation"),
         .target(name: "Balancing"),
         .target(name: "CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
@@ -51,8 +55,8 @@ let package = Package(
         .target(
             name: "LoadBalancer",
             dependencies: [
-                "TCPProxy", "Balancing", "Workers", "Sockets", .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
+                "TCPProxy", "Balancing", "Workers", "Sockets", "Notation", yams,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .target(
@@ -64,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "monkey",
             dependencies: [
-                "TCPProxy", "AdminServer", "EchoServer", "LoadTester", "Sockets", arguments, logging, lifecycle,
-                signals,
+                "TCPProxy", "LoadBalancer", "AdminServer", "EchoServer", "LoadTester", "Sockets", "Notation", arguments,
+                logging, lifecycle, signals,
             ]
         ),
 
@@ -98,7 +102,10 @@ let package = Package(
                 "TCPProxy", "Relay", "Balancing", "Workers", "Sockets", "FakeSystem", "Support", lifecycle, logging,
             ]
         ),
-        .testTarget(name: "LoadBalancerTests", dependencies: ["LoadBalancer", "Balancing", "Sockets", "Support"]),
+        .testTarget(
+            name: "LoadBalancerTests",
+            dependencies: ["LoadBalancer", "TCPProxy", "Balancing", "Sockets", "Notation", "Support"]
+        ),
         .testTarget(
             name: "AdminServerTests",
             dependencies: ["AdminServer", "TCPProxy", "Sockets", "Support", logging, lifecycle]
@@ -110,7 +117,9 @@ let package = Package(
         ),
         .testTarget(
             name: "monkeyTests",
-            dependencies: ["monkey", "TCPProxy", "EchoServer", "Sockets", "Support", arguments, logging]
+            dependencies: [
+                "monkey", "TCPProxy", "EchoServer", "Sockets", "Notation", "Support", arguments, logging,
+            ]
         ),
         .testTarget(name: "EndToEndTests", dependencies: ["monkey", "Support"]),
     ],

@@ -35,6 +35,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
+        .target(name: "Notation"),
         .target(name: "Balancing"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "Workers", dependencies: ["Sockets"]),
@@ -46,12 +47,12 @@ let package = Package(
         // Of the command line, what reads values.
         .target(
             name: "Arguments",
-            dependencies: ["EchoServer", "LoadTester", "Sockets", arguments],
+            dependencies: ["EchoServer", "LoadTester", "Sockets", "Notation", arguments],
             path: "Sources/monkey",
             sources: [
                 "Arguments/ArgumentParser+ValueReader.swift", "Arguments/EchoOptions.swift",
-                "Arguments/Switchable.swift", "Arguments/Upstream.swift", "Arguments/ValueReader.swift",
-                "Arguments/WrittenDuration.swift", "Failure.swift", "Load/LoadValues.swift",
+                "Arguments/Notation.swift", "Arguments/Switchable.swift", "Arguments/Upstream.swift",
+                "Arguments/ValueReader.swift", "Failure.swift", "Load/LoadValues.swift",
             ]
         ),
 

@@ -17,7 +17,7 @@ struct Monkey: AsyncParsableCommand {
               monkey --generate-completion-script bash
             """,
         version: Version.current,
-        subcommands: [ProxyCommand.self, EchoCommand.self, LoadCommand.self]
+        subcommands: [ProxyCommand.self, EchoCommand.self, LoadCommand.self, CheckCommand.self]
     )
 
     /// Replaces the parser's own, which prints the usage under an error: here an error is one line.

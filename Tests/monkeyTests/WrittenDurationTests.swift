@@ -28,18 +28,18 @@ import Testing
         ("99999999999999999999999999s", "it is too long: write 8760h at most"),
     ])
     func saysWhatIsWrong(text: String, expected: String) {
-        #expect(throws: Failure(expected)) { try WrittenDuration(parsing: text) }
+        #expect(throws: NotationError(expected)) { try WrittenDuration(parsing: text) }
     }
 
     @Test func keepsToItsRange() throws {
         let range: ClosedRange<Duration> = .seconds(1)...(.seconds(90))
         #expect(try WrittenDuration(parsing: "1s", in: range).duration == .seconds(1))
         #expect(try WrittenDuration(parsing: "90s", in: range).duration == .seconds(90))
-        #expect(throws: Failure("it is too short: write 1s at least")) {
+        #expect(throws: NotationError("it is too short: write 1s at least")) {
             try WrittenDuration(parsing: "999ms", in: range)
         }
-        #expect(throws: Failure("it is too short: write 1s at least")) { try WrittenDuration(parsing: "0", in: range) }
-        #expect(throws: Failure("it is too long: write 90s at most")) { try WrittenDuration(parsing: "2m", in: range) }
+        #expect(throws: NotationError("it is too short: write 1s at least")) { try WrittenDuration(parsing: "0", in: range) }
+        #expect(throws: NotationError("it is too long: write 90s at most")) { try WrittenDuration(parsing: "2m", in: range) }
     }
 
     @Test(arguments: [

@@ -5,8 +5,9 @@ enum File {
     private static let longest = 1 << 30
     private static let pieceSize = 64 << 10
 
+    /// - Parameter longest: so many bytes at most.
     /// - Throws: ``Failure``, which names the file.
-    static func read(_ path: String) throws(Failure) -> [UInt8] {
+    static func read(_ path: String, longest: Int = longest) throws(Failure) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Failure("cannot read \(path): \(lastError)") }
         defer { close(descriptor) }

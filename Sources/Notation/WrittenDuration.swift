@@ -1,26 +1,26 @@
 /// A duration as a person writes it: a whole number and its unit, such as 500ms, 10s, 5m or 1h; and plain 0.
-struct WrittenDuration: Hashable {
-    let duration: Duration
+public struct WrittenDuration: Hashable, Sendable {
+    public let duration: Duration
 
     /// The longest that can be written, a year: far from where a clock's arithmetic overflows.
-    static let longest: Duration = .seconds(365 * 24 * 3600)
+    public static let longest: Duration = .seconds(365 * 24 * 3600)
 
-    init(_ duration: Duration) {
+    public init(_ duration: Duration) {
         self.duration = duration
     }
 
     /// Reads a duration.
     ///
-    /// - Throws: ``Failure``, which says how to write one.
-    init(parsing text: String, in range: ClosedRange<Duration> = .zero...longest) throws(Failure) {
+    /// - Throws: ``NotationError``, which says how to write one.
+    public init(parsing text: String, in range: ClosedRange<Duration> = .zero...longest) throws(NotationError) {
         let digits = text.prefix { ("0"..."9").contains($0) }
         let unit = text.dropFirst(digits.count)
         guard !digits.isEmpty else {
-            throw Failure("write a whole number and its unit, such as 500ms, 10s, 5m or 1h")
+            throw NotationError("write a whole number and its unit, such as 500ms, 10s, 5m or 1h")
         }
         let isZero = digits.allSatisfy { $0 == "0" }
         guard let scale = Self.units[unit] ?? (unit.isEmpty && isZero ? .zero : nil) else {
-            throw Failure(
+            throw NotationError(
                 unit.isEmpty
                     ? "it has no unit: write \(digits)ms, \(digits)s, \(digits)m or \(digits)h"
                     : "'\(unit)' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"
@@ -28,14 +28,14 @@ struct WrittenDuration: Hashable {
         }
         // Compared before it is multiplied, so that no length of digits overflows.
         guard let number = Int64(digits), isZero || Double(number) <= Self.longest / scale else {
-            throw Failure("it is too long: write \(Self(range.upperBound)) at most")
+            throw NotationError("it is too long: write \(Self(range.upperBound)) at most")
         }
         duration = scale * number
         guard duration >= range.lowerBound else {
-            throw Failure("it is too short: write \(Self(range.lowerBound)) at least")
+            throw NotationError("it is too short: write \(Self(range.lowerBound)) at least")
         }
         guard duration <= range.upperBound else {
-            throw Failure("it is too long: write \(Self(range.upperBound)) at most")
+            throw NotationError("it is too long: write \(Self(range.upperBound)) at most")
         }
     }
 
@@ -46,7 +46,7 @@ struct WrittenDuration: Hashable {
 
 extension WrittenDuration: CustomStringConvertible {
     /// In the largest unit that needs no fraction: `90s`, `1h`.
-    var description: String {
+    public var description: String {
         let (seconds, attoseconds) = duration.components
         return switch seconds {
         case _ where attoseconds != 0: "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)ms"

@@ -1,0 +1,52 @@
+public import TCPProxy
+
+// What the file says, in the words of the proxy.
+
+extension ConfigurationFile {
+    /// What is the whole process's.
+    public var process: Configuration {
+        var configuration = Configuration()
+        configuration.threads = threads
+        configuration.maxConnections = maxConnections
+        configuration.engine = engine
+        configuration.maxPipes = maxPipes
+        configuration.grace = grace
+        configuration.drainDelay = drainDelay
+        return configuration
+    }
+}
+
+extension ListenerEntry {
+    public var configuration: ListenerConfiguration {
+        var configuration = Configuration()
+        configuration.backlog = backlog
+        configuration.sourceAddresses = sources
+        configuration.timeouts = timeouts
+        configuration.keepAlive = keepAlive.map { KeepAlive(interval: $0) }
+        return ListenerConfiguration(name: name, address: listen, pool: pool, configuration: configuration)
+    }
+}
+
+extension PoolEntry {
+    /// - Parameter servers: what the pool's servers are by now, with names resolved to addresses.
+    public func configuration(servers: [ServerConfiguration]) -> PoolConfiguration {
+        var configuration = PoolConfiguration(name: name, policy: policy, servers: servers)
+        configuration.queueLimit = queue.limit
+        configuration.queueTimeout = queue.timeout
+        configuration.whenAllDown = whenAllDown
+        return configuration
+    }
+}
+
+extension ServerEntry {
+    /// The server at one of its addresses.
+    ///
+    /// - Parameter name: its own, where it is one of several servers behind a host name.
+    public func configuration(at address: SocketAddress, name: String? = nil) -> ServerConfiguration {
+        var configuration = ServerConfiguration(name: name ?? self.name, address: address)
+        configuration.weight = weight
+        configuration.isBackup = backup
+        configuration.maxConnections = maxConnections
+        return configuration
+    }
+}

@@ -1,0 +1,39 @@
+import Balancing
+
+extension CheckEntry {
+    /// What is asked of a server.
+    public var check: Check {
+        switch type {
+        case .tcp: .tcp
+        case .sendExpect: .sendExpect(send: Array(send.utf8), expect: Array(expect.utf8))
+        case .http: .http(HTTPCheck(path: path, host: host, expected: status))
+        case .postgres: .postgres(user: user)
+        case .redis: .redis
+        }
+    }
+}
+
+extension HealthCheck {
+    /// What the file says.
+    public init(_ entry: CheckEntry) {
+        self.init(
+            entry.check,
+            port: entry.port.flatMap(UInt16.init(exactly:)),
+            interval: entry.interval,
+            timeout: entry.timeout,
+            rise: entry.rise,
+            fall: entry.fall,
+            initially: entry.initial.state
+        )
+    }
+}
+
+extension CheckEntry.Initial {
+    fileprivate var state: HealthCounter.State {
+        switch self {
+        case .up: .up
+        case .down: .down
+        case .unknown: .unknown
+        }
+    }
+}

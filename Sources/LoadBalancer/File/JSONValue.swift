@@ -1,0 +1,29 @@
+import Foundation
+
+/// A piece of JSON, as the schema needs it.
+enum JSONValue: Sendable, Hashable, Encodable {
+    case text(String)
+    case number(Int)
+    case boolean(Bool)
+    case list([JSONValue])
+    case object([String: JSONValue])
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .text(let text): try container.encode(text)
+        case .number(let number): try container.encode(number)
+        case .boolean(let boolean): try container.encode(boolean)
+        case .list(let list): try container.encode(list)
+        case .object(let object): try container.encode(object)
+        }
+    }
+
+    /// With sorted keys, so that one schema has one text.
+    var text: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(self) else { preconditionFailure("JSON that cannot be written") }
+        return String(decoding: data, as: UTF8.self) + "\n"
+    }
+}

@@ -1,0 +1,311 @@
+import Notation
+import Sockets
+
+/// A kind of value: how it is read, written, described, and checked by an editor.
+struct Kind<Value>: Sendable {
+    /// What the documentation calls it.
+    var name: String
+    /// What may be written, in Markdown.
+    var allowed: String
+    /// The part of the JSON Schema. It may allow more than the parser, and never less.
+    var schema: JSONValue
+    /// As it would stand in the file; nil where nothing does.
+    var write: @Sendable (Value) -> String?
+    /// - Returns: nil if it is wrong, and then that has been told.
+    var read: @Sendable (WrittenNode, inout Problems) -> Value?
+}
+
+extension Kind {
+    /// A kind of which one scalar makes a value.
+    ///
+    /// - Parameters:
+    ///   - example: what to write, as it follows "write".
+    ///   - parse: throws an error that says how to write it.
+    init(
+        name: String,
+        allowed: String,
+        schema: JSONValue,
+        example: String,
+        write: @escaping @Sendable (Value) -> String?,
+        parse: @escaping @Sendable (String) throws -> Value
+    ) {
+        self.init(name: name, allowed: allowed, schema: schema, write: write) { node, problems in
+            guard case .scalar(let scalar) = node.content, node.scalarType != .nothing else {
+                problems.error(at: node.position, "\(node.misfit): write \(example)")
+                return nil
+            }
+            do {
+                return try parse(scalar.text)
+            } catch let error as AddressError {
+                // Which says what was written.
+                problems.error(at: node.position, "\(error)")
+            } catch {
+                problems.error(at: node.position, "\(quoted(scalar.text)): \(error)")
+            }
+            return nil
+        }
+    }
+
+    /// For a value that need not be given, and that no word stands for.
+    static func optional<Wrapped>(_ kind: Kind<Wrapped>) -> Self where Value == Wrapped? {
+        Self(name: kind.name, allowed: kind.allowed, schema: kind.schema) {
+            $0.flatMap(kind.write)
+        } read: { node, problems in
+            kind.read(node, &problems).map(Wrapped?.some)
+        }
+    }
+
+    /// For what `off` does without.
+    static func orOff<Wrapped>(_ kind: Kind<Wrapped>) -> Self where Value == Wrapped? {
+        Self(
+            name: kind.name,
+            allowed: "\(kind.allowed), or `off`",
+            schema: .object(["anyOf": .list([kind.schema, .object(["const": .text("off")])])])
+        ) {
+            $0.map { kind.write($0) } ?? "off"
+        } read: { node, problems in
+            if case .scalar(let scalar) = node.content, scalar.text == "off" { return .some(nil) }
+            return kind.read(node, &problems).map(Wrapped?.some)
+        }
+    }
+}
+
+extension Kind where Value == Int {
+    static func wholeNumber(_ range: ClosedRange<Int>) -> Self {
+        let allowed = "\(range.lowerBound) to \(range.upperBound)"
+        return Self(
+            name: "whole number",
+            allowed: allowed,
+            schema: .object([
+                "type": .text("integer"), "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound),
+            ]),
+            write: { "\($0)" },
+            read: { node, problems in
+                guard case .scalar(let scalar) = node.content, let number = Int(scalar.text), range.contains(number)
+                else {
+                    problems.error(
+                        at: node.position,
+                        "\(node.misfit): write a whole number from \(allowed)"
+                    )
+                    return nil
+                }
+                guard scalar.isPlain else {
+                    problems.error(at: node.position, "this is a text: write \(number) without quotes")
+                    return nil
+                }
+                return number
+            }
+        )
+    }
+
+    /// A share of a whole, in percent.
+    static func share(_ range: ClosedRange<Int>) -> Self {
+        let example = "a whole number and %, from \(range.lowerBound)% to \(range.upperBound)%"
+        return Self(
+            name: "share",
+            allowed: "`\(range.lowerBound)%` to `\(range.upperBound)%`",
+            schema: .object(["type": .text("string"), "pattern": .text("^[0-9]+%$")]),
+            example: example,
+            write: { "\($0)%" },
+            parse: { text in
+                let digits = text.dropLast()
+                guard text.last == "%", digits.allSatisfy({ ("0"..."9").contains($0) }), let share = Int(digits),
+                    range.contains(share)
+                else { throw NotationError("write \(example)") }
+                return share
+            }
+        )
+    }
+}
+
+extension Kind where Value == Bool {
+    static var boolean: Self {
+        Self(
+            name: "boolean",
+            allowed: "`true` or `false`",
+            schema: .object(["type": .text("boolean")]),
+            write: { "\($0)" },
+            read: { node, problems in
+                guard case .scalar(let scalar) = node.content, scalar.isPlain, let value = Bool(scalar.text) else {
+                    problems.error(at: node.position, "\(node.misfit): write true or false")
+                    return nil
+                }
+                return value
+            }
+        )
+    }
+}
+
+extension Kind where Value == String {
+    /// - Parameters:
+    ///   - lengths: in bytes of UTF-8.
+    ///   - example: what to write, as it follows "write".
+    static func text(_ lengths: ClosedRange<Int>, example: String) -> Self {
+        Self(
+            name: "text",
+            allowed: "\(lengths.lowerBound) to \(lengths.upperBound) bytes",
+            // Counts characters, of which no text has more than bytes.
+            schema: .object([
+                "type": .text("string"), "minLength": .number(min(1, lengths.lowerBound)),
+                "maxLength": .number(lengths.upperBound),
+            ]),
+            write: { $0 },
+            read: { node, problems in
+                guard case .scalar(let scalar) = node.content, let type = node.scalarType, type != .nothing else {
+                    problems.error(at: node.position, "\(node.misfit): write \(example)")
+                    return nil
+                }
+                guard type == .text else {
+                    let taken = type == .number ? "a number" : "true or false"
+                    problems.error(
+                        at: node.position,
+                        "YAML takes this for \(taken), and it is to be a text: write \"\(scalar.text)\", in quotes"
+                    )
+                    return nil
+                }
+                let count = scalar.text.utf8.count
+                guard lengths.contains(count) else {
+                    let allowed = "\(lengths.lowerBound) to \(lengths.upperBound)"
+                    problems.error(at: node.position, "it has \(count) bytes: write \(allowed)")
+                    return nil
+                }
+                return scalar.text
+            }
+        )
+    }
+}
+
+extension Kind where Value: CaseIterable & RawRepresentable & Sendable, Value.RawValue == String {
+    /// One of a few words.
+    static var word: Self {
+        let words = Value.allCases.map(\.rawValue)
+        return Self(
+            name: "word",
+            allowed: words.map { "`\($0)`" }.joined(separator: ", "),
+            schema: .object(["enum": .list(words.map(JSONValue.text))]),
+            write: { $0.rawValue },
+            read: { node, problems in
+                guard case .scalar(let scalar) = node.content, node.scalarType != .nothing else {
+                    problems.error(at: node.position, "\(node.misfit): write \(choice(of: words))")
+                    return nil
+                }
+                guard let value = Value(rawValue: scalar.text) else {
+                    let advice = advice(for: scalar.text, among: words)
+                    problems.error(at: node.position, "\(quoted(scalar.text)) is unknown: \(advice)")
+                    return nil
+                }
+                return value
+            }
+        )
+    }
+}
+
+extension Kind where Value == Duration {
+    static func duration(_ range: ClosedRange<Duration> = .zero...WrittenDuration.longest) -> Self {
+        var schemas: [JSONValue] = [.object(["type": .text("string"), "pattern": .text("^[0-9]+(ms|s|m|h)$")])]
+        if range.lowerBound == .zero { schemas.append(.object(["const": .number(0)])) }
+        let limits = "\(WrittenDuration(range.lowerBound)) to \(WrittenDuration(range.upperBound))"
+        return Self(
+            name: "duration",
+            allowed: "`\(WrittenDuration(range.lowerBound))` to `\(WrittenDuration(range.upperBound))`",
+            schema: schemas.count == 1 ? schemas[0] : .object(["anyOf": .list(schemas)]),
+            example: "a duration from \(limits), such as 500ms or 10s",
+            write: { WrittenDuration($0).description },
+            parse: { try WrittenDuration(parsing: $0, in: range).duration }
+        )
+    }
+
+    /// A duration of whole seconds, for what the system counts no finer.
+    static func wholeSeconds(_ range: ClosedRange<Duration>) -> Self {
+        let kind = duration(range)
+        return Self(name: kind.name, allowed: "\(kind.allowed), in whole seconds", schema: kind.schema) {
+            kind.write($0)
+        } read: { node, problems in
+            guard let duration = kind.read(node, &problems) else { return nil }
+            guard duration.components.attoseconds == 0 else {
+                problems.error(at: node.position, "the system counts it in whole seconds: write it so, such as 60s")
+                return nil
+            }
+            return duration
+        }
+    }
+}
+
+extension Kind where Value == Duration? {
+    /// A duration, or `off`. Zero is neither, for it could mean at once or never.
+    static func durationOrOff(
+        _ range: ClosedRange<Duration> = .milliseconds(1)...WrittenDuration.longest
+    ) -> Self {
+        .orOff(.duration(range))
+    }
+}
+
+extension Kind where Value == ServiceAddress {
+    /// Where to listen; port 0 takes a free one.
+    static var address: Self {
+        Self(
+            name: "address",
+            allowed: "`host:port`, `[ipv6]:port`, `:port` or `unix:/path`",
+            schema: .object(["type": .text("string"), "pattern": .text("^(unix:.|.*:[0-9]+$)")]),
+            example: "an address, such as 127.0.0.1:5432 or unix:/run/app.sock",
+            write: { $0.description },
+            parse: { try ServiceAddress(parsing: $0) }
+        )
+    }
+
+    /// Where to connect to.
+    static var serverAddress: Self {
+        var kind = address
+        kind.allowed = "`host:port`, `[ipv6]:port` or `unix:/path`"
+        let read = kind.read
+        kind.read = { node, problems in
+            guard let address = read(node, &problems) else { return nil }
+            guard address.port != 0 else {
+                problems.error(
+                    at: node.position,
+                    "nothing can be reached at port 0: write the port that the server listens on"
+                )
+                return nil
+            }
+            return address
+        }
+        return kind
+    }
+}
+
+extension Kind where Value == [InternetAddress] {
+    /// Local addresses, without ports.
+    static var sources: Self {
+        let advice = "write IP addresses of this machine without a port, such as [127.0.0.2, \"::1\"]"
+        return Self(
+            name: "list of IP addresses",
+            allowed: "addresses of this machine, without a port",
+            schema: .object(["type": .text("array"), "items": .object(["type": .text("string")])]),
+            write: { $0.isEmpty ? nil : $0.map(\.host).joined(separator: ", ") },
+            read: { node, problems in
+                guard case .list(let items) = node.content else {
+                    problems.error(at: node.position, "\(node.misfit): \(advice)")
+                    return nil
+                }
+                guard items.count <= ConfigurationFile.mostSources else {
+                    problems.error(
+                        at: node.position,
+                        "there are \(items.count) addresses: write \(ConfigurationFile.mostSources) at most"
+                    )
+                    return nil
+                }
+                return items.enumerated().compactMap { index, item in
+                    problems.within(index) { problems in
+                        guard case .scalar(let scalar) = item.content,
+                            let address = InternetAddress(host: scalar.text, port: 0)
+                        else {
+                            problems.error(at: item.position, "\(item.misfit): \(advice)")
+                            return nil
+                        }
+                        return address
+                    }
+                }
+            }
+        )
+    }
+}

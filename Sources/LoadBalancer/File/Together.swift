@@ -1,0 +1,249 @@
+import Sockets
+import TCPProxy
+
+// What only shows when all of a file is seen together.
+
+extension ConfigurationFile {
+    func checkTogether(_ root: WrittenNode, _ problems: inout Problems) {
+        if let written = root["listeners"] {
+            problems.within("listeners") { checkListeners(written, root, &$0) }
+        }
+        if let written = root["pools"] {
+            problems.within("pools") { problems in
+                for pool in pools {
+                    guard let written = written[pool.name] else { continue }
+                    problems.within(pool.name) { pool.check(written, &$0) }
+                }
+                checkUse(written, root, &problems)
+            }
+        }
+    }
+
+    // MARK: - Listeners
+
+    private func checkListeners(_ written: WrittenNode, _ root: WrittenNode, _ problems: inout Problems) {
+        // Nothing is said of a value that could not be read: it is told already, and the entry has a default there.
+        var taken: [(address: ServiceAddress, owner: String)] = []
+        if let metrics, metrics.port != 0 { taken.append((metrics, "metrics")) }
+        for listener in listeners {
+            guard let written = written[listener.name] else { continue }
+            problems.within(listener.name) { problems in
+                listener.checkDeadlines(written, &problems)
+                if let name = written["pool"] { checkPool(listener, name, root, &problems) }
+                guard let place = written["listen"], place.says(listener.listen) else { return }
+                problems.within("listen") { problems in
+                    guard let other = taken.first(where: { $0.address.collides(with: listener.listen) }) else { return }
+                    problems.error(
+                        at: place.position,
+                        other.address == listener.listen
+                            ? "\(other.owner) listens at \(other.address) already: write another address or port"
+                            : "\(other.owner) listens at \(other.address), and one of the two is all interfaces: "
+                                + "write another port"
+                    )
+                }
+                taken.append((listener.listen, "listeners.\(listener.name)"))
+            }
+        }
+    }
+
+    private func checkPool(
+        _ listener: ListenerEntry,
+        _ written: WrittenNode,
+        _ root: WrittenNode,
+        _ problems: inout Problems
+    ) {
+        guard !listener.pool.isEmpty else { return }
+        problems.within("pool") { problems in
+            // A pool that was not read for its own mistakes is there all the same.
+            guard case .mapping(let members) = root["pools"]?.content else { return }
+            guard members.contains(where: { $0.name == listener.pool }) else {
+                let names = members.map(\.name).filter(isName)
+                let advice = names.isEmpty ? "write it below pools" : advice(for: listener.pool, among: names)
+                problems.error(at: written.position, "there is no pool \(quoted(listener.pool)): \(advice)")
+                return
+            }
+            let servers = pools.first { $0.name == listener.pool }?.servers ?? []
+            if listener.listen.port != 0, servers.contains(where: { $0.address == listener.listen }) {
+                problems.error(
+                    at: written.position,
+                    "pool \(listener.pool) has the server \(listener.listen), which is this listener itself: "
+                        + "it would connect to itself for ever"
+                )
+            }
+        }
+    }
+
+    private func checkUse(_ written: WrittenNode, _ root: WrittenNode, _ problems: inout Problems) {
+        guard case .mapping(let members) = written.content, root["listeners"] != nil else { return }
+        let used = Set(listeners.map(\.pool))
+        // A pool whose name is misspelt in a listener is not unused, and the mistake is told there.
+        guard used.isSubset(of: members.map(\.name)) else { return }
+        for member in members where !used.contains(member.name) {
+            problems.within(member.name) {
+                $0.warning(at: member.position, "no listener uses this pool: name it in one, or take it out")
+            }
+        }
+    }
+}
+
+extension ListenerEntry {
+    fileprivate func checkDeadlines(_ written: WrittenNode, _ problems: inout Problems) {
+        guard let attempt = timeouts.connectAttempt, let all = timeouts.connect, attempt > all else { return }
+        guard let place = written["connect-timeout"] ?? written["connect-deadline"] else { return }
+        problems.within(written["connect-timeout"] == nil ? "connect-deadline" : "connect-timeout") {
+            $0.warning(
+                at: place.position,
+                "connect-timeout is longer than connect-deadline, which ends the first attempt before: "
+                    + "write a shorter connect-timeout"
+            )
+        }
+    }
+}
+
+extension PoolEntry {
+    fileprivate func check(_ written: WrittenNode, _ problems: inout Problems) {
+        if let written = written["servers"] {
+            problems.within("servers") { checkServers(written, &$0) }
+        }
+        if let check, let written = written["check"] {
+            problems.within("check") { check.check(written, &$0) }
+        }
+        if let ejection, let written = written["ejection"] {
+            problems.within("ejection") { ejection.check(written, &$0) }
+        }
+        if let written = written["queue"], case .mapping = written.content, queue.limit > 0, !servers.isEmpty,
+            servers.allSatisfy({ $0.maxConnections == nil })
+        {
+            problems.within("queue") {
+                $0.warning(
+                    at: written.position,
+                    "no server of the pool has max-connections, so nobody ever waits: give them one, or take the queue out"
+                )
+            }
+        }
+    }
+
+    private func checkServers(_ written: WrittenNode, _ problems: inout Problems) {
+        var names: [String: Int] = [:]
+        var addresses: [ServiceAddress: Int] = [:]
+        for (index, server) in servers.enumerated() {
+            guard let written = written[index] else { continue }
+            let place = written["address"] ?? written
+            let isRead = place.says(server.address)
+            problems.within(index) { problems in
+                if isRead, let line = addresses[server.address] {
+                    problems.error(
+                        at: place.position,
+                        "the pool has the server \(server.address) on line \(line) already: "
+                            + "keep one of them, with a weight if it is to get more"
+                    )
+                } else if isRead || written["name"] != nil, let line = names[server.name] {
+                    problems.error(
+                        at: (written["name"] ?? place).position,
+                        "the pool has a server of the name \(server.name) on line \(line) already: write another name"
+                    )
+                }
+            }
+            if isRead { addresses[server.address] = addresses[server.address] ?? place.position.line }
+            if isRead || written["name"] != nil { names[server.name] = names[server.name] ?? place.position.line }
+        }
+        guard !servers.isEmpty else { return }
+        if servers.allSatisfy(\.backup) {
+            problems.error(
+                at: written.position,
+                "every server is a backup, so there is none that they stand in for: leave backup out of at least one"
+            )
+        } else if servers.allSatisfy({ $0.weight == 0 }) {
+            problems.error(
+                at: written.position,
+                "every server has the weight 0, so none gets a connection: write 1 or more for at least one"
+            )
+        }
+    }
+}
+
+extension CheckEntry {
+    fileprivate func check(_ written: WrittenNode, _ problems: inout Problems) {
+        guard case .mapping(let members) = written.content, written["type"]?.says(type.rawValue) == true else { return }
+        for member in members {
+            guard let owner = Section<CheckEntry>.types[member.name], owner != type else { continue }
+            problems.within(member.name) {
+                $0.error(
+                    at: member.position,
+                    "a check of type \(type.rawValue) has no such key: take it out, or write type: \(owner.rawValue)"
+                )
+            }
+        }
+        if type == .sendExpect, written["expect"] == nil {
+            problems.error(
+                at: written.position,
+                "the key expect is missing: write what must be in the answer, or type: tcp if none is expected"
+            )
+        }
+        if type == .http, !path.hasPrefix("/"), let written = written["path"] {
+            problems.within("path") {
+                $0.error(at: written.position, "\(quoted(path)) is no path: begin it with a slash, such as /health")
+            }
+        }
+        if timeout > interval, let place = written["timeout"] ?? written["interval"] {
+            problems.within(written["timeout"] == nil ? "interval" : "timeout") {
+                $0.warning(
+                    at: place.position,
+                    "timeout is longer than interval, so a server that does not answer is checked more rarely than said"
+                )
+            }
+        }
+    }
+}
+
+extension EjectionEntry {
+    fileprivate func check(_ written: WrittenNode, _ problems: inout Problems) {
+        if longest < base, let place = written["longest"] ?? written["base"] {
+            problems.within(written["longest"] == nil ? "base" : "longest") {
+                $0.error(at: place.position, "longest is shorter than base: write at least as much as base")
+            }
+        }
+        if consecutiveFailures == nil, failureShare == nil {
+            problems.warning(
+                at: written.position,
+                "consecutive-failures and failure-share are both off, so no server is ever left out: write ejection: off"
+            )
+        }
+    }
+}
+
+extension WrittenNode {
+    /// Whether a word stands here.
+    fileprivate func says(_ word: String) -> Bool {
+        if case .scalar(let scalar) = content { scalar.text == word } else { false }
+    }
+
+    /// Whether an address stands here, however it is written: not, where it was wrong and something else was taken.
+    fileprivate func says(_ address: ServiceAddress) -> Bool {
+        guard case .scalar(let scalar) = content, let written = try? ServiceAddress(parsing: scalar.text) else {
+            return false
+        }
+        return written == address
+    }
+}
+
+extension ServiceAddress {
+    /// Whether two listeners cannot have these addresses at the same time.
+    fileprivate func collides(with other: ServiceAddress) -> Bool {
+        guard port != 0 else { return false }
+        if self == other { return true }
+        guard case .socket(.internet(let mine)) = self, case .socket(.internet(let others)) = other,
+            mine.port == others.port
+        else { return false }
+        return mine.covers(others) || others.covers(mine)
+    }
+}
+
+extension InternetAddress {
+    /// Whether it stands for all interfaces, and the other for one of them or all.
+    fileprivate func covers(_ other: InternetAddress) -> Bool {
+        // `::` takes IPv4 too: listeners are dual-stack.
+        if high == 0, low == 0 { return true }
+        return isIPv4 && low == 0xFFFF_0000_0000 && other.isIPv4
+    }
+}

@@ -1,0 +1,76 @@
+/// What a file has at one place, with the place: YAML with its aliases resolved, and nothing understood yet.
+struct WrittenNode: Sendable {
+    enum Content: Sendable {
+        case scalar(Scalar)
+        case list([WrittenNode])
+        case mapping([Member])
+    }
+
+    struct Scalar: Sendable {
+        var text: String
+        /// Whether it stands there without quotes, and so may be a number, true, or nothing.
+        var isPlain: Bool
+    }
+
+    struct Member: Sendable {
+        var name: String
+        /// Of the name.
+        var position: Position
+        var value: WrittenNode
+    }
+
+    var position: Position
+    var content: Content
+    /// How many nodes it is made of, with each alias counted as what it stands for.
+    var size: Int
+
+    init(_ content: Content, at position: Position) {
+        self.content = content
+        self.position = position
+        size =
+            switch content {
+            case .scalar: 1
+            case .list(let items): items.reduce(1) { $0 + $1.size }
+            case .mapping(let members): members.reduce(1) { $0 + $1.value.size }
+            }
+    }
+
+    /// The value of a key; nil where there is none.
+    subscript(name: String) -> WrittenNode? {
+        guard case .mapping(let members) = content else { return nil }
+        return members.first { $0.name == name }?.value
+    }
+
+    /// The element of a list; nil where there is none.
+    subscript(index: Int) -> WrittenNode? {
+        guard case .list(let items) = content, items.indices.contains(index) else { return nil }
+        return items[index]
+    }
+
+    /// What YAML takes a plain scalar for (YAML 1.2.2, 10.3.2, the core schema).
+    enum ScalarType {
+        case nothing, boolean, number, text
+    }
+
+    /// nil for a list or mapping.
+    var scalarType: ScalarType? {
+        guard case .scalar(let scalar) = content else { return nil }
+        guard scalar.isPlain else { return .text }
+        switch scalar.text {
+        case "", "~", "null", "Null", "NULL": return .nothing
+        case "true", "True", "TRUE", "false", "False", "FALSE": return .boolean
+        default:
+            let isNumber = scalar.text.contains { $0.isASCII && $0.isNumber } && Double(scalar.text) != nil
+            return isNumber ? .number : .text
+        }
+    }
+
+    /// That it is not what is needed, as the beginning of a sentence.
+    var misfit: String {
+        switch content {
+        case .list: "a list stands here"
+        case .mapping: "a group of keys stands here"
+        case .scalar(let scalar): scalarType == .nothing ? "nothing stands here" : "\(quoted(scalar.text)) does not fit"
+        }
+    }
+}

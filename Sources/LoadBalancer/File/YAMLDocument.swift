@@ -1,0 +1,296 @@
+import Yams
+
+/// Reads the text of one YAML document into a ``WrittenNode``.
+///
+/// YAML has more than a configuration needs: tags, merge keys and keys that are no text are refused, aliases are resolved
+/// within ``mostAliased``. Yams stops at a key that stands twice, and expands an alias in a key before one can count; both
+/// are got round by what it is given to read, see ``Disguise`` and ``readRoots(problems:)``.
+struct YAMLDocument {
+    /// The deepest nesting of lists and mappings; the configuration has six.
+    static let deepest = 16
+    /// How much all aliases together may stand for, in nodes.
+    static let mostAliased = 20_000
+    /// How many keys that stand twice are told by their own lines.
+    static let mostDuplicates = 32
+
+    private var text: String
+    private let lines: [Substring]
+    private var insertions: [Insertion] = []
+
+    /// A tag put before a key that stands twice. The columns behind it are off by its length.
+    private struct Insertion {
+        var position: Position
+        var length: Int
+    }
+
+    private static let duplicateTag = "!stands-twice-"
+    private static let tooDeep = "lists and keys are nested too deep: \(deepest) levels are allowed"
+
+    /// - Returns: nil if there is no document to read, and then the problem says why.
+    static func read(_ text: String, problems: inout Problems) -> WrittenNode? {
+        if let position = Disguise.position(in: text) {
+            problems.error(at: position, "the character U+E000 means nothing and cannot be used: leave it out")
+            return nil
+        }
+        var document = YAMLDocument(text)
+        return document.readRoot(&problems)
+    }
+
+    private init(_ text: String) {
+        lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        self.text = Disguise.hide(text)
+    }
+
+    /// Yams throws at the first key that stands twice in a mapping. It is told by its tag from another of the same name, so
+    /// each one found gets a tag of its own, and the text is read anew; the builder tells them by name.
+    private mutating func readRoot(_ problems: inout Problems) -> WrittenNode? {
+        while true {
+            do {
+                let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
+                let root = try parser.nextRoot()
+                let second = try root == nil ? nil : parser.nextRoot()
+                return withExtendedLifetime(parser) { build(root, second, &problems) }
+            } catch YamlError.duplicatedKeysInMapping(let names, let context) {
+                guard insertions.count < Self.mostDuplicates, tagKey(at: Position(context.mark)) else {
+                    let names = names.map { quoted(Disguise.reveal($0)) }.joined(separator: ", ")
+                    problems.error(at: original(context.mark), "keys that stand twice: \(names): keep one of each")
+                    return nil
+                }
+            } catch {
+                report(error, &problems)
+                return nil
+            }
+        }
+    }
+
+    private mutating func tagKey(at position: Position) -> Bool {
+        guard !insertions.contains(where: { $0.position == position }) else { return false }
+        let tag = "\(Self.duplicateTag)\(insertions.count) "
+        guard let index = text.index(of: position) else { return false }
+        text.insert(contentsOf: tag, at: index)
+        insertions.append(Insertion(position: position, length: tag.unicodeScalars.count))
+        return true
+    }
+
+    /// Where a mark of the text that Yams was given is in the text that was written.
+    private func original(_ mark: Mark?) -> Position {
+        guard let mark else { return Position(line: 1, column: 1) }
+        var position = Position(mark)
+        for insertion in insertions.reversed()
+        where position.line == insertion.position.line && position.column > insertion.position.column {
+            position.column -= min(insertion.length, position.column - insertion.position.column)
+        }
+        return position
+    }
+
+    private func build(_ root: Node?, _ second: Node?, _ problems: inout Problems) -> WrittenNode? {
+        guard let root else {
+            problems.error(
+                at: Position(line: 1, column: 1),
+                "there is nothing in the file: it needs listeners and pools"
+            )
+            return nil
+        }
+        if let second {
+            problems.error(at: original(second.mark), "a second document begins: a configuration is one document")
+        }
+        var builder = Builder(original: original)
+        return builder.build(root, &problems)
+    }
+
+    private func report(_ error: any Error, _ problems: inout Problems) {
+        switch error {
+        case YamlError.parser(_, let problem, let mark, _) where problem.hasPrefix("Maximum nesting"):
+            problems.error(at: original(mark), Self.tooDeep)
+        case YamlError.scanner(let context, let problem, let mark, _),
+            YamlError.parser(let context, let problem, let mark, _),
+            YamlError.composer(let context, let problem, let mark, _):
+            let position = original(mark)
+            let hint = SyntaxHint.hint(for: problem, lines: lines, position, context.map { original($0.mark) })
+            let circumstance = context.map { " \($0.text)" } ?? ""
+            problems.error(at: position, "this is no YAML: \(problem)\(circumstance): \(hint)")
+        case YamlError.reader(_, let offset, _, let yaml):
+            let index = offset.flatMap { yaml.index(yaml.startIndex, offsetBy: $0, limitedBy: yaml.endIndex) }
+            let position = yaml.position(of: index ?? yaml.startIndex)
+            problems.error(at: position, "a control character stands here, which YAML does not allow: leave it out")
+        default:
+            // Yams has run into a limit of its own, and cannot tell where.
+            problems.error(at: Position(line: 1, column: 1), Self.tooDeep)
+        }
+    }
+
+    /// Turns Yams' nodes into ours.
+    private struct Builder {
+        let original: (Mark?) -> Position
+        private var anchors: [String: WrittenNode] = [:]
+        private var aliased = 0
+        private var depth = 0
+
+        init(original: @escaping (Mark?) -> Position) {
+            self.original = original
+        }
+
+        mutating func build(_ node: Node, _ problems: inout Problems) -> WrittenNode {
+            let position = original(node.mark)
+            var built = WrittenNode(.scalar(.init(text: "", isPlain: true)), at: position)
+            guard depth < YAMLDocument.deepest else {
+                problems.error(at: position, YAMLDocument.tooDeep)
+                return built
+            }
+            depth += 1
+            defer { depth -= 1 }
+            checkTag(of: node, at: position, &problems)
+            switch node {
+            case .scalar(let scalar):
+                if scalar.style == .plain, let name = Disguise.aliasName(in: scalar.string) {
+                    return resolve(name, at: position, &problems) ?? built
+                }
+                let text = Disguise.reveal(scalar.string)
+                built = WrittenNode(.scalar(.init(text: text, isPlain: scalar.style == .plain)), at: position)
+            case .sequence(let sequence):
+                var items: [WrittenNode] = []
+                for (index, item) in sequence.enumerated() {
+                    items.append(problems.within(index) { build(item, &$0) })
+                }
+                built = WrittenNode(.list(items), at: position)
+            case .mapping(let mapping):
+                built = WrittenNode(.mapping(buildMembers(mapping, &problems)), at: position)
+            case .alias:
+                // Only encoding makes these.
+                break
+            }
+            if let anchor = node.anchor { anchors[anchor.rawValue] = built }
+            return built
+        }
+
+        private mutating func buildMembers(_ mapping: Node.Mapping, _ problems: inout Problems) -> [WrittenNode.Member]
+        {
+            var members: [WrittenNode.Member] = []
+            var lines: [String: Int] = [:]
+            for (key, value) in mapping {
+                let position = original(key.mark)
+                guard case .scalar(let scalar) = key, Disguise.aliasName(in: scalar.string) == nil else {
+                    problems.error(at: position, "a key is plain text: write its name here")
+                    continue
+                }
+                let name = Disguise.reveal(scalar.string)
+                problems.within(name) { problems in
+                    if name == "<<", scalar.style == .plain {
+                        problems.error(
+                            at: position,
+                            "keys are not merged here: write them out, or use an alias for a whole value"
+                        )
+                        return
+                    }
+                    checkTag(of: key, at: position, &problems)
+                    let value = build(value, &problems)
+                    if let line = lines[name] {
+                        problems.error(at: position, "this key stands on line \(line) already: keep one of them")
+                    } else {
+                        lines[name] = position.line
+                        members.append(.init(name: name, position: position, value: value))
+                    }
+                }
+            }
+            return members
+        }
+
+        private mutating func resolve(
+            _ name: String,
+            at position: Position,
+            _ problems: inout Problems
+        ) -> WrittenNode? {
+            guard var node = anchors[name] else {
+                let isName = !name.isEmpty && name.allSatisfy { $0.isLetter || $0.isNumber || "-_".contains($0) }
+                problems.error(
+                    at: position,
+                    isName
+                        ? "*\(name) is an alias, and no anchor &\(name) stands before it: write the value itself"
+                        : "\(quoted("*" + name)) begins with an asterisk, which YAML takes for an alias: "
+                            + "write it in quotes"
+                )
+                return nil
+            }
+            let before = aliased
+            aliased += node.size
+            guard aliased <= YAMLDocument.mostAliased else {
+                // Once is enough.
+                if before > YAMLDocument.mostAliased { return nil }
+                problems.error(
+                    at: position,
+                    "aliases stand for more than \(YAMLDocument.mostAliased) values: write some of them out"
+                )
+                return nil
+            }
+            node.position = position
+            return node
+        }
+
+        private func checkTag(of node: Node, at position: Position, _ problems: inout Problems) {
+            let tag =
+                switch node {
+                case .scalar(let scalar): scalar.tag.rawValue
+                case .sequence(let sequence): sequence.tag.rawValue
+                case .mapping(let mapping): mapping.tag.rawValue
+                case .alias: ""
+                }
+            // Yams may have put in what it takes an untagged node for.
+            let implied = ["", Tag.Name.str.rawValue, Tag.Name.seq.rawValue, Tag.Name.map.rawValue]
+            guard !implied.contains(tag), !tag.hasPrefix(YAMLDocument.duplicateTag) else { return }
+            problems.error(at: position, "\(quoted(tag)) is a tag, which means nothing here: leave it out")
+        }
+    }
+}
+
+/// Yams resolves aliases before anybody can count what they stand for, and a few of them in a key can stand for more than
+/// a day's work. So it is not shown their asterisks: each is a private character to it, and an alias a plain text.
+private enum Disguise {
+    private static let scalar: Unicode.Scalar = "\u{E000}"
+
+    static func hide(_ text: String) -> String { replace("*", with: scalar, in: text) }
+    static func reveal(_ text: String) -> String { replace(scalar, with: "*", in: text) }
+
+    /// nil for a text that is no alias.
+    static func aliasName(in plain: String) -> String? {
+        plain.unicodeScalars.first == scalar ? reveal(String(plain.unicodeScalars.dropFirst())) : nil
+    }
+
+    /// Where the character stands in a text already.
+    static func position(in text: String) -> Position? {
+        text.unicodeScalars.firstIndex(of: scalar).map(text.position(of:))
+    }
+
+    private static func replace(_ old: Unicode.Scalar, with new: Unicode.Scalar, in text: String) -> String {
+        var scalars = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars { scalars.append(scalar == old ? new : scalar) }
+        return String(scalars)
+    }
+}
+
+extension Position {
+    fileprivate init(_ mark: Mark) {
+        self.init(line: mark.line, column: mark.column)
+    }
+}
+
+extension String {
+    fileprivate func position(of index: Index) -> Position {
+        var position = Position(line: 1, column: 1)
+        for scalar in unicodeScalars[..<index] {
+            position.column += 1
+            if scalar == "\n" { position = Position(line: position.line + 1, column: 1) }
+        }
+        return position
+    }
+
+    fileprivate func index(of position: Position) -> Index? {
+        var line = 1
+        var start = unicodeScalars.startIndex
+        while line < position.line {
+            guard let end = unicodeScalars[start...].firstIndex(of: "\n") else { return nil }
+            start = unicodeScalars.index(after: end)
+            line += 1
+        }
+        return unicodeScalars.index(start, offsetBy: position.column - 1, limitedBy: unicodeScalars.endIndex)
+    }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import Glibc
+import LoadBalancer
+
+/// `monkey check`: says what is wrong with a configuration file.
+struct CheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Check a configuration file.",
+        discussion: """
+            Tells every mistake at once, with its line and how to mend it. It opens no socket and resolves no name, so it \
+            can be run anywhere.
+
+            Examples:
+              monkey check monkey.yaml
+              monkey check --schema > monkey.schema.json
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The file, or - for standard input.", valueName: "file"))
+    var file: String?
+
+    @Flag(help: "Print a JSON Schema of configuration files instead, for editors.")
+    var schema = false
+
+    func validate() throws {
+        if file == nil, !schema { throw ValidationError("Missing expected argument '<file>': write the file's name") }
+        if file != nil, schema { throw ValidationError("--schema has no use for a file: leave one of them out") }
+    }
+
+    func run() throws {
+        guard let file else {
+            return try File.write(Array(ConfigurationFile.schema.utf8), to: STDOUT_FILENO)
+        }
+        let bytes = try File.read(file == "-" ? "/dev/stdin" : file, longest: ConfigurationFile.longest)
+        let result = ConfigurationCheck(of: bytes, named: file == "-" ? "standard input" : file)
+        // What is wrong is the answer to what was asked, and still it belongs where errors are looked for.
+        try File.write(Self.text(result.problems), to: STDERR_FILENO)
+        guard result.passed else { throw ExitCode(1) }
+        try File.write(Self.text([result.summary]), to: STDOUT_FILENO)
+    }
+
+    private static func text(_ lines: [String]) -> [UInt8] {
+        Array(lines.map { $0 + "\n" }.joined().utf8)
+    }
+}
+
+/// What `monkey check` has to say about a file.
+struct ConfigurationCheck {
+    /// A line for each, as compilers write them, so that editors can jump there.
+    let problems: [String]
+    let passed: Bool
+    /// The last line.
+    let summary: String
+
+    init(of bytes: [UInt8], named name: String) {
+        do {
+            let file = try ConfigurationFile(parsing: bytes)
+            problems = file.warnings.map { "\(name):\($0)" }
+            passed = true
+            let servers = file.pools.map(\.servers.count).reduce(0, +)
+            summary =
+                "\(name) is well: \(count(file.listeners.count, "listener")), \(count(file.pools.count, "pool")), "
+                + count(servers, "server")
+        } catch {
+            let more = error.untold > 0 ? ["\(name): and \(error.untold) more"] : []
+            problems = error.problems.map { "\(name):\($0)" } + more
+            passed = false
+            summary = ""
+        }
+    }
+}
+
+private func count(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
+}

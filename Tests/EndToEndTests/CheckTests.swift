@@ -1,0 +1,48 @@
+import Foundation
+import Support
+import Testing
+
+@Suite("monkey check", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct CheckTests {
+    @Test("A file without mistakes is well")
+    func goodFile() async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/monkey.yaml"
+            let text = "listeners: {a: {listen: ':80', pool: p}}\npools: {p: {servers: ['10.0.0.1:80']}}\n"
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+            let result = try await runMonkey(["check", path])
+            #expect(result.exit == .code(0))
+            #expect(result.output == ["\(path) is well: 1 listener, 1 pool, 1 server"])
+            #expect(result.errors == [])
+        }
+    }
+
+    @Test("All mistakes are told at once, each with its line, and the code is 1")
+    func badFile() async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/monkey.yaml"
+            let text = "listeners:\n  a: {listen: ':80', pool: q}\npools:\n  p: {servers: ['10.0.0.1']}\n"
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+            let result = try await runMonkey(["check", path])
+            #expect(result.exit == .code(1))
+            #expect(result.output == [])
+            #expect(result.errors.count == 3)
+            #expect(result.errors.first?.hasPrefix("\(path):2:28: error: listeners.a.pool: ") == true)
+        }
+    }
+
+    @Test("A file that is not there is an error that names it, and so is one that is far too long")
+    func noFile() async throws {
+        try await runMonkey(["check", "/no/such/file"]).expectFailure(naming: "/no/such/file")
+        try await runMonkey(["check", "/dev/zero"]).expectFailure(naming: "/dev/zero is too long: it may have 1 MiB")
+        try await runMonkey(["check"]).expectFailure(code: 64, naming: "<file>")
+    }
+
+    @Test("The schema is JSON")
+    func schema() async throws {
+        let result = try await runMonkey(["check", "--schema"])
+        #expect(result.exit == .code(0))
+        let schema = try JSONSerialization.jsonObject(with: Data(result.output.joined(separator: "\n").utf8))
+        #expect((schema as? [String: Any])?["title"] as? String == "Configuration of monkey run")
+    }
+}

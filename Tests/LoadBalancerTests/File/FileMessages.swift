@@ -1,0 +1,26 @@
+import LoadBalancer
+
+/// What is told about a file, as `monkey check` prints it after the file's name.
+func messages(_ text: String) -> [String] {
+    messages(Array(text.utf8))
+}
+
+func messages(_ bytes: [UInt8]) -> [String] {
+    do {
+        return try ConfigurationFile(parsing: bytes).warnings.map(\.description)
+    } catch {
+        return error.description.split(separator: "\n").map(String.init)
+    }
+}
+
+/// A file without mistakes, up to a pool's keys after its servers.
+func file(pool keys: String) -> String {
+    """
+    listeners:
+      front: {listen: "127.0.0.1:5432", pool: p}
+    pools:
+      p:
+        servers: ["10.0.0.1:5432"]
+
+    """ + keys.split(separator: "\n", omittingEmptySubsequences: false).map { "    \($0)\n" }.joined()
+}
