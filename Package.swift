@@ -55,20 +55,22 @@ let package = Package(
         .target(
             name: "LoadBalancer",
             dependencies: [
-                "TCPProxy", "Balancing", "Workers", "Sockets", "Notation", yams,
+                "TCPProxy", "Balancing", "Workers", "Sockets", "Notation", yams, logging,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .target(
             name: "AdminServer",
-            dependencies: ["TCPProxy", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle] + nio
+            dependencies: ["TCPProxy", "Balancing", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle] + nio
         ),
         .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
         .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),
         .executableTarget(
             name: "monkey",
             dependencies: [
-                "TCPProxy", "LoadBalancer", "AdminServer", "EchoServer", "LoadTester", "Sockets", "Notation", arguments,
+                "TCPProxy", "LoadBalancer", "AdminServer", "EchoServer", "LoadTester", "Balancing", "Sockets",
+                "Notation",
+                arguments,
                 logging, lifecycle, signals,
             ]
         ),

@@ -29,6 +29,7 @@ final class ProxyCore: Sendable {
         let systems = try Self.makeSystems(configuration.threads)
         let mailboxes = systems.map { Mailbox<WorkerMessage>(waker: $0.waker) }
         let pools = PoolRegistry(memory)
+        let seed = UInt64.random(in: 0 ... .max)
         let poolPlans = try pools.add(plan.pools)
         var workers: [Handover<Worker<LinuxSystem>>] = []
         var listenings: [Listening] = []
@@ -39,7 +40,7 @@ final class ProxyCore: Sendable {
                     index: index,
                     system: handover.system.take()!,
                     settings: WorkerSettings(configuration),
-                    shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes)
+                    shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes, seed: seed)
                 )
                 for (number, plan) in poolPlans.enumerated() { worker.setPool(plan, at: number) }
                 let error = worker.listen(through: &listenings)

@@ -34,7 +34,12 @@ final class SharedMemory: Sendable {
     }
 
     /// What one worker sees of it.
-    func shared(with worker: Int, hub: EventHub, mailboxes: [Mailbox<WorkerMessage>]) -> WorkerShared {
+    func shared(
+        with worker: Int,
+        hub: EventHub,
+        mailboxes: [Mailbox<WorkerMessage>],
+        seed: UInt64 = 0
+    ) -> WorkerShared {
         WorkerShared(
             admission: admission,
             loads: loads,
@@ -44,7 +49,8 @@ final class SharedMemory: Sendable {
             poolFigures: poolFigures[worker],
             events: rings[worker],
             hub: hub,
-            mailboxes: mailboxes
+            mailboxes: mailboxes,
+            seed: seed
         )
     }
 }

@@ -5,7 +5,7 @@ import Glibc
 struct Monkey: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "monkey",
-        abstract: "A TCP proxy, load tester and echo server for Linux.",
+        abstract: "A TCP proxy, load balancer, load tester and echo server for Linux.",
         discussion: """
             See it at work, with an echo server inside:
               monkey proxy 127.0.0.1:8080 echo
@@ -17,7 +17,9 @@ struct Monkey: AsyncParsableCommand {
               monkey --generate-completion-script bash
             """,
         version: Version.current,
-        subcommands: [ProxyCommand.self, EchoCommand.self, LoadCommand.self, CheckCommand.self]
+        subcommands: [
+            ProxyCommand.self, BalanceCommand.self, EchoCommand.self, LoadCommand.self, CheckCommand.self,
+        ]
     )
 
     /// Replaces the parser's own, which prints the usage under an error: here an error is one line.

@@ -66,7 +66,7 @@ import Testing
         try await withServer { address in
             let response = try httpGet(path, from: address)
             #expect(response.status == 404)
-            #expect(response.body == "not found; there are /metrics, /clients, /healthz, /readyz\n")
+            #expect(response.body == "not found; there are /metrics, /clients, /pools, /healthz, /readyz\n")
             #expect(try httpGet(path, from: address, method: "HEAD").body.isEmpty)
         }
     }

@@ -149,6 +149,22 @@ struct RoundRobinTests {
         for count in counts { #expect(isByChance(count, share: 0.2, of: 10_000)) }
     }
 
+    @Test("The turn that is found is the first after a moment, not one at it", arguments: 0..<200 as Range<UInt64>)
+    func firstTurn(seed: UInt64) {
+        var random = RandomNumbers(seed: seed)
+        let weight = 1 + random.next(below: 20)
+        let phase = random.next(below: 2) == 0 ? 0 : UInt32(truncatingIfNeeded: random.next())
+        // All turns of the first cycle, and the first of the next.
+        let turns = (0..<UInt64(weight)).map { ($0 << 32 + UInt64(phase)) / UInt64(weight) }
+        let all = turns + [RoundRobin.cycle + turns[0]]
+        let moments = turns + turns.map { $0 &- 1 } + (0..<20).map { _ in random.next() >> 32 }
+        for moment in moments where moment < RoundRobin.cycle {
+            var found = RoundRobin.Turns(phase: phase)
+            found.schedule(after: moment, weight: weight)
+            #expect(found.next == all.first { $0 > moment })
+        }
+    }
+
     @Test("Time that wraps around changes nothing")
     func wrapping() {
         let pool = Pool(weights: [3, 2, 1])

@@ -26,7 +26,7 @@ struct CheckTests {
             let result = try await runMonkey(["check", path])
             #expect(result.exit == .code(1))
             #expect(result.output == [])
-            #expect(result.errors.count == 3)
+            #expect(result.errors.count == 2)
             #expect(result.errors.first?.hasPrefix("\(path):2:28: error: listeners.a.pool: ") == true)
         }
     }

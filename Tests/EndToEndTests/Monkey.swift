@@ -79,9 +79,31 @@ func withProxy<Value>(
     at location: SourceLocation = #_sourceLocation,
     _ body: (RunningProxy) async throws -> Value
 ) async throws -> Value {
-    let command = [monkeyPath, "proxy", "\(listen)", upstream, "--metrics", metrics ? "127.0.0.1:0" : "off"]
+    let arguments = ["proxy", "\(listen)", upstream] + options
+    return try await withServing(arguments, metrics: metrics, under: wrapper, at: location, body)
+}
+
+/// As ``withProxy(on:to:_:metrics:under:at:_:)``, with `monkey balance` over servers; it always has its HTTP endpoint.
+func withBalancer<Value>(
+    over servers: [String],
+    _ options: [String] = [],
+    at location: SourceLocation = #_sourceLocation,
+    _ body: (RunningProxy) async throws -> Value
+) async throws -> Value {
+    let arguments = ["balance", "\(TestAddress.loopback)"] + servers + options
+    return try await withServing(arguments, metrics: true, under: [], at: location, body)
+}
+
+private func withServing<Value>(
+    _ arguments: [String],
+    metrics: Bool,
+    under wrapper: [String],
+    at location: SourceLocation,
+    _ body: (RunningProxy) async throws -> Value
+) async throws -> Value {
+    let endpoint = ["--metrics", metrics ? "127.0.0.1:0" : "off"]
     let engine = Engine.current.map { ["--engine", "\($0)"] } ?? []
-    return try await withProgram(wrapper + command + engine + options) { program in
+    return try await withProgram(wrapper + [monkeyPath] + arguments + endpoint + engine) { program in
         let address = try program.output(after: "Proxy listening on ", at: location)
         let upstream = try program.output(after: "Forwarding to ", at: location)
         var endpoint: TestAddress?

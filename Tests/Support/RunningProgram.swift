@@ -50,9 +50,13 @@ package final class RunningProgram: Sendable {
         at location: SourceLocation = #_sourceLocation,
         where matches: (String) -> Bool
     ) throws -> String {
-        try waited(for: "such line of output; there is \(outputLines)", within: limit, at: location) {
+        var looked = 0
+        return try waited(for: "such line of output; there is \(outputLines)", within: limit, at: location) {
             let ended = output.hasEnded
-            if let line = output.lines.first(where: matches) { return line }
+            // A program may write tens of thousands, so each is looked at once.
+            let new = output.lines(from: looked)
+            if let line = new.first(where: matches) { return line }
+            looked += new.count
             if ended {
                 throw Unexpected("the output ended: \(outputLines), errors: \(errorLines)", at: location)
             }
@@ -174,7 +178,10 @@ private final class LineCollector: Sendable {
         }
     }
 
-    var lines: [String] { state.withLock { $0.lines } }
+    var lines: [String] { lines(from: 0) }
+
+    func lines(from index: Int) -> [String] { state.withLock { Array($0.lines[index...]) } }
+
     var hasEnded: Bool { state.withLock { $0.hasEnded } }
 
     var flow: Flow {

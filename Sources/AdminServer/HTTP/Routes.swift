@@ -9,18 +9,19 @@ struct Routes: Sendable {
 
     func responder() -> some HTTPResponder<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: UnroutedRequests(paths: ["/metrics", "/clients", "/healthz", "/readyz"]))
+        router.add(middleware: UnroutedRequests(paths: ["/metrics", "/clients", "/pools", "/healthz", "/readyz"]))
         // A path that changes something comes after a middleware, here, that checks the request's Host against our own
         // addresses and its Origin against its Host: else any web page could make its visitor's browser send it.
         router.get("/metrics") { request, _ in metrics(format: request.uri.queryParameters["format"]) }
         router.get("/clients") { _, _ in await clients() }
+        router.get("/pools") { _, _ in pools() }
         router.get("/healthz") { _, _ in Response.text(.ok, "ok\n") }
         router.get("/readyz") { _, _ in ready() }
         return router.buildResponder()
     }
 
     private func metrics(format: Substring?) -> Response {
-        let page = MetricsPage(snapshot: source.snapshot(), version: version)
+        let page = MetricsPage(snapshot: source.snapshot(), pools: poolsPage, version: version)
         switch format {
         case nil, "text":
             return .text(.ok, page.prometheus, type: "text/plain; version=0.0.4; charset=utf-8")
@@ -33,6 +34,14 @@ struct Routes: Sendable {
 
     private func clients() async -> Response {
         .text(.ok, ClientsPage(snapshot: await source.clients()).json, type: "application/json")
+    }
+
+    private var poolsPage: PoolsPage? {
+        source.pools().map { PoolsPage(listeners: $0.listeners, pools: $0.pools) }
+    }
+
+    private func pools() -> Response {
+        .text(.ok, (poolsPage ?? PoolsPage(listeners: [], pools: [])).json, type: "application/json")
     }
 
     private func ready() -> Response {

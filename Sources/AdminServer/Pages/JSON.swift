@@ -5,6 +5,7 @@ enum JSON {
     case string(String)
     case integer(Int)
     case number(Double)
+    case boolean(Bool)
     case null
 
     /// On one line, with a line feed at its end.
@@ -44,6 +45,8 @@ enum JSON {
         case .number(let number):
             // JSON knows neither infinity nor what is no number.
             text += number.isFinite ? String(number) : "null"
+        case .boolean(let isTrue):
+            text += isTrue ? "true" : "false"
         case .null:
             text += "null"
         }

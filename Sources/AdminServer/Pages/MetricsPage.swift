@@ -3,6 +3,8 @@ import TCPProxy
 /// The figures of a proxy, written for those who collect them. docs/metrics.md describes each series.
 struct MetricsPage {
     let snapshot: MetricsSnapshot
+    /// Of a proxy that spreads connections over pools; nil of one that forwards to one upstream.
+    var pools: PoolsPage?
     let version: String
 
     /// Prometheus text. The first four series have names of their own and come first: people look for them there.
@@ -11,6 +13,7 @@ struct MetricsPage {
         addHeadline(to: &page)
         addTraffic(to: &page)
         addConnecting(to: &page)
+        pools?.addSeries(to: &page)
         addProcess(to: &page)
         return page.text
     }

@@ -43,16 +43,30 @@ struct PrometheusText {
     ///   - counts: how many fell under each bound and not under the one before it, and after them how many were beyond.
     ///   - sum: of all that was measured.
     mutating func addHistogram(_ name: String, _ help: String, bounds: [Double], counts: [Int], sum: Double) {
+        addHistograms(name, help, bounds: bounds, [Histogram(labels: [], counts: counts, sum: sum)])
+    }
+
+    /// A histogram of a family, see ``addHistogram(_:_:bounds:counts:sum:)``.
+    struct Histogram {
+        var labels: [(name: String, value: String)]
+        var counts: [Int]
+        var sum: Double
+    }
+
+    /// Adds a family of histograms, which differ in their labels.
+    mutating func addHistograms(_ name: String, _ help: String, bounds: [Double], _ histograms: [Histogram]) {
         begin(name, .histogram, help)
-        var count = 0
-        for (bound, more) in zip(bounds, counts) {
-            count += more
-            line("\(name)_bucket", Sample([("le", Self.written(bound))], count))
+        for histogram in histograms {
+            var count = 0
+            for (bound, more) in zip(bounds, histogram.counts) {
+                count += more
+                line("\(name)_bucket", Sample(histogram.labels + [("le", Self.written(bound))], count))
+            }
+            count = histogram.counts.reduce(0, +)
+            line("\(name)_bucket", Sample(histogram.labels + [("le", "+Inf")], count))
+            line("\(name)_sum", Sample(histogram.labels, histogram.sum))
+            line("\(name)_count", Sample(histogram.labels, count))
         }
-        count = counts.reduce(0, +)
-        line("\(name)_bucket", Sample([("le", "+Inf")], count))
-        line("\(name)_sum", Sample([], sum))
-        line("\(name)_count", Sample([], count))
     }
 
     private mutating func begin(_ name: String, _ kind: Kind, _ help: String) {

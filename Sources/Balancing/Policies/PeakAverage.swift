@@ -25,7 +25,8 @@ public enum PeakAverage {
         let average = min(average, longest)
         guard sample < average else { return sample }
         let kept = decay(over: elapsed, timeConstant: timeConstant)
-        return sample &+ Int((Double(average &- sample) * kept).rounded())
+        // Half is added, so that what is cut off rounds it: `rounded()` is a call of libm's.
+        return sample &+ Int(Double(average &- sample) * kept + 0.5)
     }
 
     /// e^(-elapsed / timeConstant), wrong by less than a ten-millionth.

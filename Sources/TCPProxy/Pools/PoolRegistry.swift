@@ -138,7 +138,8 @@ final class PoolRegistry: Sendable {
 
 extension MaglevTable {
     init(_ servers: [ServerConfiguration]) {
-        self.init(servers.map { Server(name: $0.name, weight: $0.weight) })
+        // A backup has no share while others serve, and then gets what the table's tries leave.
+        self.init(servers.map { Server(name: $0.name, weight: $0.isBackup ? 0 : $0.weight) })
     }
 }
 

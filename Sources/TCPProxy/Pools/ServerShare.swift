@@ -25,9 +25,6 @@ struct ServerShare: @unchecked Sendable {
         let padding: (Int, Int, Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0, 0, 0)
     }
 
-    /// How fast a connect time of the past loses its weight, in nanoseconds.
-    private static var connectTimeConstant: Int { 10_000_000_000 }
-
     /// Its place in the ``ServerTable``, and in the pages of figures.
     let id: Int
     private let state: UnsafeMutablePointer<State>
@@ -84,8 +81,12 @@ struct ServerShare: @unchecked Sendable {
         state.pointee.connections.subtract(1, ordering: .sequentiallyConsistent)
     }
 
-    func noteFailure() {
+    /// - Parameters:
+    ///   - duration: for how long nobody answered, in nanoseconds; nil if somebody did, and refused.
+    ///   - now: of the monotonic clock, in nanoseconds.
+    func noteFailure(after duration: Int?, now: Int) {
         state.pointee.failuresInARow.add(1, ordering: .relaxed)
+        if let duration { noteConnectTime(duration, now: now) }
     }
 
     /// - Parameters:
@@ -93,13 +94,16 @@ struct ServerShare: @unchecked Sendable {
     ///   - now: of the monotonic clock, in nanoseconds.
     func noteConnected(after duration: Int, now: Int) {
         if failuresInARow != 0 { state.pointee.failuresInARow.store(0, ordering: .relaxed) }
+        noteConnectTime(duration, now: now)
+    }
+
+    private func noteConnectTime(_ duration: Int, now: Int) {
         // Two workers at once may lose one of two observations, which a moving figure can bear.
         let elapsed = now - state.pointee.connectTimeAt.load(ordering: .relaxed)
         let next = PeakAverage.updated(
             connectTime,
             with: duration,
-            after: elapsed,
-            timeConstant: Self.connectTimeConstant
+            after: elapsed
         )
         state.pointee.connectTime.store(next, ordering: .relaxed)
         state.pointee.connectTimeAt.store(now, ordering: .relaxed)

@@ -98,7 +98,7 @@ extension Worker where S: ~Copyable {
     // MARK: What the control plane changes
 
     mutating func setPool(_ plan: PoolPlan, at number: Int) {
-        let seed = UInt64(index)
+        let seed = shared.seed &+ UInt64(index)
         if pools.hasPool(number) {
             pools.pointer(to: number).pointee.change(to: plan, seed: seed)
         } else {

@@ -64,7 +64,7 @@ extension Worker where S: ~Copyable {
             setTimer(slot)
             return
         }
-        server.noteFailure()
+        server.noteFailure(after: cause == .timeout ? sinceAttempt(slot) : nil, now: Int(now.nanoseconds))
         session.pointee.dial.tried.insert(Int(session.pointee.dial.position))
         shared.poolFigures.add(1, to: .retries, of: pool(of: slot))
         findServer(slot)
@@ -88,9 +88,15 @@ extension Worker where S: ~Copyable {
         return listener.pointee.settings.sources[Int(number % UInt64(count))]
     }
 
+    /// How long the attempt has taken so far, in nanoseconds.
+    @inline(__always)
+    func sinceAttempt(_ slot: Slot) -> Int {
+        Int(clamping: now.since(sessions.pointer(to: slot).pointee.dial.startedAt).wholeNanoseconds)
+    }
+
     private mutating func noteConnected(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
-        let nanoseconds = Int(clamping: now.since(session.pointee.dial.startedAt).wholeNanoseconds)
+        let nanoseconds = sinceAttempt(slot)
         let server = session.pointee.dial.server!
         pools.pointer(to: pool(of: slot)).pointee.prefer(Int(session.pointee.dial.position))
         server.noteConnected(after: nanoseconds, now: Int(now.nanoseconds))

@@ -143,7 +143,7 @@ extension Worker where S: ~Copyable {
             shared.counters.add(1, to: .failure(.timeout))
             if let server = session.pointee.dial.server {
                 shared.serverFigures.add(1, to: .failure(.timeout), of: server.id)
-                server.noteFailure()
+                server.noteFailure(after: sinceAttempt(slot), now: Int(now.nanoseconds))
             }
             refuse(slot)
         case .queue:

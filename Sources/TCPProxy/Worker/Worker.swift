@@ -271,6 +271,8 @@ struct WorkerShared: Sendable {
     let events: EventRing
     let hub: EventHub
     let mailboxes: [Mailbox<WorkerMessage>]
+    /// Another one in each process, so that not all replicas begin with the same server.
+    var seed: UInt64 = 0
 }
 
 /// What the control plane, or another worker, tells a worker.

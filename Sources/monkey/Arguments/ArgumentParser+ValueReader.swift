@@ -40,3 +40,18 @@ extension Argument where Value: CustomStringConvertible {
         )
     }
 }
+
+extension Option where Value: RawRepresentable & CaseIterable & SendableMetatype, Value.RawValue == String {
+    /// An option that is one of some words.
+    init(wrappedValue: Value, choice help: String, named name: String) {
+        let words = Value.allCases.map(\.rawValue).joined(separator: ", ")
+        self.init(
+            wrappedValue: wrappedValue,
+            help: ArgumentHelp("\(help) (values: \(words); default: \(wrappedValue.rawValue))", valueName: name),
+            transform: { text in
+                guard let value = Value(rawValue: text) else { throw Failure("write one of \(words)") }
+                return value
+            }
+        )
+    }
+}

@@ -3,7 +3,7 @@ import Sockets
 
 /// Where the figures go.
 struct MetricsOptions: ParsableArguments {
-    @Option(.addressOrOff, "Where /metrics, /clients, /healthz and /readyz are served over HTTP, or off.")
+    @Option(.addressOrOff, "Where /metrics, /clients, /pools, /healthz and /readyz are served over HTTP, or off.")
     var metrics: Switchable<ServiceAddress> = .on(.loopback(port: 8998))
 
     @Flag(help: "Write a line for each event of a connection to standard output.")

@@ -1,4 +1,3 @@
-import AdminServer
 import ArgumentParser
 import EchoServer
 import Logging
@@ -6,7 +5,7 @@ import Sockets
 import TCPProxy
 
 /// `monkey proxy`: forwards each connection to one server.
-struct ProxyCommand: AsyncParsableCommand {
+struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     static let configuration = CommandConfiguration(
         commandName: "proxy",
         abstract: "Forward TCP connections to a server.",
@@ -45,14 +44,6 @@ struct ProxyCommand: AsyncParsableCommand {
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
 
-    var proxyConfiguration: Configuration {
-        var configuration = Configuration()
-        connections.apply(to: &configuration)
-        timeouts.apply(to: &configuration)
-        shutdown.apply(to: &configuration)
-        return configuration
-    }
-
     func validate() throws {
         if case .address(let address) = upstream, address == listen {
             throw ValidationError("<upstream> is \(address), where the proxy itself listens: write another address")
@@ -74,56 +65,13 @@ struct ProxyCommand: AsyncParsableCommand {
 
     /// From binding to the end of the drain.
     private func forward(to address: ServiceAddress, _ console: Console) async throws {
-        let proxy = try await bind(to: address)
-        let served = ServedProxy(
-            proxy: proxy,
-            admin: try await bindAdmin(for: proxy),
-            hasEchoInside: upstream == .echo,
-            tellsEvents: metrics.events,
-            summaryInterval: metrics.summary.value?.duration
+        let proxy = try await bind { () async throws(ProxyError) in
+            try await Proxy.bind(listen, to: address, configuration: proxyConfiguration)
+        }
+        try await serve(
+            proxy,
+            forwardingTo: "\(address)\(upstream == .echo ? " (an echo server inside)" : "")",
+            console
         )
-        // Trapped before the first line is out: whoever has read it may signal.
-        let signals = await StopSignals()
-        console.greet()
-        served.announce()
-        await console.flush()
-        try await served.run(until: signals)
-    }
-
-    private func bind(to address: ServiceAddress) async throws -> Proxy {
-        do {
-            return try await Proxy.bind(listen, to: address, configuration: proxyConfiguration)
-        } catch {
-            throw explanation(of: error)
-        }
-    }
-
-    private func bindAdmin(for proxy: Proxy) async throws -> AdminServer? {
-        guard let address = metrics.metrics.value else { return nil }
-        do {
-            return try await AdminServer.bind(
-                address,
-                source: proxy,
-                logger: Logger(label: "admin"),
-                configuration: AdminServer.Configuration(version: Version.current)
-            )
-        } catch {
-            throw Failure("\(error) (--metrics ADDRESS, or --metrics off)")
-        }
-    }
-
-    /// The library's sentence, in terms of the command line where it speaks of a setting.
-    func explanation(of error: ProxyError) -> any Error {
-        switch error {
-        case .address, .badSetting:
-            ValidationError(error.description)
-        case .descriptorLimit(let limit, let wanted, let connections) where self.connections.maxConnections != nil:
-            Failure(
-                "--max-connections \(connections) needs \(wanted) descriptors, and the limit is \(limit): "
-                    + "raise the limit (ulimit -n), or lower --max-connections"
-            )
-        default:
-            error
-        }
     }
 }

@@ -1,4 +1,5 @@
 import AdminServer
+import LoadBalancer
 import Logging
 import Sockets
 import TCPProxy
@@ -6,10 +7,12 @@ import TCPProxy
 /// A bound proxy with all that stands around it: its endpoint, its lines on the console, and the signals that end it.
 struct ServedProxy: Sendable {
     let proxy: Proxy
+    /// Nil where there are no pools.
+    let keeper: PoolKeeper?
     /// Nil where it is off.
     let admin: AdminServer?
-    /// Whether it forwards to an echo server in this process.
-    let hasEchoInside: Bool
+    /// Where it forwards to, as people are told.
+    let target: String
     let tellsEvents: Bool
     /// Between two summaries; nil is never.
     let summaryInterval: Duration?
@@ -20,7 +23,9 @@ struct ServedProxy: Sendable {
     func run(until signals: StopSignals) async throws {
         try await withAdmin {
             try await withMetrics {
-                try await alongside({ await stop(at: signals) }, run: proxy.run)
+                try await alongside({ await keeper?.run() }) {
+                    try await alongside({ await stop(at: signals) }, run: proxy.run)
+                }
             }
             let drained = proxy.drainSummary
             logger.notice(
@@ -33,12 +38,10 @@ struct ServedProxy: Sendable {
     /// Says where everything is.
     func announce() {
         logger.notice("Proxy listening on \(proxy.localAddress)", metadata: ["address": "\(proxy.localAddress)"])
-        if let upstream = proxy.upstream {
-            logger.notice(
-                "Forwarding to \(upstream)\(hasEchoInside ? " (an echo server inside)" : "")",
-                metadata: ["address": "\(upstream)"]
-            )
-        }
+        logger.notice(
+            "Forwarding to \(target)",
+            metadata: ["address": "\(proxy.upstream.map { "\($0)" } ?? target)"]
+        )
         guard let address = admin?.localAddress else { return }
         let place =
             switch address {

@@ -1,0 +1,230 @@
+import Balancing
+import Sockets
+import TCPProxy
+
+/// The figures of listeners, pools and their servers. docs/metrics.md describes each series.
+///
+/// Their labels are names from the configuration, so there are as many series as it has listeners, pools and servers.
+struct PoolsPage {
+    let listeners: [ListenerSnapshot]
+    let pools: [PoolSnapshot]
+
+    // MARK: Prometheus
+
+    func addSeries(to page: inout PrometheusText) {
+        addListeners(to: &page)
+        addPools(to: &page)
+        addServers(to: &page)
+        addConnecting(to: &page)
+    }
+
+    private func addListeners(to page: inout PrometheusText) {
+        func add(
+            _ name: String,
+            _ kind: PrometheusText.Kind,
+            _ help: String,
+            _ value: KeyPath<ListenerSnapshot, Int>
+        ) {
+            page.add(name, kind, help, listeners.map { .init([("listener", $0.name)], $0[keyPath: value]) })
+        }
+        add("monkey_listener_connections", .gauge, "Client connections open now, by listener.", \.activeConnections)
+        add(
+            "monkey_listener_connections_total",
+            .counter,
+            "Client connections accepted, by listener.",
+            \.totalConnections
+        )
+        add(
+            "monkey_listener_refused_total",
+            .counter,
+            "Client connections ended since no server could be had, by listener.",
+            \.refusedConnections
+        )
+        page.add(
+            "monkey_listener_bytes_total",
+            .counter,
+            "Bytes relayed, by listener and direction.",
+            listeners.flatMap { listener in
+                directions([("listener", listener.name)], listener.bytesUpstream, listener.bytesDownstream)
+            }
+        )
+    }
+
+    private func addPools(to page: inout PrometheusText) {
+        func add(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: KeyPath<PoolSnapshot, Int>) {
+            page.add(name, kind, help, pools.map { .init([("pool", $0.name)], $0[keyPath: value]) })
+        }
+        add("monkey_pool_waiting", .gauge, "Clients that wait for a place at a server, by pool.", \.waiting)
+        add("monkey_pool_queued_total", .counter, "Clients that had to wait for a place, by pool.", \.queued)
+        add(
+            "monkey_pool_queue_timeouts_total",
+            .counter,
+            "Clients that waited too long for a place, by pool.",
+            \.queueTimeouts
+        )
+        add(
+            "monkey_pool_queue_overflows_total",
+            .counter,
+            "Clients refused since as many waited as may, by pool.",
+            \.queueOverflows
+        )
+        add(
+            "monkey_pool_retries_total",
+            .counter,
+            "Attempts to connect that failed and were followed by another choice, by pool.",
+            \.retries
+        )
+    }
+
+    private func addServers(to page: inout PrometheusText) {
+        page.add(
+            "monkey_server_state",
+            .gauge,
+            "1 for the state that a server is in, 0 for the others.",
+            servers { labels, server in
+                ServerState.allCases.map { state in
+                    .init(labels + [("state", state.rawValue)], server.state == state ? 1 : 0)
+                }
+            }
+        )
+        func add(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: (ServerSnapshot) -> Int) {
+            page.add(name, kind, help, servers { [.init($0, value($1))] })
+        }
+        add("monkey_server_up", .gauge, "Whether a server takes new connections.") { $0.state.takesConnections ? 1 : 0 }
+        add("monkey_server_connections", .gauge, "Connections to a server now.") { $0.connections }
+        add("monkey_server_connections_total", .counter, "Connections that a server has taken.") { $0.connected }
+        add("monkey_server_weight", .gauge, "The configured weight of a server.") { $0.configuration.weight }
+        page.add(
+            "monkey_server_bytes_total",
+            .counter,
+            "Bytes relayed, by server and direction.",
+            servers { directions($0, $1.bytesUpstream, $1.bytesDownstream) }
+        )
+        page.add(
+            "monkey_server_connections_closed_total",
+            .counter,
+            "Connections to a server that have ended, by why and by whom.",
+            servers { labels, server in
+                CloseReason.allCases.flatMap { reason in
+                    Side.allCases.map { side in
+                        .init(
+                            labels + [("reason", reason.name), ("by", side.name)],
+                            server.closures[.init(reason: reason, side: side), default: 0]
+                        )
+                    }
+                }
+            }
+        )
+    }
+
+    private func addConnecting(to page: inout PrometheusText) {
+        page.add(
+            "monkey_server_connect_failures_total",
+            .counter,
+            "Attempts to connect to a server that failed, by cause.",
+            servers { labels, server in
+                ConnectFailure.allCases.map { cause in
+                    .init(labels + [("cause", cause.name)], server.connectFailures[cause, default: 0])
+                }
+            }
+        )
+        page.addHistograms(
+            "monkey_server_connect_duration_seconds",
+            "Time of the attempts to connect to a server that succeeded.",
+            bounds: DurationHistogram.bounds,
+            pools.flatMap { pool in
+                pool.servers.map { server in
+                    .init(
+                        labels: labels(of: server, in: pool),
+                        counts: server.connectTime.counts,
+                        sum: server.connectTime.sum.inSeconds
+                    )
+                }
+            }
+        )
+    }
+
+    private func servers(
+        _ samples: ([(name: String, value: String)], ServerSnapshot) -> [PrometheusText.Sample]
+    ) -> [PrometheusText.Sample] {
+        pools.flatMap { pool in pool.servers.flatMap { samples(labels(of: $0, in: pool), $0) } }
+    }
+
+    private func labels(of server: ServerSnapshot, in pool: PoolSnapshot) -> [(name: String, value: String)] {
+        [("pool", pool.name), ("server", server.configuration.name)]
+    }
+
+    private func directions(
+        _ labels: [(name: String, value: String)],
+        _ upstream: Int,
+        _ downstream: Int
+    ) -> [PrometheusText.Sample] {
+        [
+            .init(labels + [("direction", "upstream")], upstream),
+            .init(labels + [("direction", "downstream")], downstream),
+        ]
+    }
+
+    // MARK: JSON
+
+    var json: String {
+        JSON.object([
+            ("listeners", .array(listeners.map(object))),
+            ("pools", .array(pools.map(object))),
+        ]).line
+    }
+
+    private func object(_ listener: ListenerSnapshot) -> JSON {
+        .object([
+            ("name", .string(listener.name)),
+            ("address", .string("\(listener.address)")),
+            ("pool", .string(listener.pool)),
+            ("active_connections", .integer(listener.activeConnections)),
+            ("total_connections", .integer(listener.totalConnections)),
+            ("connections_refused", .integer(listener.refusedConnections)),
+            ("bytes_upstream", .integer(listener.bytesUpstream)),
+            ("bytes_downstream", .integer(listener.bytesDownstream)),
+        ])
+    }
+
+    private func object(_ pool: PoolSnapshot) -> JSON {
+        .object([
+            ("name", .string(pool.name)),
+            ("policy", pool.policy.map { .string($0.rawValue) } ?? .null),
+            ("waiting", .integer(pool.waiting)),
+            ("queued", .integer(pool.queued)),
+            ("queue_timeouts", .integer(pool.queueTimeouts)),
+            ("queue_overflows", .integer(pool.queueOverflows)),
+            ("retries", .integer(pool.retries)),
+            ("servers", .array(pool.servers.map(object))),
+        ])
+    }
+
+    private func object(_ server: ServerSnapshot) -> JSON {
+        .object([
+            ("name", .string(server.configuration.name)),
+            ("address", .string("\(server.configuration.address)")),
+            ("state", .string(server.state.rawValue)),
+            ("cause", .string(server.cause)),
+            ("weight", .integer(server.configuration.weight)),
+            ("backup", .boolean(server.configuration.isBackup)),
+            ("max_connections", server.configuration.maxConnections.map { .integer($0) } ?? .null),
+            ("active_connections", .integer(server.connections)),
+            ("total_connections", .integer(server.connected)),
+            (
+                "connect_failures",
+                .object(ConnectFailure.allCases.map { ($0.name, .integer(server.connectFailures[$0, default: 0])) })
+            ),
+            ("failures_in_a_row", .integer(server.failuresInARow)),
+            (
+                "connect_duration_seconds",
+                .object([
+                    ("count", .integer(server.connectTime.count)),
+                    ("sum", .number(server.connectTime.sum.inSeconds)),
+                ])
+            ),
+            ("bytes_upstream", .integer(server.bytesUpstream)),
+            ("bytes_downstream", .integer(server.bytesDownstream)),
+        ])
+    }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Balancing
+import LoadBalancer
+import TCPProxy
+
+/// How servers are chosen, checked and left out.
+struct BalancingOptions: ParsableArguments {
+    @Option(choice: "Which server a connection goes to.", named: "policy")
+    var policy: Policy = .roundRobin
+
+    @Option(
+        help: ArgumentHelp(
+            "What tells whether a server is up: tcp, postgres, redis, http or http:/path; off checks nothing.",
+            valueName: "check"
+        ),
+        transform: { try CheckArgument(parsing: $0) }
+    )
+    var check: CheckArgument = .off
+
+    @Option(.duration(.milliseconds(10)...(.seconds(3600))), "Between two checks of a server.")
+    var interval = WrittenDuration(.seconds(2))
+
+    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "For each check.")
+    var checkTimeout = WrittenDuration(.seconds(1))
+
+    @Option(.wholeNumber(1...65_535), "The port that is checked. (default: the server's own)")
+    var checkPort: Int?
+
+    @Option(.wholeNumber(1...1000), "Checks in a row that must pass before a server is up again.")
+    var rise = 2
+
+    @Option(.wholeNumber(1...1000), "Checks in a row that must fail before a server is down.")
+    var fall = 3
+
+    @Flag(inversion: .prefixedNo, help: "Leave out servers that clients' connections fail to reach, for a while.")
+    var ejection = true
+
+    @Option(.durationOrOff(), "How long a server that came up takes to get its whole share, or off.")
+    var slowStart: Switchable<WrittenDuration> = .off
+
+    @Option(
+        .wholeNumber(0...1_000_000),
+        "Clients that may wait where all servers have as many connections as they may."
+    )
+    var queue = 1000
+
+    @Option(.durationOrOff(), "How long each of them waits at most, or off.")
+    var queueTimeout: Switchable<WrittenDuration> = .on(WrittenDuration(.seconds(5)))
+
+    @Option(choice: "What becomes of the connections of a server whose checks begin to fail.", named: "choice")
+    var whenDown: PoolSettings.WhenDown = .keep
+
+    @Option(choice: "What becomes of new connections while all servers are down.", named: "choice")
+    var whenAllDown: PoolConfiguration.WhenAllDown = .refuse
+
+    func pool(named name: String, servers: [ServerConfiguration]) -> PoolConfiguration {
+        var pool = PoolConfiguration(name: name, policy: policy, servers: servers)
+        pool.queueLimit = queue
+        pool.queueTimeout = queueTimeout.value?.duration
+        pool.whenAllDown = whenAllDown
+        return pool
+    }
+
+    var settings: PoolSettings {
+        var settings = PoolSettings()
+        settings.check = check.check.map { check in
+            HealthCheck(
+                check,
+                port: checkPort.map { UInt16($0) },
+                interval: interval.duration,
+                timeout: checkTimeout.duration,
+                rise: rise,
+                fall: fall
+            )
+        }
+        if !ejection { settings.ejection = nil }
+        settings.slowStart = slowStart.value?.duration
+        settings.whenDown = whenDown
+        return settings
+    }
+}
+
+/// What `--check` says.
+enum CheckArgument: Sendable, Equatable, CustomStringConvertible {
+    case off
+    case on(Check, written: String)
+
+    init(parsing text: String) throws {
+        switch text {
+        case "off": self = .off
+        case "tcp": self = .on(.tcp, written: text)
+        case "postgres": self = .on(.postgres(user: Check.defaultUser), written: text)
+        case "redis": self = .on(.redis, written: text)
+        case "http": self = .on(.http(HTTPCheck()), written: text)
+        case _ where text.hasPrefix("http:/"):
+            let check = Check.http(HTTPCheck(path: String(text.dropFirst("http:".count))))
+            try check.validate()
+            self = .on(check, written: text)
+        default:
+            throw Failure("write tcp, postgres, redis, http, http:/path or off")
+        }
+    }
+
+    var check: Check? {
+        if case .on(let check, _) = self { check } else { nil }
+    }
+
+    var description: String {
+        switch self {
+        case .off: "off"
+        case .on(_, let written): written
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import Sockets
+import TCPProxy
+
+/// A server of `monkey balance`: an address, and settings after commas.
+struct ServerArgument: Sendable, Equatable {
+    var address: ServiceAddress
+    var name: String?
+    var weight = 1
+    var isBackup = false
+    var maxConnections: Int?
+
+    /// Reads `10.0.0.1:5432,weight=2,max=100,name=db1,backup`.
+    ///
+    /// - Throws: ``Failure``, which says how to write it.
+    init(parsing text: String) throws {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        address = try ServiceAddress(parsing: parts[0])
+        if case .socket(.internet(let internet)) = address, internet.port == 0 {
+            throw Failure("nothing can be reached at port 0: write the port that the server listens on")
+        }
+        for part in parts.dropFirst() {
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            switch (pair[0], pair.count == 2 ? pair[1] : nil) {
+            case ("backup", nil): isBackup = true
+            case ("name", let value?) where !value.isEmpty: name = value
+            case ("weight", let value?): weight = try Self.number(value, of: "weight", in: 0...256)
+            case ("max", let value?): maxConnections = try Self.number(value, of: "max", in: 1...1_000_000)
+            default:
+                throw Failure("'\(part)' is no setting of a server: there are weight=2, max=100, name=db1 and backup")
+            }
+        }
+    }
+
+    private static func number(_ text: String, of name: String, in range: ClosedRange<Int>) throws -> Int {
+        guard let number = Int(text), range.contains(number) else {
+            throw Failure("\(name) is '\(text)': write a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    /// A server for each address that a name stands for.
+    func resolved() async throws(ProxyError) -> [ServerConfiguration] {
+        let addresses = try await Resolver.addresses(of: address)
+        return addresses.map { socketAddress in
+            let written = name ?? "\(address)"
+            let name = addresses.count == 1 ? written : "\(written) (\(socketAddress))"
+            var server = ServerConfiguration(name: name, address: socketAddress)
+            server.weight = weight
+            server.isBackup = isBackup
+            server.maxConnections = maxConnections
+            return server
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import AdminServer
+import ArgumentParser
+import LoadBalancer
+import Logging
+import TCPProxy
+
+/// A command that runs a proxy until it is told to end.
+protocol ServingCommand {
+    var connections: ConnectionOptions { get }
+    var timeouts: TimeoutOptions { get }
+    var shutdown: ShutdownOptions { get }
+    var metrics: MetricsOptions { get }
+}
+
+extension ServingCommand {
+    var proxyConfiguration: Configuration {
+        var configuration = Configuration()
+        connections.apply(to: &configuration)
+        timeouts.apply(to: &configuration)
+        shutdown.apply(to: &configuration)
+        return configuration
+    }
+
+    /// Binds a proxy, and tells what keeps it from that in terms of the command line.
+    func bind(_ bind: () async throws(ProxyError) -> Proxy) async throws -> Proxy {
+        do throws(ProxyError) {
+            return try await bind()
+        } catch {
+            throw explanation(of: error)
+        }
+    }
+
+    /// From the first line to the end of the drain.
+    ///
+    /// - Parameters:
+    ///   - target: where it forwards to, as the first lines tell it.
+    ///   - keeper: of its pools; nil where there is one upstream.
+    func serve(
+        _ proxy: Proxy,
+        forwardingTo target: String,
+        watchedBy keeper: PoolKeeper? = nil,
+        _ console: Console
+    ) async throws {
+        let served = ServedProxy(
+            proxy: proxy,
+            keeper: keeper,
+            admin: try await bindAdmin(for: proxy),
+            target: target,
+            tellsEvents: metrics.events,
+            summaryInterval: metrics.summary.value?.duration
+        )
+        // Trapped before the first line is out: whoever has read it may signal.
+        let signals = await StopSignals()
+        console.greet()
+        served.announce()
+        await console.flush()
+        try await served.run(until: signals)
+    }
+
+    private func bindAdmin(for proxy: Proxy) async throws -> AdminServer? {
+        guard let address = metrics.metrics.value else { return nil }
+        do {
+            return try await AdminServer.bind(
+                address,
+                source: proxy,
+                logger: Logger(label: "admin"),
+                configuration: AdminServer.Configuration(version: Version.current)
+            )
+        } catch {
+            throw Failure("\(error) (--metrics ADDRESS, or --metrics off)")
+        }
+    }
+
+    /// The library's sentence, in terms of the command line where it speaks of a setting.
+    func explanation(of error: ProxyError) -> any Error {
+        switch error {
+        case .address, .badSetting:
+            ValidationError(error.description)
+        case .descriptorLimit(let limit, let wanted, let connections) where self.connections.maxConnections != nil:
+            Failure(
+                "--max-connections \(connections) needs \(wanted) descriptors, and the limit is \(limit): "
+                    + "raise the limit (ulimit -n), or lower --max-connections"
+            )
+        default:
+            error
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import Support
+import Testing
+
+@Suite("A balancer in front of several servers", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct BalanceTests {
+    /// Connections that a server's queue has; nobody accepts them.
+    private func connected(_ proxy: RunningProxy, _ server: TestListener) throws -> Double? {
+        let labels = ["pool": "servers", "server": "\(server.address)"]
+        return try proxy.readMetrics().value("monkey_server_connections_total", labels)
+    }
+
+    private func isUp(_ proxy: RunningProxy, _ server: TestListener) throws -> Bool {
+        let labels = ["pool": "servers", "server": "\(server.address)"]
+        return try proxy.readMetrics().value("monkey_server_up", labels) == 1
+    }
+
+    @Test("Round-robin goes by the weights, on one thread and on several", arguments: [1, 4])
+    func weights(threads: Int) async throws {
+        let listeners = try (0..<3).map { _ in try TestListener() }
+        var servers = listeners.map { "\($0.address)" }
+        servers[1] += ",weight=2"
+        try await withBalancer(over: servers, ["--threads", "\(threads)", "--policy", "round-robin"]) { proxy in
+            let clients = try (0..<80).map { _ in try proxy.connect() }
+            var counts: [Double] = []
+            try await eventually("80 connections have a server") {
+                counts = try listeners.map { try connected(proxy, $0) ?? 0 }
+                return counts.reduce(0, +) == 80
+            }
+            // Each worker goes round by itself, and each may stand anywhere in its round.
+            let slack = Double(threads)
+            #expect(abs(counts[0] - 20) <= slack && abs(counts[1] - 40) <= 2 * slack, "\(counts)")
+            for client in clients { client.close() }
+        }
+    }
+
+    @Test("A server that is gone costs no connection, is left out, and comes back when its checks pass")
+    func goneAndBack() async throws {
+        let listeners = try (0..<2).map { _ in try TestListener() }
+        let options = ["--check", "tcp", "--interval", "20ms", "--no-ejection"]
+        try await withBalancer(over: listeners.map { "\($0.address)" }, options) { proxy in
+            listeners[0].close()
+            let clients = try (0..<20).map { _ in try proxy.connect() }
+            try await eventually("all have the other server") { try connected(proxy, listeners[1]) == 20 }
+            try await eventually("the server that is gone is found down") { try !isUp(proxy, listeners[0]) }
+            let again = try TestListener(on: listeners[0].address)
+            try await eventually("it is found up again") { try isUp(proxy, again) }
+            #expect(try proxy.readMetrics().value("monkey_connections_refused_total") == 0)
+            for client in clients { client.close() }
+        }
+    }
+
+    @Test("Clients' failed attempts eject a server that nobody checks")
+    func ejection() async throws {
+        let listeners = try (0..<2).map { _ in try TestListener() }
+        try await withBalancer(over: listeners.map { "\($0.address)" }, ["--threads", "1"]) { proxy in
+            listeners[0].close()
+            try await eventually("the server that is gone is ejected") {
+                try RelayedPair(through: proxy, to: listeners[1]).exchange()
+                return try !isUp(proxy, listeners[0])
+            }
+            #expect(try proxy.readMetrics().value("monkey_connections_refused_total") == 0)
+        }
+    }
+
+    @Test("A server's maximum holds over all threads, and who waits gets the next place")
+    func maximum() async throws {
+        let listener = try TestListener()
+        try await withBalancer(over: ["\(listener.address),max=2"], ["--threads", "4"]) { proxy in
+            let first = try (0..<2).map { _ in try RelayedPair(through: proxy, to: listener) }
+            let waiting = try (0..<6).map { _ in try proxy.connect() }
+            try await eventually("six clients wait") {
+                try proxy.readMetrics().value("monkey_pool_waiting", ["pool": "servers"]) == 6
+            }
+            for pair in first { try pair.client.reset() }
+            for _ in 0..<6 {
+                let server = try listener.accept()
+                try server.send("next")
+                try server.reset()
+            }
+            let answers = try waiting.map { try $0.receiveRest().bytes }
+            #expect(answers == Array(repeating: Array("next".utf8), count: 6))
+        }
+    }
+
+    @Test("Where all servers are gone the client is ended at once")
+    func allGone() async throws {
+        let listeners = try (0..<2).map { _ in try TestListener() }
+        try await withBalancer(over: listeners.map { "\($0.address)" }) { proxy in
+            for listener in listeners { listener.close() }
+            let rest = try proxy.connect().receiveRest()
+            #expect(rest.bytes.isEmpty)
+            let refused = try proxy.readMetrics().value("monkey_connections_refused_total")
+            #expect(refused == 1)
+        }
+    }
+
+    @Test("A server that is written wrongly is an error that says how to write it")
+    func mistakes() async throws {
+        try await runMonkey(["balance", "127.0.0.1:0"] + ["127.0.0.1:80,weigth=2"]).expectFailure(
+            code: 64,
+            naming: "weigth=2"
+        )
+        try await runMonkey(["balance", "127.0.0.1:0"] + ["127.0.0.1:80,weight=900"]).expectFailure(
+            code: 64,
+            naming: "0 to 256"
+        )
+        try await runMonkey(["balance", "127.0.0.1:0"] + ["127.0.0.1:80,backup"]).expectFailure(
+            code: 64,
+            naming: "backup"
+        )
+        try await runMonkey(["balance", "127.0.0.1:0"] + ["127.0.0.1"]).expectFailure(code: 64, naming: "127.0.0.1")
+    }
+}

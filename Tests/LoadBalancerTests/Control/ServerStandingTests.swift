@@ -1,0 +1,124 @@
+import Balancing
+import TCPProxy
+import Testing
+
+@testable import LoadBalancer
+
+@Suite("What is thought of a server")
+struct ServerStandingTests {
+    private static let second = 1_000_000_000
+
+    private func standing(_ configure: (inout PoolSettings) -> Void = { _ in }) -> ServerStanding {
+        var settings = PoolSettings()
+        configure(&settings)
+        return ServerStanding(settings, seen: .init(connected: 0, failed: 0, failuresInARow: 0))
+    }
+
+    @Test("without checks and failures it is unchecked, and has its whole weight")
+    func fresh() {
+        var server = standing()
+        server.advance(to: 0, .init(connected: 10, failed: 0, failuresInARow: 0), mayEject: true)
+        #expect(server.state == .unchecked)
+        #expect(server.cause.isEmpty)
+        #expect(server.weight(configured: 3, at: 0) == EffectiveWeight.of(3))
+    }
+
+    @Test("its checks decide whether it is up")
+    func checks() {
+        var server = standing { $0.check = HealthCheck(.tcp) }
+        #expect(server.state == .unchecked)
+        server.heard(.down, cause: "3 checks in a row failed")
+        #expect(server.state == .down)
+        #expect(server.cause == "3 checks in a row failed")
+        server.heard(.up, cause: "2 checks in a row passed")
+        #expect(server.state == .up)
+        #expect(server.cause == "2 checks in a row passed")
+    }
+
+    @Test("a server that is to be taken for down is, until its first check")
+    func initiallyDown() {
+        let server = standing { $0.check = HealthCheck(.tcp, initially: .down) }
+        #expect(server.state == .down)
+        #expect(server.cause == "not checked yet")
+    }
+
+    @Test("five failures in a row eject it, for ten seconds and then for twenty")
+    func ejection() {
+        var server = standing()
+        server.advance(to: 0, .init(connected: 7, failed: 4, failuresInARow: 4), mayEject: true)
+        #expect(server.state == .unchecked)
+        server.advance(to: Self.second, .init(connected: 7, failed: 5, failuresInARow: 5), mayEject: true)
+        #expect(server.state == .ejected)
+        #expect(server.cause == "5 attempts to connect in a row failed")
+        server.advance(to: 10 * Self.second, .init(connected: 7, failed: 5, failuresInARow: 5), mayEject: true)
+        #expect(server.state == .ejected)
+        server.advance(to: 11 * Self.second, .init(connected: 7, failed: 5, failuresInARow: 5), mayEject: true)
+        #expect(server.state == .unchecked)
+        #expect(server.cause == "its ejection is over")
+        server.advance(to: 12 * Self.second, .init(connected: 7, failed: 10, failuresInARow: 10), mayEject: true)
+        #expect(server.state == .ejected)
+        server.advance(to: 31 * Self.second, .init(connected: 7, failed: 10, failuresInARow: 10), mayEject: true)
+        #expect(server.state == .ejected)
+        server.advance(to: 32 * Self.second, .init(connected: 7, failed: 10, failuresInARow: 10), mayEject: true)
+        #expect(server.state == .unchecked)
+    }
+
+    @Test("a success between failures begins the count anew")
+    func success() {
+        var server = standing()
+        for second in 1...20 {
+            let attempts = ServerStanding.Attempts(connected: second, failed: 4 * second, failuresInARow: 4)
+            server.advance(to: second * Self.second, attempts, mayEject: true)
+            #expect(server.state == .unchecked)
+        }
+    }
+
+    @Test("the pool may be unable to do without it")
+    func budget() {
+        var server = standing()
+        server.advance(to: 0, .init(connected: 0, failed: 9, failuresInARow: 9), mayEject: false)
+        #expect(server.state == .unchecked)
+        server.advance(to: 1, .init(connected: 0, failed: 18, failuresInARow: 18), mayEject: true)
+        #expect(server.state == .ejected)
+    }
+
+    @Test("without ejection no failure does")
+    func noEjection() {
+        var server = standing { $0.ejection = nil }
+        server.advance(to: 0, .init(connected: 0, failed: 900, failuresInARow: 900), mayEject: true)
+        #expect(server.state == .unchecked)
+    }
+
+    @Test("a server that came back grows to its weight; one that was never away has it at once")
+    func slowStart() {
+        var server = standing { settings in
+            settings.check = HealthCheck(.tcp)
+            settings.slowStart = .seconds(10)
+        }
+        let none = ServerStanding.Attempts(connected: 0, failed: 0, failuresInARow: 0)
+        server.advance(to: 0, none, mayEject: true)
+        #expect(server.weight(configured: 1, at: 0) == EffectiveWeight.of(1))
+        server.heard(.down, cause: "")
+        server.advance(to: Self.second, none, mayEject: true)
+        server.heard(.up, cause: "")
+        server.advance(to: 2 * Self.second, none, mayEject: true)
+        let weights = [2, 7, 12].map { server.weight(configured: 1, at: $0 * Self.second) }
+        #expect(weights[0] == EffectiveWeight.of(1, factor: 0.1))
+        #expect(weights[1] == EffectiveWeight.of(1, factor: 0.5))
+        #expect(weights[2] == EffectiveWeight.of(1))
+    }
+
+    @Test("an order counts before all else")
+    func orders() {
+        var server = standing { $0.check = HealthCheck(.tcp) }
+        server.heard(.down, cause: "")
+        server.order = .drain
+        #expect(server.state == .draining)
+        server.order = .disable
+        #expect(server.state == .disabled)
+        server.order = .serve
+        #expect(server.state == .down)
+        server.orderedWeight = 5
+        #expect(server.weight(configured: 1, at: 0) > 0)
+    }
+}
