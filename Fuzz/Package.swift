@@ -41,7 +41,10 @@ let package = Package(
         .target(name: "Workers", dependencies: ["Sockets"]),
         .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
         .target(name: "TCPProxy", dependencies: ["Relay", "Balancing", "Workers", "Sockets", lifecycle]),
-        .target(name: "AdminServer", dependencies: ["TCPProxy", "Balancing", "Sockets", logging, lifecycle] + hummingbird),
+        .target(
+            name: "AdminServer",
+            dependencies: ["TCPProxy", "Balancing", "Sockets", logging, lifecycle] + hummingbird
+        ),
         .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
         .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),
         // Of the command line, what reads values.

@@ -38,8 +38,12 @@ import Testing
         #expect(throws: NotationError("it is too short: write 1s at least")) {
             try WrittenDuration(parsing: "999ms", in: range)
         }
-        #expect(throws: NotationError("it is too short: write 1s at least")) { try WrittenDuration(parsing: "0", in: range) }
-        #expect(throws: NotationError("it is too long: write 90s at most")) { try WrittenDuration(parsing: "2m", in: range) }
+        #expect(throws: NotationError("it is too short: write 1s at least")) {
+            try WrittenDuration(parsing: "0", in: range)
+        }
+        #expect(throws: NotationError("it is too long: write 90s at most")) {
+            try WrittenDuration(parsing: "2m", in: range)
+        }
     }
 
     @Test(arguments: [
