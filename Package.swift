@@ -106,7 +106,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LoadBalancerTests",
-            dependencies: ["LoadBalancer", "TCPProxy", "Balancing", "Sockets", "Notation", "Support"]
+            dependencies: ["LoadBalancer", "TCPProxy", "Balancing", "Sockets", "Notation", "Support", logging]
         ),
         .testTarget(
             name: "AdminServerTests",

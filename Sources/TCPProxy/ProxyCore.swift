@@ -241,8 +241,13 @@ final class ProxyCore: Sendable {
         }
     }
 
+    /// A figure of a server, summed over the workers.
+    func figure(_ figure: ServerFigure, of server: PoolRegistry.Server) -> Int {
+        sum(figure, of: server.share.id, in: memory.serverFigures)
+    }
+
     func snapshot(of server: PoolRegistry.Server) -> ServerSnapshot {
-        func sum(_ figure: ServerFigure) -> Int { self.sum(figure, of: server.share.id, in: memory.serverFigures) }
+        func sum(_ figure: ServerFigure) -> Int { self.figure(figure, of: server) }
         var connectTime = DurationHistogram()
         for bucket in connectTime.counts.indices { connectTime.counts[bucket] = sum(.connectTime(bucket: bucket)) }
         connectTime.sum = .nanoseconds(sum(.connectNanoseconds))

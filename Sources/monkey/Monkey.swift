@@ -18,7 +18,8 @@ struct Monkey: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            ProxyCommand.self, BalanceCommand.self, EchoCommand.self, LoadCommand.self, CheckCommand.self,
+            ProxyCommand.self, BalanceCommand.self, RunCommand.self, EchoCommand.self, LoadCommand.self,
+            CheckCommand.self,
         ]
     )
 

@@ -57,8 +57,31 @@ public final class PoolKeeper: Sendable {
         }
         await withDiscardingTaskGroup { group in
             group.addTask { await monitor.run() }
+            for (pool, settings) in settings.enumerated() {
+                guard let resolution = settings.resolution else { continue }
+                group.addTask { await self.follow(resolution, of: pool) }
+            }
             repeat { look(monitor) } while (try? await clock.sleep(for: Self.tick)) != nil
             group.cancelAll()
+        }
+    }
+
+    /// Gives a pool the servers that its names stand for, until the task is cancelled.
+    private func follow(_ resolution: PoolSettings.Resolution, of pool: Int) async {
+        var isFailing = false
+        while (try? await clock.sleep(for: resolution.interval)) != nil {
+            do {
+                let servers = try await resolution.servers()
+                isFailing = false
+                // Name servers tell addresses in another order each time.
+                guard Set(servers) != Set(proxy.servers(ofPool: pool).map(\.configuration)) else { continue }
+                try await proxy.change(pool: pool, to: servers)
+                let names = servers.map(\.name).joined(separator: ", ")
+                logger.notice("Pool \(self.names[pool]) has other servers: \(names)")
+            } catch {
+                if !isFailing { logger.warning("Pool \(names[pool]) keeps its servers: \(error)") }
+                isFailing = true
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 public import Balancing
+public import TCPProxy
 
 /// How the servers of a pool are watched, and what becomes of one that fails.
 public struct PoolSettings: Sendable {
@@ -10,6 +11,21 @@ public struct PoolSettings: Sendable {
     public var slowStart: Duration?
     /// What becomes of the connections of a server whose checks begin to fail.
     public var whenDown = WhenDown.keep
+    /// nil keeps the servers that the proxy was bound with.
+    public var resolution: Resolution?
+
+    /// How a pool's servers are found anew, whose names may stand for other addresses by now.
+    public struct Resolution: Sendable {
+        /// Between two look-ups.
+        public var interval: Duration
+        /// All servers, at the addresses that they have now. While it throws, the pool keeps those that it has.
+        public var servers: @Sendable () async throws -> [ServerConfiguration]
+
+        public init(interval: Duration, servers: @escaping @Sendable () async throws -> [ServerConfiguration]) {
+            self.interval = interval
+            self.servers = servers
+        }
+    }
 
     public enum WhenDown: String, Sendable, CaseIterable {
         /// They go on for as long as they can.

@@ -13,19 +13,16 @@ package struct ServerFacts: Sendable {
 extension ProxyCore {
     func serverFacts(ofPool pool: Int) -> [ServerFacts] {
         pools.entries[pool].servers.map { server in
-            let figures = snapshot(of: server)
             // What this machine lacked, and clients who went away, say nothing about the server.
-            let failed = figures.connectFailures.reduce(0) { sum, failure in
-                failure.key == .exhausted || failure.key == .clientGone ? sum : sum + failure.value
-            }
+            let causes = ConnectFailure.allCases.filter { $0 != .exhausted && $0 != .clientGone }
             return ServerFacts(
                 key: ServerKey(pool: pool, id: server.share.id),
                 configuration: server.configuration,
                 state: server.state,
-                connections: figures.connections,
-                connected: figures.connected,
-                failed: failed,
-                failuresInARow: figures.failuresInARow
+                connections: server.share.connections,
+                connected: figure(.connected, of: server),
+                failed: causes.reduce(0) { $0 + figure(.failure($1), of: server) },
+                failuresInARow: server.share.failuresInARow
             )
         }
     }

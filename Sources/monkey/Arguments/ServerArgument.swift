@@ -1,5 +1,5 @@
+import LoadBalancer
 import Sockets
-import TCPProxy
 
 /// A server of `monkey balance`: an address, and settings after commas.
 struct ServerArgument: Sendable, Equatable {
@@ -38,17 +38,14 @@ struct ServerArgument: Sendable, Equatable {
         return number
     }
 
-    /// A server for each address that a name stands for.
-    func resolved() async throws(ProxyError) -> [ServerConfiguration] {
-        let addresses = try await Resolver.addresses(of: address)
-        return addresses.map { socketAddress in
-            let written = name ?? "\(address)"
-            let name = addresses.count == 1 ? written : "\(written) (\(socketAddress))"
-            var server = ServerConfiguration(name: name, address: socketAddress)
-            server.weight = weight
-            server.isBackup = isBackup
-            server.maxConnections = maxConnections
-            return server
-        }
+    /// The same in the words of the file.
+    var entry: ServerEntry {
+        var entry = ServerEntry()
+        entry.address = address
+        entry.name = name ?? "\(address)"
+        entry.weight = weight
+        entry.backup = isBackup
+        entry.maxConnections = maxConnections
+        return entry
     }
 }

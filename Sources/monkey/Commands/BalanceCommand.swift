@@ -74,8 +74,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     func run() async throws {
         try await logging.withConsole { console in
             let proxy = try await bind { () async throws(ProxyError) in
-                var resolved: [ServerConfiguration] = []
-                for server in servers { resolved += try await server.resolved() }
+                let resolved = try await servers.map(\.entry).resolved()
                 return try await Proxy.bind(
                     listeners: [
                         ListenerConfiguration(
@@ -89,7 +88,12 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
                     configuration: proxyConfiguration
                 )
             }
-            let keeper = PoolKeeper(proxy, settings: [balancing.settings], logger: Logger(label: "pools"))
+            var settings = balancing.settings
+            settings.resolution = PoolSettings.Resolution(
+                of: servers.map(\.entry),
+                every: proxyConfiguration.resolveInterval
+            )
+            let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "pools"))
             let names = servers.map { "\($0.address)" }.joined(separator: ", ")
             try await serve(proxy, forwardingTo: "\(names) by \(balancing.policy.rawValue)", watchedBy: keeper, console)
         }

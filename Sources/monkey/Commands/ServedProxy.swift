@@ -19,6 +19,37 @@ struct ServedProxy: Sendable {
 
     private let logger = Logger(label: ConsoleLabel.program)
 
+    /// Binds the HTTP endpoint of a proxy; nil for no address.
+    ///
+    /// - Parameter advice: how whoever started it can have it elsewhere.
+    static func bindAdmin(
+        at address: ServiceAddress?,
+        for proxy: Proxy,
+        mendedBy advice: String
+    ) async throws -> AdminServer? {
+        guard let address else { return nil }
+        do {
+            return try await AdminServer.bind(
+                address,
+                source: proxy,
+                logger: Logger(label: "admin"),
+                configuration: AdminServer.Configuration(version: Version.current)
+            )
+        } catch {
+            throw Failure("\(error) (\(advice))")
+        }
+    }
+
+    /// From the first line to the end of the drain.
+    func serve(_ console: Console) async throws {
+        // Trapped before the first line is out: whoever has read it may signal.
+        let signals = await StopSignals()
+        console.greet()
+        announce()
+        await console.flush()
+        try await run(until: signals)
+    }
+
     /// From the first connection to the end of the drain.
     func run(until signals: StopSignals) async throws {
         try await withAdmin {
@@ -37,7 +68,9 @@ struct ServedProxy: Sendable {
 
     /// Says where everything is.
     func announce() {
-        logger.notice("Proxy listening on \(proxy.localAddress)", metadata: ["address": "\(proxy.localAddress)"])
+        for address in proxy.localAddresses {
+            logger.notice("Proxy listening on \(address)", metadata: ["address": "\(address)"])
+        }
         logger.notice(
             "Forwarding to \(target)",
             metadata: ["address": "\(proxy.upstream.map { "\($0)" } ?? target)"]

@@ -1,7 +1,5 @@
-import AdminServer
 import ArgumentParser
 import LoadBalancer
-import Logging
 import TCPProxy
 
 /// A command that runs a proxy until it is told to end.
@@ -41,34 +39,20 @@ extension ServingCommand {
         watchedBy keeper: PoolKeeper? = nil,
         _ console: Console
     ) async throws {
+        let admin = try await ServedProxy.bindAdmin(
+            at: metrics.metrics.value,
+            for: proxy,
+            mendedBy: "--metrics ADDRESS, or --metrics off"
+        )
         let served = ServedProxy(
             proxy: proxy,
             keeper: keeper,
-            admin: try await bindAdmin(for: proxy),
+            admin: admin,
             target: target,
             tellsEvents: metrics.events,
             summaryInterval: metrics.summary.value?.duration
         )
-        // Trapped before the first line is out: whoever has read it may signal.
-        let signals = await StopSignals()
-        console.greet()
-        served.announce()
-        await console.flush()
-        try await served.run(until: signals)
-    }
-
-    private func bindAdmin(for proxy: Proxy) async throws -> AdminServer? {
-        guard let address = metrics.metrics.value else { return nil }
-        do {
-            return try await AdminServer.bind(
-                address,
-                source: proxy,
-                logger: Logger(label: "admin"),
-                configuration: AdminServer.Configuration(version: Version.current)
-            )
-        } catch {
-            throw Failure("\(error) (--metrics ADDRESS, or --metrics off)")
-        }
+        try await served.serve(console)
     }
 
     /// The library's sentence, in terms of the command line where it speaks of a setting.

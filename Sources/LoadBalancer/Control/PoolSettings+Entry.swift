@@ -1,0 +1,58 @@
+import Balancing
+public import TCPProxy
+
+// How the file says that a pool is watched.
+
+extension PoolSettings {
+    public init(_ entry: PoolEntry) {
+        self.init()
+        check = entry.check.map(HealthCheck.init)
+        ejection = entry.ejection.map(EjectionSettings.init)
+        slowStart = entry.slowStart
+        whenDown = entry.whenDown == .keep ? .keep : .close
+        resolution = Resolution(of: entry.servers, every: entry.resolveInterval)
+    }
+}
+
+extension PoolSettings.Resolution {
+    /// Of the servers that are given by name; nil if none is, or if they are resolved once only.
+    public init?(of servers: [ServerEntry], every interval: Duration?) {
+        guard let interval, servers.contains(where: \.isNamed) else { return nil }
+        self.init(interval: interval) { () async throws -> [ServerConfiguration] in
+            try await servers.resolved()
+        }
+    }
+}
+
+extension [ServerEntry] {
+    /// A server for each address that each name stands for now.
+    ///
+    /// - Throws: ``ProxyError/unknownHost(_:detail:)``.
+    public func resolved() async throws(ProxyError) -> [ServerConfiguration] {
+        var resolved: [ServerConfiguration] = []
+        for server in self { resolved += try await server.resolved() }
+        return resolved
+    }
+}
+
+extension ServerEntry {
+    fileprivate var isNamed: Bool {
+        if case .name = address { true } else { false }
+    }
+}
+
+extension EjectionSettings {
+    init(_ entry: EjectionEntry) {
+        self.init(
+            limits: FailureWindow.Limits(
+                consecutive: entry.consecutiveFailures,
+                percent: entry.failureShare,
+                leastAttempts: entry.minimumAttempts,
+                window: entry.window.wholeNanoseconds
+            ),
+            base: entry.base,
+            longest: entry.longest,
+            mostEjected: EjectionBudget(percent: entry.mostEjected)
+        )
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import LoadBalancer
+import Logging
+import Sockets
+import TCPProxy
+
+/// `monkey run`: serves what a configuration file says.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Serve what a configuration file says.",
+        discussion: """
+            The file has listeners, and pools of servers behind them; docs/configuration.md has its keys, and monkey check \
+            says what is wrong with one.
+
+            Example:
+              monkey run monkey.yaml
+
+            SIGINT or SIGTERM lets running connections end within the file's grace; a second signal resets them at once.
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The file, or - for standard input.", valueName: "file"))
+    var file: String
+
+    func run() async throws {
+        let file = try read()
+        var logging = LoggingOptions()
+        logging.logLevel = LogLevel(rawValue: file.logLevel.rawValue) ?? .info
+        logging.logFormat = LogFormat(rawValue: file.logFormat.rawValue) ?? .text
+        try await logging.withConsole { console in
+            let proxy = try await Self.bind(file)
+            let keeper = PoolKeeper(proxy, settings: file.pools.map(PoolSettings.init), logger: Logger(label: "pools"))
+            let admin = try await ServedProxy.bindAdmin(
+                at: file.metrics,
+                for: proxy,
+                mendedBy: "metrics: ADDRESS, or metrics: off"
+            )
+            let served = ServedProxy(
+                proxy: proxy,
+                keeper: keeper,
+                admin: admin,
+                target: file.pools.map(\.name).joined(separator: ", "),
+                tellsEvents: file.events,
+                summaryInterval: file.summary
+            )
+            try await served.serve(console)
+        }
+    }
+
+    private func read() throws -> ConfigurationFile {
+        let bytes = try File.read(file == "-" ? "/dev/stdin" : file, longest: ConfigurationFile.longest)
+        do {
+            return try ConfigurationFile(parsing: bytes)
+        } catch {
+            let check = ConfigurationCheck(of: bytes, named: file == "-" ? "standard input" : file)
+            try File.write(Array(check.problems.map { $0 + "\n" }.joined().utf8), to: 2)
+            throw ExitCode(1)
+        }
+    }
+
+    private static func bind(_ file: ConfigurationFile) async throws -> Proxy {
+        var pools: [PoolConfiguration] = []
+        for pool in file.pools {
+            pools.append(pool.configuration(servers: try await pool.servers.resolved()))
+        }
+        return try await Proxy.bind(
+            listeners: file.listeners.map(\.configuration),
+            pools: pools,
+            configuration: file.process
+        )
+    }
+}

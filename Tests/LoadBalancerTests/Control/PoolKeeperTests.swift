@@ -1,0 +1,68 @@
+import Logging
+import Sockets
+import Support
+import Synchronization
+import TCPProxy
+import Testing
+
+@testable import LoadBalancer
+
+@Suite("A pool's servers while the proxy runs", .timeLimit(.minutes(1)))
+struct PoolKeeperTests {
+    private struct NoName: Error {}
+
+    /// What the names stand for; nil while they cannot be looked up.
+    private final class Zone: Sendable {
+        private let servers: Mutex<[ServerConfiguration]?>
+        private let lookups = Mutex(0)
+
+        init(_ servers: [ServerConfiguration]) { self.servers = Mutex(servers) }
+
+        func set(_ servers: [ServerConfiguration]?) { self.servers.withLock { $0 = servers } }
+
+        var count: Int { lookups.withLock { $0 } }
+
+        func lookUp() throws -> [ServerConfiguration] {
+            lookups.withLock { $0 += 1 }
+            guard let servers = servers.withLock({ $0 }) else { throw NoName() }
+            return servers
+        }
+    }
+
+    private func server(_ port: UInt16) -> ServerConfiguration {
+        ServerConfiguration(name: "\(port)", address: .internet(InternetAddress(v4: 0x7F00_0001, port: port)))
+    }
+
+    @Test("servers come and go with their names, and stay while those cannot be looked up")
+    func names() async throws {
+        let zone = Zone([server(1)])
+        let proxy = try await Proxy.bind(
+            listeners: [
+                ListenerConfiguration(
+                    name: "listener",
+                    address: .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0))),
+                    pool: "pool"
+                )
+            ],
+            pools: [PoolConfiguration(name: "pool", policy: .roundRobin, servers: zone.lookUp())]
+        )
+        var settings = PoolSettings()
+        settings.resolution = PoolSettings.Resolution(interval: .milliseconds(1)) { try zone.lookUp() }
+        let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "test"))
+        let names = { proxy.poolSnapshots()[0].servers.map(\.configuration.name) }
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await proxy.run() }
+            group.addTask { await keeper.run() }
+            zone.set([server(1), server(2)])
+            try await eventually("there are two servers") { names() == ["1", "2"] }
+            zone.set(nil)
+            let before = zone.count
+            try await eventually("the names were looked up in vain") { zone.count > before + 2 }
+            #expect(names() == ["1", "2"])
+            zone.set([server(2)])
+            try await eventually("the first is gone") { names() == ["2"] }
+            await proxy.shutdown(grace: .zero)
+            group.cancelAll()
+        }
+    }
+}
