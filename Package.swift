@@ -120,7 +120,8 @@ let package = Package(
         .testTarget(
             name: "monkeyTests",
             dependencies: [
-                "monkey", "TCPProxy", "EchoServer", "Sockets", "Notation", "Support", arguments, logging,
+                "monkey", "TCPProxy", "LoadBalancer", "Balancing", "EchoServer", "Sockets", "Notation", "Support",
+                arguments, logging,
             ]
         ),
         .testTarget(name: "EndToEndTests", dependencies: ["monkey", "Support"]),

@@ -138,6 +138,7 @@ struct LimitTests {
     func backlog() async throws {
         try await withProxy(to: "echo", ["--threads", "1", "--backlog", "2"]) { proxy in
             try proxy.program.signal(SIGSTOP)
+            try await eventually("the proxy stands still") { try proxy.process.isStopped }
             var clients: [TestSocket] = []
             while clients.count < 10, let client = try? proxy.connect(limit: .milliseconds(300)) {
                 clients.append(client)

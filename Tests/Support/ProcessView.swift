@@ -53,6 +53,18 @@ package struct ProcessView: Sendable {
         }
     }
 
+    /// Whether all of its threads stand still, as they do some time after SIGSTOP.
+    package var isStopped: Bool {
+        get throws {
+            let folder = "/proc/\(processID)/task"
+            return try FileManager.default.contentsOfDirectory(atPath: folder).allSatisfy { thread in
+                // Behind the name, in brackets, stands the state (proc(5)). A thread may end while we look.
+                guard let text = try? textOfSystemFile("\(folder)/\(thread)/stat") else { return true }
+                return text.split(separator: ")").last?.hasPrefix(" T") == true
+            }
+        }
+    }
+
     /// Bytes of its own memory that are resident: heap and stacks, no files. RssAnon in proc(5).
     package var anonymousMemory: Int {
         get throws { try kibibytes("RssAnon") * 1024 }
