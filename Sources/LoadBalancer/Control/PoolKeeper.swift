@@ -85,7 +85,7 @@ public final class PoolKeeper: Sendable {
         }
     }
 
-    private var now: Int { (ContinuousClock.now - start).wholeNanoseconds }
+    private var now: Int { (ContinuousClock.now - start).clampedNanoseconds }
 
     /// What has happened since the last look.
     private func look(_ monitor: HealthMonitor<ServerKey>) {

@@ -9,7 +9,7 @@ extension PoolSettings {
         check = entry.check.map(HealthCheck.init)
         ejection = entry.ejection.map(EjectionSettings.init)
         slowStart = entry.slowStart
-        whenDown = entry.whenDown == .keep ? .keep : .close
+        whenDown = entry.whenDown
         resolution = Resolution(of: entry.servers, every: entry.resolveInterval)
     }
 }
@@ -48,7 +48,7 @@ extension EjectionSettings {
                 consecutive: entry.consecutiveFailures,
                 percent: entry.failureShare,
                 leastAttempts: entry.minimumAttempts,
-                window: entry.window.wholeNanoseconds
+                window: entry.window.clampedNanoseconds
             ),
             base: entry.base,
             longest: entry.longest,

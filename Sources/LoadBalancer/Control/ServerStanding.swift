@@ -1,4 +1,5 @@
 import Balancing
+import Sockets
 import TCPProxy
 
 /// What is thought of one server, by its checks, by how clients' attempts to connect went, and by what somebody has ordered:
@@ -42,10 +43,10 @@ struct ServerStanding {
         self.seen = seen
         window = settings.ejection.map { FailureWindow($0.limits) }
         ejection = Ejection(
-            base: settings.ejection?.base.wholeNanoseconds ?? 0,
-            cap: settings.ejection?.longest.wholeNanoseconds ?? 0
+            base: settings.ejection?.base.clampedNanoseconds ?? 0,
+            cap: settings.ejection?.longest.clampedNanoseconds ?? 0
         )
-        slowStart = SlowStart(duration: settings.slowStart?.wholeNanoseconds ?? 0)
+        slowStart = SlowStart(duration: settings.slowStart?.clampedNanoseconds ?? 0)
         checked = settings.check?.initially ?? .unknown
         if checked == .down { checkCause = "not checked yet" }
         openSince = checked == .down ? nil : .min
@@ -139,10 +140,6 @@ struct ServerStanding {
 }
 
 extension Duration {
-    /// As far as they can be counted.
-    var wholeNanoseconds: Int {
-        let (seconds, attoseconds) = components
-        let (nanoseconds, overflow) = Int(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : nanoseconds.addingReportingOverflow(Int(attoseconds / 1_000_000_000)).partialValue
-    }
+    /// In whole nanoseconds, as far as an Int counts.
+    var clampedNanoseconds: Int { Int(clamping: wholeNanoseconds) }
 }

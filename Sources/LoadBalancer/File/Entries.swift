@@ -29,17 +29,12 @@ public struct PoolEntry: Sendable, Equatable {
     /// How long a server that came up takes to get its whole share of connections; nil gives it at once.
     public var slowStart: Duration?
     public var queue = QueueEntry()
-    public var whenDown = WhenDown.keep
+    public var whenDown = PoolSettings.WhenDown.keep
     public var whenAllDown = PoolConfiguration.WhenAllDown.refuse
     /// See ``TCPProxy/Configuration/resolveInterval``.
     public var resolveInterval = Configuration().resolveInterval
 
     public init() {}
-
-    /// What becomes of the running connections of a server that goes down.
-    public enum WhenDown: String, CaseIterable, Sendable {
-        case keep, close
-    }
 }
 
 /// A server of a pool.

@@ -10,20 +10,12 @@ struct PoolPlan: Sendable {
         var isBackup = false
     }
 
-    /// What becomes of a client whom no server is open for.
-    enum WhenAllDown: Sendable {
-        /// He is reset at once.
-        case refuse
-        /// Closed servers are tried, for the checks may be wrong.
-        case tryAnyway
-    }
-
     var share: PoolShare
     /// nil takes the server that answered last: they are one upstream's addresses.
     var policy: Policy?
     var servers: [Server]
     var table: MaglevTable?
-    var whenAllDown = WhenAllDown.refuse
+    var whenAllDown = PoolConfiguration.WhenAllDown.refuse
     /// How many clients may wait for a place at a server; 0 refuses them.
     var queueLimit = 0
     var queueTimeout: Duration?
@@ -45,7 +37,7 @@ struct Pool: ~Copyable {
     private(set) var queueTimeout: Duration?
     /// This worker's clients who wait for a place.
     var waiting: SlotQueue
-    private var whenAllDown: PoolPlan.WhenAllDown
+    private var whenAllDown: PoolConfiguration.WhenAllDown
     private var servers: UnsafeMutableBufferPointer<PoolPlan.Server>
     private var picker: Picker?
     /// The address of an upstream that answered last, where its next connection begins.

@@ -28,7 +28,7 @@ final class PoolRegistry: Sendable {
                     )
                 },
                 table: configuration.policy == .maglev ? MaglevTable(configuration.servers) : nil,
-                whenAllDown: configuration.whenAllDown == .refuse ? .refuse : .tryAnyway,
+                whenAllDown: configuration.whenAllDown,
                 queueLimit: configuration.queueLimit,
                 queueTimeout: configuration.queueTimeout
             )
