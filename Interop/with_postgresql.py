@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from harness import HERE, Room, free_port, program, require, require_equal, run, wait_until
@@ -82,12 +83,22 @@ def in_postgresql(name):
     return versions[-1] / name
 
 
+def is_running(process):
+    """Whether it is there, and no corpse that waits to be buried."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
 class PostgreSQL:
     """A server with a fresh cluster. fsync is off: what is tested is the road to the database, not its disk."""
 
-    def __init__(self, room):
+    def __init__(self, room, max_connections=100):
         self.room = room
         self.port = free_port()
+        self.max_connections = max_connections
         data = room.path / "cluster"
         run(
             [in_postgresql("initdb"), "--pgdata", data, "--auth=trust", "--username=postgres", "--no-sync"],
@@ -97,16 +108,49 @@ class PostgreSQL:
             "port": self.port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
+            "max_connections": max_connections,
             "fsync": "off",
             "log_connections": "on",
             "log_disconnections": "on",
         }
-        arguments = [in_postgresql("postgres"), "-D", data]
+        self.arguments = [in_postgresql("postgres"), "-D", data]
         for name, value in settings.items():
-            arguments += ["-c", f"{name}={value}"]
+            self.arguments += ["-c", f"{name}={value}"]
+        self.start()
+
+    def start(self):
+        """Starts it, or starts it again after kill()."""
+        before = self.times_ready()
         # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients.
-        process = room.start(arguments, stop_with=signal.SIGINT, **room.as_unprivileged())
-        room.wait_for(process, "postgres", lambda: "ready to accept connections" in room.log_of("postgres"))
+        self.process = self.room.start(self.arguments, stop_with=signal.SIGINT, **self.room.as_unprivileged())
+        self.room.wait_for(self.process, "postgres", lambda: self.times_ready() > before)
+
+    def times_ready(self):
+        log = self.room.path / "postgres.log"
+        return log.read_text(errors="replace").count("ready to accept connections") if log.exists() else 0
+
+    def kill(self):
+        """Ends it as a crash does, and returns when it is gone; its other processes then follow."""
+        self.process.kill()
+        self.process.wait()
+
+    def wait_for_end(self, processes):
+        """Until these of its processes are gone too: before, it cannot be started again."""
+        wait_until("PostgreSQL's processes to be gone", lambda: not any(map(is_running, processes)))
+
+    def processes(self):
+        """All of its processes, the first of them first."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [self.process.pid, *map(int, children.split())]
+
+    def signal_all(self, number):
+        """Sends a signal to all of its processes, those included that it has started meanwhile."""
+        told = set()
+        while missing := set(self.processes()) - told:
+            for process in missing:
+                with suppress(ProcessLookupError):
+                    os.kill(process, number)
+            told |= missing
 
     def ask(self, query):
         """One value, asked directly and not through the proxy."""

@@ -1,0 +1,225 @@
+"""A client loop through `monkey run` to three PostgreSQL servers, of which one after the other gets into trouble."""
+
+import json
+import resource
+import select
+import signal
+import socket
+import time
+
+from harness import MONKEY, STOP_SECONDS, Failure, Room, free_port, require, wait_until
+from proxy import answers, get
+from transactions import Transactions, causes
+from with_postgresql import PostgreSQL
+
+IDLE_CONNECTIONS = 2_000
+CALM_SECONDS = 1  # of load in each state
+CHECK = "{type: postgres, interval: 200ms, timeout: 200ms, rise: 2, fall: 2}"
+EXCUSED_SECONDS = 0.05  # how long a server that was sent SIGKILL may still accept
+MOST_LOST = 12  # at 100/s and 20 ms each, a third of them on the server that dies, one or two run there
+
+FILE = """
+threads: 2
+metrics: 127.0.0.1:{metrics}
+summary: off
+listeners:
+  postgres: {{listen: "127.0.0.1:{listen}", pool: databases, connect-timeout: 250ms}}
+  idle: {{listen: "127.0.0.1:{idle}", pool: echo}}
+pools:
+  databases:
+    servers:
+{servers}
+    check: {check}
+    ejection: {{base: 500ms, longest: 2s}}
+  echo:
+    servers: ["127.0.0.1:{echo}"]
+"""
+
+
+def postgresql_in_trouble():
+    """No transaction is lost but those that ran on the server that was killed, at that moment; no idle connection is.
+
+    A failure is excused if the transaction had begun before the killed server was gone, and ended after the kill. How many
+    such there may be is bounded by how many ran.
+    """
+    with Room() as room:
+        servers = [PostgreSQL(room.enter_context(Room()), max_connections=60) for _ in range(3)]
+        balancer = Balancer(room, servers)
+        idle = IdleConnections(room, balancer.idle_port)
+        transactions = Transactions(room, balancer.port)
+        require_served(transactions, servers)
+
+        killed = kill(balancer, servers[0])
+        require_served(transactions, servers[1:])
+        servers[0].start()
+        balancer.wait_for_state(servers[0], "up")
+        require_served(transactions, servers)
+
+        hole = black_hole(room, balancer, servers[1])
+        require_served(transactions, [servers[0], servers[2]])
+        hole.end()
+        balancer.wait_for_state(servers[1], "up")
+        require_served(transactions, servers)
+
+        outcomes = transactions.stop()
+        idle.require_all_there()
+        lost = require_excused(outcomes, killed)
+        slowest = max(outcome.seconds for outcome in outcomes)
+        balancer.stop()
+        return (
+            f"{len(outcomes):,} transactions, {len(lost)} failed, all on the killed server ({causes(lost) or 'none'});"
+            f" the slowest took {slowest:.1f} s; {IDLE_CONNECTIONS:,} idle connections, none dropped"
+        )
+
+
+def require_served(transactions, servers):
+    """From now on these servers serve, each of them and no other."""
+    began = time.monotonic()
+    time.sleep(CALM_SECONDS)
+    wanted = {server.port for server in servers}
+    wait_until(
+        f"the servers {sorted(wanted)} to serve, and no other",
+        lambda: {outcome.server for outcome in transactions.done_since(began)} == wanted,
+    )
+
+
+class Kill:
+    """Between these two moments the server died."""
+
+    def __init__(self, began, gone):
+        self.began, self.gone = began, gone
+
+
+def kill(balancer, server):
+    """SIGKILL of a server that has transactions to do, as far as can be seen."""
+    wait_until("a transaction on the server", lambda: balancer.server(server)["active_connections"] > 0)
+    processes = server.processes()
+    began = time.monotonic()
+    server.kill()
+    killed = Kill(began, time.monotonic())
+    balancer.wait_for_state(server, "down")
+    server.wait_for_end(processes)
+    return killed
+
+
+def require_excused(outcomes, killed):
+    lost = [outcome for outcome in outcomes if outcome.cause]
+    for outcome in lost:
+        ran = outcome.began < killed.gone + EXCUSED_SECONDS and outcome.ended >= killed.began
+        where = f"began {outcome.began - killed.gone:+.3f} s after the killed server was gone"
+        require(ran, f"a transaction failed without an excuse: {outcome}, {where}; all failures: {causes(lost)}")
+    require(len(lost) <= MOST_LOST, f"{len(lost)} transactions failed at the kill, {MOST_LOST} at most could run there")
+    return lost
+
+
+def black_hole(room, balancer, server):
+    """All processes of a server stand still, and its queue of connections is full: who connects hears nothing."""
+    server.signal_all(signal.SIGSTOP)
+    hole = Hole(server)
+    room.callback(hole.end)  # what stands still cannot be ended
+    balancer.wait_for_state(server, "down")
+    require(
+        balancer.server(server)["connect_failures"]["timeout"] > 0,
+        "no attempt to connect to the server in the black hole timed out",
+    )
+    return hole
+
+
+class Hole:
+    """Connections that fill a queue, until it takes none any more."""
+
+    def __init__(self, server):
+        self.server = server
+        self.fillers = []
+        full = server.max_connections * 4
+        while len(self.fillers) < full:
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", server.port))
+            self.fillers.append(filler)
+
+    def end(self):
+        for filler in self.fillers:
+            filler.close()
+        self.server.signal_all(signal.SIGCONT)
+
+
+class IdleConnections:
+    """Clients of another pool that say something once, and then nothing."""
+
+    def __init__(self, room, port):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        self.sockets = []
+        for _ in range(IDLE_CONNECTIONS):
+            self.sockets.append(room.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10)))
+        self.exchange(b"hello")
+
+    def exchange(self, words):
+        for each in self.sockets:
+            each.sendall(words)
+        for each in self.sockets:
+            heard = each.recv(len(words), socket.MSG_WAITALL)
+            require(heard == words, f"an idle connection said {heard!r}, not {words!r}")
+
+    def require_all_there(self):
+        poll = select.poll()
+        for each in self.sockets:
+            poll.register(each, select.POLLIN | select.POLLRDHUP)
+        ended = len(poll.poll(0))
+        require(ended == 0, f"{ended} of {IDLE_CONNECTIONS:,} idle connections have ended")
+        self.exchange(b"still there")
+
+
+class Balancer:
+    """A running `monkey run` in front of the servers, and of an echo server."""
+
+    def __init__(self, room, servers):
+        self.room = room
+        self.servers = {server.port: f"db{number}" for number, server in enumerate(servers, 1)}
+        self.port, self.idle_port, self.metrics_port, self.echo_port = (free_port() for _ in range(4))
+        echo = room.start([MONKEY, "echo", f"127.0.0.1:{self.echo_port}"])
+        room.wait_for_port(echo, MONKEY.name, self.echo_port)
+        self.file = room.path / "monkey.yaml"
+        self.write()
+        self.process = room.start([MONKEY, "run", self.file])
+        room.wait_for(self.process, MONKEY.name, lambda: answers(lambda: self.get("/readyz")))
+        for server in servers:
+            self.wait_for_state(server, "up")
+
+    def write(self):
+        lines = (f"      - {{address: '127.0.0.1:{port}', name: {name}}}" for port, name in self.servers.items())
+        self.file.write_text(
+            FILE.format(
+                metrics=self.metrics_port,
+                listen=self.port,
+                idle=self.idle_port,
+                echo=self.echo_port,
+                servers="\n".join(lines),
+                check=CHECK,
+            )
+        )
+
+    def get(self, path):
+        return get(f"http://127.0.0.1:{self.metrics_port}{path}")
+
+    def server(self, server):
+        pools = json.loads(self.get("/pools"))["pools"]
+        databases = next(pool for pool in pools if pool["name"] == "databases")
+        return next(each for each in databases["servers"] if each["name"] == self.servers[server.port])
+
+    def wait_for_state(self, server, state):
+        name = self.servers[server.port]
+        try:
+            wait_until(f"{name} to be {state}", lambda: self.server(server)["state"] == state)
+        except Failure as failure:
+            found = self.server(server)
+            raise Failure(f"{failure}; it is {found['state']}: {found['cause']}") from None
+
+    def stop(self):
+        # Idle connections are there to the end, so it is to cut them: a second signal does.
+        self.process.send_signal(signal.SIGTERM)
+        wait_until("it to drain", lambda: "Draining" in self.room.log_of(MONKEY.name))
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(STOP_SECONDS)
+        require(status == 0, f"after SIGTERM monkey ended with {status}, not 0")
