@@ -37,6 +37,9 @@ public struct Configuration: Sendable {
     /// How often the upstream's host name is resolved anew; nil resolves it once.
     public var resolveInterval: Duration? = .seconds(30)
 
+    /// Whether a record of each connection is kept at its end, until an access log takes it.
+    package var recordsConnections = false
+
     public init() {}
 
     /// Deadlines of a connection. Each can be nil, which is off.

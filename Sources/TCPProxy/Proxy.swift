@@ -276,6 +276,13 @@ public final class Proxy: Sendable {
     /// What happens to connections from now on. Nothing is recorded while nobody iterates.
     public var events: MetricEvents { MetricEvents(hub: core.hub) }
 
+    /// Takes records of connections that have ended since they were last taken, a bounded number: to be called until there
+    /// are none. Kept only where ``Configuration/recordsConnections`` says so, as many of each worker as its ring holds.
+    package func takeAccessRecords() -> [AccessRecord] { core.takeRecords() }
+
+    /// Counts records that were taken and could not be written, with those that nobody took in time.
+    package func countLostAccessRecords(_ count: Int) { core.countLostRecords(count) }
+
     /// The latest figures, at once and then each second.
     public var snapshots: MetricsSnapshots { MetricsSnapshots(watch: latest) }
 }

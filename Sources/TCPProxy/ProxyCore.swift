@@ -17,6 +17,10 @@ final class ProxyCore: Sendable {
     /// Until they have been removed: from then on what stands at their paths is somebody else's.
     private let socketFiles: Mutex<[UnixSocketFile]>
     private let startedAt = ContinuousClock.now
+    /// Held by who reads records.
+    private let reading = Mutex<Void>(())
+    /// Records that were taken, and could not be written.
+    private let lostRecords = Atomic(0)
     private let descriptors = DescriptorCount()
     /// Where it listens, ports resolved.
     let localAddresses: [SocketAddress]
@@ -24,7 +28,11 @@ final class ProxyCore: Sendable {
 
     /// - Throws: what makes it impossible to listen there, or with this configuration.
     init(_ plan: CorePlan, configuration: Configuration) throws(ProxyError) {
-        let memory = SharedMemory(workers: configuration.threads, limit: try configuration.connectionLimit())
+        let memory = SharedMemory(
+            workers: configuration.threads,
+            limit: try configuration.connectionLimit(),
+            recordsConnections: configuration.recordsConnections
+        )
         let hub = EventHub(memory: memory)
         let systems = try Self.makeSystems(configuration.threads)
         let mailboxes = systems.map { Mailbox<WorkerMessage>(waker: $0.waker) }
@@ -193,6 +201,7 @@ final class ProxyCore: Sendable {
         snapshot.bytesDiscardedDownstream = sum(.discardedDownstream)
         for cause in AcceptPause.allCases { snapshot.acceptPauses[cause] = sum(.pause(cause)) }
         snapshot.eventsDropped = sum(.eventsDropped)
+        snapshot.accessRecordsDropped = sum(.recordsDropped) + lostRecords.load(ordering: .relaxed)
         snapshot.openDescriptors = descriptors.current
         snapshot.descriptorLimit = DescriptorLimit.current
         snapshot.maxConnections = memory.admission.limit
@@ -271,6 +280,33 @@ final class ProxyCore: Sendable {
             bytesDownstream: sum(.bytesDownstream),
             closures: closures
         )
+    }
+
+    /// Takes what workers have recorded of connections that have ended, a bounded number; none where nobody asked for that.
+    func takeRecords() -> [AccessRecord] {
+        var records: [ConnectionRecord] = []
+        reading.withLock { _ in
+            for ring in memory.records ?? [] { ring.read(into: &records, limit: Self.recordsAtOnce) }
+        }
+        guard !records.isEmpty else { return [] }
+        let converter = MomentConverter()
+        let names = pools.entries.map(\.configuration.name)
+        return records.map { record in
+            AccessRecord(
+                record,
+                listener: listeners[Int(record.listener)].name,
+                pool: names[Int(record.pool)],
+                server: record.server.flatMap { pools.server($0)?.name },
+                converter
+            )
+        }
+    }
+
+    /// Of each worker.
+    private static let recordsAtOnce = 256
+
+    func countLostRecords(_ count: Int) {
+        lostRecords.add(count, ordering: .relaxed)
     }
 
     /// Asks all workers about their clients; those that have ended have left their last answers.

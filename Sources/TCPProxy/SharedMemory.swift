@@ -8,16 +8,19 @@ final class SharedMemory: Sendable {
     let pools = PoolTable()
     /// One for each worker.
     let pages: [CounterPage]
-    let rings: [EventRing]
+    let rings: [EventRing<MetricEvent>]
+    /// Nil where nobody asked for records of connections.
+    let records: [EventRing<ConnectionRecord>]?
     let serverFigures: [FigureTable<ServerFigure>]
     let listenerFigures: [FigureTable<ListenerFigure>]
     let poolFigures: [FigureTable<PoolFigure>]
 
-    init(workers: Int, limit: Int) {
+    init(workers: Int, limit: Int, recordsConnections: Bool = false) {
         admission = Admission(limit: limit)
         loads = WorkerLoads(workers: workers)
         pages = (0..<workers).map { _ in CounterPage() }
         rings = (0..<workers).map { _ in EventRing() }
+        records = recordsConnections ? (0..<workers).map { _ in EventRing() } : nil
         serverFigures = (0..<workers).map { _ in FigureTable(rows: ServerTable.capacity) }
         listenerFigures = (0..<workers).map { _ in FigureTable(rows: Listeners.capacity) }
         poolFigures = (0..<workers).map { _ in FigureTable(rows: PoolShare.capacity) }
@@ -28,6 +31,7 @@ final class SharedMemory: Sendable {
         loads.free()
         for page in pages { page.free() }
         for ring in rings { ring.free() }
+        for ring in records ?? [] { ring.free() }
         for table in serverFigures { table.free() }
         for table in listenerFigures { table.free() }
         for table in poolFigures { table.free() }
@@ -48,6 +52,7 @@ final class SharedMemory: Sendable {
             listenerFigures: listenerFigures[worker],
             poolFigures: poolFigures[worker],
             events: rings[worker],
+            records: records?[worker],
             hub: hub,
             mailboxes: mailboxes,
             seed: seed

@@ -47,6 +47,7 @@ func distinctSnapshot() -> MetricsSnapshot {
     snapshot.bytesDiscardedDownstream = 21
     snapshot.acceptPauses = [.exhausted: 22]
     snapshot.eventsDropped = 23
+    snapshot.accessRecordsDropped = 24
     snapshot.openDescriptors = 24
     snapshot.descriptorLimit = 20_000
     snapshot.maxConnections = 9_900

@@ -120,6 +120,12 @@ struct MetricsPage {
             snapshot.eventsDropped
         )
         page.add(
+            "monkey_access_records_dropped_total",
+            .counter,
+            "Connections that the access log has no line for, since it was not written fast enough.",
+            snapshot.accessRecordsDropped
+        )
+        page.add(
             "monkey_max_connections",
             .gauge,
             "Client connections that may be open at once.",
@@ -188,6 +194,7 @@ extension MetricsPage {
                 .object(AcceptPause.allCases.map { ($0.name, .integer(snapshot.acceptPauses[$0, default: 0])) })
             ),
             ("events_dropped", .integer(snapshot.eventsDropped)),
+            ("access_records_dropped", .integer(snapshot.accessRecordsDropped)),
             ("max_connections", .integer(snapshot.maxConnections)),
             ("worker_threads", .integer(snapshot.threads)),
             ("uptime_seconds", .number(snapshot.uptime.inSeconds)),

@@ -17,31 +17,6 @@ extension ConnectFailure {
     }
 }
 
-extension CloseReason {
-    var name: String {
-        switch self {
-        case .ended: "ended"
-        case .reset: "reset"
-        case .connectFailed: "connect_failed"
-        case .idleTimeout: "idle_timeout"
-        case .halfCloseTimeout: "half_close_timeout"
-        case .lifetime: "lifetime"
-        case .serverDown: "server_down"
-        case .cut: "cut"
-        }
-    }
-}
-
-extension Side {
-    var name: String {
-        switch self {
-        case .client: "client"
-        case .server: "server"
-        case .proxy: "proxy"
-        }
-    }
-}
-
 extension AcceptPause {
     var name: String {
         switch self {

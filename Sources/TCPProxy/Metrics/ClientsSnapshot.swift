@@ -79,7 +79,8 @@ extension ClientFigures {
 }
 
 /// Turns moments of the monotonic clock into seconds since 1970, by what both clocks say now.
-private struct MomentConverter {
+/// Turns moments of the monotonic clock into seconds since 1970.
+struct MomentConverter {
     private let offset = Double(WallClock.nanoseconds) - Double(WallClock.monotonicNanoseconds)
 
     func seconds(_ instant: Instant) -> Double {

@@ -42,6 +42,7 @@ struct Counter {
     static var discardedDownstream: Counter { Counter(index: 4) }
     static var eventsDropped: Counter { Counter(index: 5) }
     static var connectNanoseconds: Counter { Counter(index: 6) }
+    static var recordsDropped: Counter { Counter(index: 7) }
 
     static var pipesInUse: Counter { Counter(index: 10) }
     static var pipeRefusals: Counter { Counter(index: 11) }

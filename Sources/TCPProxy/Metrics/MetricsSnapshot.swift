@@ -33,6 +33,8 @@ public struct MetricsSnapshot: Sendable, Equatable {
     public var acceptPauses: [AcceptPause: Int] = [:]
     /// Events that their reader was too slow for.
     public var eventsDropped = 0
+    /// Records of connections for the access log that it was too slow for, or could not write.
+    public var accessRecordsDropped = 0
 
     public var openDescriptors = 0
     public var descriptorLimit = 0

@@ -39,7 +39,14 @@ final class PoolRegistry: Sendable {
         var entries: [Entry] = []
         /// Servers that no pool has any more, and that may still have connections.
         var retired: [ServerShare] = []
+        /// Who servers are, or were, by the serials of their shares.
+        var known: [Int: ServerConfiguration] = [:]
+        /// Serials of servers that nobody has any more, the longest gone first.
+        var forgotten: [Int] = []
     }
+
+    /// Of so many servers that nobody has any more it is still known who they were: what workers said of them may be unread.
+    private static let remembered = 1024
 
     private let memory: SharedMemory
     private let state = Mutex(State())
@@ -94,7 +101,10 @@ final class PoolRegistry: Sendable {
             guard let share = same?.share ?? memory.servers.take() else {
                 throw .tooManyServers(limit: ServerTable.capacity)
             }
-            if same == nil { share.set(isOpen: true) }
+            if same == nil {
+                share.set(isOpen: true)
+                state.withLock { $0.known[share.serial] = server }
+            }
             if same?.configuration.weight != server.weight { share.set(weight: EffectiveWeight.of(server.weight)) }
             share.set(limit: server.maxConnections ?? .max)
             taken.append(
@@ -124,12 +134,18 @@ final class PoolRegistry: Sendable {
         }
     }
 
+    /// Who a server is, or was, by its share's serial; nil if it went long ago.
+    func server(_ serial: Int) -> ServerConfiguration? { state.withLock { $0.known[serial] } }
+
     /// Frees the places of servers that have gone, once the last connection has. To be called when all workers know that
     /// they are gone.
     func collect() {
         let idle = state.withLock { state -> [ServerShare] in
             let idle = state.retired.filter { $0.connections == 0 }
             state.retired.removeAll { $0.connections == 0 }
+            state.forgotten += idle.map(\.serial)
+            for serial in state.forgotten.dropLast(Self.remembered) { state.known[serial] = nil }
+            state.forgotten.removeFirst(max(0, state.forgotten.count - Self.remembered))
             return idle
         }
         for share in idle { memory.servers.giveBack(share) }

@@ -22,7 +22,8 @@ struct ServerShare: @unchecked Sendable {
         let failuresInARow = Atomic<Int>(0)
         let connectTime = Atomic<Int>(0)
         let connectTimeAt = Atomic<Int>(0)
-        let padding: (Int, Int, Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0, 0, 0)
+        let serial = Atomic<Int>(0)
+        let padding: (Int, Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0, 0)
     }
 
     /// Its place in the ``ServerTable``, and in the pages of figures.
@@ -42,13 +43,17 @@ struct ServerShare: @unchecked Sendable {
     /// A moving peak of how long connecting took, in nanoseconds; 0 before the first connection.
     var connectTime: Int { state.pointee.connectTime.load(ordering: .relaxed) }
 
+    /// Tells the server from all others that the process has had, also from those that had its place before.
+    var serial: Int { state.pointee.serial.load(ordering: .relaxed) }
+
     // MARK: For the control plane
 
     func set(isOpen: Bool) { state.pointee.isOpen.store(isOpen, ordering: .relaxed) }
     func set(weight: Int) { state.pointee.weight.store(weight, ordering: .relaxed) }
     func set(limit: Int) { state.pointee.limit.store(limit, ordering: .relaxed) }
 
-    fileprivate func reset() {
+    fileprivate func reset(serial: Int) {
+        state.pointee.serial.store(serial, ordering: .relaxed)
         state.pointee.limit.store(.max, ordering: .relaxed)
         state.pointee.weight.store(1, ordering: .relaxed)
         state.pointee.isOpen.store(true, ordering: .relaxed)
@@ -120,6 +125,8 @@ final class ServerTable: Sendable {
 
     private struct Places {
         var used = 0
+        /// Places that have ever been taken, each as often as it was.
+        var taken = 0
         var free: [Int] = []
     }
 
@@ -138,16 +145,20 @@ final class ServerTable: Sendable {
 
     /// - Returns: a place for a server, or nil if all are taken.
     func take() -> ServerShare? {
-        let id = places.withLock { places -> Int? in
-            if let free = places.free.popLast() { return free }
+        let place = places.withLock { places -> (id: Int, serial: Int)? in
+            if let free = places.free.popLast() {
+                places.taken += 1
+                return (free, places.taken)
+            }
             guard places.used < Self.capacity else { return nil }
             places.used += 1
-            return places.used - 1
+            places.taken += 1
+            return (places.used - 1, places.taken)
         }
-        guard let id else { return nil }
+        guard let (id, serial) = place else { return nil }
         let states = pages.base.bindMemory(to: ServerShare.State.self, capacity: Self.capacity)
         let share = ServerShare(id: id, state: states + id)
-        share.reset()
+        share.reset(serial: serial)
         return share
     }
 

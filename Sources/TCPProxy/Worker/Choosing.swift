@@ -57,6 +57,7 @@ extension Worker where S: ~Copyable {
         }
         shared.poolFigures.add(1, to: .queued, of: number)
         sessions.pointer(to: slot).pointee.stage = .queued
+        noteQueueEntered(slot)
         pool.pointee.waiting.append(slot)
         setTimer(slot)
         // A place that was given back before this worker was known to wait has been told to nobody.
@@ -68,6 +69,7 @@ extension Worker where S: ~Copyable {
         let pool = pools.pointer(to: pool(of: slot))
         pool.pointee.waiting.remove(slot)
         pool.pointee.share.leave()
+        noteQueueLeft(slot)
     }
 
     /// Gives places that are free to those who wait for them, the longest first.

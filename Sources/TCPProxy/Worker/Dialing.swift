@@ -100,6 +100,7 @@ extension Worker where S: ~Copyable {
         let server = session.pointee.dial.server!
         pools.pointer(to: pool(of: slot)).pointee.prefer(Int(session.pointee.dial.position))
         server.noteConnected(after: nanoseconds, now: Int(now.nanoseconds))
+        noteServerReached(slot)
         let seconds = Double(nanoseconds) / 1e9
         let bucket = DurationHistogram.bounds.firstIndex { seconds <= $0 } ?? DurationHistogram.bounds.count
         shared.counters.add(1, to: .connectTime(bucket: bucket))

@@ -17,7 +17,10 @@ extension Worker where S: ~Copyable {
         let upstream = Int(session.pointee.duplex.upstream.transferred &- upstreamBefore)
         let downstream = Int(session.pointee.duplex.downstream.transferred &- downstreamBefore)
         if upstream > 0 { countUpstream(upstream, slot) }
-        if downstream > 0 { countDownstream(downstream, slot) }
+        if downstream > 0 {
+            countDownstream(downstream, slot)
+            if downstreamBefore == 0 { noteFirstByte(slot) }
+        }
         let splicedUpstream = Int(session.pointee.duplex.upstream.spliced &- splicedUpstreamBefore)
         let splicedDownstream = Int(session.pointee.duplex.downstream.spliced &- splicedDownstreamBefore)
         if splicedUpstream > 0 { shared.counters.add(splicedUpstream, to: .splicedUpstream) }
@@ -276,6 +279,7 @@ extension Worker where S: ~Copyable {
         shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
         shared.counters.add(1, to: .closure(reason, side))
         shared.listenerFigures.add(1, to: .closed, of: Int(session.pointee.listener))
+        if let records = shared.records { record(slot, reason, by: side, in: records) }
         if let server = session.pointee.dial.server {
             shared.serverFigures.add(1, to: .closure(reason, side), of: server.id)
             releaseServer(slot)

@@ -25,6 +25,7 @@ struct Session: ~Copyable {
     var lastActivity: Instant
     var dial: Dial
     var delivery = Delivery()
+    var milestones = Milestones()
     /// When halves that splice are to look what has come; each by itself, so that none keeps the other from it.
     var upstreamLook: Instant?
     var downstreamLook: Instant?
@@ -64,6 +65,16 @@ struct Dial {
         beganAt = startedAt
         self.startedAt = startedAt
     }
+}
+
+/// When a connection got where, in microseconds after it was opened; kept where connections are recorded, and else zero.
+struct Milestones {
+    /// How long it has waited for a place at a server; while it waits, less the moment at which that began.
+    var queued: UInt32 = 0
+    /// When it had a server; zero is never.
+    var connected: UInt32 = 0
+    /// When the client was sent the first byte of the server's; zero is never.
+    var firstByte: UInt32 = 0
 }
 
 /// How far the last bytes of a side that is gone have come.

@@ -268,7 +268,9 @@ struct WorkerShared: Sendable {
     let serverFigures: FigureTable<ServerFigure>
     let listenerFigures: FigureTable<ListenerFigure>
     let poolFigures: FigureTable<PoolFigure>
-    let events: EventRing
+    let events: EventRing<MetricEvent>
+    /// Where ends of connections are recorded; nil where nobody asked for that.
+    let records: EventRing<ConnectionRecord>?
     let hub: EventHub
     let mailboxes: [Mailbox<WorkerMessage>]
     /// Another one in each process, so that not all replicas begin with the same server.

@@ -61,7 +61,11 @@ final class FakeProxy {
         address = SocketAddress("127.0.0.1:8080")
         servers = upstreams.map { world.serve($0) }
         settings = WorkerSettings(configuration)
-        memory = SharedMemory(workers: workers, limit: limit)
+        memory = SharedMemory(
+            workers: workers,
+            limit: limit,
+            recordsConnections: configuration.recordsConnections
+        )
         hub = EventHub(memory: memory)
         pools = PoolRegistry(memory)
         var servers = PoolConfiguration(upstream: "server", at: upstreams)
@@ -217,6 +221,13 @@ final class FakeProxy {
         var events: [MetricEvent] = []
         for ring in memory.rings { ring.read(into: &events, limit: .max) }
         return events
+    }
+
+    /// The records of ended connections that are waiting to be read.
+    func takeRecords() -> [ConnectionRecord] {
+        var records: [ConnectionRecord] = []
+        for ring in memory.records ?? [] { ring.read(into: &records, limit: .max) }
+        return records
     }
 
     /// Turns of all workers so far.

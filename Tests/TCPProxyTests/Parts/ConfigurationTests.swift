@@ -165,6 +165,7 @@ struct CounterTests {
         var places: [Int] = [
             Counter.bytesUpstream, .bytesDownstream, .refused, .discardedUpstream, .discardedDownstream,
             .eventsDropped, .connectNanoseconds, .splicedUpstream, .splicedDownstream, .pipesInUse, .pipeRefusals,
+            .recordsDropped,
         ].map(\.index)
         places += AcceptPause.allCases.map { Counter.pause($0).index }
         places += ConnectFailure.allCases.map { Counter.failure($0).index }

@@ -11,8 +11,8 @@ struct EventRingTests {
         .bytesUpstream(id: ConnectionID(worker: 1, count: UInt64(number)), client: .unix, count: number)
     }
 
-    private func withRing(_ body: (EventRing) throws -> Void) rethrows {
-        let ring = EventRing()
+    private func withRing(_ body: (EventRing<MetricEvent>) throws -> Void) rethrows {
+        let ring = EventRing<MetricEvent>()
         defer { ring.free() }
         try body(ring)
     }
@@ -36,22 +36,22 @@ struct EventRingTests {
     @Test("takes no more than it holds, and goes on as soon as there is room")
     func full() {
         withRing { ring in
-            for number in 0..<EventRing.capacity { #expect(ring.write(event(number))) }
+            for number in 0..<EventRing<MetricEvent>.capacity { #expect(ring.write(event(number))) }
             #expect(!ring.write(event(0)))
-            #expect(ring.count == EventRing.capacity)
+            #expect(ring.count == EventRing<MetricEvent>.capacity)
             var events: [MetricEvent] = []
             ring.read(into: &events, limit: 1)
-            #expect(ring.write(event(EventRing.capacity)))
+            #expect(ring.write(event(EventRing<MetricEvent>.capacity)))
             #expect(!ring.write(event(0)))
             ring.read(into: &events, limit: .max)
-            #expect(events == (0...EventRing.capacity).map(event))
+            #expect(events == (0...EventRing<MetricEvent>.capacity).map(event))
         }
     }
 
     @Test("is half full when more than half of it is")
     func halfFull() {
         withRing { ring in
-            for number in 0..<(EventRing.capacity / 2) { _ = ring.write(event(number)) }
+            for number in 0..<(EventRing<MetricEvent>.capacity / 2) { _ = ring.write(event(number)) }
             #expect(!ring.isHalfFull)
             _ = ring.write(event(0))
             #expect(ring.isHalfFull)
@@ -63,7 +63,7 @@ struct EventRingTests {
         withRing { ring in
             var written = 0
             var events: [MetricEvent] = []
-            while written < 3 * EventRing.capacity {
+            while written < 3 * EventRing<MetricEvent>.capacity {
                 for _ in 0..<1000 {
                     #expect(ring.write(event(written)))
                     written += 1
@@ -76,7 +76,7 @@ struct EventRingTests {
 
     @Test("between two threads nothing is lost, doubled or torn")
     func threads() async {
-        let ring = EventRing()
+        let ring = EventRing<MetricEvent>()
         let count = 200_000
         let writer = WorkerThread.start(name: "writer") {
             var number = 0

@@ -1,0 +1,27 @@
+// What ends of connections are called in labels, JSON and logs. They are part of what dashboards are built on, so they are
+// written out here and not taken from the source's own names.
+
+extension CloseReason {
+    package var name: String {
+        switch self {
+        case .ended: "ended"
+        case .reset: "reset"
+        case .connectFailed: "connect_failed"
+        case .idleTimeout: "idle_timeout"
+        case .halfCloseTimeout: "half_close_timeout"
+        case .lifetime: "lifetime"
+        case .serverDown: "server_down"
+        case .cut: "cut"
+        }
+    }
+}
+
+extension Side {
+    package var name: String {
+        switch self {
+        case .client: "client"
+        case .server: "server"
+        case .proxy: "proxy"
+        }
+    }
+}
