@@ -175,9 +175,10 @@ extension FakeSocket {
     func abort() {
         isOrphan = true
         asSeenByTheProcess.unacknowledgedAtEnd = used
+        // With bytes before its own end it is not over, though it has said that it ends (tcp_need_reset).
+        let isOver = hasReceivedEnd && hasEnded && outbox.isEmpty
         outbox.removeAll()
         inbox.removeAll()
-        let isOver = hasReceivedEnd && hasEnded
         if state == .connected, !isOver {
             asSeenByTheProcess.hasReset = true
             sendReset()
@@ -226,7 +227,8 @@ extension FakeSocket {
         guard state == .connected, !isTransmitting, !isCutOff, let other else { return }
         isTransmitting = true
         defer { isTransmitting = false }
-        while !outbox.isEmpty, other.window > 0 {
+        // What arrives at once may have its owner close or reset it meanwhile.
+        while state == .connected, !outbox.isEmpty, other.window > 0 {
             let bytes = outbox.takeFirst(min(other.window, world.faults.segmentSize()))
             inFlight += bytes.count
             other.announced += bytes.count
@@ -235,7 +237,7 @@ extension FakeSocket {
                 acknowledge { $0.inFlight -= bytes.count }
             }
         }
-        if outbox.isEmpty, hasEnded, !isEndSent {
+        if state == .connected, outbox.isEmpty, hasEnded, !isEndSent {
             isEndSent = true
             carry { [self] in
                 other.arriveEnd()

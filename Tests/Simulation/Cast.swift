@@ -57,6 +57,8 @@ final class Cast {
             let comesAfter = moment()
             world.plan(after: scenario.crowd ?? comesAfter) { [unowned self, unowned crew] in
                 tell("client \(clients.count) connects")
+                // A crowd is there at the moment that was chosen for it.
+                if scenario.crowd != nil { world.latency = .zero }
                 varyBuffers()
                 let peer = world.connect(to: crew.address, from: .internet(source), member: member)
                 let program = Program(.client, clients.count, peer) { [unowned self] in tell($0) }
@@ -92,6 +94,7 @@ final class Cast {
         case .bulk: planBulk(of: program)
         }
         if happens(scenario.misbehaviour) { planMisbehaviour(of: program) }
+        if happens(scenario.slowReading) { planSlowReading(of: program) }
         if number(0...3) == 0 { planAnswers(of: program) }
         // In the end everybody reads on and ends, so that nothing is left but what a time-out has to end.
         after(Self.acts, program) {
@@ -123,10 +126,10 @@ final class Cast {
     /// Some of what a connection may meet; several of these come together.
     private func planMisbehaviour(of program: Program) {
         if number(0...1) == 0 { planStall(of: program) }
-        switch number(0...5) {
-        case 0: planReset(of: program)
-        case 1: after(moment(), program) { $0.close() }
-        case 2: planVanishing(of: program)
+        switch number(0...6) {
+        case 0...1: planReset(of: program)
+        case 2: after(moment(), program) { $0.close() }
+        case 3: planVanishing(of: program)
         default: break
         }
     }
@@ -145,6 +148,18 @@ final class Cast {
         for _ in 0..<number(0...5) {
             let count = number(1...20_000)
             after(moment(), program) { $0.read(count) }
+        }
+    }
+
+    /// As one whose line is thin: never still for long, and never done.
+    private func planSlowReading(of program: Program) {
+        let interval = Duration.milliseconds(number(20...200))
+        let count = number(100...5_000)
+        after(.zero, program) { $0.stall() }
+        var moment = interval
+        while moment < Self.acts {
+            after(moment, program) { $0.read(count) }
+            moment += interval
         }
     }
 

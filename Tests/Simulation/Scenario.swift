@@ -72,6 +72,8 @@ struct Scenario {
     let interleavedTurns: Double
     /// A program stalls, resets, closes or vanishes.
     let misbehaviour: Double
+    /// A program reads little at a time.
+    let slowReading: Double
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
@@ -103,7 +105,7 @@ struct Scenario {
         configuration.timeouts.lifetime = pick(nil, nil, nil, nil, milliseconds(200...4_000))
         configuration.timeouts.connectAttempt = pick(nil, .seconds(5), milliseconds(100...1_000))
         configuration.timeouts.connect = pick(.seconds(15), milliseconds(100...2_000))
-        configuration.timeouts.resetDelivery = milliseconds(500...3_000)
+        configuration.timeouts.resetDelivery = milliseconds(200...2_000)
         self.configuration = configuration
         isObserved = number(0...7) != 0
 
@@ -113,7 +115,7 @@ struct Scenario {
         slowest = pick(.zero, .microseconds(number(1...3_000)), milliseconds(1...20))
         switch number(0...7) {
         case 0...1: shutdown = .after(milliseconds(0...3_000), grace: milliseconds(0...3_000))
-        case 2: shutdown = .cut(after: milliseconds(0...3_000))
+        case 2...3: shutdown = .cut(after: milliseconds(0...3_000))
         default: shutdown = .atEnd
         }
 
@@ -132,8 +134,9 @@ struct Scenario {
         dialTrouble = trouble(0.7)
         delayedTurns = trouble(0.2)
         misbehaviour = trouble(0.8)
+        slowReading = trouble(0.6)
         interleavedTurns = workers > 1 ? trouble(0.3) : 0
-        crowd = workers > 1 && number(0...3) == 0 ? Self.crowd(shutdown, &random) : nil
+        crowd = workers > 1 && number(0...2) == 0 ? Self.crowd(shutdown, &random) : nil
     }
 
     /// At any time, or just when the workers are told one by one that it is over.
@@ -200,7 +203,8 @@ struct Scenario {
             interrupted \(percent(interruptedWaits)), exhausted \(percent(exhaustion)), \
             no pipe \(percent(pipeFailures)), no memory \(percent(transferFailures)), reset \(percent(resets)), \
             dial \(percent(dialTrouble)), delayed \(percent(delayedTurns)), \
-            interleaved \(percent(interleavedTurns)), misbehaviour \(percent(misbehaviour))
+            interleaved \(percent(interleavedTurns)), misbehaviour \(percent(misbehaviour)), \
+            slow reading \(percent(slowReading))
             """
     }
 }
