@@ -37,6 +37,19 @@ public struct HalfRelay: ~Copyable {
     @inlinable
     public init() {}
 
+    /// Starts with bytes that have come already, and are pending.
+    ///
+    /// - Parameters:
+    ///   - chunk: holds them, and is the half's from here on; one of the pool's.
+    ///   - offset: where the first is.
+    ///   - count: how many there are, one at least.
+    @inlinable
+    public mutating func begin(with chunk: UnsafeMutableRawPointer, offset: Int, count: Int) {
+        _state.received(count)
+        self.chunk = chunk
+        self.offset = Int32(truncatingIfNeeded: offset)
+    }
+
     /// Moves what can be moved now.
     ///
     /// - Parameter closesNext: the other half has ended, so with the end of this one both sockets are closed, and that is

@@ -23,6 +23,9 @@ public struct Configuration: Sendable {
     /// the descriptor limit and the user's share of pipe pages (pipe(7)) allow, 64 at most.
     public var maxPipes: Int?
 
+    /// Who may come in, and how much.
+    public var entrance = Entrance()
+
     public var timeouts = Timeouts()
 
     /// Probes on idle connections of both sides; nil is off.
@@ -44,6 +47,8 @@ public struct Configuration: Sendable {
 
     /// Deadlines of a connection. Each can be nil, which is off.
     public struct Timeouts: Sendable, Equatable {
+        /// For a client to say what is read before a server is chosen: a header of the PROXY protocol, a TLS client's hello.
+        public var preface: Duration? = .seconds(5)
         /// For one attempt to connect to one of the upstream's addresses.
         public var connectAttempt: Duration? = .seconds(5)
         /// For all attempts of a connection together.

@@ -29,11 +29,13 @@ extension Configuration {
             )
         }
         let durations: [(String, Duration?)] = [
-            ("the connect time-out", timeouts.connectAttempt), ("the connect deadline", timeouts.connect),
+            ("the preface time-out", timeouts.preface), ("the connect time-out", timeouts.connectAttempt),
+            ("the connect deadline", timeouts.connect),
             ("the idle time-out", timeouts.idle), ("the half-close time-out", timeouts.halfClose),
             ("the lifetime", timeouts.lifetime), ("the user time-out", timeouts.user),
             ("the keep-alive interval", keepAlive?.interval), ("the resolve interval", resolveInterval),
         ]
+        try entrance.check()
         for (name, duration) in durations {
             guard let duration else { continue }
             try require(duration > .zero, name, duration, "longer than zero, or off")
@@ -101,9 +103,12 @@ extension WorkerSettings {
 }
 
 extension ListenerSettings {
-    init(_ configuration: Configuration, pool: Int) {
+    /// - Parameter names: pools by the names that TLS clients ask for.
+    init(_ configuration: Configuration, pool: Int, names: ServerNameTable<Int16>? = nil) {
         self.init(
             pool: pool,
+            names: names,
+            entrance: configuration.entrance,
             deadlines: Deadlines(
                 timeouts: configuration.timeouts,
                 keepAlive: configuration.keepAlive.map { min($0.interval, WorkerSettings.lastingAge) }
@@ -115,7 +120,8 @@ extension ListenerSettings {
                 address.port = 0
                 return RawAddress(address)
             },
-            resetDelivery: configuration.timeouts.resetDelivery
+            resetDelivery: configuration.timeouts.resetDelivery,
+            hasRules: names != nil || !configuration.entrance.isOpen
         )
     }
 }

@@ -25,6 +25,7 @@ struct CorePlan: Sendable {
             guard let pool = pools.firstIndex(where: { $0.name == listener.pool }) else {
                 throw .unknownPool(listener.pool, listener: listener.name)
             }
+            let names = try Self.names(of: listener, pools)
             self.listeners.append(
                 Listener(
                     name: listener.name,
@@ -35,9 +36,34 @@ struct CorePlan: Sendable {
                         backlog: listener.configuration.backlog,
                         connection: SocketOptions(listener.configuration)
                     ),
-                    settings: ListenerSettings(listener.configuration, pool: pool)
+                    settings: ListenerSettings(listener.configuration, pool: pool, names: names)
                 )
             )
+        }
+    }
+
+    /// A listener's pools by the names that TLS clients ask for; nil if it does not go by names.
+    private static func names(
+        of listener: ListenerConfiguration,
+        _ pools: [PoolConfiguration]
+    ) throws(ProxyError) -> ServerNameTable<Int16>? {
+        guard !listener.serverNames.isEmpty else { return nil }
+        var values: [(pattern: ServerNamePattern, value: Int16)] = []
+        func number(_ name: String) throws(ProxyError) -> Int16 {
+            guard let number = pools.firstIndex(where: { $0.name == name }) else {
+                throw .unknownPool(name, listener: listener.name)
+            }
+            return Int16(number)
+        }
+        for route in listener.serverNames {
+            let pool = try number(route.pool)
+            values += route.names.map { ($0, pool) }
+        }
+        let usual = try number(listener.pool)
+        do throws(ServerNameTableError) {
+            return try ServerNameTable(values, otherwise: usual)
+        } catch {
+            throw .serverNames(error, listener: listener.name)
         }
     }
 }

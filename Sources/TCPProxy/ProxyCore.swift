@@ -228,6 +228,9 @@ final class ProxyCore: Sendable {
                 activeConnections: sum(.opened) - sum(.closed),
                 totalConnections: sum(.opened),
                 refusedConnections: sum(.refused),
+                deniedConnections: Dictionary(
+                    uniqueKeysWithValues: DenialCause.allCases.map { ($0, sum(.denied($0))) }
+                ),
                 bytesUpstream: sum(.bytesUpstream),
                 bytesDownstream: sum(.bytesDownstream)
             )

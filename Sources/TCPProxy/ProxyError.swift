@@ -21,6 +21,8 @@ public enum ProxyError: Error, Hashable, Sendable {
     case badSetting(name: String, value: String, allowed: String)
     /// A listener names a pool that is not there.
     case unknownPool(String, listener: String)
+    /// The names of servers by which a listener chooses pools are no table.
+    case serverNames(ServerNameTableError, listener: String)
     case tooManyServers(limit: Int)
     case system(SystemError)
     /// A proxy runs once; bind another.
@@ -60,6 +62,8 @@ extension ProxyError: CustomStringConvertible {
             "\(name) is \(value), and must be \(allowed)"
         case .unknownPool(let pool, let listener):
             "listener \(listener) forwards to pool \(pool), which is not there: add the pool, or name another"
+        case .serverNames(let error, let listener):
+            "listener \(listener): \(error)"
         case .tooManyServers(let limit):
             "all pools together have more than \(limit) servers: leave some out"
         case .system(let error):

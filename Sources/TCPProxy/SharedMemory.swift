@@ -14,6 +14,7 @@ final class SharedMemory: Sendable {
     let serverFigures: [FigureTable<ServerFigure>]
     let listenerFigures: [FigureTable<ListenerFigure>]
     let poolFigures: [FigureTable<PoolFigure>]
+    let limits = ListenerLimitsTable()
 
     init(workers: Int, limit: Int, recordsConnections: Bool = false) {
         admission = Admission(limit: limit)
@@ -35,6 +36,7 @@ final class SharedMemory: Sendable {
         for table in serverFigures { table.free() }
         for table in listenerFigures { table.free() }
         for table in poolFigures { table.free() }
+        limits.free()
     }
 
     /// What one worker sees of it.
@@ -51,6 +53,7 @@ final class SharedMemory: Sendable {
             serverFigures: serverFigures[worker],
             listenerFigures: listenerFigures[worker],
             poolFigures: poolFigures[worker],
+            limits: limits,
             events: rings[worker],
             records: records?[worker],
             hub: hub,

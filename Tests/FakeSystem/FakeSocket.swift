@@ -13,6 +13,8 @@ final class FakeSocket: FakeFile {
 
     private unowned let world: FakeWorld
     let isUnix: Bool
+    /// Where the process accepted it; nil on all others.
+    var localAddress: SocketAddress?
     private(set) var state = State.connecting
     private(set) weak var other: FakeSocket?
     /// Whoever acts on this end, if it is not the process.

@@ -65,6 +65,7 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     public mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress {
+        if let address = world.end(of: descriptor.number)?.socket.localAddress { return address }
         guard let listener = world.file(descriptor.number, as: FakeListener.self, for: "localAddress") else {
             throw SystemError(code: EBADF)
         }

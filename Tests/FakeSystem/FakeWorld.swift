@@ -101,6 +101,7 @@ public final class FakeWorld {
             return peer
         }
         FakeSocket.link(near, far)
+        near.localAddress = address
         group[(member ?? clients) % group.count].arrive(near, far, from: name)
         return peer
     }

@@ -177,7 +177,7 @@ extension Witness {
                     )
                 }
             }
-        case .connectFailed, .idleTimeout, .halfCloseTimeout, .lifetime, .serverDown, .cut:
+        case .connectFailed, .idleTimeout, .halfCloseTimeout, .lifetime, .serverDown, .denied, .cut:
             break
         }
     }

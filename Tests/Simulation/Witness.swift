@@ -149,6 +149,7 @@ final class Witness {
         case .halfCloseTimeout: require(record.halfClosedAt.map { _ in record.quietSince }, timeouts.halfClose)
         case .lifetime: require(record.openedAt, timeouts.lifetime)
         case .serverDown: complain("\(record.name): its server is said to be down, and nobody said so")
+        case .denied: complain("\(record.name): denied, and everybody may come in")
         case .cut: if !isCutting { complain("\(record.name): cut, and nobody said so") }
         case .ended:
             if !record.client.hasFinished || record.server.map({ !$0.hasFinished }) ?? true {
@@ -285,6 +286,7 @@ final class Witness {
         }
         check(record.openedAt, timeouts.lifetime, "lifetime")
         switch record.stage {
+        case .preface: complain("\(record.name): is to say something before a server is chosen, and need not")
         case .queued: complain("\(record.name): waits for a place at servers that have no maximum")
         case .dialing:
             check(record.openedAt, timeouts.connect, "connect")

@@ -26,6 +26,13 @@ public struct AccessList: Sendable {
         )
     }
 
+    private init(otherwise: Bool) {
+        table = CIDRTable([], otherwise: otherwise)
+    }
+
+    /// Lets no Internet address in.
+    static let nobody = AccessList(otherwise: false)
+
     /// Whether a client may come in. Who may come by a Unix socket is for the permissions of its file to say.
     public func admits(_ client: PeerAddress) -> Bool {
         switch client {

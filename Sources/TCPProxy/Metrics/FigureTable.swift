@@ -58,7 +58,7 @@ struct ServerFigure: TableFigure {
 
     /// - Parameter bucket: an index of ``DurationHistogram/counts``.
     static func connectTime(bucket: Int) -> ServerFigure {
-        ServerFigure(index: 40 + bucket)
+        ServerFigure(index: 46 + bucket)
     }
 
     static var count: Int { 64 }
@@ -75,7 +75,11 @@ struct ListenerFigure: TableFigure {
     /// Clients whom no server could be found for.
     static var refused: ListenerFigure { ListenerFigure(index: 4) }
 
-    static var count: Int { 8 }
+    static func denied(_ cause: DenialCause) -> ListenerFigure {
+        ListenerFigure(index: 8 + Int(cause.rawValue))
+    }
+
+    static var count: Int { 24 }
 }
 
 /// What is counted about a pool.

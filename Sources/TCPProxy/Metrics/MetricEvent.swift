@@ -33,6 +33,8 @@ public enum CloseReason: UInt8, Hashable, Sendable, CaseIterable {
     case lifetime
     /// Its server went down, or was taken out, and its pool closes the connections of such.
     case serverDown
+    /// Its listener did not let it in: ``DenialCause``.
+    case denied
     /// The proxy was shutting down and its grace was over.
     case cut
 }

@@ -11,6 +11,7 @@ extension CloseReason {
         case .halfCloseTimeout: "half_close_timeout"
         case .lifetime: "lifetime"
         case .serverDown: "server_down"
+        case .denied: "denied"
         case .cut: "cut"
         }
     }

@@ -65,6 +65,9 @@ public struct ListenerSnapshot: Sendable {
     public var totalConnections: Int
     /// Clients ended at once because no server could be reached.
     public var refusedConnections: Int
+    /// Clients whom the listener did not let in, by cause; each cause is there, most with zero. Those who were turned away as
+    /// soon as they had been accepted are in no other figure.
+    public var deniedConnections: [DenialCause: Int]
     public var bytesUpstream: Int
     public var bytesDownstream: Int
 }

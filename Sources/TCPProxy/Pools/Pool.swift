@@ -19,6 +19,8 @@ struct PoolPlan: Sendable {
     /// How many clients may wait for a place at a server; 0 refuses them.
     var queueLimit = 0
     var queueTimeout: Duration?
+    /// Of the header that each connection to a server begins with; nil is none.
+    var proxyProtocol: ProxyProtocolVersion?
 }
 
 /// A worker's view of a pool: who its servers are, and who is next.
@@ -35,6 +37,7 @@ struct Pool: ~Copyable {
     private(set) var share: PoolShare
     private(set) var queueLimit: Int
     private(set) var queueTimeout: Duration?
+    private(set) var proxyProtocol: ProxyProtocolVersion?
     /// This worker's clients who wait for a place.
     var waiting: SlotQueue
     private var whenAllDown: PoolConfiguration.WhenAllDown
@@ -53,6 +56,7 @@ struct Pool: ~Copyable {
         share = plan.share
         queueLimit = plan.queueLimit
         queueTimeout = plan.queueTimeout
+        proxyProtocol = plan.proxyProtocol
         whenAllDown = plan.whenAllDown
         servers = Self.copy(plan.servers)
         picker = Self.picker(plan, seed)
@@ -64,6 +68,7 @@ struct Pool: ~Copyable {
         share = plan.share
         queueLimit = plan.queueLimit
         queueTimeout = plan.queueTimeout
+        proxyProtocol = plan.proxyProtocol
         whenAllDown = plan.whenAllDown
         servers.deinitialize()
         servers.deallocate()

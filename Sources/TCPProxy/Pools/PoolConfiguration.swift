@@ -14,6 +14,8 @@ public struct PoolConfiguration: Sendable {
     /// How long each of them waits at most; nil is for ever.
     public var queueTimeout: Duration? = .seconds(5)
     public var whenAllDown = WhenAllDown.refuse
+    /// Servers are told by the PROXY protocol, ahead of the client's bytes, who the client is; nil tells them nothing.
+    public var proxyProtocol: ProxyProtocolVersion?
 
     /// What becomes of a client whom no server is open for.
     public enum WhenAllDown: String, Sendable, CaseIterable {
@@ -58,6 +60,9 @@ public struct ListenerConfiguration: Sendable {
     public var address: ServiceAddress
     /// The name of the pool whose servers it forwards to.
     public var pool: String
+    /// Pools for TLS clients that ask for certain servers (RFC 6066, 3); all others go to ``pool``. Empty leaves the
+    /// clients' hellos alone, and then they need not be TLS.
+    public var serverNames: [ServerNameRoute] = []
     /// Its connections' time-outs, keep-alive, source addresses, and the length of its queue. What is the whole process's is
     /// not read here.
     public var configuration: Configuration
@@ -68,6 +73,26 @@ public struct ListenerConfiguration: Sendable {
         self.pool = pool
         self.configuration = configuration
     }
+}
+
+/// Where TLS clients are sent that ask for a server by one of some names.
+public struct ServerNameRoute: Sendable, Hashable {
+    public var names: [ServerNamePattern]
+    /// The name of the pool that they are sent to.
+    public var pool: String
+
+    public init(names: [ServerNamePattern], pool: String) {
+        self.names = names
+        self.pool = pool
+    }
+}
+
+/// A version of the PROXY protocol (haproxy.org, doc/proxy-protocol.txt).
+public enum ProxyProtocolVersion: String, Hashable, Sendable, CaseIterable {
+    /// A line of text.
+    case v1
+    /// Binary, with room for more than addresses.
+    case v2
 }
 
 extension PoolConfiguration {

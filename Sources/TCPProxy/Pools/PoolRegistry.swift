@@ -30,7 +30,8 @@ final class PoolRegistry: Sendable {
                 table: configuration.policy == .maglev ? MaglevTable(configuration.servers) : nil,
                 whenAllDown: configuration.whenAllDown,
                 queueLimit: configuration.queueLimit,
-                queueTimeout: configuration.queueTimeout
+                queueTimeout: configuration.queueTimeout,
+                proxyProtocol: configuration.proxyProtocol
             )
         }
     }

@@ -3,12 +3,7 @@ import Sockets
 /// What a proxy before us says of a connection, ahead of the client's own bytes: the header of the PROXY protocol,
 /// version 1 or 2 (haproxy.org, doc/proxy-protocol.txt).
 struct ProxyHeader: Hashable, Sendable {
-    enum Version: Hashable, Sendable {
-        /// A line of text.
-        case v1
-        /// Binary, with room for more than addresses.
-        case v2
-    }
+    typealias Version = ProxyProtocolVersion
 
     /// Between whom the connection is that the header speaks of.
     enum Origin: Hashable, Sendable {

@@ -66,21 +66,39 @@ extension Worker where S: ~Copyable {
     }
 
     private mutating func open(_ descriptor: consuming Descriptor, _ peer: PeerAddress, from listener: Int) {
+        var marks = Session.Marks()
+        let rules = listeners.pointer(to: listener)
+        if rules.pointee.settings.hasRules {
+            if let cause = enter(peer, at: listener, &marks) { return deny(descriptor, cause, at: listener) }
+        } else if case .unix = peer {
+            marks = .isUnix
+        }
         opened += 1
         shared.listenerFigures.add(1, to: .opened, of: listener)
         let id = ConnectionID(worker: index, count: opened)
         let (active, total) = shared.admission.countOpened()
         let slot = sessions.insert(
-            Session(client: descriptor, peer: peer, listener: listener, id: id, now: now)
+            Session(
+                client: descriptor,
+                peer: peer,
+                listener: listener,
+                pool: rules.pointee.settings.pool,
+                marks: marks,
+                id: id,
+                now: now
+            )
         )
-        if shared.admission.hasListeners {
+        let readsPreface = !marks.isDisjoint(with: .readsPreface)
+        if readsPreface {
+            beginPreface(slot)
+        } else if shared.admission.hasListeners {
             write(.connectionOpened(id: id, client: peer, active: active, total: total))
         }
         let token = Token(slot: slot, generation: sessions.generation(of: slot), kind: TokenKind.client.rawValue)
         let session = sessions.pointer(to: slot)
         if system.register(session.pointee.duplex.client.descriptor!, for: .connection, token: token) != nil {
             abort(slot, .connectFailed, by: .proxy)
-        } else {
+        } else if !readsPreface {
             findServer(slot)
         }
     }

@@ -22,7 +22,7 @@ extension Worker where S: ~Copyable {
     /// The pool that a connection's server comes from.
     @inline(__always)
     func pool(of slot: Slot) -> Int {
-        listeners.pointer(to: Int(sessions.pointer(to: slot).pointee.listener)).pointee.settings.pool
+        Int(sessions.pointer(to: slot).pointee.pool)
     }
 
     private mutating func start(_ slot: Slot, at position: Int) {

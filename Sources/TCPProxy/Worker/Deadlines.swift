@@ -7,6 +7,8 @@ import Sockets
 /// timer: when the timer fires too early for that, it is only set anew.
 struct Deadlines {
     enum Verdict: Equatable {
+        /// What the client has to say before a server is chosen has not come.
+        case preface
         /// The attempt to connect has taken too long: go on to the next address.
         case attempt
         /// All attempts together have.
@@ -55,8 +57,10 @@ struct Deadlines {
             if soonest.map({ at < $0.at }) ?? true { soonest = (at, verdict) }
         }
         switch facts.stage {
+        case .preface:
+            consider(facts.openedAt, timeouts.preface, .preface)
         case .queued:
-            consider(facts.openedAt, facts.queueTimeout, .queue)
+            consider(facts.dialBeganAt, facts.queueTimeout, .queue)
         case .dialing:
             consider(facts.dialBeganAt, timeouts.connect, .connect)
             if let retryAt = facts.retryAt {

@@ -43,8 +43,13 @@ extension Worker where S: ~Copyable {
         session.pointee.duplex.server.note(readiness)
         session.pointee.duplex.server.canSend = true
         setTimer(slot)
+        if session.pointee.marks.contains(.hasPreface)
+            || pools.pointer(to: pool(of: slot)).pointee.proxyProtocol != nil
+        {
+            beginUpstream(slot)
+        }
         // A client that waits for the server to speak first has nothing that could carry the acknowledgement.
-        if !session.pointee.duplex.client.canReceive {
+        if !session.pointee.duplex.client.canReceive, session.pointee.duplex.upstream.state.pending == 0 {
             system.acknowledge(on: session.pointee.duplex.server.descriptor!)
         }
         relay(slot)

@@ -18,6 +18,9 @@ struct Listener: ~Copyable {
 struct ListenerSettings: Sendable {
     /// The pool that its servers come from.
     var pool: Int
+    /// Pools by the names that TLS clients ask for; nil where these do not matter.
+    var names: ServerNameTable<Int16>?
+    var entrance: Entrance
     var deadlines: Deadlines
     /// Of connections to servers, from their beginning.
     var socketOptions: SocketOptions
@@ -27,6 +30,8 @@ struct ListenerSettings: Sendable {
     var sources: [RawAddress]
     /// How long a reset waits for its delivery without seeing progress.
     var resetDelivery: Duration
+    /// Whether anything is to be asked of a client that comes.
+    let hasRules: Bool
 }
 
 /// The listeners of a worker, by their numbers.

@@ -141,6 +141,7 @@ extension Worker where S: ~Copyable {
         // Activity has moved the deadline since the timer was set.
         guard next.at <= now else { return timers.schedule(slot, at: next.at) }
         switch next.verdict {
+        case .preface: deny(slot, .prefaceTimeout)
         case .attempt: attemptFailed(slot, .timedOut)
         case .connect:
             shared.counters.add(1, to: .failure(.timeout))
@@ -223,7 +224,9 @@ extension Worker where S: ~Copyable {
         let hasSentEnd: Bool
         switch party {
         case .client:
-            guard session.pointee.client != .unix, session.pointee.duplex.client.descriptor != nil else { return 0 }
+            guard !session.pointee.marks.contains(.isUnix), session.pointee.duplex.client.descriptor != nil else {
+                return 0
+            }
             count = system.unacknowledged(on: session.pointee.duplex.client.descriptor!)
             hasSentEnd = session.pointee.duplex.downstream.state.phase == .finished
         case .server:
@@ -273,8 +276,9 @@ extension Worker where S: ~Copyable {
     private mutating func forget(_ slot: Slot, _ reason: CloseReason, by side: Side) {
         timers.cancel(slot)
         ready.remove(slot)
-        if sessions.pointer(to: slot).pointee.stage == .queued { leaveQueue(slot) }
         let session = sessions.pointer(to: slot)
+        if session.pointee.stage == .queued { leaveQueue(slot) }
+        if !session.pointee.marks.isEmpty { leaveEntrance(slot) }
         shared.counters.add(Int(session.pointee.duplex.upstream.discarded), to: .discardedUpstream)
         shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
         shared.counters.add(1, to: .closure(reason, side))

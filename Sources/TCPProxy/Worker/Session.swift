@@ -4,6 +4,8 @@ import Sockets
 /// A connection in its worker's slab: what is relayed, and what is known about it.
 struct Session: ~Copyable {
     enum Stage: UInt8 {
+        /// Who the client is, or which server it asks for, stands in its first bytes, which have not all come.
+        case preface
         /// All servers that may be tried are full, and he waits for a place.
         case queued
         /// There is no server yet; an attempt is under way, or waits to be repeated.
@@ -13,14 +15,38 @@ struct Session: ~Copyable {
         case delivering
     }
 
+    /// What its listener's rules have left to do at its end, or before a server is chosen.
+    struct Marks: OptionSet {
+        let rawValue: UInt8
+
+        /// It is counted among its listener's connections.
+        static let countedForListener = Marks(rawValue: 1)
+        /// It is counted among its client's.
+        static let countedForClient = Marks(rawValue: 2)
+        /// The header of a trusted proxy is still to be read.
+        static let readsProxyHeader = Marks(rawValue: 4)
+        /// The hello of a TLS client is still to be read.
+        static let readsClientHello = Marks(rawValue: 8)
+        /// It has a place in the table of prefaces, with bytes that are for the server perhaps.
+        static let hasPreface = Marks(rawValue: 16)
+        /// The client came by a Unix socket, whoever it is.
+        static let isUnix = Marks(rawValue: 32)
+
+        static let readsPreface: Marks = [.readsProxyHeader, .readsClientHello]
+    }
+
     var duplex: Duplex
     var stage = Stage.dialing
     /// Whether keep-alive is set on the server's socket. The client's has it from the listener.
     var isProbed = false
+    var marks: Marks
     /// The listener that it came to.
     let listener: Int16
+    /// The pool that its server comes from.
+    var pool: Int16
     let id: ConnectionID
-    let client: PeerAddress
+    /// Who is at the other end; or, where a trusted proxy is there, whom that one speaks for.
+    var client: PeerAddress
     let openedAt: Instant
     var lastActivity: Instant
     var dial: Dial
@@ -33,10 +59,20 @@ struct Session: ~Copyable {
     var reportedUpstream: UInt64 = 0
     var reportedDownstream: UInt64 = 0
 
-    init(client: consuming Descriptor, peer: PeerAddress, listener: Int, id: ConnectionID, now: Instant) {
+    init(
+        client: consuming Descriptor,
+        peer: PeerAddress,
+        listener: Int,
+        pool: Int,
+        marks: Marks,
+        id: ConnectionID,
+        now: Instant
+    ) {
         duplex = Duplex(client: client)
         self.client = peer
         self.listener = Int16(listener)
+        self.pool = Int16(pool)
+        self.marks = marks
         self.id = id
         openedAt = now
         lastActivity = now

@@ -20,6 +20,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var listeners = Listeners()
     var pools = Pools()
     var sessions: Slab<Session>
+    var prefaces: Prefaces
     var buffers: RelayBuffers
     var timers: TimerWheel
     /// Connections that may have more to move, visited after the next wait so that all get their turn.
@@ -48,6 +49,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         let capacity = shared.admission.limit
         buffers = RelayBuffers(engine: settings.engine, pipes: settings.pipes)
         sessions = Slab(capacity: capacity)
+        prefaces = Prefaces(capacity: capacity)
         ready = SlotQueue(capacity: capacity)
         timers = TimerWheel(capacity: capacity + 3, now: now)
     }
@@ -130,6 +132,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     private mutating func endpointChanged(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         switch session.pointee.stage {
+        case .preface:
+            if session.pointee.duplex.client.failure == nil { readPreface(slot) } else { deny(slot, .prefaceEnded) }
         case .queued, .dialing:
             // The client is gone before it had a server. (Its FIN alone is no reason: what it sent still counts.)
             if session.pointee.duplex.client.failure != nil {
@@ -268,6 +272,7 @@ struct WorkerShared: Sendable {
     let serverFigures: FigureTable<ServerFigure>
     let listenerFigures: FigureTable<ListenerFigure>
     let poolFigures: FigureTable<PoolFigure>
+    let limits: ListenerLimitsTable
     let events: EventRing<MetricEvent>
     /// Where ends of connections are recorded; nil where nobody asked for that.
     let records: EventRing<ConnectionRecord>?

@@ -55,11 +55,13 @@ final class FakeProxy {
         limit: Int,
         upstreams: [SocketAddress],
         pool: (inout PoolConfiguration) -> Void,
+        names: [ServerNameRoute],
         configuration: Configuration
     ) throws {
         self.world = world
         address = SocketAddress("127.0.0.1:8080")
-        servers = upstreams.map { world.serve($0) }
+        let routed = names.indices.map { SocketAddress("10.0.1.\($0 + 1):80") }
+        servers = (upstreams + routed).map { world.serve($0) }
         settings = WorkerSettings(configuration)
         memory = SharedMemory(
             workers: workers,
@@ -70,7 +72,11 @@ final class FakeProxy {
         pools = PoolRegistry(memory)
         var servers = PoolConfiguration(upstream: "server", at: upstreams)
         pool(&servers)
-        let plan = try pools.add([servers])[0]
+        let others = zip(names, routed).map { PoolConfiguration(upstream: $0.pool, at: [$1]) }
+        let plans = try pools.add([servers] + others)
+        var values: [(pattern: ServerNamePattern, value: Int16)] = []
+        for (number, route) in names.enumerated() { values += route.names.map { ($0, Int16(number + 1)) } }
+        let table = names.isEmpty ? nil : try ServerNameTable(values, otherwise: 0)
         let wakers = (0..<workers).map { _ in FakeWaker() }
         let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
         self.mailboxes = mailboxes
@@ -87,8 +93,8 @@ final class FakeProxy {
                 settings: settings,
                 shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes)
             )
-            worker.addListener(listener, settings: ListenerSettings(configuration, pool: 0))
-            worker.setPool(plan, at: 0)
+            worker.addListener(listener, settings: ListenerSettings(configuration, pool: 0, names: table))
+            for (number, plan) in plans.enumerated() { worker.setPool(plan, at: number) }
             let member = Member(worker, poller: poller)
             #expect(member.worker.watchListeners() == nil)
             members.append(member)
@@ -199,6 +205,14 @@ final class FakeProxy {
     /// How many attempts to connect have succeeded.
     var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }
 
+    /// Clients whom the listener did not let in; only what has happened is there.
+    var denied: [DenialCause: Int] {
+        let counts = DenialCause.allCases.map { cause in
+            (cause, memory.listenerFigures.reduce(0) { $0 + $1[0, .denied(cause)] })
+        }
+        return Dictionary(uniqueKeysWithValues: counts).filter { $0.value > 0 }
+    }
+
     /// How connections have ended; only what has happened is there.
     var closures: [MetricsSnapshot.Closure: Int] {
         var closures: [MetricsSnapshot.Closure: Int] = [:]
@@ -253,6 +267,7 @@ final class FakeProxy {
         #expect(shares.allSatisfy { $0.connections == 0 }, sourceLocation: location)
         #expect(pools.entries.allSatisfy { $0.share.waiting == 0 }, sourceLocation: location)
         #expect(closures.values.reduce(0, +) == total, sourceLocation: location)
+        #expect(memory.limits[0].connections == 0, sourceLocation: location)
     }
 }
 
@@ -261,12 +276,14 @@ final class FakeProxy {
 /// - Parameters:
 ///   - limit: the maximum of connections.
 ///   - upstreams: how many servers it knows; they are at 10.0.0.1:80, 10.0.0.2:80 and so on.
+///   - names: pools of one server each, at 10.0.1.1:80 and so on, which come last among the proxy's servers.
 func withProxy(
     workers: Int = 1,
     limit: Int = 64,
     upstreams: Int = 1,
     in world: FakeWorld = FakeWorld(),
     pool: (inout PoolConfiguration) -> Void = { _ in },
+    names: [ServerNameRoute] = [],
     configure: (inout Configuration) -> Void = { _ in },
     at location: SourceLocation = #_sourceLocation,
     _ body: (FakeProxy) throws -> Void
@@ -281,6 +298,7 @@ func withProxy(
         limit: limit,
         upstreams: (1...upstreams).map { SocketAddress("10.0.0.\($0):80") },
         pool: pool,
+        names: names,
         configuration: configuration
     )
     defer { proxy.end(at: location) }

@@ -1,0 +1,91 @@
+import Sockets
+import Workers
+
+// Whom a worker lets in, by its listeners' rules. Called only where a listener has any, and never for a byte.
+
+extension Worker where S: ~Copyable {
+    /// Decides about somebody who has just been accepted.
+    ///
+    /// - Parameter marks: what is to be given back when the connection ends, and whether a preface is to be read first.
+    /// - Returns: why it must not come in; nothing is to be given back then.
+    @inline(never)
+    mutating func enter(_ peer: PeerAddress, at number: Int, _ marks: inout Session.Marks) -> DenialCause? {
+        let settings = listeners.pointer(to: number).pointee.settings
+        if case .unix = peer { marks.insert(.isUnix) }
+        if let proxies = settings.entrance.proxies {
+            if proxies.list.admits(peer) {
+                marks.insert(.readsProxyHeader)
+            } else if proxies.header == .required {
+                return .untrustedProxy
+            }
+        }
+        if settings.names != nil { marks.insert(.readsClientHello) }
+        // Who the client is stands in the header.
+        if !marks.contains(.readsProxyHeader), let cause = enterClient(peer, at: number, &marks) { return cause }
+        guard let cause = enterListener(number, &marks) else { return nil }
+        leave(number, peer, marks)
+        return cause
+    }
+
+    /// Decides about a client, once it is known who that is.
+    @inline(never)
+    mutating func enterClient(_ client: PeerAddress, at number: Int, _ marks: inout Session.Marks) -> DenialCause? {
+        let entrance = listeners.pointer(to: number).pointee.settings.entrance
+        if let access = entrance.access, !access.admits(client) { return .address }
+        guard case .internet(let address) = client,
+            entrance.maxConnectionsPerClient != nil || entrance.ratePerClient != nil
+        else { return nil }
+        let limit = ClientLimits.Limit(connections: entrance.maxConnectionsPerClient, rate: entrance.ratePerClient)
+        switch shared.limits[number].clients.reserve(address, limit, at: now) {
+        case .admitted:
+            marks.insert(.countedForClient)
+            return nil
+        case .tooManyConnections: return .clientConnections
+        case .tooFast: return .clientRate
+        case .tableFull: return .clientTable
+        }
+    }
+
+    private mutating func enterListener(_ number: Int, _ marks: inout Session.Marks) -> DenialCause? {
+        let entrance = listeners.pointer(to: number).pointee.settings.entrance
+        if let most = entrance.maxConnections {
+            guard shared.limits[number].reserve(atMost: most) else { return .connections }
+            marks.insert(.countedForListener)
+        }
+        if let rate = entrance.rate, !shared.limits[number].take(rate, at: now) { return .rate }
+        return nil
+    }
+
+    /// Gives back what a connection had been given.
+    @inline(never)
+    mutating func leave(_ number: Int, _ client: PeerAddress, _ marks: Session.Marks) {
+        if marks.contains(.countedForListener) { shared.limits[number].release() }
+        if marks.contains(.countedForClient), case .internet(let address) = client {
+            shared.limits[number].clients.release(address, at: now)
+        }
+    }
+
+    /// Gives back what a connection that ends had been given when it came in.
+    @inline(never)
+    mutating func leaveEntrance(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        if session.pointee.stage == .preface { tellOpened(slot) }
+        if session.pointee.marks.contains(.hasPreface) { dropPreface(slot) }
+        leave(Int(session.pointee.listener), session.pointee.client, session.pointee.marks)
+    }
+
+    /// Turns somebody away at the door.
+    @inline(never)
+    mutating func deny(_ descriptor: consuming Descriptor, _ cause: DenialCause, at listener: Int) {
+        shared.listenerFigures.add(1, to: .denied(cause), of: listener)
+        system.abort(descriptor)
+        shared.loads.add(-1, to: index)
+        releasePlace()
+    }
+
+    /// Turns somebody away who has come in already.
+    mutating func deny(_ slot: Slot, _ cause: DenialCause) {
+        shared.listenerFigures.add(1, to: .denied(cause), of: Int(sessions.pointer(to: slot).pointee.listener))
+        abort(slot, .denied, by: cause == .prefaceEnded ? .client : .proxy)
+    }
+}

@@ -1,0 +1,56 @@
+import Sockets
+import Workers
+
+/// What has come ahead of a connection's own bytes, and is read before a server is chosen: kept until that is connected.
+struct Preface {
+    /// The bytes that have come, behind some free room; nil while none have.
+    var chunk: UnsafeMutableRawPointer?
+    /// Bytes that have come.
+    var count = 0
+    /// It is worth reading again when there are so many.
+    var wanted = 1
+    /// Of the header of the PROXY protocol; 0 if there is none. What stands behind it is for the server.
+    var headerLength = 0
+    /// What the header says.
+    var origin: ProxyHeader.Origin?
+    var tlvs = 0..<0
+
+    /// Free room before the bytes, for a header to the server that is longer than the one which came: without its
+    /// type-length-values, no header of ours is.
+    static var headroom: Int { 512 }
+
+    /// All bytes that have come.
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: chunk.map { $0 + Self.headroom }, count: chunk == nil ? 0 : count)
+    }
+
+    /// Those that are for the server.
+    var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[headerLength...]) }
+}
+
+/// The prefaces of a worker's connections, by their slots: a cold table beside the slab.
+struct Prefaces: ~Copyable {
+    private let capacity: Int
+    /// Nil until the first preface.
+    private var pages: Pages?
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    deinit {
+        pages?.free()
+    }
+
+    /// A connection's preface begins.
+    mutating func begin(_ slot: Int) {
+        if pages == nil { pages = Pages(bytes: capacity * MemoryLayout<Preface>.stride) }
+        pointer(to: slot).initialize(to: Preface())
+    }
+
+    /// - Precondition: it has begun.
+    func pointer(to slot: Int) -> UnsafeMutablePointer<Preface> {
+        guard let pages else { preconditionFailure("there is no preface \(slot)") }
+        return pages.base.assumingMemoryBound(to: Preface.self) + slot
+    }
+}

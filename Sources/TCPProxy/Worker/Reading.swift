@@ -1,0 +1,191 @@
+import Relay
+import Sockets
+import Workers
+
+// What a worker reads before it chooses a server: who the client is, and which server it asks for. Nothing here is called
+// for a connection whose listener wants neither.
+
+extension Worker where S: ~Copyable {
+    /// Reads what the client says first, from here on.
+    mutating func beginPreface(_ slot: Slot) {
+        sessions.pointer(to: slot).pointee.stage = .preface
+        sessions.pointer(to: slot).pointee.marks.insert(.hasPreface)
+        prefaces.begin(slot)
+        setTimer(slot)
+    }
+
+    /// The client has said something, or has ended.
+    @inline(never)
+    mutating func readPreface(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        let preface = prefaces.pointer(to: slot)
+        // Ends: each turn receives, and less room is left, or learns that there is nothing.
+        while session.pointee.duplex.client.canReceive {
+            if preface.pointee.chunk == nil { preface.pointee.chunk = buffers.chunks.take() }
+            let start = Preface.headroom + preface.pointee.count
+            let room = UnsafeMutableRawBufferPointer(
+                start: preface.pointee.chunk! + start,
+                count: buffers.chunks.chunkSize - start
+            )
+            switch system.receive(from: session.pointee.duplex.client.descriptor!, into: room) {
+            case .moved(let count):
+                preface.pointee.count += count
+                if count < room.count, !session.pointee.duplex.client.readsToTheEnd {
+                    session.pointee.duplex.client.canReceive = false
+                }
+            case .wouldBlock:
+                session.pointee.duplex.client.canReceive = false
+            case .ended:
+                return deny(slot, .prefaceEnded)
+            case .failed(let error):
+                session.pointee.duplex.client.failure = error
+                return deny(slot, .prefaceEnded)
+            }
+            guard preface.pointee.count >= preface.pointee.wanted else { continue }
+            switch judgePreface(slot) {
+            case .incomplete(let wanted): preface.pointee.wanted = wanted
+            case .complete: return endPreface(slot)
+            case .denied(let cause): return deny(slot, cause)
+            }
+        }
+    }
+
+    private enum Judgement {
+        /// It is worth reading again when there are so many bytes.
+        case incomplete(wanted: Int)
+        case complete
+        case denied(DenialCause)
+    }
+
+    private mutating func judgePreface(_ slot: Slot) -> Judgement {
+        let session = sessions.pointer(to: slot)
+        let preface = prefaces.pointer(to: slot)
+        if session.pointee.marks.contains(.readsProxyHeader) {
+            switch ProxyHeader.read(preface.pointee.bytes) {
+            case .needMore(let minimum):
+                return .incomplete(wanted: minimum)
+            case .header(let header):
+                preface.pointee.headerLength = header.length
+                preface.pointee.origin = header.origin
+                preface.pointee.tlvs = header.tlvs
+                if let client = header.client { session.pointee.client = client }
+            case .notProxy:
+                let proxies = settings(of: slot).pointee.settings.entrance.proxies
+                guard let proxies, proxies.header == .optional else { return .denied(.proxyHeader) }
+            case .malformed:
+                return .denied(.proxyHeader)
+            }
+            session.pointee.marks.remove(.readsProxyHeader)
+            let listener = Int(session.pointee.listener)
+            if let cause = enterClient(session.pointee.client, at: listener, &session.pointee.marks) {
+                return .denied(cause)
+            }
+        }
+        guard session.pointee.marks.contains(.readsClientHello) else { return .complete }
+        switch ClientHello.read(preface.pointee.rest, scratch: buffers.shared) {
+        case .needMore(let minimum):
+            return .incomplete(wanted: preface.pointee.headerLength + minimum)
+        case .hello(let hello):
+            let name = hello.serverName.map { UnsafeRawBufferPointer(rebasing: buffers.shared[$0]) }
+            session.pointee.pool = settings(of: slot).pointee.settings.names!.value(for: name)
+            session.pointee.marks.remove(.readsClientHello)
+            return .complete
+        case .notTLS, .malformed, .tooLong:
+            return .denied(.clientHello)
+        }
+    }
+
+    /// All is known: the search for a server begins.
+    private mutating func endPreface(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        session.pointee.stage = .dialing
+        session.pointee.dial.beganAt = now
+        session.pointee.dial.startedAt = now
+        tellOpened(slot)
+        findServer(slot)
+    }
+
+    /// Tells of a connection whose client is known only now.
+    mutating func tellOpened(_ slot: Slot) {
+        guard shared.admission.hasListeners else { return }
+        let session = sessions.pointer(to: slot)
+        write(
+            .connectionOpened(
+                id: session.pointee.id,
+                client: session.pointee.client,
+                active: shared.admission.active,
+                total: shared.admission.total
+            )
+        )
+    }
+
+    // MARK: The server's first bytes
+
+    /// Has a connection to a server begin with what was read before it was chosen, and with our own header where the pool
+    /// wants one.
+    @inline(never)
+    mutating func beginUpstream(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        var preface = session.pointee.marks.contains(.hasPreface) ? prefaces.pointer(to: slot).pointee : Preface()
+        session.pointee.marks.remove(.hasPreface)
+        var start = Preface.headroom + preface.headerLength
+        var count = preface.rest.count
+        if let version = pools.pointer(to: pool(of: slot)).pointee.proxyProtocol {
+            let length = writeHeader(version, slot, preface)
+            let chunk = preface.chunk ?? buffers.chunks.take()
+            preface.chunk = chunk
+            start -= length
+            count += length
+            (chunk + start).copyMemory(from: buffers.shared.baseAddress!, byteCount: length)
+        }
+        guard let chunk = preface.chunk else { return }
+        if count > 0 {
+            session.pointee.duplex.upstream.begin(with: chunk, offset: start, count: count)
+        } else {
+            buffers.chunks.giveBack(chunk)
+        }
+    }
+
+    /// Writes the header for a server into the shared buffer.
+    ///
+    /// - Returns: its length.
+    private mutating func writeHeader(_ version: ProxyProtocolVersion, _ slot: Slot, _ preface: Preface) -> Int {
+        let announcement = announcement(slot, preface)
+        let tlvs = UnsafeRawBufferPointer(rebasing: preface.bytes[preface.tlvs])
+        do throws(ProxyHeader.WriteFault) {
+            return try ProxyHeader.write(version, announcement, tlvs: tlvs, into: buffers.shared)
+        } catch {
+            // The fields have been checked when they came, and are no longer than a header may be.
+            preconditionFailure("a header of the PROXY protocol that cannot be written: \(error)")
+        }
+    }
+
+    private mutating func announcement(_ slot: Slot, _ preface: Preface) -> ProxyHeader.Announcement {
+        switch preface.origin {
+        case .internet(let source, let destination):
+            return .addresses(source: .internet(source), destination: .internet(destination))
+        case .unix(let paths):
+            return .unixPaths(UnsafeRawBufferPointer(rebasing: preface.bytes[paths]))
+        case .local, .unknown, nil:
+            break
+        }
+        let session = sessions.pointer(to: slot)
+        guard case .internet(let source) = session.pointee.client,
+            let destination = try? system.localAddress(of: session.pointee.duplex.client.descriptor!)
+        else { return .unknown }
+        return .addresses(source: .internet(source), destination: destination)
+    }
+
+    /// Gives up a preface that no server has been given.
+    @inline(never)
+    mutating func dropPreface(_ slot: Slot) {
+        let preface = prefaces.pointer(to: slot)
+        guard let chunk = preface.pointee.chunk else { return }
+        // What comes from those who were not let in is for nobody.
+        if sessions.pointer(to: slot).pointee.stage != .preface {
+            shared.counters.add(preface.pointee.rest.count, to: .discardedUpstream)
+        }
+        preface.pointee.chunk = nil
+        buffers.chunks.giveBack(chunk)
+    }
+}

@@ -1,0 +1,149 @@
+import FakeSystem
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+@Suite("Who may come in")
+struct EntranceTests {
+    /// A client that says hello.
+    private func connect(_ source: String, to proxy: FakeProxy, on worker: Int? = nil) -> FakePeer {
+        let client = proxy.connect(from: PeerAddress(source), to: worker)
+        client.send("hello")
+        proxy.settle()
+        return client
+    }
+
+    private func block(_ text: String) throws -> AddressBlock { try AddressBlock(parsing: text) }
+
+    @Test("a client whose address is denied is reset, and no server hears of it")
+    func accessList() throws {
+        let access = try AccessList(allow: [block("192.0.2.0/24")], deny: [block("192.0.2.128/25")])
+        try withProxy(configure: { $0.entrance.access = access }) { proxy in
+            #expect(connect("192.0.2.1:1000", to: proxy).end == nil)
+            #expect(connect("192.0.2.129:1000", to: proxy).end == .failed(.connectionReset))
+            #expect(connect("198.51.100.1:1000", to: proxy).end == .failed(.connectionReset))
+            #expect(proxy.server.connections.count == 1)
+            #expect(proxy.denied == [.address: 2])
+            // Nothing else knows of them.
+            #expect(proxy.total == 1)
+            #expect(proxy.active == 1)
+            #expect(proxy.memory.admission.taken == 1)
+            #expect(proxy.memory.loads[0] == 1)
+        }
+    }
+
+    @Test("so many connections for each client, on whichever worker, and one more when one ends")
+    func connectionsPerClient() throws {
+        try withProxy(workers: 3, configure: { $0.entrance.maxConnectionsPerClient = 2 }) { proxy in
+            let first = connect("192.0.2.1:1000", to: proxy, on: 0)
+            _ = connect("192.0.2.1:1001", to: proxy, on: 1)
+            #expect(connect("192.0.2.1:1002", to: proxy, on: 2).end == .failed(.connectionReset))
+            #expect(connect("192.0.2.2:1000", to: proxy, on: 2).end == nil)
+            #expect(proxy.denied == [.clientConnections: 1])
+            first.reset()
+            proxy.settle()
+            #expect(connect("192.0.2.1:1003", to: proxy, on: 2).end == nil)
+            #expect(proxy.denied == [.clientConnections: 1])
+        }
+    }
+
+    @Test("addresses of one IPv6 network of 64 bits are one client")
+    func network() throws {
+        try withProxy(configure: { $0.entrance.maxConnectionsPerClient = 1 }) { proxy in
+            #expect(connect("[2001:db8::1]:1000", to: proxy).end == nil)
+            #expect(connect("[2001:db8::2]:1000", to: proxy).end == .failed(.connectionReset))
+            #expect(connect("[2001:db8:0:1::1]:1000", to: proxy).end == nil)
+        }
+    }
+
+    @Test("so many connections to a listener, on whichever worker, and one more when one ends")
+    func connections() throws {
+        try withProxy(workers: 2, configure: { $0.entrance.maxConnections = 2 }) { proxy in
+            let first = connect("192.0.2.1:1000", to: proxy, on: 0)
+            _ = connect("192.0.2.2:1000", to: proxy, on: 1)
+            #expect(connect("192.0.2.3:1000", to: proxy, on: 1).end == .failed(.connectionReset))
+            #expect(proxy.denied == [.connections: 1])
+            first.reset()
+            proxy.settle()
+            #expect(connect("192.0.2.3:1001", to: proxy, on: 1).end == nil)
+            #expect(proxy.memory.limits[0].connections == 2)
+        }
+    }
+
+    @Test("new connections of a client come as fast as they may, and so do all together")
+    func rates() throws {
+        try withProxy(
+            configure: { configuration in
+                configuration.entrance.ratePerClient = TokenRate(1, burst: 2)
+                configuration.entrance.rate = TokenRate(10, burst: 3)
+            }
+        ) { proxy in
+            for port in 1000..<1003 { _ = connect("192.0.2.1:\(port)", to: proxy) }
+            #expect(proxy.denied == [.clientRate: 1])
+            _ = connect("192.0.2.2:1000", to: proxy)
+            #expect(connect("192.0.2.3:1000", to: proxy).end == .failed(.connectionReset))
+            #expect(proxy.denied == [.clientRate: 1, .rate: 1])
+            proxy.advance(by: .seconds(1))
+            #expect(connect("192.0.2.1:1004", to: proxy).end == nil)
+            #expect(connect("192.0.2.1:1005", to: proxy).end == .failed(.connectionReset))
+            #expect(proxy.denied == [.clientRate: 2, .rate: 1])
+        }
+    }
+
+    @Test("who is turned away by the listener has not come as far as his client's limit goes")
+    func givenBack() throws {
+        try withProxy(
+            configure: { configuration in
+                configuration.entrance.maxConnections = 1
+                configuration.entrance.maxConnectionsPerClient = 1
+            }
+        ) { proxy in
+            let first = connect("192.0.2.1:1000", to: proxy)
+            #expect(connect("192.0.2.2:1000", to: proxy).end == .failed(.connectionReset))
+            first.reset()
+            proxy.settle()
+            #expect(connect("192.0.2.2:1001", to: proxy).end == nil)
+            #expect(proxy.denied == [.connections: 1])
+        }
+    }
+
+    @Test("limits hold for whom another worker has accepted, and end with the connection however it ends")
+    func ends() throws {
+        try withProxy(
+            workers: 2,
+            configure: { configuration in
+                configuration.entrance.maxConnectionsPerClient = 4
+                configuration.entrance.maxConnections = 8
+            }
+        ) { proxy in
+            // All accepted by one, which hands some over.
+            let clients = (0..<4).map { connect("192.0.2.1:\(1000 + $0)", to: proxy, on: 0) }
+            #expect(proxy[1].connectionCount > 0)
+            #expect(connect("192.0.2.1:2000", to: proxy, on: 1).end == .failed(.connectionReset))
+            clients[0].reset()
+            clients[1].close()
+            proxy.server.connections[2].reset()
+            proxy.settle()
+            for connection in proxy.server.connections { connection.close() }
+            proxy.settle()
+            clients[3].close()
+            proxy.settle()
+            #expect(proxy.active == 0)
+            #expect(proxy.memory.limits[0].connections == 0)
+            #expect(proxy.memory.limits[0].clients.figures.clients == 0)
+        }
+    }
+
+    @Test("a client for whom there is no server is given back too")
+    func refused() throws {
+        try withProxy(configure: { $0.entrance.maxConnectionsPerClient = 1 }) { proxy in
+            proxy.server.answer = .fail(.connectionRefused)
+            for port in 1000..<1003 {
+                #expect(connect("192.0.2.1:\(port)", to: proxy).end == .failed(.connectionReset))
+            }
+            #expect(proxy.denied == [:])
+            #expect(proxy[.refused] == 3)
+        }
+    }
+}
