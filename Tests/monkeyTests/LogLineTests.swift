@@ -1,4 +1,5 @@
 import Logging
+import Notation
 import Testing
 
 @testable import monkey

@@ -12,6 +12,7 @@ extension ConfigurationFile {
         configuration.maxPipes = maxPipes
         configuration.grace = grace
         configuration.drainDelay = drainDelay
+        configuration.recordsConnections = accessLog != nil
         return configuration
     }
 }

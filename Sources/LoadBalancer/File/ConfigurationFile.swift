@@ -20,6 +20,9 @@ public struct ConfigurationFile: Sendable {
     public var events = false
     /// How often a line tells the totals; nil is off.
     public var summary: Duration? = .seconds(10)
+    /// The file that gets a line for each connection; `-` is standard output, nil is none.
+    public var accessLog: String?
+    public var accessLogFormat = AccessLogFormat.text
     public var logLevel = LogLevel.info
     public var logFormat = LogFormat.text
     /// At least one, in the order of the file.

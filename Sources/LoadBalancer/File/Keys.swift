@@ -85,6 +85,21 @@ extension Section where Entry == ConfigurationFile {
                     "Whether each event of a connection is a line of standard output."
                 ),
                 Key("summary", \.summary, .durationOrOff(), in: empty, "How often a line tells the totals."),
+                Key(
+                    "access-log",
+                    \.accessLog,
+                    .orOff(.text(1...4096, example: "the path of a file, or \"-\" for standard output")),
+                    in: empty,
+                    "The file that gets a line for each connection at its end, [access-log.md](access-log.md); `\"-\"` is "
+                        + "standard output."
+                ),
+                Key(
+                    "access-log-format",
+                    \.accessLogFormat,
+                    .accessLogFormat,
+                    in: empty,
+                    "How its lines are written."
+                ),
                 Key("log-level", \.logLevel, .word, in: empty, "How much is logged to standard error."),
                 Key("log-format", \.logFormat, .word, in: empty, "Plain text, or one JSON object a line."),
             ]

@@ -13,6 +13,19 @@ extension Kind where Value == Engine {
     }
 }
 
+extension Kind where Value == AccessLogFormat {
+    static var accessLogFormat: Self {
+        Self(
+            name: "text",
+            allowed: "`text`, `json`, or fields such as `{client} {server}`",
+            schema: .object(["type": .text("string")]),
+            example: "text, json, or fields in braces in quotes, such as \"{client} {server}\"",
+            write: { $0.description },
+            parse: { try AccessLogFormat(parsing: $0) }
+        )
+    }
+}
+
 private enum EngineWord: String, CaseIterable, Sendable {
     case auto, copy, splice
 

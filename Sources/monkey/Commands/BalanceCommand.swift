@@ -55,6 +55,9 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Metrics")
     var metrics: MetricsOptions
 
+    @OptionGroup(title: "Access log")
+    var access: AccessLogOptions
+
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
 

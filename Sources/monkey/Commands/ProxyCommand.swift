@@ -41,6 +41,9 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Metrics")
     var metrics: MetricsOptions
 
+    @OptionGroup(title: "Access log")
+    var access: AccessLogOptions
+
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
 

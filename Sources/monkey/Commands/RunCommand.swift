@@ -40,6 +40,7 @@ struct RunCommand: AsyncParsableCommand {
                 proxy: proxy,
                 keeper: keeper,
                 admin: admin,
+                accessLog: try AccessLog(at: file.accessLog, format: file.accessLogFormat, console),
                 target: file.pools.map(\.name).joined(separator: ", "),
                 tellsEvents: file.events,
                 summaryInterval: file.summary

@@ -11,6 +11,8 @@ struct ServedProxy: Sendable {
     let keeper: PoolKeeper?
     /// Nil where it is off.
     let admin: AdminServer?
+    /// Nil where nobody asked for one.
+    let accessLog: AccessLog?
     /// Where it forwards to, as people are told.
     let target: String
     let tellsEvents: Bool
@@ -44,18 +46,23 @@ struct ServedProxy: Sendable {
     func serve(_ console: Console) async throws {
         // Trapped before the first line is out: whoever has read it may signal.
         let signals = await StopSignals()
+        let reopening = await ReopenSignal()
         console.greet()
         announce()
         await console.flush()
-        try await run(until: signals)
+        try await alongside({ await reopening.whenever { accessLog?.reopen() } }) {
+            try await run(until: signals)
+        }
     }
 
     /// From the first connection to the end of the drain.
     func run(until signals: StopSignals) async throws {
         try await withAdmin {
-            try await withMetrics {
-                try await alongside({ await keeper?.run() }) {
-                    try await alongside({ await stop(at: signals) }, run: proxy.run)
+            try await alongside({ await accessLog?.run(proxy) }) {
+                try await withMetrics {
+                    try await alongside({ await keeper?.run() }) {
+                        try await alongside({ await stop(at: signals) }, run: proxy.run)
+                    }
                 }
             }
             let drained = proxy.drainSummary

@@ -8,6 +8,7 @@ protocol ServingCommand {
     var timeouts: TimeoutOptions { get }
     var shutdown: ShutdownOptions { get }
     var metrics: MetricsOptions { get }
+    var access: AccessLogOptions { get }
 }
 
 extension ServingCommand {
@@ -16,6 +17,7 @@ extension ServingCommand {
         connections.apply(to: &configuration)
         timeouts.apply(to: &configuration)
         shutdown.apply(to: &configuration)
+        configuration.recordsConnections = access.accessLog != nil
         return configuration
     }
 
@@ -48,6 +50,7 @@ extension ServingCommand {
             proxy: proxy,
             keeper: keeper,
             admin: admin,
+            accessLog: try AccessLog(at: access.accessLog, format: access.accessLogFormat ?? .text, console),
             target: target,
             tellsEvents: metrics.events,
             summaryInterval: metrics.summary.value?.duration

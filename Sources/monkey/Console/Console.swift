@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Notation
 
 /// The program's two streams, and the form of what goes there.
 final class Console: Sendable {
@@ -26,6 +27,11 @@ final class Console: Sendable {
         case .json: writer.write(line.json)
         case .text: writer.write(ConsoleLabel.isOutput(line.label) ? line.bare : line.text)
         }
+    }
+
+    /// A line as it is, to standard output.
+    func write(plain line: String) {
+        output.write(line)
     }
 
     /// The banner, where a person sees it.

@@ -1,4 +1,5 @@
 import Logging
+import Notation
 
 /// What a log call said, and how it is written.
 struct LogLine {

@@ -1,23 +1,23 @@
 import Glibc
 
 /// A moment in UTC, to the millisecond, as RFC 3339 writes it: `2026-01-31T23:59:59.999Z`.
-struct Timestamp: CustomStringConvertible {
+public struct Timestamp: Sendable, CustomStringConvertible {
     /// Since 1970.
-    let seconds: Int
-    let milliseconds: Int
+    public let seconds: Int
+    public let milliseconds: Int
 
-    init(seconds: Int, milliseconds: Int = 0) {
+    public init(seconds: Int, milliseconds: Int = 0) {
         self.seconds = seconds
         self.milliseconds = milliseconds
     }
 
-    static var now: Timestamp {
+    public static var now: Timestamp {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return Timestamp(seconds: now.tv_sec, milliseconds: now.tv_nsec / 1_000_000)
     }
 
-    var description: String {
+    public var description: String {
         var seconds = time_t(seconds)
         var date = tm()
         gmtime_r(&seconds, &date)

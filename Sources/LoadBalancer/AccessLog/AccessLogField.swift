@@ -1,0 +1,61 @@
+import Notation
+import TCPProxy
+
+/// What the access log can say of a connection, by the names that formats and JSON have.
+enum AccessLogField: String, CaseIterable, Sendable {
+    /// When it was accepted, in UTC.
+    case time
+    case id
+    /// Address and port.
+    case client
+    case listener
+    case pool
+    case server
+    case attempts
+    case bytesUpstream = "bytes_upstream"
+    case bytesDownstream = "bytes_downstream"
+    case queue = "queue_seconds"
+    case connect = "connect_seconds"
+    case firstByte = "first_byte_seconds"
+    case total = "total_seconds"
+    case reason
+    case by
+
+    /// What a field says: JSON tells numbers from texts, and a connection may not have got as far as a field.
+    enum Value {
+        case text(String)
+        case number(String)
+        case none
+    }
+
+    func value(of record: AccessRecord) -> Value {
+        switch self {
+        case .time: .text(Self.written(secondsSince1970: record.openedAt))
+        case .id: .text("\(record.id)")
+        case .client: .text("\(record.client)")
+        case .listener: .text(record.listener)
+        case .pool: .text(record.pool)
+        case .server: record.server.map { .text($0) } ?? .none
+        case .attempts: .number("\(record.attempts)")
+        case .bytesUpstream: .number("\(record.bytesUpstream)")
+        case .bytesDownstream: .number("\(record.bytesDownstream)")
+        case .queue: .number(Self.written(record.queued))
+        case .connect: record.connecting.map { .number(Self.written($0)) } ?? .none
+        case .firstByte: record.firstByte.map { .number(Self.written($0)) } ?? .none
+        case .total: .number(Self.written(record.total))
+        case .reason: .text(record.reason.name)
+        case .by: .text(record.side.name)
+        }
+    }
+
+    private static func written(secondsSince1970 seconds: Double) -> String {
+        let milliseconds = Int((seconds * 1000).rounded(.down))
+        return "\(Timestamp(seconds: milliseconds / 1000, milliseconds: milliseconds % 1000))"
+    }
+
+    /// In seconds, to the microsecond.
+    private static func written(_ duration: Duration) -> String {
+        let microseconds = duration.wholeNanoseconds / 1000
+        return "\(microseconds / 1_000_000).\(String(microseconds % 1_000_000 + 1_000_000).dropFirst())"
+    }
+}

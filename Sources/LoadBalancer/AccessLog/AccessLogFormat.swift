@@ -1,0 +1,153 @@
+public import Notation
+package import TCPProxy
+
+/// How a line of the access log is written: `text`, `json`, or a text with fields in braces, such as
+/// `{client} {server} {total_seconds}`.
+public struct AccessLogFormat: Hashable, Sendable {
+    private enum Form: Hashable {
+        case json
+        case text([Piece])
+    }
+
+    private enum Piece: Hashable {
+        case literal(String)
+        case field(AccessLogField)
+    }
+
+    private let form: Form
+    private let written: String
+
+    /// The longest format, in bytes.
+    public static let longest = 4096
+
+    /// All that there is, in columns.
+    public static let text = AccessLogFormat(
+        form: .text(Array(AccessLogField.allCases.map { [.field($0)] }.joined(separator: [.literal(" ")]))),
+        written: "text"
+    )
+
+    /// An object a line.
+    public static let json = AccessLogFormat(form: .json, written: "json")
+
+    private init(form: Form, written: String) {
+        self.form = form
+        self.written = written
+    }
+
+    /// Reads a format. `{{` and `}}` stand for a brace.
+    ///
+    /// - Throws: ``NotationError``, which says how to write one.
+    public init(parsing text: String) throws(NotationError) {
+        switch text {
+        case "text": self = .text
+        case "json": self = .json
+        default: self.init(form: .text(try Self.pieces(of: text)), written: text)
+        }
+    }
+
+    private static func pieces(of text: String) throws(NotationError) -> [Piece] {
+        guard text.utf8.count <= longest else { throw NotationError("it is too long: write \(longest) bytes at most") }
+        guard !text.unicodeScalars.contains(where: { $0.isControl && $0 != "\t" }) else {
+            throw NotationError("it has a control character: each connection is one line")
+        }
+        var pieces: [Piece] = []
+        var literal = ""
+        var rest = text[...]
+        while let character = rest.popFirst() {
+            if character == "{" || character == "}", rest.first == character {
+                literal.append(rest.removeFirst())
+            } else if character == "{" {
+                if !literal.isEmpty { pieces.append(.literal(literal)) }
+                literal = ""
+                pieces.append(.field(try field(&rest)))
+            } else if character == "}" {
+                throw NotationError("a } has no { before it: write }} for a brace")
+            } else {
+                literal.append(character)
+            }
+        }
+        if !literal.isEmpty { pieces.append(.literal(literal)) }
+        guard pieces.contains(where: { if case .field = $0 { true } else { false } }) else {
+            throw NotationError("it names no field: write text, json, or fields in braces; \(allFields)")
+        }
+        return pieces
+    }
+
+    /// Reads a field, whose brace has been read.
+    private static func field(_ rest: inout Substring) throws(NotationError) -> AccessLogField {
+        guard let end = rest.firstIndex(of: "}") else {
+            throw NotationError("a { has no } after it: write {{ for a brace")
+        }
+        let name = rest[..<end]
+        rest = rest[rest.index(after: end)...]
+        guard let field = AccessLogField(rawValue: String(name)) else {
+            throw NotationError("{\(name)} is no field; \(allFields)")
+        }
+        return field
+    }
+
+    private static var allFields: String {
+        "there are " + AccessLogField.allCases.map { "{\($0.rawValue)}" }.joined(separator: ", ")
+    }
+
+    // MARK: Lines
+
+    /// The line of a connection, without its end.
+    package func line(_ record: AccessRecord) -> String {
+        switch form {
+        case .json:
+            let members = AccessLogField.allCases.map { field in
+                switch field.value(of: record) {
+                case .text(let text): "\"\(field.rawValue)\":\(text.asJSON)"
+                case .number(let number): "\"\(field.rawValue)\":\(number)"
+                case .none: "\"\(field.rawValue)\":null"
+                }
+            }
+            return "{\(members.joined(separator: ","))}"
+        case .text(let pieces):
+            return pieces.map { piece in
+                switch piece {
+                case .literal(let text): text
+                case .field(let field):
+                    switch field.value(of: record) {
+                    case .text(let text): text.onOneLine
+                    case .number(let number): number
+                    case .none: "-"
+                    }
+                }
+            }.joined()
+        }
+    }
+}
+
+extension AccessLogFormat: CustomStringConvertible {
+    /// As it was written.
+    public var description: String { written }
+}
+
+extension String {
+    /// With control characters escaped: whoever chose a name, the line stays one line.
+    fileprivate var onOneLine: String {
+        guard unicodeScalars.contains(where: \.isControl) else { return self }
+        return unicodeScalars.map { $0.isControl ? $0.escaped(asASCII: true) : String($0) }.joined()
+    }
+
+    /// In quotes (RFC 8259, 7).
+    fileprivate var asJSON: String {
+        var quoted = "\""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case "\"", "\\": quoted += "\\\(scalar)"
+            case _ where scalar.value < 0x20:
+                quoted += "\\u" + String(scalar.value + 0x10000, radix: 16).dropFirst()
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}
+
+extension Unicode.Scalar {
+    /// C0, DEL and C1.
+    fileprivate var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
+}

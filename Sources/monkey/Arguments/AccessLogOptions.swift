@@ -1,0 +1,40 @@
+import ArgumentParser
+import LoadBalancer
+import Logging
+
+/// Where a line for each connection goes.
+struct AccessLogOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A file that gets a line for each connection at its end, or - for standard output; SIGUSR1 has it opened anew.",
+            valueName: "file"
+        )
+    )
+    var accessLog: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How its lines are written: text, json, or fields such as '{client} {server} {total_seconds}'. (default: text)",
+            valueName: "format"
+        ),
+        transform: { try AccessLogFormat(parsing: $0) }
+    )
+    var accessLogFormat: AccessLogFormat?
+
+    func validate() throws {
+        if accessLogFormat != nil, accessLog == nil {
+            throw ValidationError("--access-log-format says how an access log is written: give --access-log FILE too")
+        }
+    }
+}
+
+extension AccessLog {
+    /// Opens the log that somebody asked for; nil if nobody did.
+    ///
+    /// - Parameter path: of a file, or `-` for standard output.
+    convenience init?(at path: String?, format: AccessLogFormat, _ console: Console) throws(AccessLogError) {
+        guard let path else { return nil }
+        let destination: Destination = path == "-" ? .lines { console.write(plain: $0) } : .file(path)
+        try self.init(destination, format: format, logger: Logger(label: "access-log"))
+    }
+}

@@ -1,0 +1,137 @@
+import Foundation
+import Support
+import Testing
+
+@Suite("Access log", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct AccessLogTests {
+    /// A line's members.
+    private struct Line: Decodable {
+        var client: String
+        var listener: String
+        var pool: String
+        var server: String?
+        var attempts: Int
+        var bytes_upstream: Int
+        var bytes_downstream: Int
+        var connect_seconds: Double?
+        var first_byte_seconds: Double?
+        var total_seconds: Double
+        var reason: String
+        var by: String
+    }
+
+    /// The lines of a file, as soon as there are so many.
+    private func lines(_ count: Int, of path: String) async throws -> [Line] {
+        var lines: [Substring] = []
+        try await eventually("\(count) lines in \(path)") {
+            lines = (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n") ?? []
+            return lines.count >= count
+        }
+        #expect(lines.count == count)
+        return try lines.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+    }
+
+    @Test("has a line for each connection, whatever became of it")
+    func connections() async throws {
+        let servers = try (0..<2).map { _ in try TestListener() }
+        let written = ["\(servers[0].address),name=one", "\(servers[1].address),name=two,backup"]
+        try await withScratchFolder { folder in
+            let path = "\(folder)/access.log"
+            let options = ["--access-log", path, "--access-log-format", "json", "--no-ejection"]
+            try await withBalancer(over: written, options) { proxy in
+                let pair = try RelayedPair(through: proxy, to: servers[0])
+                try pair.exchange()
+                let client = try pair.client.localAddress
+                pair.client.close()
+                pair.server.close()
+                let line = try await lines(1, of: path)[0]
+                #expect(line.client == "\(client)")
+                #expect(line.pool == "servers")
+                #expect(line.server == "one")
+                #expect(line.attempts == 1)
+                #expect(line.bytes_upstream == 4)
+                #expect(line.bytes_downstream == 4)
+                #expect(line.reason == "ended")
+                #expect(line.by == "client")
+                let (connect, first) = try (#require(line.connect_seconds), #require(line.first_byte_seconds))
+                #expect(connect <= first && first <= line.total_seconds)
+
+                servers[0].close()
+                let second = try RelayedPair(through: proxy, to: servers[1])
+                try second.server.reset()
+                _ = try second.client.receiveRest()
+                let reset = try await lines(2, of: path)[1]
+                #expect(reset.server == "two")
+                #expect(reset.reason == "reset")
+                #expect(reset.by == "server")
+
+                servers[1].close()
+                _ = try proxy.connect().receiveRest()
+                let refused = try await lines(3, of: path)[2]
+                #expect(refused.server == nil)
+                #expect(refused.attempts == 2)
+                #expect(refused.connect_seconds == nil)
+                #expect(refused.reason == "connect_failed")
+            }
+        }
+    }
+
+    @Test("goes on in a new file after SIGUSR1, and no line is lost; the last is out before the program ends")
+    func rotation() async throws {
+        let upstream = try TestListener()
+        try await withScratchFolder { folder in
+            let path = "\(folder)/access.log"
+            try await withProxy(to: upstream, ["--access-log", path, "--access-log-format", "json"]) { proxy in
+                func connection() throws {
+                    let pair = try RelayedPair(through: proxy, to: upstream)
+                    try pair.exchange()
+                    pair.client.close()
+                    pair.server.close()
+                }
+                try connection()
+                _ = try await lines(1, of: path)
+                try FileManager.default.moveItem(atPath: path, toPath: "\(folder)/old.log")
+                try proxy.program.signal(SIGUSR1)
+                try await eventually("a new file") { FileManager.default.fileExists(atPath: path) }
+                try connection()
+                _ = try await lines(1, of: path)
+                _ = try await lines(1, of: "\(folder)/old.log")
+
+                // Cut by the second signal.
+                let pair = try RelayedPair(through: proxy, to: upstream)
+                try pair.exchange()
+                try proxy.program.signal(SIGTERM)
+                try await eventually("the drain") { proxy.program.outputLines.contains { $0.hasPrefix("Draining") } }
+                try proxy.end()
+                #expect(try await lines(2, of: path)[1].reason == "cut")
+            }
+        }
+    }
+
+    @Test("is written to standard output with -, in the fields that one names")
+    func standardOutput() async throws {
+        let upstream = try TestListener()
+        let options = ["--access-log", "-", "--access-log-format", "ACCESS {bytes_upstream} {reason} by {by}"]
+        try await withProxy(to: upstream, options) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try pair.exchange()
+            try pair.client.reset()
+            #expect(try proxy.program.output(after: "ACCESS ") == "4 reset by client")
+        }
+    }
+
+    @Test("a log that cannot be opened, and a format that is none, are errors that say why")
+    func mistakes() async throws {
+        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
+        let path = "/no/such/folder/log"
+        try await runMonkey(proxy + ["--access-log", path]).expectFailure(naming: path)
+        try await runMonkey(proxy + ["--access-log", "-", "--access-log-format", "{clint}"]).expectFailure(
+            code: 64,
+            naming: "{clint} is no field; there are {time}"
+        )
+        try await runMonkey(proxy + ["--access-log-format", "json"]).expectFailure(
+            code: 64,
+            naming: "--access-log FILE"
+        )
+    }
+}

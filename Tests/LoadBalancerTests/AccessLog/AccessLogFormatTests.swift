@@ -1,0 +1,69 @@
+import Notation
+import Testing
+
+@testable import LoadBalancer
+@testable import TCPProxy
+
+@Suite("Format of the access log")
+struct AccessLogFormatTests {
+    private let record = AccessRecord(
+        id: ConnectionID(worker: 1, count: 7),
+        openedAt: 1_769_903_999.25,
+        client: .internet(InternetAddress(v4: 0xC000_0201, port: 50_000)),
+        listener: "web",
+        pool: "servers",
+        server: "db\u{1}\"1",
+        attempts: 2,
+        bytesUpstream: 5,
+        bytesDownstream: 1_000_000,
+        queued: .zero,
+        connecting: .microseconds(1_500),
+        firstByte: nil,
+        total: .seconds(3661) + .nanoseconds(42_999),
+        reason: .halfCloseTimeout,
+        side: .proxy
+    )
+
+    private func line(_ format: String) throws -> String { try AccessLogFormat(parsing: format).line(record) }
+
+    @Test("text has all fields in their order, and a dash where there is nothing to say")
+    func text() throws {
+        #expect(
+            try line("text")
+                == "2026-01-31T23:59:59.250Z 1.7 192.0.2.1:50000 web servers db\\u{01}\"1 2 5 1000000 0.000000 0.001500 - "
+                + "3661.000042 half_close_timeout proxy"
+        )
+        #expect(AccessLogFormat.text == (try AccessLogFormat(parsing: "text")))
+    }
+
+    @Test("json has the same, with numbers as numbers, and is one line")
+    func json() throws {
+        #expect(
+            try line("json")
+                == #"{"time":"2026-01-31T23:59:59.250Z","id":"1.7","client":"192.0.2.1:50000","listener":"web","#
+                + #""pool":"servers","server":"db\u0001\"1","attempts":2,"bytes_upstream":5,"bytes_downstream":1000000,"#
+                + #""queue_seconds":0.000000,"connect_seconds":0.001500,"first_byte_seconds":null,"#
+                + #""total_seconds":3661.000042,"reason":"half_close_timeout","by":"proxy"}"#
+        )
+    }
+
+    @Test("a format of one's own has its fields where it says, and doubled braces are braces")
+    func own() throws {
+        #expect(try line("{{{client}}}\t{bytes_upstream}+{bytes_upstream}") == "{192.0.2.1:50000}\t5+5")
+        #expect(try line("{first_byte_seconds}") == "-")
+        #expect("\(try AccessLogFormat(parsing: "{by} x"))" == "{by} x")
+    }
+
+    @Test(
+        "what is no format is told, with the field's name and those that there are",
+        arguments: [
+            ("{clint} x", "{clint} is no field; there are {time}, {id}, {client},"),
+            ("{}", "{} is no field"), ("{client", "a { has no } after it"), ("client}", "a } has no { before it"),
+            ("client", "it names no field"), ("", "it names no field"), ("{client}\n", "control character"),
+            (String(repeating: "{by}", count: 1025), "4096 bytes at most"),
+        ]
+    )
+    func mistakes(format: String, told: String) {
+        #expect { try AccessLogFormat(parsing: format) } throws: { "\($0)".contains(told) }
+    }
+}
