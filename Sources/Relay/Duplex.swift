@@ -54,6 +54,50 @@ public struct Duplex: ~Copyable {
         ) {
             more = true
         }
+        return conclude(more: more, on: &system, with: &buffers)
+    }
+
+    /// The same for a connection whose halves may receive so many bytes and no more; none of them splices.
+    ///
+    /// - Parameters:
+    ///   - upstream: what the client may send now; less what has come afterwards.
+    ///   - downstream: what the server may send now; less what has come afterwards.
+    public mutating func turn<S: System & ~Copyable>(
+        on system: inout S,
+        with buffers: inout RelayBuffers,
+        upstream allowedUpstream: inout Int,
+        downstream allowedDownstream: inout Int
+    ) -> Outcome {
+        let endsWithDownstream = downstream.state.phase == .finished
+        var more = upstream.turn(
+            from: &client,
+            to: &server,
+            on: &system,
+            with: &buffers,
+            closesNext: endsWithDownstream,
+            receiving: &allowedUpstream
+        )
+        let endsWithUpstream = upstream.state.phase == .finished
+        if downstream.turn(
+            from: &server,
+            to: &client,
+            on: &system,
+            with: &buffers,
+            closesNext: endsWithUpstream,
+            receiving: &allowedDownstream
+        ) {
+            more = true
+        }
+        return conclude(more: more, on: &system, with: &buffers)
+    }
+
+    /// What follows from a turn of both halves.
+    @inlinable
+    mutating func conclude<S: System & ~Copyable>(
+        more: Bool,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) -> Outcome {
         if !hasFailed {
             if more { return .moreToMove }
             noteFirstEnd()

@@ -26,6 +26,10 @@ public struct Configuration: Sendable {
     /// Who may come in, and how much.
     public var entrance = Entrance()
 
+    /// Bytes a second that each direction of a connection may move, 1 to 1,000,000,000,000; nil is as many as there are.
+    /// After a rest a tenth of a second's bytes may go at once, 16 KiB at least. Bytes with a limit are copied.
+    public var bandwidth: Int?
+
     public var timeouts = Timeouts()
 
     /// Probes on idle connections of both sides; nil is off.

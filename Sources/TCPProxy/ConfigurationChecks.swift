@@ -35,6 +35,10 @@ extension Configuration {
             ("the lifetime", timeouts.lifetime), ("the user time-out", timeouts.user),
             ("the keep-alive interval", keepAlive?.interval), ("the resolve interval", resolveInterval),
         ]
+        if let bandwidth {
+            let allowed = 1...Bandwidth.highestRate
+            try require(allowed.contains(bandwidth), "the bandwidth", bandwidth, "1 to \(Bandwidth.highestRate)")
+        }
         try entrance.check()
         for (name, duration) in durations {
             guard let duration else { continue }
@@ -109,6 +113,7 @@ extension ListenerSettings {
             pool: pool,
             names: names,
             entrance: configuration.entrance,
+            bandwidth: configuration.bandwidth.flatMap(Bandwidth.init(bytesPerSecond:)),
             deadlines: Deadlines(
                 timeouts: configuration.timeouts,
                 keepAlive: configuration.keepAlive.map { min($0.interval, WorkerSettings.lastingAge) }
@@ -121,7 +126,7 @@ extension ListenerSettings {
                 return RawAddress(address)
             },
             resetDelivery: configuration.timeouts.resetDelivery,
-            hasRules: names != nil || !configuration.entrance.isOpen
+            hasRules: names != nil || configuration.bandwidth != nil || !configuration.entrance.isOpen
         )
     }
 }

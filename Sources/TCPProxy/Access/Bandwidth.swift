@@ -31,6 +31,21 @@ struct Bandwidth: Hashable, Sendable {
         guard filling <= Self.longestFilling.wholeNanoseconds else { return nil }
     }
 
+    /// With a burst that lets a connection be as quick as its rate allows: a tenth of a second's bytes, and no less than
+    /// ``leastBurst``.
+    init?(bytesPerSecond: Int) {
+        let burst = min(max(bytesPerSecond / 10, Self.leastBurst), Self.largestBurst)
+        self.init(bytesPerSecond: bytesPerSecond, burst: burst)
+    }
+
+    /// The burst of a low rate, in bytes: a message of usual length goes at once.
+    static let leastBurst = 16 * 1024
+    /// The payload of a packet, about: no half wakes up for less, unless a second has no more.
+    private static let packet = 1460
+
+    /// Bytes that it is worth waking up for: a twentieth of a second's, or a packet.
+    var quantum: Int { min(burst, max(Int(rate) / 20, min(Int(rate), Self.packet))) }
+
     /// How many bytes may go now, 0 to the burst.
     func allowance(at now: Instant) -> Int {
         guard fullAt > now else { return burst }

@@ -88,6 +88,7 @@ extension Worker where S: ~Copyable {
                 now: now
             )
         )
+        if marks.contains(.hasBudget) { budgets.set(Budget(rules.pointee.settings.bandwidth!), at: slot) }
         let readsPreface = !marks.isDisjoint(with: .readsPreface)
         if readsPreface {
             beginPreface(slot)

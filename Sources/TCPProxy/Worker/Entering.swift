@@ -19,6 +19,7 @@ extension Worker where S: ~Copyable {
                 return .untrustedProxy
             }
         }
+        if settings.bandwidth != nil { marks.insert(.hasBudget) }
         if settings.names != nil { marks.insert(.readsClientHello) }
         // Who the client is stands in the header.
         if !marks.contains(.readsProxyHeader), let cause = enterClient(peer, at: number, &marks) { return cause }

@@ -21,6 +21,8 @@ struct ListenerSettings: Sendable {
     /// Pools by the names that TLS clients ask for; nil where these do not matter.
     var names: ServerNameTable<Int16>?
     var entrance: Entrance
+    /// Of each direction of each connection, with a full bucket; nil is no limit.
+    var bandwidth: Bandwidth?
     var deadlines: Deadlines
     /// Of connections to servers, from their beginning.
     var socketOptions: SocketOptions

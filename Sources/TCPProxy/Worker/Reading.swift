@@ -10,7 +10,7 @@ extension Worker where S: ~Copyable {
     mutating func beginPreface(_ slot: Slot) {
         sessions.pointer(to: slot).pointee.stage = .preface
         sessions.pointer(to: slot).pointee.marks.insert(.hasPreface)
-        prefaces.begin(slot)
+        prefaces.set(Preface(), at: slot)
         setTimer(slot)
     }
 

@@ -13,7 +13,8 @@ extension Worker where S: ~Copyable {
         let splicedUpstreamBefore = session.pointee.duplex.upstream.spliced
         let splicedDownstreamBefore = session.pointee.duplex.downstream.spliced
         let wasHalfClosed = session.pointee.isHalfClosed
-        let outcome = session.pointee.duplex.turn(on: &system, with: &buffers)
+        let hasBudget = session.pointee.marks.contains(.hasBudget)
+        let outcome = hasBudget ? turnWithin(slot) : session.pointee.duplex.turn(on: &system, with: &buffers)
         let upstream = Int(session.pointee.duplex.upstream.transferred &- upstreamBefore)
         let downstream = Int(session.pointee.duplex.downstream.transferred &- downstreamBefore)
         if upstream > 0 { countUpstream(upstream, slot) }
@@ -33,6 +34,8 @@ extension Worker where S: ~Copyable {
             if shared.admission.hasListeners { reportBytes(slot, mustTell: false) }
         }
         switch outcome {
+        case .waiting where hasBudget:
+            planBudget(slot)
         case .waiting:
             let looks = Self.planLook(
                 session.pointee.duplex.upstream.look,

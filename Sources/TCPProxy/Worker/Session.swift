@@ -31,6 +31,8 @@ struct Session: ~Copyable {
         static let hasPreface = Marks(rawValue: 16)
         /// The client came by a Unix socket, whoever it is.
         static let isUnix = Marks(rawValue: 32)
+        /// Each direction has a budget, in the table of budgets.
+        static let hasBudget = Marks(rawValue: 64)
 
         static let readsPreface: Marks = [.readsProxyHeader, .readsClientHello]
     }

@@ -20,7 +20,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var listeners = Listeners()
     var pools = Pools()
     var sessions: Slab<Session>
-    var prefaces: Prefaces
+    var prefaces: SideTable<Preface>
+    var budgets: SideTable<Budget>
     var buffers: RelayBuffers
     var timers: TimerWheel
     /// Connections that may have more to move, visited after the next wait so that all get their turn.
@@ -49,7 +50,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         let capacity = shared.admission.limit
         buffers = RelayBuffers(engine: settings.engine, pipes: settings.pipes)
         sessions = Slab(capacity: capacity)
-        prefaces = Prefaces(capacity: capacity)
+        prefaces = SideTable(capacity: capacity)
+        budgets = SideTable(capacity: capacity)
         ready = SlotQueue(capacity: capacity)
         timers = TimerWheel(capacity: capacity + 3, now: now)
     }

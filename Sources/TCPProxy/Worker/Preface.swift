@@ -1,5 +1,4 @@
 import Sockets
-import Workers
 
 /// What has come ahead of a connection's own bytes, and is read before a server is chosen: kept until that is connected.
 struct Preface {
@@ -26,31 +25,4 @@ struct Preface {
 
     /// Those that are for the server.
     var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[headerLength...]) }
-}
-
-/// The prefaces of a worker's connections, by their slots: a cold table beside the slab.
-struct Prefaces: ~Copyable {
-    private let capacity: Int
-    /// Nil until the first preface.
-    private var pages: Pages?
-
-    init(capacity: Int) {
-        self.capacity = capacity
-    }
-
-    deinit {
-        pages?.free()
-    }
-
-    /// A connection's preface begins.
-    mutating func begin(_ slot: Int) {
-        if pages == nil { pages = Pages(bytes: capacity * MemoryLayout<Preface>.stride) }
-        pointer(to: slot).initialize(to: Preface())
-    }
-
-    /// - Precondition: it has begun.
-    func pointer(to slot: Int) -> UnsafeMutablePointer<Preface> {
-        guard let pages else { preconditionFailure("there is no preface \(slot)") }
-        return pages.base.assumingMemoryBound(to: Preface.self) + slot
-    }
 }
