@@ -9,6 +9,8 @@ extension Worker where S: ~Copyable {
     mutating func acceptBatch(_ number: Int) {
         for _ in 0..<WorkerSettings.acceptsPerWakeUp {
             guard listeners.pointer(to: number).pointee.descriptor != nil, acceptOne(number) == .more else { return }
+            // Whoever has just been accepted may lack what the next would take.
+            if pause != nil { return }
         }
     }
 
@@ -140,7 +142,7 @@ extension Worker where S: ~Copyable {
     }
 
     /// - Returns: false if what was lacking is there again already.
-    private mutating func pauseAccepting(_ cause: AcceptPause) -> Bool {
+    mutating func pauseAccepting(_ cause: AcceptPause) -> Bool {
         if cause == .connections, !shared.admission.wait(worker: index) { return false }
         if pause == nil {
             setWatching([])
@@ -154,6 +156,9 @@ extension Worker where S: ~Copyable {
     /// Does nothing if accepting is not paused.
     mutating func resumeAccepting() {
         guard pause != nil, listeners.isAnyOpen else { return }
+        if pause == .exhausted, dialsLacking > 0 {
+            return timers.schedule(acceptTimer, at: now + WorkerSettings.acceptRetry)
+        }
         pause = nil
         timers.cancel(acceptTimer)
         setWatching(.readable)

@@ -20,6 +20,7 @@ extension Worker where S: ~Copyable {
             let error = system.register(descriptor, for: .connection, token: token)
             session.pointee.duplex.server.descriptor = consume descriptor
             if let error { throw error }
+            lacksNothing(slot)
             setTimer(slot)
         } catch {
             attemptFailed(slot, error)
@@ -64,6 +65,7 @@ extension Worker where S: ~Copyable {
         let server = session.pointee.dial.server!
         shared.serverFigures.add(1, to: .failure(cause), of: server.id)
         releaseServer(slot)
+        if error.isExhaustion { lacks(slot) }
         if cause == .exhausted {
             session.pointee.dial.retryAt = now + WorkerSettings.dialRetry
             setTimer(slot)
@@ -73,6 +75,23 @@ extension Worker where S: ~Copyable {
         session.pointee.dial.tried.insert(Int(session.pointee.dial.position))
         shared.poolFigures.add(1, to: .retries, of: pool(of: slot))
         findServer(slot)
+    }
+
+    /// An attempt waits for what others may give back. Nobody is accepted meanwhile: clients that all hold a descriptor and
+    /// wait for another one would keep each other from it.
+    private mutating func lacks(_ slot: Slot) {
+        guard !sessions.pointer(to: slot).pointee.dial.isLacking else { return }
+        sessions.pointer(to: slot).pointee.dial.isLacking = true
+        dialsLacking += 1
+        if listeners.isAnyOpen { _ = pauseAccepting(.exhausted) }
+    }
+
+    /// An attempt has what it lacked, or is over.
+    mutating func lacksNothing(_ slot: Slot) {
+        guard sessions.pointer(to: slot).pointee.dial.isLacking else { return }
+        sessions.pointer(to: slot).pointee.dial.isLacking = false
+        dialsLacking -= 1
+        if dialsLacking == 0, pause == .exhausted { resumeAccepting() }
     }
 
     /// No server can be had: the client's connection ends at once, and by a reset, so that nobody takes it for an empty

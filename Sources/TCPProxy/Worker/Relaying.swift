@@ -282,6 +282,7 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         if session.pointee.stage == .queued { leaveQueue(slot) }
         if !session.pointee.marks.isEmpty { leaveEntrance(slot) }
+        lacksNothing(slot)
         shared.counters.add(Int(session.pointee.duplex.upstream.discarded), to: .discardedUpstream)
         shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
         shared.counters.add(1, to: .closure(reason, side))

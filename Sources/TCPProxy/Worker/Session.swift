@@ -92,6 +92,8 @@ struct Dial {
     var attempts: Int32 = 0
     var tried = TriedServers()
     var isUnix = false
+    /// Whether what an attempt lacked is what accepting takes too.
+    var isLacking = false
     /// When the search began, or went on after waiting for a place.
     var beganAt: Instant
     /// Of this attempt.

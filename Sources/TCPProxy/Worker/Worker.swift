@@ -30,6 +30,9 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     /// The moment of the last wake-up: all that one wake-up does happens at this time.
     var now: Instant
     var pause: AcceptPause?
+    /// Connections whose attempt waits for a descriptor or for memory: what becomes free is theirs before anybody is
+    /// accepted.
+    var dialsLacking = 0
     var opened: UInt64 = 0
     var isStopping = false
     /// All connections have been reset, and so is whatever still comes.

@@ -22,4 +22,24 @@ struct NetworkTests {
         #expect(server.connections.first?.text == "first, second, third")
         system.close(descriptor)
     }
+
+    /// As tcp_need_reset() has it: a FIN that waits behind bytes has not ended anything yet.
+    @Test("resets a connection that is aborted with bytes before its end")
+    func abortBeforeTheEnd() throws {
+        let world = FakeWorld()
+        world.receiveBuffer = 16
+        let address = SocketAddress.internet(InternetAddress(v4: 0x0A00_0001, port: 80))
+        let server = world.serve(address)
+        var system = FakeSystem(in: world, wakerToken: Token(slot: 0, generation: 0, kind: 0))
+        let descriptor = try system.connect(to: RawAddress(address), from: nil, options: SocketOptions())
+        let peer = try #require(server.connections.first)
+        peer.isReading = false
+        Array("more than it has room for".utf8).withUnsafeBytes { _ = system.send($0, to: descriptor) }
+        _ = system.endSending(on: descriptor)
+        peer.finish()
+        system.abort(descriptor)
+        peer.isReading = true
+        #expect(peer.text == "more than it has")
+        #expect(peer.end == .failed(.connectionReset))
+    }
 }

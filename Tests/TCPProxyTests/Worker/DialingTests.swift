@@ -271,6 +271,26 @@ struct ConnectExhaustionTests {
             #expect(proxy.server.connections[1].text == "hello")
         }
     }
+
+    @Test("at the descriptor limit nobody is accepted into the place of a client that waits for its server")
+    func beforeThoseInTheQueue() throws {
+        try withProxy { proxy in
+            var served = [try proxy.connectThrough(), try proxy.connectThrough()]
+            proxy.world.descriptorLimit = proxy.world.openDescriptors.count + 1
+            for number in 1...6 {
+                proxy.connect().send("client \(number)")
+                proxy.settle()
+            }
+            #expect(proxy.active == 3)
+            while let next = served.popLast() {
+                next.client.close()
+                next.server.close()
+                proxy.advance(by: WorkerSettings.acceptRetry)
+            }
+            #expect(proxy.server.connections.dropFirst(2).map(\.text) == ["client 1", "client 2"])
+            #expect(proxy.active == 3)
+        }
+    }
 }
 
 @Suite("Clients during a dial")
