@@ -129,6 +129,14 @@ public struct LinuxSystem: System, ~Copyable {
         return raw.socketAddress
     }
 
+    public mutating func adjust(_ listener: borrowing Descriptor, to options: ListenOptions) {
+        // A second listen(2) only sets the queue's length.
+        _ = linux_listen(listener.number, Int32(clamping: options.backlog))
+        if options.connection.keepAlive == nil { try? Self.set(listener, SOL_SOCKET, SO_KEEPALIVE, 0) }
+        if options.connection.userTimeout == nil { try? Self.set(listener, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 0) }
+        try? Self.apply(options.connection, to: listener)
+    }
+
     /// A SYN is left unanswered, so the client's kernel repeats it a second later, and finds the next to listen there or
     /// nobody. A Unix socket has no handshake; where the kernel takes no filter, listening ends all the same.
     public mutating func stopHandshakes(on listener: borrowing Descriptor) {

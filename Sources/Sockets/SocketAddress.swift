@@ -215,3 +215,7 @@ public struct RawAddress: Sendable {
         }
     }
 }
+
+extension RawAddress: Equatable {
+    public static func == (left: RawAddress, right: RawAddress) -> Bool { left.socketAddress == right.socketAddress }
+}

@@ -37,6 +37,9 @@ public protocol System: ~Copyable {
     /// The address that a socket is bound to, port 0 resolved.
     mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress
 
+    /// Sets other options on a listening socket; how it shares its address stays. What the system refuses stays as it was.
+    mutating func adjust(_ listener: borrowing Descriptor, to options: ListenOptions)
+
     /// From here on nobody begins a connection to a listening socket, while handshakes under way still come to their end.
     mutating func stopHandshakes(on listener: borrowing Descriptor)
 
@@ -99,6 +102,9 @@ public protocol System: ~Copyable {
 }
 
 extension System where Self: ~Copyable {
+    /// For systems on which nobody listens.
+    public mutating func adjust(_ listener: borrowing Descriptor, to options: ListenOptions) {}
+
     /// For systems on which nobody listens, or whose handshakes take no time.
     public mutating func stopHandshakes(on listener: borrowing Descriptor) {}
 
@@ -187,7 +193,7 @@ public struct KeepAlive: Sendable, Equatable {
 }
 
 /// How a listening socket is opened.
-public struct ListenOptions: Sendable {
+public struct ListenOptions: Sendable, Equatable {
     /// Whether other sockets may share the address.
     public enum Sharing: Sendable {
         /// Nobody else may listen there.

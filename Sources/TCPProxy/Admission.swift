@@ -88,7 +88,8 @@ struct Admission: @unchecked Sendable {
         return false
     }
 
-    private func nextWaiting() -> Int? {
+    /// A worker that waits for a place, if there is one; it waits no longer, and the caller wakes it.
+    func nextWaiting() -> Int? {
         var waiting = state.pointee.waiting.load(ordering: .sequentiallyConsistent)
         while waiting != 0 {
             let worker = waiting.trailingZeroBitCount

@@ -4,31 +4,42 @@ import Sockets
 struct CorePlan: Sendable {
     struct Listener: Sendable {
         var name: String
+        /// The name of its pool.
+        var pool: String
         /// As it was written, for messages.
         var written: ServiceAddress
         var address: SocketAddress
         var options: ListenOptions
         var settings: ListenerSettings
+        /// The numbers of all pools that it forwards to.
+        var pools: Set<Int>
     }
 
     var listeners: [Listener]
     var pools: [PoolConfiguration]
 
+    /// - Parameter number: of a pool, by its name; their places in the list, if nothing else is said.
     /// - Throws: ``ProxyError`` for an address that cannot be resolved, a setting out of range, or a pool that is not there.
-    init(listeners: [ListenerConfiguration], pools: [PoolConfiguration]) async throws(ProxyError) {
+    init(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration],
+        number: ((String) -> Int?)? = nil
+    ) async throws(ProxyError) {
+        let number = number ?? { name in pools.firstIndex { $0.name == name } }
         self.pools = pools
         self.listeners = []
         for pool in pools { try pool.check() }
         for listener in listeners {
             try listener.configuration.check()
             try listener.configuration.checkSources()
-            guard let pool = pools.firstIndex(where: { $0.name == listener.pool }) else {
+            guard let pool = number(listener.pool) else {
                 throw .unknownPool(listener.pool, listener: listener.name)
             }
-            let names = try Self.names(of: listener, pools)
+            let (names, others) = try Self.names(of: listener, number)
             self.listeners.append(
                 Listener(
                     name: listener.name,
+                    pool: listener.pool,
                     written: listener.address,
                     address: try await Resolver.addresses(of: listener.address)[0],
                     options: ListenOptions(
@@ -36,32 +47,31 @@ struct CorePlan: Sendable {
                         backlog: listener.configuration.backlog,
                         connection: SocketOptions(listener.configuration)
                     ),
-                    settings: ListenerSettings(listener.configuration, pool: pool, names: names)
+                    settings: ListenerSettings(listener.configuration, pool: pool, names: names),
+                    pools: others.union([pool])
                 )
             )
         }
     }
 
-    /// A listener's pools by the names that TLS clients ask for; nil if it does not go by names.
+    /// A listener's pools by the names that TLS clients ask for; nil if it does not go by names. And their numbers.
     private static func names(
         of listener: ListenerConfiguration,
-        _ pools: [PoolConfiguration]
-    ) throws(ProxyError) -> ServerNameTable<Int16>? {
-        guard !listener.serverNames.isEmpty else { return nil }
+        _ number: (String) -> Int?
+    ) throws(ProxyError) -> (ServerNameTable<Int16>?, pools: Set<Int>) {
+        guard !listener.serverNames.isEmpty else { return (nil, []) }
         var values: [(pattern: ServerNamePattern, value: Int16)] = []
-        func number(_ name: String) throws(ProxyError) -> Int16 {
-            guard let number = pools.firstIndex(where: { $0.name == name }) else {
-                throw .unknownPool(name, listener: listener.name)
-            }
+        func pool(_ name: String) throws(ProxyError) -> Int16 {
+            guard let number = number(name) else { throw .unknownPool(name, listener: listener.name) }
             return Int16(number)
         }
         for route in listener.serverNames {
-            let pool = try number(route.pool)
+            let pool = try pool(route.pool)
             values += route.names.map { ($0, pool) }
         }
-        let usual = try number(listener.pool)
+        let usual = try pool(listener.pool)
         do throws(ServerNameTableError) {
-            return try ServerNameTable(values, otherwise: usual)
+            return (try ServerNameTable(values, otherwise: usual), Set(values.map { Int($0.value) }))
         } catch {
             throw .serverNames(error, listener: listener.name)
         }

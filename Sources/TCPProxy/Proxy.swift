@@ -18,7 +18,7 @@ public final class Proxy: Sendable {
         case ended
     }
 
-    /// Where it listens, in the order of its listeners, port 0 resolved.
+    /// Where it listens, in the order of its listeners, port 0 resolved; ``change(listeners:pools:)`` may change it.
     public var localAddresses: [SocketAddress] { core.localAddresses }
     /// Where its first listener listens.
     public var localAddress: SocketAddress { localAddresses[0] }
@@ -92,26 +92,47 @@ public final class Proxy: Sendable {
         configuration: Configuration = Configuration()
     ) async throws(ProxyError) -> Proxy {
         try configuration.check()
-        guard (1...mostListeners).contains(listeners.count) else {
-            throw .badSetting(
-                name: "the number of listeners",
-                value: "\(listeners.count)",
-                allowed: "1 to \(mostListeners)"
-            )
-        }
-        guard pools.count <= mostPools else {
-            throw .badSetting(name: "the number of pools", value: "\(pools.count)", allowed: "1 to \(mostPools)")
-        }
+        try checkCounts(listeners, pools)
         await SleepPreparation.done
         let plan = try await CorePlan(listeners: listeners, pools: pools)
         let core = try ProxyCore(plan, configuration: configuration)
         return Proxy(upstream: nil, configuration: configuration, core: core)
     }
 
+    /// Has other listeners and pools from now on, and returns when all threads have.
+    ///
+    /// All new addresses are bound first; then each thread goes over to the new listeners and pools at one moment. No
+    /// connection ends by it: each goes on with the settings that it began with, those of listeners and servers that are gone
+    /// too. Listeners are told apart by their addresses, pools by their names, and servers by their addresses within their
+    /// pools; of those that stay, all that is known and counted stays. Before ``run()`` it waits for that.
+    ///
+    /// - Returns: what was changed by it.
+    /// - Throws: ``ProxyError``; then nothing has changed.
+    @discardableResult
+    public func change(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration]
+    ) async throws(ProxyError) -> ProxyChange {
+        try Self.checkCounts(listeners, pools)
+        return try await core.change(listeners: listeners, pools: pools)
+    }
+
+    private static func checkCounts(
+        _ listeners: [ListenerConfiguration],
+        _ pools: [PoolConfiguration]
+    ) throws(ProxyError) {
+        func check(_ count: Int, _ what: String, _ most: Int) throws(ProxyError) {
+            guard !(1...most).contains(count) else { return }
+            throw .badSetting(name: "the number of \(what)", value: "\(count)", allowed: "1 to \(most)")
+        }
+        try check(listeners.count, "listeners", mostListeners)
+        try check(pools.count, "pools", mostPools)
+    }
+
     /// The most listeners of a proxy.
-    public static var mostListeners: Int { Listeners.capacity }
+    public static var mostListeners: Int { 1024 }
     /// The most pools of a proxy.
-    public static var mostPools: Int { PoolShare.capacity }
+    public static var mostPools: Int { 1024 }
 
     private init(upstream: ServiceAddress?, configuration: Configuration, core: ProxyCore) {
         self.upstream = upstream
@@ -190,7 +211,7 @@ public final class Proxy: Sendable {
         while (try? await Self.sleep(for: interval)) != nil {
             if let addresses = try? await Resolver.addresses(of: upstream) {
                 // More servers than there are places for is no reason to forget those that are known.
-                try? await core.change(pool: 0, to: addresses.map(ServerConfiguration.init))
+                _ = try? await core.change(pool: 0, to: addresses.map(ServerConfiguration.init))
             }
         }
     }
@@ -291,18 +312,40 @@ extension Proxy: Service {}
 
 // What the load balancer's control plane does with the pools of a proxy that runs.
 extension Proxy {
-    /// The servers of a pool, by the pool's place in the list that the proxy was bound with.
+    /// The pools that there are now, in the order of the configuration.
+    package var pools: [PoolFacts] {
+        core.pools.entries.map { entry in
+            PoolFacts(number: entry.number, name: entry.configuration.name, policy: entry.configuration.policy)
+        }
+    }
+
+    /// The servers of a pool, by the pool's number; none where it is gone.
     package func servers(ofPool pool: Int) -> [ServerFacts] {
         core.serverFacts(ofPool: pool)
     }
 
     /// Has new connections go to a server from now on, or not; and how many beside the others.
     ///
-    /// - Parameter weight: in the parts of `EffectiveWeight`.
-    package func set(_ server: ServerKey, _ state: ServerState, cause: String, weight: Int) {
-        core.pools.set(server, state, cause: cause, weight: weight)
+    /// - Parameters:
+    ///   - weight: in the parts of `EffectiveWeight`.
+    ///   - ordered: what somebody has ordered in place of the configured weight.
+    /// - Returns: whether the pool's table is made of weights, and has to be made anew: ``refresh(pool:)``.
+    package func set(
+        _ server: ServerKey,
+        _ state: ServerState,
+        cause: String,
+        weight: Int,
+        ordered: Int? = nil
+    ) -> Bool {
+        let needsTable = core.pools.set(server, state, cause: cause, weight: weight, ordered: ordered)
         // Whoever waits for a place may find one now.
         core.post(.placeFree(pool: server.pool))
+        return needsTable
+    }
+
+    /// Makes a pool's table anew, and returns when all workers have it.
+    package func refresh(pool: Int) async {
+        await core.refresh(pool: pool)
     }
 
     /// Resets the connections that a server has.
@@ -313,9 +356,15 @@ extension Proxy {
     /// Gives a pool other servers, and returns when all workers know them. Servers that stay, by name and address, keep their
     /// connections, state and figures; those that go keep their connections.
     ///
+    /// - Parameter isWanted: asked when it is this change's turn.
+    /// - Returns: whether it was made: it was wanted, and the pool is there.
     /// - Throws: ``ProxyError/tooManyServers(limit:)``.
-    package func change(pool: Int, to servers: [ServerConfiguration]) async throws(ProxyError) {
-        try await core.change(pool: pool, to: servers)
+    package func change(
+        pool: Int,
+        to servers: [ServerConfiguration],
+        ifStill isWanted: @Sendable () -> Bool
+    ) async throws(ProxyError) -> Bool {
+        try await core.change(pool: pool, to: servers, ifStill: isWanted)
     }
 }
 

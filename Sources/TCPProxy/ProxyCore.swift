@@ -7,24 +7,27 @@ import Workers
 final class ProxyCore: Sendable {
     let hub: EventHub
     let pools: PoolRegistry
-    private let memory: SharedMemory
-    private let mailboxes: [Mailbox<WorkerMessage>]
+    let listeners: ListenerRegistry
+    let memory: SharedMemory
+    let mailboxes: [Mailbox<WorkerMessage>]
     /// The workers, until their threads take them.
     private let workers: [Handover<Worker<LinuxSystem>>]
-    private let threads = Mutex<[WorkerThread]>([])
+    let threads = Mutex<[WorkerThread]>([])
     /// What workers that have ended knew of their clients, by their numbers.
-    private let lastFigures = Mutex<[Int: ClientSweep.Part]>([:])
-    /// Until they have been removed: from then on what stands at their paths is somebody else's.
-    private let socketFiles: Mutex<[UnixSocketFile]>
-    private let startedAt = ContinuousClock.now
+    let lastFigures = Mutex<[Int: ClientSweep.Part]>([:])
+    /// One change after the other.
+    let changes = Turns()
+    /// Set when listening is to end: from then on nothing changes, and what stands at the paths of Unix sockets is somebody
+    /// else's.
+    let isEnding = Mutex(false)
+    let startedAt = ContinuousClock.now
     /// Held by who reads records.
-    private let reading = Mutex<Void>(())
+    let reading = Mutex<Void>(())
     /// Records that were taken, and could not be written.
-    private let lostRecords = Atomic(0)
-    private let descriptors = DescriptorCount()
-    /// Where it listens, ports resolved.
-    let localAddresses: [SocketAddress]
-    private let listeners: [CorePlan.Listener]
+    let lostRecords = Atomic(0)
+    let descriptors = DescriptorCount()
+    /// How many changes of listeners and pools there have been.
+    let version = Mutex(0)
 
     /// - Throws: what makes it impossible to listen there, or with this configuration.
     init(_ plan: CorePlan, configuration: Configuration) throws(ProxyError) {
@@ -65,10 +68,11 @@ final class ProxyCore: Sendable {
         self.pools = pools
         self.mailboxes = mailboxes
         self.workers = workers
-        localAddresses = listenings.map(\.address)
-        listeners = plan.listeners
-        socketFiles = Mutex(listenings.compactMap(\.file))
+        listeners = ListenerRegistry(memory, plan.listeners, listenings)
     }
+
+    /// Where it listens, ports resolved.
+    var localAddresses: [SocketAddress] { listeners.entries.map(\.address) }
 
     deinit {
         // Those that no thread has taken.
@@ -119,29 +123,16 @@ final class ProxyCore: Sendable {
     }
 
     private func removeSocketFiles() {
-        let files = socketFiles.withLock { files in
-            defer { files = [] }
-            return files
+        isEnding.withLock { isEnding in
+            guard !isEnding else { return }
+            isEnding = true
+            for entry in listeners.entries { entry.file?.remove() }
         }
-        for file in files { file.remove() }
     }
 
     /// Returns when all workers have ended.
     func join() async {
         for thread in threads.withLock({ $0 }) { await thread.join() }
-    }
-
-    /// Gives a pool other servers, and returns when all workers know them.
-    ///
-    /// - Throws: ``ProxyError/tooManyServers(limit:)``.
-    func change(pool number: Int, to servers: [ServerConfiguration]) async throws(ProxyError) {
-        let plan = try pools.change(number, to: servers)
-        let acknowledgement = Acknowledgement(workers: mailboxes.count)
-        for mailbox in mailboxes where !mailbox.post(.pool(plan, at: number, acknowledgement)) {
-            acknowledgement.report()
-        }
-        await acknowledgement.all()
-        pools.collect()
     }
 
     /// Tells all workers something.
@@ -160,165 +151,5 @@ final class ProxyCore: Sendable {
             guard var worker = handover.take() else { continue }
             worker.closeListeners()
         }
-    }
-
-    // MARK: Figures
-
-    /// Ended connections: all, and those that were cut.
-    var closures: (closed: Int, cut: Int) {
-        var closed = 0
-        for page in memory.pages {
-            for reason in CloseReason.allCases {
-                for side in Side.allCases { closed += page[.closure(reason, side)] }
-            }
-        }
-        return (closed, sum(.closure(.cut, .proxy)))
-    }
-
-    func snapshot() -> MetricsSnapshot {
-        var snapshot = MetricsSnapshot()
-        snapshot.activeConnections = memory.admission.active
-        snapshot.totalConnections = memory.admission.total
-        snapshot.bytesUpstream = sum(.bytesUpstream)
-        snapshot.bytesDownstream = sum(.bytesDownstream)
-        snapshot.bytesSplicedUpstream = sum(.splicedUpstream)
-        snapshot.bytesSplicedDownstream = sum(.splicedDownstream)
-        snapshot.pipesInUse = sum(.pipesInUse)
-        snapshot.pipeRefusals = sum(.pipeRefusals)
-        snapshot.refusedConnections = sum(.refused)
-        for cause in ConnectFailure.allCases { snapshot.connectFailures[cause] = sum(.failure(cause)) }
-        for reason in CloseReason.allCases {
-            for side in Side.allCases {
-                let count = sum(.closure(reason, side))
-                if count > 0 { snapshot.closures[.init(reason: reason, side: side)] = count }
-            }
-        }
-        for bucket in snapshot.connectTime.counts.indices {
-            snapshot.connectTime.counts[bucket] = sum(.connectTime(bucket: bucket))
-        }
-        snapshot.connectTime.sum = .nanoseconds(sum(.connectNanoseconds))
-        snapshot.bytesDiscardedUpstream = sum(.discardedUpstream)
-        snapshot.bytesDiscardedDownstream = sum(.discardedDownstream)
-        for cause in AcceptPause.allCases { snapshot.acceptPauses[cause] = sum(.pause(cause)) }
-        snapshot.eventsDropped = sum(.eventsDropped)
-        snapshot.accessRecordsDropped = sum(.recordsDropped) + lostRecords.load(ordering: .relaxed)
-        snapshot.openDescriptors = descriptors.current
-        snapshot.descriptorLimit = DescriptorLimit.current
-        snapshot.maxConnections = memory.admission.limit
-        snapshot.threads = memory.pages.count
-        snapshot.uptime = ContinuousClock.now - startedAt
-        return snapshot
-    }
-
-    private func sum(_ counter: Counter) -> Int {
-        memory.pages.reduce(0) { $0 + $1[counter] }
-    }
-
-    private func sum<Figure>(_ figure: Figure, of row: Int, in tables: [FigureTable<Figure>]) -> Int {
-        tables.reduce(0) { $0 + $1[row, figure] }
-    }
-
-    func listenerSnapshots() -> [ListenerSnapshot] {
-        listeners.enumerated().map { number, listener in
-            func sum(_ figure: ListenerFigure) -> Int { self.sum(figure, of: number, in: memory.listenerFigures) }
-            return ListenerSnapshot(
-                name: listener.name,
-                address: localAddresses[number],
-                pool: pools.entries[listener.settings.pool].configuration.name,
-                activeConnections: sum(.opened) - sum(.closed),
-                totalConnections: sum(.opened),
-                refusedConnections: sum(.refused),
-                deniedConnections: Dictionary(
-                    uniqueKeysWithValues: DenialCause.allCases.map { ($0, sum(.denied($0))) }
-                ),
-                bytesUpstream: sum(.bytesUpstream),
-                bytesDownstream: sum(.bytesDownstream)
-            )
-        }
-    }
-
-    func poolSnapshots() -> [PoolSnapshot] {
-        pools.entries.enumerated().map { number, entry in
-            func sum(_ figure: PoolFigure) -> Int { self.sum(figure, of: number, in: memory.poolFigures) }
-            return PoolSnapshot(
-                name: entry.configuration.name,
-                policy: entry.configuration.policy,
-                waiting: entry.share.waiting,
-                queued: sum(.queued),
-                queueTimeouts: sum(.queueTimeouts),
-                queueOverflows: sum(.queueOverflows),
-                retries: sum(.retries),
-                servers: entry.servers.map(snapshot)
-            )
-        }
-    }
-
-    /// A figure of a server, summed over the workers.
-    func figure(_ figure: ServerFigure, of server: PoolRegistry.Server) -> Int {
-        sum(figure, of: server.share.id, in: memory.serverFigures)
-    }
-
-    func snapshot(of server: PoolRegistry.Server) -> ServerSnapshot {
-        func sum(_ figure: ServerFigure) -> Int { self.figure(figure, of: server) }
-        var connectTime = DurationHistogram()
-        for bucket in connectTime.counts.indices { connectTime.counts[bucket] = sum(.connectTime(bucket: bucket)) }
-        connectTime.sum = .nanoseconds(sum(.connectNanoseconds))
-        var closures: [MetricsSnapshot.Closure: Int] = [:]
-        for reason in CloseReason.allCases {
-            for side in Side.allCases {
-                let count = sum(.closure(reason, side))
-                if count > 0 { closures[.init(reason: reason, side: side)] = count }
-            }
-        }
-        return ServerSnapshot(
-            configuration: server.configuration,
-            state: server.state,
-            cause: server.cause,
-            connections: server.share.connections,
-            connected: sum(.connected),
-            connectFailures: Dictionary(uniqueKeysWithValues: ConnectFailure.allCases.map { ($0, sum(.failure($0))) }),
-            failuresInARow: server.share.failuresInARow,
-            connectTime: connectTime,
-            bytesUpstream: sum(.bytesUpstream),
-            bytesDownstream: sum(.bytesDownstream),
-            closures: closures
-        )
-    }
-
-    /// Takes what workers have recorded of connections that have ended, a bounded number; none where nobody asked for that.
-    func takeRecords() -> [AccessRecord] {
-        var records: [ConnectionRecord] = []
-        reading.withLock { _ in
-            for ring in memory.records ?? [] { ring.read(into: &records, limit: Self.recordsAtOnce) }
-        }
-        guard !records.isEmpty else { return [] }
-        let converter = MomentConverter()
-        let names = pools.entries.map(\.configuration.name)
-        return records.map { record in
-            AccessRecord(
-                record,
-                listener: listeners[Int(record.listener)].name,
-                pool: names[Int(record.pool)],
-                server: record.server.flatMap { pools.server($0)?.name },
-                converter
-            )
-        }
-    }
-
-    /// Of each worker.
-    private static let recordsAtOnce = 256
-
-    func countLostRecords(_ count: Int) {
-        lostRecords.add(count, ordering: .relaxed)
-    }
-
-    /// Asks all workers about their clients; those that have ended have left their last answers.
-    func clients() async -> ClientsSnapshot {
-        guard threads.withLock({ !$0.isEmpty }) else { return ClientsSnapshot() }
-        let sweep = ClientSweep(workers: mailboxes.count)
-        for (index, mailbox) in mailboxes.enumerated() where !mailbox.post(.sweep(sweep)) {
-            sweep.report(lastFigures.withLock { $0[index] })
-        }
-        return ClientsSnapshot(await sweep.parts())
     }
 }

@@ -24,6 +24,11 @@ public enum ProxyError: Error, Hashable, Sendable {
     /// The names of servers by which a listener chooses pools are no table.
     case serverNames(ServerNameTableError, listener: String)
     case tooManyServers(limit: Int)
+    /// With those that have gone and still have connections.
+    case tooManyPools(limit: Int)
+    case tooManyListeners(limit: Int)
+    /// It drains, or has ended: nothing can be changed any more.
+    case stopping
     case system(SystemError)
     /// A proxy runs once; bind another.
     case alreadyRun
@@ -66,6 +71,14 @@ extension ProxyError: CustomStringConvertible {
             "listener \(listener): \(error)"
         case .tooManyServers(let limit):
             "all pools together have more than \(limit) servers: leave some out"
+        case .tooManyPools(let limit):
+            "there are more than \(limit) pools, with those that have gone and still have connections: "
+                + "leave some out, or wait until such connections have ended"
+        case .tooManyListeners(let limit):
+            "there are more than \(limit) listeners, with those that have gone or changed and still have connections: "
+                + "leave some out, or wait until such connections have ended"
+        case .stopping:
+            "this proxy is about to end: nothing can be changed any more"
         case .system(let error):
             "the system refused what the proxy needs: \(error)"
         case .alreadyRun:

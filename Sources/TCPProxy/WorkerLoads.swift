@@ -12,7 +12,9 @@ struct WorkerLoads: @unchecked Sendable {
     /// On a cache line of its own: each worker writes its own at every open and close.
     private struct Load: ~Copyable {
         let connections = Atomic<Int>(0)
-        let padding: (Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0)
+        /// The last change of listeners and pools that the worker has made its own.
+        let version = Atomic<Int>(0)
+        let padding: (Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0)
     }
 
     /// A worker may have so many more connections than another before it hands some over: two, and half as many again.
@@ -33,6 +35,13 @@ struct WorkerLoads: @unchecked Sendable {
 
     func add(_ amount: Int, to worker: Int) {
         loads[worker].connections.add(amount, ordering: .relaxed)
+    }
+
+    /// Which listeners and pools a worker knows: those of all changes up to this one.
+    func version(of worker: Int) -> Int { loads[worker].version.load(ordering: .acquiring) }
+
+    func setVersion(_ version: Int, of worker: Int) {
+        loads[worker].version.store(version, ordering: .releasing)
     }
 
     /// Nobody is to hand anything over to this worker any more: it is about to end.

@@ -31,6 +31,9 @@ public final class Mailbox<Message: Sendable>: Sendable {
         return accepted
     }
 
+    /// Whether no message will be taken any more.
+    public var isClosed: Bool { contents.withLock(\.isClosed) }
+
     /// All messages, in order; for the worker alone.
     public func takeAll() -> [Message] {
         contents.withLock { contents in

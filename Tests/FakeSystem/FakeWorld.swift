@@ -106,6 +106,9 @@ public final class FakeWorld {
         return peer
     }
 
+    /// Whether the process listens at an address.
+    public func listens(at address: SocketAddress) -> Bool { listeners[address]?.isEmpty == false }
+
     // MARK: The process
 
     /// What other threads of the process do right before a call of one: told at calls that they could come between.

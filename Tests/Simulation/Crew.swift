@@ -188,7 +188,8 @@ final class Crew {
     /// Gives the pool other servers.
     func change(to addresses: [SocketAddress]) {
         do throws(ProxyError) {
-            post(.pool(try pools.change(0, to: addresses.map(ServerConfiguration.init)), at: 0, nil))
+            guard let plan = try pools.change(0, to: addresses.map(ServerConfiguration.init)) else { return }
+            post(.pool(plan, at: 0, nil))
         } catch {
             preconditionFailure("\(error)")
         }

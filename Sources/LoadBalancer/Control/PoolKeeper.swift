@@ -16,20 +16,36 @@ public final class PoolKeeper: Sendable {
         var cause: String
     }
 
-    private struct Watched {
+    fileprivate struct Watched {
         var standing: ServerStanding
-        var weight: Int?
+        /// How it is checked now.
+        var check: HealthCheck?
+    }
+
+    fileprivate struct Lookup {
+        var dueAt: Int
+        var isRunning = false
+        var isFailing = false
+    }
+
+    fileprivate struct State {
+        /// By the pools' names.
+        var settings: [String: PoolSettings]
+        var watched: [ServerKey: Watched] = [:]
+        var lookups: [String: Lookup] = [:]
+        /// Pools whose tables have to be made anew.
+        var staleTables: Set<Int> = []
+        /// Look-ups that have begun before the last change of settings count for nothing.
+        var generation = 0
+        /// While another configuration is put in place.
+        var isChanging = false
     }
 
     private let proxy: Proxy
-    private let settings: [PoolSettings]
-    private let names: [String]
-    /// Whether a pool's policy goes by the client: then a weight that grows would move clients to and fro.
-    private let keysDecide: [Bool]
     private let logger: Logger
     private let clock: any Clock<Duration>
     private let start: ContinuousClock.Instant = .now
-    private let watched = Mutex<[ServerKey: Watched]>([:])
+    private let state: Mutex<State>
 
     /// How often it looks how clients' attempts to connect have gone.
     static let tick: Duration = .milliseconds(100)
@@ -42,12 +58,10 @@ public final class PoolKeeper: Sendable {
         clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.proxy = proxy
-        self.settings = settings
         self.logger = logger
         self.clock = clock
-        let pools = proxy.poolSnapshots()
-        names = pools.map(\.name)
-        keysDecide = pools.map { $0.policy?.usesKey ?? false }
+        let named = zip(proxy.pools, settings).map { ($0.name, $1) }
+        state = Mutex(State(settings: Dictionary(named) { first, _ in first }))
     }
 
     /// Watches until the task is cancelled. To be called once.
@@ -57,107 +71,166 @@ public final class PoolKeeper: Sendable {
         }
         await withDiscardingTaskGroup { group in
             group.addTask { await monitor.run() }
-            for (pool, settings) in settings.enumerated() {
-                guard let resolution = settings.resolution else { continue }
-                group.addTask { await self.follow(resolution, of: pool) }
-            }
-            repeat { look(monitor) } while (try? await clock.sleep(for: Self.tick)) != nil
+            repeat {
+                look(monitor)
+                await refreshTables()
+                for lookup in takeDueLookups() { group.addTask { await self.lookUp(lookup) } }
+            } while (try? await clock.sleep(for: Self.tick)) != nil
             group.cancelAll()
-        }
-    }
-
-    /// Gives a pool the servers that its names stand for, until the task is cancelled.
-    private func follow(_ resolution: PoolSettings.Resolution, of pool: Int) async {
-        var isFailing = false
-        while (try? await clock.sleep(for: resolution.interval)) != nil {
-            do {
-                let servers = try await resolution.servers()
-                isFailing = false
-                // Name servers tell addresses in another order each time.
-                guard Set(servers) != Set(proxy.servers(ofPool: pool).map(\.configuration)) else { continue }
-                try await proxy.change(pool: pool, to: servers)
-                let names = servers.map(\.name).joined(separator: ", ")
-                logger.notice("Pool \(self.names[pool]) has other servers: \(names)")
-            } catch {
-                if !isFailing { logger.warning("Pool \(names[pool]) keeps its servers: \(error)") }
-                isFailing = true
-            }
         }
     }
 
     private var now: Int { (ContinuousClock.now - start).clampedNanoseconds }
 
+    // MARK: Names
+
+    private struct DueLookup {
+        var pool: PoolFacts
+        var resolution: PoolSettings.Resolution
+        var generation: Int
+    }
+
+    /// Pools whose names are to be looked up now.
+    private func takeDueLookups() -> [DueLookup] {
+        let (pools, now) = (proxy.pools, now)
+        return state.withLock { state in
+            guard !state.isChanging else { return [] }
+            return pools.compactMap { pool in
+                guard let resolution = state.settings[pool.name]?.resolution else { return nil }
+                let interval = resolution.interval.clampedNanoseconds
+                // The servers that a pool begins with have just been looked up.
+                let lookup = state.lookups[pool.name] ?? Lookup(dueAt: now + interval)
+                state.lookups[pool.name] = lookup
+                guard !lookup.isRunning, lookup.dueAt <= now else { return nil }
+                state.lookups[pool.name]?.isRunning = true
+                return DueLookup(pool: pool, resolution: resolution, generation: state.generation)
+            }
+        }
+    }
+
+    /// Gives a pool the servers that its names stand for.
+    private func lookUp(_ lookup: DueLookup) async {
+        let pool = lookup.pool
+        var failure: (any Error)?
+        do {
+            let servers = try await lookup.resolution.servers()
+            // Name servers tell addresses in another order each time.
+            if Set(servers) != Set(proxy.servers(ofPool: pool.number).map(\.configuration)) {
+                let isDone = try await proxy.change(pool: pool.number, to: servers) {
+                    state.withLock { $0.generation == lookup.generation }
+                }
+                let names = servers.map(\.name).joined(separator: ", ")
+                if isDone { logger.notice("Pool \(pool.name) has other servers: \(names)") }
+            }
+        } catch {
+            failure = error
+        }
+        let wasFailing = state.withLock { state -> Bool in
+            guard state.generation == lookup.generation else { return true }
+            let wasFailing = state.lookups[pool.name]?.isFailing ?? false
+            let dueAt = now + lookup.resolution.interval.clampedNanoseconds
+            state.lookups[pool.name] = Lookup(dueAt: dueAt, isFailing: failure != nil)
+            return wasFailing
+        }
+        if let failure, !wasFailing { logger.warning("Pool \(pool.name) keeps its servers: \(failure)") }
+    }
+
+    // MARK: Watching
+
     /// What has happened since the last look.
     private func look(_ monitor: HealthMonitor<ServerKey>) {
         var present: Set<ServerKey> = []
-        for (pool, settings) in settings.enumerated() {
-            let servers = proxy.servers(ofPool: pool)
-            for facts in servers where present.insert(facts.key).inserted {
-                meet(facts, settings, monitor)
-            }
-            for facts in servers { advance(facts, of: servers.map(\.key), settings) }
+        for pool in proxy.pools {
+            guard let settings = state.withLock({ $0.settings[pool.name] }) else { continue }
+            let servers = proxy.servers(ofPool: pool.number)
+            for facts in servers where present.insert(facts.key).inserted { meet(facts, settings, monitor) }
+            for facts in servers { advance(facts, of: servers.map(\.key), pool, settings) }
         }
-        let gone = watched.withLock { watched in
-            let gone = watched.keys.filter { !present.contains($0) }
-            for key in gone { watched[key] = nil }
+        let gone = state.withLock { state in
+            let gone = state.watched.keys.filter { !present.contains($0) }
+            for key in gone { state.watched[key] = nil }
             return gone
         }
         for key in gone { monitor.forget(key) }
     }
 
-    /// Begins to watch a server that is new.
+    /// Begins to watch a server that is new, and has each checked as is wanted now.
     private func meet(_ facts: ServerFacts, _ settings: PoolSettings, _ monitor: HealthMonitor<ServerKey>) {
-        let isNew = watched.withLock { watched in
-            guard watched[facts.key] == nil else { return false }
-            watched[facts.key] = Watched(standing: ServerStanding(settings, seen: facts.attempts))
-            return true
+        let (isOther, check) = state.withLock { state -> (Bool, HealthCheck?) in
+            state.meet(facts, settings)
+            guard let watched = state.watched[facts.key], watched.check != settings.check else { return (false, nil) }
+            state.watched[facts.key]?.check = settings.check
+            return (true, settings.check.map(watched.standing.continued))
         }
-        if isNew, let check = settings.check {
+        guard isOther else { return }
+        if let check {
             monitor.watch(facts.key, at: facts.configuration.address, by: check)
+        } else {
+            monitor.forget(facts.key)
         }
     }
 
-    private func advance(_ facts: ServerFacts, of pool: [ServerKey], _ settings: PoolSettings) {
-        watched.withLock { watched in
-            let ejected = pool.count { watched[$0]?.standing.isEjected ?? false }
-            let mayEject = settings.ejection?.mostEjected.allowsAnother(ejected: ejected, of: pool.count) ?? false
-            watched[facts.key]?.standing.advance(to: now, facts.attempts, mayEject: mayEject)
+    private func advance(_ facts: ServerFacts, of servers: [ServerKey], _ pool: PoolFacts, _ settings: PoolSettings) {
+        state.withLock { state in
+            let ejected = servers.count { state.watched[$0]?.standing.isEjected ?? false }
+            let mayEject = settings.ejection?.mostEjected.allowsAnother(ejected: ejected, of: servers.count) ?? false
+            state.watched[facts.key]?.standing.advance(to: now, facts.attempts, mayEject: mayEject)
         }
-        apply(facts)
+        apply(facts.key, of: pool)
     }
 
     private func hear(_ report: HealthReport<ServerKey>) {
         guard report.isChange else { return }
-        watched.withLock { $0[report.server]?.standing.heard(report.state, cause: report.cause) }
-        let servers = proxy.servers(ofPool: report.server.pool)
-        if let facts = servers.first(where: { $0.key == report.server }) { apply(facts) }
+        state.withLock { $0.watched[report.server]?.standing.heard(report.state, cause: report.cause) }
+        if let pool = proxy.pools.first(where: { $0.number == report.server.pool }) { apply(report.server, of: pool) }
     }
 
     /// Has the proxy do what is thought of a server, if it does not yet.
-    private func apply(_ facts: ServerFacts) {
-        let change = watched.withLock { watched -> Change? in
-            guard let standing = watched[facts.key]?.standing else { return nil }
+    private func apply(_ key: ServerKey, of pool: PoolFacts) {
+        let change = state.withLock { state -> (change: Change, isLost: Bool)? in
+            // Looked up under the lock, so that of two at once none goes by what the other has made old.
+            guard let standing = state.watched[key]?.standing,
+                let facts = proxy.servers(ofPool: pool.number).first(where: { $0.key == key })
+            else { return nil }
+            // A weight that grows would move clients to and fro where the client decides.
             let weight = standing.weight(
                 configured: facts.configuration.weight,
-                growing: !keysDecide[facts.key.pool],
+                growing: !(pool.policy?.usesKey ?? false),
                 at: now
             )
             let hasChanged = standing.state != facts.state
-            guard hasChanged || weight != watched[facts.key]?.weight else { return nil }
-            watched[facts.key]?.weight = weight
-            proxy.set(facts.key, standing.state, cause: standing.cause, weight: weight)
+            guard hasChanged || weight != facts.weight || standing.orderedWeight != facts.orderedWeight else { return nil }
+            let isStale = proxy.set(
+                key,
+                standing.state,
+                cause: standing.cause,
+                weight: weight,
+                ordered: standing.orderedWeight
+            )
+            if isStale { state.staleTables.insert(pool.number) }
             guard hasChanged else { return nil }
-            return Change(
-                server: facts.configuration.name,
-                pool: names[facts.key.pool],
-                state: standing.state,
-                cause: standing.cause
+            let closes = state.settings[pool.name]?.whenDown == .close
+            return (
+                Change(
+                    server: facts.configuration.name,
+                    pool: pool.name,
+                    state: standing.state,
+                    cause: standing.cause
+                ),
+                standing.state == .down && closes || standing.state == .disabled
             )
         }
         guard let change else { return }
-        let isLost = change.state == .down && settings[facts.key.pool].whenDown == .close || change.state == .disabled
-        if isLost { proxy.cutConnections(to: facts.key) }
-        tell(change)
+        if change.isLost { proxy.cutConnections(to: key) }
+        tell(change.change)
+    }
+
+    private func refreshTables() async {
+        let stale = state.withLock { state in
+            defer { state.staleTables = [] }
+            return state.staleTables
+        }
+        for pool in stale { await proxy.refresh(pool: pool) }
     }
 
     private func tell(_ change: Change) {
@@ -167,6 +240,104 @@ public final class PoolKeeper: Sendable {
             "Server \(change.server) of pool \(change.pool) is \(change.state.rawValue): \(change.cause)",
             metadata: ["server": "\(change.server)", "pool": "\(change.pool)"]
         )
+    }
+}
+
+// What people change while it runs.
+extension PoolKeeper {
+    /// Has the proxy serve by another configuration, and watches its pools by it from then on.
+    ///
+    /// - Parameter settings: of the pools, in their order.
+    /// - Returns: what has changed.
+    /// - Throws: what ``TCPProxy/Proxy/change(listeners:pools:)`` throws; then nothing has changed.
+    public func change(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration],
+        settings: [PoolSettings]
+    ) async throws(ProxyError) -> ProxyChange {
+        // What is being looked up by the old names must not come in between, nor after.
+        state.withLock { state in
+            state.generation += 1
+            state.lookups = [:]
+            state.isChanging = true
+        }
+        defer { state.withLock { $0.isChanging = false } }
+        let change = try await proxy.change(listeners: listeners, pools: pools)
+        let named = Dictionary(zip(pools.map(\.name), settings)) { first, _ in first }
+        let numbers = Dictionary(proxy.pools.map { ($0.number, $0.name) }) { first, _ in first }
+        state.withLock { state in
+            for key in state.watched.keys {
+                guard let name = numbers[key.pool], let settings = named[name] else { continue }
+                state.watched[key]?.standing.adopt(settings, after: state.settings[name] ?? settings)
+            }
+            state.settings = named
+        }
+        return change
+    }
+
+    /// Has a server take connections or not, whatever its checks say, until it is told otherwise; also across changes of the
+    /// configuration, for as long as the server stays.
+    public func order(_ order: ServerOrder, server: String, pool: String) throws(UnknownServerError) {
+        try update(server, pool) { $0.order = order }
+    }
+
+    /// Gives a server another weight than the configured one, in the same way; nil gives it that one back. Returns when all
+    /// threads go by it.
+    ///
+    /// - Parameter weight: 0 to 256; beyond that it is cut.
+    public func order(weight: Int?, server: String, pool: String) async throws(UnknownServerError) {
+        try update(server, pool) { $0.orderedWeight = weight.map { min(max($0, 0), 256) } }
+        await refreshTables()
+    }
+
+    private func update(
+        _ server: String,
+        _ pool: String,
+        _ update: (inout ServerStanding) -> Void
+    ) throws(UnknownServerError) {
+        guard let facts = proxy.pools.first(where: { $0.name == pool }) else { throw .pool(pool) }
+        guard let found = proxy.servers(ofPool: facts.number).first(where: { $0.configuration.name == server }) else {
+            throw .server(server, pool: pool)
+        }
+        state.withLock { state in
+            state.meet(found, state.settings[pool] ?? PoolSettings())
+            if var watched = state.watched[found.key] {
+                update(&watched.standing)
+                state.watched[found.key] = watched
+            }
+        }
+        apply(found.key, of: facts)
+    }
+}
+
+/// What somebody has ordered about a server, beside which nothing else counts.
+public enum ServerOrder: String, Sendable, CaseIterable {
+    case enable
+    /// Take no new connections.
+    case drain
+    /// Take none, and lose those that are there.
+    case disable
+}
+
+/// A server, or its pool, that is not there.
+public enum UnknownServerError: Error, Hashable, Sendable {
+    case pool(String)
+    case server(String, pool: String)
+}
+
+extension UnknownServerError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .pool(let pool): "there is no pool '\(pool)'; /pools has all"
+        case .server(let server, let pool): "pool \(pool) has no server '\(server)'; /pools has all, by their names"
+        }
+    }
+}
+
+extension PoolKeeper.State {
+    fileprivate mutating func meet(_ facts: ServerFacts, _ settings: PoolSettings) {
+        guard watched[facts.key] == nil else { return }
+        watched[facts.key] = PoolKeeper.Watched(standing: ServerStanding(settings, seen: facts.attempts))
     }
 }
 

@@ -5,15 +5,6 @@ import TCPProxy
 /// What is thought of one server, by its checks, by how clients' attempts to connect went, and by what somebody has ordered:
 /// pure. Times are in nanoseconds of a clock that does not go back.
 struct ServerStanding {
-    /// What somebody has ordered, beside which nothing else counts.
-    enum Order: Sendable {
-        case serve
-        /// Take no new connections.
-        case drain
-        /// Take none, and lose those that are there.
-        case disable
-    }
-
     /// How clients' attempts to connect to a server have gone since its beginning.
     struct Attempts: Equatable {
         var connected: Int
@@ -21,7 +12,7 @@ struct ServerStanding {
         var failuresInARow: Int
     }
 
-    var order = Order.serve
+    var order = ServerOrder.enable
     /// In place of the configured weight, if somebody has said so.
     var orderedWeight: Int?
     private var checked = HealthCounter.State.unknown
@@ -32,7 +23,7 @@ struct ServerStanding {
     /// Set once it has come back from an ejection.
     private var returnCause = ""
     private var seen: Attempts
-    private let slowStart: SlowStart
+    private var slowStart: SlowStart
     /// Since when it takes connections; nil while it does not. A server that has always done so starts at full weight.
     private var openSince: Int?
 
@@ -42,14 +33,36 @@ struct ServerStanding {
     init(_ settings: PoolSettings, seen: Attempts) {
         self.seen = seen
         window = settings.ejection.map { FailureWindow($0.limits) }
-        ejection = Ejection(
-            base: settings.ejection?.base.clampedNanoseconds ?? 0,
-            cap: settings.ejection?.longest.clampedNanoseconds ?? 0
-        )
+        ejection = Ejection(settings.ejection)
         slowStart = SlowStart(duration: settings.slowStart?.clampedNanoseconds ?? 0)
         checked = settings.check?.initially ?? .unknown
         if checked == .down { checkCause = "not checked yet" }
         openSince = checked == .down ? nil : .min
+    }
+
+    /// Is judged by other settings from now on. What is known of it stays.
+    mutating func adopt(_ settings: PoolSettings, after former: PoolSettings) {
+        slowStart = SlowStart(duration: settings.slowStart?.clampedNanoseconds ?? 0)
+        if settings.ejection != former.ejection {
+            window = settings.ejection.map { FailureWindow($0.limits) }
+            // One that is out comes back when it was to.
+            if !isEjected || settings.ejection == nil { ejection = Ejection(settings.ejection) }
+        }
+        if settings.check == nil {
+            checked = .unknown
+            checkCause = ""
+        } else if former.check == nil, settings.check?.initially == .down {
+            checked = .down
+            checkCause = "not checked yet"
+        }
+    }
+
+    /// A check that goes on from what is known: else one that begins with "up" would never tell that a server is up again.
+    func continued(_ check: HealthCheck) -> HealthCheck {
+        guard checked != .unknown else { return check }
+        var check = check
+        check.initially = checked
+        return check
     }
 
     var isEjected: Bool { ejection.isEjected }
@@ -58,7 +71,7 @@ struct ServerStanding {
         switch order {
         case .drain: .draining
         case .disable: .disabled
-        case .serve:
+        case .enable:
             if checked == .down {
                 .down
             } else if isEjected {
@@ -136,6 +149,12 @@ struct ServerStanding {
         case .consecutiveFailures(let count): "\(count) attempts to connect in a row failed"
         case .failureShare(let failures, let attempts): "\(failures) of \(attempts) attempts to connect failed"
         }
+    }
+}
+
+extension Ejection {
+    fileprivate init(_ settings: EjectionSettings?) {
+        self.init(base: settings?.base.clampedNanoseconds ?? 0, cap: settings?.longest.clampedNanoseconds ?? 0)
     }
 }
 

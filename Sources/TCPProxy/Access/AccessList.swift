@@ -1,7 +1,7 @@
 public import Sockets
 
 /// Which clients may come in, by their addresses.
-public struct AccessList: Sendable {
+public struct AccessList: Sendable, Equatable {
     /// The most blocks that one list can have, allowed and denied together.
     public static let longest = 1_000_000
 

@@ -4,7 +4,7 @@ import Sockets
 ///
 /// Blocks lie within each other or apart, so all that they say is a row of ranges, each with one value: a sorted array for
 /// each family. A search allocates nothing and takes as many steps as the number of blocks has binary figures.
-struct CIDRTable<Value: Equatable & Sendable>: Sendable {
+struct CIDRTable<Value: Equatable & Sendable>: Sendable, Equatable {
     private let ipv4: Ranges<UInt32>
     private let ipv6: Ranges<UInt128>
 
@@ -42,7 +42,7 @@ struct CIDRTable<Value: Equatable & Sendable>: Sendable {
 
 extension CIDRTable {
     /// Values of adjacent ranges, which together are all numbers.
-    fileprivate struct Ranges<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable {
+    fileprivate struct Ranges<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable, Equatable {
         struct Entry {
             let first: Key
             let last: Key

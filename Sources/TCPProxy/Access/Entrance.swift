@@ -1,7 +1,7 @@
 /// Who may come in at a listener, how often, and how many at the same time. As it comes, everybody may.
 ///
 /// Whoever may not is reset at once and counted by its ``DenialCause``; nobody else waits for that.
-public struct Entrance: Sendable {
+public struct Entrance: Sendable, Equatable {
     /// By the clients' addresses; nil is everybody.
     public var access: AccessList?
     /// Connections to the listener at the same time, 1 at least; nil is as many as come.
@@ -23,7 +23,7 @@ public struct Entrance: Sendable {
 
 /// Who may tell in a header of the PROXY protocol, ahead of a connection's bytes, where its client is
 /// (haproxy.org, doc/proxy-protocol.txt).
-public struct TrustedProxies: Sendable {
+public struct TrustedProxies: Sendable, Equatable {
     /// Whether a trusted proxy must send a header.
     public enum Header: String, Sendable, CaseIterable {
         /// Without one it is a client like others. For protocols in which the client speaks first.

@@ -26,8 +26,35 @@ struct FigureTable<Figure: TableFigure>: @unchecked Sendable {
         figures[index].store(value &+ amount, ordering: .relaxed)
     }
 
-    subscript(row: Int, figure: Figure) -> Int {
-        figures[row * Figure.count + figure.index].load(ordering: .relaxed)
+    subscript(row: Int, figure: Figure) -> Int { self[row, figure.index] }
+
+    fileprivate subscript(row: Int, index: Int) -> Int {
+        figures[row * Figure.count + index].load(ordering: .relaxed)
+    }
+}
+
+/// The figures of a thing, summed over all workers; or how many of them there were at a moment.
+struct FigureRow<Figure: TableFigure>: Sendable {
+    private var figures = [Int](repeating: 0, count: Figure.count)
+
+    init() {}
+
+    init(_ row: Int, of tables: [FigureTable<Figure>]) {
+        for table in tables {
+            for index in figures.indices { figures[index] += table[row, index] }
+        }
+    }
+
+    subscript(figure: Figure) -> Int { figures[figure.index] }
+
+    static func += (left: inout FigureRow, right: FigureRow) {
+        for index in left.figures.indices { left.figures[index] += right.figures[index] }
+    }
+
+    static func - (left: FigureRow, right: FigureRow) -> FigureRow {
+        var difference = left
+        for index in difference.figures.indices { difference.figures[index] -= right.figures[index] }
+        return difference
     }
 }
 
@@ -74,6 +101,8 @@ struct ListenerFigure: TableFigure {
     static var bytesDownstream: ListenerFigure { ListenerFigure(index: 3) }
     /// Clients whom no server could be found for.
     static var refused: ListenerFigure { ListenerFigure(index: 4) }
+    /// 1 while the worker has a socket there.
+    static var open: ListenerFigure { ListenerFigure(index: 5) }
 
     static func denied(_ cause: DenialCause) -> ListenerFigure {
         ListenerFigure(index: 8 + Int(cause.rawValue))

@@ -24,6 +24,8 @@ public struct ServerSnapshot: Sendable {
     public var state: ServerState
     /// What has brought it into its state, as the end of a sentence; empty where nothing has.
     public var cause: String
+    /// Its weight in place of the configured one, if somebody has ordered so while the proxy runs.
+    public var orderedWeight: Int?
     /// Connections to it now, and attempts to connect.
     public var connections: Int
     /// Connections that it has taken.

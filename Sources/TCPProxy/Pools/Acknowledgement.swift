@@ -23,6 +23,9 @@ final class Acknowledgement: Sendable {
         continuation?.resume()
     }
 
+    /// Whether the last has.
+    var isComplete: Bool { state.withLock { $0.missing == 0 } }
+
     /// Returns when the last has.
     func all() async {
         await withCheckedContinuation { continuation in

@@ -2,7 +2,7 @@ public import Balancing
 public import Sockets
 
 /// Servers that clients are spread over, and how.
-public struct PoolConfiguration: Sendable {
+public struct PoolConfiguration: Sendable, Equatable {
     /// Told in metrics and logs; no two pools of a proxy have the same.
     public var name: String
     /// nil takes the server that answered last, and the others where it does not: they are one upstream's addresses.

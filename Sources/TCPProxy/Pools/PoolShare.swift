@@ -13,8 +13,8 @@ struct PoolShare: @unchecked Sendable {
         let padding: (Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0)
     }
 
-    /// The most pools of a process.
-    static let capacity = 256
+    /// The most pools of a process, those that have gone and still have connections included.
+    static let capacity = 2048
 
     private let state: UnsafeMutablePointer<State>
 

@@ -3,8 +3,8 @@
 ///
 /// A hash table for both kinds. The name is read once, from its end to its beginning; on the way each part of it that an
 /// asterisk could stand before is looked up. A search allocates nothing.
-struct ServerNameTable<Value: Sendable>: Sendable {
-    private struct Entry {
+struct ServerNameTable<Value: Sendable & Equatable>: Sendable, Equatable {
+    private struct Entry: Equatable {
         let hash: UInt64
         /// Where its name is among all names.
         let name: Range<Int>

@@ -53,7 +53,9 @@ extension Worker where S: ~Copyable {
     ) {
         let number = descriptor.release()
         let room = shared.mailboxes[owner].limit - WorkerSettings.handedOverAtMost
-        if shared.mailboxes[owner].post(.adopt(number, peer, listener: listener), leaving: room) { return }
+        // One that has not heard of this listener yet could not serve who came to it.
+        let isKnown = shared.loads.version(of: owner) >= listeners.pointer(to: listener).pointee.version
+        if isKnown, shared.mailboxes[owner].post(.adopt(number, peer, listener: listener), leaving: room) { return }
         shared.loads.add(-1, to: owner)
         shared.loads.add(1, to: index)
         open(Descriptor(adopting: number), peer, from: listener)
@@ -108,44 +110,57 @@ extension Worker where S: ~Copyable {
 
     /// Gives a place back and tells a worker that waits for one.
     mutating func releasePlace() {
-        if let waiting = shared.admission.release() { shared.mailboxes[waiting].post(.resumeAccepting) }
+        if let waiting = shared.admission.release() { wake(waiting) }
+    }
+
+    /// Tells a worker that a place is free; where it has ended, the next that waits.
+    mutating func wake(_ worker: Int) {
+        var waiting: Int? = worker
+        while let worker = waiting, !shared.mailboxes[worker].post(.resumeAccepting) {
+            waiting = shared.admission.nextWaiting()
+        }
     }
 
     /// Has another address to accept from, before its thread runs.
     mutating func addListener(_ descriptor: consuming Descriptor, settings: ListenerSettings) {
-        _ = listeners.add(Listener(descriptor, settings: settings))
+        let number = listeners.count
+        setListener(Listener(descriptor, settings: settings, limits: number, version: 0), at: number)
+    }
+
+    mutating func setListener(_ listener: consuming Listener, at number: Int) {
+        listeners.set(listener, at: number)
+        if listeners.pointer(to: number).pointee.descriptor != nil { shared.listenerFigures.add(1, to: .open, of: number) }
     }
 
     /// Level-triggered: what a batch leaves in a queue is reported again.
-    mutating func watchListeners() -> SystemError? {
-        for number in 0..<listeners.count {
-            if let error = watchListener(number) { return error }
-        }
-        return nil
+    mutating func watchListeners() -> SystemError? { setWatching(.readable) }
+
+    /// Has the poller report all queues, or none.
+    ///
+    /// - Returns: why one cannot be watched.
+    private mutating func setWatching(_ readiness: Readiness) -> SystemError? {
+        var failure: SystemError?
+        for number in 0..<listeners.count { failure = watch(number, for: readiness) ?? failure }
+        return failure
     }
 
-    private mutating func watchListener(_ number: Int) -> SystemError? {
+    mutating func watch(_ number: Int, for readiness: Readiness) -> SystemError? {
         let listener = listeners.pointer(to: number)
         guard listener.pointee.descriptor != nil else { return nil }
         let token = TokenKind.listener.numbered(number)
-        return system.register(listener.pointee.descriptor!, for: .readable, token: token)
-    }
-
-    /// Has the poller report all queues, or none.
-    private mutating func setWatching(_ readiness: Readiness) {
-        for number in 0..<listeners.count {
-            let listener = listeners.pointer(to: number)
-            guard listener.pointee.descriptor != nil else { continue }
-            let token = TokenKind.listener.numbered(number)
-            _ = system.reregister(listener.pointee.descriptor!, for: readiness, token: token)
+        if listener.pointee.isWatched {
+            return system.reregister(listener.pointee.descriptor!, for: readiness, token: token)
         }
+        let error = system.register(listener.pointee.descriptor!, for: readiness, token: token)
+        listener.pointee.isWatched = error == nil
+        return error
     }
 
     /// - Returns: false if what was lacking is there again already.
     mutating func pauseAccepting(_ cause: AcceptPause) -> Bool {
         if cause == .connections, !shared.admission.wait(worker: index) { return false }
         if pause == nil {
-            setWatching([])
+            _ = setWatching([])
             shared.counters.add(1, to: .pause(cause))
         }
         pause = cause
@@ -161,7 +176,15 @@ extension Worker where S: ~Copyable {
         }
         pause = nil
         timers.cancel(acceptTimer)
-        setWatching(.readable)
+        if setWatching(.readable) != nil { _ = pauseAccepting(.exhausted) }
+    }
+
+    /// A place has become free. It is tried for at once: where nobody is left in these queues, or none of them is left, it
+    /// goes on to the next worker that waits.
+    mutating func placeFreed() {
+        resumeAccepting()
+        for number in 0..<listeners.count { acceptBatch(number) }
+        if !listeners.isAnyOpen, let waiting = shared.admission.nextWaiting() { wake(waiting) }
     }
 
     /// Lets nobody begin a connection any more. Who is in the queue, or about to be, believes that he is connected: he is
@@ -172,12 +195,12 @@ extension Worker where S: ~Copyable {
         for number in 0..<listeners.count { stopAccepting(number) }
     }
 
-    private mutating func stopAccepting(_ number: Int) {
+    mutating func stopAccepting(_ number: Int) {
         let listener = listeners.pointer(to: number)
-        guard listener.pointee.descriptor != nil, !listener.pointee.isEnding else { return }
-        listener.pointee.isEnding = true
+        guard listener.pointee.descriptor != nil, listener.pointee.endsAt == nil else { return }
+        listener.pointee.endsAt = now + WorkerSettings.handshakeEnd
         system.stopHandshakes(on: listener.pointee.descriptor!)
-        timers.schedule(lastCallTimer, at: now + WorkerSettings.handshakeEnd)
+        if !timers.isScheduled(lastCallTimer) { timers.schedule(lastCallTimer, at: now + WorkerSettings.handshakeEnd) }
     }
 
     mutating func endListening() {
@@ -189,10 +212,20 @@ extension Worker where S: ~Copyable {
     /// Accepts what is in the queues of sockets that are to be closed, and closes them; where places, descriptors or memory
     /// are lacking, when there are some.
     mutating func lastCall() {
-        for number in 0..<listeners.count where listeners.pointer(to: number).pointee.isEnding {
-            if !emptyQueue(number) { return timers.schedule(lastCallTimer, at: now + WorkerSettings.acceptRetry) }
+        var next: Instant?
+        for number in 0..<listeners.count {
+            guard let endsAt = listeners.pointer(to: number).pointee.endsAt else { continue }
+            guard endsAt <= now else {
+                next = min(next ?? endsAt, endsAt)
+                continue
+            }
+            guard emptyQueue(number) else {
+                next = now + WorkerSettings.acceptRetry
+                break
+            }
             closeListener(number)
         }
+        if let next { timers.schedule(lastCallTimer, at: next) }
     }
 
     /// - Returns: false if there is no place for those who are in it.
@@ -214,9 +247,10 @@ extension Worker where S: ~Copyable {
 
     private mutating func closeListener(_ number: Int) {
         let listener = listeners.pointer(to: number)
-        listener.pointee.isEnding = false
+        listener.pointee.endsAt = nil
         guard let descriptor = listener.pointee.descriptor.take() else { return }
         system.close(descriptor)
+        shared.listenerFigures.add(-1, to: .open, of: number)
         guard !listeners.isAnyOpen else { return }
         pause = nil
         timers.cancel(acceptTimer)

@@ -5,7 +5,7 @@ import Sockets
 ///
 /// A connection has one timer, set for the soonest of its deadlines. Activity moves a deadline without touching the
 /// timer: when the timer fires too early for that, it is only set anew.
-struct Deadlines {
+struct Deadlines: Equatable {
     enum Verdict: Equatable {
         /// What the client has to say before a server is chosen has not come.
         case preface

@@ -37,7 +37,7 @@ extension Worker where S: ~Copyable {
             entrance.maxConnectionsPerClient != nil || entrance.ratePerClient != nil
         else { return nil }
         let limit = ClientLimits.Limit(connections: entrance.maxConnectionsPerClient, rate: entrance.ratePerClient)
-        switch shared.limits[number].clients.reserve(address, limit, at: now) {
+        switch limits(of: number).clients.reserve(address, limit, at: now) {
         case .admitted:
             marks.insert(.countedForClient)
             return nil
@@ -50,19 +50,25 @@ extension Worker where S: ~Copyable {
     private mutating func enterListener(_ number: Int, _ marks: inout Session.Marks) -> DenialCause? {
         let entrance = listeners.pointer(to: number).pointee.settings.entrance
         if let most = entrance.maxConnections {
-            guard shared.limits[number].reserve(atMost: most) else { return .connections }
+            guard limits(of: number).reserve(atMost: most) else { return .connections }
             marks.insert(.countedForListener)
         }
-        if let rate = entrance.rate, !shared.limits[number].take(rate, at: now) { return .rate }
+        if let rate = entrance.rate, !limits(of: number).take(rate, at: now) { return .rate }
         return nil
+    }
+
+    /// What all workers agree on about a listener: whatever settings it has had, its connections count together.
+    @inline(__always)
+    private func limits(of number: Int) -> ListenerLimits {
+        shared.limits[listeners.pointer(to: number).pointee.limits]
     }
 
     /// Gives back what a connection had been given.
     @inline(never)
     mutating func leave(_ number: Int, _ client: PeerAddress, _ marks: Session.Marks) {
-        if marks.contains(.countedForListener) { shared.limits[number].release() }
+        if marks.contains(.countedForListener) { limits(of: number).release() }
         if marks.contains(.countedForClient), case .internet(let address) = client {
-            shared.limits[number].clients.release(address, at: now)
+            limits(of: number).clients.release(address, at: now)
         }
     }
 

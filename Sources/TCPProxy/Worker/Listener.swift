@@ -1,21 +1,32 @@
 import Sockets
 
 /// A worker's socket at an address, and how those who come to it are served.
+///
+/// Its settings stay what they are: a listener that is to serve otherwise gets another number, to which its socket moves,
+/// and connections go on with the settings that they began with.
 struct Listener: ~Copyable {
-    /// nil when it has been closed; its connections may go on.
+    /// nil when it has been closed, or has moved; its connections may go on.
     var descriptor: Descriptor?
-    var settings: ListenerSettings
-    /// No handshake begins any more; those who are in the queue are still accepted.
-    var isEnding = false
+    let settings: ListenerSettings
+    /// The number under which its clients are limited: the first that it had.
+    let limits: Int
+    /// The change of listeners and pools by which it came.
+    let version: Int
+    /// Whether the poller knows the socket.
+    var isWatched = false
+    /// Set once no handshake begins any more: until then those who are in the queue are still accepted.
+    var endsAt: Instant?
 
-    init(_ descriptor: consuming Descriptor, settings: ListenerSettings) {
+    init(_ descriptor: consuming Descriptor?, settings: ListenerSettings, limits: Int, version: Int) {
         self.descriptor = consume descriptor
         self.settings = settings
+        self.limits = limits
+        self.version = version
     }
 }
 
 /// How a listener's connections are served.
-struct ListenerSettings: Sendable {
+struct ListenerSettings: Sendable, Equatable {
     /// The pool that its servers come from.
     var pool: Int
     /// Pools by the names that TLS clients ask for; nil where these do not matter.
@@ -38,8 +49,8 @@ struct ListenerSettings: Sendable {
 
 /// The listeners of a worker, by their numbers.
 struct Listeners: ~Copyable {
-    /// The most listeners of a process, closed ones that still have connections included.
-    static var capacity: Int { 256 }
+    /// The most numbers that are in use at once: of listeners, and of those before them that still have connections.
+    static var capacity: Int { 4096 }
 
     private let places: UnsafeMutablePointer<Listener>
     private(set) var count = 0
@@ -53,12 +64,13 @@ struct Listeners: ~Copyable {
         places.deallocate()
     }
 
-    /// - Returns: its number.
-    mutating func add(_ listener: consuming Listener) -> Int {
-        precondition(count < Self.capacity, "a worker has \(Self.capacity) listeners at most")
-        (places + count).initialize(to: listener)
-        count += 1
-        return count - 1
+    /// Puts a listener in its place, or another in the place of one that nobody speaks of any more.
+    ///
+    /// - Precondition: numbers are begun in their order.
+    mutating func set(_ listener: consuming Listener, at number: Int) {
+        precondition(number <= count && number < Self.capacity, "there is no place \(number) for a listener")
+        if number == count { count += 1 } else { (places + number).deinitialize(count: 1) }
+        (places + number).initialize(to: listener)
     }
 
     func pointer(to number: Int) -> UnsafeMutablePointer<Listener> { places + number }

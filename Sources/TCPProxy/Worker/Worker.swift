@@ -85,7 +85,11 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     mutating func finish() {
         buffers.pipes.closeSpares(on: &system)
         for message in shared.mailboxes[index].close() {
-            if case .sweep(let sweep) = message { sweep.report(clientFigures()) }
+            switch message {
+            case .sweep(let sweep): sweep.report(clientFigures())
+            case .resumeAccepting: if let waiting = shared.admission.nextWaiting() { wake(waiting) }
+            default: break
+            }
         }
     }
 
@@ -180,9 +184,9 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         case .adopt(let number, let peer, let listener):
             adopt(Descriptor(adopting: number), peer, from: listener)
         case .resumeAccepting:
-            resumeAccepting()
-            // Tried at once: where nobody is left in these queues, the place goes on to the next worker that waits.
-            for number in 0..<listeners.count { acceptBatch(number) }
+            placeFreed()
+        case .change(let change):
+            self.change(to: change)
         case .pool(let plan, let number, let acknowledgement):
             setPool(plan, at: number)
             acknowledgement?.report()
@@ -293,6 +297,8 @@ enum WorkerMessage: Sendable {
     case adopt(Int32, PeerAddress, listener: Int)
     /// A place has become free.
     case resumeAccepting
+    /// Other listeners and pools from now on.
+    indirect case change(WorkerChange)
     /// A pool as it is from now on.
     case pool(PoolPlan, at: Int, Acknowledgement?)
     /// A place at a server of this pool has become free.

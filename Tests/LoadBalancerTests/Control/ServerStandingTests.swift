@@ -116,7 +116,7 @@ struct ServerStandingTests {
         #expect(server.state == .draining)
         server.order = .disable
         #expect(server.state == .disabled)
-        server.order = .serve
+        server.order = .enable
         #expect(server.state == .down)
         server.orderedWeight = 5
         #expect(server.weight(configured: 1, at: 0) > 0)

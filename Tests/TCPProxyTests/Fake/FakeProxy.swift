@@ -190,8 +190,54 @@ final class FakeProxy {
 
     /// Gives the pool other servers, as the control plane does.
     func change(to addresses: [SocketAddress]) throws {
-        let plan = try pools.change(0, to: addresses.map(ServerConfiguration.init))
+        guard let plan = try pools.change(0, to: addresses.map(ServerConfiguration.init)) else { return }
         post(.pool(plan, at: 0, nil))
+    }
+
+    /// A listener as it is to be after a change.
+    struct Wanted {
+        var number: Int
+        /// Where sockets are opened; nil where those of another number move here.
+        var address: SocketAddress?
+        var former = 0
+        var settings: ListenerSettings
+    }
+
+    /// Has workers go over to other listeners and pools, as the control plane does.
+    ///
+    /// - Parameter members: those that are told already; all, if nothing is said.
+    func change(
+        version: Int = 1,
+        pools: [WorkerChange.Pool] = [],
+        listeners: [Wanted] = [],
+        closed: [Int] = [],
+        on told: [Int]? = nil
+    ) throws -> Acknowledgement {
+        let told = told ?? Array(members.indices)
+        let acknowledgement = Acknowledgement(workers: told.count)
+        for index in told {
+            var begun: [WorkerChange.Listener] = []
+            for listener in listeners {
+                var source = WorkerChange.Listener.Source.moved(from: listener.former, nil)
+                if let address = listener.address {
+                    let options = ListenOptions(sharing: world.listens(at: address) ? .joining : .founding)
+                    source = .opened(try members[index].worker.system.listen(at: address, options: options).release())
+                }
+                let limits = listener.address == nil ? listener.former : listener.number
+                begun.append(
+                    .init(number: listener.number, source: source, settings: listener.settings, limits: limits)
+                )
+            }
+            let change = WorkerChange(
+                version: version,
+                pools: pools,
+                listeners: begun,
+                closed: closed,
+                acknowledgement: acknowledgement
+            )
+            post(.change(change), to: index)
+        }
+        return acknowledgement
     }
 
     // MARK: Figures

@@ -18,7 +18,8 @@ struct PoolTests {
     }
 
     private func key(_ index: Int, _ proxy: FakeProxy) -> ServerKey {
-        ServerKey(pool: 0, id: proxy.pools.entries[0].servers[index].share.id)
+        let pool = proxy.pools.entries[0]
+        return pool.key(of: pool.servers[index])
     }
 
     private func close(_ index: Int, _ proxy: FakeProxy) {

@@ -1,6 +1,9 @@
+import Glibc
 import Sockets
 
 /// Opens the sockets of a listener, one for each worker.
+///
+/// Whoever has them opened takes them over, and closes what is left of them if it comes to nothing.
 ///
 /// TCP: the first is bound alone, so that an address in use is told (another process of the same user could else share
 /// it unseen); the others join it by SO_REUSEPORT, and the kernel spreads connections over them. A Unix socket cannot
@@ -14,10 +17,13 @@ struct Listening: Sendable {
     private let options: ListenOptions
     /// How those who come there are served.
     let settings: ListenerSettings
+    private let mayJoin: Bool
     private var isFounded = false
     private var original: Int32?
 
-    init(_ plan: CorePlan.Listener) throws(ProxyError) {
+    /// - Parameter mayJoin: whether sockets that are in the way are our own, and about to be closed.
+    init(_ plan: CorePlan.Listener, mayJoin: Bool = false) throws(ProxyError) {
+        self.mayJoin = mayJoin
         address = plan.address
         name = plan.written
         options = plan.options
@@ -29,9 +35,7 @@ struct Listening: Sendable {
     mutating func socket(on system: inout LinuxSystem) throws(ProxyError) -> Descriptor {
         do throws(SystemError) {
             if let original { return try LinuxSystem.duplicate(original) }
-            var options = options
-            options.sharing = isFounded ? .joining : .founding
-            let descriptor = try system.listen(at: address, options: options)
+            let descriptor = try open(on: &system)
             do throws(SystemError) {
                 address = try system.localAddress(of: descriptor)
             } catch {
@@ -46,6 +50,18 @@ struct Listening: Sendable {
             return descriptor
         } catch {
             throw ProxyError(listeningOn: name, error)
+        }
+    }
+
+    private func open(on system: inout LinuxSystem) throws(SystemError) -> Descriptor {
+        var options = options
+        options.sharing = isFounded ? .joining : .founding
+        do throws(SystemError) {
+            return try system.listen(at: address, options: options)
+        } catch {
+            guard error == .addressInUse, mayJoin, !isFounded else { throw error }
+            options.sharing = .joining
+            return try system.listen(at: address, options: options)
         }
     }
 
@@ -76,6 +92,57 @@ extension Worker<LinuxSystem> {
             }
         }
         return nil
+    }
+}
+
+/// The sockets of new listeners, one for each worker, until workers take them.
+struct NewSockets: Sendable {
+    private(set) var listenings: [Listening] = []
+    /// Descriptors by listener, then by worker.
+    private(set) var numbers: [[Int32]] = []
+
+    /// Opens all, or none.
+    ///
+    /// - Parameter joinable: ports at which our own sockets are about to be closed.
+    init(_ plans: [CorePlan.Listener], workers: Int, joinable: Set<UInt16>) throws(ProxyError) {
+        guard !plans.isEmpty else { return }
+        do throws(ProxyError) {
+            // Only its socket calls are wanted: nothing ever waits on this system.
+            var system = try Self.makeSystem()
+            for plan in plans {
+                let mayJoin = plan.address.port.map(joinable.contains) ?? false
+                listenings.append(try Listening(plan, mayJoin: mayJoin))
+                numbers.append([])
+                let last = listenings.count - 1
+                for _ in 0..<workers { numbers[last].append(try listenings[last].socket(on: &system).release()) }
+            }
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    private static func makeSystem() throws(ProxyError) -> LinuxSystem {
+        do throws(SystemError) {
+            return try LinuxSystem(batch: 1, wakerToken: TokenKind.mailbox.only)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    /// Closes all that no worker has taken.
+    func close() {
+        for number in numbers.joined() { Self.close(number) }
+        for listening in listenings { listening.file?.remove() }
+    }
+
+    /// Closes those of one worker, which has ended.
+    func close(worker: Int) {
+        for numbers in numbers { Self.close(numbers[worker]) }
+    }
+
+    private static func close(_ number: Int32) {
+        Glibc.close(number)
     }
 }
 

@@ -1,0 +1,172 @@
+import Sockets
+import Synchronization
+import Workers
+
+// How listeners, pools and servers change while the workers run.
+
+extension ProxyCore {
+    /// Has other listeners and pools from now on, and returns when all workers have.
+    ///
+    /// All that can fail comes first: then nothing has changed.
+    func change(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration]
+    ) async throws(ProxyError) -> ProxyChange {
+        await changes.begin()
+        defer { changes.end() }
+        let poolDraft = try self.pools.draft(pools)
+        let listenerDraft: ListenerRegistry.Draft
+        let sockets: NewSockets
+        do throws(ProxyError) {
+            let plan = try await CorePlan(listeners: listeners, pools: pools) { poolDraft.number(of: $0) }
+            listenerDraft = try self.listeners.draft(plan.listeners)
+            do throws(ProxyError) {
+                sockets = try NewSockets(
+                    listenerDraft.opened,
+                    workers: mailboxes.count,
+                    joinable: self.listeners.endingPorts(listenerDraft)
+                )
+            } catch {
+                self.listeners.abandon(listenerDraft)
+                throw error
+            }
+        } catch {
+            self.pools.abandon(poolDraft)
+            throw error
+        }
+        return try await make(poolDraft, listenerDraft, sockets)
+    }
+
+    private func make(
+        _ poolDraft: PoolRegistry.Draft,
+        _ listenerDraft: ListenerRegistry.Draft,
+        _ sockets: NewSockets
+    ) async throws(ProxyError) -> ProxyChange {
+        let (poolsBefore, listenersBefore) = (pools.entries, listeners.entries)
+        let changed = isEnding.withLock { isEnding -> [PoolRegistry.Entry]? in
+            guard !isEnding else { return nil }
+            // Nobody finds the way to these from here on.
+            for entry in listenerDraft.closed { entry.file?.remove() }
+            listeners.commit(listenerDraft, sockets.listenings)
+            return pools.commit(poolDraft)
+        }
+        guard let changed else {
+            sockets.close()
+            listeners.abandon(listenerDraft)
+            pools.abandon(poolDraft)
+            throw .stopping
+        }
+        let difference = ProxyChange(
+            pools: (poolsBefore, pools.entries),
+            listeners: (listenersBefore, listenerDraft),
+            in: self
+        )
+        await tell(changed, listenerDraft, sockets)
+        return difference
+    }
+
+    private func tell(
+        _ changed: [PoolRegistry.Entry],
+        _ draft: ListenerRegistry.Draft,
+        _ sockets: NewSockets
+    ) async {
+        let silent = listeners.silentNumbers
+        let version = version.withLock { version in
+            version += 1
+            return version
+        }
+        let acknowledgement = Acknowledgement(workers: mailboxes.count)
+        let plans = changed.map { WorkerChange.Pool(number: $0.number, plan: $0.plan) }
+        for worker in mailboxes.indices {
+            let change = WorkerChange(
+                version: version,
+                pools: plans,
+                listeners: draft.listeners(ofWorker: worker, sockets),
+                closed: draft.closed.map(\.number),
+                acknowledgement: acknowledgement
+            )
+            if await !post(.change(change), to: worker) {
+                sockets.close(worker: worker)
+                acknowledgement.report()
+            }
+        }
+        await acknowledgement.all()
+        listeners.collect(silent)
+        pools.freeNumbers(but: listeners.usedPools)
+        pools.collect()
+    }
+
+    /// Tells a worker what it must not miss.
+    ///
+    /// - Returns: false if it has ended.
+    private func post(_ message: WorkerMessage, to worker: Int) async -> Bool {
+        while !mailboxes[worker].post(message) {
+            guard !mailboxes[worker].isClosed else { return false }
+            // It has thousands of messages to take first.
+            try? await Task.sleep(for: .milliseconds(1))
+        }
+        return true
+    }
+
+    /// Gives a pool other servers, and returns when all workers know them. Nothing happens where the pool is gone.
+    ///
+    /// - Parameter isWanted: asked when it is this change's turn.
+    /// - Throws: ``ProxyError/tooManyServers(limit:)``.
+    @discardableResult
+    func change(
+        pool number: Int,
+        to servers: [ServerConfiguration],
+        ifStill isWanted: @Sendable () -> Bool = { true }
+    ) async throws(ProxyError) -> Bool {
+        await changes.begin()
+        defer { changes.end() }
+        guard isWanted(), let plan = try pools.change(number, to: servers) else { return false }
+        await tell(plan, ofPool: number)
+        pools.collect()
+        return true
+    }
+
+    /// Tells all workers a pool's plan anew, since what it is made of has changed.
+    func refresh(pool number: Int) async {
+        await changes.begin()
+        defer { changes.end() }
+        guard let entry = pools.entries.first(where: { $0.number == number }) else { return }
+        await tell(entry.plan, ofPool: number)
+    }
+
+    private func tell(_ plan: PoolPlan, ofPool number: Int) async {
+        let acknowledgement = Acknowledgement(workers: mailboxes.count)
+        for worker in mailboxes.indices where await !post(.pool(plan, at: number, acknowledgement), to: worker) {
+            acknowledgement.report()
+        }
+        await acknowledgement.all()
+    }
+}
+
+extension ListenerRegistry.Draft {
+    /// What a worker is told to begin, in the order of the numbers.
+    func listeners(ofWorker worker: Int, _ sockets: NewSockets) -> [WorkerChange.Listener] {
+        var opened = 0
+        var listeners: [WorkerChange.Listener] = []
+        for (plan, step) in steps {
+            switch step {
+            case .kept: continue
+            case .moved(let former, let number):
+                let options = former.plan.options == plan.options ? nil : plan.options
+                listeners.append(
+                    .init(
+                        number: number,
+                        source: .moved(from: former.number, options),
+                        settings: plan.settings,
+                        limits: former.limits
+                    )
+                )
+            case .opened(let number):
+                let source = WorkerChange.Listener.Source.opened(sockets.numbers[opened][worker])
+                listeners.append(.init(number: number, source: source, settings: plan.settings, limits: number))
+                opened += 1
+            }
+        }
+        return listeners.sorted { $0.number < $1.number }
+    }
+}

@@ -1,0 +1,162 @@
+import Sockets
+import Synchronization
+import Workers
+
+// What a proxy tells of itself.
+
+extension ProxyCore {
+    /// Ended connections: all, and those that were cut.
+    var closures: (closed: Int, cut: Int) {
+        var closed = 0
+        for page in memory.pages {
+            for reason in CloseReason.allCases {
+                for side in Side.allCases { closed += page[.closure(reason, side)] }
+            }
+        }
+        return (closed, sum(.closure(.cut, .proxy)))
+    }
+
+    func snapshot() -> MetricsSnapshot {
+        var snapshot = MetricsSnapshot()
+        snapshot.activeConnections = memory.admission.active
+        snapshot.totalConnections = memory.admission.total
+        snapshot.bytesUpstream = sum(.bytesUpstream)
+        snapshot.bytesDownstream = sum(.bytesDownstream)
+        snapshot.bytesSplicedUpstream = sum(.splicedUpstream)
+        snapshot.bytesSplicedDownstream = sum(.splicedDownstream)
+        snapshot.pipesInUse = sum(.pipesInUse)
+        snapshot.pipeRefusals = sum(.pipeRefusals)
+        snapshot.refusedConnections = sum(.refused)
+        for cause in ConnectFailure.allCases { snapshot.connectFailures[cause] = sum(.failure(cause)) }
+        for reason in CloseReason.allCases {
+            for side in Side.allCases {
+                let count = sum(.closure(reason, side))
+                if count > 0 { snapshot.closures[.init(reason: reason, side: side)] = count }
+            }
+        }
+        for bucket in snapshot.connectTime.counts.indices {
+            snapshot.connectTime.counts[bucket] = sum(.connectTime(bucket: bucket))
+        }
+        snapshot.connectTime.sum = .nanoseconds(sum(.connectNanoseconds))
+        snapshot.bytesDiscardedUpstream = sum(.discardedUpstream)
+        snapshot.bytesDiscardedDownstream = sum(.discardedDownstream)
+        for cause in AcceptPause.allCases { snapshot.acceptPauses[cause] = sum(.pause(cause)) }
+        snapshot.eventsDropped = sum(.eventsDropped)
+        snapshot.accessRecordsDropped = sum(.recordsDropped) + lostRecords.load(ordering: .relaxed)
+        snapshot.openDescriptors = descriptors.current
+        snapshot.descriptorLimit = DescriptorLimit.current
+        snapshot.maxConnections = memory.admission.limit
+        snapshot.threads = memory.pages.count
+        snapshot.uptime = ContinuousClock.now - startedAt
+        return snapshot
+    }
+
+    private func sum(_ counter: Counter) -> Int {
+        memory.pages.reduce(0) { $0 + $1[counter] }
+    }
+
+    func listenerSnapshots() -> [ListenerSnapshot] {
+        listeners.entries.map { entry in
+            let figures = listeners.figures(of: entry)
+            return ListenerSnapshot(
+                name: entry.plan.name,
+                address: entry.address,
+                pool: entry.plan.pool,
+                activeConnections: figures[.opened] - figures[.closed],
+                totalConnections: figures[.opened],
+                refusedConnections: figures[.refused],
+                deniedConnections: Dictionary(
+                    uniqueKeysWithValues: DenialCause.allCases.map { ($0, figures[.denied($0)]) }
+                ),
+                bytesUpstream: figures[.bytesUpstream],
+                bytesDownstream: figures[.bytesDownstream]
+            )
+        }
+    }
+
+    func poolSnapshots() -> [PoolSnapshot] {
+        pools.entries.map { entry in
+            let figures = FigureRow(entry.number, of: memory.poolFigures) - entry.origin
+            return PoolSnapshot(
+                name: entry.configuration.name,
+                policy: entry.configuration.policy,
+                waiting: entry.share.waiting,
+                queued: figures[.queued],
+                queueTimeouts: figures[.queueTimeouts],
+                queueOverflows: figures[.queueOverflows],
+                retries: figures[.retries],
+                servers: entry.servers.map(snapshot)
+            )
+        }
+    }
+
+    /// What has been counted of a server since it came.
+    func figures(of server: PoolRegistry.Server) -> FigureRow<ServerFigure> {
+        FigureRow(server.share.id, of: memory.serverFigures) - server.origin
+    }
+
+    func snapshot(of server: PoolRegistry.Server) -> ServerSnapshot {
+        let figures = figures(of: server)
+        func sum(_ figure: ServerFigure) -> Int { figures[figure] }
+        var connectTime = DurationHistogram()
+        for bucket in connectTime.counts.indices { connectTime.counts[bucket] = sum(.connectTime(bucket: bucket)) }
+        connectTime.sum = .nanoseconds(sum(.connectNanoseconds))
+        var closures: [MetricsSnapshot.Closure: Int] = [:]
+        for reason in CloseReason.allCases {
+            for side in Side.allCases {
+                let count = sum(.closure(reason, side))
+                if count > 0 { closures[.init(reason: reason, side: side)] = count }
+            }
+        }
+        return ServerSnapshot(
+            configuration: server.configuration,
+            state: server.state,
+            cause: server.cause,
+            orderedWeight: server.orderedWeight,
+            connections: server.share.connections,
+            connected: sum(.connected),
+            connectFailures: Dictionary(uniqueKeysWithValues: ConnectFailure.allCases.map { ($0, sum(.failure($0))) }),
+            failuresInARow: server.share.failuresInARow,
+            connectTime: connectTime,
+            bytesUpstream: sum(.bytesUpstream),
+            bytesDownstream: sum(.bytesDownstream),
+            closures: closures
+        )
+    }
+
+    /// Takes what workers have recorded of connections that have ended, a bounded number; none where nobody asked for that.
+    func takeRecords() -> [AccessRecord] {
+        var records: [ConnectionRecord] = []
+        reading.withLock { _ in
+            for ring in memory.records ?? [] { ring.read(into: &records, limit: Self.recordsAtOnce) }
+        }
+        guard !records.isEmpty else { return [] }
+        let converter = MomentConverter()
+        return records.map { record in
+            AccessRecord(
+                record,
+                listener: listeners.name(ofListener: Int(record.listener)),
+                pool: pools.name(ofPool: Int(record.pool)),
+                server: record.server.flatMap { pools.server($0)?.name },
+                converter
+            )
+        }
+    }
+
+    /// Of each worker.
+    private static let recordsAtOnce = 256
+
+    func countLostRecords(_ count: Int) {
+        lostRecords.add(count, ordering: .relaxed)
+    }
+
+    /// Asks all workers about their clients; those that have ended have left their last answers.
+    func clients() async -> ClientsSnapshot {
+        guard threads.withLock({ !$0.isEmpty }) else { return ClientsSnapshot() }
+        let sweep = ClientSweep(workers: mailboxes.count)
+        for (index, mailbox) in mailboxes.enumerated() where !mailbox.post(.sweep(sweep)) {
+            sweep.report(lastFigures.withLock { $0[index] })
+        }
+        return ClientsSnapshot(await sweep.parts())
+    }
+}
