@@ -26,15 +26,18 @@ final class ListenerRegistry: Sendable {
     struct Former: Sendable {
         let number: Int
         /// Pools that its connections may have come for.
-        let pools: Set<Int>
+        fileprivate(set) var pools: Set<Int>
         let address: SocketAddress
         let origin: FigureRow<ListenerFigure>
     }
 
     private struct State {
         var entries: [Entry] = []
-        /// Of listeners that there are no more, and that may still have connections.
-        var retired: [Former] = []
+        /// Of listeners that there are no more, and that may still have connections: all numbers of each, which are freed
+        /// together, since one of them is that of its limits.
+        var retired: [[Former]] = []
+
+        var former: [Former] { retired.flatMap(\.self) + entries.flatMap(\.former) }
         var freeNumbers: [Int] = []
         var usedNumbers = 0
         /// The names of listeners by their numbers; where there is none any more, of the one that had it last.
@@ -186,7 +189,7 @@ final class ListenerRegistry: Sendable {
             for entry in entries {
                 for number in [entry.number] + entry.former.map(\.number) { state.names[number] = entry.plan.name }
             }
-            state.retired += draft.closed.flatMap { $0.former + [$0.asFormer] }
+            state.retired += draft.closed.map { $0.former + [$0.asFormer] }
         }
     }
 
@@ -194,8 +197,7 @@ final class ListenerRegistry: Sendable {
 
     /// Numbers under which nobody listens any more, on no worker. What was accepted under them has been handed over by now.
     var silentNumbers: Set<Int> {
-        let former = state.withLock { state in state.retired + state.entries.flatMap(\.former) }
-        return Set(former.map(\.number).filter { !isOpen($0) })
+        Set(state.withLock(\.former).map(\.number).filter { !isOpen($0) })
     }
 
     private func isOpen(_ number: Int) -> Bool {
@@ -204,7 +206,7 @@ final class ListenerRegistry: Sendable {
 
     /// Ports at which listeners are about to close their sockets: there our own new ones may join them meanwhile.
     func endingPorts(_ draft: Draft) -> Set<UInt16> {
-        let retired = state.withLock(\.retired).filter { isOpen($0.number) }
+        let retired = state.withLock(\.retired).flatMap(\.self).filter { isOpen($0.number) }
         return Set((draft.closed.map(\.address) + retired.map(\.address)).compactMap(\.port))
     }
 
@@ -226,17 +228,21 @@ final class ListenerRegistry: Sendable {
                     state.freeNumbers.append(former.number)
                 }
                 state.entries[index].former.removeAll { isFree($0) && $0.number != limits }
+                // What is left of the number of its limits is nothing but the number.
+                for place in state.entries[index].former.indices where isFree(state.entries[index].former[place]) {
+                    state.entries[index].former[place].pools = []
+                }
             }
-            state.freeNumbers += state.retired.filter(isFree).map(\.number)
-            state.retired.removeAll(where: isFree)
+            let isOver = { (numbers: [Former]) -> Bool in numbers.allSatisfy(isFree) }
+            state.freeNumbers += state.retired.filter(isOver).flatMap { $0.map(\.number) }
+            state.retired.removeAll(where: isOver)
         }
     }
 
     /// Pools that listeners and their connections may speak of.
     var usedPools: Set<Int> {
         state.withLock { state in
-            let former = state.retired + state.entries.flatMap(\.former)
-            return Set(state.entries.flatMap(\.plan.pools) + former.flatMap(\.pools))
+            Set(state.entries.flatMap(\.plan.pools) + state.former.flatMap(\.pools))
         }
     }
 }
