@@ -135,21 +135,25 @@ struct ChangeProxyTests {
     @Test("a port in use changes nothing, and what was bound before it is closed again")
     func portInUse() async throws {
         let (server, taken) = (try TestListener(), try TestListener())
-        try await withProxy([listener("one")], [pool("a", server)]) { proxy in
-            let before = proxy.localAddresses
-            let descriptors = try ProcessView(getpid()).socketCount
-            let listeners = [try listener("two"), try listener("three", "\(taken.address)")]
-            await #expect(throws: ProxyError.addressInUse(try ServiceAddress(parsing: "\(taken.address)"))) {
-                try await proxy.change(listeners: listeners, pools: [pool("b", server)])
+        try await withScratchFolder { folder in
+            let path = "\(folder)/two"
+            try await withProxy([listener("one")], [pool("a", server)]) { proxy in
+                let before = proxy.localAddresses
+                let listeners = [
+                    try listener("two", "unix:\(path)", pool: "b"), try listener("three", "\(taken.address)", pool: "b"),
+                ]
+                await #expect(throws: ProxyError.addressInUse(try ServiceAddress(parsing: "\(taken.address)"))) {
+                    try await proxy.change(listeners: listeners, pools: [pool("b", server)])
+                }
+                await #expect(throws: ProxyError.unknownPool("nobody", listener: "one")) {
+                    try await proxy.change(listeners: [listener("one", pool: "nobody")], pools: [pool("a", server)])
+                }
+                #expect(!FileManager.default.fileExists(atPath: path))
+                #expect(proxy.localAddresses == before)
+                #expect(proxy.poolSnapshots().map(\.name) == ["a"])
+                let (client, far) = try proxy.connect(through: server)
+                try exchange(client, far)
             }
-            await #expect(throws: ProxyError.self) {
-                try await proxy.change(listeners: [listener("one", pool: "nobody")], pools: [pool("a", server)])
-            }
-            #expect(try ProcessView(getpid()).socketCount == descriptors)
-            #expect(proxy.localAddresses == before)
-            #expect(proxy.poolSnapshots().map(\.name) == ["a"])
-            let (client, far) = try proxy.connect(through: server)
-            try exchange(client, far)
         }
     }
 
