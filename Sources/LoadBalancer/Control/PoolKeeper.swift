@@ -199,7 +199,9 @@ public final class PoolKeeper: Sendable {
                 at: now
             )
             let hasChanged = standing.state != facts.state
-            guard hasChanged || weight != facts.weight || standing.orderedWeight != facts.orderedWeight else { return nil }
+            guard hasChanged || weight != facts.weight || standing.orderedWeight != facts.orderedWeight else {
+                return nil
+            }
             let isStale = proxy.set(
                 key,
                 standing.state,

@@ -129,7 +129,9 @@ extension Worker where S: ~Copyable {
 
     mutating func setListener(_ listener: consuming Listener, at number: Int) {
         listeners.set(listener, at: number)
-        if listeners.pointer(to: number).pointee.descriptor != nil { shared.listenerFigures.add(1, to: .open, of: number) }
+        if listeners.pointer(to: number).pointee.descriptor != nil {
+            shared.listenerFigures.add(1, to: .open, of: number)
+        }
     }
 
     /// Level-triggered: what a batch leaves in a queue is reported again.

@@ -37,6 +37,7 @@ struct WorkerChange: Sendable {
 }
 
 extension Worker where S: ~Copyable {
+    @inline(never)
     mutating func change(to change: WorkerChange) {
         for pool in change.pools { setPool(pool.plan, at: pool.number) }
         for listener in change.listeners { begin(listener, version: change.version) }

@@ -74,7 +74,9 @@ struct ChangeProxyTests {
             let first = try address(proxy, 0)
             let (client, far) = try proxy.connect(through: server)
             let change = try await proxy.change(listeners: [listener("two")], pools: [pool("a", server)])
-            #expect(change.items == [.init(.listener("one"), .removed, connections: 1), .init(.listener("two"), .added)])
+            #expect(
+                change.items == [.init(.listener("one"), .removed, connections: 1), .init(.listener("two"), .added)]
+            )
             #expect(change.connectionsAffected == 1)
             #expect(proxy.listenerSnapshots().map(\.name) == ["two"])
             let (other, otherFar) = try proxy.connect(through: server)
@@ -140,7 +142,8 @@ struct ChangeProxyTests {
             try await withProxy([listener("one")], [pool("a", server)]) { proxy in
                 let before = proxy.localAddresses
                 let listeners = [
-                    try listener("two", "unix:\(path)", pool: "b"), try listener("three", "\(taken.address)", pool: "b"),
+                    try listener("two", "unix:\(path)", pool: "b"),
+                    try listener("three", "\(taken.address)", pool: "b"),
                 ]
                 await #expect(throws: ProxyError.addressInUse(try ServiceAddress(parsing: "\(taken.address)"))) {
                     try await proxy.change(listeners: listeners, pools: [pool("b", server)])

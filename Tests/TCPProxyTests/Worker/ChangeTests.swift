@@ -237,7 +237,9 @@ struct ChangeTests {
         try withProxy(workers: 2) { proxy in
             let (client, server) = try proxy.connectThrough()
             proxy.post(isCut ? .cut : .stopAccepting)
-            let done = try proxy.change(listeners: [opened(1, at: other), opened(2, at: SocketAddress("127.0.0.1:9091"))])
+            let done = try proxy.change(listeners: [
+                opened(1, at: other), opened(2, at: SocketAddress("127.0.0.1:9091")),
+            ])
             proxy.settle()
             #expect(done.isComplete)
             #expect(proxy.world.connect(to: other).end == .failed(.connectionRefused))
