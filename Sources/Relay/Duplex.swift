@@ -62,6 +62,7 @@ public struct Duplex: ~Copyable {
     /// - Parameters:
     ///   - upstream: what the client may send now; less what has come afterwards.
     ///   - downstream: what the server may send now; less what has come afterwards.
+    @inlinable
     public mutating func turn<S: System & ~Copyable>(
         on system: inout S,
         with buffers: inout RelayBuffers,

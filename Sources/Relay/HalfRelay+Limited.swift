@@ -8,6 +8,7 @@ extension HalfRelay {
     ///
     /// - Parameter allowance: how many bytes may come in now; less what has come afterwards.
     /// - Returns: true if there may be more to move at once, and more is allowed.
+    @inlinable
     public mutating func turn<S: System & ~Copyable>(
         from source: inout Endpoint,
         to sink: inout Endpoint,

@@ -57,6 +57,7 @@ extension Worker where S: ~Copyable {
         case denied(DenialCause)
     }
 
+    @inline(never)
     private mutating func judgePreface(_ slot: Slot) -> Judgement {
         let session = sessions.pointer(to: slot)
         let preface = prefaces.pointer(to: slot)
@@ -149,6 +150,7 @@ extension Worker where S: ~Copyable {
     /// Writes the header for a server into the shared buffer.
     ///
     /// - Returns: its length.
+    @inline(never)
     private mutating func writeHeader(_ version: ProxyProtocolVersion, _ slot: Slot, _ preface: Preface) -> Int {
         let announcement = announcement(slot, preface)
         let tlvs = UnsafeRawBufferPointer(rebasing: preface.bytes[preface.tlvs])
