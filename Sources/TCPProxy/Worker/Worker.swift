@@ -99,6 +99,9 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : now }
 
     /// One wake-up: waits, then does all that there is to do.
+    ///
+    /// Always inlined, so that the loop that `.ci/hot-path` begins with is found around the wait.
+    @inline(__always)
     mutating func turn() {
         let events = system.wait(until: nextDeadline)
         now = system.now()
