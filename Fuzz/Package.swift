@@ -8,6 +8,7 @@ import PackageDescription
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let hummingbird: [Target.Dependency] = [
     .product(name: "Hummingbird", package: "hummingbird"),
@@ -32,6 +33,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         .target(name: "CLinux"),
@@ -41,6 +43,13 @@ let package = Package(
         .target(name: "Workers", dependencies: ["Sockets"]),
         .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
         .target(name: "TCPProxy", dependencies: ["Relay", "Balancing", "Workers", "Sockets", lifecycle]),
+        .target(
+            name: "LoadBalancer",
+            dependencies: [
+                "TCPProxy", "Balancing", "Workers", "Sockets", "Notation", yams, logging,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
         .target(
             name: "AdminServer",
             dependencies: ["TCPProxy", "Balancing", "Sockets", logging, lifecycle] + hummingbird
@@ -70,6 +79,11 @@ let package = Package(
             name: "prefaces",
             dependencies: ["Fuzzing", "TCPProxy", "Sockets"],
             path: "Harnesses/Prefaces"
+        ),
+        .executableTarget(
+            name: "balancer",
+            dependencies: ["Fuzzing", "LoadBalancer", "Notation", "Sockets"],
+            path: "Harnesses/Balancer"
         ),
         .executableTarget(
             name: "requests",
