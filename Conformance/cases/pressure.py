@@ -16,9 +16,9 @@ BULK = 4 << 20
 MOST_HELD = (1 << 20) + 32 * 1024
 """Bytes of one direction that the proxy itself may hold, in its memory or in a pipe, by contract."""
 
-PIPES, CROWD = 8, 10
-"""Pipes of each worker, and connections in bulk of which each of three workers gets two, a quarter of that, and none
-more than it has pipes for: a worker hands some over to one that has far fewer."""
+PIPES, CROWD = 4, 12
+"""Pipes of each worker, and connections in bulk of which each of three workers surely gets one, whose pipe is a quarter
+of those: a worker hands some over to one that has far fewer."""
 
 MOST_HELD_IN_CROWD = 128 * 1024
 """Bytes of one direction where a quarter of the pipes is held: an eighth of a pipe. How much room a socket has the kernel
