@@ -37,6 +37,8 @@ class Traffic:
     target: str
     options: str
     is_bulk: bool = False
+    policy: str | None = None
+    """Where several servers are balanced: by which policy of ours."""
 
     @property
     def figures(self):
@@ -91,6 +93,7 @@ class Held:
     title: str
     target: str
     is_bulk = False
+    policy = None
 
     figures = [
         Figure("user", "user space", "B each", 1, "less"),
@@ -153,11 +156,20 @@ def exchange(connection):
 
 
 CLOSED_LOOP = "--rate max --mode"
+CONNECT = f"{CLOSED_LOOP} connect --connections 32"
 LOADS = [
     Traffic("echo-1", "64 B round trips, 1 connection", "echo", f"{CLOSED_LOOP} echo --size 64 --connections 1"),
     Traffic("echo-64", "64 B round trips, 64 connections", "echo", f"{CLOSED_LOOP} echo --size 64 --connections 64"),
     Traffic("echo-16k", "16 KiB round trips, 64 connections", "echo", f"{CLOSED_LOOP} echo --size 16K --connections 64"),
-    Traffic("connect", "connect, round trip, close; 32 at a time", "echo", f"{CLOSED_LOOP} connect --connections 32"),
+    Traffic("connect", "connect, round trip, close; 32 at a time", "echo", CONNECT),
+    Traffic("round-robin", "connect, round trip, close over three servers, round-robin", "echo", CONNECT, policy="round-robin"),
+    Traffic(
+        "least-connections",
+        "connect, round trip, close over three servers, least connections",
+        "echo",
+        CONNECT,
+        policy="least-connections",
+    ),
     Traffic("up-4", "bulk up, 4 connections", "sink", "--mode upload --connections 4", is_bulk=True),
     Traffic("down-4", "bulk down, 4 connections", "source", "--mode download --connections 4", is_bulk=True),
     Traffic("down-64", "bulk down, 64 connections", "source", "--mode download --connections 64", is_bulk=True),

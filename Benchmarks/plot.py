@@ -19,6 +19,7 @@ STYLE = """
     rect.ours { fill: #d4541b }
 """
 SHORT = {
+    "monkey-proxy": "ours, to one server",
     "haproxy": "HAProxy",
     "haproxy-splice": "HAProxy, splice-auto",
     "haproxy-pipesize": "… and pipes of 1 MiB",

@@ -37,11 +37,11 @@ class Results:
         ]
 
     def best(self, load, figure, without=()):
-        """The best of the others: neither ours nor the floor."""
+        """The best of the others: none of ours, and not the floor."""
         others = [
             rival
             for rival in self.rivals(load)
-            if not (rival.is_ours or rival.is_floor or rival.name in without) and self.values(load, rival, figure)
+            if not (rival.kind == "monkey" or rival.is_floor or rival.name in without) and self.values(load, rival, figure)
         ]
         choose = max if figure.better == "more" else min
         return choose(others, key=lambda rival: statistics.median(self.values(load, rival, figure)), default=None)
@@ -116,6 +116,19 @@ def table(results, load):
     return rows_of(header, rows)
 
 
+def price(results, load):
+    """What balancing costs: ours with several servers over ours with one."""
+    by_name = {rival.name: rival for rival in results.rivals(load)}
+    if not {"monkey", "monkey-proxy"} <= by_name.keys():
+        return []
+    told = []
+    for figure in load.figures:
+        if figure.better and figure.key != "machine":
+            values = results.ratios(load, figure, by_name["monkey"], by_name["monkey-proxy"])
+            told.append(f"{figure.title} {ratio(values)}")
+    return [f"Several servers over one, both ours: {', '.join(told)}."]
+
+
 def markdown(results):
     about = results.about
     parts = [
@@ -127,7 +140,7 @@ def markdown(results):
         comparison(results),
     ]
     for load in results.loads:
-        parts += [f"### {load.title[0].upper()}{load.title[1:]}", table(results, load)]
+        parts += [f"### {load.title[0].upper()}{load.title[1:]}", table(results, load), *price(results, load)]
     if results.errors():
         failed = sorted({f"{run['rival']} in {run['load']} ({run['errors']})" for run in results.errors()})
         parts.append(f"Connections or requests failed: {', '.join(failed)}.")

@@ -1,4 +1,7 @@
-"""The proxies that are held against each other: what each needs, how it is built and how it is started."""
+"""The proxies that are held against each other: what each needs, how it is built and how it is started.
+
+Each stands in front of one server. Those that balance stand in front of several for the loads that have a policy.
+"""
 
 import os
 import re
@@ -25,10 +28,22 @@ class Rival:
     kind: str
     title: str
     configuration: str | None = None
+    balancing: str | None = None
+    """The configuration for several servers."""
 
     @property
     def is_ours(self):
-        return self.kind == "monkey"
+        return self.name == "monkey"
+
+    @property
+    def is_reference(self):
+        """Ours too, with one server where the others have several: what balancing costs is the difference."""
+        return self.name == "monkey-proxy"
+
+    def meets(self, load):
+        if load.policy is None:
+            return not self.is_reference
+        return self.is_ours or self.is_reference or self.is_floor or self.balancing is not None
 
     @property
     def is_floor(self):
@@ -38,11 +53,12 @@ class Rival:
 
 RIVALS = [
     Rival("monkey", "monkey", "Monkey D. TCP"),
-    Rival("haproxy", "haproxy", "HAProxy", "haproxy.cfg"),
+    Rival("monkey-proxy", "monkey", "Monkey D. TCP, `monkey proxy` to one server"),
+    Rival("haproxy", "haproxy", "HAProxy", "haproxy.cfg", balancing="haproxy-balance.cfg"),
     Rival("haproxy-splice", "haproxy", "HAProxy, splice-auto", "haproxy-splice.cfg"),
     Rival("haproxy-pipesize", "haproxy", "HAProxy, splice-auto, tune.pipesize 1 MiB", "haproxy-pipesize.cfg"),
     Rival("haproxy-forced", "haproxy", "HAProxy, splicing forced, tune.pipesize 1 MiB", "haproxy-forced.cfg"),
-    Rival("nginx", "nginx", "nginx stream", "nginx.conf"),
+    Rival("nginx", "nginx", "nginx stream", "nginx.conf", balancing="nginx-balance.conf"),
     Rival("nginx-buffer", "nginx", "nginx stream, proxy_buffer_size 256k", "nginx-buffer.conf"),
     Rival("go", "go", "Go, io.Copy"),
     Rival("tokio", "tokio", "tokio, copy_bidirectional"),
@@ -170,10 +186,10 @@ def tokio_version(path):
 class RunningProxy:
     """A rival that was started for one run: a `port` to connect to, and a `process` unless it is the floor."""
 
-    def __init__(self, rival, executables, target_port, threads):
+    def __init__(self, rival, executables, target_ports, threads, policy=None):
         self.rival, self.executables, self.threads = rival, executables, threads
-        self.target_port = target_port
-        self.port = target_port if rival.is_floor else free_port()
+        self.target_ports, self.policy = target_ports, policy
+        self.port = target_ports[0] if rival.is_floor else free_port()
         self.process = None
 
     def __enter__(self):
@@ -194,12 +210,14 @@ class RunningProxy:
         return self.room.__exit__(*reason)
 
     def command(self):
-        listen, target = f"127.0.0.1:{self.port}", f"127.0.0.1:{self.target_port}"
-        executable = self.executables[self.rival.kind]
+        listen, targets = f"127.0.0.1:{self.port}", [f"127.0.0.1:{port}" for port in self.target_ports]
+        executable, target = self.executables[self.rival.kind], targets[0]
         match self.rival.kind:
             case "monkey":
-                quiet = ["--metrics", "off", "--summary", "off", "--grace", "1s"]
-                return [executable, "proxy", listen, target, "--threads", str(self.threads), *quiet]
+                options = ["--threads", str(self.threads), "--metrics", "off", "--summary", "off", "--grace", "1s"]
+                if self.policy and self.rival.is_ours:
+                    return [executable, "balance", listen, *targets, "--policy", self.policy, *options]
+                return [executable, "proxy", listen, target, *options]
             case "haproxy":
                 return [executable, "-db", "-f", self.configuration()]
             case "nginx":
@@ -211,13 +229,27 @@ class RunningProxy:
 
     def configuration(self):
         """The rival's file with this run's ports filled in."""
-        values = {"listen_port": self.port, "target_port": self.target_port, "threads": self.threads}
+        values = {"listen_port": self.port, "target_port": self.target_ports[0], "threads": self.threads}
         if self.rival.kind == "nginx":
             values["load_stream_module"] = load_stream_module(self.executables["nginx"])
-        template = string.Template((SOURCES / self.rival.configuration).read_text())
-        path = self.room.path / self.rival.configuration
+        if self.policy:
+            values |= self.balancing_values()
+        file = self.rival.balancing if self.policy else self.rival.configuration
+        template = string.Template((SOURCES / file).read_text())
+        path = self.room.path / file
         path.write_text(template.substitute(values))
         return path
+
+
+    def balancing_values(self):
+        """The policy and the servers, as the rival writes them."""
+        if self.rival.kind == "nginx":
+            policy = {"round-robin": "", "least-connections": "least_conn;"}[self.policy]
+            servers = [f"        server 127.0.0.1:{port};" for port in self.target_ports]
+        else:
+            policy = {"round-robin": "roundrobin", "least-connections": "leastconn"}[self.policy]
+            servers = [f"    server target{port} 127.0.0.1:{port}" for port in self.target_ports]
+        return {"policy": policy, "servers": "\n".join(servers)}
 
 
 def load_stream_module(nginx):
@@ -231,15 +263,21 @@ def load_stream_module(nginx):
 
 
 class Targets:
-    """The servers behind the proxies: `monkey echo` in each of its behaviours."""
+    """The servers behind the proxies: `monkey echo` in each of its behaviours, several where they are balanced."""
+
+    BALANCED = 3
 
     def __init__(self, room, monkey):
         self.ports = {}
-        for behaviour in ("echo", "sink", "source"):
-            port = free_port()
-            process = room.start([monkey, "echo", f"127.0.0.1:{port}", f"--{behaviour}", "--threads", "1", "--grace", "1s"])
-            room.wait_for(process, monkey.name, lambda: accepts(port))
-            self.ports[behaviour] = port
+        for behaviour, count in (("echo", self.BALANCED), ("sink", 1), ("source", 1)):
+            self.ports[behaviour] = [self.start(behaviour, room, monkey) for _ in range(count)]
+
+    @staticmethod
+    def start(behaviour, room, monkey):
+        port = free_port()
+        process = room.start([monkey, "echo", f"127.0.0.1:{port}", f"--{behaviour}", "--threads", "1", "--grace", "1s"])
+        room.wait_for(process, monkey.name, lambda: accepts(port))
+        return port
 
     def __getitem__(self, behaviour):
         return self.ports[behaviour]

@@ -20,7 +20,7 @@ def table(rivals, executables, targets, threads):
     """One thing at a time, so each event costs a wait of its own, which a busy proxy shares out among many."""
     rows = []
     for rival in rivals:
-        if rival.is_floor:
+        if rival.is_floor or rival.is_reference:
             continue
         with RunningProxy(rival, executables, targets["echo"], threads) as proxy:
             rows.append([f"**{rival.title}**" if rival.is_ours else rival.title])
