@@ -68,9 +68,9 @@ class Counts:
 class Proxy:
     """A running `monkey proxy` in front of a port of this machine."""
 
-    def __init__(self, room, upstream_port, *options):
+    def __init__(self, room, upstream_port, *options, port=None):
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
-        self.port = free_port()
+        self.port = port or free_port()
         self.metrics_address = f"127.0.0.1:{free_port()}"
         self.room = room
         self.process = room.start(

@@ -43,11 +43,13 @@ public final class Proxy: Sendable {
     /// - Parameters:
     ///   - listen: `127.0.0.1:8080`, `[::1]:8080`, `:8080`, `localhost:8080` or `unix:/path`. Port 0 takes a free one.
     ///   - upstream: the same forms. A host name is resolved, and all its addresses are tried in turn.
+    ///   - proxyProtocol: tells the upstream who the client is, ahead of its bytes; nil tells it nothing.
     ///   - configuration: all the rest.
     /// - Throws: ``ProxyError``, whose description is a sentence for the user.
     public static func bind(
         _ listen: String,
         to upstream: String,
+        proxyProtocol: ProxyProtocolVersion? = nil,
         configuration: Configuration = Configuration()
     ) async throws(ProxyError) -> Proxy {
         let addresses: (ServiceAddress, ServiceAddress)
@@ -56,13 +58,19 @@ public final class Proxy: Sendable {
         } catch {
             throw .address(error)
         }
-        return try await bind(addresses.0, to: addresses.1, configuration: configuration)
+        return try await bind(
+            addresses.0,
+            to: addresses.1,
+            proxyProtocol: proxyProtocol,
+            configuration: configuration
+        )
     }
 
     /// Listens at an address, for connections to an upstream.
     public static func bind(
         _ listen: ServiceAddress,
         to upstream: ServiceAddress,
+        proxyProtocol: ProxyProtocolVersion? = nil,
         configuration: Configuration = Configuration()
     ) async throws(ProxyError) -> Proxy {
         try configuration.check()
@@ -72,7 +80,8 @@ public final class Proxy: Sendable {
             throw .badSetting(name: "the upstream's port", value: "0", allowed: "a port from 1 to 65535")
         }
         let addresses = try await Resolver.addresses(of: upstream)
-        let pool = PoolConfiguration(upstream: "\(upstream)", at: addresses)
+        var pool = PoolConfiguration(upstream: "\(upstream)", at: addresses)
+        pool.proxyProtocol = proxyProtocol
         let plan = try await CorePlan(
             listeners: [
                 ListenerConfiguration(name: "\(listen)", address: listen, pool: pool.name, configuration: configuration)

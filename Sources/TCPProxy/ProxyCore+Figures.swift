@@ -27,6 +27,7 @@ extension ProxyCore {
         snapshot.pipesInUse = sum(.pipesInUse)
         snapshot.pipeRefusals = sum(.pipeRefusals)
         snapshot.refusedConnections = sum(.refused)
+        for cause in DenialCause.allCases { snapshot.deniedConnections[cause] = sum(.denied(cause)) }
         for cause in ConnectFailure.allCases { snapshot.connectFailures[cause] = sum(.failure(cause)) }
         for reason in CloseReason.allCases {
             for side in Side.allCases {

@@ -37,6 +37,7 @@ func distinctSnapshot() -> MetricsSnapshot {
     snapshot.bytesUpstream = 1_572_864
     snapshot.bytesDownstream = 819_200
     snapshot.refusedConnections = 2
+    snapshot.deniedConnections = [.address: 25]
     snapshot.connectFailures = [.refused: 4, .timeout: 5]
     snapshot.closures = [.init(reason: .ended, side: .client): 6, .init(reason: .reset, side: .server): 7]
     snapshot.connectTime.counts[0] = 8

@@ -82,6 +82,58 @@ import Testing
         #expect(configuration.drainDelay == .seconds(10))
     }
 
+    @Test func eachOptionAboutClientsReachesItsSetting() throws {
+        let command = try proxy(
+            "--allow",
+            "10.0.0.0/8",
+            "--deny",
+            "10.1.0.0/16",
+            "--deny",
+            "10.2.0.1",
+            "--max-connections-per-client",
+            "5",
+            "--rate",
+            "100/s",
+            "--rate-per-client",
+            "10/m,burst=3",
+            "--bandwidth",
+            "2MB",
+            "--accept-proxy",
+            "required",
+            "--trust",
+            "10.3.0.0/16",
+            "--send-proxy",
+            "v2",
+            "--preface-timeout",
+            "3s"
+        )
+        let configuration = command.proxyConfiguration
+        func admits(_ host: String) throws -> Bool? {
+            configuration.entrance.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
+        }
+        #expect(try admits("10.0.0.1") == true)
+        #expect(try admits("10.1.2.3") == false)
+        #expect(try admits("10.2.0.1") == false)
+        #expect(try admits("192.0.2.1") == false)
+        #expect(configuration.entrance.maxConnectionsPerClient == 5)
+        #expect(configuration.entrance.rate == TokenRate(100, burst: 100))
+        #expect(configuration.entrance.ratePerClient == TokenRate(10, per: .seconds(60), burst: 3))
+        #expect(configuration.bandwidth == 2_000_000)
+        #expect(configuration.entrance.proxies?.header == .required)
+        #expect(configuration.entrance.proxies?.networks.map(\.description) == ["10.3.0.0/16"])
+        #expect(command.entrance.sendProxy == .v2)
+        #expect(configuration.timeouts.preface == .seconds(3))
+    }
+
+    @Test(arguments: [
+        ["--accept-proxy", "required"], ["--trust", "10.0.0.0/8"], ["--accept-proxy", "yes", "--trust", "10.0.0.0/8"],
+        ["--allow", "10.0.0.0/8", "--deny", "10.0.0.0/8"], ["--allow", "10.0.0.1/8"], ["--rate", "10"],
+        ["--send-proxy", "v3"], ["--bandwidth", "0"],
+    ])
+    func whatContradictsItselfAboutClientsIsRefused(arguments: [String]) {
+        #expect(throws: (any Error).self) { try Monkey.parseAsRoot(["proxy"] + arguments) }
+    }
+
     @Test func whatCanBeOffIsOff() throws {
         let command = try proxy(
             "--keepalive",

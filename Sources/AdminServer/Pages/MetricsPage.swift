@@ -88,6 +88,12 @@ struct MetricsPage {
             "Client connections ended at once because no server could be reached.",
             snapshot.refusedConnections
         )
+        page.add(
+            "monkey_connections_denied_total",
+            .counter,
+            "Clients that a listener did not let in, by cause.",
+            DenialCause.allCases.map { .init([("cause", $0.name)], snapshot.deniedConnections[$0, default: 0]) }
+        )
     }
 
     private func addConnecting(to page: inout PrometheusText) {
@@ -166,6 +172,13 @@ struct MetricsPage {
     }
 }
 
+extension JSON {
+    /// Clients who were not let in, by cause.
+    static func denials(_ counts: [DenialCause: Int]) -> JSON {
+        .object(DenialCause.allCases.map { ($0.name, .integer(counts[$0, default: 0])) })
+    }
+}
+
 extension MetricsPage {
     /// The same figures as a JSON object. The first four members come first, in this order.
     var json: String {
@@ -182,6 +195,7 @@ extension MetricsPage {
             ("bytes_discarded_downstream", .integer(snapshot.bytesDiscardedDownstream)),
             ("connections_closed", closures),
             ("connections_refused", .integer(snapshot.refusedConnections)),
+            ("connections_denied", .denials(snapshot.deniedConnections)),
             (
                 "connect_failures",
                 .object(

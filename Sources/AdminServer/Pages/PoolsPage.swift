@@ -41,6 +41,19 @@ struct PoolsPage {
             \.refusedConnections
         )
         page.add(
+            "monkey_listener_denied_total",
+            .counter,
+            "Clients that a listener did not let in, by cause.",
+            listeners.flatMap { listener in
+                DenialCause.allCases.map { cause in
+                    .init(
+                        [("listener", listener.name), ("cause", cause.name)],
+                        listener.deniedConnections[cause, default: 0]
+                    )
+                }
+            }
+        )
+        page.add(
             "monkey_listener_bytes_total",
             .counter,
             "Bytes relayed, by listener and direction.",
@@ -182,6 +195,7 @@ struct PoolsPage {
             ("active_connections", .integer(listener.activeConnections)),
             ("total_connections", .integer(listener.totalConnections)),
             ("connections_refused", .integer(listener.refusedConnections)),
+            ("connections_denied", .denials(listener.deniedConnections)),
             ("bytes_upstream", .integer(listener.bytesUpstream)),
             ("bytes_downstream", .integer(listener.bytesDownstream)),
         ])

@@ -1,3 +1,4 @@
+import Notation
 public import TCPProxy
 
 // What the file says, in the words of the proxy.
@@ -24,7 +25,25 @@ extension ListenerEntry {
         configuration.sourceAddresses = sources
         configuration.timeouts = timeouts
         configuration.keepAlive = keepAlive.map { KeepAlive(interval: $0) }
-        return ListenerConfiguration(name: name, address: listen, pool: pool, configuration: configuration)
+        configuration.entrance = entrance
+        configuration.bandwidth = bandwidth?.bytes
+        var listener = ListenerConfiguration(name: name, address: listen, pool: pool, configuration: configuration)
+        listener.serverNames = serverNames.map { ServerNameRoute(names: [$0.pattern], pool: $0.pool) }
+        return listener
+    }
+}
+
+extension ListenerEntry {
+    private var entrance: Entrance {
+        var entrance = Entrance()
+        // A file in which the two contradict each other is not accepted.
+        if !allow.isEmpty || !deny.isEmpty { entrance.access = try? AccessList(allow: allow, deny: deny) }
+        entrance.maxConnections = maxConnections
+        entrance.maxConnectionsPerClient = maxConnectionsPerClient
+        entrance.rate = rate?.rate
+        entrance.ratePerClient = ratePerClient?.rate
+        entrance.proxies = acceptProxy.map { TrustedProxies(header: $0, networks: trust) }
+        return entrance
     }
 }
 
@@ -35,6 +54,7 @@ extension PoolEntry {
         configuration.queueLimit = queue.limit
         configuration.queueTimeout = queue.timeout
         configuration.whenAllDown = whenAllDown
+        configuration.proxyProtocol = sendProxy
         return configuration
     }
 }

@@ -45,6 +45,10 @@ public struct ConfigurationFile: Sendable {
     public static let mostServers = PoolConfiguration.mostServers
     /// How many local addresses a listener's connections may come from.
     public static let mostSources = 64
+    /// How many networks a list may have.
+    public static let mostNetworks = 10_000
+    /// How many names of servers a listener may go by.
+    public static let mostServerNames = 10_000
 
     /// Reads a file.
     ///

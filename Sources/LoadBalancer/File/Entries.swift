@@ -1,4 +1,5 @@
 public import Balancing
+public import Notation
 public import TCPProxy
 
 /// A listener: where clients connect to, what their connections are like, and which pool serves them.
@@ -12,8 +13,38 @@ public struct ListenerEntry: Sendable, Equatable {
     public var timeouts = Configuration().timeouts
     /// The interval of ``TCPProxy/Configuration/keepAlive``; nil is off.
     public var keepAlive = Configuration().keepAlive?.interval
+    /// Clients who may come in; empty is all who are not denied.
+    public var allow: [AddressBlock] = []
+    public var deny: [AddressBlock] = []
+    /// See ``TCPProxy/Entrance``, for these and those below.
+    public var maxConnections: Int?
+    public var maxConnectionsPerClient: Int?
+    public var rate: WrittenRate?
+    public var ratePerClient: WrittenRate?
+    /// See ``TCPProxy/Configuration/bandwidth``.
+    public var bandwidth: WrittenSize?
+    /// nil is off.
+    public var acceptProxy: TrustedProxies.Header?
+    /// Where the proxies are that are believed.
+    public var trust: [AddressBlock] = []
+    /// Pools for TLS clients that ask for certain servers.
+    public var serverNames: [ServerNameEntry] = []
 
     public init() {}
+}
+
+/// A pool for TLS clients that ask for a server by some name.
+public struct ServerNameEntry: Sendable, Equatable {
+    public var pattern: ServerNamePattern
+    /// The pattern as it stands in the file.
+    public var written: String
+    public var pool: String
+
+    public init(pattern: ServerNamePattern, written: String, pool: String) {
+        self.pattern = pattern
+        self.written = written
+        self.pool = pool
+    }
 }
 
 /// A pool: servers that do the same, and how one of them is chosen.
@@ -31,6 +62,8 @@ public struct PoolEntry: Sendable, Equatable {
     public var queue = QueueEntry()
     public var whenDown = PoolSettings.WhenDown.keep
     public var whenAllDown = PoolConfiguration.WhenAllDown.refuse
+    /// What servers are told of clients; nil is nothing.
+    public var sendProxy: ProxyProtocolVersion?
     /// See ``TCPProxy/Configuration/resolveInterval``.
     public var resolveInterval = Configuration().resolveInterval
 

@@ -194,6 +194,82 @@ extension Section where Entry == ListenerEntry {
                     standard: "the system chooses",
                     "Local addresses for connections to servers. Several take turns, which gives more ports."
                 ),
+                Key(
+                    "allow",
+                    \.allow,
+                    .networks,
+                    in: empty,
+                    standard: "everybody who is not denied",
+                    "Clients who may come in. Of the networks in `allow` and `deny` that a client is in, the smallest counts."
+                ),
+                Key(
+                    "deny",
+                    \.deny,
+                    .networks,
+                    in: empty,
+                    standard: "nobody",
+                    "Clients who may not."
+                ),
+                Key(
+                    "max-connections",
+                    \.maxConnections,
+                    .optional(.wholeNumber(1...1_000_000)),
+                    in: empty,
+                    standard: "no limit",
+                    "Connections to the listener at once. Further ones are reset."
+                ),
+                Key(
+                    "max-connections-per-client",
+                    \.maxConnectionsPerClient,
+                    .optional(.wholeNumber(1...1_000_000)),
+                    in: empty,
+                    standard: "no limit",
+                    "Connections of one client at once. IPv6 addresses with 64 bits in common are one client."
+                ),
+                Key(
+                    "rate",
+                    \.rate,
+                    .orOff(.rate),
+                    in: empty,
+                    "New connections to the listener. Further ones are reset."
+                ),
+                Key("rate-per-client", \.ratePerClient, .orOff(.rate), in: empty, "New connections of one client."),
+                Key(
+                    "bandwidth",
+                    \.bandwidth,
+                    .orOff(.size(1...1_000_000_000_000)),
+                    in: empty,
+                    "Bytes a second that each direction of a connection may move."
+                ),
+                Key(
+                    "accept-proxy",
+                    \.acceptProxy,
+                    .orOff(.word),
+                    in: empty,
+                    "Whether proxies that are trusted tell who the client is, by the PROXY protocol."
+                ),
+                Key(
+                    "trust",
+                    \.trust,
+                    .networks,
+                    in: empty,
+                    standard: "must be given for `accept-proxy`",
+                    "Where these proxies are."
+                ),
+                Key(
+                    "server-names",
+                    \.serverNames,
+                    .serverNames,
+                    in: empty,
+                    "Pools for TLS clients that ask for certain servers (SNI). All others go to `pool`."
+                ),
+                Key(
+                    "preface-timeout",
+                    \.timeouts.preface,
+                    .durationOrOff(),
+                    in: empty,
+                    "For what is read before a server is chosen: the PROXY protocol's header, a TLS client's hello."
+                ),
             ]
         )
     }
@@ -258,6 +334,13 @@ extension Section where Entry == PoolEntry {
                     in: empty,
                     "What becomes of a new connection when all servers are down: it is refused at once, or servers are tried "
                         + "all the same."
+                ),
+                Key(
+                    "send-proxy",
+                    \.sendProxy,
+                    .orOff(.word),
+                    in: empty,
+                    "Whether servers are told who the client is, by the PROXY protocol, and in which version."
                 ),
                 Key(
                     "resolve-interval",

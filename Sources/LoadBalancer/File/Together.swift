@@ -29,7 +29,20 @@ extension ConfigurationFile {
             guard let written = written[listener.name] else { continue }
             problems.within(listener.name) { problems in
                 listener.checkDeadlines(written, &problems)
-                if let name = written["pool"] { checkPool(listener, name, root, &problems) }
+                if let name = written["pool"] {
+                    problems.within("pool") { checkPool(listener.pool, of: listener, name, root, &$0) }
+                }
+                if let names = written["server-names"] {
+                    problems.within("server-names") { problems in
+                        for entry in listener.serverNames {
+                            guard let name = names[entry.written] else { continue }
+                            problems.within(entry.written) {
+                                checkPool(entry.pool, of: listener, name, root, &$0)
+                            }
+                        }
+                    }
+                }
+                listener.checkEntrance(written, &problems)
                 guard let place = written["listen"], place.says(listener.listen) else { return }
                 problems.within("listen") { problems in
                     guard let other = taken.first(where: { $0.address.collides(with: listener.listen) }) else { return }
@@ -47,35 +60,33 @@ extension ConfigurationFile {
     }
 
     private func checkPool(
-        _ listener: ListenerEntry,
+        _ pool: String,
+        of listener: ListenerEntry,
         _ written: WrittenNode,
         _ root: WrittenNode,
         _ problems: inout Problems
     ) {
-        guard !listener.pool.isEmpty else { return }
-        problems.within("pool") { problems in
-            // A pool that was not read for its own mistakes is there all the same.
-            guard case .mapping(let members) = root["pools"]?.content else { return }
-            guard members.contains(where: { $0.name == listener.pool }) else {
-                let names = members.map(\.name).filter(isName)
-                let advice = names.isEmpty ? "write it below pools" : advice(for: listener.pool, among: names)
-                problems.error(at: written.position, "there is no pool \(quoted(listener.pool)): \(advice)")
-                return
-            }
-            let servers = pools.first { $0.name == listener.pool }?.servers ?? []
-            if listener.listen.port != 0, servers.contains(where: { $0.address == listener.listen }) {
-                problems.error(
-                    at: written.position,
-                    "pool \(listener.pool) has the server \(listener.listen), which is this listener itself: "
-                        + "it would connect to itself for ever"
-                )
-            }
+        // A pool that was not read for its own mistakes is there all the same.
+        guard !pool.isEmpty, case .mapping(let members) = root["pools"]?.content else { return }
+        guard members.contains(where: { $0.name == pool }) else {
+            let names = members.map(\.name).filter(isName)
+            let advice = names.isEmpty ? "write it below pools" : advice(for: pool, among: names)
+            problems.error(at: written.position, "there is no pool \(quoted(pool)): \(advice)")
+            return
+        }
+        let servers = pools.first { $0.name == pool }?.servers ?? []
+        if listener.listen.port != 0, servers.contains(where: { $0.address == listener.listen }) {
+            problems.error(
+                at: written.position,
+                "pool \(pool) has the server \(listener.listen), which is this listener itself: "
+                    + "it would connect to itself for ever"
+            )
         }
     }
 
     private func checkUse(_ written: WrittenNode, _ root: WrittenNode, _ problems: inout Problems) {
         guard case .mapping(let members) = written.content, root["listeners"] != nil else { return }
-        let used = Set(listeners.map(\.pool))
+        let used = Set(listeners.flatMap { [$0.pool] + $0.serverNames.map(\.pool) })
         // A pool whose name is misspelt in a listener is not unused, and the mistake is told there.
         guard used.isSubset(of: members.map(\.name)) else { return }
         for member in members where !used.contains(member.name) {
@@ -96,6 +107,38 @@ extension ListenerEntry {
                 "connect-timeout is longer than connect-deadline, which ends the first attempt before: "
                     + "write a shorter connect-timeout"
             )
+        }
+    }
+}
+
+extension ListenerEntry {
+    fileprivate func checkEntrance(_ written: WrittenNode, _ problems: inout Problems) {
+        if let place = written["deny"] {
+            do throws(AccessListError) {
+                _ = try AccessList(allow: allow, deny: deny)
+            } catch {
+                problems.within("deny") { $0.error(at: place.position, "\(error)") }
+            }
+        }
+        if acceptProxy != nil, written["trust"] == nil, let place = written["accept-proxy"] {
+            problems.error(
+                at: place.position,
+                "the key trust is missing: write where the proxies are that may tell who the client is, such as "
+                    + "trust: [10.0.0.0/8]"
+            )
+        }
+        if acceptProxy != nil, let place = written["trust"], case .list(let items) = place.content, items.isEmpty {
+            problems.within("trust") {
+                $0.error(at: place.position, "nobody is trusted: write where the proxies are, such as [10.0.0.0/8]")
+            }
+        }
+        if let place = written["trust"], written["accept-proxy"] == nil {
+            problems.within("trust") {
+                $0.error(
+                    at: place.position,
+                    "it says nothing without accept-proxy: write accept-proxy: required, or optional"
+                )
+            }
         }
     }
 }

@@ -169,7 +169,9 @@ struct YAMLDocument {
             var lines: [String: Int] = [:]
             for (key, value) in mapping {
                 let position = original(key.mark)
-                guard case .scalar(let scalar) = key, Disguise.aliasName(in: scalar.string) == nil else {
+                guard case .scalar(let scalar) = key,
+                    scalar.style != .plain || Disguise.aliasName(in: scalar.string) == nil
+                else {
                     problems.error(at: position, "a key is plain text: write its name here")
                     continue
                 }

@@ -66,5 +66,9 @@ struct Counter {
         Counter(index: 64 + bucket)
     }
 
+    static func denied(_ cause: DenialCause) -> Counter {
+        Counter(index: 82 + Int(cause.rawValue))
+    }
+
     static var count: Int { 64 + 32 }
 }

@@ -20,6 +20,9 @@ public struct MetricsSnapshot: Sendable, Equatable {
 
     /// Clients ended at once because no server could be reached.
     public var refusedConnections = 0
+    /// Clients whom a listener did not let in, by cause; each cause is there, most with zero. Those who were turned away as
+    /// soon as they had been accepted are in no other figure.
+    public var deniedConnections: [DenialCause: Int] = [:]
     /// Attempts to connect that failed, by cause; each cause is there, most with zero.
     public var connectFailures: [ConnectFailure: Int] = [:]
     /// Ended connections by why and by whom; only what has happened is there.

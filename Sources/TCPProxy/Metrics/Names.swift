@@ -17,6 +17,24 @@ extension CloseReason {
     }
 }
 
+extension DenialCause {
+    package var name: String {
+        switch self {
+        case .address: "address"
+        case .connections: "connections"
+        case .rate: "rate"
+        case .clientConnections: "client_connections"
+        case .clientRate: "client_rate"
+        case .clientTable: "client_table"
+        case .untrustedProxy: "untrusted_proxy"
+        case .proxyHeader: "proxy_header"
+        case .clientHello: "client_hello"
+        case .prefaceTimeout: "preface_timeout"
+        case .prefaceEnded: "preface_ended"
+        }
+    }
+}
+
 extension Side {
     package var name: String {
         switch self {

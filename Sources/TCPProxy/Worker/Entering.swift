@@ -84,6 +84,7 @@ extension Worker where S: ~Copyable {
     /// Turns somebody away at the door.
     @inline(never)
     mutating func deny(_ descriptor: consuming Descriptor, _ cause: DenialCause, at listener: Int) {
+        shared.counters.add(1, to: .denied(cause))
         shared.listenerFigures.add(1, to: .denied(cause), of: listener)
         system.abort(descriptor)
         shared.loads.add(-1, to: index)
@@ -92,6 +93,7 @@ extension Worker where S: ~Copyable {
 
     /// Turns somebody away who has come in already.
     mutating func deny(_ slot: Slot, _ cause: DenialCause) {
+        shared.counters.add(1, to: .denied(cause))
         shared.listenerFigures.add(1, to: .denied(cause), of: Int(sessions.pointer(to: slot).pointee.listener))
         abort(slot, .denied, by: cause == .prefaceEnded ? .client : .proxy)
     }

@@ -46,6 +46,9 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Connections")
     var connections: ConnectionOptions
 
+    @OptionGroup(title: "Clients")
+    var entrance: EntranceOptions
+
     @OptionGroup(title: "Time-outs")
     var timeouts: TimeoutOptions
 
@@ -78,6 +81,8 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
         try await logging.withConsole { console in
             let proxy = try await bind { () async throws(ProxyError) in
                 let resolved = try await servers.map(\.entry).resolved()
+                var pool = balancing.pool(named: Self.poolName, servers: resolved)
+                pool.proxyProtocol = entrance.sendProxy
                 return try await Proxy.bind(
                     listeners: [
                         ListenerConfiguration(
@@ -87,7 +92,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
                             configuration: proxyConfiguration
                         )
                     ],
-                    pools: [balancing.pool(named: Self.poolName, servers: resolved)],
+                    pools: [pool],
                     configuration: proxyConfiguration
                 )
             }

@@ -32,6 +32,9 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Connections")
     var connections: ConnectionOptions
 
+    @OptionGroup(title: "Clients")
+    var entrance: EntranceOptions
+
     @OptionGroup(title: "Time-outs")
     var timeouts: TimeoutOptions
 
@@ -69,7 +72,12 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     /// From binding to the end of the drain.
     private func forward(to address: ServiceAddress, _ console: Console) async throws {
         let proxy = try await bind { () async throws(ProxyError) in
-            try await Proxy.bind(listen, to: address, configuration: proxyConfiguration)
+            try await Proxy.bind(
+                listen,
+                to: address,
+                proxyProtocol: entrance.sendProxy,
+                configuration: proxyConfiguration
+            )
         }
         try await serve(
             proxy,

@@ -5,6 +5,7 @@ import TCPProxy
 /// A command that runs a proxy until it is told to end.
 protocol ServingCommand {
     var connections: ConnectionOptions { get }
+    var entrance: EntranceOptions { get }
     var timeouts: TimeoutOptions { get }
     var shutdown: ShutdownOptions { get }
     var metrics: MetricsOptions { get }
@@ -16,6 +17,7 @@ extension ServingCommand {
         var configuration = Configuration()
         connections.apply(to: &configuration)
         timeouts.apply(to: &configuration)
+        entrance.apply(to: &configuration)
         shutdown.apply(to: &configuration)
         configuration.recordsConnections = access.accessLog != nil
         return configuration

@@ -159,7 +159,7 @@ import Testing
         ),
         (
             "maximum: 5\n",
-            "6:5: error: pools.p.maximum: there is no such key of a pool: write servers, policy, check, ejection, slow-start, queue, when-down, when-all-down or resolve-interval"
+            "6:5: error: pools.p.maximum: there is no such key of a pool: write servers, policy, check, ejection, slow-start, queue, when-down, when-all-down, send-proxy or resolve-interval"
         ),
     ])
     func aPoolsKeys(text: String, message: String) {

@@ -25,6 +25,7 @@ struct EntranceTests {
             #expect(connect("198.51.100.1:1000", to: proxy).end == .failed(.connectionReset))
             #expect(proxy.server.connections.count == 1)
             #expect(proxy.denied == [.address: 2])
+            #expect(proxy[.denied(.address)] == 2)
             // Nothing else knows of them.
             #expect(proxy.total == 1)
             #expect(proxy.active == 1)

@@ -1,0 +1,182 @@
+"""HAProxy and nginx as the other ends of the PROXY protocol, both ways."""
+
+import socket
+from itertools import product
+
+from harness import Room, free_port, program, require, require_equal
+from proxy import Proxy, parse
+
+CLIENT = "127.0.0.7"  # tells the client from all programs that connect on its behalf
+CLIENTS = 20  # for each way, so that a header that is mixed up with another would show
+BODY = "x" * 100_000  # more than one segment, so that bytes behind a header come in several reads
+TIMEOUT = 10
+
+# Servers that require a header and answer whom it names: source, source port, destination, destination port, and how many
+# bytes of body came behind it.
+
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {room}/nginx.pid;
+error_log stderr;
+load_module {stream};
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {room}/temporary;
+    proxy_temp_path {room}/temporary;
+    fastcgi_temp_path {room}/temporary;
+    uwsgi_temp_path {room}/temporary;
+    scgi_temp_path {room}/temporary;
+    client_max_body_size 0;
+    server {{
+        listen 127.0.0.1:{port} proxy_protocol;
+        location / {{
+            proxy_pass http://127.0.0.1:{drain};
+            proxy_set_header X-Told "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
+        }}
+    }}
+    server {{
+        listen 127.0.0.1:{drain};
+        location / {{
+            client_body_buffer_size 256k;
+            client_body_in_single_buffer on;
+            return 200 "$http_x_told $content_length\\n";
+        }}
+    }}
+}}
+stream {{
+    server {{
+        listen 127.0.0.1:{sender};
+        proxy_pass 127.0.0.1:{target};
+        proxy_protocol on;
+    }}
+}}
+"""
+
+HAPROXY = """
+defaults
+    timeout client 10s
+    timeout server 10s
+    timeout connect 10s
+
+frontend told
+    mode http
+    option http-buffer-request
+    bind 127.0.0.1:{port} accept-proxy
+    http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst] %[dst_port] %[req.hdr(content-length)]\\n"
+
+listen sends-v1
+    mode tcp
+    bind 127.0.0.1:{v1}
+    server monkey 127.0.0.1:{target} send-proxy
+
+listen sends-v2
+    mode tcp
+    bind 127.0.0.1:{v2}
+    server monkey 127.0.0.1:{target} send-proxy-v2
+
+listen sends-v2-with-fields
+    mode tcp
+    bind 127.0.0.1:{fields}
+    unique-id-format %[uuid]
+    server monkey 127.0.0.1:{target} send-proxy-v2 proxy-v2-options crc32c,unique-id
+"""
+
+
+def proxy_protocol():
+    """Whom a client is said to be reaches the last server, whoever wrote and whoever read the header on the way.
+
+    First monkey writes and the others read; then the others write, monkey reads and writes anew, and the others read. The
+    last server answers the addresses that it was told, and each client knows its own.
+    """
+    with Room() as room:
+        ways, denied = 0, 0
+        accepting = free_port()
+        haproxy, nginx = HAProxy(room, accepting), Nginx(room, accepting)
+        servers = {"HAProxy": haproxy.port, "nginx": nginx.port}
+        for (name, server), version in product(servers.items(), ("v1", "v2")):
+            proxy = Proxy(room, server, "--send-proxy", version)
+            ask_often(proxy.port, proxy.port, f"monkey -> {version} -> {name}")
+            proxy.stop()
+            ways += 1
+        senders = haproxy.senders | nginx.senders
+        for (reader, server), version in product(servers.items(), ("v1", "v2")):
+            options = ["--accept-proxy", "required", "--trust", "127.0.0.0/30", "--send-proxy", version]
+            proxy = Proxy(room, server, *options, port=accepting)
+            for sender, port in senders.items():
+                ask_often(port, port, f"{sender} -> monkey -> {version} -> {reader}")
+                ways += 1
+            denied += require_denied(proxy)
+            proxy.stop()
+        return f"{ways} ways, {CLIENTS} clients each, all told as who they are; {denied} without a header turned away"
+
+
+def ask_often(port, asked, way):
+    for _ in range(CLIENTS):
+        mine, told = ask(port)
+        wanted = f"{mine[0]} {mine[1]} 127.0.0.1 {asked} {len(BODY)}"
+        require(told == wanted, f"{way}: the server was told {told!r}, not {wanted!r}")
+
+
+def ask(port):
+    """One request from an address of our own: that address, and what the server was told."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT, source_address=(CLIENT, 0)) as client:
+        head = f"POST / HTTP/1.1\r\nHost: told\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n"
+        client.sendall((head + BODY).encode())
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+        mine = client.getsockname()
+    require(answer.startswith(b"HTTP/1.1 200"), f"the server answered {answer[:60]!r}")
+    return mine, answer.decode().split("\r\n\r\n", 1)[1].strip()
+
+
+def require_denied(proxy):
+    """Who is not trusted, and who is and sends no header, is reset and counted."""
+    for source in (CLIENT, "127.0.0.1"):
+        with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT, source_address=(source, 0)) as client:
+            try:
+                client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                heard = client.recv(1)
+            except ConnectionResetError:
+                continue
+            require(False, f"without a header {source} heard {heard!r}, and was not reset")
+    counts = parse(proxy.text())
+    causes = ("untrusted_proxy", "proxy_header")
+    for cause in causes:
+        denied = int(counts[f'monkey_connections_denied_total{{cause="{cause}"}}'])
+        require_equal(f"clients denied for {cause}", denied, "the test made", 1)
+    return len(causes)
+
+
+class HAProxy:
+    """Answers whom a header names, and sends headers in three ways."""
+
+    def __init__(self, room, target):
+        ports = {name: free_port() for name in ("port", "v1", "v2", "fields")}
+        self.port = ports["port"]
+        self.senders = {
+            "HAProxy's send-proxy": ports["v1"],
+            "HAProxy's send-proxy-v2": ports["v2"],
+            "HAProxy's send-proxy-v2 with crc32c and unique-id": ports["fields"],
+        }
+        configuration = room.path / "haproxy.cfg"
+        configuration.write_text(HAPROXY.format(target=target, **ports))
+        process = room.start([program("haproxy", "haproxy"), "-db", "-f", configuration])
+        room.wait_for_port(process, "haproxy", ports["port"])
+
+
+class Nginx:
+    """The same; of the PROXY protocol it writes version 1."""
+
+    def __init__(self, room, target):
+        ports = {name: free_port() for name in ("port", "drain", "sender")}
+        self.port = ports["port"]
+        self.senders = {"nginx's proxy_protocol": ports["sender"]}
+        configuration = room.path / "nginx.conf"
+        stream = "/usr/lib/nginx/modules/ngx_stream_module.so"
+        configuration.write_text(NGINX.format(room=room.path, target=target, stream=stream, **ports))
+        nginx = program("nginx", "nginx")
+        process = room.start([nginx, "-p", room.path, "-e", "stderr", "-c", configuration], **room.as_unprivileged())
+        room.wait_for_port(process, "nginx", ports["port"])

@@ -1,0 +1,146 @@
+"""curl and openssl s_client to TLS servers that are chosen by the name that they ask for."""
+
+import re
+
+from harness import MONKEY, Room, free_port, program, require, run
+from proxy import answers, get, parse
+
+NAMES = ("www.example.test", "below.example.test", "other.test")
+
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {room}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {room}/temporary;
+    proxy_temp_path {room}/temporary;
+    fastcgi_temp_path {room}/temporary;
+    uwsgi_temp_path {room}/temporary;
+    scgi_temp_path {room}/temporary;
+    {servers}
+}}
+"""
+
+# Each presents a certificate of its own, and requires to be told who the client is, so that the header stands before a hello
+# that came first.
+SERVER = """
+    server {{
+        listen 127.0.0.1:{port} ssl http2 proxy_protocol;
+        ssl_certificate {room}/{name}.pem;
+        ssl_certificate_key {room}/{name}.key;
+        location / {{ return 200 "{name} over $server_protocol to $proxy_protocol_addr as $ssl_server_name\\n"; }}
+    }}
+"""
+
+FILE = """
+threads: 2
+metrics: 127.0.0.1:{metrics}
+summary: off
+listeners:
+  https:
+    listen: 127.0.0.1:{listen}
+    pool: other
+    preface-timeout: 1s
+    server-names:
+      www.example.test: www
+      "*.example.test": below
+pools:
+  www: {{servers: ["127.0.0.1:{www}"], send-proxy: v2}}
+  below: {{servers: ["127.0.0.1:{below}"], send-proxy: v1}}
+  other: {{servers: ["127.0.0.1:{other}"], send-proxy: v2}}
+"""
+
+# The name that a client asks for, and the server that it is to get.
+ASKED = {
+    "www.example.test": "www.example.test",
+    "WWW.EXAMPLE.TEST": "www.example.test",
+    "a.example.test": "below.example.test",
+    "a.b.example.test": "below.example.test",
+    "example.test": "other.test",
+    "elsewhere.test": "other.test",
+    None: "other.test",
+}
+
+
+def server_names():
+    """Each client gets the server that its name is for, with that server's own certificate, and nobody another's.
+
+    curl verifies the certificate against the name; openssl s_client shows whose it is. Both put their hello into one segment
+    or two as they like; a client that sends no name, and one that speaks no TLS, are among them.
+    """
+    with Room() as room:
+        ports = {name: free_port() for name in NAMES}
+        for name in NAMES:
+            make_certificate(room, name)
+        start_nginx(room, ports)
+        port, metrics = start_monkey(room, ports)
+        for name, server in ASKED.items():
+            subject = ask_openssl(port, name)
+            require(subject == server, f"openssl asked for {name} and got the certificate of {subject}, not {server}")
+        pages = {}
+        for name in ("www.example.test", "below.example.test", "other.test"):
+            for version in ("--http1.1", "--http2", "--tls-max 1.2"):
+                pages[name, version] = ask_curl(room, port, name, version.split())
+                wanted = f"{name} over "
+                require(pages[name, version].startswith(wanted), f"curl to {name} got {pages[name, version]!r}")
+                require(" to 127.0.0.1 " in pages[name, version], f"{name} was told {pages[name, version]!r}")
+        require("HTTP/2.0" in pages["www.example.test", "--http2"], "ALPN was lost: no HTTP/2")
+        plain = run(
+            [program("curl", "curl"), "--silent", "--max-time", "10", f"http://127.0.0.1:{port}/"], expected=56
+        )
+        require(not plain.stdout, "a client that speaks no TLS had an answer")
+        text = get(f"http://127.0.0.1:{metrics}/metrics")
+        denied = parse(text)['monkey_connections_denied_total{cause="client_hello"}']
+        require(denied == 1, f"clients denied for client_hello: /metrics says {denied}, not 1")
+        return f"{len(ASKED)} names by openssl s_client and {len(pages)} pages by curl, each from its own server"
+
+
+def make_certificate(room, name):
+    names = {"below.example.test": "DNS:below.example.test,DNS:*.example.test"}.get(name, f"DNS:{name}")
+    run(
+        [program("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        + ["-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"]
+        + ["-keyout", room.path / f"{name}.key", "-out", room.path / f"{name}.pem"]
+    )
+    (room.path / f"{name}.key").chmod(0o644)
+
+
+def start_nginx(room, ports):
+    servers = "".join(SERVER.format(room=room.path, name=name, port=port) for name, port in ports.items())
+    configuration = room.path / "nginx.conf"
+    configuration.write_text(NGINX.format(room=room.path, servers=servers))
+    nginx = program("nginx", "nginx")
+    process = room.start([nginx, "-p", room.path, "-e", "stderr", "-c", configuration], **room.as_unprivileged())
+    room.wait_for_port(process, "nginx", ports["other.test"])
+
+
+def start_monkey(room, ports):
+    listen, metrics = free_port(), free_port()
+    file = room.path / "monkey.yaml"
+    pools = {"www": ports["www.example.test"], "below": ports["below.example.test"], "other": ports["other.test"]}
+    file.write_text(FILE.format(listen=listen, metrics=metrics, **pools))
+    process = room.start([MONKEY, "run", file])
+    room.wait_for(process, MONKEY.name, lambda: answers(lambda: get(f"http://127.0.0.1:{metrics}/readyz")))
+    return listen, metrics
+
+
+def ask_openssl(port, name):
+    """The subject of the certificate that the server shows."""
+    asked = ["-servername", name] if name else ["-noservername"]
+    done = run(
+        [program("openssl", "openssl"), "s_client", "-connect", f"127.0.0.1:{port}", *asked], input="", seconds=30
+    )
+    match = re.search(r"^subject=CN ?= ?(\S+)$", done.stdout, re.MULTILINE)
+    require(match, f"openssl s_client, asking for {name}, showed no certificate")
+    return match[1]
+
+
+def ask_curl(room, port, name, options):
+    done = run(
+        [program("curl", "curl"), "--silent", "--show-error", "--fail", "--max-time", "10", *options]
+        + ["--cacert", room.path / f"{name}.pem", "--resolve", f"{name}:{port}:127.0.0.1", f"https://{name}:{port}/"]
+    )
+    return done.stdout

@@ -1,0 +1,133 @@
+import Notation
+public import TCPProxy
+
+// Kinds of values about who may come in.
+
+extension Kind where Value == [AddressBlock] {
+    /// Networks and single addresses.
+    static var networks: Self {
+        let advice = "write addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
+        let most = ConfigurationFile.mostNetworks
+        return Self(
+            name: "list of networks",
+            allowed: "IP addresses, or blocks of them such as `10.0.0.0/8`, \(most) at most",
+            schema: .object([
+                "type": .text("array"), "maxItems": .number(most), "items": .object(["type": .text("string")]),
+            ]),
+            write: { $0.isEmpty ? nil : $0.map(\.description).joined(separator: ", ") },
+            read: { node, problems in
+                guard case .list(let items) = node.content else {
+                    problems.error(at: node.position, "\(node.misfit): \(advice)")
+                    return nil
+                }
+                guard items.count <= most else {
+                    problems.error(at: node.position, "there are \(items.count) networks: \(most) are allowed")
+                    return nil
+                }
+                return items.enumerated().compactMap { index, item in
+                    problems.within(index) { problems in
+                        guard case .scalar(let scalar) = item.content else {
+                            problems.error(at: item.position, "\(item.misfit): \(advice)")
+                            return nil
+                        }
+                        do throws(AddressBlockError) {
+                            return try AddressBlock(parsing: scalar.text)
+                        } catch {
+                            problems.error(at: item.position, "\(error)")
+                            return nil
+                        }
+                    }
+                }
+            }
+        )
+    }
+}
+
+extension Kind where Value == WrittenRate {
+    /// How often something may happen.
+    static var rate: Self {
+        Self(
+            name: "rate",
+            allowed: "so many in a second, minute or hour, such as `100/s`, `30/m` or `10/s,burst=50`",
+            schema: .object(["type": .text("string"), "pattern": .text("^[0-9]+/[smh](,burst=[0-9]+)?$")]),
+            example: "a rate, such as 100/s",
+            write: { $0.text },
+            parse: { WrittenRate(text: $0, rate: try TokenRate(parsing: $0)) }
+        )
+    }
+}
+
+/// A rate, and how it was written.
+public struct WrittenRate: Sendable, Hashable {
+    public let text: String
+    public let rate: TokenRate
+
+    public init(text: String, rate: TokenRate) {
+        self.text = text
+        self.rate = rate
+    }
+}
+
+extension Kind where Value == WrittenSize {
+    static func size(_ range: ClosedRange<Int>) -> Self {
+        Self(
+            name: "size",
+            allowed: "bytes, such as `1500`, `64KiB` or `10MB`",
+            schema: .object([
+                "anyOf": .list([
+                    .object(["type": .text("string"), "pattern": .text("^[0-9]+(B|kB|MB|GB|KiB|MiB|GiB)?$")]),
+                    Kind<Int>.wholeNumber(range).schema,
+                ])
+            ]),
+            example: "a number of bytes, such as 64KiB or 10MB",
+            write: { $0.description },
+            parse: { try WrittenSize(parsing: $0, in: range) }
+        )
+    }
+}
+
+extension Kind where Value == [ServerNameEntry] {
+    /// Names of servers, each with a pool.
+    static var serverNames: Self {
+        let most = ConfigurationFile.mostServerNames
+        let pool = Kind<String>.text(1...64, example: "the name of a pool")
+        return Self(
+            name: "pools by name",
+            allowed: "names such as `www.example.com` or `\"*.example.com\"`, each with the name of a pool",
+            schema: .object([
+                "type": .text("object"), "additionalProperties": pool.schema, "minProperties": .number(1),
+                "maxProperties": .number(most),
+            ]),
+            write: { _ in nil }
+        ) { node, problems in
+            guard case .mapping(let members) = node.content, !members.isEmpty else {
+                problems.error(
+                    at: node.position,
+                    "\(node.misfit): write a line for each name, such as www.example.com: web"
+                )
+                return nil
+            }
+            guard members.count <= most else {
+                problems.error(at: node.position, "there are \(members.count) names: \(most) are allowed")
+                return nil
+            }
+            var taken: Set<ServerNamePattern> = []
+            return members.compactMap { member in
+                problems.within(member.name) { problems in
+                    let name = pool.read(member.value, &problems)
+                    do throws(ServerNamePatternError) {
+                        let pattern = try ServerNamePattern(parsing: member.name)
+                        guard taken.insert(pattern).inserted else {
+                            problems.error(at: member.position, "\(pattern) is there already: take one of them out")
+                            return nil
+                        }
+                        return name.map { ServerNameEntry(pattern: pattern, written: member.name, pool: $0) }
+                    } catch {
+                        problems.error(at: member.position, "\(error)")
+                        return nil
+                    }
+                }
+            }
+        }
+    }
+}

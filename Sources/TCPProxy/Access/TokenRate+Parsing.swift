@@ -1,0 +1,47 @@
+extension TokenRate {
+    /// Reads how often something may happen: `100/s`, `30/m`, `500/h`, and with how many at once after a rest
+    /// `10/s,burst=50`. Without a burst it is as many as one second, minute or hour brings.
+    ///
+    /// - Throws: ``TokenRateError``, which says how to write one.
+    public init(parsing text: String) throws(TokenRateError) {
+        let parts = text.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
+        let rate = parts[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard rate.count == 2, let tokens = Self.number(rate[0]), (1...Self.mostTokens).contains(tokens),
+            let span = Self.spans[rate[1]]
+        else { throw .notation }
+        var burst = min(tokens, Self.largestBurst)
+        if parts.count == 2 {
+            guard parts[1].hasPrefix("burst="), let written = Self.number(parts[1].dropFirst("burst=".count)),
+                (1...Self.largestBurst).contains(written)
+            else { throw .burst }
+            burst = written
+        }
+        guard let rate = Self(tokens, per: span, burst: burst) else { throw .filling }
+        self = rate
+    }
+
+    private static let spans: [Substring: Duration] = ["s": .seconds(1), "m": .seconds(60), "h": .seconds(3600)]
+
+    private static func number(_ text: Substring) -> Int? {
+        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
+    }
+}
+
+/// Why a text is no rate.
+public enum TokenRateError: Error, Hashable, Sendable {
+    case notation
+    case burst
+    /// The burst takes longer than ``TokenRate/longestFilling`` to be there again.
+    case filling
+}
+
+extension TokenRateError: CustomStringConvertible {
+    /// One sentence that says how to write it.
+    public var description: String {
+        switch self {
+        case .notation: "write how many in a second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
+        case .burst: "write how many may come at once, 1 to \(TokenRate.largestBurst), such as 10/s,burst=50"
+        case .filling: "it takes more than 11 days until so many may come at once again: write a smaller burst"
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import ArgumentParser
+import LoadBalancer
+import Notation
+import TCPProxy
+
+/// Who may come in, how much each may have, and who tells whom who the client is.
+struct EntranceOptions: ParsableArguments {
+    @Option(.network, "Clients who may come in: an address or a network, several each with its own --allow.")
+    var allow: [AddressBlock] = []
+
+    @Option(.network, "Clients who may not; the smallest network that a client is in counts.")
+    var deny: [AddressBlock] = []
+
+    @Option(.wholeNumber(1...1_000_000), "Connections of one client at the same time; further ones are reset.")
+    var maxConnectionsPerClient: Int?
+
+    @Option(.rate, "New connections, such as 100/s or 100/s,burst=500; further ones are reset.")
+    var rate: WrittenRate?
+
+    @Option(.rate, "New connections of one client, such as 10/s.")
+    var ratePerClient: WrittenRate?
+
+    @Option(.size(1...1_000_000_000_000), "Bytes a second that each direction of a connection may move.")
+    var bandwidth: WrittenSize?
+
+    @Option(
+        help: ArgumentHelp(
+            "Whether proxies that are trusted tell who the client is, by the PROXY protocol: required or optional.",
+            valueName: "header"
+        ),
+        transform: { try word($0) }
+    )
+    var acceptProxy: TrustedProxies.Header?
+
+    @Option(.network, "Where these proxies are: an address or a network, several each with its own --trust.")
+    var trust: [AddressBlock] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Tells servers who the client is, by the PROXY protocol: v1 or v2.",
+            valueName: "version"
+        ),
+        transform: { try word($0) }
+    )
+    var sendProxy: ProxyProtocolVersion?
+
+    @Option(.durationOrOff(), "For the header of the PROXY protocol to come, or off.")
+    var prefaceTimeout = Switchable(Configuration.Timeouts().preface.map(WrittenDuration.init))
+
+    func validate() throws {
+        _ = try access
+        if acceptProxy != nil, trust.isEmpty {
+            throw ValidationError(
+                "--accept-proxy needs --trust: write where the proxies are, such as --trust 10.0.0.0/8"
+            )
+        }
+        if acceptProxy == nil, !trust.isEmpty {
+            throw ValidationError(
+                "--trust says nothing without --accept-proxy: write --accept-proxy required or optional"
+            )
+        }
+    }
+
+    private var access: AccessList? {
+        get throws { allow.isEmpty && deny.isEmpty ? nil : try AccessList(allow: allow, deny: deny) }
+    }
+
+    func apply(to configuration: inout Configuration) {
+        // What is wrong with the lists has been told.
+        configuration.entrance.access = try? access
+        configuration.entrance.maxConnectionsPerClient = maxConnectionsPerClient
+        configuration.entrance.rate = rate?.rate
+        configuration.entrance.ratePerClient = ratePerClient?.rate
+        configuration.entrance.proxies = acceptProxy.map { TrustedProxies(header: $0, networks: trust) }
+        configuration.bandwidth = bandwidth?.bytes
+        configuration.timeouts.preface = prefaceTimeout.value?.duration
+    }
+}
+
+/// One of a few words.
+private func word<Word: RawRepresentable & CaseIterable>(_ text: String) throws -> Word where Word.RawValue == String {
+    guard let word = Word(rawValue: text) else {
+        throw Failure("write \(Word.allCases.map(\.rawValue).joined(separator: " or "))")
+    }
+    return word
+}
+
+extension ValueReader where Value == AddressBlock {
+    static var network: Self {
+        Self(name: "network") { text in try AddressBlock(parsing: text) }
+    }
+}
+
+extension ValueReader where Value == WrittenRate {
+    static var rate: Self {
+        Self(name: "rate") { text in WrittenRate(text: text, rate: try TokenRate(parsing: text)) }
+    }
+}
+
+extension ValueReader where Value == WrittenSize {
+    static func size(_ range: ClosedRange<Int>) -> Self {
+        Self(name: "bytes") { text in try WrittenSize(parsing: text, in: range) }
+    }
+}

@@ -1,0 +1,127 @@
+import Sockets
+import TCPProxy
+import Testing
+
+@testable import LoadBalancer
+
+/// The keys of a listener about who may come in, what they become, and what is told about mistakes in them.
+@Suite struct EntranceTests {
+    /// A file of one listener with such keys, and pools `p` and `web`.
+    private func file(_ keys: String) -> String {
+        let lines = keys.split(separator: "\n").map { "    \($0)\n" }.joined()
+        return """
+            listeners:
+              front:
+                listen: ":443"
+                pool: p
+            \(lines)pools:
+              p: {servers: ["10.0.0.1:443"], send-proxy: v1}
+              web: {servers: ["10.0.0.2:443"]}
+
+            """
+    }
+
+    private func listener(_ keys: String) throws -> ListenerConfiguration {
+        let file = try ConfigurationFile(parsing: Array(file(keys).utf8))
+        return try #require(file.listeners.first).configuration
+    }
+
+    @Test func eachKeyReachesItsSetting() throws {
+        let listener = try listener(
+            """
+            allow: [10.0.0.0/8, "2001:db8::/32"]
+            deny: [10.1.0.0/16]
+            max-connections: 100
+            max-connections-per-client: 5
+            rate: 10/s,burst=20
+            rate-per-client: 1/m
+            bandwidth: 64KiB
+            accept-proxy: optional
+            trust: [10.2.0.1]
+            preface-timeout: 2s
+            server-names: {www.example.com: web, "*.Example.com": web}
+            """
+        )
+        let entrance = listener.configuration.entrance
+        func admits(_ host: String) throws -> Bool? {
+            entrance.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
+        }
+        #expect(try admits("10.0.0.1") == true)
+        #expect(try admits("10.1.0.1") == false)
+        #expect(try admits("2001:db8::1") == true)
+        #expect(try admits("192.0.2.1") == false)
+        #expect(entrance.maxConnections == 100)
+        #expect(entrance.maxConnectionsPerClient == 5)
+        #expect(entrance.rate == TokenRate(10, burst: 20))
+        #expect(entrance.ratePerClient == TokenRate(1, per: .seconds(60), burst: 1))
+        #expect(listener.configuration.bandwidth == 65_536)
+        #expect(entrance.proxies?.header == .optional)
+        #expect(entrance.proxies?.networks.map(\.description) == ["10.2.0.1"])
+        #expect(listener.configuration.timeouts.preface == .seconds(2))
+        #expect(listener.serverNames.map(\.pool) == ["web", "web"])
+        #expect(listener.serverNames.flatMap(\.names).map(\.description) == ["www.example.com", "*.example.com"])
+    }
+
+    @Test func withoutThemEverybodyMayComeIn() throws {
+        let entrance = try listener("").configuration.entrance
+        #expect(entrance.access == nil)
+        #expect(entrance.maxConnections == nil)
+        #expect(entrance.proxies == nil)
+    }
+
+    @Test func whatServersAreTold() throws {
+        let file = try ConfigurationFile(parsing: Array(file("").utf8))
+        #expect(file.pools.map { $0.configuration(servers: []).proxyProtocol } == [.v1, nil])
+    }
+
+    @Test(arguments: [
+        (
+            "allow: 10.0.0.0/8",
+            "5:12: error: listeners.front.allow: '10.0.0.0/8' does not fit: write addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
+        ),
+        (
+            "deny: [10.0.0.1/8]",
+            "5:12: error: listeners.front.deny[0]: '10.0.0.1/8' has bits behind its prefix: write the whole block as 10.0.0.0/8, or the address alone"
+        ),
+        (
+            "allow: [10.0.0.0/8]\ndeny: [10.0.0.0/8]",
+            "6:11: error: listeners.front.deny: '10.0.0.0/8' is both allowed and denied: take it out of one of the lists"
+        ),
+        (
+            "rate: 100",
+            "5:11: error: listeners.front.rate: '100': write how many in a second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
+        ),
+        (
+            "bandwidth: 10Mbit",
+            "5:16: error: listeners.front.bandwidth: '10Mbit': write a whole number of bytes, such as 1500, 64KiB or 10MB"
+        ),
+        (
+            "accept-proxy: required",
+            "5:19: error: listeners.front: the key trust is missing: write where the proxies are that may tell who the client is, such as trust: [10.0.0.0/8]"
+        ),
+        (
+            "trust: [10.0.0.1]",
+            "5:12: error: listeners.front.trust: it says nothing without accept-proxy: write accept-proxy: required, or optional"
+        ),
+        (
+            "accept-proxy: required\ntrust: []",
+            "6:12: error: listeners.front.trust: nobody is trusted: write where the proxies are, such as [10.0.0.0/8]"
+        ),
+        (
+            "server-names: {www.example.com: wbe}",
+            "5:37: error: listeners.front.server-names.'www.example.com': there is no pool 'wbe': did you mean web?"
+        ),
+        (
+            "server-names: {www.example.com: web, WWW.example.com: web}",
+            "5:42: error: listeners.front.server-names.'WWW.example.com': www.example.com is there already: take one of them out"
+        ),
+        (
+            "server-names: {10.0.0.1: web}",
+            "5:20: error: listeners.front.server-names.'10.0.0.1': '10.0.0.1' is an IP address, for which TLS clients send no name: write the name of a server"
+        ),
+    ])
+    func mistakes(keys: String, message: String) {
+        let told = messages(file(keys))
+        #expect(told.contains(message), "\(told)")
+    }
+}
