@@ -109,15 +109,15 @@ import Testing
         ),
         (
             "server-names: {www.example.com: wbe}",
-            "5:37: error: listeners.front.server-names.'www.example.com': there is no pool 'wbe': did you mean web?"
+            "5:37: error: listeners.front.server-names.www.example.com: there is no pool 'wbe': did you mean web?"
         ),
         (
             "server-names: {www.example.com: web, WWW.example.com: web}",
-            "5:42: error: listeners.front.server-names.'WWW.example.com': www.example.com is there already: take one of them out"
+            "5:42: error: listeners.front.server-names.WWW.example.com: www.example.com is there already: take one of them out"
         ),
         (
             "server-names: {10.0.0.1: web}",
-            "5:20: error: listeners.front.server-names.'10.0.0.1': '10.0.0.1' is an IP address, for which TLS clients send no name: write the name of a server"
+            "5:20: error: listeners.front.server-names.10.0.0.1: '10.0.0.1' is an IP address, for which TLS clients send no name: write the name of a server"
         ),
     ])
     func mistakes(keys: String, message: String) {
