@@ -10,17 +10,18 @@ extension Worker where S: ~Copyable {
     /// - Returns: why it must not come in; nothing is to be given back then.
     @inline(never)
     mutating func enter(_ peer: PeerAddress, at number: Int, _ marks: inout Session.Marks) -> DenialCause? {
-        let settings = listeners.pointer(to: number).pointee.settings
+        // Read where they are: a copy would count references that all workers share.
+        let listener = listeners.pointer(to: number)
         if case .unix = peer { marks.insert(.isUnix) }
-        if let proxies = settings.entrance.proxies {
-            if proxies.list.admits(peer) {
+        if listener.pointee.settings.entrance.proxies != nil {
+            if listener.pointee.settings.entrance.proxies!.list.admits(peer) {
                 marks.insert(.readsProxyHeader)
-            } else if proxies.header == .required {
+            } else if listener.pointee.settings.entrance.proxies!.header == .required {
                 return .untrustedProxy
             }
         }
-        if settings.bandwidth != nil { marks.insert(.hasBudget) }
-        if settings.names != nil { marks.insert(.readsClientHello) }
+        if listener.pointee.settings.bandwidth != nil { marks.insert(.hasBudget) }
+        if listener.pointee.settings.names != nil { marks.insert(.readsClientHello) }
         // Who the client is stands in the header.
         if !marks.contains(.readsProxyHeader), let cause = enterClient(peer, at: number, &marks) { return cause }
         guard let cause = enterListener(number, &marks) else { return nil }
@@ -31,12 +32,15 @@ extension Worker where S: ~Copyable {
     /// Decides about a client, once it is known who that is.
     @inline(never)
     mutating func enterClient(_ client: PeerAddress, at number: Int, _ marks: inout Session.Marks) -> DenialCause? {
-        let entrance = listeners.pointer(to: number).pointee.settings.entrance
-        if let access = entrance.access, !access.admits(client) { return .address }
-        guard case .internet(let address) = client,
-            entrance.maxConnectionsPerClient != nil || entrance.ratePerClient != nil
-        else { return nil }
-        let limit = ClientLimits.Limit(connections: entrance.maxConnectionsPerClient, rate: entrance.ratePerClient)
+        let listener = listeners.pointer(to: number)
+        if listener.pointee.settings.entrance.access != nil {
+            guard listener.pointee.settings.entrance.access!.admits(client) else { return .address }
+        }
+        let limit = ClientLimits.Limit(
+            connections: listener.pointee.settings.entrance.maxConnectionsPerClient,
+            rate: listener.pointee.settings.entrance.ratePerClient
+        )
+        guard case .internet(let address) = client, limit.connections != nil || limit.rate != nil else { return nil }
         switch limits(of: number).clients.reserve(address, limit, at: now) {
         case .admitted:
             marks.insert(.countedForClient)
@@ -48,12 +52,12 @@ extension Worker where S: ~Copyable {
     }
 
     private mutating func enterListener(_ number: Int, _ marks: inout Session.Marks) -> DenialCause? {
-        let entrance = listeners.pointer(to: number).pointee.settings.entrance
-        if let most = entrance.maxConnections {
+        let listener = listeners.pointer(to: number)
+        if let most = listener.pointee.settings.entrance.maxConnections {
             guard limits(of: number).reserve(atMost: most) else { return .connections }
             marks.insert(.countedForListener)
         }
-        if let rate = entrance.rate, !limits(of: number).take(rate, at: now) { return .rate }
+        if let rate = listener.pointee.settings.entrance.rate, !limits(of: number).take(rate, at: now) { return .rate }
         return nil
     }
 
