@@ -4,6 +4,11 @@ extension AdminServer {
         /// The program's version, as `monkey_build_info` tells it.
         public var version: String
         public var limits = Limits()
+        /// What may be changed; nil lets nobody change anything.
+        public var control: (any AdminControl)?
+        /// What clients must show, but for `/healthz` and `/readyz`; nil asks for nothing. Without one an endpoint by which
+        /// something can be changed listens on loopback only.
+        public var token: AdminToken?
 
         public init(version: String) {
             self.version = version

@@ -13,6 +13,9 @@ public enum AdminError: Error, Hashable, Sendable {
     /// The socket's file cannot be replaced: it is no socket.
     case notASocket(path: String)
     case cannotListen(ServiceAddress, SystemError)
+    /// Everybody who can reach it could change what runs here.
+    case tokenMissing(SocketAddress)
+    case badToken
     /// A setting outside its range.
     case badSetting(name: String, value: String, allowed: String)
     /// It has run before; bind another.
@@ -39,6 +42,12 @@ extension AdminError: CustomStringConvertible {
                 + "remove it, or choose another path"
         case .cannotListen(let address, let error):
             "cannot serve the metrics on \(address): \(error); choose another address"
+        case .tokenMissing(let address):
+            "whoever reaches \(address) could drain servers and cut connections: set a token, listen on 127.0.0.1, or leave "
+                + "the control out"
+        case .badToken:
+            "a token has \(AdminToken.lengths.lowerBound) to \(AdminToken.lengths.upperBound) visible ASCII characters on "
+                + "one line; openssl rand -hex 32 makes a good one"
         case .badSetting(let name, let value, let allowed):
             "\(name) of the metrics endpoint is \(value), and must be \(allowed)"
         case .alreadyRan:

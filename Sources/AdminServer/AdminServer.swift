@@ -8,11 +8,13 @@ public import ServiceLifecycle
 public import Sockets
 import Synchronization
 
-/// Tells about a running proxy over HTTP: `/metrics`, `/clients`, `/healthz` and `/readyz`.
+/// Tells about a running proxy over HTTP: `/metrics`, `/clients`, `/healthz` and `/readyz`; and lets people change it, where
+/// that is wanted.
 ///
 /// It has one thread for its connections, apart from those that relay, and answers on Swift's own. Requests are parsed
 /// by SwiftNIO and routed by Hummingbird; between the two stand the limits of ``Limits``, which a client can meet but
-/// not get round. docs/metrics.md describes what is answered.
+/// not get round. docs/metrics.md and docs/control.md describe what
+/// is answered.
 public final class AdminServer: Service {
     /// Where it listens, port 0 resolved.
     public let localAddress: Sockets.SocketAddress
@@ -37,12 +39,20 @@ public final class AdminServer: Service {
         configuration: Configuration
     ) async throws(AdminError) -> AdminServer {
         try configuration.limits.check()
-        let listener = try await Listener.open(at: address)
-        return AdminServer(listener, source: source, logger: logger, configuration: configuration)
+        let target = try await Listener.resolve(address)
+        if configuration.control != nil, configuration.token == nil, !target.isLoopback {
+            throw .tokenMissing(target)
+        }
+        let listener = try Listener.open(at: target, writtenAs: address)
+        var names: Set<String> = []
+        if case .name(let name, _) = address { names.insert(name) }
+        if let name = RequestOrigin.machineName { names.insert(name) }
+        return AdminServer(listener, names: names, source: source, logger: logger, configuration: configuration)
     }
 
     private init(
         _ listener: consuming Listener,
+        names: Set<String>,
         source: any AdminSource,
         logger: Logger,
         configuration: Configuration
@@ -50,7 +60,13 @@ public final class AdminServer: Service {
         localAddress = listener.address
         socketFile = listener.file
         self.listener = Mutex(listener.descriptor)
-        routes = Routes(source: source, version: configuration.version)
+        routes = Routes(
+            source: source,
+            version: configuration.version,
+            control: configuration.control,
+            token: configuration.token,
+            origin: RequestOrigin(names: names)
+        )
         limits = configuration.limits
         self.logger = logger
     }

@@ -15,8 +15,8 @@ struct Listener: ~Copyable {
     /// The length of the queue: SwiftNIO's, which sets it anew when it takes a listening socket over.
     private static let backlog = 128
 
-    static func open(at address: ServiceAddress) async throws(AdminError) -> Listener {
-        let target = try await resolve(address)
+    /// - Parameter address: as it was written, for messages.
+    static func open(at target: SocketAddress, writtenAs address: ServiceAddress) throws(AdminError) -> Listener {
         if case .unix(let path) = target {
             do throws(UnixSocketFileError) {
                 try UnixSocketFile.prepare(path)
@@ -51,12 +51,20 @@ struct Listener: ~Copyable {
     }
 
     /// The first of the addresses that an address stands for: the others of a name are the same machine's.
-    private static func resolve(_ address: ServiceAddress) async throws(AdminError) -> SocketAddress {
+    static func resolve(_ address: ServiceAddress) async throws(AdminError) -> SocketAddress {
         do throws(ProxyError) {
             return try await Resolver.addresses(of: address)[0]
         } catch {
             throw .unresolvable(error)
         }
+    }
+}
+
+extension SocketAddress {
+    /// Whether only this machine can reach it. The file of a Unix socket has permissions.
+    var isLoopback: Bool {
+        guard case .internet(let address) = self else { return true }
+        return address.isIPv4 ? address.low >> 24 & 0xFF == 127 : address.high == 0 && address.low == 1
     }
 }
 

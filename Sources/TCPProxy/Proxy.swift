@@ -303,6 +303,21 @@ public final class Proxy: Sendable {
     /// What each client has done, running connections included: asks all workers.
     public func clients() async -> ClientsSnapshot { await core.clients() }
 
+    /// The connections that a filter means, as they are now, the oldest first: asks all workers.
+    ///
+    /// - Parameter limit: how many to tell, ``ConnectionsSnapshot/limit`` at most; beyond it they are only counted.
+    public func connections(_ filter: ConnectionFilter = ConnectionFilter(), limit: Int) async -> ConnectionsSnapshot {
+        await core.connections(filter, limit: limit, cuts: false)
+    }
+
+    /// Resets the connections that a filter means.
+    ///
+    /// - Returns: how many.
+    @discardableResult
+    public func cutConnections(_ filter: ConnectionFilter) async -> Int {
+        await core.connections(filter, limit: 0, cuts: true).total
+    }
+
     /// What happens to connections from now on. Nothing is recorded while nobody iterates.
     public var events: MetricEvents { MetricEvents(hub: core.hub) }
 

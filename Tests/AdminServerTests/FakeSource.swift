@@ -79,9 +79,11 @@ func withServer<Value: Sendable>(
     at address: String = "127.0.0.1:0",
     source: any AdminSource = FakeSource(),
     limits: AdminServer.Limits = .init(),
+    control: (any AdminControl)? = nil,
+    token: String? = nil,
     _ body: (TestAddress) async throws -> Value
 ) async throws -> Value {
-    let server = try await bindServer(at: address, source: source, limits: limits)
+    let server = try await bindServer(at: address, source: source, limits: limits, control: control, token: token)
     return try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await server.run() }
         let value = try await body(server.testAddress)
@@ -94,10 +96,14 @@ func withServer<Value: Sendable>(
 func bindServer(
     at address: String = "127.0.0.1:0",
     source: any AdminSource = FakeSource(),
-    limits: AdminServer.Limits = .init()
+    limits: AdminServer.Limits = .init(),
+    control: (any AdminControl)? = nil,
+    token: String? = nil
 ) async throws -> AdminServer {
     var configuration = AdminServer.Configuration(version: "1.2.3")
     configuration.limits = limits
+    configuration.control = control
+    configuration.token = try token.map { try AdminToken($0) }
     return try await AdminServer.bind(
         ServiceAddress(parsing: address),
         source: source,

@@ -14,11 +14,14 @@ package func httpGet(
     _ path: String,
     from address: TestAddress,
     method: String = "GET",
+    host: String? = nil,
+    fields: [String] = [],
     limit: Duration = patience,
     at location: SourceLocation = #_sourceLocation
 ) throws -> HTTPResponse {
     let socket = try TestSocket.connect(to: address, limit: limit, at: location)
-    try socket.send("\(method) \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n", at: location)
+    let lines = ["\(method) \(path) HTTP/1.1", "Host: \(host ?? "\(address)")", "Connection: close"] + fields
+    try socket.send(lines.map { "\($0)\r\n" }.joined() + "\r\n", at: location)
     return try HTTPResponse(parsing: socket.receiveRest(at: location).text, at: location)
 }
 

@@ -29,17 +29,23 @@ struct PendingRequest: Sendable {
 
     private func response(by responder: some HTTPResponder<BasicRequestContext>, logger: Logger) async -> Response {
         let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+        // What may change something is not begun with a part of what was asked for.
+        if hasBody, request.method == .post { return tooLarge }
         do {
             let response = try await responder.respond(to: request, context: context)
             // A path may ignore a body, but to say that all is well would hide that it was dropped.
             if hasBody, response.status.kind == .successful {
-                return .text(.contentTooLarge, "\(request.uri.path) takes no body: send the request without one\n")
+                return tooLarge
             }
             return response
         } catch {
             logger.error("cannot answer \(request.method) \(request.uri.path): \(error)")
             return Response(status: .internalServerError)
         }
+    }
+
+    private var tooLarge: Response {
+        .text(.contentTooLarge, "\(request.uri.path) takes no body: send the request without one\n")
     }
 }
 

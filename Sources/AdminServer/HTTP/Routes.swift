@@ -6,12 +6,23 @@ import TCPProxy
 struct Routes: Sendable {
     let source: any AdminSource
     let version: String
+    var control: (any AdminControl)?
+    var token: AdminToken?
+    var origin = RequestOrigin(names: [])
+
+    private static let reading = ["/metrics", "/clients", "/pools", "/healthz", "/readyz"]
 
     func responder() -> some HTTPResponder<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: UnroutedRequests(paths: ["/metrics", "/clients", "/pools", "/healthz", "/readyz"]))
-        // A path that changes something comes after a middleware, here, that checks the request's Host against our own
-        // addresses and its Origin against its Host: else any web page could make its visitor's browser send it.
+        if let token { router.add(middleware: TokenCheck(token: token)) }
+        if let control {
+            let reading = Self.reading + ControlRoutes.reading
+            router.add(middleware: UnroutedRequests(reading: reading, changing: ControlRoutes.changing))
+            router.add(middleware: OriginCheck(origin: origin, paths: ControlRoutes.changing))
+            ControlRoutes(control: control).add(to: router)
+        } else {
+            router.add(middleware: UnroutedRequests(reading: Self.reading))
+        }
         router.get("/metrics") { request, _ in metrics(format: request.uri.queryParameters["format"]) }
         router.get("/clients") { _, _ in await clients() }
         router.get("/pools") { _, _ in pools() }
@@ -21,7 +32,8 @@ struct Routes: Sendable {
     }
 
     private func metrics(format: Substring?) -> Response {
-        let page = MetricsPage(snapshot: source.snapshot(), pools: poolsPage, version: version)
+        let reloads = control?.reloads
+        let page = MetricsPage(snapshot: source.snapshot(), pools: poolsPage, reloads: reloads, version: version)
         switch format {
         case nil, "text":
             return .text(.ok, page.prometheus, type: "text/plain; version=0.0.4; charset=utf-8")
@@ -51,7 +63,10 @@ struct Routes: Sendable {
 
 /// Answers what no route has taken: 405 where the path is there for other methods, 404 where it is not.
 private struct UnroutedRequests: RouterMiddleware {
-    let paths: [String]
+    /// Paths for GET and HEAD.
+    let reading: [String]
+    /// Paths for POST.
+    var changing: [String] = []
 
     func handle(
         _ request: Request,
@@ -67,12 +82,22 @@ private struct UnroutedRequests: RouterMiddleware {
     }
 
     private func refusal(of request: Request) -> Response {
-        // The router takes "/metrics/" for "/metrics".
-        let isKnown = paths.contains { $0.split(separator: "/") == request.uri.path.split(separator: "/") }
-        guard isKnown else { return .text(.notFound, "not found; there are \(paths.joined(separator: ", "))\n") }
-        var response = Response.text(.methodNotAllowed, "only GET and HEAD\n")
-        response.headers[.allow] = "GET, HEAD"
+        if request.isFor(reading) { return Self.refusal("only GET and HEAD\n", allowing: "GET, HEAD") }
+        if request.isFor(changing) { return Self.refusal("only POST\n", allowing: "POST") }
+        return .text(.notFound, "not found; there are \((reading + changing).joined(separator: ", "))\n")
+    }
+
+    private static func refusal(_ text: String, allowing methods: String) -> Response {
+        var response = Response.text(.methodNotAllowed, text)
+        response.headers[.allow] = methods
         return response
+    }
+}
+
+extension Request {
+    /// Whether it is for one of some paths; the router takes "/metrics/" for "/metrics".
+    func isFor(_ paths: [String]) -> Bool {
+        paths.contains { $0.split(separator: "/") == uri.path.split(separator: "/") }
     }
 }
 

@@ -5,6 +5,8 @@ struct MetricsPage {
     let snapshot: MetricsSnapshot
     /// Of a proxy that spreads connections over pools; nil of one that forwards to one upstream.
     var pools: PoolsPage?
+    /// Of a program that can read its configuration anew; nil of another.
+    var reloads: ReloadFigures?
     let version: String
 
     /// Prometheus text. The first four series have names of their own and come first: people look for them there.
@@ -14,6 +16,7 @@ struct MetricsPage {
         addTraffic(to: &page)
         addConnecting(to: &page)
         pools?.addSeries(to: &page)
+        if let reloads { add(reloads, to: &page) }
         addProcess(to: &page)
         return page.text
     }
@@ -115,6 +118,27 @@ struct MetricsPage {
             .counter,
             "How often accepting paused, by what was lacking.",
             AcceptPause.allCases.map { .init([("cause", $0.name)], snapshot.acceptPauses[$0, default: 0]) }
+        )
+    }
+
+    private func add(_ reloads: ReloadFigures, to page: inout PrometheusText) {
+        page.add(
+            "monkey_config_reloads_total",
+            .counter,
+            "Reloads of the configuration file, by result.",
+            [.init([("result", "done")], reloads.done), .init([("result", "refused")], reloads.refused)]
+        )
+        page.add(
+            "monkey_config_last_reload_successful",
+            .gauge,
+            "Whether the last reload of the configuration file was done.",
+            reloads.wasSuccessful ? 1 : 0
+        )
+        page.add(
+            "monkey_config_last_reload_success_timestamp_seconds",
+            .gauge,
+            "When the configuration file was last put in place, since 1970.",
+            [.init([], reloads.lastSuccess)]
         )
     }
 

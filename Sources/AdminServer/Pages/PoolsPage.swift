@@ -221,6 +221,7 @@ struct PoolsPage {
             ("state", .string(server.state.rawValue)),
             ("cause", .string(server.cause)),
             ("weight", .integer(server.configuration.weight)),
+            ("ordered_weight", server.orderedWeight.map { .integer($0) } ?? .null),
             ("backup", .boolean(server.configuration.isBackup)),
             ("max_connections", server.configuration.maxConnections.map { .integer($0) } ?? .null),
             ("active_connections", .integer(server.connections)),

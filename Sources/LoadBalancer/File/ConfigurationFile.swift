@@ -16,6 +16,10 @@ public struct ConfigurationFile: Sendable {
     public var drainDelay = Configuration().drainDelay
     /// Where metrics are served over HTTP; nil is off.
     public var metrics: ServiceAddress? = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
+    /// Whether servers can be drained, connections cut and this file be read anew over HTTP, where metrics are served.
+    public var control = true
+    /// The file with the token that is asked for there; nil asks for none.
+    public var adminTokenFile: String?
     /// Whether each event of a connection is a line of standard output.
     public var events = false
     /// How often a line tells the totals; nil is off.

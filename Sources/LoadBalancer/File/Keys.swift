@@ -78,6 +78,23 @@ extension Section where Entry == ConfigurationFile {
                     "Where `/metrics`, `/clients`, `/healthz` and `/readyz` are served over HTTP."
                 ),
                 Key(
+                    "control",
+                    \.control,
+                    .boolean,
+                    in: empty,
+                    "Whether servers can be drained, connections cut and this file be read anew over HTTP, at the address of "
+                        + "`metrics`. Without a token that address must be this machine's own."
+                ),
+                Key(
+                    "admin-token-file",
+                    \.adminTokenFile,
+                    .optional(.text(1...4096, example: "the name of a file")),
+                    in: empty,
+                    standard: "no token is asked for",
+                    "A file with the token that the address of `metrics` asks for, as `Authorization: Bearer TOKEN`; only "
+                        + "`/healthz` and `/readyz` are answered without it."
+                ),
+                Key(
                     "events",
                     \.events,
                     .boolean,

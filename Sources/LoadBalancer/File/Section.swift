@@ -45,9 +45,11 @@ struct Key<Entry: Sendable>: Sendable {
     /// As an example of a required key.
     let placeholder: String
     let read: @Sendable (WrittenNode, inout Entry, inout Problems) -> Void
+    /// Whether two entries have the same value here.
+    let isSame: @Sendable (Entry, Entry) -> Bool
 
     /// - Parameter standard: what is taken without it, where that is no value that can be written.
-    init<Value>(
+    init<Value: Equatable & Sendable>(
         _ name: String,
         _ path: any WritableKeyPath<Entry, Value> & Sendable,
         _ kind: Kind<Value>,
@@ -66,12 +68,13 @@ struct Key<Entry: Sendable>: Sendable {
         read = { node, entry, problems in
             if let value = kind.read(node, &problems) { entry[keyPath: path] = value }
         }
+        isSame = { $0[keyPath: path] == $1[keyPath: path] }
     }
 
     /// A key that must be there.
     ///
     /// - Parameter placeholder: what is written, for the message that it is missing.
-    init<Value>(
+    init<Value: Equatable & Sendable>(
         required name: String,
         _ path: any WritableKeyPath<Entry, Value> & Sendable,
         _ kind: Kind<Value>,
@@ -89,6 +92,7 @@ struct Key<Entry: Sendable>: Sendable {
         read = { node, entry, problems in
             if let value = kind.read(node, &problems) { entry[keyPath: path] = value }
         }
+        isSame = { $0[keyPath: path] == $1[keyPath: path] }
     }
 }
 
@@ -103,6 +107,11 @@ extension Section {
         let required = keys.filter(\.isRequired).map { JSONValue.text($0.name) }
         if !required.isEmpty { schema["required"] = .list(required) }
         return .object(schema)
+    }
+
+    /// The keys that have another value in one entry than in another.
+    func keys(otherIn entry: Entry, than other: Entry) -> [String] {
+        keys.filter { !$0.isSame(entry, other) }.map(\.name)
     }
 
     /// The group as a kind of value.

@@ -74,6 +74,11 @@ final class ListenerRegistry: Sendable {
     /// The name of the listener that has a number, or had it last.
     func name(ofListener number: Int) -> String { state.withLock { $0.names[number] ?? "" } }
 
+    /// The numbers that listeners of a name have, and those that had it last.
+    func numbers(named name: String) -> Set<Int16> {
+        state.withLock { state in Set(state.names.filter { $0.value == name }.keys.map { Int16($0) }) }
+    }
+
     /// All that has been counted of a listener.
     func figures(of entry: Entry) -> FigureRow<ListenerFigure> {
         var sum = entry.past

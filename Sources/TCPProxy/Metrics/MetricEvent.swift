@@ -35,7 +35,7 @@ public enum CloseReason: UInt8, Hashable, Sendable, CaseIterable {
     case serverDown
     /// Its listener did not let it in: ``DenialCause``.
     case denied
-    /// The proxy was shutting down and its grace was over.
+    /// The proxy was shutting down and its grace was over, or somebody has ordered it.
     case cut
 }
 

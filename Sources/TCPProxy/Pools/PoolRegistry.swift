@@ -97,6 +97,16 @@ final class PoolRegistry: Sendable {
     /// The name of the pool that has a number, or had it last.
     func name(ofPool number: Int) -> String { state.withLock { $0.names[number] ?? "" } }
 
+    /// The numbers that pools of a name have, and those that had it last.
+    func numbers(named name: String) -> Set<Int16> {
+        state.withLock { state in Set(state.names.filter { $0.value == name }.keys.map { Int16($0) }) }
+    }
+
+    /// The serials of servers of a name, those that have gone among them.
+    func serials(ofServersNamed name: String) -> Set<Int> {
+        state.withLock { state in Set(state.known.filter { $0.value.name == name }.keys) }
+    }
+
     /// The first pools of a proxy.
     ///
     /// - Returns: what workers have to know, in the order of the pools' numbers.

@@ -59,14 +59,19 @@ extension Session {
     }
 }
 
-/// A question to all workers about their clients, and the place where the answers meet.
-final class ClientSweep: Sendable {
+/// One worker's clients.
+struct ClientAnswer: Sendable {
+    var closed: [ClientTable.Entry]
+    var other: ClientTable.Entry
+    var running: [ClientTable.Entry]
+}
+
+typealias ClientSweep = Sweep<ClientAnswer>
+
+/// A question to all workers, and the place where the answers meet.
+final class Sweep<Answer: Sendable>: Sendable {
     /// One worker's answer.
-    struct Part: Sendable {
-        var closed: [ClientTable.Entry]
-        var other: ClientTable.Entry
-        var running: [ClientTable.Entry]
-    }
+    typealias Part = Answer
 
     private struct State {
         var parts: [Part] = []

@@ -87,6 +87,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         for message in shared.mailboxes[index].close() {
             switch message {
             case .sweep(let sweep): sweep.report(clientFigures())
+            case .connections(_, let sweep): sweep.report(nil)
             case .resumeAccepting: if let waiting = shared.admission.nextWaiting() { wake(waiting) }
             default: break
             }
@@ -199,6 +200,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
             cutConnections(to: server)
         case .sweep(let sweep):
             sweep.report(clientFigures())
+        case .connections(let query, let sweep):
+            sweep.report(answer(query))
         case .stopAccepting:
             stopAccepting()
         case .cut:
@@ -309,6 +312,7 @@ enum WorkerMessage: Sendable {
     /// Reset the connections to a server, by its number.
     case cutServer(Int)
     case sweep(ClientSweep)
+    indirect case connections(ConnectionQuery, Sweep<ConnectionAnswer>)
     /// Accept what is in the queues or about to be, close the listening sockets, and end with the last connection.
     case stopAccepting
     /// Close the listening sockets, and reset all connections.

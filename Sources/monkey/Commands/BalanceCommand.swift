@@ -61,6 +61,9 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Access log")
     var access: AccessLogOptions
 
+    @OptionGroup(title: "Control")
+    var control: ControlOptions
+
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
 
@@ -103,7 +106,14 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
             )
             let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "pools"))
             let names = servers.map { "\($0.address)" }.joined(separator: ", ")
-            try await serve(proxy, forwardingTo: "\(names) by \(balancing.policy.rawValue)", watchedBy: keeper, console)
+            try await serve(
+                proxy,
+                forwardingTo: "\(names) by \(balancing.policy.rawValue)",
+                watchedBy: keeper,
+                control: control.control ? Control(proxy: proxy, keeper: keeper) : nil,
+                token: control.adminTokenFile,
+                console
+            )
         }
     }
 }

@@ -16,6 +16,9 @@ struct RunCommand: AsyncParsableCommand {
             Example:
               monkey run monkey.yaml
 
+            SIGHUP reads the file anew and goes over to what it says; no connection ends by that, and a file with mistakes \
+            changes nothing.
+
             SIGINT or SIGTERM lets running connections end within the file's grace; a second signal resets them at once.
             """
     )
@@ -31,14 +34,25 @@ struct RunCommand: AsyncParsableCommand {
         try await logging.withConsole { console in
             let proxy = try await Self.bind(file)
             let keeper = PoolKeeper(proxy, settings: file.pools.map(PoolSettings.init), logger: Logger(label: "pools"))
+            let reloader = Reloader(
+                file,
+                named: name,
+                proxy: proxy,
+                keeper: keeper,
+                logger: Logger(label: "reload"),
+                read: readAgain
+            )
             let admin = try await ServedProxy.bindAdmin(
                 at: file.metrics,
                 for: proxy,
-                mendedBy: "metrics: ADDRESS, or metrics: off"
+                control: file.control ? Control(proxy: proxy, keeper: keeper, reloader: reloader) : nil,
+                token: file.adminTokenFile,
+                mendedBy: "metrics: ADDRESS or off, admin-token-file: FILE, control: false"
             )
             let served = ServedProxy(
                 proxy: proxy,
                 keeper: keeper,
+                reloader: reloader,
                 admin: admin,
                 accessLog: try AccessLog(at: file.accessLog, format: file.accessLogFormat, console),
                 target: file.pools.map(\.name).joined(separator: ", "),
@@ -54,20 +68,28 @@ struct RunCommand: AsyncParsableCommand {
         do {
             return try ConfigurationFile(parsing: bytes)
         } catch {
-            let check = ConfigurationCheck(of: bytes, named: file == "-" ? "standard input" : file)
+            let check = ConfigurationCheck(of: bytes, named: name)
             try File.write(Array(check.problems.map { $0 + "\n" }.joined().utf8), to: 2)
             throw ExitCode(1)
         }
     }
 
-    private static func bind(_ file: ConfigurationFile) async throws -> Proxy {
-        var pools: [PoolConfiguration] = []
-        for pool in file.pools {
-            pools.append(pool.configuration(servers: try await pool.servers.resolved()))
+    /// What the file is called in messages.
+    private var name: String { file == "-" ? "standard input" : file }
+
+    private var readAgain: @Sendable () throws -> [UInt8] {
+        { [file] in
+            guard file != "-" else {
+                throw Failure("standard input cannot be read twice: run with a file to reload it")
+            }
+            return try File.read(file, longest: ConfigurationFile.longest)
         }
-        return try await Proxy.bind(
+    }
+
+    private static func bind(_ file: ConfigurationFile) async throws -> Proxy {
+        try await Proxy.bind(
             listeners: file.listeners.map(\.configuration),
-            pools: pools,
+            pools: try await file.resolvedPools(),
             configuration: file.process
         )
     }

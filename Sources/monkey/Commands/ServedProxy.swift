@@ -9,6 +9,8 @@ struct ServedProxy: Sendable {
     let proxy: Proxy
     /// Nil where there are no pools.
     let keeper: PoolKeeper?
+    /// Nil where no file says what is served.
+    var reloader: Reloader?
     /// Nil where it is off.
     let admin: AdminServer?
     /// Nil where nobody asked for one.
@@ -23,22 +25,39 @@ struct ServedProxy: Sendable {
 
     /// Binds the HTTP endpoint of a proxy; nil for no address.
     ///
-    /// - Parameter advice: how whoever started it can have it elsewhere.
+    /// - Parameters:
+    ///   - control: what may be changed by it; nil is nothing.
+    ///   - token: the file with the token that it asks for; nil asks for none.
+    ///   - advice: how whoever started it can have it elsewhere.
     static func bindAdmin(
         at address: ServiceAddress?,
         for proxy: Proxy,
+        control: (any AdminControl)? = nil,
+        token: String? = nil,
         mendedBy advice: String
     ) async throws -> AdminServer? {
         guard let address else { return nil }
+        var configuration = AdminServer.Configuration(version: Version.current)
+        configuration.control = control
+        configuration.token = try token.map(readToken)
         do {
             return try await AdminServer.bind(
                 address,
                 source: proxy,
                 logger: Logger(label: "admin"),
-                configuration: AdminServer.Configuration(version: Version.current)
+                configuration: configuration
             )
         } catch {
             throw Failure("\(error) (\(advice))")
+        }
+    }
+
+    private static func readToken(_ path: String) throws -> AdminToken {
+        let bytes = try File.read(path, longest: 64 << 10)
+        do {
+            return try AdminToken(String(decoding: bytes, as: UTF8.self))
+        } catch {
+            throw Failure("\(path): \(error)")
         }
     }
 
@@ -47,11 +66,14 @@ struct ServedProxy: Sendable {
         // Trapped before the first line is out: whoever has read it may signal.
         let signals = await StopSignals()
         let reopening = await ReopenSignal()
+        let reloading = reloader == nil ? nil : await ReloadSignal()
         console.greet()
         announce()
         await console.flush()
         try await alongside({ await reopening.whenever { accessLog?.reopen() } }) {
-            try await run(until: signals)
+            try await alongside({ await reloading?.whenever { await reloader?.reload() } }) {
+                try await run(until: signals)
+            }
         }
     }
 

@@ -37,16 +37,24 @@ extension ServingCommand {
     /// - Parameters:
     ///   - target: where it forwards to, as the first lines tell it.
     ///   - keeper: of its pools; nil where there is one upstream.
+    ///   - control: what may be changed over HTTP; nil is nothing.
+    ///   - token: the file with the token that is asked for there.
     func serve(
         _ proxy: Proxy,
         forwardingTo target: String,
         watchedBy keeper: PoolKeeper? = nil,
+        control: Control? = nil,
+        token: String? = nil,
         _ console: Console
     ) async throws {
         let admin = try await ServedProxy.bindAdmin(
             at: metrics.metrics.value,
             for: proxy,
-            mendedBy: "--metrics ADDRESS, or --metrics off"
+            control: control,
+            token: token,
+            mendedBy: control == nil
+                ? "--metrics ADDRESS, or --metrics off"
+                : "--metrics ADDRESS or off, --admin-token-file FILE, --no-control"
         )
         let served = ServedProxy(
             proxy: proxy,

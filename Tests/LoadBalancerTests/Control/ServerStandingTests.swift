@@ -122,3 +122,55 @@ struct ServerStandingTests {
         #expect(server.weight(configured: 1, at: 0) > 0)
     }
 }
+
+@Suite("What is thought of a server when its settings change")
+struct ChangedStandingTests {
+    private func settings(_ configure: (inout PoolSettings) -> Void) -> PoolSettings {
+        var settings = PoolSettings()
+        configure(&settings)
+        return settings
+    }
+
+    private let none = ServerStanding.Attempts(connected: 0, failed: 0, failuresInARow: 0)
+
+    @Test("another check goes on from what is known")
+    func otherCheck() {
+        let before = settings { $0.check = HealthCheck(.tcp) }
+        let after = settings { $0.check = HealthCheck(.redis, initially: .up) }
+        var server = ServerStanding(before, seen: none)
+        #expect(server.continued(after.check!).initially == .up)
+        server.heard(.down, cause: "3 checks in a row failed")
+        server.order = .drain
+        server.orderedWeight = 7
+        server.adopt(after, after: before)
+        #expect(server.continued(after.check!).initially == .down)
+        #expect(server.state == .draining)
+        #expect(server.orderedWeight == 7)
+        server.order = .enable
+        #expect(server.state == .down)
+    }
+
+    @Test("without checks nobody is down; with the first one a server may begin so")
+    func checksComeAndGo() {
+        let checked = settings { $0.check = HealthCheck(.tcp, initially: .down) }
+        let free = settings { _ in }
+        var server = ServerStanding(free, seen: none)
+        server.adopt(checked, after: free)
+        #expect(server.state == .down)
+        server.adopt(free, after: checked)
+        #expect(server.state == .unchecked)
+    }
+
+    @Test("who is ejected stays so until it is over, or until nobody is ejected any more")
+    func ejection() {
+        let before = settings { _ in }
+        let after = settings { $0.ejection?.base = .seconds(60) }
+        var server = ServerStanding(before, seen: none)
+        server.advance(to: 0, .init(connected: 0, failed: 5, failuresInARow: 5), mayEject: true)
+        #expect(server.state == .ejected)
+        server.adopt(after, after: before)
+        #expect(server.state == .ejected)
+        server.adopt(settings { $0.ejection = nil }, after: after)
+        #expect(server.state == .unchecked)
+    }
+}

@@ -259,4 +259,47 @@ struct ChangeProxyTests {
             try exchange(client, far)
         }
     }
+
+    @Test("connections are listed with what they are, and cut by id, client or server")
+    func connections() async throws {
+        let (first, second) = (try TestListener(), try TestListener())
+        let pools = [pool("a", first), pool("b", second)]
+        try await withProxy([listener("one"), listener("two", pool: "b")], pools) { proxy in
+            let (client, far) = try proxy.connect(through: first)
+            try exchange(client, far)
+            let others = try (0..<3).map { _ in try TestSocket.connect(to: address(proxy, 1)) }
+            let ends = try others.map { _ in try second.accept() }
+            try await eventually("all are relayed") {
+                let all = await proxy.connections(limit: 10).connections
+                return all.count == 4 && all.allSatisfy { $0.stage == .relaying }
+            }
+            let snapshot = await proxy.connections(limit: 2)
+            #expect(snapshot.total == 4)
+            #expect(snapshot.connections.count == 2)
+            let oldest = snapshot.connections[0]
+            #expect((oldest.listener, oldest.pool, oldest.server) == ("one", "a", "\(first.address)"))
+            #expect((oldest.bytesUpstream, oldest.bytesDownstream) == (4, 4))
+            #expect("\(oldest.client)" == (try client.localAddress.description))
+            #expect(oldest.age > .zero)
+
+            var filter = ConnectionFilter()
+            filter.server = "\(second.address)"
+            filter.pool = "a"
+            #expect(await proxy.cutConnections(filter) == 0)
+            filter.pool = "b"
+            #expect(await proxy.connections(filter, limit: 0).total == 3)
+            #expect(await proxy.cutConnections(filter) == 3)
+            for (client, end) in zip(others, ends) {
+                #expect(try client.receiveRest().end == .reset)
+                #expect(try end.receiveRest().end == .reset)
+            }
+            try exchange(client, far)
+            var one = ConnectionFilter()
+            one.id = oldest.id
+            one.client = oldest.client
+            #expect(await proxy.cutConnections(one) == 1)
+            #expect(try client.receiveRest().end == .reset)
+            #expect(proxy.snapshot().closures == [.init(reason: .cut, side: .proxy): 4])
+        }
+    }
 }

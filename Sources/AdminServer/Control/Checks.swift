@@ -1,0 +1,42 @@
+import HTTPTypes
+import Hummingbird
+
+/// Turns away requests that do not show the token, where there is one. Probes are for those who know no secrets.
+struct TokenCheck: RouterMiddleware {
+    let token: AdminToken
+    static let open = ["/healthz", "/readyz"]
+
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        guard !Self.open.contains(request.uri.path), !token.isShown(by: request.headers[.authorization]) else {
+            return try await next(request, context)
+        }
+        var response = Response.text(.unauthorized, "send the token: Authorization: Bearer TOKEN\n")
+        response.headers[.wwwAuthenticate] = "Bearer realm=\"monkey\""
+        return request.method == .head ? response.createHeadResponse() : response
+    }
+}
+
+/// Turns away requests that could change something and come from elsewhere than they should.
+struct OriginCheck: RouterMiddleware {
+    let origin: RequestOrigin
+    let paths: [String]
+
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        guard request.isFor(paths) else { return try await next(request, context) }
+        let refusal = origin.refusal(
+            host: request.head.authority ?? request.headers[values: HTTPField.Name("Host")!].first,
+            origin: request.headers[.origin],
+            site: request.headers[HTTPField.Name("Sec-Fetch-Site")!]
+        )
+        guard let refusal else { return try await next(request, context) }
+        return .text(.forbidden, "\(refusal)\n")
+    }
+}

@@ -1,0 +1,170 @@
+import HTTPTypes
+import Hummingbird
+import Sockets
+import TCPProxy
+
+/// What the endpoint lets people change, path by path. docs/control.md describes each.
+///
+/// All that something needs stands in the query, since names of servers have colons and slashes, and a body would need a
+/// format of its own.
+struct ControlRoutes: Sendable {
+    let control: any AdminControl
+
+    /// By the methods that they take.
+    static let reading = ["/connections"]
+    static let changing = [
+        "/connections/cut", "/servers/enable", "/servers/drain", "/servers/disable", "/servers/weight",
+        "/config/reload",
+    ]
+    /// Connections that are told where nobody says how many.
+    static let usualLimit = 100
+
+    func add(to router: Router<BasicRequestContext>) {
+        router.get("/connections") { request, _ in await connections(request) }
+        router.post("/connections/cut") { request, _ in await cut(request) }
+        router.post("/servers/enable") { request, _ in await order(.enable, request) }
+        router.post("/servers/drain") { request, _ in await order(.drain, request) }
+        router.post("/servers/disable") { request, _ in await order(.disable, request) }
+        router.post("/servers/weight") { request, _ in await weight(request) }
+        router.post("/config/reload") { _, _ in await reload() }
+    }
+
+    // MARK: Servers
+
+    private func order(_ order: AdminOrder, _ request: Request, _ others: [String] = []) async -> Response {
+        do throws(AdminRefusal) {
+            let query = try Query(request, allowed: ["pool", "server"] + others)
+            let (pool, server) = (try query.required("pool"), try query.required("server"))
+            do throws(AdminRefusal) {
+                try await control.order(order, server: server, pool: pool)
+            } catch {
+                return .text(.notFound, "\(error.text)\n")
+            }
+            return .text(.ok, "done\n")
+        } catch {
+            return .text(.badRequest, "\(error.text)\n")
+        }
+    }
+
+    private func weight(_ request: Request) async -> Response {
+        let name = "weight"
+        do throws(AdminRefusal) {
+            let text = try Query(request, allowed: ["pool", "server", name]).required(name)
+            if text == "configured" { return await order(.weight(nil), request, [name]) }
+            guard let weight = Int(text), (0...256).contains(weight) else {
+                throw AdminRefusal("the weight is 0 to 256, or configured")
+            }
+            return await order(.weight(weight), request, [name])
+        } catch {
+            return .text(.badRequest, "\(error.text)\n")
+        }
+    }
+
+    // MARK: Connections
+
+    private func connections(_ request: Request) async -> Response {
+        do throws(AdminRefusal) {
+            let query = try Query(request, allowed: Self.filters + ["limit"])
+            let most = ConnectionsSnapshot.limit
+            let limit = try query.number("limit", in: 1...most) ?? Self.usualLimit
+            let snapshot = await control.connections(try query.filter(), limit: limit)
+            return .text(.ok, ConnectionsPage(snapshot: snapshot).json, type: "application/json")
+        } catch {
+            return .text(.badRequest, "\(error.text)\n")
+        }
+    }
+
+    private func cut(_ request: Request) async -> Response {
+        do throws(AdminRefusal) {
+            let filter = try Query(request, allowed: Self.filters).filter()
+            guard filter != ConnectionFilter() else {
+                throw AdminRefusal("say which: \(Self.filters.joined(separator: ", ")), one of them or several")
+            }
+            return .text(
+                .ok,
+                JSON.object([("cut", .integer(await control.cut(filter)))]).line,
+                type: "application/json"
+            )
+        } catch {
+            return .text(.badRequest, "\(error.text)\n")
+        }
+    }
+
+    private static let filters = ["id", "client", "listener", "pool", "server"]
+
+    // MARK: Configuration
+
+    private func reload() async -> Response {
+        switch await control.reload() {
+        case nil:
+            return .text(.notFound, "there is no configuration file: monkey run has one\n")
+        case .done(let changes, let connections):
+            let answer = JSON.object([
+                ("reloaded", .boolean(true)), ("changes", .array(changes.map { .string($0) })),
+                ("connections_affected", .integer(connections)),
+            ])
+            return .text(.ok, answer.line, type: "application/json")
+        case .refused(let mistakes):
+            let answer = JSON.object([
+                ("reloaded", .boolean(false)), ("mistakes", .array(mistakes.map { .string($0) })),
+            ])
+            return .text(.unprocessableContent, answer.line, type: "application/json")
+        }
+    }
+}
+
+/// What a request says after its path.
+private struct Query {
+    private var values: [String: String] = [:]
+
+    init(_ request: Request, allowed: [String]) throws(AdminRefusal) {
+        for (name, value) in request.uri.queryParameters {
+            guard allowed.contains(String(name)) else {
+                throw AdminRefusal("there is no '\(name)' here: there are \(allowed.joined(separator: ", "))")
+            }
+            guard values.updateValue(String(value), forKey: String(name)) == nil else {
+                throw AdminRefusal("'\(name)' is there twice")
+            }
+        }
+    }
+
+    func required(_ name: String) throws(AdminRefusal) -> String {
+        guard let value = values[name], !value.isEmpty else {
+            throw AdminRefusal("\(name) is missing: write it after the path, as in ?\(name)=...")
+        }
+        return value
+    }
+
+    func number(_ name: String, in range: ClosedRange<Int>) throws(AdminRefusal) -> Int? {
+        guard let text = values[name] else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw AdminRefusal("\(name) is \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    func filter() throws(AdminRefusal) -> ConnectionFilter {
+        var filter = ConnectionFilter()
+        if let text = values["id"] {
+            guard let id = UInt64(text) else {
+                throw AdminRefusal("the id is a whole number, as /connections tells it")
+            }
+            filter.id = id
+        }
+        if let text = values["client"] { filter.client = try client(text) }
+        filter.listener = values["listener"]
+        filter.pool = values["pool"]
+        filter.server = values["server"]
+        return filter
+    }
+
+    /// An address without a port, as the pages tell clients.
+    private func client(_ text: String) throws(AdminRefusal) -> PeerAddress {
+        if text == "unix" { return .unix }
+        let written = text.contains(":") && !text.hasPrefix("[") ? "[\(text)]:0" : "\(text):0"
+        guard case .socket(.internet(let address)) = try? ServiceAddress(parsing: written) else {
+            throw AdminRefusal("the client is an address without a port, such as 192.0.2.1, or unix")
+        }
+        return .internet(address)
+    }
+}

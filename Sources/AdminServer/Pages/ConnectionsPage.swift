@@ -1,0 +1,28 @@
+import TCPProxy
+
+/// Connections as a JSON object. docs/control.md describes each member.
+struct ConnectionsPage {
+    let snapshot: ConnectionsSnapshot
+
+    var json: String {
+        JSON.object([
+            ("total", .integer(snapshot.total)),
+            ("connections", .array(snapshot.connections.map(object))),
+        ]).line
+    }
+
+    private func object(_ connection: ConnectionFacts) -> JSON {
+        .object([
+            // A string: numbers beyond 2^53 are not safe in JSON (RFC 8259, section 6).
+            ("id", .string("\(connection.id)")),
+            ("client", .string("\(connection.client)")),
+            ("listener", .string(connection.listener)),
+            ("pool", .string(connection.pool)),
+            ("server", connection.server.map { .string($0) } ?? .null),
+            ("stage", .string(connection.stage.rawValue)),
+            ("bytes_upstream", .integer(connection.bytesUpstream)),
+            ("bytes_downstream", .integer(connection.bytesDownstream)),
+            ("age_seconds", .number(connection.age.inSeconds)),
+        ])
+    }
+}

@@ -1,0 +1,140 @@
+import Relay
+import Sockets
+import Synchronization
+import Workers
+
+// Which connections there are, and the end of those that somebody wants to be rid of.
+
+/// A ``ConnectionFilter`` in the numbers that workers know.
+struct ConnectionQuery: Sendable {
+    var id: UInt64?
+    var client: PeerAddress?
+    /// By their names then, since a number may be another's by now.
+    var listeners: Set<Int16>?
+    var pools: Set<Int16>?
+    /// ``ServerShare/serial``.
+    var servers: Set<Int>?
+    /// How many to tell at most; the others are only counted.
+    var limit: Int
+    /// Whether they are reset.
+    var cuts = false
+}
+
+/// What a worker knows of a connection.
+struct ConnectionEntry: Sendable {
+    var id: ConnectionID
+    var client: PeerAddress
+    var listener: Int16
+    var pool: Int16
+    var server: Int?
+    var stage: Session.Stage
+    var bytesUpstream: UInt64
+    var bytesDownstream: UInt64
+    var age: Duration
+}
+
+/// One worker's answer.
+struct ConnectionAnswer: Sendable {
+    var entries: [ConnectionEntry] = []
+    var total = 0
+}
+
+extension Worker where S: ~Copyable {
+    /// Finds connections, and resets them if that is wanted. A walk over all of them, done only when asked for.
+    @inline(never)
+    mutating func answer(_ query: ConnectionQuery) -> ConnectionAnswer {
+        var answer = ConnectionAnswer()
+        for slot in 0..<sessions.end where sessions.isTaken(slot) {
+            let session = sessions.pointer(to: slot)
+            guard session.pointee.matches(query) else { continue }
+            answer.total += 1
+            if answer.entries.count < query.limit { answer.entries.append(session.pointee.entry(at: now)) }
+            if query.cuts { abort(slot, .cut, by: .proxy) }
+        }
+        return answer
+    }
+}
+
+extension Session {
+    fileprivate func matches(_ query: ConnectionQuery) -> Bool {
+        if let id = query.id, self.id.rawValue != id { return false }
+        if let client = query.client, self.client.withoutPort != client { return false }
+        if let listeners = query.listeners, !listeners.contains(listener) { return false }
+        if let pools = query.pools, !pools.contains(pool) { return false }
+        guard let servers = query.servers else { return true }
+        guard let server = dial.server else { return false }
+        return servers.contains(server.serial)
+    }
+
+    fileprivate func entry(at now: Instant) -> ConnectionEntry {
+        var server: Int?
+        if let share = dial.server { server = share.serial }
+        return ConnectionEntry(
+            id: id,
+            client: client,
+            listener: listener,
+            pool: pool,
+            server: server,
+            stage: stage,
+            bytesUpstream: duplex.upstream.transferred,
+            bytesDownstream: duplex.downstream.transferred,
+            age: now.since(openedAt)
+        )
+    }
+}
+
+extension ProxyCore {
+    /// Asks all workers for connections; those that have ended have none.
+    ///
+    /// - Parameter limit: how many to tell; cut to ``ConnectionsSnapshot/limit``.
+    func connections(_ filter: ConnectionFilter, limit: Int, cuts: Bool) async -> ConnectionsSnapshot {
+        guard threads.withLock({ !$0.isEmpty }) else { return ConnectionsSnapshot() }
+        let limit = min(max(limit, 0), ConnectionsSnapshot.limit)
+        let query = ConnectionQuery(
+            id: filter.id,
+            client: filter.client?.withoutPort,
+            listeners: filter.listener.map(listeners.numbers(named:)),
+            pools: filter.pool.map(pools.numbers(named:)),
+            servers: filter.server.map(pools.serials(ofServersNamed:)),
+            limit: limit,
+            cuts: cuts
+        )
+        let sweep = Sweep<ConnectionAnswer>(workers: mailboxes.count)
+        for mailbox in mailboxes where !mailbox.post(.connections(query, sweep)) { sweep.report(nil) }
+        var snapshot = ConnectionsSnapshot()
+        var entries: [ConnectionEntry] = []
+        for answer in await sweep.parts() {
+            snapshot.total += answer.total
+            entries += answer.entries
+        }
+        snapshot.connections = entries.sorted { $0.age > $1.age }.prefix(limit).map(facts)
+        return snapshot
+    }
+
+    private func facts(_ entry: ConnectionEntry) -> ConnectionFacts {
+        ConnectionFacts(
+            id: entry.id.rawValue,
+            client: entry.client,
+            listener: listeners.name(ofListener: Int(entry.listener)),
+            pool: pools.name(ofPool: Int(entry.pool)),
+            server: entry.server.flatMap { pools.server($0)?.name },
+            stage: ConnectionFacts.Stage(entry.stage),
+            bytesUpstream: Int(entry.bytesUpstream),
+            bytesDownstream: Int(entry.bytesDownstream),
+            age: entry.age
+        )
+    }
+}
+
+extension ConnectionFacts.Stage {
+    init(_ stage: Session.Stage) {
+        self =
+            switch stage {
+            case .preface: .preface
+            case .queued: .queued
+            case .dialing: .connecting
+            case .relaying: .relaying
+            case .delivering: .ending
+            }
+    }
+}

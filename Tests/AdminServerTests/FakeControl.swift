@@ -1,0 +1,58 @@
+import AdminServer
+import Sockets
+import Synchronization
+import TCPProxy
+
+/// Notes what it is told to do, and says that it was done.
+final class FakeControl: AdminControl {
+    private let notes = Mutex<[String]>([])
+    let answer: ReloadAnswer?
+    let snapshot: ConnectionsSnapshot
+
+    init(answer: ReloadAnswer? = nil, snapshot: ConnectionsSnapshot = ConnectionsSnapshot()) {
+        self.answer = answer
+        self.snapshot = snapshot
+    }
+
+    var told: [String] { notes.withLock(\.self) }
+
+    private func note(_ text: String) { notes.withLock { $0.append(text) } }
+
+    func reload() async -> ReloadAnswer? {
+        note("reload")
+        return answer
+    }
+
+    var reloads: ReloadFigures? {
+        guard answer != nil else { return nil }
+        var figures = ReloadFigures()
+        figures.done = 3
+        figures.refused = 2
+        figures.lastSuccess = 1_700_000_000
+        figures.wasSuccessful = false
+        return figures
+    }
+
+    func order(_ order: AdminOrder, server: String, pool: String) async throws(AdminRefusal) {
+        guard pool == "db" else { throw AdminRefusal("there is no pool '\(pool)'") }
+        note("\(order) \(server)")
+    }
+
+    func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionsSnapshot {
+        note("list \(Self.text(filter)) \(limit)")
+        return snapshot
+    }
+
+    func cut(_ filter: ConnectionFilter) async -> Int {
+        note("cut \(Self.text(filter))")
+        return 7
+    }
+
+    private static func text(_ filter: ConnectionFilter) -> String {
+        [
+            filter.id.map { "id=\($0)" }, filter.client.map { "client=\($0)" },
+            filter.listener.map { "listener=\($0)" },
+            filter.pool.map { "pool=\($0)" }, filter.server.map { "server=\($0)" },
+        ].compactMap(\.self).joined(separator: " ")
+    }
+}

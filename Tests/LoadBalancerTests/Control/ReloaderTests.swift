@@ -1,0 +1,186 @@
+import Balancing
+import Logging
+import Sockets
+import Support
+import Synchronization
+import Testing
+
+@testable import LoadBalancer
+@testable import TCPProxy
+
+@Suite("A configuration that is read anew, and orders that outlive that", .ownThreads, .timeLimit(.minutes(1)))
+struct ReloaderTests {
+    private static func text(_ servers: String, listener: String = "a", _ more: String = "") -> String {
+        """
+        listeners:
+          \(listener): { listen: 127.0.0.1:0, pool: p }
+        pools:
+          p: { servers: [\(servers)]\(more) }
+        """
+    }
+
+    private struct Running: Sendable {
+        let proxy: Proxy
+        let keeper: PoolKeeper
+        let reloader: Reloader
+        let file: Holder
+
+        var states: [ServerState] { proxy.poolSnapshots()[0].servers.map(\.state) }
+    }
+
+    private func withReloader(_ text: String, _ body: (Running) async throws -> Void) async throws {
+        let file = try ConfigurationFile(parsing: Array(text.utf8))
+        var configuration = file.process
+        configuration.threads = 2
+        configuration.maxConnections = 100
+        let proxy = try await Proxy.bind(
+            listeners: file.listeners.map(\.configuration),
+            pools: try await file.resolvedPools(),
+            configuration: configuration
+        )
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let keeper = PoolKeeper(proxy, settings: file.pools.map(PoolSettings.init), logger: logger)
+        let holder = Holder(text)
+        let reloader = Reloader(file, named: "test.yaml", proxy: proxy, keeper: keeper, logger: logger) {
+            Array(holder.value.utf8)
+        }
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await proxy.run() }
+            group.addTask { await keeper.run() }
+            let result: Result<Void, any Error>
+            do {
+                result = .success(
+                    try await body(Running(proxy: proxy, keeper: keeper, reloader: reloader, file: holder))
+                )
+            } catch {
+                result = .failure(error)
+            }
+            await proxy.shutdown(grace: .zero)
+            group.cancelAll()
+            try result.get()
+        }
+    }
+
+    @Test("servers and listeners come and go, and it is told")
+    func changes() async throws {
+        try await withReloader(Self.text("127.0.0.1:1001, 127.0.0.1:1002")) { running in
+            running.file.value = Self.text("127.0.0.1:1002, 127.0.0.1:1003", listener: "b")
+            let outcome = await running.reloader.reload()
+            #expect(
+                outcome
+                    == .done(
+                        changes: [
+                            "listener a removed", "listener b added", "server 127.0.0.1:1001 of pool p removed",
+                            "server 127.0.0.1:1003 of pool p added",
+                        ],
+                        connectionsAffected: 0
+                    )
+            )
+            let servers = running.proxy.poolSnapshots()[0].servers
+            #expect(servers.map(\.configuration.name) == ["127.0.0.1:1002", "127.0.0.1:1003"])
+            #expect(await running.reloader.reload() == .done(changes: [], connectionsAffected: 0))
+            #expect(running.reloader.figures.done == 2)
+            #expect(running.reloader.figures.wasSuccessful)
+        }
+    }
+
+    @Test("a bad file, a port in use or a file that is gone changes nothing, and every mistake is told")
+    func refusals() async throws {
+        let taken = try TestListener()
+        try await withReloader(Self.text("127.0.0.1:1001")) { running in
+            let before = running.proxy.localAddresses
+            running.file.value = Self.text("127.0.0.1:0", listener: "b") + "\nthreads: none\n"
+            guard case .refused(let mistakes) = await running.reloader.reload() else {
+                Issue.record("a bad file was taken")
+                return
+            }
+            #expect(mistakes.count == 2 && mistakes.allSatisfy { $0.hasPrefix("test.yaml:") }, "\(mistakes)")
+            running.file.value = Self.text("127.0.0.1:1001", listener: "b")
+                .replacing("127.0.0.1:0", with: "\(taken.address)")
+            guard case .refused(let reasons) = await running.reloader.reload() else {
+                Issue.record("a port in use was taken")
+                return
+            }
+            #expect(reasons.count == 1 && reasons[0].contains("in use"), "\(reasons)")
+            #expect(running.proxy.localAddresses == before)
+            #expect(running.proxy.listenerSnapshots().map(\.name) == ["a"])
+            #expect(running.reloader.figures.refused == 2)
+            #expect(!running.reloader.figures.wasSuccessful)
+        }
+    }
+
+    @Test("drain, disable and weight of a server that stays outlive a reload")
+    func orders() async throws {
+        try await withReloader(Self.text("127.0.0.1:1001, 127.0.0.1:1002, 127.0.0.1:1003")) { running in
+            let keeper = running.keeper
+            try keeper.order(.drain, server: "127.0.0.1:1001", pool: "p")
+            try keeper.order(.disable, server: "127.0.0.1:1002", pool: "p")
+            try await keeper.order(weight: 9, server: "127.0.0.1:1003", pool: "p")
+            #expect(running.states == [.draining, .disabled, .unchecked])
+            running.file.value = Self.text(
+                "127.0.0.1:1003, { address: 127.0.0.1:1002, weight: 4 }, 127.0.0.1:1001, 127.0.0.1:1004",
+                ", slow-start: 5s"
+            )
+            guard case .done = await running.reloader.reload() else {
+                Issue.record("not reloaded")
+                return
+            }
+            #expect(running.states == [.unchecked, .disabled, .draining, .unchecked])
+            let facts = running.proxy.servers(ofPool: running.proxy.pools[0].number)
+            #expect(facts.map(\.orderedWeight) == [9, nil, nil, nil])
+            #expect(facts[0].weight == EffectiveWeight.of(9))
+            try keeper.order(.enable, server: "127.0.0.1:1001", pool: "p")
+            try await keeper.order(weight: nil, server: "127.0.0.1:1003", pool: "p")
+            #expect(running.states == [.unchecked, .disabled, .unchecked, .unchecked])
+            try await eventually("the weights are the configured ones") {
+                let facts = running.proxy.servers(ofPool: running.proxy.pools[0].number)
+                return facts.map(\.weight) == [1, 4, 1, 1].map { EffectiveWeight.of($0) }
+            }
+            #expect(throws: UnknownServerError.pool("q")) { try keeper.order(.drain, server: "a", pool: "q") }
+            #expect(throws: UnknownServerError.server("a", pool: "p")) {
+                try keeper.order(.drain, server: "a", pool: "p")
+            }
+        }
+    }
+
+    @Test("an ordered weight makes the table of maglev anew")
+    func table() async throws {
+        let listeners = try (0..<2).map { _ in try TestListener() }
+        let servers = listeners.map { "\($0.address)" }.joined(separator: ", ")
+        try await withReloader(Self.text(servers, ", policy: maglev")) { running in
+            let address = try #require(TestAddress("\(running.proxy.localAddress)"))
+            /// The server that has the most clients of 127.0.0.x.
+            func chosen() throws -> [Int] {
+                let before = running.proxy.poolSnapshots()[0].servers.map(\.connected)
+                for _ in 0..<5 { try TestSocket.connect(to: address).close() }
+                return before
+            }
+            func counts() -> [Int] { running.proxy.poolSnapshots()[0].servers.map(\.connected) }
+            _ = try chosen()
+            try await eventually("five connections") { counts().reduce(0, +) == 5 }
+            // One client has one server; a table without that one sends him to the other.
+            let first = try #require(counts().firstIndex(of: 5))
+            let name = "\(listeners[first].address)"
+            try await running.keeper.order(weight: 0, server: name, pool: "p")
+            _ = try chosen()
+            try await eventually("five more at the other") { counts()[1 - first] == 5 }
+            let entry = running.proxy.core.pools.entries[0]
+            #expect(entry.plan.table?.placeCount(of: first) == 0)
+            try await running.keeper.order(weight: nil, server: name, pool: "p")
+            _ = try chosen()
+            try await eventually("and back") { counts()[first] == 10 }
+        }
+    }
+}
+
+/// A text that a test changes while others read it.
+private final class Holder: Sendable {
+    private let text: Mutex<String>
+
+    init(_ text: String) { self.text = Mutex(text) }
+
+    var value: String {
+        get { text.withLock(\.self) }
+        set { text.withLock { $0 = newValue } }
+    }
+}
