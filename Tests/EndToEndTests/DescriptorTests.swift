@@ -106,7 +106,6 @@ extension TestSocket {
 }
 
 /// Sends back what comes, connection by connection, until the task is cancelled.
-/// Sends back what comes, to all who come, until the task is cancelled.
 func echoForEver(on listener: TestListener) async throws {
     try await withThrowingDiscardingTaskGroup { group in
         while !Task.isCancelled {

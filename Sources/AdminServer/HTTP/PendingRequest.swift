@@ -30,7 +30,7 @@ struct PendingRequest: Sendable {
     private func response(by responder: some HTTPResponder<BasicRequestContext>, logger: Logger) async -> Response {
         let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
         // What may change something is not begun with a part of what was asked for.
-        if hasBody, request.method == .post { return tooLarge }
+        if hasBody, request.method == .post, request.isFor(ControlRoutes.changing) { return tooLarge }
         do {
             let response = try await responder.respond(to: request, context: context)
             // A path may ignore a body, but to say that all is well would hide that it was dropped.

@@ -119,7 +119,7 @@ struct ReloaderTests {
             #expect(running.states == [.draining, .disabled, .unchecked])
             running.file.value = Self.text(
                 "127.0.0.1:1003, { address: 127.0.0.1:1002, weight: 4 }, 127.0.0.1:1001, 127.0.0.1:1004",
-                ", slow-start: 5s"
+                ", when-all-down: try"
             )
             guard case .done = await running.reloader.reload() else {
                 Issue.record("not reloaded")
