@@ -1,0 +1,85 @@
+import Support
+import TCPProxy
+import Testing
+
+@Suite("Who may come in, on real sockets", .ownThreads, .timeLimit(.minutes(2)))
+struct EntranceProxyTests {
+    /// Whether a client is reset, be it while it still connects.
+    private func isReset(_ proxy: Proxy) throws -> Bool {
+        guard let client = try? TestSocket.connect(to: proxy.testAddress) else { return true }
+        return try client.receiveRest().end == .reset
+    }
+
+    @Test("a client has as many connections as it may, over all threads, and more when one ends")
+    func connectionsPerClient() async throws {
+        let listener = try TestListener()
+        try await withRunningProxy(
+            to: listener.address,
+            configure: { configuration in
+                configuration.threads = 3
+                configuration.entrance.maxConnectionsPerClient = 4
+            }
+        ) { proxy in
+            var pairs = try (0..<4).map { _ in try proxy.connect(through: listener) }
+            for _ in 0..<4 { #expect(try isReset(proxy)) }
+            #expect(proxy.snapshot().deniedConnections[.clientConnections] == 4)
+            #expect(proxy.snapshot().totalConnections == 4)
+            try pairs.removeLast().client.reset()
+            try await eventually("the connection's end") { proxy.snapshot().activeConnections == 3 }
+            pairs.append(try proxy.connect(through: listener))
+            try pairs[3].client.send("hello")
+            try pairs[3].server.receive("hello")
+        }
+    }
+
+    @Test("a network that is denied, and one that is not trusted to send a header")
+    func networks() async throws {
+        let listener = try TestListener()
+        let loopback = try AddressBlock(parsing: "127.0.0.0/8")
+        try await withRunningProxy(
+            to: listener.address,
+            configure: { $0.entrance.access = try? AccessList(deny: [loopback]) }
+        ) { proxy in
+            let reset = try isReset(proxy)
+            #expect(reset)
+            #expect(proxy.snapshot().deniedConnections[.address] == 1)
+        }
+        let elsewhere = try AddressBlock(parsing: "192.0.2.0/24")
+        try await withRunningProxy(
+            to: listener.address,
+            configure: { $0.entrance.proxies = TrustedProxies(header: .required, networks: [elsewhere]) }
+        ) { proxy in
+            let reset = try isReset(proxy)
+            #expect(reset)
+            #expect(proxy.snapshot().deniedConnections[.untrustedProxy] == 1)
+        }
+    }
+
+    @Test("a server is told the client's own addresses, and by a header that was trusted those of its client")
+    func proxyProtocol() async throws {
+        let listener = try TestListener()
+        var configuration = Configuration()
+        configuration.threads = 1
+        configuration.entrance.proxies = TrustedProxies(
+            header: .optional,
+            networks: [try AddressBlock(parsing: "127.0.0.1")]
+        )
+        let proxy = try await Proxy.bind(
+            "127.0.0.1:0",
+            to: "\(listener.address)",
+            proxyProtocol: .v1,
+            configuration: configuration
+        )
+        async let running: Void = proxy.run()
+        for header in ["", "PROXY TCP4 192.0.2.7 198.51.100.1 1234 443\r\n"] {
+            let client = try TestSocket.connect(to: proxy.testAddress)
+            try client.send(header + "hello")
+            try client.finish()
+            let told = try listener.accept().receiveRest().text
+            #expect(told.hasSuffix("\r\nhello"))
+            #expect(header.isEmpty ? told.hasPrefix("PROXY TCP4 127.0.0.1 127.0.0.1 ") : told == header + "hello")
+        }
+        await proxy.shutdown(grace: .zero)
+        try await running
+    }
+}
