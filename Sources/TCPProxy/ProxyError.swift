@@ -102,6 +102,8 @@ extension ServiceAddress {
     }
 
     private var portAdvice: String {
-        "ports below 1024 are for root or CAP_NET_BIND_SERVICE; choose a higher one"
+        ProcessOwner.hasGivenUpRoot
+            ? "ports below 1024 are for root, which was given up; restart to listen there, or choose a higher one"
+            : "ports below 1024 are for root or CAP_NET_BIND_SERVICE; choose a higher one"
     }
 }

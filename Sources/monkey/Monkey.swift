@@ -1,7 +1,22 @@
 import ArgumentParser
+import Dispatch
 import Glibc
 
+/// Where the program begins.
 @main
+enum Program {
+    /// Waits on the first thread for all the others. An asynchronous `main` would end that thread but for the kernel's view of
+    /// it, and then it keeps root's rights where all others give them up.
+    static func main() {
+        let isOver = DispatchSemaphore(value: 0)
+        Task.detached {
+            await Monkey.main()
+            isOver.signal()
+        }
+        isOver.wait()
+    }
+}
+
 struct Monkey: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "monkey",

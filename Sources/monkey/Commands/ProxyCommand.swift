@@ -41,6 +41,9 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Shutdown")
     var shutdown: ShutdownOptions
 
+    @OptionGroup(title: "Process")
+    var owner: OwnerOptions
+
     @OptionGroup(title: "Metrics")
     var metrics: MetricsOptions
 

@@ -32,6 +32,7 @@ struct RunCommand: AsyncParsableCommand {
         logging.logLevel = LogLevel(rawValue: file.logLevel.rawValue) ?? .info
         logging.logFormat = LogFormat(rawValue: file.logFormat.rawValue) ?? .text
         try await logging.withConsole { console in
+            let owner = try ProcessOwner(user: file.user, group: file.group)
             let proxy = try await Self.bind(file)
             let keeper = PoolKeeper(proxy, settings: file.pools.map(PoolSettings.init), logger: Logger(label: "pools"))
             let reloader = Reloader(
@@ -55,6 +56,7 @@ struct RunCommand: AsyncParsableCommand {
                 reloader: reloader,
                 admin: admin,
                 accessLog: try AccessLog(at: file.accessLog, format: file.accessLogFormat, console),
+                owner: owner,
                 target: file.pools.map(\.name).joined(separator: ", "),
                 tellsEvents: file.events,
                 summaryInterval: file.summary

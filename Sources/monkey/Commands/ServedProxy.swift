@@ -15,6 +15,8 @@ struct ServedProxy: Sendable {
     let admin: AdminServer?
     /// Nil where nobody asked for one.
     let accessLog: AccessLog?
+    /// Whom the process becomes before it serves; nil stays who it is.
+    let owner: ProcessOwner?
     /// Where it forwards to, as people are told.
     let target: String
     let tellsEvents: Bool
@@ -67,6 +69,7 @@ struct ServedProxy: Sendable {
         let signals = await StopSignals()
         let reopening = await ReopenSignal()
         let reloading = reloader == nil ? nil : await ReloadSignal()
+        try owner?.assume()
         console.greet()
         announce()
         await console.flush()
@@ -104,6 +107,7 @@ struct ServedProxy: Sendable {
             "Forwarding to \(target)",
             metadata: ["address": "\(proxy.upstream.map { "\($0)" } ?? target)"]
         )
+        if let owner { logger.notice("Running as \(owner)", metadata: ["owner": "\(owner)"]) }
         guard let address = admin?.localAddress else { return }
         let place =
             switch address {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import LoadBalancer
+import Sockets
 import TCPProxy
 
 /// A command that runs a proxy until it is told to end.
@@ -10,6 +11,7 @@ protocol ServingCommand {
     var shutdown: ShutdownOptions { get }
     var metrics: MetricsOptions { get }
     var access: AccessLogOptions { get }
+    var owner: OwnerOptions { get }
 }
 
 extension ServingCommand {
@@ -61,6 +63,7 @@ extension ServingCommand {
             keeper: keeper,
             admin: admin,
             accessLog: try AccessLog(at: access.accessLog, format: access.accessLogFormat ?? .text, console),
+            owner: try ProcessOwner(user: owner.user, group: owner.group),
             target: target,
             tellsEvents: metrics.events,
             summaryInterval: metrics.summary.value?.duration

@@ -1,0 +1,98 @@
+import Foundation
+import Glibc
+import Support
+import Testing
+
+@Suite("Giving up root", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+struct OwnerTests {
+    static var isRoot: Bool { geteuid() == 0 }
+
+    /// What stands behind a word in the status of each thread.
+    private func statuses(_ word: String, of process: Int32) throws -> Set<[String]> {
+        let tasks = "/proc/\(process)/task"
+        let statuses = try FileManager.default.contentsOfDirectory(atPath: tasks).map { task in
+            try String(contentsOfFile: "\(tasks)/\(task)/status", encoding: .utf8)
+        }
+        #expect(statuses.count > 4)
+        return Set(
+            statuses.map { status in
+                let line = status.split(separator: "\n").first { $0.hasPrefix("\(word):") } ?? ""
+                return line.split(whereSeparator: \.isWhitespace).dropFirst().map(String.init)
+            }
+        )
+    }
+
+    @Test(
+        "nobody serves on a port of root's, in all threads, and has none of root's groups and rights",
+        .enabled(if: isRoot, "only root can give root up")
+    )
+    func nobody() async throws {
+        let entry = try #require(getpwnam("nobody")?.pointee)
+        let upstream = try TestListener()
+        try await withScratchFolder { folder in
+            // Another address of the loopback for each run, so that the port is free.
+            let listen = TestAddress.ip("127.\(UInt8.random(in: 1...250)).\(UInt8.random(in: 1...250)).1", port: 1001)
+            let options = ["--user", "nobody", "--threads", "3", "--access-log", "\(folder)/log"]
+            try await withProxy(on: listen, to: upstream, options, metrics: true) { proxy in
+                let pair = try RelayedPair(through: proxy, to: upstream)
+                try pair.exchange()
+                let process = proxy.program.processID
+                let (user, group) = ("\(entry.pw_uid)", "\(entry.pw_gid)")
+                let told = try proxy.program.output(after: "Running as ")
+                #expect(told == "user nobody, group \(group)")
+                #expect(try statuses("Uid", of: process) == [Array(repeating: user, count: 4)])
+                #expect(try statuses("Gid", of: process) == [Array(repeating: group, count: 4)])
+                #expect(try statuses("Groups", of: process) == [[group]])
+                for rights in ["CapPrm", "CapEff", "CapInh"] {
+                    #expect(try statuses(rights, of: process) == [["0000000000000000"]])
+                }
+                pair.client.close()
+                pair.server.close()
+                try proxy.end()
+            }
+        }
+    }
+
+    @Test("a group alone leaves the user", .enabled(if: isRoot, "only root can give root up"))
+    func group() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--group", "12345"]) { proxy in
+            let process = proxy.program.processID
+            _ = try proxy.program.output(after: "Running as ")
+            #expect(try statuses("Uid", of: process) == [Array(repeating: "0", count: 4)])
+            #expect(try statuses("Gid", of: process) == [Array(repeating: "12345", count: 4)])
+            #expect(try statuses("Groups", of: process) == [["12345"]])
+        }
+    }
+
+    @Test("who is not there, and who is not root, is told")
+    func mistakes() async throws {
+        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
+        try await runMonkey(proxy + ["--user", "no-such-user"]).expectFailure(naming: "there is no user 'no-such-user'")
+        try await runMonkey(proxy + ["--group", "no-such-group"]).expectFailure(
+            naming: "there is no group 'no-such-group'"
+        )
+    }
+
+    /// A wrapper that is not root, and that may run what is in this folder.
+    private static let unprivileged = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+
+    static var othersMayRun: Bool {
+        get async {
+            let check = try? await runToEnd(unprivileged + [monkeyPath, "--version"])
+            return check?.exit == .code(0)
+        }
+    }
+
+    @Test("who is not root cannot be another", .enabled("setpriv cannot run the executable") { await othersMayRun })
+    func notRoot() async throws {
+        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
+        try await runMonkey(proxy + ["--user", "1"], under: Self.unprivileged).expectFailure(
+            naming: "only root can become user"
+        )
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--user", "12345"], under: Self.unprivileged) { proxy in
+            try RelayedPair(through: proxy, to: upstream).exchange()
+        }
+    }
+}
