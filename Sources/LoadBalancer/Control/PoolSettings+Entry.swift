@@ -17,27 +17,11 @@ extension PoolSettings {
 extension PoolSettings.Resolution {
     /// Of the servers that are given by name; nil if none is, or if they are resolved once only.
     public init?(of servers: [ServerEntry], every interval: Duration?) {
-        guard let interval, servers.contains(where: \.isNamed) else { return nil }
+        guard let interval, servers.contains(where: \.address.isName) else { return nil }
+        let names = ServerNames(servers)
         self.init(interval: interval) { () async throws -> [ServerConfiguration] in
-            try await servers.resolved()
+            try await names.servers()
         }
-    }
-}
-
-extension [ServerEntry] {
-    /// A server for each address that each name stands for now.
-    ///
-    /// - Throws: ``ProxyError/unknownHost(_:detail:)``.
-    public func resolved() async throws(ProxyError) -> [ServerConfiguration] {
-        var resolved: [ServerConfiguration] = []
-        for server in self { resolved += try await server.resolved() }
-        return resolved
-    }
-}
-
-extension ServerEntry {
-    fileprivate var isNamed: Bool {
-        if case .name = address { true } else { false }
     }
 }
 

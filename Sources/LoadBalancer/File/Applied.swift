@@ -60,16 +60,6 @@ extension PoolEntry {
 }
 
 extension ServerEntry {
-    /// A server for each address that its name stands for now.
-    ///
-    /// - Throws: ``ProxyError/unknownHost(_:detail:)``.
-    func resolved() async throws(ProxyError) -> [ServerConfiguration] {
-        let addresses = try await Resolver.addresses(of: address)
-        return addresses.map { address in
-            configuration(at: address, name: addresses.count == 1 ? nil : "\(name) (\(address))")
-        }
-    }
-
     /// The server at one of its addresses.
     ///
     /// - Parameter name: its own, where it is one of several servers behind a host name.

@@ -14,6 +14,10 @@ public struct ConfigurationFile: Sendable {
     public var maxPipes: Int?
     public var grace = Configuration().grace
     public var drainDelay = Configuration().drainDelay
+    /// Whom the process becomes when all is bound, by name or number; nil stays who it is.
+    public var user: String?
+    /// nil is the user's own.
+    public var group: String?
     /// Where metrics are served over HTTP; nil is off.
     public var metrics: ServiceAddress? = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
     /// Whether servers can be drained, connections cut and this file be read anew over HTTP, where metrics are served.
@@ -27,6 +31,8 @@ public struct ConfigurationFile: Sendable {
     /// The file that gets a line for each connection; `-` is standard output, nil is none.
     public var accessLog: String?
     public var accessLogFormat = AccessLogFormat.text
+    /// The name server that is asked what names of servers stand for; nil is the system's resolver.
+    public var resolver: InternetAddress?
     public var logLevel = LogLevel.info
     public var logFormat = LogFormat.text
     /// At least one, in the order of the file.
@@ -63,12 +69,22 @@ public struct ConfigurationFile: Sendable {
         self.init()
         if let text = Self.text(bytes, &problems), let root = YAMLDocument.read(text, problems: &problems) {
             Section.root.read(root, into: &self, &problems)
+            applyResolver()
             checkTogether(root, &problems)
         }
         guard !problems.hasErrors else {
             throw ConfigurationError(problems: problems.sorted, untold: problems.untold)
         }
         warnings = problems.sorted
+    }
+
+    private mutating func applyResolver() {
+        guard let resolver else { return }
+        for pool in pools.indices {
+            for server in pools[pool].servers.indices {
+                pools[pool].servers[server].resolver = NameResolver(servers: [.internet(resolver)])
+            }
+        }
     }
 
     private static func text(_ bytes: [UInt8], _ problems: inout Problems) -> String? {

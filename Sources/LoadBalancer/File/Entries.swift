@@ -70,17 +70,19 @@ public struct PoolEntry: Sendable, Equatable {
     public init() {}
 }
 
-/// A server of a pool.
+/// A server of a pool, or all that a name stands for.
 public struct ServerEntry: Sendable, Equatable {
-    public var address: ServiceAddress = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
+    public var address: ServerAddress = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
     /// As it is called in logs and metrics: by default its address as it is written.
     public var name = ""
-    /// Its share of connections; 0 gives it no new ones.
+    /// Its share of connections; 0 gives it no new ones. The servers of a service have those of their records.
     public var weight = 1
     /// Whether it serves only when all others are down.
     public var backup = false
     /// Connections at once; nil is no limit.
     public var maxConnections: Int?
+    /// Who is asked what its name stands for.
+    public var resolver = NameResolver.system
 
     public init() {}
 }

@@ -71,6 +71,30 @@ extension Section where Entry == ConfigurationFile {
                     "How long new connections are still accepted at a shutdown, while `/readyz` already fails."
                 ),
                 Key(
+                    "resolver",
+                    \.resolver,
+                    .optional(.resolver),
+                    in: empty,
+                    standard: "whom the system asks",
+                    "The name server that is asked what names of servers stand for. It gets them as they are written."
+                ),
+                Key(
+                    "user",
+                    \.user,
+                    .optional(.text(1...256, example: "the name of a user")),
+                    in: empty,
+                    standard: "who has started it",
+                    "Whom root becomes when all is bound and nobody is served yet. A number needs quotes."
+                ),
+                Key(
+                    "group",
+                    \.group,
+                    .optional(.text(1...256, example: "the name of a group")),
+                    in: empty,
+                    standard: "the user's own",
+                    "The group that goes with it. A number needs quotes."
+                ),
+                Key(
                     "metrics",
                     \.metrics,
                     .orOff(.address),
@@ -383,7 +407,8 @@ extension Section where Entry == ServerEntry {
                     \.address,
                     .serverAddress,
                     placeholder: "10.0.0.1:5432",
-                    "Where it is."
+                    "Where it is. A name stands for all its addresses, and `srv:` and a service's name for all servers that the "
+                        + "service's SRV records tell, with their ports, weights and priorities."
                 ),
                 Key(
                     "name",

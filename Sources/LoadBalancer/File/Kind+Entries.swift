@@ -41,7 +41,7 @@ private enum EngineWord: String, CaseIterable, Sendable {
 extension Kind where Value == [ServerEntry] {
     static var servers: Self {
         let section = Section<ServerEntry>.server
-        let address = Kind<ServiceAddress>.serverAddress
+        let address = Kind<ServerAddress>.serverAddress
         return Self(
             name: "list",
             allowed: "addresses, or groups of keys as below, 1 to \(ConfigurationFile.mostServers)",

@@ -39,6 +39,8 @@ extension Kind {
             } catch let error as AddressError {
                 // Which says what was written.
                 problems.error(at: node.position, "\(error)")
+            } catch let error as ServerAddressError {
+                problems.error(at: node.position, "\(error)")
             } catch {
                 problems.error(at: node.position, "\(quoted(scalar.text)): \(error)")
             }
@@ -252,11 +254,20 @@ extension Kind where Value == ServiceAddress {
             parse: { try ServiceAddress(parsing: $0) }
         )
     }
+}
 
+extension Kind where Value == ServerAddress {
     /// Where to connect to.
     static var serverAddress: Self {
-        var kind = address
-        kind.allowed = "`host:port`, `[ipv6]:port` or `unix:/path`"
+        let address = Kind<ServiceAddress>.address
+        var kind = Self(
+            name: address.name,
+            allowed: "`host:port`, `[ipv6]:port`, `unix:/path` or `srv:name`",
+            schema: .object(["type": .text("string"), "pattern": .text("^(unix:.|srv:.|.*:[0-9]+$)")]),
+            example: "an address, such as 127.0.0.1:5432 or unix:/run/app.sock",
+            write: { $0.description },
+            parse: { try ServerAddress(parsing: $0) }
+        )
         let read = kind.read
         kind.read = { node, problems in
             guard let address = read(node, &problems) else { return nil }
@@ -270,6 +281,20 @@ extension Kind where Value == ServiceAddress {
             return address
         }
         return kind
+    }
+}
+
+extension Kind where Value == InternetAddress {
+    /// Who is asked about names.
+    static var resolver: Self {
+        Self(
+            name: "address",
+            allowed: "`ip:port` or `[ipv6]:port`",
+            schema: .object(["type": .text("string"), "pattern": .text(":[0-9]+$")]),
+            example: "the IP address and port of a name server, such as 10.0.0.53:53",
+            write: { $0.description },
+            parse: { try InternetAddress(nameServer: $0) }
+        )
     }
 }
 

@@ -75,7 +75,7 @@ extension ConfigurationFile {
             return
         }
         let servers = pools.first { $0.name == pool }?.servers ?? []
-        if listener.listen.port != 0, servers.contains(where: { $0.address == listener.listen }) {
+        if listener.listen.port != 0, servers.contains(where: { $0.address == ServerAddress(listener.listen) }) {
             problems.error(
                 at: written.position,
                 "pool \(pool) has the server \(listener.listen), which is this listener itself: "
@@ -168,7 +168,7 @@ extension PoolEntry {
 
     private func checkServers(_ written: WrittenNode, _ problems: inout Problems) {
         var names: [String: Int] = [:]
-        var addresses: [ServiceAddress: Int] = [:]
+        var addresses: [ServerAddress: Int] = [:]
         for (index, server) in servers.enumerated() {
             guard let written = written[index] else { continue }
             let place = written["address"] ?? written
@@ -180,6 +180,10 @@ extension PoolEntry {
                         "the pool has the server \(server.address) on line \(line) already: "
                             + "keep one of them, with a weight if it is to get more"
                     )
+                } else if server.address.isService, let place = written["weight"] {
+                    problems.within("weight") {
+                        $0.error(at: place.position, "the records of a service tell its servers' weights: take it out")
+                    }
                 } else if isRead || written["name"] != nil, let line = names[server.name] {
                     problems.error(
                         at: (written["name"] ?? place).position,
@@ -262,8 +266,10 @@ extension WrittenNode {
     }
 
     /// Whether an address stands here, however it is written: not, where it was wrong and something else was taken.
-    fileprivate func says(_ address: ServiceAddress) -> Bool {
-        guard case .scalar(let scalar) = content, let written = try? ServiceAddress(parsing: scalar.text) else {
+    fileprivate func says(_ address: ServiceAddress) -> Bool { says(ServerAddress(address)) }
+
+    fileprivate func says(_ address: ServerAddress) -> Bool {
+        guard case .scalar(let scalar) = content, let written = try? ServerAddress(parsing: scalar.text) else {
             return false
         }
         return written == address

@@ -1,4 +1,5 @@
 import Foundation
+public import Notation
 public import Sockets
 import Workers
 
@@ -57,6 +58,18 @@ public struct NameResolver: Hashable, Sendable {
         } catch {
             return .failure(.system(error.detail))
         }
+    }
+}
+
+extension InternetAddress {
+    /// Reads the address of a name server: figures and a port.
+    ///
+    /// - Throws: ``NotationError``, which says how to write one.
+    public init(nameServer text: String) throws(NotationError) {
+        guard case .socket(.internet(let address)) = try? ServiceAddress(parsing: text), address.port != 0 else {
+            throw NotationError("write the IP address and port of a name server, such as 10.0.0.53:53")
+        }
+        self = address
     }
 }
 

@@ -12,6 +12,13 @@ public enum ServerAddress: Hashable, Sendable {
     /// What stands before the name of a service.
     public static let servicePrefix = "srv:"
 
+    public init(_ address: ServiceAddress) {
+        switch address {
+        case .socket(let address): self = .socket(address)
+        case .name(let host, let port): self = .host(host, port: port)
+        }
+    }
+
     /// Reads an address.
     public init(parsing text: String) throws(ServerAddressError) {
         if text.hasPrefix(Self.servicePrefix) {
@@ -22,13 +29,31 @@ public enum ServerAddress: Hashable, Sendable {
             return
         }
         do throws(AddressError) {
-            switch try ServiceAddress(parsing: text) {
-            case .socket(let address): self = .socket(address)
-            case .name(let host, let port): self = .host(host, port: port)
-            }
+            self.init(try ServiceAddress(parsing: text))
         } catch {
             throw .badAddress(error)
         }
+    }
+}
+
+extension ServerAddress {
+    /// Nil where there is none, or where a service's records tell it.
+    public var port: UInt16? {
+        switch self {
+        case .socket(let address): address.port
+        case .host(_, let port): port
+        case .service: nil
+        }
+    }
+
+    /// Whether it stands for other servers from time to time.
+    public var isName: Bool {
+        if case .socket = self { false } else { true }
+    }
+
+    /// Whether records tell its weights and ports.
+    public var isService: Bool {
+        if case .service = self { true } else { false }
     }
 }
 

@@ -3,7 +3,7 @@ import Sockets
 
 /// A server of `monkey balance`: an address, and settings after commas.
 struct ServerArgument: Sendable, Equatable {
-    var address: ServiceAddress
+    var address: ServerAddress
     var name: String?
     var weight = 1
     var isBackup = false
@@ -14,7 +14,7 @@ struct ServerArgument: Sendable, Equatable {
     /// - Throws: ``Failure``, which says how to write it.
     init(parsing text: String) throws {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        address = try ServiceAddress(parsing: parts[0])
+        address = try ServerAddress(parsing: parts[0])
         if case .socket(.internet(let internet)) = address, internet.port == 0 {
             throw Failure("nothing can be reached at port 0: write the port that the server listens on")
         }
@@ -27,6 +27,9 @@ struct ServerArgument: Sendable, Equatable {
             case ("max", let value?): maxConnections = try Self.number(value, of: "max", in: 1...1_000_000)
             default:
                 throw Failure("'\(part)' is no setting of a server: there are weight=2, max=100, name=db1 and backup")
+            }
+            if address.isService, part.hasPrefix("weight=") {
+                throw Failure("the records of a service tell its servers' weights: leave \(part) out")
             }
         }
     }

@@ -12,8 +12,9 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
         abstract: "Spread TCP connections over several servers.",
         discussion: """
             A server that cannot be reached costs no connection: it goes on to another server, and one that fails too often \
-            is left out for a while. A host name stands for all its addresses. After its address a server may have \
-            settings: 10.0.0.2:5432,weight=2,max=100 or db3:5432,backup.
+            is left out for a while. A host name stands for all its addresses, and srv:_pg._tcp.db.example for the servers \
+            that its SRV records tell. After its address a server may have settings: 10.0.0.2:5432,weight=2,max=100 or \
+            db3:5432,backup.
 
             Examples:
               monkey balance :5432 10.0.0.1:5432 10.0.0.2:5432 10.0.0.3:5432,backup --check postgres
@@ -40,6 +41,15 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     )
     var servers: [ServerArgument]
 
+    @Option(
+        help: ArgumentHelp(
+            "The name server that is asked what names of servers stand for. (default: whom the system asks)",
+            valueName: "ip:port"
+        ),
+        transform: { try InternetAddress(nameServer: $0) }
+    )
+    var resolver: InternetAddress?
+
     @OptionGroup(title: "Balancing")
     var balancing: BalancingOptions
 
@@ -54,6 +64,9 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
 
     @OptionGroup(title: "Shutdown")
     var shutdown: ShutdownOptions
+
+    @OptionGroup(title: "Process")
+    var owner: OwnerOptions
 
     @OptionGroup(title: "Metrics")
     var metrics: MetricsOptions
@@ -75,15 +88,23 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
         if servers.allSatisfy(\.isBackup) {
             throw ValidationError("all servers are backups: leave it out for one at least")
         }
-        for server in servers where server.address == listen {
+        for server in servers where server.address == ServerAddress(listen) {
             throw ValidationError("server \(server.address) is where the proxy itself listens: write another address")
+        }
+    }
+
+    private var entries: [ServerEntry] {
+        servers.map { server in
+            var entry = server.entry
+            if let resolver { entry.resolver = NameResolver(servers: [.internet(resolver)]) }
+            return entry
         }
     }
 
     func run() async throws {
         try await logging.withConsole { console in
             let proxy = try await bind { () async throws(ProxyError) in
-                let resolved = try await servers.map(\.entry).resolved()
+                let resolved = try await entries.resolved()
                 var pool = balancing.pool(named: Self.poolName, servers: resolved)
                 pool.proxyProtocol = entrance.sendProxy
                 return try await Proxy.bind(
@@ -101,7 +122,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
             }
             var settings = balancing.settings
             settings.resolution = PoolSettings.Resolution(
-                of: servers.map(\.entry),
+                of: entries,
                 every: proxyConfiguration.resolveInterval
             )
             let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "pools"))

@@ -197,6 +197,14 @@ import Testing
             "4:16: error: pools.p.servers: every server has the weight 0, so none gets a connection: write 1 or more for at least one"
         ),
         (
+            "srv:a..b",
+            "4:17: error: pools.p.servers[0]: 'srv:a..b' names no service: write it as srv:_service._tcp.example.com, with letters, digits, - and _"
+        ),
+        (
+            "{address: 'srv:_a._tcp.b', weight: 2}",
+            "4:52: error: pools.p.servers[0].weight: the records of a service tell its servers' weights: take it out"
+        ),
+        (
             "'h:1', 'h:1'",
             "4:24: error: pools.p.servers[1]: the pool has the server h:1 on line 4 already: keep one of them, with a weight if it is to get more"
         ),

@@ -138,7 +138,8 @@ private final class LiveWatch: Sendable {
     }
 }
 
-private func withNameServer(
+/// Lends a dnsmasq that knows what its options say.
+func withNameServer(
     on port: UInt16,
     _ options: [String],
     _ body: (RunningProgram) async throws -> Void
