@@ -1,5 +1,5 @@
 import Balancing
-public import TCPProxy
+import TCPProxy
 
 // How the file says that a pool is watched.
 
