@@ -4,6 +4,8 @@ import TCPProxy
 struct ConfigurationDifference: Equatable {
     /// Keys of the whole process whose values are others. They count at the next start.
     var atNextStart: [String] = []
+    /// Other name servers are asked from now on.
+    var hasOtherResolver = false
     /// Keys of listeners that are in both files, by the listeners' names.
     var listeners: [String: [String]] = [:]
     /// The same of pools, but for their servers.
@@ -11,7 +13,8 @@ struct ConfigurationDifference: Equatable {
 
     init(from before: ConfigurationFile, to after: ConfigurationFile) {
         atNextStart = Section<ConfigurationFile>.root.keys(otherIn: after, than: before)
-            .filter { $0 != "listeners" && $0 != "pools" }
+            .filter { !["listeners", "pools", "resolver"].contains($0) }
+        hasOtherResolver = before.resolver != after.resolver
         listeners = Self.changes(.listener, before.listeners, after.listeners, \.name)
         pools = Self.changes(.pool, before.pools, after.pools, \.name).compactMapValues { keys in
             let keys = keys.filter { $0 != "servers" }
@@ -52,6 +55,7 @@ struct ConfigurationDifference: Equatable {
         for (name, keys) in pools.sorted(by: { $0.key < $1.key }) {
             lines.append("pool \(name) changed\(Self.keys(keys))")
         }
+        if hasOtherResolver { lines.append("resolver changed") }
         lines += atNextStart.map { "\($0) changed: it takes effect at the next start" }
         return lines
     }
