@@ -6,27 +6,34 @@ import select
 import signal
 import socket
 import time
+import urllib.request
 
 from harness import MONKEY, STOP_SECONDS, Failure, Room, free_port, require, wait_until
-from proxy import answers, get
+from proxy import HTTP_SECONDS, answers, get, parse, series
 from transactions import Transactions, causes
 from with_postgresql import PostgreSQL
 
 IDLE_CONNECTIONS = 2_000
 CALM_SECONDS = 1  # of load in each state
+RELOADS = 10
+RELOAD_SECONDS = 0.3  # of load between two of them
 CHECK = "{type: postgres, interval: 200ms, timeout: 200ms, rise: 2, fall: 2}"
 EXCUSED_SECONDS = 0.05  # how long a server that was sent SIGKILL may still accept
+LOGGED_SECONDS = 5  # from a transaction's end to its line
 MOST_LOST = 12  # at 100/s and 20 ms each, a third of them on the server that dies, one or two run there
 
 FILE = """
 threads: 2
 metrics: 127.0.0.1:{metrics}
 summary: off
+access-log: {log}
+access-log-format: json
 listeners:
   postgres: {{listen: "127.0.0.1:{listen}", pool: databases, connect-timeout: 250ms}}
-  idle: {{listen: "127.0.0.1:{idle}", pool: echo}}
+  idle: {{listen: "127.0.0.1:{idle}", pool: echo, idle-timeout: {idle_timeout}}}
 pools:
   databases:
+    policy: {policy}
     servers:
 {servers}
     check: {check}
@@ -37,10 +44,11 @@ pools:
 
 
 def postgresql_in_trouble():
-    """No transaction is lost but those that ran on the server that was killed, at that moment; no idle connection is.
+    """One is killed, one becomes a black hole, one is drained, and the file is reloaded ten times: no transaction is lost but
+    those that ran on the server that was killed, at that moment; no idle connection is.
 
-    A failure is excused if the transaction had begun before the killed server was gone, and ended after the kill. How many
-    such there may be is bounded by how many ran.
+    A failure is excused if the transaction had begun before the killed server was gone, and ended after the kill, and if the
+    access log says that it had that server. How many such there may be is bounded by how many ran.
     """
     with Room() as room:
         servers = [PostgreSQL(room.enter_context(Room()), max_connections=60) for _ in range(3)]
@@ -61,9 +69,23 @@ def postgresql_in_trouble():
         balancer.wait_for_state(servers[1], "up")
         require_served(transactions, servers)
 
+        balancer.order("drain", servers[2])
+        wait_until("the server to drain", lambda: balancer.server(servers[2])["active_connections"] == 0)
+        require_served(transactions, servers[:2])
+        balancer.order("enable", servers[2])
+        balancer.wait_for_state(servers[2], "up")
+        require_served(transactions, servers)
+
+        for number in range(RELOADS):
+            balancer.reload(servers[: 2 + number % 2], by_signal=number % 3 == 0)
+            time.sleep(RELOAD_SECONDS)
+        balancer.refuse_a_mistake()
+        require_served(transactions, servers)
+
         outcomes = transactions.stop()
         idle.require_all_there()
         lost = require_excused(outcomes, killed)
+        require_logged(outcomes, lost, balancer, servers[0])
         slowest = max(outcome.seconds for outcome in outcomes)
         balancer.stop()
         return (
@@ -110,6 +132,24 @@ def require_excused(outcomes, killed):
         require(ran, f"a transaction failed without an excuse: {outcome}, {where}; all failures: {causes(lost)}")
     require(len(lost) <= MOST_LOST, f"{len(lost)} transactions failed at the kill, {MOST_LOST} at most could run there")
     return lost
+
+
+def require_logged(outcomes, lost, balancer, killed):
+    """The access log has a line for each transaction, and one with the killed server for each that was lost."""
+
+    def clients():
+        lines = [json.loads(line) for line in balancer.log.read_text().splitlines()]
+        return {(line["client"], line["server"]) for line in lines if line["listener"] == "postgres"}
+
+    wanted = {
+        (f"127.0.0.1:{outcome.client}", balancer.servers[outcome.server])
+        for outcome in outcomes
+        if not outcome.cause
+    } | {(f"127.0.0.1:{outcome.client}", balancer.servers[killed.port]) for outcome in lost}
+    try:
+        wait_until("a line of the access log for each transaction", lambda: wanted <= clients(), LOGGED_SECONDS)
+    except Failure as failure:
+        raise Failure(f"{failure}; there is none of {sorted(wanted - clients())[:3]}") from None
 
 
 def black_hole(room, balancer, server):
@@ -181,32 +221,71 @@ class Balancer:
         echo = room.start([MONKEY, "echo", f"127.0.0.1:{self.echo_port}"])
         room.wait_for_port(echo, MONKEY.name, self.echo_port)
         self.file = room.path / "monkey.yaml"
-        self.write()
+        self.log = room.path / "access.log"
+        self.write(servers, number=0)
         self.process = room.start([MONKEY, "run", self.file])
         room.wait_for(self.process, MONKEY.name, lambda: answers(lambda: self.get("/readyz")))
         for server in servers:
             self.wait_for_state(server, "up")
 
-    def write(self):
-        lines = (f"      - {{address: '127.0.0.1:{port}', name: {name}}}" for port, name in self.servers.items())
+    def write(self, servers, number):
+        """A file with these servers, and each time with other settings."""
+        names = {server.port: self.servers[server.port] for server in servers}
+        lines = (f"      - {{address: '127.0.0.1:{port}', name: {name}}}" for port, name in names.items())
         self.file.write_text(
             FILE.format(
                 metrics=self.metrics_port,
+                log=self.log,
                 listen=self.port,
                 idle=self.idle_port,
                 echo=self.echo_port,
                 servers="\n".join(lines),
                 check=CHECK,
+                policy=("round-robin", "least-connections", "random")[number % 3],
+                idle_timeout=f"{1 + number}h",
             )
         )
+        self.number = number
+
+    def reload(self, servers, by_signal):
+        before = self.reloads("done")
+        self.write(servers, self.number + 1)
+        if by_signal:
+            self.process.send_signal(signal.SIGHUP)
+            wait_until("the file to be reloaded", lambda: self.reloads("done") == before + 1)
+        else:
+            answer = json.loads(self.post("/config/reload"))
+            require(answer["reloaded"], f"a file without mistakes was refused: {answer}")
+            require(answer["changes"], "a file that was changed was reloaded without a change")
+        known = [server["name"] for server in self.databases()["servers"]]
+        wanted = [self.servers[server.port] for server in servers]
+        require(known == wanted, f"after a reload the servers are {known}, not {wanted}")
+
+    def refuse_a_mistake(self):
+        before = self.reloads("refused")
+        self.file.write_text(self.file.read_text().replace("policy:", "polcy:"))
+        self.process.send_signal(signal.SIGHUP)
+        wait_until("the file to be refused", lambda: self.reloads("refused") == before + 1)
+
+    def reloads(self, result):
+        return int(parse(self.get("/metrics"))[series("monkey_config_reloads_total", {"result": result})])
+
+    def order(self, what, server):
+        self.post(f"/servers/{what}?pool=databases&server={self.servers[server.port]}")
+
+    def post(self, path):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.metrics_port}{path}", method="POST")
+        with urllib.request.urlopen(request, timeout=HTTP_SECONDS) as answer:
+            return answer.read().decode()
 
     def get(self, path):
         return get(f"http://127.0.0.1:{self.metrics_port}{path}")
 
     def server(self, server):
-        pools = json.loads(self.get("/pools"))["pools"]
-        databases = next(pool for pool in pools if pool["name"] == "databases")
-        return next(each for each in databases["servers"] if each["name"] == self.servers[server.port])
+        return next(each for each in self.databases()["servers"] if each["name"] == self.servers[server.port])
+
+    def databases(self):
+        return next(pool for pool in json.loads(self.get("/pools"))["pools"] if pool["name"] == "databases")
 
     def wait_for_state(self, server, state):
         name = self.servers[server.port]
