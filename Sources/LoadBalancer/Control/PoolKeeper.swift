@@ -20,6 +20,16 @@ public final class PoolKeeper: Sendable {
         var standing: ServerStanding
         /// How it is checked now.
         var check: HealthCheck?
+        /// What the proxy was last told of it.
+        var told: Told?
+    }
+
+    /// What the proxy does with a server, and what of the configuration it has gone by.
+    fileprivate struct Told: Equatable {
+        var state: ServerState
+        var weight: Int
+        var orderedWeight: Int?
+        var configuredWeight: Int
     }
 
     fileprivate struct Lookup {
@@ -176,38 +186,43 @@ public final class PoolKeeper: Sendable {
             let mayEject = settings.ejection?.mostEjected.allowsAnother(ejected: ejected, of: servers.count) ?? false
             state.watched[facts.key]?.standing.advance(to: now, facts.attempts, mayEject: mayEject)
         }
-        apply(facts.key, of: pool)
+        apply(facts, of: pool)
     }
 
     private func hear(_ report: HealthReport<ServerKey>) {
         guard report.isChange else { return }
         state.withLock { $0.watched[report.server]?.standing.heard(report.state, cause: report.cause) }
-        if let pool = proxy.pools.first(where: { $0.number == report.server.pool }) { apply(report.server, of: pool) }
+        guard let pool = proxy.pools.first(where: { $0.number == report.server.pool }),
+            let facts = proxy.servers(ofPool: pool.number).first(where: { $0.key == report.server })
+        else { return }
+        apply(facts, of: pool)
     }
 
     /// Has the proxy do what is thought of a server, if it does not yet.
-    private func apply(_ key: ServerKey, of pool: PoolFacts) {
+    private func apply(_ facts: ServerFacts, of pool: PoolFacts) {
         let change = state.withLock { state -> (change: Change, isLost: Bool)? in
-            // Looked up under the lock, so that of two at once none goes by what the other has made old.
-            guard let standing = state.watched[key]?.standing,
-                let facts = proxy.servers(ofPool: pool.number).first(where: { $0.key == key })
-            else { return nil }
-            // A weight that grows would move clients to and fro where the client decides.
-            let weight = standing.weight(
-                configured: facts.configuration.weight,
-                growing: !(pool.policy?.usesKey ?? false),
-                at: now
+            guard let watched = state.watched[facts.key] else { return nil }
+            let standing = watched.standing
+            let wanted = Told(
+                state: standing.state,
+                // A weight that grows would move clients to and fro where the client decides.
+                weight: standing.weight(
+                    configured: facts.configuration.weight,
+                    growing: !(pool.policy?.usesKey ?? false),
+                    at: now
+                ),
+                orderedWeight: standing.orderedWeight,
+                configuredWeight: facts.configuration.weight
             )
-            let hasChanged = standing.state != facts.state
-            guard hasChanged || weight != facts.weight || standing.orderedWeight != facts.orderedWeight else {
-                return nil
-            }
+            guard wanted != watched.told else { return nil }
+            let hasChanged = wanted.state != watched.told?.state ?? facts.state
+            state.watched[facts.key]?.told = wanted
             let isStale = proxy.set(
-                key,
-                standing.state,
+                facts.key,
+                wanted.state,
                 cause: standing.cause,
-                weight: weight,
-                ordered: standing.orderedWeight
+                weight: wanted.weight,
+                ordered: wanted.orderedWeight
             )
             if isStale { state.staleTables.insert(pool.number) }
             guard hasChanged else { return nil }
@@ -223,7 +238,7 @@ public final class PoolKeeper: Sendable {
             )
         }
         guard let change else { return }
-        if change.isLost { proxy.cutConnections(to: key) }
+        if change.isLost { proxy.cutConnections(to: facts.key) }
         tell(change.change)
     }
 
@@ -308,7 +323,7 @@ extension PoolKeeper {
                 state.watched[found.key] = watched
             }
         }
-        apply(found.key, of: facts)
+        apply(found, of: facts)
     }
 }
 
