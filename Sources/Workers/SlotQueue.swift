@@ -50,6 +50,9 @@ public struct SlotQueue: ~Copyable {
     /// The slot that has waited longest.
     public var first: Int? { head == 0 ? nil : Int(head) - 1 }
 
+    /// The slot that joined next after one that is in the queue.
+    public func next(after slot: Int) -> Int? { links[slot].next == 0 ? nil : Int(links[slot].next) - 1 }
+
     /// Takes the slot that has waited longest.
     public mutating func popFirst() -> Int? {
         guard let slot = first else { return nil }

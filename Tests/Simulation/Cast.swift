@@ -77,13 +77,25 @@ final class Cast {
         }
         for _ in 0..<number(0...2) {
             let list = scenario.upstreams.shuffled(using: &random).prefix(number(1...scenario.upstreams.count))
-            let addresses = Array(list)
-            world.plan(after: moment()) { [unowned crew] in crew.change(to: addresses) }
+            let servers = scenario.pool(of: Array(list)).servers
+            world.plan(after: moment()) { [unowned crew] in crew.change(to: servers) }
         }
+        if scenario.balancing != nil { planHealth(of: crew) }
         if number(0...3) == 0 {
             world.plan(after: moment()) { [unowned crew] in
                 crew.post(.sweep(ClientSweep(workers: crew.members.count)))
             }
+        }
+    }
+
+    /// Servers go down, and come up again or not.
+    private func planHealth(of crew: Crew) {
+        for _ in 0..<number(0...3) {
+            let address = scenario.upstreams.randomElement(using: &random)!
+            let downAt = moment()
+            world.plan(after: downAt) { [unowned crew] in crew.set(address, isOpen: false) }
+            if number(0...2) == 0 { continue }
+            world.plan(after: downAt + moment()) { [unowned crew] in crew.set(address, isOpen: true) }
         }
     }
 

@@ -63,7 +63,7 @@ final class Crew {
         pools = PoolRegistry(memory)
         let pool: PoolPlan
         do throws(ProxyError) {
-            pool = try pools.add([PoolConfiguration(upstream: "server", at: scenario.upstreams)])[0]
+            pool = try pools.add([scenario.pool(of: scenario.upstreams)])[0]
         } catch {
             preconditionFailure("\(error)")
         }
@@ -186,13 +186,20 @@ final class Crew {
     }
 
     /// Gives the pool other servers.
-    func change(to addresses: [SocketAddress]) {
+    func change(to servers: [ServerConfiguration]) {
         do throws(ProxyError) {
-            guard let plan = try pools.change(0, to: addresses.map(ServerConfiguration.init)) else { return }
+            guard let plan = try pools.change(0, to: servers) else { return }
             post(.pool(plan, at: 0, nil))
         } catch {
             preconditionFailure("\(error)")
         }
+    }
+
+    /// Takes a server out of the choice, or back into it, as whoever watches it does.
+    func set(_ address: SocketAddress, isOpen: Bool) {
+        guard let server = pools.entries[0].servers.first(where: { $0.configuration.address == address }) else { return }
+        server.share.set(isOpen: isOpen)
+        post(.placeFree(pool: 0, asking: 0))
     }
 
     // MARK: Figures

@@ -29,6 +29,8 @@ final class Record {
     var server: Program?
     var stage = Session.Stage.dialing
     var attempts: Int32 = 0
+    /// When the search for a server began, or went on after a wait for a place.
+    var searchedSince: Instant
     /// When the present attempt began, or when it is to be repeated.
     var attemptAt: Instant
     var isToBeRepeated = false
@@ -51,6 +53,7 @@ final class Record {
         self.id = id
         self.client = client
         self.openedAt = openedAt
+        searchedSince = openedAt
         attemptAt = openedAt
         movedAt = openedAt
         deliveredAt = openedAt
@@ -78,6 +81,7 @@ final class Record {
             if isToBeRepeated { repetitions += 1 }
             attemptAt = now
         }
+        searchedSince = session.dial.beganAt
         let moved = session.duplex.upstream.transferred + session.duplex.downstream.transferred
         if moved != self.moved {
             self.moved = moved

@@ -1,3 +1,4 @@
+import Balancing
 import FakeSystem
 import Glibc
 import Relay
@@ -25,6 +26,16 @@ struct Scenario {
         case cut(after: Duration)
     }
 
+    /// How clients are spread over the servers, and what becomes of them where there is no place.
+    struct Balancing {
+        let policy: Policy
+        /// The most connections of each server; nil is as many as come.
+        let limit: Int?
+        let queueLimit: Int
+        let queueTimeout: Duration?
+        let whenAllDown: PoolConfiguration.WhenAllDown
+    }
+
     let seed: UInt64
     let traffic: Traffic
     let clients: Int
@@ -43,6 +54,8 @@ struct Scenario {
     let shutdown: Shutdown
     /// Whether somebody reads events.
     let isObserved: Bool
+    /// How servers are chosen where there is a choice; nil goes on with the one that answered last.
+    let balancing: Balancing?
     /// When all clients come at once, and to one worker, who is to hand most of them over; nil if each comes by itself.
     let crowd: Duration?
 
@@ -136,6 +149,16 @@ struct Scenario {
         misbehaviour = trouble(0.8)
         slowReading = trouble(0.6)
         interleavedTurns = workers > 1 ? trouble(0.3) : 0
+        balancing =
+            number(0...1) == 0
+            ? nil
+            : Balancing(
+                policy: Policy.allCases.randomElement(using: &random)!,
+                limit: pick(nil, 1, 2, 4),
+                queueLimit: pick(0, 1, 100, 100),
+                queueTimeout: pick(nil, .seconds(5), milliseconds(100...1_000)),
+                whenAllDown: pick(.refuse, .tryAnyway)
+            )
         crowd = workers > 1 && number(0...2) == 0 ? Self.crowd(shutdown, &random) : nil
     }
 
@@ -151,6 +174,21 @@ struct Scenario {
 
     /// Within so many microseconds all workers are told what they are told.
     static let telling = 2
+
+    /// The pool that its servers are in, or so many of them.
+    func pool(of addresses: [SocketAddress]) -> PoolConfiguration {
+        guard let balancing else { return PoolConfiguration(upstream: "server", at: addresses) }
+        let servers = addresses.map { address in
+            var server = ServerConfiguration(address)
+            server.maxConnections = balancing.limit
+            return server
+        }
+        var pool = PoolConfiguration(name: "server", policy: balancing.policy, servers: servers)
+        pool.queueLimit = balancing.queueLimit
+        pool.queueTimeout = balancing.queueTimeout
+        pool.whenAllDown = balancing.whenAllDown
+        return pool
+    }
 
     /// Sets the machine up; what goes wrong begins with ``begin(in:)``.
     func makeWorld() -> FakeWorld {
@@ -197,6 +235,7 @@ struct Scenario {
             connect \(timeouts.connect.map(\.description) ?? "off"), idle \(timeouts.idle.map(\.description) ?? "off"), \
             half-close \(timeouts.halfClose.map(\.description) ?? "off"), \
             lifetime \(timeouts.lifetime.map(\.description) ?? "off"), reset delivery \(timeouts.resetDelivery)
+            balancing: \(balancing.map { "\($0)" } ?? "none")
             shutdown: \(shutdown); crowd \(crowd.map(\.description) ?? "none")
             per mille: short \(percent(shortTransfers)), would-block \(percent(wouldBlocks)), \
             doubled \(percent(doubledEvents)), late \(percent(lateEvents)), stale \(percent(staleEvents)), \

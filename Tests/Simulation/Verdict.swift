@@ -20,6 +20,9 @@ extension Witness {
         world.problems.forEach(complain)
         if !world.openDescriptors.isEmpty { complain("descriptors \(world.openDescriptors) were never closed") }
         if crew.active != 0 { complain("\(crew.active) connections are still counted") }
+        for pool in crew.pools.entries where pool.share.waiting != 0 {
+            complain("\(pool.share.waiting) clients are still said to wait for a server")
+        }
         if crew.placesTaken != 0 { complain("\(crew.placesTaken) places are still taken") }
         for member in crew.members {
             if crew.load(of: member) != 0 {
@@ -151,7 +154,7 @@ extension Witness {
         }
         // Where a cut has made room for one that had waited, that one is cut soon after.
         let hadTime = cutSince.map { record.openedAt < $0 } ?? true
-        if case .atEnd = scenario.shutdown, reason == .cut, hadTime, !record.client.isDisturbed,
+        if case .atEnd = scenario.shutdown, reason == .cut, hadTime, record.stage != .queued, !record.client.isDisturbed,
             !(record.server?.isDisturbed ?? false), scenario.transferFailures == 0
         {
             complain("\(record.name): everybody had ended, and it had to be cut")

@@ -163,7 +163,9 @@ final class Witness {
             checkDelivery(of: record)
         case .connectFailed:
             let isRegistration = side == .proxy
-            if scenario.dialTrouble == 0, scenario.exhaustion == 0, isRegistration || record.attempts < 1 {
+            if scenario.dialTrouble == 0, scenario.exhaustion == 0, scenario.balancing == nil,
+                isRegistration || record.attempts < 1
+            {
                 complain("\(record.name): no server, and nothing to keep it from one")
             }
         }
@@ -191,6 +193,7 @@ final class Witness {
         checkFigures()
         for member in crew.members where !crew.isHeldUp(member) {
             checkAccepting(member)
+            checkQueue(of: member)
             for slot in 0..<member.worker.sessions.end where member.worker.sessions.isTaken(slot) {
                 let session = member.worker.sessions.pointer(to: slot)
                 guard let record = byID[session.pointee.id] else { continue }
@@ -249,6 +252,9 @@ final class Witness {
         where server.share.connections != places[server.share.id, default: 0] {
             complain("\(server.configuration.name) is said to have \(server.share.connections) connections")
         }
+        for (id, count) in places where count > scenario.balancing?.limit ?? .max {
+            complain("server \(id) has \(count) connections, more than it may")
+        }
         // Two for a pipe; a worker may keep some for the next.
         let spare = world.openDescriptors.count - descriptors - underWay - 2 * pipes
         if spare < 0 || spare % 2 != 0 || spare > 8 * crew.members.count {
@@ -278,6 +284,21 @@ final class Witness {
         }
     }
 
+    /// Nobody waits for a place that is free.
+    private func checkQueue(of member: Crew.Member) {
+        // While another worker waits for the processor, a message to it may be what this one waits for.
+        guard !crew.members.contains(where: { crew.isHeldUp($0) }) else { return }
+        let pool = member.worker.pools.pointer(to: 0)
+        guard let first = pool.pointee.waiting.first else { return }
+        let tried = member.worker.sessions.pointer(to: first).pointee.dial.tried
+        for position in 0..<pool.pointee.count where !tried.contains(position) {
+            let share = pool.pointee[position].share
+            if share.isOpen, share.connections < share.limit {
+                complain("worker \(member.worker.index) has clients who wait for a server's place, and one is free")
+            }
+        }
+    }
+
     private func checkDeadlines(_ record: Record) {
         let timeouts = scenario.configuration.timeouts
         func check(_ start: Instant, _ duration: Duration?, _ name: String) {
@@ -287,9 +308,13 @@ final class Witness {
         check(record.openedAt, timeouts.lifetime, "lifetime")
         switch record.stage {
         case .preface: complain("\(record.name): is to say something before a server is chosen, and need not")
-        case .queued: complain("\(record.name): waits for a place at servers that have no maximum")
+        case .queued:
+            check(record.searchedSince, scenario.balancing?.queueTimeout, "queue")
+            if scenario.balancing?.limit == nil {
+                complain("\(record.name): waits for a place at servers that have no maximum")
+            }
         case .dialing:
-            check(record.openedAt, timeouts.connect, "connect")
+            check(record.searchedSince, timeouts.connect, "connect")
             if record.isToBeRepeated {
                 check(record.attemptAt, WorkerSettings.dialRetry, "retry")
             } else {

@@ -143,6 +143,7 @@ struct Pool: ~Copyable {
 struct TriedServers: Equatable {
     private var bits: UInt64 = 0
 
+    var isEmpty: Bool { bits == 0 }
     func contains(_ position: Int) -> Bool { bits & bit(position) != 0 }
     mutating func insert(_ position: Int) { bits |= bit(position) }
 

@@ -50,13 +50,17 @@ struct PoolShare: @unchecked Sendable {
     ///
     /// - Returns: a worker on which somebody waited, if there is one; the caller tells it, and it announces itself anew if
     ///   others wait there.
-    func nextWaiting() -> Int? {
+    ///
+    /// - Parameter asking: a worker that is not meant, since it cannot use the place itself.
+    func nextWaiting(but asking: Int? = nil) -> Int? {
+        let others = asking.map { ~(1 << UInt64($0)) } ?? UInt64.max
         var workers = state.pointee.workers.load(ordering: .sequentiallyConsistent)
-        guard workers != 0 else { return nil }
+        guard workers & others != 0 else { return nil }
         // Another one first each time, so that no worker's clients wait for ever.
         let turn = Int(state.pointee.turn.add(1, ordering: .relaxed).newValue % 64)
-        while workers != 0 {
-            let rotated = workers >> UInt64(turn) | workers << UInt64(64 - turn)
+        while workers & others != 0 {
+            let meant = workers & others
+            let rotated = meant >> UInt64(turn) | meant << UInt64(64 - turn)
             let worker = (rotated.trailingZeroBitCount + turn) % 64
             let (exchanged, now) = state.pointee.workers.compareExchange(
                 expected: workers,

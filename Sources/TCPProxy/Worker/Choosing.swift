@@ -39,11 +39,19 @@ extension Worker where S: ~Copyable {
     mutating func releaseServer(_ slot: Slot) {
         guard let server = sessions.pointer(to: slot).pointee.dial.server.take() else { return }
         server.release()
-        let number = pool(of: slot)
+        offerPlace(of: pool(of: slot), asking: shared.mailboxes.count)
+    }
+
+    /// Tells a worker on which somebody waits that there is a place.
+    ///
+    /// - Parameters:
+    ///   - workers: how many may be asked one after the other, where those who wait have tried the server in vain.
+    ///   - index: the worker that asks, if it cannot use the place itself.
+    private mutating func offerPlace(of number: Int, asking workers: Int, but index: Int? = nil) {
         let share = pools.pointer(to: number).pointee.share
-        guard let worker = share.nextWaiting() else { return }
+        guard workers > 0, let worker = share.nextWaiting(but: index) else { return }
         // By the mailbox also where it is this one: whoever gives a place back is in the middle of something.
-        if !shared.mailboxes[worker].post(.placeFree(pool: number)) { share.announce(worker) }
+        if !shared.mailboxes[worker].post(.placeFree(pool: number, asking: workers - 1)) { share.announce(worker) }
     }
 
     // MARK: The queue
@@ -73,28 +81,57 @@ extension Worker where S: ~Copyable {
     }
 
     /// Gives places that are free to those who wait for them, the longest first.
-    mutating func serveQueue(of number: Int) {
+    ///
+    /// - Parameter workers: how many others may be asked, one after the other, where nobody here can use a place.
+    mutating func serveQueue(of number: Int, asking workers: Int = 0) {
         guard pools.hasPool(number) else { return }
+        let share = pools.pointer(to: number).pointee.share
+        var waiting = serveWaiting(of: number)
+        if waiting != .nobody {
+            // Only after this worker is known to wait can it rely on being told.
+            share.announce(index)
+            waiting = serveWaiting(of: number)
+        }
+        switch waiting {
+        case .nobody: offerPlace(of: number, asking: shared.mailboxes.count)
+        case .choosy: offerPlace(of: number, asking: workers, but: index)
+        case .anybody: break
+        }
+    }
+
+    /// Who is left in a queue when all who could were served.
+    private enum Waiting {
+        case nobody
+        /// Only clients who have tried in vain what may have a place.
+        case choosy
+        /// Somebody who would take any place: there is none.
+        case anybody
+    }
+
+    private mutating func serveWaiting(of number: Int) -> Waiting {
         let pool = pools.pointer(to: number)
-        var isAnnounced = false
-        while let slot = pool.pointee.waiting.first {
+        var next = pool.pointee.waiting.first
+        while let slot = next {
             let session = sessions.pointer(to: slot)
-            switch pool.pointee.choose(key: session.pointee.client.balancingKey, tried: session.pointee.dial.tried) {
+            let tried = session.pointee.dial.tried
+            switch pool.pointee.choose(key: session.pointee.client.balancingKey, tried: tried) {
             case .server(let position):
                 leaveQueue(slot)
                 session.pointee.dial.beganAt = now
                 start(slot, at: position)
+                // An attempt that fails at once changes the queue.
+                next = pool.pointee.waiting.first
             case .none:
                 leaveQueue(slot)
                 session.pointee.stage = .dialing
                 refuse(slot)
+                next = pool.pointee.waiting.first
             case .full:
-                // Only after this worker is known to wait can it rely on being told.
-                if isAnnounced { return }
-                pool.pointee.share.announce(index)
-                isAnnounced = true
+                if tried.isEmpty { return .anybody }
+                next = pool.pointee.waiting.next(after: slot)
             }
         }
+        return pool.pointee.waiting.isEmpty ? .nobody : .choosy
     }
 
     // MARK: What the control plane changes

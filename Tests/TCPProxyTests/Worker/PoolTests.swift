@@ -164,6 +164,62 @@ struct PoolTests {
         }
     }
 
+    @Test("a place that is offered to a worker whose clients have stopped waiting goes on to the next", arguments: [1, 2])
+    func placeGoesOn(leaving: Int) throws {
+        try withProxy(
+            workers: 3,
+            upstreams: 1,
+            pool: { pool in
+                pool.policy = .first
+                pool.servers[0].maxConnections = 1
+            }
+        ) { proxy in
+            let clients = (0..<3).map { number in
+                let client = proxy.connect(to: number)
+                client.send("\(number)")
+                proxy.settle()
+                return client
+            }
+            clients[leaving].reset()
+            proxy.settle()
+            clients[0].reset()
+            proxy.settle()
+            #expect(proxy.servers[0].connections.map(\.text) == ["0", "\(3 - leaving)"])
+        }
+    }
+
+    @Test("a place at a server that a client has tried in vain is for who has not", arguments: [1, 2])
+    func placeForOthers(picky: Int) throws {
+        try withProxy(
+            workers: 3,
+            upstreams: 2,
+            pool: { pool in
+                pool.policy = .first
+                for index in 0..<2 { pool.servers[index].maxConnections = 1 }
+            }
+        ) { proxy in
+            func connect(to worker: Int) -> FakePeer {
+                let client = proxy.connect(to: worker)
+                client.send("from \(worker)")
+                proxy.settle()
+                return client
+            }
+            proxy.servers[0].answer = .fail(.connectionRefused)
+            _ = connect(to: 0)
+            #expect(connections(proxy) == [0, 1])
+            _ = connect(to: picky)
+            proxy.servers[0].answer = .accept()
+            let served = connect(to: 0)
+            _ = connect(to: 3 - picky)
+            #expect(connections(proxy) == [1, 1])
+            #expect(proxy.pools.entries[0].share.waiting == 2)
+            served.reset()
+            proxy.settle()
+            #expect(proxy.servers[0].connections.map(\.text) == ["from 0", "from \(3 - picky)"])
+            #expect(proxy.pools.entries[0].share.waiting == 1)
+        }
+    }
+
     @Test("who waits too long is reset, and so is who finds as many waiting as may")
     func queueLimits() throws {
         try withProxy(
