@@ -363,7 +363,7 @@ extension Proxy {
     ) -> Bool {
         let needsTable = core.pools.set(server, state, cause: cause, weight: weight, ordered: ordered)
         // Whoever waits for a place may find one now.
-        core.post(.placeFree(pool: server.pool, asking: 0))
+        core.post(.placeFree(pool: server.pool, asked: .max))
         return needsTable
     }
 

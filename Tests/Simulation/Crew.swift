@@ -197,9 +197,11 @@ final class Crew {
 
     /// Takes a server out of the choice, or back into it, as whoever watches it does.
     func set(_ address: SocketAddress, isOpen: Bool) {
-        guard let server = pools.entries[0].servers.first(where: { $0.configuration.address == address }) else { return }
+        guard let server = pools.entries[0].servers.first(where: { $0.configuration.address == address }) else {
+            return
+        }
         server.share.set(isOpen: isOpen)
-        post(.placeFree(pool: 0, asking: 0))
+        post(.placeFree(pool: 0, asked: .max))
     }
 
     // MARK: Figures

@@ -149,6 +149,7 @@ struct Scenario {
         misbehaviour = trouble(0.8)
         slowReading = trouble(0.6)
         interleavedTurns = workers > 1 ? trouble(0.3) : 0
+        crowd = workers > 1 && number(0...2) == 0 ? Self.crowd(shutdown, &random) : nil
         balancing =
             number(0...1) == 0
             ? nil
@@ -159,7 +160,6 @@ struct Scenario {
                 queueTimeout: pick(nil, .seconds(5), milliseconds(100...1_000)),
                 whenAllDown: pick(.refuse, .tryAnyway)
             )
-        crowd = workers > 1 && number(0...2) == 0 ? Self.crowd(shutdown, &random) : nil
     }
 
     /// At any time, or just when the workers are told one by one that it is over.

@@ -154,7 +154,8 @@ extension Witness {
         }
         // Where a cut has made room for one that had waited, that one is cut soon after.
         let hadTime = cutSince.map { record.openedAt < $0 } ?? true
-        if case .atEnd = scenario.shutdown, reason == .cut, hadTime, record.stage != .queued, !record.client.isDisturbed,
+        if case .atEnd = scenario.shutdown, reason == .cut, hadTime, record.stage != .queued,
+            !record.client.isDisturbed,
             !(record.server?.isDisturbed ?? false), scenario.transferFailures == 0
         {
             complain("\(record.name): everybody had ended, and it had to be cut")

@@ -51,15 +51,14 @@ struct PoolShare: @unchecked Sendable {
     /// - Returns: a worker on which somebody waited, if there is one; the caller tells it, and it announces itself anew if
     ///   others wait there.
     ///
-    /// - Parameter asking: a worker that is not meant, since it cannot use the place itself.
-    func nextWaiting(but asking: Int? = nil) -> Int? {
-        let others = asking.map { ~(1 << UInt64($0)) } ?? UInt64.max
+    /// - Parameter asked: a bit for each worker that is not meant, since nobody there can use the place.
+    func nextWaiting(but asked: UInt64 = 0) -> Int? {
         var workers = state.pointee.workers.load(ordering: .sequentiallyConsistent)
-        guard workers & others != 0 else { return nil }
+        guard workers & ~asked != 0 else { return nil }
         // Another one first each time, so that no worker's clients wait for ever.
         let turn = Int(state.pointee.turn.add(1, ordering: .relaxed).newValue % 64)
-        while workers & others != 0 {
-            let meant = workers & others
+        while workers & ~asked != 0 {
+            let meant = workers & ~asked
             let rotated = meant >> UInt64(turn) | meant << UInt64(64 - turn)
             let worker = (rotated.trailingZeroBitCount + turn) % 64
             let (exchanged, now) = state.pointee.workers.compareExchange(

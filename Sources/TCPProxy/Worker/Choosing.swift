@@ -39,19 +39,17 @@ extension Worker where S: ~Copyable {
     mutating func releaseServer(_ slot: Slot) {
         guard let server = sessions.pointer(to: slot).pointee.dial.server.take() else { return }
         server.release()
-        offerPlace(of: pool(of: slot), asking: shared.mailboxes.count)
+        offerPlace(of: pool(of: slot))
     }
 
     /// Tells a worker on which somebody waits that there is a place.
     ///
-    /// - Parameters:
-    ///   - workers: how many may be asked one after the other, where those who wait have tried the server in vain.
-    ///   - index: the worker that asks, if it cannot use the place itself.
-    private mutating func offerPlace(of number: Int, asking workers: Int, but index: Int? = nil) {
+    /// - Parameter asked: a bit for each worker where nobody can use it.
+    private mutating func offerPlace(of number: Int, but asked: UInt64 = 0) {
         let share = pools.pointer(to: number).pointee.share
-        guard workers > 0, let worker = share.nextWaiting(but: index) else { return }
+        guard let worker = share.nextWaiting(but: asked) else { return }
         // By the mailbox also where it is this one: whoever gives a place back is in the middle of something.
-        if !shared.mailboxes[worker].post(.placeFree(pool: number, asking: workers - 1)) { share.announce(worker) }
+        if !shared.mailboxes[worker].post(.placeFree(pool: number, asked: asked)) { share.announce(worker) }
     }
 
     // MARK: The queue
@@ -82,8 +80,8 @@ extension Worker where S: ~Copyable {
 
     /// Gives places that are free to those who wait for them, the longest first.
     ///
-    /// - Parameter workers: how many others may be asked, one after the other, where nobody here can use a place.
-    mutating func serveQueue(of number: Int, asking workers: Int = 0) {
+    /// - Parameter asked: a bit for each worker that a place was offered to in vain; all where nothing was offered.
+    mutating func serveQueue(of number: Int, asked: UInt64 = .max) {
         guard pools.hasPool(number) else { return }
         let share = pools.pointer(to: number).pointee.share
         var waiting = serveWaiting(of: number)
@@ -93,8 +91,8 @@ extension Worker where S: ~Copyable {
             waiting = serveWaiting(of: number)
         }
         switch waiting {
-        case .nobody: offerPlace(of: number, asking: shared.mailboxes.count)
-        case .choosy: offerPlace(of: number, asking: workers, but: index)
+        case .nobody: offerPlace(of: number)
+        case .choosy: offerPlace(of: number, but: asked | 1 << UInt64(index))
         case .anybody: break
         }
     }

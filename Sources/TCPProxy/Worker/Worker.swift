@@ -194,8 +194,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         case .pool(let plan, let number, let acknowledgement):
             setPool(plan, at: number)
             acknowledgement?.report()
-        case .placeFree(let pool, let workers):
-            serveQueue(of: pool, asking: workers)
+        case .placeFree(let pool, let asked):
+            serveQueue(of: pool, asked: asked)
         case .cutServer(let server):
             cutConnections(to: server)
         case .sweep(let sweep):
@@ -307,8 +307,8 @@ enum WorkerMessage: Sendable {
     indirect case change(WorkerChange)
     /// A pool as it is from now on.
     case pool(PoolPlan, at: Int, Acknowledgement?)
-    /// A place at a server of this pool has become free. If nobody can use it here, so many others may be asked.
-    case placeFree(pool: Int, asking: Int)
+    /// A place at a server of this pool has become free. If nobody can use it here, those without a bit may be asked.
+    case placeFree(pool: Int, asked: UInt64)
     /// Reset the connections to a server, by its number.
     case cutServer(Int)
     case sweep(ClientSweep)

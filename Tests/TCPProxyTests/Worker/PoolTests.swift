@@ -164,7 +164,10 @@ struct PoolTests {
         }
     }
 
-    @Test("a place that is offered to a worker whose clients have stopped waiting goes on to the next", arguments: [1, 2])
+    @Test(
+        "a place that is offered to a worker whose clients have stopped waiting goes on to the next",
+        arguments: [1, 2]
+    )
     func placeGoesOn(leaving: Int) throws {
         try withProxy(
             workers: 3,
