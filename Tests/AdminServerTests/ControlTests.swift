@@ -35,7 +35,7 @@ import Testing
             ("/servers/weight?pool=db&server=a", 400, "weight is missing"),
             ("/servers/drain?pool=web&server=a", 404, "no pool 'web'"), ("/connections/cut", 400, "say which"),
             ("/connections/cut?client=example.com", 400, "address without a port"),
-            ("/connections/cut?id=-1", 400, "whole number"),
+            ("/connections/cut?id=-1", 400, "such as 0.17"),
         ]
     )
     func mistakes(path: String, status: Int, text: String) async throws {
@@ -56,13 +56,13 @@ import Testing
             #expect(response.body == "{\"total\":5,\"connections\":[]}\n")
             _ = try httpGet("/connections", from: address)
             #expect(try httpGet("/connections?limit=0", from: address).status == 400)
-            let cut = try httpGet("/connections/cut?pool=db&server=a&id=12", from: address, method: "POST")
+            let cut = try httpGet("/connections/cut?pool=db&server=a&id=0.12", from: address, method: "POST")
             #expect(cut.body == "{\"cut\":7}\n")
             _ = try httpGet("/connections/cut?client=192.0.2.1", from: address, method: "POST")
         }
         #expect(
             control.told == [
-                "list client=[::1]:0 listener=web 2", "list  100", "cut id=12 pool=db server=a",
+                "list client=[::1]:0 listener=web 2", "list  100", "cut id=0.12 pool=db server=a",
                 "cut client=192.0.2.1:0",
             ]
         )

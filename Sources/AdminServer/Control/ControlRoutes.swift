@@ -146,8 +146,8 @@ private struct Query {
     func filter() throws(AdminRefusal) -> ConnectionFilter {
         var filter = ConnectionFilter()
         if let text = values["id"] {
-            guard let id = UInt64(text) else {
-                throw AdminRefusal("the id is a whole number, as /connections tells it")
+            guard let id = ConnectionID(text) else {
+                throw AdminRefusal("the id is written as /connections tells it, such as 0.17")
             }
             filter.id = id
         }

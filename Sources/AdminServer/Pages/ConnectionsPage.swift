@@ -13,7 +13,6 @@ struct ConnectionsPage {
 
     private func object(_ connection: ConnectionFacts) -> JSON {
         .object([
-            // A string: numbers beyond 2^53 are not safe in JSON (RFC 8259, section 6).
             ("id", .string("\(connection.id)")),
             ("client", .string("\(connection.client)")),
             ("listener", .string(connection.listener)),

@@ -34,8 +34,17 @@ public final class PoolKeeper: Sendable {
 
     fileprivate struct Lookup {
         var dueAt: Int
+        /// When the last one ended.
+        var endedAt = 0
         var isRunning = false
         var isFailing = false
+        /// Attempts to connect to the pool's servers that had failed by then.
+        var failures = 0
+
+        /// A server that is not where it was may have another address by now.
+        mutating func hasten() {
+            dueAt = min(dueAt, endedAt + PoolKeeper.lookupRest.clampedNanoseconds)
+        }
     }
 
     fileprivate struct State {
@@ -59,6 +68,8 @@ public final class PoolKeeper: Sendable {
 
     /// How often it looks how clients' attempts to connect have gone.
     static let tick: Duration = .milliseconds(100)
+    /// Servers that fail have their names looked up at once, but not more often than this.
+    static let lookupRest: Duration = .seconds(1)
 
     /// - Parameter settings: of the proxy's pools, in their order.
     public init(
@@ -108,8 +119,13 @@ public final class PoolKeeper: Sendable {
             return pools.compactMap { pool in
                 guard let resolution = state.settings[pool.name]?.resolution else { return nil }
                 let interval = resolution.interval.clampedNanoseconds
+                let failures = proxy.servers(ofPool: pool.number).reduce(0) { $0 + $1.failed }
                 // The servers that a pool begins with have just been looked up.
-                let lookup = state.lookups[pool.name] ?? Lookup(dueAt: now + interval)
+                var lookup = state.lookups[pool.name] ?? Lookup(dueAt: now + interval, endedAt: now, failures: failures)
+                if lookup.failures != failures {
+                    lookup.failures = failures
+                    lookup.hasten()
+                }
                 state.lookups[pool.name] = lookup
                 guard !lookup.isRunning, lookup.dueAt <= now else { return nil }
                 state.lookups[pool.name]?.isRunning = true
@@ -137,10 +153,14 @@ public final class PoolKeeper: Sendable {
         }
         let wasFailing = state.withLock { state -> Bool in
             guard state.generation == lookup.generation else { return true }
-            let wasFailing = state.lookups[pool.name]?.isFailing ?? false
-            let dueAt = now + lookup.resolution.interval.clampedNanoseconds
-            state.lookups[pool.name] = Lookup(dueAt: dueAt, isFailing: failure != nil)
-            return wasFailing
+            let before = state.lookups[pool.name]
+            state.lookups[pool.name] = Lookup(
+                dueAt: now + lookup.resolution.interval.clampedNanoseconds,
+                endedAt: now,
+                isFailing: failure != nil,
+                failures: before?.failures ?? 0
+            )
+            return before?.isFailing ?? false
         }
         if let failure, !wasFailing { logger.warning("Pool \(pool.name) keeps its servers: \(failure)") }
     }
@@ -192,7 +212,9 @@ public final class PoolKeeper: Sendable {
     private func hear(_ report: HealthReport<ServerKey>) {
         guard report.isChange else { return }
         state.withLock { $0.watched[report.server]?.standing.heard(report.state, cause: report.cause) }
-        guard let pool = proxy.pools.first(where: { $0.number == report.server.pool }),
+        guard let pool = proxy.pools.first(where: { $0.number == report.server.pool }) else { return }
+        if report.state == .down { state.withLock { $0.lookups[pool.name]?.hasten() } }
+        guard
             let facts = proxy.servers(ofPool: pool.number).first(where: { $0.key == report.server })
         else { return }
         apply(facts, of: pool)

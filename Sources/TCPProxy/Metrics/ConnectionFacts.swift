@@ -2,7 +2,7 @@ public import Sockets
 
 /// Which of a proxy's connections are meant: those that all of this holds for; all, if nothing is said.
 public struct ConnectionFilter: Sendable, Equatable {
-    public var id: UInt64?
+    public var id: ConnectionID?
     /// The client's address; its port does not matter.
     public var client: PeerAddress?
     public var listener: String?
@@ -26,7 +26,7 @@ public struct ConnectionFacts: Sendable, Equatable {
         case ending
     }
 
-    public var id: UInt64
+    public var id: ConnectionID
     public var client: PeerAddress
     public var listener: String
     public var pool: String

@@ -9,6 +9,15 @@ public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
         rawValue = UInt64(worker) << 48 | (count & 0xFFFF_FFFF_FFFF)
     }
 
+    /// Reads what ``description`` writes; nil if it is nothing like that.
+    public init?(_ text: String) {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, let worker = UInt16(parts[0]), let count = UInt64(parts[1]), count >> 48 == 0 else {
+            return nil
+        }
+        rawValue = UInt64(worker) << 48 | count
+    }
+
     public var description: String { "\(rawValue >> 48).\(rawValue & 0xFFFF_FFFF_FFFF)" }
 }
 

@@ -7,7 +7,7 @@ import Workers
 
 /// A ``ConnectionFilter`` in the numbers that workers know.
 struct ConnectionQuery: Sendable {
-    var id: UInt64?
+    var id: ConnectionID?
     var client: PeerAddress?
     /// By their names then, since a number may be another's by now.
     var listeners: Set<Int16>?
@@ -57,7 +57,7 @@ extension Worker where S: ~Copyable {
 
 extension Session {
     fileprivate func matches(_ query: ConnectionQuery) -> Bool {
-        if let id = query.id, self.id.rawValue != id { return false }
+        if let id = query.id, self.id != id { return false }
         if let client = query.client, self.client.withoutPort != client { return false }
         if let listeners = query.listeners, !listeners.contains(listener) { return false }
         if let pools = query.pools, !pools.contains(pool) { return false }
@@ -113,7 +113,7 @@ extension ProxyCore {
 
     private func facts(_ entry: ConnectionEntry) -> ConnectionFacts {
         ConnectionFacts(
-            id: entry.id.rawValue,
+            id: entry.id,
             client: entry.client,
             listener: listeners.name(ofListener: Int(entry.listener)),
             pool: pools.name(ofPool: Int(entry.pool)),

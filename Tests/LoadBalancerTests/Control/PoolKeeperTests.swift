@@ -65,4 +65,34 @@ struct PoolKeeperTests {
             group.cancelAll()
         }
     }
+
+    @Test("names are looked up at once when a server cannot be reached, however long the interval")
+    func namesOnFailure() async throws {
+        let zone = Zone([server(1)])
+        let proxy = try await Proxy.bind(
+            listeners: [
+                ListenerConfiguration(
+                    name: "listener",
+                    address: .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0))),
+                    pool: "pool"
+                )
+            ],
+            pools: [PoolConfiguration(name: "pool", policy: .roundRobin, servers: zone.lookUp())]
+        )
+        var settings = PoolSettings()
+        settings.resolution = PoolSettings.Resolution(interval: .seconds(3600)) { try zone.lookUp() }
+        let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "test"))
+        guard case .internet(let address) = proxy.localAddresses[0] else { return Issue.record("no port") }
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await proxy.run() }
+            group.addTask { await keeper.run() }
+            zone.set([server(2)])
+            try await eventually("another server, after nobody answered") {
+                _ = try? TestSocket.connect(to: .ip("127.0.0.1", port: address.port))
+                return proxy.poolSnapshots()[0].servers.map(\.configuration.name) == ["2"]
+            }
+            await proxy.shutdown(grace: .zero)
+            group.cancelAll()
+        }
+    }
 }
