@@ -82,13 +82,13 @@ struct PoolKeeperTests {
         var settings = PoolSettings()
         settings.resolution = PoolSettings.Resolution(interval: .seconds(3600)) { try zone.lookUp() }
         let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "test"))
-        guard case .internet(let address) = proxy.localAddresses[0] else { return Issue.record("no port") }
+        let port = try #require(proxy.localAddresses[0].port)
         try await withThrowingTaskGroup { group in
             group.addTask { try await proxy.run() }
             group.addTask { await keeper.run() }
             zone.set([server(2)])
             try await eventually("another server, after nobody answered") {
-                _ = try? TestSocket.connect(to: .ip("127.0.0.1", port: address.port))
+                _ = try? TestSocket.connect(to: .ip("127.0.0.1", port: port))
                 return proxy.poolSnapshots()[0].servers.map(\.configuration.name) == ["2"]
             }
             await proxy.shutdown(grace: .zero)
