@@ -1,4 +1,5 @@
 import Glibc
+import Sockets
 
 /// A moment as the two standards for HTTP and for data interchange write it, always in UTC.
 struct Timestamp {
@@ -13,9 +14,7 @@ struct Timestamp {
     }
 
     static var now: Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(secondsSince1970: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9)
+        Timestamp(secondsSince1970: Double(WallClock.nanoseconds) / 1e9)
     }
 
     /// As in RFC 3339, to the millisecond: `2026-01-31T09:05:03.250Z`.
