@@ -6,6 +6,10 @@ package import Testing
 /// never waits for it. PATIENCE in the environment is another number of seconds, for builds that are slow themselves.
 package let patience: Duration = .seconds(ProcessInfo.processInfo.environment["PATIENCE"].flatMap(Int.init) ?? 20)
 
+/// Whether the programs under test are built for a sanitizer, which takes memory of its own. SANITIZER in the environment
+/// says so.
+package let isSanitized = ProcessInfo.processInfo.environment["SANITIZER"] != nil
+
 /// Waits until `condition` holds, looking again every few milliseconds.
 ///
 /// - Throws: ``TimedOut``, with `what` in its text, when it does not hold within `limit`; and what `condition` throws.
