@@ -71,6 +71,7 @@ class Adapter:
 
     name: str
     title: str
+    threads = 1
     settings: frozenset[str] = frozenset()
     takes_unix_sockets = True
     drain_signal = signal.SIGTERM
