@@ -38,8 +38,7 @@ final class ListenerRegistry: Sendable {
         var retired: [[Former]] = []
 
         var former: [Former] { retired.flatMap(\.self) + entries.flatMap(\.former) }
-        var freeNumbers: [Int] = []
-        var usedNumbers = 0
+        var numbers = NumberPool(capacity: Listeners.capacity)
         /// The names of listeners by their numbers; where there is none any more, of the one that had it last.
         var names: [Int: String] = [:]
     }
@@ -51,7 +50,7 @@ final class ListenerRegistry: Sendable {
     init(_ memory: SharedMemory, _ plans: [CorePlan.Listener], _ listenings: [Listening]) {
         self.memory = memory
         var first = State()
-        first.usedNumbers = plans.count
+        first.numbers = NumberPool(capacity: Listeners.capacity, taken: plans.count)
         for (plan, listening) in zip(plans, listenings) {
             first.entries.append(
                 Entry(
@@ -135,13 +134,9 @@ final class ListenerRegistry: Sendable {
     }
 
     private func takeNumber(_ draft: inout Draft) throws(ProxyError) -> Int {
-        let number = state.withLock { state -> Int? in
-            if let free = state.freeNumbers.popLast() { return free }
-            guard state.usedNumbers < Listeners.capacity else { return nil }
-            state.usedNumbers += 1
-            return state.usedNumbers - 1
+        guard let number = state.withLock({ $0.numbers.take() }) else {
+            throw .tooManyListeners(limit: Listeners.capacity)
         }
-        guard let number else { throw .tooManyListeners(limit: Listeners.capacity) }
         draft.takenNumbers.append(number)
         return number
     }
@@ -149,7 +144,7 @@ final class ListenerRegistry: Sendable {
     /// Gives back what was taken for a change that is not made.
     func abandon(_ draft: Draft) {
         // Workers take numbers in their order, so those that they have never seen must come next.
-        state.withLock { $0.freeNumbers += draft.takenNumbers.sorted(by: >) }
+        state.withLock { $0.numbers.giveBack(draft.takenNumbers.sorted(by: >)) }
     }
 
     /// Makes a change. Workers have to be told.
@@ -230,7 +225,7 @@ final class ListenerRegistry: Sendable {
                 for former in state.entries[index].former where isFree(former) && former.number != limits {
                     let row = FigureRow(former.number, of: memory.listenerFigures)
                     state.entries[index].past += row - former.origin
-                    state.freeNumbers.append(former.number)
+                    state.numbers.giveBack(former.number)
                 }
                 state.entries[index].former.removeAll { isFree($0) && $0.number != limits }
                 // What is left of the number of its limits is nothing but the number.
@@ -239,7 +234,7 @@ final class ListenerRegistry: Sendable {
                 }
             }
             let isOver = { (numbers: [Former]) -> Bool in numbers.allSatisfy(isFree) }
-            state.freeNumbers += state.retired.filter(isOver).flatMap { $0.map(\.number) }
+            state.numbers.giveBack(state.retired.filter(isOver).flatMap { $0.map(\.number) })
             state.retired.removeAll(where: isOver)
         }
     }

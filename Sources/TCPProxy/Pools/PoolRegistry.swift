@@ -68,8 +68,7 @@ final class PoolRegistry: Sendable {
         var retiredPools: [Entry] = []
         /// Servers that no pool has any more, and that may still have connections.
         var retired: [ServerShare] = []
-        var freeNumbers: [Int] = []
-        var usedNumbers = 0
+        var numbers = NumberPool(capacity: PoolShare.capacity)
         /// The names of pools by their numbers; where there is none any more, of the one that had it last.
         var names: [Int: String] = [:]
         /// Who servers are, or were, by the serials of their shares.
@@ -145,13 +144,7 @@ final class PoolRegistry: Sendable {
     }
 
     private func takeNumber(_ draft: inout Draft) throws(ProxyError) -> Int {
-        let number = state.withLock { state -> Int? in
-            if let free = state.freeNumbers.popLast() { return free }
-            guard state.usedNumbers < PoolShare.capacity else { return nil }
-            state.usedNumbers += 1
-            return state.usedNumbers - 1
-        }
-        guard let number else { throw .tooManyPools(limit: PoolShare.capacity) }
+        guard let number = state.withLock({ $0.numbers.take() }) else { throw .tooManyPools(limit: PoolShare.capacity) }
         draft.takenNumbers.append(number)
         return number
     }
@@ -199,7 +192,7 @@ final class PoolRegistry: Sendable {
     /// Gives back what was taken for a change that is not made.
     func abandon(_ draft: Draft) {
         for share in draft.takenServers { memory.servers.giveBack(share) }
-        state.withLock { $0.freeNumbers += draft.takenNumbers }
+        state.withLock { $0.numbers.giveBack(draft.takenNumbers) }
     }
 
     /// Makes a change. Workers have to be told; when all know, ``collect()`` frees what is left behind.
@@ -259,7 +252,7 @@ final class PoolRegistry: Sendable {
     func freeNumbers(but used: Set<Int>) {
         state.withLock { state in
             for entry in state.retiredPools where !used.contains(entry.number) {
-                state.freeNumbers.append(entry.number)
+                state.numbers.giveBack(entry.number)
                 state.retired += entry.servers.map(\.share)
             }
             state.retiredPools.removeAll { !used.contains($0.number) }

@@ -124,10 +124,9 @@ final class ServerTable: Sendable {
     static let capacity = 4096
 
     private struct Places {
-        var used = 0
+        var numbers = NumberPool(capacity: ServerTable.capacity)
         /// Places that have ever been taken, each as often as it was.
         var taken = 0
-        var free: [Int] = []
     }
 
     // Never handed out but as `ServerShare`, whose memory is atomics only.
@@ -146,14 +145,9 @@ final class ServerTable: Sendable {
     /// - Returns: a place for a server, or nil if all are taken.
     func take() -> ServerShare? {
         let place = places.withLock { places -> (id: Int, serial: Int)? in
-            if let free = places.free.popLast() {
-                places.taken += 1
-                return (free, places.taken)
-            }
-            guard places.used < Self.capacity else { return nil }
-            places.used += 1
+            guard let number = places.numbers.take() else { return nil }
             places.taken += 1
-            return (places.used - 1, places.taken)
+            return (number, places.taken)
         }
         guard let (id, serial) = place else { return nil }
         let states = pages.base.bindMemory(to: ServerShare.State.self, capacity: Self.capacity)
@@ -165,6 +159,6 @@ final class ServerTable: Sendable {
     /// Nobody speaks of the server any more.
     func giveBack(_ share: ServerShare) {
         precondition(share.connections == 0, "server \(share.id) was given back with \(share.connections) connections")
-        places.withLock { $0.free.append(share.id) }
+        places.withLock { $0.numbers.giveBack(share.id) }
     }
 }
