@@ -43,7 +43,7 @@ public final class PoolKeeper: Sendable {
 
         /// A server that is not where it was may have another address by now.
         mutating func hasten() {
-            dueAt = min(dueAt, endedAt + PoolKeeper.lookupRest.clampedNanoseconds)
+            dueAt = min(dueAt, endedAt + PoolSettings.Resolution.rest.clampedNanoseconds)
         }
     }
 
@@ -68,8 +68,6 @@ public final class PoolKeeper: Sendable {
 
     /// How often it looks how clients' attempts to connect have gone.
     static let tick: Duration = .milliseconds(100)
-    /// Servers that fail have their names looked up at once, but not more often than this.
-    static let lookupRest: Duration = .seconds(1)
 
     /// - Parameter settings: of the proxy's pools, in their order.
     public init(
@@ -137,9 +135,12 @@ public final class PoolKeeper: Sendable {
     /// Gives a pool the servers that its names stand for.
     private func lookUp(_ lookup: DueLookup) async {
         let pool = lookup.pool
+        var answer: PoolSettings.Resolution.Answer?
         var failure: (any Error)?
         do {
-            let servers = try await lookup.resolution.servers()
+            let found = try await lookup.resolution.lookUp()
+            answer = found
+            let servers = found.servers
             // Name servers tell addresses in another order each time.
             if Set(servers) != Set(proxy.servers(ofPool: pool.number).map(\.configuration)) {
                 let isDone = try await proxy.change(pool: pool.number, to: servers) {
@@ -151,11 +152,12 @@ public final class PoolKeeper: Sendable {
         } catch {
             failure = error
         }
+        let pause = lookup.resolution.pause(after: answer).clampedNanoseconds
         let wasFailing = state.withLock { state -> Bool in
             guard state.generation == lookup.generation else { return true }
             let before = state.lookups[pool.name]
             state.lookups[pool.name] = Lookup(
-                dueAt: now + lookup.resolution.interval.clampedNanoseconds,
+                dueAt: now + pause,
                 endedAt: now,
                 isFailing: failure != nil,
                 failures: before?.failures ?? 0

@@ -19,8 +19,8 @@ extension PoolSettings.Resolution {
     public init?(of servers: [ServerEntry], every interval: Duration?) {
         guard let interval, servers.contains(where: \.address.isName) else { return nil }
         let names = ServerNames(servers)
-        self.init(interval: interval) { () async throws -> [ServerConfiguration] in
-            try await names.servers()
+        self.init(interval: interval) { () async throws -> Answer in
+            try await names.lookUp()
         }
     }
 }

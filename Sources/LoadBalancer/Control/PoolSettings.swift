@@ -16,14 +16,35 @@ public struct PoolSettings: Sendable {
 
     /// How a pool's servers are found anew, whose names may stand for other addresses by now.
     public struct Resolution: Sendable {
-        /// Between two look-ups.
-        public var interval: Duration
-        /// All servers, at the addresses that they have now. While it throws, the pool keeps those that it has.
-        public var servers: @Sendable () async throws -> [ServerConfiguration]
+        /// What was found.
+        public struct Answer: Sendable {
+            /// All servers, at the addresses that they have now.
+            public var servers: [ServerConfiguration]
+            /// How long that may be relied on; nil if nobody said.
+            public var timeToLive: Duration?
 
-        public init(interval: Duration, servers: @escaping @Sendable () async throws -> [ServerConfiguration]) {
+            public init(servers: [ServerConfiguration], timeToLive: Duration? = nil) {
+                self.servers = servers
+                self.timeToLive = timeToLive
+            }
+        }
+
+        /// The longest between two look-ups.
+        public var interval: Duration
+        /// Looks up. While it throws, the pool keeps the servers that it has.
+        public var lookUp: @Sendable () async throws -> Answer
+
+        public init(interval: Duration, lookUp: @escaping @Sendable () async throws -> Answer) {
             self.interval = interval
-            self.servers = servers
+            self.lookUp = lookUp
+        }
+
+        /// The shortest between two look-ups, whatever answers say and however often servers fail.
+        static let rest: Duration = .seconds(1)
+
+        /// How long after an answer the next look-up is due.
+        func pause(after answer: Answer?) -> Duration {
+            min(interval, max(answer?.timeToLive ?? interval, Self.rest))
         }
     }
 

@@ -14,9 +14,10 @@ actor ServerNames {
 
     /// All servers, those of each entry in order of their priorities.
     ///
+    /// - Returns: them, with the shortest time to live of all answers.
     /// - Throws: ``ProxyError/unknownHost(_:detail:)`` for the first name that stands for none.
-    func servers() async throws(ProxyError) -> [ServerConfiguration] {
-        var servers: [ServerConfiguration] = []
+    func lookUp() async throws(ProxyError) -> PoolSettings.Resolution.Answer {
+        var answer = PoolSettings.Resolution.Answer(servers: [])
         for (index, entry) in entries.enumerated() {
             var lookup = lookups[index]
             let found = await lookup.servers(of: entry.address)
@@ -25,9 +26,10 @@ actor ServerNames {
                 let failure = found.failure ?? .noRecords
                 throw .unknownHost(entry.address.hostName, detail: "\(failure)")
             }
-            servers += entry.servers(found.servers)
+            answer.servers += entry.servers(found.servers)
+            if let time = found.timeToLive { answer.timeToLive = min(answer.timeToLive ?? time, time) }
         }
-        return servers
+        return answer
     }
 }
 
@@ -36,7 +38,7 @@ extension [ServerEntry] {
     ///
     /// - Throws: ``ProxyError/unknownHost(_:detail:)``.
     public func resolved() async throws(ProxyError) -> [ServerConfiguration] {
-        try await ServerNames(self).servers()
+        try await ServerNames(self).lookUp().servers
     }
 }
 

@@ -27,72 +27,76 @@ struct PoolKeeperTests {
             guard let servers = servers.withLock({ $0 }) else { throw NoName() }
             return servers
         }
+
+        /// Runs a proxy with one pool, of these servers, and its keeper.
+        func running(interval: Duration, _ body: (Proxy) async throws -> Void) async throws {
+            let proxy = try await Proxy.bind(
+                listeners: [
+                    ListenerConfiguration(
+                        name: "listener",
+                        address: .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0))),
+                        pool: "pool"
+                    )
+                ],
+                pools: [PoolConfiguration(name: "pool", policy: .roundRobin, servers: lookUp())]
+            )
+            var settings = PoolSettings()
+            settings.resolution = PoolSettings.Resolution(interval: interval) {
+                PoolSettings.Resolution.Answer(servers: try self.lookUp())
+            }
+            let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "test"))
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await proxy.run() }
+                group.addTask { await keeper.run() }
+                try await body(proxy)
+                await proxy.shutdown(grace: .zero)
+                group.cancelAll()
+            }
+        }
     }
 
     private func server(_ port: UInt16) -> ServerConfiguration {
         ServerConfiguration(name: "\(port)", address: .internet(InternetAddress(v4: 0x7F00_0001, port: port)))
     }
 
+    private func names(_ proxy: Proxy) -> [String] { proxy.poolSnapshots()[0].servers.map(\.configuration.name) }
+
     @Test("servers come and go with their names, and stay while those cannot be looked up")
     func names() async throws {
         let zone = Zone([server(1)])
-        let proxy = try await Proxy.bind(
-            listeners: [
-                ListenerConfiguration(
-                    name: "listener",
-                    address: .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0))),
-                    pool: "pool"
-                )
-            ],
-            pools: [PoolConfiguration(name: "pool", policy: .roundRobin, servers: zone.lookUp())]
-        )
-        var settings = PoolSettings()
-        settings.resolution = PoolSettings.Resolution(interval: .milliseconds(1)) { try zone.lookUp() }
-        let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "test"))
-        let names = { proxy.poolSnapshots()[0].servers.map(\.configuration.name) }
-        try await withThrowingTaskGroup { group in
-            group.addTask { try await proxy.run() }
-            group.addTask { await keeper.run() }
+        try await zone.running(interval: .milliseconds(1)) { proxy in
             zone.set([server(1), server(2)])
-            try await eventually("there are two servers") { names() == ["1", "2"] }
+            try await eventually("there are two servers") { names(proxy) == ["1", "2"] }
             zone.set(nil)
             let before = zone.count
             try await eventually("the names were looked up in vain") { zone.count > before + 2 }
-            #expect(names() == ["1", "2"])
+            #expect(names(proxy) == ["1", "2"])
             zone.set([server(2)])
-            try await eventually("the first is gone") { names() == ["2"] }
-            await proxy.shutdown(grace: .zero)
-            group.cancelAll()
+            try await eventually("the first is gone") { names(proxy) == ["2"] }
         }
     }
 
     @Test("names are looked up at once when a server cannot be reached, however long the interval")
     func namesOnFailure() async throws {
         let zone = Zone([server(1)])
-        let proxy = try await Proxy.bind(
-            listeners: [
-                ListenerConfiguration(
-                    name: "listener",
-                    address: .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0))),
-                    pool: "pool"
-                )
-            ],
-            pools: [PoolConfiguration(name: "pool", policy: .roundRobin, servers: zone.lookUp())]
-        )
-        var settings = PoolSettings()
-        settings.resolution = PoolSettings.Resolution(interval: .seconds(3600)) { try zone.lookUp() }
-        let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "test"))
-        let port = try #require(proxy.localAddresses[0].port)
-        try await withThrowingTaskGroup { group in
-            group.addTask { try await proxy.run() }
-            group.addTask { await keeper.run() }
+        try await zone.running(interval: .seconds(3600)) { proxy in
+            let port = try #require(proxy.localAddresses[0].port)
             zone.set([server(2)])
             try await eventually("another server, after nobody answered") {
                 _ = try? TestSocket.connect(to: .ip("127.0.0.1", port: port))
-                return proxy.poolSnapshots()[0].servers.map(\.configuration.name) == ["2"]
+                return names(proxy) == ["2"]
             }
-            await proxy.shutdown(grace: .zero)
-            group.cancelAll()
         }
+    }
+
+    @Test(
+        "an answer's time to live counts, from a second to the interval",
+        arguments: [(nil, 30), (0, 1), (1, 1), (7, 7), (3_600, 30)] as [(Int?, Int)]
+    )
+    func timeToLive(seconds: Int?, pause: Int) {
+        let resolution = PoolSettings.Resolution(interval: .seconds(30)) { throw NoName() }
+        let answer = PoolSettings.Resolution.Answer(servers: [], timeToLive: seconds.map { .seconds($0) })
+        #expect(resolution.pause(after: answer) == .seconds(pause))
+        #expect(resolution.pause(after: nil) == .seconds(30))
     }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LoadBalancer
 
-/// Look-ups and the watcher, with answers that the test gives, on a clock that it moves.
+/// Look-ups, with answers that the test gives.
 @Suite struct NamesLookupTests {
     @Test func everyAddressIsAServer() async throws {
         let zone = Zone()
@@ -92,89 +92,6 @@ import Testing
         #expect(await lookup.servers(of: .host("db.example", port: 1)).servers.count == NameLookup.serverLimit)
     }
 
-    // MARK: The watcher
-
-    @Test func changesAreToldAndTheOldSetIsKeptWhileThereIsNone() async throws {
-        let zone = Zone()
-        let question = NameQuestion.ipv4(name("db.example"))
-        zone.set(question, addresses: "127.0.0.1", "127.0.0.2", ttl: 5)
-        let watch = Watch(zone, NameWatch(interval: .seconds(30), shortest: .seconds(1), jitter: 0))
-        try await watch.running {
-            try await watch.settles(reports: 1, asked: 1)
-            // Nothing is told where nothing changes.
-            try await watch.next(.seconds(5), reports: 1, asked: 2)
-            zone.set(question, addresses: "127.0.0.2", "127.0.0.3", ttl: 5)
-            try await watch.next(.seconds(5), reports: 2, asked: 3)
-            zone.fail(question, .noSuchName)
-            try await watch.next(.seconds(5), reports: 3, asked: 4)
-            try await watch.next(.seconds(1), reports: 3, asked: 5)
-            zone.set(question)
-            try await watch.next(.seconds(2), reports: 4, asked: 6)
-            zone.set(question, addresses: "127.0.0.3", ttl: 5)
-            try await watch.next(.seconds(4), reports: 5, asked: 7)
-        }
-        let reports = watch.reports
-        #expect(reports.map(\.failure) == [nil, nil, .noSuchName, .noRecords, nil])
-        #expect(reports.map(\.hasChange) == [true, true, false, false, true])
-        #expect(reports[1].added.map(\.address.description) == ["127.0.0.3:5432"])
-        #expect(reports[1].removed.map(\.address.description) == ["127.0.0.1:5432"])
-        #expect(reports[3].servers == reports[1].servers)
-        #expect(reports[4].servers.map(\.address.description) == ["127.0.0.3:5432"])
-    }
-
-    @Test(arguments: [(ttl: 0, seconds: 2), (1, 2), (7, 7), (3_600, 30)])
-    func theTimeToLiveCountsWithinBounds(ttl: Int, seconds: Int) async throws {
-        let zone = Zone()
-        zone.set(.ipv4(name("db.example")), addresses: "127.0.0.1", ttl: ttl)
-        let watch = Watch(zone, NameWatch(interval: .seconds(30), shortest: .seconds(2), jitter: 0))
-        try await watch.running {
-            try await watch.settles(reports: 1, asked: 1)
-            try await watch.next(.seconds(seconds), reports: 1, asked: 2)
-        }
-    }
-
-    @Test func failuresAreRetriedMoreAndMoreRarely() async throws {
-        let zone = Zone()
-        zone.fail(.ipv4(name("db.example")), .noSuchName)
-        let watch = Watch(zone, NameWatch(interval: .seconds(6), shortest: .seconds(1), jitter: 0))
-        try await watch.running {
-            try await watch.settles(reports: 1, asked: 1)
-            for (index, seconds) in [1, 2, 4, 6, 6].enumerated() {
-                try await watch.next(.seconds(seconds), reports: 1, asked: index + 2)
-            }
-        }
-        #expect(watch.reports[0].servers.isEmpty)
-    }
-
-    @Test func aRefreshIsSoonButNotSoonerThanTheShortest() async throws {
-        let zone = Zone()
-        zone.set(.ipv4(name("db.example")), addresses: "127.0.0.1", ttl: 3_600)
-        let watch = Watch(zone, NameWatch(interval: .seconds(3_600), shortest: .seconds(5), jitter: 0))
-        try await watch.running {
-            try await watch.settles(reports: 1, asked: 1)
-            watch.watcher.refresh()
-            watch.watcher.refresh()
-            #expect(watch.clock.deadlines == [.seconds(5)])
-            watch.clock.advance(by: .seconds(5))
-            try await watch.settles(reports: 1, asked: 2)
-            // The second call was for the same look-up.
-            #expect(watch.clock.deadlines == [.seconds(10)])
-            watch.clock.advance(by: .seconds(5))
-            try await eventually("the longer wait") { watch.clock.deadlines == [.seconds(3_605)] }
-            watch.watcher.refresh()
-            try await watch.settles(reports: 1, asked: 3)
-        }
-    }
-
-    @Test func anAddressStandsForItself() async throws {
-        let address = SocketAddress.internet(InternetAddress(v4: 0x7F00_0001, port: 1))
-        let watch = Watch(Zone(), NameWatch(), address: .socket(address))
-        try await watch.running {
-            try await eventually("the report") { watch.reports.count == 1 }
-        }
-        #expect(watch.reports[0].servers == [ResolvedServer(address: address)])
-    }
-
     // MARK: Members of a pool
 
     @Test(arguments: [
@@ -253,7 +170,6 @@ private func server(_ address: String, _ host: String, _ priority: UInt16, _ wei
 /// What a name server would say: nothing about what the test has not set.
 private final class Zone: Sendable {
     let answers = Mutex<[NameQuestion: Result<NameAnswer, NameFailure>]>([:])
-    let asked = Mutex(0)
 
     func set(_ question: NameQuestion, addresses: String..., services: DNSService..., ttl: Int? = nil) {
         let answer = NameAnswer(
@@ -270,59 +186,7 @@ private final class Zone: Sendable {
 
     var lookup: NameLookup {
         NameLookup(questions: { host in [.ipv4(name(host)), .ipv6(name(host))] }) { [self] question in
-            if case .ipv4 = question { asked.withLock { $0 += 1 } }
-            return answers.withLock { $0[question] } ?? .success(NameAnswer())
+            answers.withLock { $0[question] } ?? .success(NameAnswer())
         }
-    }
-}
-
-/// A watcher with all that it needs.
-private final class Watch: Sendable {
-    let zone: Zone
-    let clock = ManualClock()
-    let watcher: NameWatcher
-    private let heard = Mutex<[NameReport]>([])
-
-    init(_ zone: Zone, _ settings: NameWatch, address: ServerAddress = .host("db.example", port: 5432)) {
-        self.zone = zone
-        watcher = NameWatcher(address, lookup: zone.lookup, settings: settings, clock: clock)
-    }
-
-    var reports: [NameReport] { heard.withLock { $0 } }
-
-    func running(_ body: () async throws -> Void) async throws {
-        let task = Task { await watcher.run { [self] report in heard.withLock { $0.append(report) } } }
-        do {
-            try await body()
-        } catch {
-            task.cancel()
-            await task.value
-            throw error
-        }
-        task.cancel()
-        await task.value
-        #expect(clock.deadlines.isEmpty)
-    }
-
-    func settles(reports count: Int, asked: Int) async throws {
-        try await eventually("\(count) reports after \(asked) questions") {
-            reports.count == count && zone.asked.withLock { $0 } == asked && clock.deadlines.count == 1
-        }
-    }
-
-    /// The next look-up comes after so long, and not before.
-    func next(_ time: Duration, reports count: Int, asked: Int) async throws {
-        let start = clock.now.offset
-        while clock.now.offset < start + time {
-            #expect(zone.asked.withLock { $0 } == asked - 1)
-            try await eventually("a sleep") { clock.deadlines.count == 1 }
-            let deadline = clock.deadlines[0]
-            #expect(deadline <= start + time)
-            clock.advance(by: deadline - clock.now.offset)
-            if deadline < start + time {
-                try await eventually("the rest of the sleep") { (clock.deadlines.first ?? .zero) > deadline }
-            }
-        }
-        try await settles(reports: count, asked: asked)
     }
 }
