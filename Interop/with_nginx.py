@@ -18,6 +18,7 @@ from harness import (
     run,
     wait_until,
 )
+from nginx import start_nginx
 from proxy import Proxy, answers, get
 
 DOWNLOAD_BYTES = 1 << 30
@@ -198,34 +199,22 @@ class LoggedRequest:
 class Nginx:
     """A server with the files of its room, that logs for each request what it read and what it wrote."""
 
-    CONFIGURATION = """
-        daemon off;
-        worker_processes 2;
-        pid {room}/nginx.pid;
-        error_log stderr;
-        events {{ worker_connections 1024; }}
-        http {{
-            log_format counted "$status $request_length $bytes_sent";
-            access_log {room}/requests.log counted;
-            client_body_temp_path {room}/temporary;
-            proxy_temp_path {room}/temporary;
-            fastcgi_temp_path {room}/temporary;
-            uwsgi_temp_path {room}/temporary;
-            scgi_temp_path {room}/temporary;
-            sendfile on;
-            tcp_nopush on;
-            client_max_body_size 0;
-            keepalive_requests 100000000;
-            server {{
-                listen 127.0.0.1:{port};
-                root {room}/files;
-                location /uploaded/ {{ dav_methods PUT; create_full_put_path on; }}
-            }}
-            server {{
-                listen 127.0.0.1:{status_port};
-                access_log off;
-                location / {{ stub_status; }}
-            }}
+    HTTP = """
+        log_format counted "$status $request_length $bytes_sent";
+        access_log {room}/requests.log counted;
+        sendfile on;
+        tcp_nopush on;
+        client_max_body_size 0;
+        keepalive_requests 100000000;
+        server {{
+            listen 127.0.0.1:{port};
+            root {room}/files;
+            location /uploaded/ {{ dav_methods PUT; create_full_put_path on; }}
+        }}
+        server {{
+            listen 127.0.0.1:{status_port};
+            access_log off;
+            location / {{ stub_status; }}
         }}
     """
 
@@ -234,16 +223,12 @@ class Nginx:
         self.port = free_port()
         self.status_port = free_port()
         self.asked = 0
-        nginx = program("nginx", "nginx")
         self.files = room.path / "files"
         self.files.mkdir()
         (self.files / "page").write_bytes(os.urandom(PAGE_BYTES))
-        configuration = room.path / "nginx.conf"
-        configuration.write_text(
-            self.CONFIGURATION.format(room=room.path, port=self.port, status_port=self.status_port)
-        )
         room.give_away(self.files)
-        process = room.start([nginx, "-p", room.path, "-e", "stderr", "-c", configuration], **room.as_unprivileged())
+        http = self.HTTP.format(room=room.path, port=self.port, status_port=self.status_port)
+        process = start_nginx(room, http=http, workers=2)
         # Not by connecting to the port the proxy will use: that would be a connection nobody accounts for.
         room.wait_for(process, "nginx", lambda: answers(self.status))
 

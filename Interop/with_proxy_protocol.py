@@ -4,6 +4,7 @@ import socket
 from itertools import product
 
 from harness import Room, free_port, program, require, require_equal
+from nginx import start_nginx
 from proxy import Proxy, parse
 
 CLIENT = "127.0.0.7"  # tells the client from all programs that connect on its behalf
@@ -15,20 +16,8 @@ TIMEOUT = 10
 # Servers that require a header and answer whom it names: source, source port, destination, destination port, and how many
 # bytes of body came behind it.
 
-NGINX = """
-daemon off;
-worker_processes 1;
-pid {room}/nginx.pid;
-error_log stderr;
-load_module {stream};
-events {{ worker_connections 1024; }}
-http {{
+HTTP = """
     access_log off;
-    client_body_temp_path {room}/temporary;
-    proxy_temp_path {room}/temporary;
-    fastcgi_temp_path {room}/temporary;
-    uwsgi_temp_path {room}/temporary;
-    scgi_temp_path {room}/temporary;
     client_max_body_size 0;
     server {{
         listen 127.0.0.1:{port} proxy_protocol;
@@ -45,7 +34,9 @@ http {{
             return 200 "$http_x_told $content_length\\n";
         }}
     }}
-}}
+"""
+
+STREAM = """
 stream {{
     server {{
         listen 127.0.0.1:{sender};
@@ -177,9 +168,10 @@ class Nginx:
         ports = {name: free_port() for name in ("port", "drain", "sender")}
         self.port = ports["port"]
         self.senders = {"nginx's proxy_protocol": ports["sender"]}
-        configuration = room.path / "nginx.conf"
-        stream = "/usr/lib/nginx/modules/ngx_stream_module.so"
-        configuration.write_text(NGINX.format(room=room.path, target=target, stream=stream, **ports))
-        nginx = program("nginx", "nginx")
-        process = room.start([nginx, "-p", room.path, "-e", "stderr", "-c", configuration], **room.as_unprivileged())
-        room.wait_for_port(process, "nginx", ports["port"])
+        start_nginx(
+            room,
+            ports["port"],
+            http=HTTP.format(**ports),
+            ahead="load_module /usr/lib/nginx/modules/ngx_stream_module.so;",
+            beside=STREAM.format(target=target, **ports),
+        )
