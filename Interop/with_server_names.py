@@ -3,26 +3,10 @@
 import re
 
 from harness import MONKEY, Room, free_port, program, require, run
+from nginx import start_nginx
 from proxy import answers, get, parse
 
 NAMES = ("www.example.test", "below.example.test", "other.test")
-
-NGINX = """
-daemon off;
-worker_processes 1;
-pid {room}/nginx.pid;
-error_log stderr;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {room}/temporary;
-    proxy_temp_path {room}/temporary;
-    fastcgi_temp_path {room}/temporary;
-    uwsgi_temp_path {room}/temporary;
-    scgi_temp_path {room}/temporary;
-    {servers}
-}}
-"""
 
 # Each presents a certificate of its own, and requires to be told who the client is, so that the header stands before a hello
 # that came first.
@@ -47,6 +31,8 @@ listeners:
     server-names:
       www.example.test: www
       "*.example.test": below
+    application-protocols:
+      postgresql: other
 pools:
   www: {{servers: ["127.0.0.1:{www}"], send-proxy: v2}}
   below: {{servers: ["127.0.0.1:{below}"], send-proxy: v1}}
@@ -65,8 +51,16 @@ ASKED = {
 }
 
 
+# Protocols that a client offers for www.example.test, and the server that it is to get.
+OFFERED = {
+    "h2,http/1.1": "www.example.test",
+    "postgresql": "other.test",
+    "h2,postgresql": "other.test",
+}
+
+
 def server_names():
-    """Each client gets the server that its name is for, with that server's own certificate, and nobody another's.
+    """Each client gets the server that its name or its protocol is for, with that server's own certificate.
 
     curl verifies the certificate against the name; openssl s_client shows whose it is. Both put their hello into one segment
     or two as they like; a client that sends no name, and one that speaks no TLS, are among them.
@@ -75,11 +69,15 @@ def server_names():
         ports = {name: free_port() for name in NAMES}
         for name in NAMES:
             make_certificate(room, name)
-        start_nginx(room, ports)
+        servers = "".join(SERVER.format(room=room.path, name=name, port=port) for name, port in ports.items())
+        start_nginx(room, ports["other.test"], http="access_log off;" + servers)
         port, metrics = start_monkey(room, ports)
         for name, server in ASKED.items():
             subject = ask_openssl(port, name)
             require(subject == server, f"openssl asked for {name} and got the certificate of {subject}, not {server}")
+        for offer, server in OFFERED.items():
+            subject = ask_openssl(port, "www.example.test", "-alpn", offer)
+            require(subject == server, f"openssl offered {offer} and got the certificate of {subject}, not {server}")
         pages = {}
         for name in ("www.example.test", "below.example.test", "other.test"):
             for version in ("--http1.1", "--http2", "--tls-max 1.2"):
@@ -95,7 +93,8 @@ def server_names():
         text = get(f"http://127.0.0.1:{metrics}/metrics")
         denied = parse(text)['monkey_connections_denied_total{cause="client_hello"}']
         require(denied == 1, f"clients denied for client_hello: /metrics says {denied}, not 1")
-        return f"{len(ASKED)} names by openssl s_client and {len(pages)} pages by curl, each from its own server"
+        asked = f"{len(ASKED)} names and {len(OFFERED)} offers of protocols by openssl s_client"
+        return f"{asked}, {len(pages)} pages by curl, each from its own server"
 
 
 def make_certificate(room, name):
@@ -108,15 +107,6 @@ def make_certificate(room, name):
     (room.path / f"{name}.key").chmod(0o644)
 
 
-def start_nginx(room, ports):
-    servers = "".join(SERVER.format(room=room.path, name=name, port=port) for name, port in ports.items())
-    configuration = room.path / "nginx.conf"
-    configuration.write_text(NGINX.format(room=room.path, servers=servers))
-    nginx = program("nginx", "nginx")
-    process = room.start([nginx, "-p", room.path, "-e", "stderr", "-c", configuration], **room.as_unprivileged())
-    room.wait_for_port(process, "nginx", ports["other.test"])
-
-
 def start_monkey(room, ports):
     listen, metrics = free_port(), free_port()
     file = room.path / "monkey.yaml"
@@ -127,11 +117,13 @@ def start_monkey(room, ports):
     return listen, metrics
 
 
-def ask_openssl(port, name):
+def ask_openssl(port, name, *options):
     """The subject of the certificate that the server shows."""
     asked = ["-servername", name] if name else ["-noservername"]
     done = run(
-        [program("openssl", "openssl"), "s_client", "-connect", f"127.0.0.1:{port}", *asked], input="", seconds=30
+        [program("openssl", "openssl"), "s_client", "-connect", f"127.0.0.1:{port}", *asked, *options],
+        input="",
+        seconds=30,
     )
     match = re.search(r"^subject=CN ?= ?(\S+)$", done.stdout, re.MULTILINE)
     require(match, f"openssl s_client, asking for {name}, showed no certificate")

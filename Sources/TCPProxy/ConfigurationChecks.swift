@@ -107,11 +107,11 @@ extension WorkerSettings {
 }
 
 extension ListenerSettings {
-    /// - Parameter names: pools by the names that TLS clients ask for.
-    init(_ configuration: Configuration, pool: Int, names: ServerNameTable<Int16>? = nil) {
+    /// - Parameter routes: pools by what TLS clients ask for.
+    init(_ configuration: Configuration, pool: Int, routes: ClientHelloRoutes? = nil) {
         self.init(
             pool: pool,
-            names: names,
+            routes: routes,
             entrance: configuration.entrance,
             bandwidth: configuration.bandwidth.flatMap(Bandwidth.init(bytesPerSecond:)),
             deadlines: Deadlines(
@@ -126,7 +126,7 @@ extension ListenerSettings {
                 return RawAddress(address)
             },
             resetDelivery: configuration.timeouts.resetDelivery,
-            hasRules: names != nil || configuration.bandwidth != nil || !configuration.entrance.isOpen
+            hasRules: routes != nil || configuration.bandwidth != nil || !configuration.entrance.isOpen
         )
     }
 }

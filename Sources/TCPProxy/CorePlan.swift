@@ -35,7 +35,7 @@ struct CorePlan: Sendable {
             guard let pool = number(listener.pool) else {
                 throw .unknownPool(listener.pool, listener: listener.name)
             }
-            let (names, others) = try Self.names(of: listener, number)
+            let (routes, others) = try Self.routes(of: listener, number)
             self.listeners.append(
                 Listener(
                     name: listener.name,
@@ -47,31 +47,44 @@ struct CorePlan: Sendable {
                         backlog: listener.configuration.backlog,
                         connection: SocketOptions(listener.configuration)
                     ),
-                    settings: ListenerSettings(listener.configuration, pool: pool, names: names),
+                    settings: ListenerSettings(listener.configuration, pool: pool, routes: routes),
                     pools: others.union([pool])
                 )
             )
         }
     }
 
-    /// A listener's pools by the names that TLS clients ask for; nil if it does not go by names. And their numbers.
-    private static func names(
+    /// A listener's pools by what TLS clients ask for; nil if it does not go by that. And their numbers.
+    private static func routes(
         of listener: ListenerConfiguration,
         _ number: (String) -> Int?
-    ) throws(ProxyError) -> (ServerNameTable<Int16>?, pools: Set<Int>) {
-        guard !listener.serverNames.isEmpty else { return (nil, []) }
-        var values: [(pattern: ServerNamePattern, value: Int16)] = []
+    ) throws(ProxyError) -> (ClientHelloRoutes?, pools: Set<Int>) {
+        guard !listener.serverNames.isEmpty || !listener.applicationProtocols.isEmpty else { return (nil, []) }
         func pool(_ name: String) throws(ProxyError) -> Int16 {
             guard let number = number(name) else { throw .unknownPool(name, listener: listener.name) }
             return Int16(number)
         }
+        var names: [(pattern: ServerNamePattern, value: Int16)] = []
         for route in listener.serverNames {
             let pool = try pool(route.pool)
-            values += route.names.map { ($0, pool) }
+            names += route.names.map { ($0, pool) }
+        }
+        var protocols: [(name: ApplicationProtocol, pool: Int16)] = []
+        for route in listener.applicationProtocols {
+            let pool = try pool(route.pool)
+            protocols += route.protocols.map { ($0, pool) }
+        }
+        guard protocols.count <= ClientHelloRoutes.mostProtocols else {
+            throw .badSetting(
+                name: "the number of application protocols of listener \(listener.name)",
+                value: "\(protocols.count)",
+                allowed: "0 to \(ClientHelloRoutes.mostProtocols)"
+            )
         }
         let usual = try pool(listener.pool)
         do throws(ServerNameTableError) {
-            return (try ServerNameTable(values, otherwise: usual), Set(values.map { Int($0.value) }))
+            let routes = ClientHelloRoutes(protocols: protocols, names: try ServerNameTable(names, otherwise: usual))
+            return (routes, Set(names.map { Int($0.value) } + protocols.map { Int($0.pool) }))
         } catch {
             throw .serverNames(error, listener: listener.name)
         }

@@ -29,6 +29,9 @@ extension ListenerEntry {
         configuration.bandwidth = bandwidth?.bytes
         var listener = ListenerConfiguration(name: name, address: listen, pool: pool, configuration: configuration)
         listener.serverNames = serverNames.map { ServerNameRoute(names: [$0.pattern], pool: $0.pool) }
+        listener.applicationProtocols = applicationProtocols.map { route in
+            ApplicationProtocolRoute(protocols: [route.pattern], pool: route.pool)
+        }
         return listener
     }
 }

@@ -28,19 +28,20 @@ public struct ListenerEntry: Sendable, Equatable {
     /// Where the proxies are that are believed.
     public var trust: [AddressBlock] = []
     /// Pools for TLS clients that ask for certain servers.
-    public var serverNames: [ServerNameEntry] = []
+    public var serverNames: [RouteEntry<ServerNamePattern>] = []
+    public var applicationProtocols: [RouteEntry<ApplicationProtocol>] = []
 
     public init() {}
 }
 
-/// A pool for TLS clients that ask for a server by some name.
-public struct ServerNameEntry: Sendable, Equatable {
-    public var pattern: ServerNamePattern
+/// A pool for TLS clients that ask for something: a server's name, or a protocol.
+public struct RouteEntry<Pattern: Hashable & Sendable>: Sendable, Equatable {
+    public var pattern: Pattern
     /// The pattern as it stands in the file.
     public var written: String
     public var pool: String
 
-    public init(pattern: ServerNamePattern, written: String, pool: String) {
+    public init(pattern: Pattern, written: String, pool: String) {
         self.pattern = pattern
         self.written = written
         self.pool = pool

@@ -305,6 +305,13 @@ extension Section where Entry == ListenerEntry {
                     "Pools for TLS clients that ask for certain servers (SNI). All others go to `pool`."
                 ),
                 Key(
+                    "application-protocols",
+                    \.applicationProtocols,
+                    .applicationProtocols,
+                    in: empty,
+                    "Pools for TLS clients that offer certain protocols (ALPN), whatever server they ask for."
+                ),
+                Key(
                     "preface-timeout",
                     \.timeouts.preface,
                     .durationOrOff(),

@@ -86,14 +86,51 @@ extension Kind where Value == WrittenSize {
     }
 }
 
-extension Kind where Value == [ServerNameEntry] {
+extension Kind where Value == [RouteEntry<ServerNamePattern>] {
     /// Names of servers, each with a pool.
     static var serverNames: Self {
-        let most = ConfigurationFile.mostServerNames
-        let pool = Kind<String>.text(1...64, example: "the name of a pool")
-        return Self(
-            name: "pools by name",
+        routes(
+            by: "name",
             allowed: "names such as `www.example.com` or `\"*.example.com\"`, each with the name of a pool",
+            example: "www.example.com: web",
+            most: ConfigurationFile.mostServerNames
+        ) { text in
+            try ServerNamePattern(parsing: text)
+        }
+    }
+}
+
+extension Kind where Value == [RouteEntry<ApplicationProtocol>] {
+    /// Protocols, each with a pool.
+    static var applicationProtocols: Self {
+        routes(
+            by: "protocol",
+            allowed: "protocols such as `h2` or `postgresql`, each with the name of a pool",
+            example: "h2: web",
+            most: ConfigurationFile.mostApplicationProtocols
+        ) { text in
+            try ApplicationProtocol(parsing: text)
+        }
+    }
+}
+
+extension Kind {
+    /// What TLS clients ask for, each with a pool.
+    ///
+    /// - Parameters:
+    ///   - what: they ask for, in the singular.
+    ///   - parse: throws what is wrong with a text, and how to mend it.
+    fileprivate static func routes<Pattern: Hashable & Sendable & CustomStringConvertible>(
+        by what: String,
+        allowed: String,
+        example: String,
+        most: Int,
+        parse: @escaping @Sendable (String) throws -> Pattern
+    ) -> Kind<[RouteEntry<Pattern>]> {
+        let pool = Kind<String>.text(1...64, example: "the name of a pool")
+        return Kind<[RouteEntry<Pattern>]>(
+            name: "pools by \(what)",
+            allowed: allowed,
             schema: .object([
                 "type": .text("object"), "additionalProperties": pool.schema, "minProperties": .number(1),
                 "maxProperties": .number(most),
@@ -103,25 +140,25 @@ extension Kind where Value == [ServerNameEntry] {
             guard case .mapping(let members) = node.content, !members.isEmpty else {
                 problems.error(
                     at: node.position,
-                    "\(node.misfit): write a line for each name, such as www.example.com: web"
+                    "\(node.misfit): write a line for each \(what), such as \(example)"
                 )
                 return nil
             }
             guard members.count <= most else {
-                problems.error(at: node.position, "there are \(members.count) names: \(most) are allowed")
+                problems.error(at: node.position, "there are \(members.count) \(what)s: \(most) are allowed")
                 return nil
             }
-            var taken: Set<ServerNamePattern> = []
+            var taken: Set<Pattern> = []
             return members.compactMap { member in
                 problems.within(member.name) { problems in
                     let name = pool.read(member.value, &problems)
-                    do throws(ServerNamePatternError) {
-                        let pattern = try ServerNamePattern(parsing: member.name)
+                    do {
+                        let pattern = try parse(member.name)
                         guard taken.insert(pattern).inserted else {
                             problems.error(at: member.position, "\(pattern) is there already: take one of them out")
                             return nil
                         }
-                        return name.map { ServerNameEntry(pattern: pattern, written: member.name, pool: $0) }
+                        return name.map { RouteEntry(pattern: pattern, written: member.name, pool: $0) }
                     } catch {
                         problems.error(at: member.position, "\(error)")
                         return nil

@@ -32,16 +32,15 @@ extension ConfigurationFile {
                 if let name = written["pool"] {
                     problems.within("pool") { checkPool(listener.pool, of: listener, name, root, &$0) }
                 }
-                if let names = written["server-names"] {
-                    problems.within("server-names") { problems in
-                        for entry in listener.serverNames {
-                            guard let name = names[entry.written] else { continue }
-                            problems.within(entry.written) {
-                                checkPool(entry.pool, of: listener, name, root, &$0)
-                            }
-                        }
-                    }
-                }
+                checkRoutes(listener.serverNames, in: "server-names", of: listener, written, root, &problems)
+                checkRoutes(
+                    listener.applicationProtocols,
+                    in: "application-protocols",
+                    of: listener,
+                    written,
+                    root,
+                    &problems
+                )
                 listener.checkEntrance(written, &problems)
                 guard let place = written["listen"], place.says(listener.listen) else { return }
                 problems.within("listen") { problems in
@@ -55,6 +54,23 @@ extension ConfigurationFile {
                     )
                 }
                 taken.append((listener.listen, "listeners.\(listener.name)"))
+            }
+        }
+    }
+
+    private func checkRoutes<Pattern>(
+        _ routes: [RouteEntry<Pattern>],
+        in key: String,
+        of listener: ListenerEntry,
+        _ written: WrittenNode,
+        _ root: WrittenNode,
+        _ problems: inout Problems
+    ) {
+        guard let written = written[key] else { return }
+        problems.within(key) { problems in
+            for route in routes {
+                guard let name = written[route.written] else { continue }
+                problems.within(route.written) { checkPool(route.pool, of: listener, name, root, &$0) }
             }
         }
     }
@@ -86,7 +102,9 @@ extension ConfigurationFile {
 
     private func checkUse(_ written: WrittenNode, _ root: WrittenNode, _ problems: inout Problems) {
         guard case .mapping(let members) = written.content, root["listeners"] != nil else { return }
-        let used = Set(listeners.flatMap { [$0.pool] + $0.serverNames.map(\.pool) })
+        let used = Set(
+            listeners.flatMap { [$0.pool] + $0.serverNames.map(\.pool) + $0.applicationProtocols.map(\.pool) }
+        )
         // A pool whose name is misspelt in a listener is not unused, and the mistake is told there.
         guard used.isSubset(of: members.map(\.name)) else { return }
         for member in members where !used.contains(member.name) {

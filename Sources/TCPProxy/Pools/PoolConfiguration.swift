@@ -60,9 +60,12 @@ public struct ListenerConfiguration: Sendable {
     public var address: ServiceAddress
     /// The name of the pool whose servers it forwards to.
     public var pool: String
-    /// Pools for TLS clients that ask for certain servers (RFC 6066, 3); all others go to ``pool``. Empty leaves the
-    /// clients' hellos alone, and then they need not be TLS.
+    /// Pools for TLS clients that ask for certain servers (RFC 6066, 3); all others go to ``pool``. Where this
+    /// and ``applicationProtocols`` are empty, clients' hellos are left alone, and they need not be TLS.
     public var serverNames: [ServerNameRoute] = []
+    /// Pools for TLS clients that offer certain protocols (RFC 7301), whatever server they ask for; 32 protocols at most. The
+    /// first one counts that a client offers and that has a pool here.
+    public var applicationProtocols: [ApplicationProtocolRoute] = []
     /// Its connections' time-outs, keep-alive, source addresses, and the length of its queue. What is the whole process's is
     /// not read here.
     public var configuration: Configuration
@@ -83,6 +86,18 @@ public struct ServerNameRoute: Sendable, Hashable {
 
     public init(names: [ServerNamePattern], pool: String) {
         self.names = names
+        self.pool = pool
+    }
+}
+
+/// Where TLS clients are sent that offer one of some protocols.
+public struct ApplicationProtocolRoute: Sendable, Hashable {
+    public var protocols: [ApplicationProtocol]
+    /// The name of the pool that they are sent to.
+    public var pool: String
+
+    public init(protocols: [ApplicationProtocol], pool: String) {
+        self.protocols = protocols
         self.pool = pool
     }
 }

@@ -21,7 +21,7 @@ extension Worker where S: ~Copyable {
             }
         }
         if listener.pointee.settings.bandwidth != nil { marks.insert(.hasBudget) }
-        if listener.pointee.settings.names != nil { marks.insert(.readsClientHello) }
+        if listener.pointee.settings.routes != nil { marks.insert(.readsClientHello) }
         // Who the client is stands in the header.
         if !marks.contains(.readsProxyHeader), let cause = enterClient(peer, at: number, &marks) { return cause }
         guard let cause = enterListener(number, &marks) else { return nil }

@@ -29,8 +29,8 @@ struct Listener: ~Copyable {
 struct ListenerSettings: Sendable, Equatable {
     /// The pool that its servers come from.
     var pool: Int
-    /// Pools by the names that TLS clients ask for; nil where these do not matter.
-    var names: ServerNameTable<Int16>?
+    /// Pools by what TLS clients ask for; nil where that does not matter.
+    var routes: ClientHelloRoutes?
     var entrance: Entrance
     /// Of each direction of each connection, with a full bucket; nil is no limit.
     var bandwidth: Bandwidth?

@@ -87,8 +87,8 @@ extension Worker where S: ~Copyable {
         case .needMore(let minimum):
             return .incomplete(wanted: preface.pointee.headerLength + minimum)
         case .hello(let hello):
-            let name = hello.serverName.map { UnsafeRawBufferPointer(rebasing: buffers.shared[$0]) }
-            session.pointee.pool = settings(of: slot).pointee.settings.names!.value(for: name)
+            let routes = settings(of: slot).pointee.settings.routes!
+            session.pointee.pool = routes.pool(for: hello, in: UnsafeRawBufferPointer(buffers.shared))
             session.pointee.marks.remove(.readsClientHello)
             return .complete
         case .notTLS, .malformed, .tooLong:

@@ -40,6 +40,7 @@ import Testing
             trust: [10.2.0.1]
             preface-timeout: 2s
             server-names: {www.example.com: web, "*.Example.com": web}
+            application-protocols: {acme-tls/1: web, postgresql: web}
             """
         )
         let entrance = listener.configuration.entrance
@@ -58,6 +59,8 @@ import Testing
         #expect(entrance.proxies?.header == .optional)
         #expect(entrance.proxies?.networks.map(\.description) == ["10.2.0.1"])
         #expect(listener.configuration.timeouts.preface == .seconds(2))
+        #expect(listener.applicationProtocols.map(\.pool) == ["web", "web"])
+        #expect(listener.applicationProtocols.flatMap(\.protocols).map(\.name) == ["acme-tls/1", "postgresql"])
         #expect(listener.serverNames.map(\.pool) == ["web", "web"])
         #expect(listener.serverNames.flatMap(\.names).map(\.description) == ["www.example.com", "*.example.com"])
     }
@@ -114,6 +117,18 @@ import Testing
         (
             "server-names: {www.example.com: web, WWW.example.com: web}",
             "5:42: error: listeners.front.server-names.WWW.example.com: www.example.com is there already: take one of them out"
+        ),
+        (
+            "application-protocols: {h2: wbe}",
+            "5:33: error: listeners.front.application-protocols.h2: there is no pool 'wbe': did you mean web?"
+        ),
+        (
+            "application-protocols: {\"\": web}",
+            "5:29: error: listeners.front.application-protocols.'': a protocol without a name: write one that clients offer, such as h2"
+        ),
+        (
+            "application-protocols: [h2]",
+            "5:28: error: listeners.front.application-protocols: a list stands here: write a line for each protocol, such as h2: web"
         ),
         (
             "server-names: {10.0.0.1: web}",

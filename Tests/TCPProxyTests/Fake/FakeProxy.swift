@@ -56,6 +56,7 @@ final class FakeProxy {
         upstreams: [SocketAddress],
         pool: (inout PoolConfiguration) -> Void,
         names: [ServerNameRoute],
+        protocols: [(name: ApplicationProtocol, pool: Int16)],
         configuration: Configuration
     ) throws {
         self.world = world
@@ -76,7 +77,10 @@ final class FakeProxy {
         let plans = try pools.add([servers] + others)
         var values: [(pattern: ServerNamePattern, value: Int16)] = []
         for (number, route) in names.enumerated() { values += route.names.map { ($0, Int16(number + 1)) } }
-        let table = names.isEmpty ? nil : try ServerNameTable(values, otherwise: 0)
+        let routes =
+            names.isEmpty
+            ? nil
+            : ClientHelloRoutes(protocols: protocols, names: try ServerNameTable(values, otherwise: 0))
         let wakers = (0..<workers).map { _ in FakeWaker() }
         let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
         self.mailboxes = mailboxes
@@ -93,7 +97,7 @@ final class FakeProxy {
                 settings: settings,
                 shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes)
             )
-            worker.addListener(listener, settings: ListenerSettings(configuration, pool: 0, names: table))
+            worker.addListener(listener, settings: ListenerSettings(configuration, pool: 0, routes: routes))
             for (number, plan) in plans.enumerated() { worker.setPool(plan, at: number) }
             let member = Member(worker, poller: poller)
             #expect(member.worker.watchListeners() == nil)
@@ -323,6 +327,7 @@ final class FakeProxy {
 ///   - limit: the maximum of connections.
 ///   - upstreams: how many servers it knows; they are at 10.0.0.1:80, 10.0.0.2:80 and so on.
 ///   - names: pools of one server each, at 10.0.1.1:80 and so on, which come last among the proxy's servers.
+///   - protocols: that clients offer, with the numbers of these pools, from 1.
 func withProxy(
     workers: Int = 1,
     limit: Int = 64,
@@ -330,6 +335,7 @@ func withProxy(
     in world: FakeWorld = FakeWorld(),
     pool: (inout PoolConfiguration) -> Void = { _ in },
     names: [ServerNameRoute] = [],
+    protocols: [(name: ApplicationProtocol, pool: Int16)] = [],
     configure: (inout Configuration) -> Void = { _ in },
     at location: SourceLocation = #_sourceLocation,
     _ body: (FakeProxy) throws -> Void
@@ -345,6 +351,7 @@ func withProxy(
         upstreams: (1...upstreams).map { SocketAddress("10.0.0.\($0):80") },
         pool: pool,
         names: names,
+        protocols: protocols,
         configuration: configuration
     )
     defer { proxy.end(at: location) }

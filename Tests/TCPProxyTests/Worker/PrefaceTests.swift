@@ -394,6 +394,47 @@ struct ServerNameRoutingTests {
         }
     }
 
+    @Test(
+        "of the protocols that a client offers the first one with a pool counts, before any name",
+        arguments: [
+            (["postgresql"], 2), (["acme-tls/1"], 1), (["h2", "http/1.1"], 0), ([], 0), (["H2", "postgresq"], 0),
+            (["h2", "postgresql", "acme-tls/1"], 2), (["acme-tls/1", "postgresql"], 1),
+        ]
+    )
+    func protocols(offers: [String], pool: Int) throws {
+        let protocols: [(ApplicationProtocol, Int16)] = [
+            (try ApplicationProtocol(parsing: "acme-tls/1"), 1), (try ApplicationProtocol(parsing: "postgresql"), 2),
+        ]
+        try withProxy(names: routes(), protocols: protocols) { proxy in
+            var hello = MadeHello()
+            if !offers.isEmpty { hello.extensions = [MadeHello.protocols(offers)] }
+            proxy.connect().send(hello.bytes)
+            hello.extensions.append(MadeHello.serverName("www.example.com"))
+            proxy.connect().send(hello.bytes)
+            proxy.settle()
+            var counts = [0, 0, 0]
+            counts[pool] += 1
+            counts[pool == 0 ? 1 : pool] += 1
+            #expect(proxy.servers.map(\.connections.count) == counts)
+        }
+    }
+
+    @Test("of a hello with thousands of protocols the first 64 are looked at")
+    func manyProtocols() throws {
+        let protocols = [(try ApplicationProtocol(parsing: "h2"), Int16(1))]
+        try withProxy(names: routes(), protocols: protocols) { proxy in
+            for place in [63, 64] {
+                var offers = [String](repeating: "x", count: 7_000)
+                offers[place] = "h2"
+                var hello = MadeHello()
+                hello.extensions = [MadeHello.protocols(offers)]
+                proxy.connect().send(hello.bytes)
+            }
+            proxy.settle()
+            #expect(proxy.servers.map(\.connections.count) == [1, 1, 0])
+        }
+    }
+
     @Test("a client that gives no name goes to the listener's pool")
     func nameless() throws {
         try withProxy(names: routes()) { proxy in
