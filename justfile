@@ -12,9 +12,9 @@ proxy:
 echo:
     swift run -c release monkey echo
 
-# Run the unit tests and the end-to-end tests
+# Run the unit tests and the end-to-end tests, a few at once: hundreds would wait for each other, and for real processes
 test:
-    swift test
+    SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test
 
 # Play seeds of the simulation: `--seed N` tells one seed's story, `--seeds A..B` plays many
 simulate *options:

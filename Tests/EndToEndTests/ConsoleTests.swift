@@ -204,18 +204,20 @@ struct ConsoleTests {
     func drops() async throws {
         try await withProxy(to: "echo", ["--events", "--summary", "200ms"]) { proxy in
             proxy.program.pauseOutput()
-            let client = try proxy.connect()
-            // Two lines of some seventy bytes for each: more than the pipe, the program and all between can hold.
-            let rounds = 20_000
+            // Four lines of some sixty bytes for each, which is more than the pipe and the program can hold. They are about
+            // connections and not about bytes alone, which a busy program tells of in fewer lines.
+            let rounds = 12_000
             for _ in 0..<rounds {
+                let client = try proxy.connect()
                 try client.send("x")
                 try client.receive("x")
+                client.close()
             }
             proxy.program.resumeOutput()
             _ = try proxy.program.outputLine { $0.contains("dropped") }
             let total = "\(rounds / 1024).\(rounds * 10 / 1024 % 10)KB"
             _ = try proxy.program.outputLine {
-                $0 == "[METRICS] active: 1 | total: 1 | up: \(total) | down: \(total)"
+                $0 == "[METRICS] active: 0 | total: \(rounds) | up: \(total) | down: \(total)"
             }
         }
     }

@@ -130,7 +130,7 @@ final class Ends {
 }
 
 /// Asks again and again, with a deadline, for what the kernel will have done in a moment. Does not give up the thread,
-/// since on loopback that moment is a few microseconds.
+/// since on loopback that moment is a few microseconds; so it is for tests with threads of their own.
 func soon<Value>(
     _ what: String,
     at location: SourceLocation = #_sourceLocation,

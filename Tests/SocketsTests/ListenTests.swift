@@ -3,7 +3,7 @@ import Sockets
 import Support
 import Testing
 
-@Suite("Listening")
+@Suite("Listening", .ownThreads)
 struct ListenTests {
     private static let anyPort = SocketAddress.internet(InternetAddress(v4: 0x7f00_0001, port: 0))
 

@@ -4,7 +4,7 @@ import Support
 import Synchronization
 import Testing
 
-@Suite("Poller")
+@Suite("Poller", .ownThreads)
 struct PollerTests {
     private let token = Token(slot: 3, generation: 9, kind: 1)
 

@@ -3,7 +3,7 @@ import Sockets
 import Support
 import Testing
 
-@Suite("Transfers")
+@Suite("Transfers", .ownThreads)
 struct TransferTests {
     @Test("Bytes arrive, and where there are none it would block")
     func bytes() throws {

@@ -142,6 +142,15 @@ package func withProgram<Value>(
     return try await body(program)
 }
 
+/// Held while a program is being started. What is done under it may itself close sockets, and so take it again.
+private let starting = NSRecursiveLock()
+
+/// Runs what a program that is being started would disturb: until it has begun it has all open that the tests have, and what
+/// they close meanwhile is closed a moment later.
+package func whileNoProgramStarts<Value>(_ body: () throws -> Value) rethrows -> Value {
+    try starting.withLock(body)
+}
+
 /// Runs a program to its end.
 package func runToEnd(
     _ command: [String],
@@ -254,7 +263,7 @@ private func spawn(
     words.append(nil)
     defer { for word in words { free(word) } }
     var processID: Int32 = 0
-    let code = posix_spawnp(&processID, command[0], &actions, &attributes, words, environ)
+    let code = starting.withLock { posix_spawnp(&processID, command[0], &actions, &attributes, words, environ) }
     guard code == 0 else { throw SystemFailure("posix_spawn \(command[0])", code: code) }
     return processID
 }

@@ -62,7 +62,7 @@ package final class TestListener: Sendable {
     /// Stops listening; a connection nobody accepted is reset.
     package func close() {
         state.withLock { descriptor in
-            if let open = descriptor { Glibc.close(open) }
+            if let open = descriptor { whileNoProgramStarts { _ = Glibc.close(open) } }
             descriptor = nil
         }
     }

@@ -17,11 +17,11 @@ struct FidelityTests {
     @Test("tells the same story", arguments: Scene.allCases)
     func story(scene: Scene) throws {
         let token = Token(bits: 1)
-        let linux = try {
+        let linux = try whileNoProgramStarts {
             var stage = Stage(system: try LinuxSystem(wakerToken: token), far: try LinuxFarSide())
             try stage.play(scene)
             return stage.story
-        }()
+        }
         let fake = try {
             let world = FakeWorld()
             var stage = Stage(system: FakeSystem(in: world, wakerToken: token), far: FakeFarSide(world))

@@ -41,7 +41,7 @@ struct LifecycleTests {
         try await withRunningProxy(to: listener.address) { proxy in
             let ends = try proxy.connect(through: listener)
             let stays = try proxy.connect(through: listener)
-            async let summary = proxy.shutdown(grace: .milliseconds(500))
+            async let summary = proxy.shutdown(grace: .seconds(3))
             try await eventually("a proxy that is not ready") { !proxy.isReady }
             ends.client.close()
             ends.server.close()
