@@ -50,7 +50,6 @@ ASKED = {
     None: "other.test",
 }
 
-
 # Protocols that a client offers for www.example.test, and the server that it is to get.
 OFFERED = {
     "h2,http/1.1": "www.example.test",

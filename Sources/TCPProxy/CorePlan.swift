@@ -74,11 +74,11 @@ struct CorePlan: Sendable {
             let pool = try pool(route.pool)
             protocols += route.protocols.map { ($0, pool) }
         }
-        guard protocols.count <= ClientHelloRoutes.mostProtocols else {
+        guard protocols.count <= ListenerConfiguration.mostApplicationProtocols else {
             throw .badSetting(
                 name: "the number of application protocols of listener \(listener.name)",
                 value: "\(protocols.count)",
-                allowed: "0 to \(ClientHelloRoutes.mostProtocols)"
+                allowed: "0 to \(ListenerConfiguration.mostApplicationProtocols)"
             )
         }
         let usual = try pool(listener.pool)

@@ -3,7 +3,8 @@ import Glibc
 package import Testing
 
 /// How long tests wait for something that must happen. Generous, since the machine may be busy, with hundreds of other
-/// tests to begin with: a test that passes never waits for it. PATIENCE in the environment is another number of seconds, for builds that are slow themselves.
+/// tests to begin with: a test that passes never waits for it. PATIENCE in the environment is another number of seconds,
+/// for builds that are slow themselves.
 package let patience: Duration = .seconds(ProcessInfo.processInfo.environment["PATIENCE"].flatMap(Int.init) ?? 60)
 
 /// Whether the programs under test are built for a sanitizer, which takes memory of its own. SANITIZER in the environment

@@ -135,12 +135,12 @@ public final class PoolKeeper: Sendable {
     /// Gives a pool the servers that its names stand for.
     private func lookUp(_ lookup: DueLookup) async {
         let pool = lookup.pool
-        var answer: PoolSettings.Resolution.Answer?
+        var pause = lookup.resolution.pause(after: nil)
         var failure: (any Error)?
         do {
-            let found = try await lookup.resolution.lookUp()
-            answer = found
-            let servers = found.servers
+            let answer = try await lookup.resolution.lookUp()
+            pause = lookup.resolution.pause(after: answer)
+            let servers = answer.servers
             // Name servers tell addresses in another order each time.
             if Set(servers) != Set(proxy.servers(ofPool: pool.number).map(\.configuration)) {
                 let isDone = try await proxy.change(pool: pool.number, to: servers) {
@@ -152,12 +152,12 @@ public final class PoolKeeper: Sendable {
         } catch {
             failure = error
         }
-        let pause = lookup.resolution.pause(after: answer).clampedNanoseconds
+        let dueAt = now + pause.clampedNanoseconds
         let wasFailing = state.withLock { state -> Bool in
             guard state.generation == lookup.generation else { return true }
             let before = state.lookups[pool.name]
             state.lookups[pool.name] = Lookup(
-                dueAt: now + pause,
+                dueAt: dueAt,
                 endedAt: now,
                 isFailing: failure != nil,
                 failures: before?.failures ?? 0

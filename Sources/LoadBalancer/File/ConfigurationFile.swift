@@ -59,8 +59,6 @@ public struct ConfigurationFile: Sendable {
     public static let mostNetworks = 10_000
     /// How many names of servers a listener may go by.
     public static let mostServerNames = 10_000
-    /// The most application protocols of a listener.
-    public static let mostApplicationProtocols = 32
 
     /// Reads a file.
     ///

@@ -107,7 +107,7 @@ extension Kind where Value == [RouteEntry<ApplicationProtocol>] {
             by: "protocol",
             allowed: "protocols such as `h2` or `postgresql`, each with the name of a pool",
             example: "h2: web",
-            most: ConfigurationFile.mostApplicationProtocols
+            most: ListenerConfiguration.mostApplicationProtocols
         ) { text in
             try ApplicationProtocol(parsing: text)
         }

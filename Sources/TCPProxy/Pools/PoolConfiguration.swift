@@ -63,9 +63,11 @@ public struct ListenerConfiguration: Sendable {
     /// Pools for TLS clients that ask for certain servers (RFC 6066, 3); all others go to ``pool``. Where this
     /// and ``applicationProtocols`` are empty, clients' hellos are left alone, and they need not be TLS.
     public var serverNames: [ServerNameRoute] = []
-    /// Pools for TLS clients that offer certain protocols (RFC 7301), whatever server they ask for; 32 protocols at most. The
-    /// first one counts that a client offers and that has a pool here.
+    /// Pools for TLS clients that offer certain protocols (RFC 7301), whatever server they ask for;
+    /// ``mostApplicationProtocols`` at most. The first one counts that a client offers and that has a pool here.
     public var applicationProtocols: [ApplicationProtocolRoute] = []
+    /// How many protocols can have pools of their own.
+    public static let mostApplicationProtocols = 32
     /// Its connections' time-outs, keep-alive, source addresses, and the length of its queue. What is the whole process's is
     /// not read here.
     public var configuration: Configuration

@@ -9,8 +9,6 @@ struct ClientHelloRoutes: Sendable, Equatable {
         let pool: Int16
     }
 
-    /// The most protocols with a pool of their own.
-    static let mostProtocols = 32
     /// So many of the protocols that a client offers are looked at. Clients offer a few; a hello has room for thousands.
     static let mostOffers = 64
 
