@@ -7,9 +7,13 @@ struct Behaviour: Sendable {
         case delayedEcho
         case sink
         case source
+        case respond
     }
 
     let service: Service
+    /// Of a server that responds.
+    let requestSize: Int
+    let responseSize: Int
     /// Of a delayed echo.
     let delays: DelayDistribution
     let chunk: Int
@@ -24,7 +28,10 @@ struct Behaviour: Sendable {
             case .echo: configuration.delay == nil ? .echo : .delayedEcho
             case .sink: .sink
             case .source: .source
+            case .respond: .respond
             }
+        requestSize = configuration.requestSize
+        responseSize = configuration.responseSize
         delays = configuration.delay ?? .constant(.zero)
         chunk = configuration.chunk ?? .max
         closeAfter = configuration.closeAfter ?? .max
@@ -42,7 +49,12 @@ struct Behaviour: Sendable {
     static let transferSize = 64 << 10
 
     static func bufferSize(for mode: EchoServer.Mode) -> Int {
-        mode == .source ? BytePattern.period + 2 * transferSize : transferSize
+        sendsPattern(mode) ? BytePattern.period + 2 * transferSize : transferSize
+    }
+
+    /// Whether the buffer begins with the pattern.
+    static func sendsPattern(_ mode: EchoServer.Mode) -> Bool {
+        mode == .source || mode == .respond
     }
 }
 

@@ -10,6 +10,16 @@ extension EchoServer {
         /// What a connection gets.
         public var mode = Mode.echo
 
+        /// Of a server that responds: the bytes of a request, 1 to 1 GiB.
+        public var requestSize = 100
+
+        /// Of a server that responds: the bytes of a response, 1 to 1 GiB.
+        public var responseSize = 4096
+
+        /// Bytes a second that each connection gets at most, 1 to 2,000,000,000; nil is as fast as it goes. The kernel
+        /// keeps it (SO_MAX_PACING_RATE, socket(7)), for TCP only, and spreads the bytes evenly.
+        public var pace: Int?
+
         /// How long each piece of bytes, as it was received, waits before it is echoed; nil sends it at once. Pieces of
         /// one connection keep their order, so none overtakes one that waits longer. At most 64 KiB or 1,024 pieces wait
         /// for each connection, and no more is received meanwhile. Kept to within two milliseconds, never less.
@@ -41,6 +51,10 @@ extension EchoServer {
         /// The ``BytePattern`` from its start and without end, for as long as the client stays; what the client sends is
         /// received and thrown away.
         case source
+        /// For each ``Configuration/requestSize`` bytes that it sends, whatever they are, the first
+        /// ``Configuration/responseSize`` bytes of the ``BytePattern``. Requests are answered in turn; while a response is
+        /// under way, nothing is received.
+        case respond
     }
 
     /// A server that stands still at regular times: for `length` at the end of every `period`, counted from the moment
@@ -60,12 +74,25 @@ extension EchoServer {
 }
 
 extension EchoServer.Configuration {
+    /// The most bytes of a request, and of a response.
+    public static let largestExchange = 1 << 30
+    /// The highest ``pace``, in bytes a second: more does not fit the system's option.
+    public static let fastestPace = 2_000_000_000
+
     /// Throws the first setting that is outside its range.
     func validate() throws(EchoServerError) {
         try check("threads", threads, 1...64)
         try check("backlog", backlog, 1...65_535)
         if let chunk { try check("chunk", chunk, 1...Int.max) }
         if let closeAfter { try check("close-after", closeAfter, 1...Int.max) }
+        try check("the size of a request", requestSize, 1...Self.largestExchange)
+        try check("the size of a response", responseSize, 1...Self.largestExchange)
+        if let pace {
+            try check("pace", pace, 1...Self.fastestPace)
+            guard mode != .sink else {
+                throw .badSetting(name: "pace", value: "set for a sink", allowed: "left off: a sink sends nothing")
+            }
+        }
         if let delay {
             guard mode == .echo else {
                 throw .badSetting(

@@ -101,6 +101,9 @@ extension EchoServer {
                 throw .unknownHost(host, detail: error.detail)
             }
         }
+        if case .unix = address, configuration.pace != nil {
+            throw .badSetting(name: "pace", value: "set for a Unix socket", allowed: "left off: only TCP is paced")
+        }
         DescriptorLimit.raise()
         var workers: [Worker] = []
         do throws(EchoServerError) {
@@ -130,6 +133,8 @@ extension EchoServer {
             var system = try makeSystem()
             do throws(SystemError) {
                 var options = ListenOptions(backlog: configuration.backlog)
+                // What is accepted inherits it.
+                options.connection.pacingRate = configuration.pace
                 if configuration.threads > 1 { options.sharing = index == 0 ? .founding : .joining }
                 let listener = try system.listen(at: bound, options: options)
                 do throws(SystemError) {

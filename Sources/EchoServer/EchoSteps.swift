@@ -21,6 +21,7 @@ extension EchoWorker where S: ~Copyable {
         case .delayedEcho: try delayedEcho(connection, slot)
         case .sink: try sink(connection)
         case .source: try source(connection)
+        case .respond: try respond(connection)
         }
     }
 
@@ -103,6 +104,27 @@ extension EchoWorker where S: ~Copyable {
         return connection.pointee.isWritable || connection.pointee.isReadable ? .hasMore : .waits
     }
 
+    private mutating func respond(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
+        for _ in 0..<Limits.operationsPerTurn {
+            if connection.pointee.sent >= behaviour.closeAfter { return .finished }
+            // Far from overflow: what is received beyond the bytes that were answered is one receive at most.
+            let owed =
+                connection.pointee.received / behaviour.requestSize * behaviour.responseSize - connection.pointee.sent
+            if owed > 0 {
+                guard connection.pointee.isWritable else { return .waits }
+                let start = connection.pointee.sent % behaviour.responseSize
+                let count = min(behaviour.responseSize - start, Behaviour.transferSize)
+                let offset = start % BytePattern.period
+                _ = try send(UnsafeRawBufferPointer(rebasing: buffer[offset..<offset + count]), to: connection)
+                continue
+            }
+            if connection.pointee.hasEnded { return .over(.ended) }
+            guard connection.pointee.isReadable else { return .waits }
+            try discard(connection)
+        }
+        return .hasMore
+    }
+
     /// Ends our side of a connection that has had all its bytes.
     mutating func finish(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) throws(SystemError) {
         if let error = system.endSending(on: connection.pointee.descriptor) { throw error }
@@ -132,7 +154,7 @@ extension EchoWorker where S: ~Copyable {
         _ connection: UnsafeMutablePointer<EchoConnection>,
         atMost limit: Int
     ) throws(SystemError) -> UnsafeRawBufferPointer {
-        // A source's buffer begins with the pattern, which must stay.
+        // A pattern at the start of the buffer must stay.
         let space = UnsafeMutableRawBufferPointer(rebasing: buffer.suffix(Behaviour.transferSize).prefix(limit))
         switch system.receive(from: connection.pointee.descriptor, into: space) {
         case .moved(let count):

@@ -11,7 +11,7 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
     var timers: TimerWheel
     /// Connections that could go on but have had their turn; they are visited after the next wait.
     var ready: SlotQueue
-    /// Lent to one receive or send at a time. For a source it holds the pattern, twice over so far that any offset has
+    /// Lent to one receive or send at a time. For a source, and for a server that responds, it begins with the pattern, twice over so far that any offset has
     /// a full piece behind it.
     let buffer: UnsafeMutableRawBufferPointer
     let behaviour: Behaviour
@@ -57,7 +57,7 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
         ready = SlotQueue(capacity: capacity)
         timers = TimerWheel(capacity: capacity + Self.ownTimers, now: now)
         buffer = .allocate(byteCount: Behaviour.bufferSize(for: configuration.mode), alignment: 4096)
-        if configuration.mode == .source { BytePattern.fill(buffer) }
+        if Behaviour.sendsPattern(configuration.mode) { BytePattern.fill(buffer) }
     }
 
     /// Under which the system's waker reports.

@@ -355,6 +355,9 @@ extension LinuxSystem {
         if let userTimeout = options.userTimeout {
             try set(descriptor, tcp, TCP_USER_TIMEOUT, Int32(clamping: userTimeout.wholeNanoseconds / 1_000_000))
         }
+        if let pacingRate = options.pacingRate {
+            try set(descriptor, SOL_SOCKET, SO_MAX_PACING_RATE, Int32(clamping: pacingRate))
+        }
     }
 
     private static func apply(

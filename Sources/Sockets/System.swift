@@ -172,10 +172,14 @@ public struct SocketOptions: Sendable, Equatable {
     public var keepAlive: KeepAlive?
     /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); nil is the system's.
     public var userTimeout: Duration?
+    /// Bytes a second that the system sends at most (SO_MAX_PACING_RATE, socket(7)), 1 to 2,147,483,647; nil is as fast
+    /// as it goes.
+    public var pacingRate: Int?
 
-    public init(keepAlive: KeepAlive? = nil, userTimeout: Duration? = nil) {
+    public init(keepAlive: KeepAlive? = nil, userTimeout: Duration? = nil, pacingRate: Int? = nil) {
         self.keepAlive = keepAlive
         self.userTimeout = userTimeout
+        self.pacingRate = pacingRate
     }
 }
 

@@ -20,6 +20,14 @@ struct ConfigurationTests {
             ("chunk", with { $0.chunk = 0 }),
             ("close-after", with { $0.closeAfter = 0 }),
             ("close-after", with { $0.closeAfter = -1 }),
+            ("the size of a request", with { $0.requestSize = 0 }),
+            ("the size of a request", with { $0.requestSize = (1 << 30) + 1 }),
+            ("the size of a response", with { $0.responseSize = 0 }),
+            ("the size of a response", with { $0.responseSize = .max }),
+            ("pace", with { $0.pace = 0 }),
+            ("pace", with { $0.pace = 2_000_000_001 }),
+            ("pace", with { ($0.pace, $0.mode) = (1, .sink) }),
+            ("delay", with { ($0.delay, $0.mode) = (.constant(.zero), .respond) }),
             ("delay", with { $0.delay = .constant(.seconds(-1)) }),
             ("delay", with { $0.delay = .constant(.seconds(3601)) }),
             ("delay", with { $0.delay = .uniform(from: .seconds(2), to: .seconds(1)) }),
@@ -53,6 +61,8 @@ struct ConfigurationTests {
             var configuration = EchoServer.Configuration()
             (configuration.threads, configuration.backlog) = (threads, backlog)
             (configuration.chunk, configuration.closeAfter) = (1, 1)
+            (configuration.requestSize, configuration.responseSize) = (1, 1 << 30)
+            configuration.pace = threads == 1 ? 1 : 2_000_000_000
             configuration.delay = .uniform(from: .zero, to: DelayDistribution.longest)
             configuration.stall = .init(length: .milliseconds(1), period: .milliseconds(2))
             let server = try await EchoServer.bind("127.0.0.1:0", configuration: configuration)

@@ -91,6 +91,50 @@ struct EchoServerTests {
         }
     }
 
+    @Test("Responses over a socket, to the last byte")
+    func responses() async throws {
+        let size = 300_007
+        let respond = { (configuration: inout EchoServer.Configuration) in
+            configuration.mode = .respond
+            configuration.responseSize = size
+        }
+        try await withServer("127.0.0.1:0", respond) { server, address in
+            let client = try TestSocket.connect(to: address)
+            try client.send(String(repeating: "r", count: 300))
+            try client.finish()
+            let rest = try client.receiveRest()
+            #expect(rest.bytes.count == 3 * size)
+            #expect(rest.end == .fin)
+            for start in stride(from: 0, to: rest.bytes.count, by: size) {
+                let response = rest.bytes[start..<min(start + size, rest.bytes.count)]
+                #expect(response.withUnsafeBytes { BytePattern.firstDifference(in: $0) } == nil)
+            }
+            #expect(server.counters.bytesSent == 3 * size)
+        }
+    }
+
+    @Test("What is accepted is paced, and whole; a Unix socket cannot be")
+    func paced() async throws {
+        let paced = { (configuration: inout EchoServer.Configuration) in
+            configuration.mode = .source
+            configuration.pace = 50_000_000
+            configuration.closeAfter = 1 << 20
+        }
+        try await withServer("127.0.0.1:0", paced) { _, address in
+            let client = try TestSocket.connect(to: address)
+            try client.finish()
+            let rest = try client.receiveRest()
+            #expect(rest.bytes.count == 1 << 20)
+            #expect(rest.bytes.withUnsafeBytes { BytePattern.firstDifference(in: $0) } == nil)
+            #expect(rest.end == .fin)
+        }
+        var configuration = EchoServer.Configuration()
+        configuration.pace = 1
+        await #expect(throws: EchoServerError.self) {
+            _ = try await EchoServer.bind("unix:/nowhere/echo", configuration: configuration)
+        }
+    }
+
     @Test("A client that does not read is not read from, and gets all in the end")
     func stalledReader() async throws {
         try await withServer { server, address in

@@ -63,6 +63,103 @@ struct ModeTests {
     }
 }
 
+@Suite("Responses")
+struct RespondTests {
+    private func server(request: Int, response: Int) throws -> FakeServer {
+        try FakeServer {
+            $0.mode = .respond
+            $0.requestSize = request
+            $0.responseSize = response
+        }
+    }
+
+    /// Whether bytes are so many whole responses.
+    private func areResponses(_ bytes: [UInt8], of size: Int) -> Bool {
+        bytes.count % size == 0
+            && stride(from: 0, to: bytes.count, by: size).allSatisfy { start in
+                bytes[start..<start + size].withUnsafeBytes { BytePattern.firstDifference(in: $0) } == nil
+            }
+    }
+
+    @Test("Each request is answered once, when its last byte is there", arguments: [1, 100, 70_000, 1_000_000])
+    func eachRequest(response: Int) throws {
+        let server = try server(request: 100, response: response)
+        let client = server.connect()
+        client.send([UInt8](repeating: 1, count: 99))
+        server.run()
+        #expect(client.incoming.isEmpty)
+        client.send([1])
+        server.run()
+        #expect(client.incoming.count == response)
+        client.send([UInt8](repeating: 2, count: 250))
+        server.run()
+        #expect(client.incoming.count == 3 * response)
+        client.send([UInt8](repeating: 3, count: 50))
+        client.finish()
+        server.run()
+        #expect(client.incoming.count == 4 * response)
+        #expect(areResponses(client.incoming, of: response))
+        #expect(client.isClosed && !client.isAborted)
+        #expect(server.counters.bytesReceived == 400)
+        #expect(server.counters.bytesSent == 4 * response)
+        #expect(server.counters.ended == 1)
+    }
+
+    @Test("A client that takes it piece by piece gets whole responses, and half a request none")
+    func pieces() throws {
+        let server = try server(request: 7, response: 100_003)
+        let client = server.connect()
+        client.shutWindow()
+        client.send([UInt8](repeating: 0, count: 7 * 5 + 6))
+        client.finish()
+        var random = SplitMix64(seed: 4)
+        while !client.serverHasFinished {
+            client.open(window: Int.random(in: 1...30_000, using: &random))
+            server.run()
+        }
+        #expect(client.incoming.count == 5 * 100_003)
+        #expect(areResponses(client.incoming, of: 100_003))
+    }
+
+    @Test("While a response is under way nothing is received")
+    func backPressure() throws {
+        let server = try server(request: 1, response: 1000)
+        let client = server.connect()
+        client.shutWindow()
+        client.open(window: 500)
+        client.send([0])
+        server.run()
+        client.send([UInt8](repeating: 0, count: 1_000_000))
+        server.run()
+        #expect(client.outgoing.count == 1_000_000)
+        #expect(client.incoming.count == 500)
+        client.reset()
+        server.run()
+        #expect(client.isClosed)
+        #expect(server.counters.reset == 1)
+    }
+
+    @Test("An early end, and chunks")
+    func limits() throws {
+        let server = try FakeServer {
+            $0.mode = .respond
+            $0.requestSize = 10
+            $0.responseSize = 100
+            $0.chunk = 30
+            $0.closeAfter = 250
+        }
+        let client = server.connect()
+        client.send([UInt8](repeating: 0, count: 100))
+        server.run()
+        #expect(client.incoming.count == 250)
+        #expect(client.pieces.prefix(4) == [30, 30, 30, 10])
+        #expect(client.serverHasFinished)
+        client.finish()
+        server.run()
+        #expect(server.counters.closed == 1)
+    }
+}
+
 @Suite("Chunks and early ends")
 struct LimitTests {
     @Test("No send is larger than a chunk", arguments: [1, 7, 1000, 1 << 20], [EchoServer.Mode.echo, .source])

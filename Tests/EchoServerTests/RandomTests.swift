@@ -9,10 +9,13 @@ struct RandomTests {
     @Test("Nothing is lost, doubled, altered or left open", arguments: 1...60 as ClosedRange<UInt64>)
     func anything(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
-        let mode = [EchoServer.Mode.echo, .echo, .echo, .sink, .source].randomElement(using: &random) ?? .echo
+        let modes = [EchoServer.Mode.echo, .echo, .echo, .sink, .source, .respond]
+        let mode = modes.randomElement(using: &random) ?? .echo
         let closeAfter = Bool.random(using: &random, in: 4) ? Int.random(in: 1...200_000, using: &random) : nil
         let server = try FakeServer(capacity: Bool.random(using: &random, in: 4) ? 5 : 1000) {
             $0.mode = mode
+            $0.requestSize = Self.requestSize
+            $0.responseSize = Self.responseSize
             $0.closeAfter = closeAfter
             $0.seed = seed
             if Bool.random(using: &random, in: 3) { $0.chunk = Int.random(in: 1...5000, using: &random) }
@@ -63,6 +66,8 @@ struct RandomTests {
         #expect(server.run())
     }
 
+    private static let (requestSize, responseSize) = (20_000, 70_001)
+
     private final class Client {
         let far: FakeClient
         private(set) var sent = 0
@@ -107,8 +112,12 @@ struct RandomTests {
         func problem(mode: EchoServer.Mode, closeAfter: Int?) -> String? {
             if !far.isClosed { return "never closed" }
             if far.isAborted { return "aborted" }
-            if let first = far.incoming.withUnsafeBytes({ BytePattern.firstDifference(in: $0) }) {
-                return "byte \(first) of \(far.incoming.count) is wrong"
+            let period = mode == .respond ? RandomTests.responseSize : .max
+            for start in stride(from: 0, to: far.incoming.count, by: period) {
+                let piece = far.incoming[start...].prefix(period)
+                if let first = piece.withUnsafeBytes({ BytePattern.firstDifference(in: $0) }) {
+                    return "byte \(start + first) of \(far.incoming.count) is wrong"
+                }
             }
             let count = far.incoming.count
             switch mode {
@@ -116,8 +125,9 @@ struct RandomTests {
             case .source:
                 if far.hasReset { return nil }
                 return count == closeAfter ? nil : "got \(count)"
-            case .echo:
-                let expected = min(sent, closeAfter ?? .max)
+            case .echo, .respond:
+                let owed = mode == .echo ? sent : sent / RandomTests.requestSize * RandomTests.responseSize
+                let expected = min(owed, closeAfter ?? .max)
                 if far.hasReset { return count <= expected ? nil : "got \(count) of \(expected)" }
                 return count == expected ? nil : "got \(count) of \(expected)"
             }

@@ -133,6 +133,7 @@ struct LoadTests {
             (["--mode", "upload"], ["--sink"]), (["--mode", "download", "--verify"], ["--source"]),
             (["--mode", "both", "--verify", "--threads", "2"], []), (["--mode", "hold", "--connections", "100"], []),
             (["--mode", "connect", "--rate", "100/s"], ["--close-after", "64"]),
+            (["--response-size", "200K", "--verify", "--rate", "max"], ["--respond", "200K"]),
         ] as [([String], [String])]
     )
     func agreement(load: [String], echo: [String]) async throws {

@@ -213,6 +213,69 @@ struct ModeTests {
         }
     }
 
+    /// Answers each hundred bytes with the pattern's first ones, or with others, after a millisecond.
+    private struct Responder: ScriptedTarget {
+        private var response: [UInt8]
+        private var received: [Int: Int] = [:]
+
+        init(size: Int, flipped: Int? = nil) {
+            response = Array(repeating: 0, count: size)
+            response.withUnsafeMutableBytes { BytePattern.fill($0) }
+            if let flipped { response[flipped] ^= 1 }
+        }
+
+        mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
+            received[number, default: 0] += bytes.count
+            guard received[number]?.isMultiple(of: 100) == true else { return [] }
+            return [ScriptedEvent(at: now + .milliseconds(1), .bytes(response))]
+        }
+    }
+
+    private func request(_ size: Int, verifies: Bool = true) -> RequestDialogue {
+        var response = ExpectedResponse(size: size)
+        response.verifies = verifies
+        return RequestDialogue(.generated(count: 100), response)
+    }
+
+    @Test("A response of another size than the request; its latency ends with its last byte", arguments: [1, 100_000])
+    func responses(size: Int) throws {
+        let run = try run(Responder(size: size), saying: request(size), connections: 4) { plan, world in
+            plan.schedule = Schedule(.constant(100), arrivals: .constant)
+            world.largestPiece = 30_000
+            plan.bufferSize = 10_007
+        }
+        #expect(run.counts.failures.total == 0)
+        #expect(run.counts.answered == 100)
+        #expect(run.counts.bytesSent == 100 * 100)
+        #expect(run.counts.bytesReceived == 100 * size)
+        // Pieces of a response come a microsecond apart, so it has the latency of its last one.
+        #expect(run.latency.min >= 0.001)
+        if size > 1 { #expect(run.latency.min > 0.001_002) }
+    }
+
+    @Test("A response is compared only where that is asked for, and one of more bytes is a mismatch in any case")
+    func mismatches() throws {
+        func mismatches(_ size: Int, flipped: Int? = nil, verifies: Bool = true) throws -> Int {
+            let run = try run(Responder(size: size, flipped: flipped), saying: request(70_000, verifies: verifies)) {
+                plan,
+                _ in plan.schedule = Schedule(.constant(10), arrivals: .constant)
+            }
+            #expect(run.counts.failures.total == run.counts.failures[.mismatch])
+            return run.counts.failures[.mismatch]
+        }
+        #expect(try mismatches(70_000) == 0)
+        #expect(try mismatches(70_000, flipped: 69_999) == 10)
+        #expect(try mismatches(70_000, flipped: 69_999, verifies: false) == 0)
+        #expect(try mismatches(70_001, verifies: false) == 10)
+    }
+
+    @Test("A closed loop asks again as soon as the response is there")
+    func closedLoopOfRequests() throws {
+        let run = try run(Responder(size: 5000), saying: request(5000), connections: 3)
+        #expect(run.counts.answered == 3 * 1000)
+        #expect(run.counts.failures.total == 0)
+    }
+
     @Test("A stop ends the measured time, and the report tells what was until then")
     func stop() throws {
         let run = try run(

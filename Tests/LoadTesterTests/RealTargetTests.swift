@@ -98,6 +98,44 @@ struct RealTargetTests {
         expectAgreement(report, server, size: 3_000_001)
     }
 
+    @Test("Responses of another size, whole and as the server has counted them", arguments: [false, true])
+    func responses(isOpenLoop: Bool) async throws {
+        var configuration = EchoServer.Configuration()
+        configuration.mode = .respond
+        configuration.responseSize = 200_000
+        let (report, server) = try await load(configuration: configuration) { plan in
+            var response = ExpectedResponse(size: 200_000)
+            response.verifies = true
+            plan.mode = .request(.generated(count: 100), response: response)
+            plan.pace = isOpenLoop ? .rate(.constant(200)) : .flatOut
+            plan.drain = .seconds(30)
+        }
+        #expect(report.errors["total"] == 0)
+        #expect(report.exchanges.answered > 0)
+        #expect(report.setup.mode == "request")
+        #expect(report.setup.size == 100)
+        #expect(report.setup.responseSize == 200_000)
+        #expect(server.bytesReceived == report.exchanges.begunInAll * 100)
+        #expect(server.bytesSent == report.exchanges.answeredInAll * 200_000)
+        #expect(report.traffic.downstreamInAll == server.bytesSent)
+    }
+
+    @Test("A chunk of an upload is one send")
+    func smallChunks() async throws {
+        var configuration = EchoServer.Configuration()
+        configuration.mode = .sink
+        let (report, server) = try await load(configuration: configuration) { plan in
+            var bulk = Bulk(.upload)
+            bulk.chunk = 1024
+            plan.mode = .bulk(bulk)
+            plan.drain = .seconds(30)
+        }
+        #expect(report.errors["total"] == 0)
+        #expect(report.traffic.upstreamInAll == server.bytesReceived)
+        // A send more than the bytes need is one that found the queue full.
+        #expect(report.tester.systemCalls >= report.traffic.upstream / 1024)
+    }
+
     @Test("A server that answers in pieces")
     func pieces() async throws {
         var configuration = EchoServer.Configuration()

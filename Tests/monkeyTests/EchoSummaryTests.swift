@@ -35,7 +35,8 @@ import Testing
     @Test(arguments: [
         (["--stall", "1s/10s"], "stall"), (["--sink"], "sink"), (["--source", "--close-after", "1M"], "source"),
         (["--delay", "5ms", "--delay-distribution", "uniform"], "uniform"),
-        (["--delay-distribution", "1ms,2ms"], "list"),
+        (["--delay-distribution", "1ms,2ms"], "list"), (["--respond", "64K"], "respond"),
+        (["--respond", "5M", "--request", "1K", "--pace", "4MB/s"], "paced"),
     ])
     func readsItsBehaviour(arguments: [String], what: String) throws {
         let command = try EchoCommand.parse(arguments)
@@ -47,6 +48,14 @@ import Testing
         case "source":
             #expect(configuration.mode == .source)
             #expect(configuration.closeAfter == 1 << 20)
+        case "respond":
+            #expect(configuration.mode == .respond)
+            #expect((configuration.requestSize, configuration.responseSize) == (100, 65_536))
+            #expect(configuration.pace == nil)
+        case "paced":
+            #expect(configuration.mode == .respond)
+            #expect((configuration.requestSize, configuration.responseSize) == (1024, 5 << 20))
+            #expect(configuration.pace == 4_000_000)
         case "uniform": #expect(configuration.delay == .uniform(from: .zero, to: .milliseconds(10)))
         default: #expect(configuration.delay == .list([.milliseconds(1), .milliseconds(2)]))
         }
@@ -54,6 +63,8 @@ import Testing
 
     @Test(arguments: [
         ["--delay-distribution", "uniform"], ["--stall", "1s"], ["--sink", "--source"], ["--delay-distribution", "x"],
+        ["--request", "100"], ["--sink", "--respond", "4K"], ["--source", "--respond", "4K"], ["--pace", "1MB"],
+        ["--pace", "fast/s"], ["--pace", "0/s"], ["--pace", "3GB/s"], ["--pace", "99999999999999999999GB/s"],
     ])
     func refusesWhatMakesNoSense(arguments: [String]) {
         #expect(throws: (any Error).self) {

@@ -96,6 +96,32 @@ import Testing
         #expect(bulk.chunk == 32_768)
     }
 
+    @Test(arguments: [
+        (["--response-size", "64K"], 100, false), (["--response-size", "64K", "--size", "1K", "--verify"], 1024, true),
+        (["--mode", "request", "--response-size", "64K"], 100, false),
+    ])
+    func requests(arguments: [String], size: Int, verifies: Bool) throws {
+        let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
+        guard case .request(.generated(count: size), let response) = try command.plan(for: command.targets[0]).mode
+        else {
+            Issue.record("no requests of \(size) bytes")
+            return
+        }
+        #expect(response.size == 65_536)
+        #expect(response.verifies == verifies)
+    }
+
+    @Test(arguments: [
+        ["--mode", "request"], ["--mode", "echo", "--response-size", "4K"], ["--verify"],
+        ["--mode", "upload", "--verify"], ["--response-size", "4X"],
+    ])
+    func noRequests(arguments: [String]) {
+        #expect(throws: (any Error).self) {
+            let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
+            _ = try command.plan(for: command.targets[0])
+        }
+    }
+
     @Test(arguments: [("0", 0), ("64", 64), ("16K", 16_384), ("1M", 1_048_576), ("1G", 1 << 30)])
     func sizes(text: String, bytes: Int) throws {
         #expect(try ByteSize(parsing: text).bytes == bytes)

@@ -61,6 +61,9 @@ public enum Mode: Sendable {
     /// Requests whose responses have to be the same bytes. One at a time on each connection: others that are due
     /// meanwhile wait, and their latency counts from when they were due.
     case echo(Payload)
+    /// Requests whose responses are the start of the `BytePattern`, of another size than the request. One at a time on each
+    /// connection, as in an echo.
+    case request(Payload, response: ExpectedResponse)
     /// For each request a connection of its own, with one such exchange on it, and its end.
     case connect(Payload, ending: Ending)
     /// Streams without end.
@@ -84,6 +87,19 @@ public enum Payload: Sendable, Hashable {
         case .generated(let count): count
         case .bytes(let bytes): bytes.count
         }
+    }
+}
+
+/// What answers a request, such as `EchoServer` in its mode `respond` does.
+public struct ExpectedResponse: Sendable, Hashable {
+    /// How many bytes, 1 to 1 GiB. More are a mismatch.
+    public var size: Int
+    /// Whether they have to be the `BytePattern` from its start. It costs a comparison of each byte.
+    public var verifies = false
+
+    /// So many bytes, whatever they are.
+    public init(size: Int) {
+        self.size = size
     }
 }
 

@@ -83,6 +83,7 @@ extension Report.Setup {
     init(_ plan: Plan) {
         target = plan.target.description
         (mode, size) = plan.mode.inWords
+        if case .request(_, let response) = plan.mode { responseSize = response.size }
         if case .rate(let profile) = plan.pace, !plan.isUnpaced { rate = "\(profile)" } else { rate = "max" }
         arrivals = plan.arrivals
         connections = plan.connections
@@ -126,6 +127,7 @@ extension Mode {
     fileprivate var inWords: (name: String, size: Int) {
         switch self {
         case .echo(let payload): ("echo", payload.count)
+        case .request(let payload, _): ("request", payload.count)
         case .connect(let payload, _): ("connect", payload.count)
         case .hold(let payload): ("hold", payload.count)
         case .bulk(let bulk): (bulk.direction.rawValue, bulk.chunk)

@@ -55,7 +55,7 @@ public struct Report: Sendable, Hashable, Codable {
     public struct Setup: Sendable, Hashable, Codable {
         /// As it was written.
         public var target: String
-        /// `echo`, `connect`, `upload`, `download`, `both`, `hold` or `script`.
+        /// `echo`, `request`, `connect`, `upload`, `download`, `both`, `hold` or `script`.
         public var mode: String
         /// `max` for a closed loop; else as it is written on the command line.
         public var rate: String
@@ -67,6 +67,8 @@ public struct Report: Sendable, Hashable, Codable {
         public var threads: Int
         /// Bytes of a request; of a chunk in the bulk modes.
         public var size: Int
+        /// Bytes of a response, where they are not those of the request.
+        public var responseSize: Int?
         /// How long was to be measured.
         public var duration: Double
         /// Unmeasured time before.

@@ -72,6 +72,8 @@ struct GeneratorThread: Sendable {
         switch plan.mode {
         case .echo(let payload), .connect(let payload, _), .hold(let payload):
             run(system, EchoDialogue(payload, thread: thread))
+        case .request(let payload, let response):
+            run(system, RequestDialogue(payload, response))
         case .bulk(let bulk):
             run(system, StreamDialogue(bulk))
         case .script(let script):

@@ -37,7 +37,7 @@ extension Plan {
         share.timeout = timeout
         share.connectTimeout = connectTimeout
         share.interval = interval
-        if case .bulk = mode { share.bufferSize = 256 << 10 }
+        share.bufferSize = bufferSize
         return share
     }
 
@@ -45,13 +45,24 @@ extension Plan {
     public var isUnpaced: Bool {
         switch mode {
         case .bulk, .hold: true
-        case .echo, .connect, .script: false
+        case .echo, .request, .connect, .script: false
+        }
+    }
+
+    /// Of each thread: small where little comes back, so that it stays in the processor's nearest cache.
+    private var bufferSize: Int {
+        let (small, large) = (64 << 10, 256 << 10)
+        return switch mode {
+        case .bulk: large
+        case .echo(let payload): payload.count > small ? large : small
+        case .request(_, let response): response.size > small ? large : small
+        case .connect, .hold, .script: small
         }
     }
 
     private var lifecycle: GeneratorPlan.Lifecycle {
         switch mode {
-        case .echo, .bulk, .script: .kept
+        case .echo, .request, .bulk, .script: .kept
         case .connect(_, let ending): .perExchange(ending)
         case .hold: .held
         }

@@ -21,6 +21,9 @@ extension Plan {
         let size = 1...(1 << 30)
         switch mode {
         case .echo(let payload): try check("the size of a request", payload.count, size)
+        case .request(let payload, let response):
+            try check("the size of a request", payload.count, size)
+            try check("the size of a response", response.size, size)
         case .connect(let payload, _), .hold(let payload):
             try check("the size of a request", payload.count, 0...size.upperBound)
         case .bulk(let bulk): try check("the chunk", bulk.chunk, 1...(16 << 20))

@@ -7,6 +7,21 @@ struct EchoOptions: ParsableArguments {
     var mode: EchoMode = .echo
 
     @Option(
+        .byteSize,
+        "Answer each request with so many bytes of the pattern of --source, such as 4K; monkey load --response-size."
+    )
+    var respond: ByteSize?
+
+    @Option(.byteSize, "Bytes of a request that --respond answers, whatever they are. (default: 100)")
+    var request: ByteSize?
+
+    @Option(
+        .byteRate(1...EchoServer.Configuration.fastestPace),
+        "Bytes a second that each connection gets at most, such as 1MB/s; kept by the kernel. (default: as fast as it goes)"
+    )
+    var pace: ByteRate?
+
+    @Option(
         .duration(.zero...DelayDistribution.longest),
         "How long each answer waits; kept to within 2 ms, never less."
     )
@@ -32,11 +47,27 @@ struct EchoOptions: ParsableArguments {
 
     /// - Throws: `ValidationError` where options do not go together.
     func apply(to configuration: inout EchoServer.Configuration) throws {
-        configuration.mode = mode.mode
+        configuration.mode = try serverMode()
+        if let respond { configuration.responseSize = respond.bytes }
+        if let request { configuration.requestSize = request.bytes }
+        configuration.pace = pace?.bytesPerSecond
         configuration.delay = try (delayDistribution ?? .constant).distribution(around: delay?.duration)
         configuration.chunk = chunk?.bytes
         configuration.closeAfter = closeAfter?.bytes
         configuration.stall = stall?.stall
+    }
+
+    private func serverMode() throws -> EchoServer.Mode {
+        guard respond != nil else {
+            guard request == nil else {
+                throw ValidationError("--request says nothing without --respond: write --respond <bytes> too")
+            }
+            return mode.mode
+        }
+        guard mode == .echo else {
+            throw ValidationError("--respond and --\(mode.mode) exclude each other: leave one of them out")
+        }
+        return .respond
     }
 }
 
@@ -119,4 +150,21 @@ struct StallPattern: Equatable {
 
 extension ValueReader where Value == StallPattern {
     static var stall: Self { Self(name: "length/period") { text in try StallPattern(parsing: text) } }
+}
+
+/// Bytes a second as they are written: `1MB/s`.
+struct ByteRate: Equatable {
+    let bytesPerSecond: Int
+
+    /// - Throws: ``Failure`` or `NotationError`, which say how to write one.
+    init(parsing text: String, in range: ClosedRange<Int>) throws {
+        guard text.hasSuffix("/s") else { throw Failure("write bytes a second, such as 1MB/s or 64KiB/s") }
+        bytesPerSecond = try WrittenSize(parsing: String(text.dropLast(2)), in: range).bytes
+    }
+}
+
+extension ValueReader where Value == ByteRate {
+    static func byteRate(_ range: ClosedRange<Int>) -> Self {
+        Self(name: "bytes/s") { text in try ByteRate(parsing: text, in: range) }
+    }
 }

@@ -17,6 +17,8 @@ struct EchoCommand: AsyncParsableCommand {
               monkey echo unix:/run/echo.sock
               monkey echo --stall 1s/10s
               monkey echo --delay 5ms --delay-distribution exponential
+              monkey echo --respond 64K --request 100
+              monkey echo --source --pace 1MB/s
 
             SIGINT or SIGTERM lets running connections end within --grace; a second signal resets them at once. The last \
             line of output tells what was echoed.
@@ -59,17 +61,17 @@ struct EchoCommand: AsyncParsableCommand {
                 run: echo.run
             )
             let counters = echo.counters
-            logger.notice("\(Self.summary(counters, mode: behaviour.mode))", metadata: Self.metadata(counters))
+            logger.notice("\(Self.summary(counters, mode: configuration.mode))", metadata: Self.metadata(counters))
         }
     }
 
     /// - Parameter mode: decides which bytes count: those that a sink receives, else those that were sent.
-    static func summary(_ counters: EchoCounters, mode: EchoMode = .echo) -> String {
+    static func summary(_ counters: EchoCounters, mode: EchoServer.Mode = .echo) -> String {
         let done =
             switch mode {
             case .echo: "Echoed \(ByteCount(counters.bytesSent))"
             case .sink: "Received \(ByteCount(counters.bytesReceived))"
-            case .source: "Sent \(ByteCount(counters.bytesSent))"
+            case .source, .respond: "Sent \(ByteCount(counters.bytesSent))"
             }
         let closed = counters.closed > 0 ? ", \(counters.closed) were closed after their bytes" : ""
         return "\(done) over \(counters.total) connections: \(counters.ended) ended by themselves, "

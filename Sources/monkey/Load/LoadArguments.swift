@@ -4,11 +4,24 @@ import Sockets
 
 /// What is done on the connections.
 struct LoadModeOptions: ParsableArguments {
-    @Option(help: "What is done on the connections, see above; script where there is a --script, else echo.")
+    @Option(
+        help: """
+            What is done on the connections, see above. (default: script with --script, request with --response-size, \
+            else echo)
+            """
+    )
     var mode: LoadMode?
 
-    @Option(.byteSize, "Bytes of a request, such as 64 or 16K; of a chunk in the bulk modes. (default: 64; 128K)")
+    @Option(
+        .byteSize,
+        """
+        Bytes of a request, such as 64 or 16K; of a chunk in the bulk modes. (default: 64; 100 with --response-size; 128K)
+        """
+    )
     var size: ByteSize?
+
+    @Option(.byteSize, "Bytes of a response that is no echo, such as monkey echo --respond sends.")
+    var responseSize: ByteSize?
 
     @Option(help: ArgumentHelp("Send the content of this file as the request.", valueName: "file"))
     var payload: String?
@@ -19,20 +32,24 @@ struct LoadModeOptions: ParsableArguments {
     @Option(help: "How a connection of connect mode is ended.")
     var end: ConnectionEnd = .fin
 
-    @Flag(help: "Compare what a bulk mode receives with the pattern that monkey echo --source sends.")
+    @Flag(help: "Compare what a bulk mode, or a request, gets with the pattern that monkey echo --source sends.")
     var verify = false
 
     /// - Throws: `ValidationError`; ``Failure`` for a file that cannot be read.
     func plannedMode() throws -> Mode {
-        let mode = self.mode ?? (script == nil ? .echo : .script)
+        let mode = self.mode ?? (script != nil ? .script : responseSize != nil ? .request : .echo)
         guard script == nil || mode == .script else {
             throw ValidationError("--script goes with --mode script, not \(mode)")
         }
-        guard !verify || mode == .download || mode == .both else {
-            throw ValidationError("--verify goes with --mode download or both, which receive what can be checked")
+        guard responseSize == nil || mode == .request else {
+            throw ValidationError("--response-size goes with --mode request, not \(mode)")
+        }
+        guard !verify || mode == .download || mode == .both || mode == .request else {
+            throw ValidationError("--verify goes with --mode download, both or request, which receive the pattern")
         }
         switch mode {
         case .echo: return .echo(try request())
+        case .request: return .request(try request(of: 100), response: try response())
         case .connect: return .connect(try request(), ending: end.ending)
         case .hold: return .hold(try request())
         case .upload: return .bulk(bulk(.upload))
@@ -49,8 +66,17 @@ struct LoadModeOptions: ParsableArguments {
         return bulk
     }
 
-    private func request() throws -> Payload {
-        guard let payload else { return .generated(count: size?.bytes ?? 64) }
+    private func response() throws -> ExpectedResponse {
+        guard let responseSize else {
+            throw ValidationError("--mode request needs the size of a response: write --response-size <bytes>")
+        }
+        var response = ExpectedResponse(size: responseSize.bytes)
+        response.verifies = verify
+        return response
+    }
+
+    private func request(of count: Int = 64) throws -> Payload {
+        guard let payload else { return .generated(count: size?.bytes ?? count) }
         guard size == nil else {
             throw ValidationError("--size and --payload exclude each other: the file has its own size")
         }

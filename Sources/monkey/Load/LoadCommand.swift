@@ -13,7 +13,8 @@ struct LoadCommand: AsyncParsableCommand {
 
             Modes:
               echo      requests whose responses have to be the same bytes
-              connect   a new connection for each of them
+              request   requests of --size bytes, responses of --response-size
+              connect   a new connection for each echo
               upload, download, both
                         streams as fast as they go, for a sink, a source or an echo
               hold      connections that are opened, kept, and tried at the end
@@ -22,6 +23,7 @@ struct LoadCommand: AsyncParsableCommand {
             Examples:
               monkey load 127.0.0.1:8081
               monkey load 127.0.0.1:8081 --rate 20000/s --connections 64 --html report.html
+              monkey load 127.0.0.1:8081 --response-size 64K --rate max --verify
               monkey load 127.0.0.1:6379 --script ping.txt --rate max
               monkey load 127.0.0.1:8081 --ramp '0..50000/s over 30s'
               monkey load 127.0.0.1:8081 --find-rate 'p99<2ms' --connections 64

@@ -4,7 +4,7 @@ import Sockets
 
 /// The modes, as they are written.
 enum LoadMode: String, CaseIterable, ExpressibleByArgument {
-    case echo, connect, upload, download, both, hold, script
+    case echo, request, connect, upload, download, both, hold, script
 
     var isBulk: Bool { self == .upload || self == .download || self == .both }
 }

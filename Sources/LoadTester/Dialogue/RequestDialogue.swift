@@ -1,0 +1,62 @@
+import Sockets
+
+/// A request of always the same bytes, and a response of another size.
+struct RequestDialogue: Dialogue, ~Copyable {
+    struct Exchange: BitwiseCopyable, Sendable {
+        var sent = 0
+        var received = 0
+    }
+
+    private let request: UnsafeMutableRawBufferPointer
+    private let responseSize: Int
+    private let verifies: Bool
+
+    init(_ payload: Payload, _ response: ExpectedResponse) {
+        request = .allocate(byteCount: payload.count, alignment: 64)
+        switch payload {
+        case .generated: BytePattern.fill(request)
+        case .bytes(let bytes): request.copyBytes(from: bytes)
+        }
+        responseSize = response.size
+        verifies = response.verifies
+    }
+
+    deinit {
+        request.deallocate()
+    }
+
+    static var isStream: Bool { false }
+
+    var isEmpty: Bool { false }
+
+    var initial: Exchange { Exchange() }
+
+    @inline(__always)
+    mutating func begin(_ exchange: inout Exchange) {
+        exchange = Exchange()
+    }
+
+    @inline(__always)
+    mutating func outgoing(_ exchange: inout Exchange) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: request[exchange.sent...])
+    }
+
+    @inline(__always)
+    mutating func sent(_ count: Int, _ exchange: inout Exchange) {
+        exchange.sent += count
+    }
+
+    @inline(__always)
+    mutating func received(_ bytes: UnsafeRawBufferPointer, _ exchange: inout Exchange) -> Reaction {
+        guard bytes.count <= responseSize - exchange.received else { return .objects }
+        if verifies, BytePattern.firstDifference(in: bytes, from: exchange.received) != nil { return .objects }
+        exchange.received += bytes.count
+        if exchange.received < responseSize { return .listens }
+        // A response that is complete before its request is none.
+        return exchange.sent == request.count ? .completes : .objects
+    }
+
+    func mayEnd(_ exchange: Exchange) -> Bool { false }
+
+    mutating func finish(_ exchange: inout Exchange) -> Bool { false }
+}
