@@ -327,15 +327,20 @@ extension PoolKeeper {
     ///
     /// - Parameter weight: 0 to 256; beyond that it is cut.
     public func order(weight: Int?, server: String, pool: String) async throws(UnknownServerError) {
-        try update(server, pool) { $0.orderedWeight = weight.map { min(max($0, 0), 256) } }
-        await refreshTables()
+        let facts = try update(server, pool) { $0.orderedWeight = weight.map { min(max($0, 0), 256) } }
+        guard facts.policy == .maglev else { return }
+        // Whether or not the table is still marked as stale: the watch may have taken the mark, and still be about to tell
+        // the workers.
+        state.withLock { _ = $0.staleTables.remove(facts.number) }
+        await proxy.refresh(pool: facts.number)
     }
 
+    @discardableResult
     private func update(
         _ server: String,
         _ pool: String,
         _ update: (inout ServerStanding) -> Void
-    ) throws(UnknownServerError) {
+    ) throws(UnknownServerError) -> PoolFacts {
         guard let facts = proxy.pools.first(where: { $0.name == pool }) else { throw .pool(pool) }
         guard let found = proxy.servers(ofPool: facts.number).first(where: { $0.configuration.name == server }) else {
             throw .server(server, pool: pool)
@@ -348,6 +353,7 @@ extension PoolKeeper {
             }
         }
         apply(found, of: facts)
+        return facts
     }
 }
 
