@@ -9,11 +9,7 @@ struct FullListener: Sendable {
 
     init(on address: TestAddress = .loopback) throws {
         listener = try TestListener(on: address, backlog: 0)
-        var fillers: [TestSocket] = []
-        while let filler = try? TestSocket.connect(to: listener.address, limit: .milliseconds(200)) {
-            fillers.append(filler)
-        }
-        self.fillers = fillers
+        fillers = try listener.fill()
     }
 
     /// Accepts, and closes, what filled the queue.

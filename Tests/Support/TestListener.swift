@@ -7,6 +7,7 @@ package import Testing
 package final class TestListener: Sendable {
     package let address: TestAddress
     private let state: Mutex<Int32?>
+    private let backlog: Int
     private let limit: Duration
 
     /// - Parameters:
@@ -23,6 +24,7 @@ package final class TestListener: Sendable {
     ) throws {
         let descriptor = try openStream(address.family)
         state = Mutex(descriptor)
+        self.backlog = Int(backlog)
         self.limit = limit
         do {
             try setDeadlines(of: descriptor, to: limit)
@@ -56,6 +58,27 @@ package final class TestListener: Sendable {
             return try TestSocket(adopting: accepted, limit: limit)
         } catch let failure as SystemFailure where failure.code == EAGAIN {
             throw TimedOut(waitingFor: "connection", after: limit, at: location)
+        }
+    }
+
+    /// Fills the queue, so that the next handshake is not answered. For TCP.
+    ///
+    /// - Returns: the clients in the queue: the kernel takes one more than the backlog.
+    package func fill(at location: SourceLocation = #_sourceLocation) throws -> [TestSocket] {
+        let clients = try (0...backlog).map { _ in try TestSocket.connect(to: address, limit: limit, at: location) }
+        // The last segment of a handshake may reach the listener after the client's connect has returned.
+        _ = try waited(for: "full queue", within: limit, at: location) { try waiting > backlog ? true : nil }
+        return clients
+    }
+
+    /// How many connections are in the queue. The kernel tells it of a listener in place of what is not acknowledged.
+    private var waiting: Int {
+        get throws {
+            guard let descriptor = state.withLock({ $0 }) else { throw SystemFailure("closed listener", code: EBADF) }
+            var facts = tcp_info()
+            var length = socklen_t(MemoryLayout<tcp_info>.size)
+            try retried("getsockopt") { getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &facts, &length) }
+            return Int(facts.tcpi_unacked)
         }
     }
 

@@ -66,7 +66,7 @@ import Testing
         try await world.running {
             world.hold.withLock { $0 = true }
             world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(2), jitter: 0))
-            try await eventually("the check to begin") { world.running(at: place(1)) == 1 }
+            try await eventually("the check to begin") { world.held == 1 }
             for _ in 0..<10 { world.clock.advance(by: .seconds(2)) }
             #expect(world.running(at: place(1)) == 1)
             // It took ten intervals, so the next one begins as soon as it may.
