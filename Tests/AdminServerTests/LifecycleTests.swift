@@ -27,7 +27,7 @@ import Testing
         }
         #expect(try idle.receiveRest().bytes.isEmpty)
         #expect(try silent.receiveRest().bytes.isEmpty)
-        #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) { try TestSocket.connect(to: address) }
+        try await expectRefusal(at: address)
         // The address is free again at once.
         try await running(bindServer(at: "\(address)")) { () throws in
             #expect(try httpGet("/healthz", from: address).status == 200)
@@ -56,7 +56,7 @@ import Testing
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
         }
-        #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) { try TestSocket.connect(to: address) }
+        try await expectRefusal(at: address)
     }
 
     @Test func itRunsOnce() async throws {
@@ -71,7 +71,7 @@ import Testing
         var server: AdminServer? = try await bindServer()
         let address = try #require(try server?.testAddress)
         server = nil
-        #expect(throws: SystemFailure("connect", code: ECONNREFUSED)) { try TestSocket.connect(to: address) }
+        try await expectRefusal(at: address)
     }
 
     private func running(_ server: AdminServer, _ body: () async throws -> Void) async throws {

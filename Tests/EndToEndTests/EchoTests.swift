@@ -55,14 +55,7 @@ struct EchoTests {
             try client.send("before")
             try client.receive("before")
             try program.signal(SIGTERM)
-            try await eventually("refusal of new connections") {
-                do {
-                    try TestSocket.connect(to: address).close()
-                    return false
-                } catch let failure as SystemFailure {
-                    return failure.code == ECONNREFUSED
-                }
-            }
+            try await expectRefusal(at: address)
             try client.send("after")
             try client.receive("after")
             try client.finish()
@@ -74,10 +67,10 @@ struct EchoTests {
                 let client = try TestSocket.connect(to: address)
                 try client.send("hello")
                 try client.receive("hello")
-                for _ in 0..<signals {
-                    try program.signal(SIGTERM)
+                for number in 1...signals {
                     // Two of the same that are pending together are one.
-                    try await Task.sleep(for: .milliseconds(100))
+                    if number > 1 { try await expectRefusal(at: address) }
+                    try program.signal(SIGTERM)
                 }
                 #expect(try program.waitForExit() == .code(0))
                 #expect(try client.receiveRest() == .init(bytes: [], end: .reset))

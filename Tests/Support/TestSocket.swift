@@ -338,6 +338,19 @@ extension TestSocket {
     }
 }
 
+/// Waits until connections to an address are refused. What a test closes goes on listening for a moment where another test
+/// starts a program: until that has begun it has copies of all descriptors.
+package func expectRefusal(at address: TestAddress, from location: SourceLocation = #_sourceLocation) async throws {
+    try await eventually("refusal of connections to \(address)", at: location) {
+        do {
+            try TestSocket.connect(to: address, at: location).close()
+            return false
+        } catch let failure as SystemFailure where failure.code == ECONNREFUSED {
+            return true
+        }
+    }
+}
+
 // MARK: - Options
 
 func openStream(_ family: Int32) throws -> Int32 {
