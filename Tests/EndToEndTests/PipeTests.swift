@@ -54,13 +54,16 @@ struct PipeTests {
         let options = ["--threads", "1", "--max-pipes", "\(pipes)"]
         try await withProxy(to: upstream, options, metrics: true) { proxy in
             let pairs = try (0..<3).map { _ in try RelayedPair(through: proxy, to: upstream) }
-            // All are in bulk at the same time, and none has ended before each has been so for a while.
-            try await withThrowingTaskGroup { group in
-                for pair in pairs {
-                    group.addTask { try pair.server.send(pattern, count: count) }
-                    group.addTask { try pair.client.receive(pattern, count: count) }
+            // All are in bulk at the same time: none goes on to its next step before each has done this one.
+            let step = count / 4
+            for start in stride(from: 0, to: count, by: step) {
+                try await withThrowingTaskGroup { group in
+                    for pair in pairs {
+                        group.addTask { try pair.server.send(pattern, from: start, count: step) }
+                        group.addTask { try pair.client.receive(pattern, from: start, count: step) }
+                    }
+                    try await group.waitForAll()
                 }
-                try await group.waitForAll()
             }
             let traffic = try proxy.traffic
             #expect(traffic.copied + traffic.spliced == Double(3 * count))
