@@ -69,7 +69,7 @@ struct MailboxTests {
             }
         }
         var next = [Int](repeating: 0, count: senders)
-        let deadline = system.now() + .seconds(20)
+        let deadline = system.now() + .seconds(60)
         // Waits for the waker alone: a message without a wake-up would stay for ever.
         while next.reduce(0, +) < senders * each, system.now() < deadline {
             guard system.wait(until: deadline) > 0 else { continue }

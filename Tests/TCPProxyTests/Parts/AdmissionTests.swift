@@ -105,7 +105,7 @@ private final class Crowd: Sendable {
     private let mailboxes: [Mailbox<Int>]
     private let wakers: [SemaphoreWaker]
     /// Who sleeps for longer has been forgotten; in seconds.
-    private static let patience = 20
+    private static let patience = Int(Support.patience.components.seconds)
     /// The most places that were taken at once, by another count than the admission's own.
     let taken = Atomic(0)
     let excess = Atomic(0)
