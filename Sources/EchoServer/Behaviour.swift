@@ -45,8 +45,12 @@ struct Behaviour: Sendable {
         service == .delayedEcho || stall != nil
     }
 
-    /// The most that one receive or send moves.
-    static let transferSize = 64 << 10
+    /// The most that waits for each client of a delayed echo.
+    static let delayedLimit = 64 << 10
+
+    /// The most that one receive or send moves: large, so that messages of a MiB cost few calls, and still within a
+    /// processor's own cache.
+    static let transferSize = 256 << 10
 
     static func bufferSize(for mode: EchoServer.Mode) -> Int {
         sendsPattern(mode) ? BytePattern.period + 2 * transferSize : transferSize

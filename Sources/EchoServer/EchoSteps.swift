@@ -67,12 +67,12 @@ extension EchoWorker where S: ~Copyable {
                 continue
             }
             if connection.pointee.hasEnded, connection.pointee.unsent.isEmpty { return .over(.ended) }
-            let room = connection.pointee.unsent.room
+            let room = Behaviour.delayedLimit - connection.pointee.unsent.count
             guard connection.pointee.isReadable, room > 0, !connection.pointee.delays.isFull else {
                 if let due = connection.pointee.delays.nextDue { timers.schedule(slot, at: due) }
                 return .waits
             }
-            let bytes = try receive(connection, atMost: min(room, Behaviour.transferSize))
+            let bytes = try receive(connection, atMost: room)
             if bytes.isEmpty { continue }
             connection.pointee.unsent.append(bytes)
             connection.pointee.delays.add(bytes.count, now: now, delays: behaviour.delays)

@@ -1,7 +1,7 @@
 /// Bytes of one connection that its client has not taken yet. Holds memory only while there are any.
 struct UnsentBytes: ~Copyable {
     /// The most it can hold: what one receive can bring.
-    static var limit: Int { 64 << 10 }
+    static var limit: Int { Behaviour.transferSize }
 
     private var base: UnsafeMutableRawPointer?
     private var capacity = 0

@@ -57,7 +57,7 @@ struct ModeTests {
         let counts = clients.map(\.incoming.count)
         #expect(counts.allSatisfy { $0 > 0 })
         let spread = (counts.max() ?? 0) - (counts.min() ?? 0)
-        #expect(spread <= 8 * 65_536)
+        #expect(spread <= 8 * (256 << 10))
         for client in clients { client.reset() }
         server.run()
     }
