@@ -74,7 +74,7 @@ soak minutes *options:
 nightly *options:
     .ci/nightly {{options}}
 
-# Hold the proxy against HAProxy, nginx, Go and tokio, side by side (half an hour; `just compare --help` has less)
+# Hold the proxy against HAProxy, nginx, Go and tokio, side by side (two hours; `just compare --help` has less)
 compare *options:
     swift build -c release && Benchmarks/compare {{options}}
 

@@ -3,7 +3,6 @@
 import statistics
 from html import escape
 
-from loads import Held
 from report import number
 
 COLUMNS = 2
@@ -18,24 +17,13 @@ STYLE = """
     rect.other { fill: #afb8c1 }
     rect.ours { fill: #d4541b }
 """
-SHORT = {
-    "monkey-proxy": "ours, to one server",
-    "haproxy": "HAProxy",
-    "haproxy-splice": "HAProxy, splice-auto",
-    "haproxy-pipesize": "… and pipes of 1 MiB",
-    "haproxy-forced": "… and always splicing",
-    "nginx-buffer": "nginx, 256 KiB buffers",
-    "nginx": "nginx",
-    "go": "Go, io.Copy",
-    "tokio": "tokio, copy_bidirectional",
-}
 
 
 def draw(results):
-    """What it costs, since that moves least from run to run: the proxy's processor time, or its memory."""
+    """Of the loads that name one, one number: mostly what it costs, since that moves least from run to run."""
     panels = []
-    for load in results.loads:
-        figure = next(figure for figure in load.figures if figure.key == ("user" if isinstance(load, Held) else "proxy"))
+    for load in [load for load in results.loads if load.plotted] or results.loads:
+        figure = next(figure for figure in load.figures if figure.key == (load.plotted or "proxy"))
         rivals = [rival for rival in results.rivals(load) if results.values(load, rival, figure)]
         panels.append((load, figure, [(rival, statistics.median(results.values(load, rival, figure))) for rival in rivals]))
     if not panels:
@@ -45,7 +33,7 @@ def draw(results):
     width, whole = COLUMNS * PANEL_WIDTH + 2 * MARGIN, rows * height + 2 * MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {whole}" width="{width}" height="{whole}">',
-        "<title>What each proxy costs under each load; shorter is better</title>",
+        "<title>Cost or latency of each proxy under each load; shorter is better</title>",
         f"<style>{STYLE}</style>",
         f'<rect width="{width}" height="{whole}" fill="#ffffff"/>',
     ]
@@ -65,7 +53,7 @@ def bars_of(load, figure, bars):
         kind = "ours" if rival.is_ours else "other"
         length = max(1, value / longest * room)
         base = top + BAR_HEIGHT - 3
-        name = escape(SHORT.get(rival.name, rival.title))
+        name = escape(rival.short)
         yield f'<text class="{kind}" x="{NAME_WIDTH - 8}" y="{base}" text-anchor="end">{name}</text>'
         yield f'<rect class="{kind}" x="{NAME_WIDTH}" y="{top}" width="{length:.1f}" height="{BAR_HEIGHT}"/>'
         yield f'<text class="{kind}" x="{NAME_WIDTH + length + 6:.1f}" y="{base}">{number(value)}</text>'

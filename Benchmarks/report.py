@@ -80,22 +80,111 @@ def rows_of(header, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def comparison(results):
-    """Where we stand in one table: our figure over that of the best rival, for each load."""
-    header = ["load", "figure", "against the best rival", "which is", "against the best but the tuned HAProxy", "which is"]
-    rows = []
+def merged(several):
+    """Results of several invocations in one: what the first says of itself, and all runs. Where two have runs of one load,
+    those of the later one count."""
+    first, *others = several
+    runs, commands, versions = first.runs, [first.about["command"]], dict(first.about["versions"])
+    for other in others:
+        commands.append(other.about["command"])
+        versions |= other.about["versions"]
+        again = {run["load"] for run in other.runs}
+        runs = [run for run in runs if run["load"] not in again] + other.runs
+    return Results({**first.about, "command": "`, `".join(dict.fromkeys(commands)), "versions": versions}, runs)
+
+
+@dataclass
+class Standing:
+    """Where ours stands in one load by one number: against the best of the others."""
+
+    load: object
+    figure: object
+    best: object
+    ours: float
+    theirs: float
+    ratios: list
+
+    @property
+    def ratio(self):
+        return statistics.median(self.ratios)
+
+    @property
+    def is_worse(self):
+        """By as much as shows in two decimals."""
+        shown = round(self.ratio, 2)
+        return shown < 1 if self.figure.better == "more" else shown > 1
+
+    @property
+    def excess(self):
+        """How many times worse than the best."""
+        return 1 / max(self.ratio, 1e-9) if self.figure.better == "more" else self.ratio
+
+
+def standings(results, load, without=()):
+    """For each number by which a load is judged."""
+    ours = next((rival for rival in results.rivals(load) if rival.is_ours), None)
+    found = []
+    for figure in load.figures if ours else []:
+        best = results.best(load, figure, without) if figure.better and figure.key != "machine" else None
+        ratios = results.ratios(load, figure, ours, best) if best else []
+        if ratios:
+            medians = (statistics.median(results.values(load, rival, figure)) for rival in (ours, best))
+            found.append(Standing(load, figure, best, *medians, ratios))
+    return found
+
+
+def comparison(results, without=()):
+    """Where we stand in one table: ours over the best rival, a row for each load; bold where the rival is better."""
+    rows, columns = [], {}
     for load in results.loads:
-        ours = next((rival for rival in results.rivals(load) if rival.is_ours), None)
-        for figure in load.figures if ours else []:
-            best = results.best(load, figure)
-            if figure.better is None or figure.key == "machine" or best is None:
-                continue
-            row = [load.title, f"{figure.title} ({figure.better} is better)"]
-            for other in (best, results.best(load, figure, without=EXPERT)):
-                values = results.ratios(load, figure, ours, other) if other else []
-                row += [f"{ratio(values)}", other.title] if values else ["", ""]
-            rows.append(row)
-    return rows_of(header, rows)
+        found = standings(results, load, without)
+        if without and all(standing.best == results.best(load, standing.figure) for standing in found):
+            continue  # the table without those left out says the same
+        rows.append((load, {standing.figure.key: standing for standing in found}))
+        columns |= {figure.key: heading(figure) for figure in (standing.figure for standing in found)}
+    ordered = [key for key in COLUMNS if key in columns]
+    header = ["load", *(columns[key] for key in ordered)]
+    return rows_of(header, [[load.title, *(cell(found.get(key)) for key in ordered)] for load, found in rows if found])
+
+
+COLUMNS = {"proxy": "proxy's CPU", "p50": "p50", "p99": "p99", "throughput": "throughput", "bulk": "bulk beside", "user": "memory"}
+"""The columns of the comparison, in this order."""
+
+
+def heading(figure):
+    return f"{COLUMNS[figure.key]} ({figure.better} is better)"
+
+
+def cell(standing):
+    if standing is None:
+        return ""
+    mark = "**" if standing.is_worse else ""
+    least, most = (f"{value:.2f}" for value in (min(standing.ratios), max(standing.ratios)))
+    rounds = f" ({least} to {most})" if len(standing.ratios) > 1 else ""
+    return f"{mark}{standing.ratio:.2f}{mark}{rounds} {standing.best.short}"
+
+
+def losses(results):
+    """The loads in which another proxy is better than ours, with the numbers; the worst first."""
+    judged = [found for found in (standings(results, load) for load in results.loads) if found]
+    lost = [[standing for standing in found if standing.is_worse] for found in judged]
+    lost = sorted((found for found in lost if found), key=lambda found: -max(standing.excess for standing in found))
+    if not lost:
+        return f"In none of {len(judged)} loads is another proxy better than ours."
+    lines = [
+        f"In {len(lost)} of {len(judged)} loads another proxy is better than ours by one number at least. Medians, ours against"
+        " the best of the others for that number, and their ratio:",
+        "",
+    ]
+    for found in lost:
+        told = [
+            f"{standing.figure.title} {number(standing.ours)} against {number(standing.theirs)} {standing.figure.unit}"
+            f" ({standing.best.short}), {standing.ratio:.2f}"
+            for standing in sorted(found, key=lambda standing: -standing.excess)
+        ]
+        title = found[0].load.title
+        lines.append(f"- {title[0].upper()}{title[1:]}: {'; '.join(told)}")
+    return "\n".join(lines)
 
 
 def table(results, load):
@@ -137,8 +226,11 @@ def markdown(results):
         f" {about['seconds']:g} s each. `{about['command']}`",
         "Versions: " + ", ".join(f"{kind} {version}" for kind, version in about["versions"].items()) + ".",
         "### In one look",
+        "Ours over the best of the others; bold where that one is better.",
         comparison(results),
     ]
+    if any(standing.best.name in EXPERT for load in results.loads for standing in standings(results, load)):
+        parts += ["### The same without the HAProxy that an expert has set for bulk", comparison(results, EXPERT)]
     for load in results.loads:
         parts += [f"### {load.title[0].upper()}{load.title[1:]}", table(results, load), *price(results, load)]
     if results.errors():

@@ -1,6 +1,7 @@
 """The proxies that are held against each other: what each needs, how it is built and how it is started.
 
-Each stands in front of one server. Those that balance stand in front of several for the loads that have a policy.
+Each has one route or several: a port where it listens, and the server that it forwards to. Those that balance have several
+servers behind one port for the loads that have a policy.
 """
 
 import os
@@ -27,9 +28,12 @@ class Rival:
     name: str
     kind: str
     title: str
+    short: str
     configuration: str | None = None
     balancing: str | None = None
     """The configuration for several servers."""
+    is_usual: bool = True
+    """It takes part unless `--rivals` says otherwise."""
 
     @property
     def is_ours(self):
@@ -46,23 +50,41 @@ class Rival:
         return self.is_ours or self.is_reference or self.is_floor or self.balancing is not None
 
     @property
+    def engine(self):
+        """How ours moves bytes."""
+        return "copy" if self.name == "monkey-copy" else "auto"
+
+    @property
     def is_floor(self):
         """No proxy at all: what the machine, the load tester and the target cost without one."""
         return self.kind == "direct"
 
 
 RIVALS = [
-    Rival("monkey", "monkey", "Monkey D. TCP"),
-    Rival("monkey-proxy", "monkey", "Monkey D. TCP, `monkey proxy` to one server"),
-    Rival("haproxy", "haproxy", "HAProxy", "haproxy.cfg", balancing="haproxy-balance.cfg"),
-    Rival("haproxy-splice", "haproxy", "HAProxy, splice-auto", "haproxy-splice.cfg"),
-    Rival("haproxy-pipesize", "haproxy", "HAProxy, splice-auto, tune.pipesize 1 MiB", "haproxy-pipesize.cfg"),
-    Rival("haproxy-forced", "haproxy", "HAProxy, splicing forced, tune.pipesize 1 MiB", "haproxy-forced.cfg"),
-    Rival("nginx", "nginx", "nginx stream", "nginx.conf", balancing="nginx-balance.conf"),
-    Rival("nginx-buffer", "nginx", "nginx stream, proxy_buffer_size 256k", "nginx-buffer.conf"),
-    Rival("go", "go", "Go, io.Copy"),
-    Rival("tokio", "tokio", "tokio, copy_bidirectional"),
-    Rival("direct", "direct", "no proxy"),
+    Rival("monkey", "monkey", "Monkey D. TCP", "ours"),
+    Rival("monkey-copy", "monkey", "Monkey D. TCP, `--engine copy`", "ours, copying", is_usual=False),
+    Rival("monkey-proxy", "monkey", "Monkey D. TCP, `monkey proxy` to one server", "ours, to one server"),
+    Rival("haproxy", "haproxy", "HAProxy", "HAProxy", "haproxy.cfg", balancing="haproxy-balance.cfg"),
+    Rival("haproxy-splice", "haproxy", "HAProxy, splice-auto", "HAProxy splice-auto", "haproxy-splice.cfg"),
+    Rival(
+        "haproxy-pipesize",
+        "haproxy",
+        "HAProxy, splice-auto, tune.pipesize 1 MiB",
+        "HAProxy, pipes of 1 MiB",
+        "haproxy-pipesize.cfg",
+    ),
+    Rival(
+        "haproxy-forced",
+        "haproxy",
+        "HAProxy, splicing forced, tune.pipesize 1 MiB",
+        "HAProxy, splicing forced",
+        "haproxy-forced.cfg",
+    ),
+    Rival("nginx", "nginx", "nginx stream", "nginx", "nginx.conf", balancing="nginx-balance.conf"),
+    Rival("nginx-buffer", "nginx", "nginx stream, proxy_buffer_size 256k", "nginx, 256 KiB buffers", "nginx-buffer.conf"),
+    Rival("go", "go", "Go, io.Copy", "Go"),
+    Rival("tokio", "tokio", "tokio, copy_bidirectional", "tokio"),
+    Rival("direct", "direct", "no proxy", "no proxy"),
 ]
 
 PACKAGES = {
@@ -184,72 +206,122 @@ def tokio_version(path):
 
 
 class RunningProxy:
-    """A rival that was started for one run: a `port` to connect to, and a `process` unless it is the floor."""
+    """A rival that was started for one run: an address to connect to for each of its routes, and a `process` unless it is
+    the floor."""
 
-    def __init__(self, rival, executables, target_ports, threads, policy=None):
+    def __init__(self, rival, executables, site, routes, threads, policy=None):
+        """Each route is the addresses of the servers behind it, several only where they are balanced."""
         self.rival, self.executables, self.threads = rival, executables, threads
-        self.target_ports, self.policy = target_ports, policy
-        self.port = target_ports[0] if rival.is_floor else free_port()
+        self.site, self.routes, self.policy = site, routes, policy
+        self.ports = [] if rival.is_floor else distinct_ports(len(routes))
         self.process = None
+
+    @property
+    def addresses(self):
+        """Where the clients of each route connect to."""
+        if self.rival.is_floor:
+            return [servers[0] for servers in self.routes]
+        return [f"{self.site.proxy_host}:{port}" for port in self.ports]
 
     def __enter__(self):
         self.room = Room()
         self.room.__enter__()
         try:
             if not self.rival.is_floor:
-                arguments = self.command()
-                environment = {**os.environ, "GOMAXPROCS": str(self.threads)}
-                self.process = self.room.start(arguments, env=environment, cwd=self.room.path)
-                self.room.wait_for_port(self.process, Path(arguments[0]).name, self.port)
+                with self.site.proxy_side():
+                    self.start()
         except BaseException:
             self.room.__exit__(None, None, None)
             raise
         return self
 
+    def start(self):
+        arguments = self.command()
+        environment = {**os.environ, "GOMAXPROCS": str(self.threads)}
+        self.process = self.room.start(arguments, env=environment, cwd=self.room.path)
+        for port in self.ports:
+            self.room.wait_for(self.process, Path(arguments[0]).name, lambda: accepts(port, self.site.proxy_host))
+
     def __exit__(self, *reason):
         return self.room.__exit__(*reason)
 
     def command(self):
-        listen, targets = f"127.0.0.1:{self.port}", [f"127.0.0.1:{port}" for port in self.target_ports]
-        executable, target = self.executables[self.rival.kind], targets[0]
+        executable = self.executables[self.rival.kind]
+        pairs = [word for address, servers in zip(self.addresses, self.routes) for word in (address, servers[0])]
         match self.rival.kind:
             case "monkey":
-                options = ["--threads", str(self.threads), "--metrics", "off", "--summary", "off", "--grace", "1s"]
-                if self.policy and self.rival.is_ours:
-                    return [executable, "balance", listen, *targets, "--policy", self.policy, *options]
-                return [executable, "proxy", listen, target, *options]
+                return self.our_command(executable)
             case "haproxy":
                 return [executable, "-db", "-f", self.configuration()]
             case "nginx":
                 return [executable, "-p", self.room.path, "-c", self.configuration()]
             case "go":
-                return [executable, listen, target]
+                return [executable, *pairs]
             case "tokio":
-                return [executable, listen, target, str(self.threads)]
+                return [executable, *pairs, str(self.threads)]
+
+    def our_command(self, executable):
+        if len(self.routes) > 1:
+            return [executable, "run", self.our_configuration()]
+        listen, servers = self.addresses[0], self.routes[0]
+        options = ["--threads", str(self.threads), "--metrics", "off", "--summary", "off", "--grace", "1s"]
+        options += ["--engine", self.rival.engine]
+        if self.policy and self.rival.is_ours:
+            return [executable, "balance", listen, *servers, "--policy", self.policy, *options]
+        return [executable, "proxy", listen, servers[0], *options]
+
+    def our_configuration(self):
+        """A file for `monkey run` (docs/configuration.md), which is what has several listeners."""
+        lines = [f"threads: {self.threads}", f"engine: {self.rival.engine}", "metrics: off", "summary: off", "grace: 1s"]
+        listeners, pools = ["listeners:"], ["pools:"]
+        for index, (address, servers) in enumerate(zip(self.addresses, self.routes)):
+            listeners.append(f"  route{index}: {{listen: '{address}', pool: route{index}}}")
+            pools.append(f"  route{index}: {{servers: ['{servers[0]}']}}")
+        path = self.room.path / "monkey.yaml"
+        path.write_text("\n".join(lines + listeners + pools) + "\n")
+        return path
 
     def configuration(self):
-        """The rival's file with this run's ports filled in."""
-        values = {"listen_port": self.port, "target_port": self.target_ports[0], "threads": self.threads}
+        """The rival's file with this run's addresses filled in."""
+        values = {"threads": self.threads}
         if self.rival.kind == "nginx":
             values["load_stream_module"] = load_stream_module(self.executables["nginx"])
         if self.policy:
-            values |= self.balancing_values()
+            values |= self.balancing_values() | {"listen": self.addresses[0]}
         file = self.rival.balancing if self.policy else self.rival.configuration
-        template = string.Template((SOURCES / file).read_text())
+        routes = [
+            {"name": f"route{index}", "listen": address, "target": servers[0]}
+            for index, (address, servers) in enumerate(zip(self.addresses, self.routes))
+        ]
         path = self.room.path / file
-        path.write_text(template.substitute(values))
+        path.write_text(filled((SOURCES / file).read_text(), values, routes))
         return path
-
 
     def balancing_values(self):
         """The policy and the servers, as the rival writes them."""
         if self.rival.kind == "nginx":
             policy = {"round-robin": "", "least-connections": "least_conn;"}[self.policy]
-            servers = [f"        server 127.0.0.1:{port};" for port in self.target_ports]
+            servers = [f"        server {server};" for server in self.routes[0]]
         else:
             policy = {"round-robin": "roundrobin", "least-connections": "leastconn"}[self.policy]
-            servers = [f"    server target{port} 127.0.0.1:{port}" for port in self.target_ports]
+            servers = [f"    server target{index} {server}" for index, server in enumerate(self.routes[0])]
         return {"policy": policy, "servers": "\n".join(servers)}
+
+
+def distinct_ports(count):
+    ports = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
+
+
+def filled(template, values, routes):
+    """A template with its values in it. What stands between the comments `# each route` and `# end` comes once for each
+    route."""
+    before, _, rest = template.partition("# each route\n")
+    section, _, after = rest.partition("# end\n")
+    parts = [(before, values), *((section, values | route) for route in routes), (after, values)]
+    return "".join(string.Template(text).substitute(known) for text, known in parts)
 
 
 def load_stream_module(nginx):
@@ -260,24 +332,3 @@ def load_stream_module(nginx):
     folder = re.search(r"--modules-path=(\S+)", built)
     require(folder, "nginx -V does not say where its modules are")
     return f"load_module {folder[1]}/ngx_stream_module.so;"
-
-
-class Targets:
-    """The servers behind the proxies: `monkey echo` in each of its behaviours, several where they are balanced."""
-
-    BALANCED = 3
-
-    def __init__(self, room, monkey):
-        self.ports = {}
-        for behaviour, count in (("echo", self.BALANCED), ("sink", 1), ("source", 1)):
-            self.ports[behaviour] = [self.start(behaviour, room, monkey) for _ in range(count)]
-
-    @staticmethod
-    def start(behaviour, room, monkey):
-        port = free_port()
-        process = room.start([monkey, "echo", f"127.0.0.1:{port}", f"--{behaviour}", "--threads", "1", "--grace", "1s"])
-        room.wait_for(process, monkey.name, lambda: accepts(port))
-        return port
-
-    def __getitem__(self, behaviour):
-        return self.ports[behaviour]

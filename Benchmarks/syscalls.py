@@ -7,7 +7,7 @@ import time
 
 from accounting import SETTLE_SECONDS, descriptors, family
 from harness import Room, end, program, wait_until
-from loads import EXCHANGE_SECONDS, exchange
+from loads import ECHO, EXCHANGE_SECONDS, address, exchange
 from report import rows_of
 from rivals import RunningProxy
 
@@ -16,13 +16,13 @@ CONNECTIONS = 200
 FEWEST_SHOWN = 0.05  # calls each: less is what a program does by the clock
 
 
-def table(rivals, executables, targets, threads):
+def table(rivals, executables, site, threads):
     """One thing at a time, so each event costs a wait of its own, which a busy proxy shares out among many."""
     rows = []
     for rival in rivals:
         if rival.is_floor or rival.is_reference:
             continue
-        with RunningProxy(rival, executables, targets["echo"], threads) as proxy:
+        with RunningProxy(rival, executables, site, [site.servers(ECHO)], threads) as proxy:
             rows.append([f"**{rival.title}**" if rival.is_ours else rival.title])
             for counts, times in ((round_trips(proxy), ROUND_TRIPS), (connections(proxy), CONNECTIONS)):
                 rows[-1] += [f"{sum(counts.values()) / times:.1f}", breakdown(counts, times)]
@@ -30,7 +30,7 @@ def table(rivals, executables, targets, threads):
 
 
 def connect(proxy):
-    return socket.create_connection(("127.0.0.1", proxy.port), EXCHANGE_SECONDS)
+    return socket.create_connection(address(proxy), EXCHANGE_SECONDS)
 
 
 def round_trips(proxy):

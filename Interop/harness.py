@@ -72,9 +72,9 @@ def wait_until(what, condition, seconds=READY_SECONDS):
         time.sleep(POLL_SECONDS)
 
 
-def accepts(port):
+def accepts(port, host="127.0.0.1"):
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((host, port), timeout=1).close()
         return True
     except OSError:
         return False

@@ -85,6 +85,10 @@ class Weather:
     delay: float = 0
     jitter: float = 0
     """Up to so much is added to the delay of each packet by itself, so that they overtake each other."""
+    rate: float = 0
+    """Megabits a second in each direction; 0 is without limit."""
+    queue: int = 0
+    """Bytes that wait in each direction for their turn at the rate, beyond which packets are lost; 0 is without limit."""
 
 
 FINE = Weather()
@@ -111,6 +115,11 @@ class Wire:
         host.ip("address", "add", address, "dev", self.name)
         host.ip("link", "set", self.name, "up")
         return end
+
+    @property
+    def process(self) -> int:
+        """The process that carries its packets."""
+        return self._carrier.pid
 
     def turns(self, weather: Weather) -> None:
         """From now on it is like this."""

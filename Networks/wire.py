@@ -24,7 +24,8 @@ def main() -> None:
     left, right = int(sys.argv[1]), int(sys.argv[2])
     luck = random.Random(int(sys.argv[3]))
     opposite = {left: right, right: left}
-    weather = {"lost": 0, "doubled": 0, "damaged": 0, "delay": 0, "jitter": 0}
+    weather = {"lost": 0, "doubled": 0, "damaged": 0, "delay": 0, "jitter": 0, "rate": 0, "queue": 0}
+    free_at = {left: 0.0, right: 0.0}  # when the last packet that goes to an end will have left
     on_the_way: list[tuple[float, int, int, bytes]] = []
     number = 0
     poll = select.poll()
@@ -45,11 +46,20 @@ def main() -> None:
                     continue
                 if luck.random() < weather["damaged"]:
                     packet = damaged(packet, luck)
+                end = opposite[source]
                 for _ in range(1 + (luck.random() < weather["doubled"])):
                     delay = weather["delay"] + luck.random() * weather["jitter"]
                     number += 1
-                    due = time.monotonic() + delay / 1000
-                    heapq.heappush(on_the_way, (due, number, opposite[source], packet))
+                    leaves = time.monotonic()
+                    if weather["rate"]:
+                        seconds_per_byte = 8e-6 / weather["rate"]
+                        waits = max(0.0, free_at[end] - leaves)
+                        if weather["queue"] and waits > weather["queue"] * seconds_per_byte:
+                            continue
+                        leaves += waits + len(packet) * seconds_per_byte
+                        free_at[end] = leaves
+                    due = leaves + delay / 1000
+                    heapq.heappush(on_the_way, (due, number, end, packet))
         now = time.monotonic()
         while on_the_way and on_the_way[0][0] <= now:
             _, _, end, packet = heapq.heappop(on_the_way)

@@ -9,10 +9,18 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		log.Fatal("usage: gocopy LISTEN TARGET")
+	routes := os.Args[1:]
+	if len(routes) == 0 || len(routes)%2 != 0 {
+		log.Fatal("usage: gocopy LISTEN TARGET [LISTEN TARGET]...")
 	}
-	listener, err := net.Listen("tcp", os.Args[1])
+	for ; len(routes) > 2; routes = routes[2:] {
+		go listen(routes[0], routes[1])
+	}
+	listen(routes[0], routes[1])
+}
+
+func listen(address, target string) {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -22,7 +30,7 @@ func main() {
 			log.Print(err)
 			continue
 		}
-		go serve(client.(*net.TCPConn), os.Args[2])
+		go serve(client.(*net.TCPConn), target)
 	}
 }
 
