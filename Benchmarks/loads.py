@@ -96,7 +96,7 @@ class Traffic(Load):
         return report["exchanges"]["answered_in_all"], report["throughput"]
 
     def latencies(self, report):
-        return {"p50": report["latency"]["p50"], "p99": report["latency"]["p99"]}
+        return latencies(report)
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,6 @@ class Mixed(Load):
         work = moved["traffic"]["downstream_in_all"]
         require(work > 0, f"{proxy.rival.name}, {self.name}: no bulk came through")
         result = {
-            "p50": trips["latency"]["p50"],
-            "p99": trips["latency"]["p99"],
             "throughput": trips["throughput"],
             "bulk": moved["traffic"]["downstream_per_second"],
             "machine": (after[1] - before[1]) / work,
@@ -183,7 +181,13 @@ class Mixed(Load):
         }
         if proxy.process:
             result["proxy"] = (after[0] - before[0]) / work
-        return result
+        return result | latencies(trips)
+
+
+def latencies(report):
+    """None where nothing was answered in the measured time."""
+    latency = report["latency"]
+    return {"p50": latency["p50"], "p99": latency["p99"]} if latency["count"] else {}
 
 
 class Run:

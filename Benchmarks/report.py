@@ -30,11 +30,14 @@ class Results:
 
     def values(self, load, rival, figure):
         """One value for each round, in the figure's unit; empty if the rival has no such figure."""
-        return [
-            run[figure.key] * figure.factor
+        return list(self.by_round(load, rival, figure).values())
+
+    def by_round(self, load, rival, figure):
+        return {
+            run["round"]: run[figure.key] * figure.factor
             for run in self.runs
             if run["load"] == load.name and run["rival"] == rival.name and figure.key in run
-        ]
+        }
 
     def best(self, load, figure, without=()):
         """The best of the others: none of ours, and not the floor."""
@@ -48,8 +51,8 @@ class Results:
 
     def ratios(self, load, figure, rival, other):
         """Round by round, so that what changes on the machine meanwhile meets both."""
-        pairs = zip(self.values(load, rival, figure), self.values(load, other, figure))
-        return [ours / theirs for ours, theirs in pairs if theirs]
+        ours, theirs = self.by_round(load, rival, figure), self.by_round(load, other, figure)
+        return [value / theirs[turn] for turn, value in ours.items() if theirs.get(turn)]
 
     def errors(self):
         """Runs in which something failed: their figures say little."""
@@ -169,6 +172,8 @@ def losses(results):
     judged = [found for found in (standings(results, load) for load in results.loads) if found]
     lost = [[standing for standing in found if standing.is_worse] for found in judged]
     lost = sorted((found for found in lost if found), key=lambda found: -max(standing.excess for standing in found))
+    if not judged:
+        return "Nothing here holds ours against another proxy."
     if not lost:
         return f"In none of {len(judged)} loads is another proxy better than ours."
     lines = [
@@ -214,8 +219,10 @@ def price(results, load):
     for figure in load.figures:
         if figure.better and figure.key != "machine":
             values = results.ratios(load, figure, by_name["monkey"], by_name["monkey-proxy"])
+            if not values:
+                continue
             told.append(f"{figure.title} {ratio(values)}")
-    return [f"Several servers over one, both ours: {', '.join(told)}."]
+    return [f"Several servers over one, both ours: {', '.join(told)}."] if told else []
 
 
 def markdown(results):
