@@ -1,3 +1,4 @@
+import Glibc
 import Sockets
 import Support
 import Testing
@@ -83,6 +84,12 @@ final class Ends {
         }
     }
 
+    /// Closes the listener. It listens no more, not even in a program that is being started and has a copy of it.
+    func stopListening() throws {
+        try #require(shutdown(try number(.listener), Int32(SHUT_RDWR)) == 0)
+        system.close(try take(.listener))
+    }
+
     /// Gives an end away: the test closes it.
     func take(_ end: End) throws -> Descriptor {
         let number = try number(end)
@@ -131,6 +138,7 @@ final class Ends {
 
 /// Asks again and again, with a deadline, for what the kernel will have done in a moment. Does not give up the thread,
 /// since on loopback that moment is a few microseconds; so it is for tests with threads of their own.
+@discardableResult
 func soon<Value>(
     _ what: String,
     at location: SourceLocation = #_sourceLocation,

@@ -82,10 +82,15 @@ package final class TestListener: Sendable {
         }
     }
 
-    /// Stops listening; a connection nobody accepted is reset.
+    /// Stops listening; a connection that was not accepted is reset.
     package func close() {
         state.withLock { descriptor in
-            if let open = descriptor { whileNoProgramStarts { _ = Glibc.close(open) } }
+            if let open = descriptor {
+                // Ends it for the copies of the descriptor too, which a program has until it has begun: an exit test is
+                // started by the testing library, whose starts cannot be waited for.
+                shutdown(open, Int32(SHUT_RDWR))
+                whileNoProgramStarts { _ = Glibc.close(open) }
+            }
             descriptor = nil
         }
     }
