@@ -17,11 +17,14 @@ from waits import ABSENCE, PATIENCE, POLL, Failure, Reset, require, wait_until
 PIECE = 64 * 1024
 """Bytes for one call."""
 
+GLIMPSE = 256
+"""Bytes that are checked where there is no time to check all."""
+
 MOST_IN_BUFFERS = 64 * 1024 * 1024
 """More than this no kernel on the way holds: a sender that gets rid of it is not held up."""
 
 SIOCINQ, SIOCOUTQ = 0x541B, 0x5411
-SO_ATTACH_FILTER = 26
+SO_ATTACH_FILTER, SO_MAX_PACING_RATE = 26, 47
 
 RESETS = (errno.ECONNRESET, errno.EPIPE)
 
@@ -56,6 +59,10 @@ class Peer:
 
     # Sending
 
+    def pace(self, rate: int) -> None:
+        """Has the kernel send so many bytes a second, evenly, however the program is scheduled."""
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate)
+
     def send(self, data: bytes | memoryview, flags: int = 0) -> None:
         rest = memoryview(data)
         while rest:
@@ -73,6 +80,14 @@ class Peer:
             piece = stream.at(sent, min(PIECE, start + count - sent))
             self.send(piece)
             sent += len(piece)
+
+    def send_for(self, seconds: float, least: int, stream: Pattern, start: int = 0) -> int:
+        """Sends a stream without a pause for so long, and at least so many bytes; returns how many they were."""
+        sent, deadline = start, time.monotonic() + seconds
+        while sent - start < least or time.monotonic() < deadline:
+            self.send(stream.at(sent, PIECE))
+            sent += PIECE
+        return sent - start
 
     def send_urgent(self, byte: bytes) -> None:
         self.send(byte, socket.MSG_OOB)
@@ -193,6 +208,15 @@ class Peer:
             require(more, f"{self.name} saw an end after {received:,} of {count:,} bytes")
             stream.check(more, start + received)
             received += len(more)
+
+    def receive_quickly(self, stream: Pattern, start: int) -> int:
+        """Receives much, and checks only the first and the last of it, which takes less time than the bytes do."""
+        received = self.receive(16 * PIECE)
+        require(received, f"{self.name} saw an end after {start:,} bytes")
+        first, last = received[:GLIMPSE], received[-GLIMPSE:]
+        stream.check(first, start)
+        stream.check(last, start + len(received) - len(last))
+        return len(received)
 
     def rest(self, stream: Pattern | None = None, start: int = 0) -> Rest:
         """Everything up to the end or the reset. With a stream, the bytes are held against it and not kept."""

@@ -20,6 +20,9 @@ from fcntl import ioctl
 PIECE = 16 * 1024
 SIOCOUTQ = 0x5411
 DEEP = 2 << 20
+LONG = 16 << 20
+"""Bytes of a stream that is sustained."""
+
 AT_ONCE = 1
 """Connections, for the faults that serve few."""
 
@@ -136,7 +139,9 @@ class Relay:
             if FAULT == "stray":
                 strays.append(data[:1])
                 data = strays.pop(0) + data[1:]
-            if FAULT in ("hold", "drop-tail"):
+            if FAULT == "dawdle" and len(data) == PIECE:
+                time.sleep(0.002)
+            if FAULT in ("hold", "drop-tail") or FAULT == "hold-streams" and count >= LONG:
                 data, held = held + data[:-1], data[-1:]
             count += len(data)
             if FAULT in ("greedy", "deep"):

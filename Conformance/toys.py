@@ -52,6 +52,13 @@ FAULTS = {
         "the last byte waits for the next",
         ("the_tail_of_a_burst_is_not_held", "the_server_may_speak_first"),
     ),
+    "dawdle": Fault(
+        "what fills its buffer of 16 KiB waits for 2 ms",
+        ("responses_of_any_size_are_not_held", "large_messages_in_turn_are_not_held"),
+    ),
+    "hold-streams": Fault(
+        "from 16 MiB on the last byte waits for the next", ("the_end_of_a_sustained_stream_is_not_held",)
+    ),
     "drop-tail": Fault(
         "the last byte before an end is lost",
         (

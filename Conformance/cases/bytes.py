@@ -1,14 +1,18 @@
-"""Bytes: all of them, unaltered, in order, at once."""
+"""Bytes: all of them, unaltered, in order, without delay."""
 
+import json
 import select
+import subprocess
+import sys
 import time
 
 import kernel
+from adapters import HERE, written
 from bench import Bench
 from contract import case, case_each_way
 from pattern import pattern
 from peer import End, Pair, Way
-from waits import ABSENCE, meanwhile, require, wait_until
+from waits import ABSENCE, PATIENCE, POLL, Failure, meanwhile, require, wait_until
 
 MUCH = 16 << 20
 
@@ -17,6 +21,31 @@ URGENT_AT = 2 << 20
 
 ODD_SIZES = (1, 2, 3, 100, 1459, 1460, 1461, 4096, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 131_073, 524_289)
 """Bytes, on both sides of the sizes that buffers and segments have."""
+
+KIB = 1024
+
+RESPONSES = (4 * KIB, 16 * KIB, 32 * KIB, 64 * KIB, 200 * KIB, 1024 * KIB)
+"""Bytes, each on a request of 100."""
+
+MESSAGES = (32 * KIB, 64 * KIB, 256 * KIB)
+"""Bytes of each request and each response."""
+
+MOST_ADDED, MOST_TIMES = 0.0008, 10
+"""Seconds, and multiples of the time over a direct connection, that an exchange may take beyond a small one. A proxy
+that moves bytes slowly does not hold them. One that holds them until a timer of a millisecond fires takes longer."""
+
+ROUNDS = 15
+"""Exchanges of each size, whose median is judged."""
+
+GOOD_TRIES, TRIES = 3, 9
+"""How often in a row everything has to be fast enough, and how often everything is measured at most."""
+
+STREAM_SIZE, STREAM_TIME, STREAM_RATE = 64 << 20, 0.35, 256 << 20
+"""Bytes, seconds, and bytes a second: a stream beyond the first two is sustained. At this rate the machine has time for
+other work, which would interrupt a faster stream."""
+
+STREAMS = 3
+"""One after the other, each with a pause behind it."""
 
 
 @case_each_way
@@ -85,6 +114,51 @@ def small_pieces_are_passed_on_at_once(bench: Bench) -> None:
     require(took < limit, f"small pieces waited for acknowledgements: {took:.1f} s for {rounds} rounds")
 
 
+def require_no_hold(bench: Bench, *series: list[tuple[int, int]]) -> None:
+    """Requires that exchanges take little longer than their bytes do over a direct connection.
+
+    The exchanges of a series follow each other on one connection. A busy machine is slow now and then, so everything is
+    measured again until nothing was too slow for some tries in a row. A proxy that holds bytes is too slow in most.
+    """
+    good, seen = 0, ""
+    for _ in range(TRIES):
+        held = [text for exchanges in series for text in holds(bench, exchanges)]
+        good, seen = (0, ", ".join(held)) if held else (good + 1, seen)
+        if good == GOOD_TRIES:
+            return
+    raise Failure(f"responses were held: {seen}")
+
+
+def holds(bench: Bench, exchanges: list[tuple[int, int]]) -> list[str]:
+    """Which responses arrive too late, and by how much."""
+    sizes = [f"{request}:{response}" for request, response in exchanges]
+    command = [sys.executable, str(HERE / "stopwatch.py"), written(bench.front), written(bench.target)]
+    try:
+        done = subprocess.run([*command, str(ROUNDS), *sizes], capture_output=True, text=True, timeout=4 * PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"the exchanges were not over after {4 * PATIENCE:g} s") from None
+    require(done.returncode == 0, (done.stderr.splitlines() or ["the exchanges failed"])[-1])
+    times = json.loads(done.stdout)
+    added = [proxied - small - MOST_TIMES * direct for proxied, small, direct in zip(*times.values())]
+    return [
+        f"{response // KIB} KiB by {time * 1000:.1f} ms"
+        for (_, response), time in zip(exchanges, added)
+        if time > MOST_ADDED
+    ]
+
+
+@case
+def responses_of_any_size_are_not_held(bench: Bench) -> None:
+    bench.start(server=False)
+    require_no_hold(bench, [(100, size) for size in RESPONSES])
+
+
+@case
+def large_messages_in_turn_are_not_held(bench: Bench) -> None:
+    bench.start(server=False)
+    require_no_hold(bench, *([(size, size)] for size in MESSAGES))
+
+
 @case_each_way
 def the_tail_of_a_burst_is_not_held(bench: Bench, way: Way) -> None:
     bench.start()
@@ -98,6 +172,29 @@ def the_tail_of_a_burst_is_not_held(bench: Bench, way: Way) -> None:
         # Nothing more comes: a small message after bulk, too, is passed on by itself.
         pair.sender(way).send(b"and one more")
         pair.receiver(way).expect(b"and one more")
+
+
+@case_each_way
+def the_end_of_a_sustained_stream_is_not_held(bench: Bench, way: Way) -> None:
+    bench.start()
+    pair = bench.pair()
+    sender, receiver = pair.sender(way), pair.receiver(way)
+    sender.pace(STREAM_RATE)
+    place = 0
+    for _ in range(STREAMS):
+        counts: list[int] = []
+        received, last = 0, time.monotonic()
+        with meanwhile(lambda: counts.append(sender.send_for(STREAM_TIME, STREAM_SIZE, pattern(1), place))):
+            # The last bytes arrive although the sender neither sends more nor ends.
+            while not counts or received < counts[0]:
+                if receiver.has_news_within(POLL):
+                    received += receiver.receive_quickly(pattern(1), place + received)
+                    last = time.monotonic()
+                missing = f"{counts[0] - received:,} bytes at the end" if counts else "the rest"
+                is_late = time.monotonic() > last + PATIENCE
+                require(not is_late, f"{missing} of a stream did not arrive within {PATIENCE:g} s")
+        place += received
+        pair.exchange()
 
 
 @case

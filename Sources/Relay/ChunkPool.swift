@@ -56,20 +56,29 @@ public struct RelayBuffers: ~Copyable {
     public let shared: UnsafeMutableRawBufferPointer
     /// Holds what could not be passed on.
     public var chunks: ChunkPool
-    /// For halves in bulk.
+    /// For transfers that are spliced.
     public var pipes: PipePool
     /// When to splice.
     public let engine: Engine
+    /// When to batch reads.
+    public let batching: BatchingPolicy
 
     /// - Parameters:
     ///   - size: the most that is copied at once, in bytes, and the size of a chunk.
     ///   - engine: whether halves copy or splice.
     ///   - pipes: the most pipes in use at once.
-    public init(size: Int = 32 * 1024, engine: Engine = .auto, pipes: Int = 32) {
+    ///   - batching: when halves batch their reads.
+    public init(
+        size: Int = 32 * 1024,
+        engine: Engine = .auto,
+        pipes: Int = 32,
+        batching: BatchingPolicy = BatchingPolicy()
+    ) {
         shared = .allocate(byteCount: size, alignment: 4096)
         chunks = ChunkPool(chunkSize: size)
         self.pipes = PipePool(limit: engine == .copy ? 0 : pipes)
         self.engine = engine
+        self.batching = batching
     }
 
     deinit {

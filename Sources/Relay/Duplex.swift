@@ -1,4 +1,5 @@
 public import Sockets
+public import Workers
 
 /// A relayed connection: two endpoints, and one half for each direction between them.
 public struct Duplex: ~Copyable {
@@ -34,7 +35,8 @@ public struct Duplex: ~Copyable {
     @inlinable
     public mutating func turn<S: System & ~Copyable>(
         on system: inout S,
-        with buffers: inout RelayBuffers
+        with buffers: inout RelayBuffers,
+        clock: inout TurnClock
     ) -> Outcome {
         let endsWithDownstream = downstream.state.phase == .finished
         var more = upstream.turn(
@@ -42,7 +44,8 @@ public struct Duplex: ~Copyable {
             to: &server,
             on: &system,
             with: &buffers,
-            closesNext: endsWithDownstream
+            closesNext: endsWithDownstream,
+            clock: &clock
         )
         let endsWithUpstream = upstream.state.phase == .finished
         if downstream.turn(
@@ -50,7 +53,8 @@ public struct Duplex: ~Copyable {
             to: &client,
             on: &system,
             with: &buffers,
-            closesNext: endsWithUpstream
+            closesNext: endsWithUpstream,
+            clock: &clock
         ) {
             more = true
         }
@@ -117,11 +121,27 @@ public struct Duplex: ~Copyable {
         }
     }
 
-    /// Has halves look what is there for them.
+    /// Whether a source is reported only when much has arrived.
     @inlinable
-    public mutating func look(upstream: Bool, downstream: Bool) {
-        if upstream { client.canReceive = true }
-        if downstream { server.canReceive = true }
+    public var batchesReads: Bool { upstream.batchesReads || downstream.batchesReads }
+
+    /// When a source has to be read without a readiness event; nil if each byte is reported.
+    @inlinable
+    public func recheckTime(_ batching: borrowing BatchingPolicy) -> Instant? {
+        let upstreamTime = upstream.recheckTime(batching)
+        guard let downstreamTime = downstream.recheckTime(batching) else { return upstreamTime }
+        return upstreamTime.map { min($0, downstreamTime) } ?? downstreamTime
+    }
+
+    /// Ends batching where the time for it has passed; the next turn reads those sources.
+    @inlinable
+    public mutating func recheck<S: System & ~Copyable>(
+        on system: inout S,
+        with buffers: borrowing RelayBuffers,
+        at now: Instant
+    ) {
+        upstream.recheck(&client, on: &system, with: buffers, at: now)
+        downstream.recheck(&server, on: &system, with: buffers, at: now)
     }
 
     @inlinable

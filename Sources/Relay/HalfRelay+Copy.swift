@@ -1,4 +1,5 @@
 public import Sockets
+public import Workers
 
 // How a half copies.
 
@@ -9,13 +10,9 @@ extension HalfRelay {
         from source: inout Endpoint,
         to sink: inout Endpoint,
         on system: inout S,
-        with buffers: inout RelayBuffers
+        with buffers: inout RelayBuffers,
+        clock: inout TurnClock
     ) {
-        if buffers.engine == .splice, !source.readsToTheEnd,
-            startSplicing(&source, on: &system, with: &buffers)
-        {
-            return
-        }
         switch system.receive(from: source.descriptor!, into: buffers.shared) {
         case .moved(let count):
             let isFull = count == buffers.shared.count
@@ -23,10 +20,10 @@ extension HalfRelay {
             if !isFull, !source.readsToTheEnd { source.canReceive = false }
             _state.received(count)
             pass(count, to: &sink, on: &system, with: &buffers)
-            signs = isFull ? min(signs, 254) + 1 : 0
-            if signs >= Bulk.fullReads, _state.phase == .open, _state.pending == 0 {
-                signs = 0
-                _ = startSplicing(&source, on: &system, with: &buffers)
+            guard buffers.engine == .auto, _state.phase == .open else { return }
+            noteCopied(count, isFull: isFull)
+            if count >= SplicePolicy.streamFrom {
+                noteStream(count, from: &source, on: &system, with: buffers, clock: &clock)
             }
         case .wouldBlock:
             source.canReceive = false
@@ -36,6 +33,16 @@ extension HalfRelay {
             source.failure = error
             _state.sourceFailed()
         }
+    }
+
+    /// Decides by a copied transfer's size whether the next one is spliced. A full buffer says that there is more.
+    @inlinable
+    mutating func noteCopied(_ count: Int, isFull: Bool) {
+        guard !isSplicing else { return }
+        score = count >= SplicePolicy.spliceFrom ? score + 1 : 0
+        guard isFull || score >= SplicePolicy.transfersToSplice else { return }
+        isSplicing = true
+        score = 0
     }
 
     /// Sends what was just received straight on, and keeps what the sink does not take.

@@ -3,7 +3,7 @@ public import Sockets
 // How a half moves bytes that have a budget.
 
 extension HalfRelay {
-    /// Moves what can be moved now, and takes in no more than is allowed. It copies, in bulk too: a pipe would take in more
+    /// Moves what can be moved now, and takes in no more than is allowed. It copies, much as well as little: a pipe would take in more
     /// than a small budget has.
     ///
     /// - Parameter allowance: how many bytes may come in now; less what has come afterwards.

@@ -1,10 +1,11 @@
 public import Sockets
+public import Workers
 
 /// One direction of a relay: from a source endpoint to a sink endpoint.
 ///
-/// Drives its ``HalfState`` by readiness. It copies, through the worker's one buffer, or while it is in bulk it splices,
-/// through a pipe of its own. What the sink does not take at once waits in a chunk, or in the pipe; a half with nothing
-/// pending holds no memory.
+/// Drives its ``HalfState`` by readiness. It copies small messages through the worker's buffer, and splices larger ones
+/// through one of the worker's pipes. What the sink does not take immediately waits in a chunk, or in the pipe, which the
+/// direction then keeps. A direction with nothing pending holds neither.
 public struct HalfRelay: ~Copyable {
     @inlinable public var state: HalfState { _state }
     /// Bytes that the sink's kernel has taken.
@@ -20,16 +21,15 @@ public struct HalfRelay: ~Copyable {
     @usableFromInline var _discarded: UInt32 = 0
     /// Where the first pending byte is in the chunk.
     @usableFromInline var offset: Int32 = 0
-    /// Holds the pending bytes of a half that copies; nil if there are none.
+    /// Holds the pending bytes of a transfer that was copied; nil if there are none.
     @usableFromInline var chunk: UnsafeMutableRawPointer?
-    /// Holds the pending bytes of a half that splices; a half splices as long as it has one.
+    /// Holds the pending bytes of a transfer that was spliced; nil if there are none.
     @usableFromInline var pipe: Pipe?
-    /// Full reads in a row while it copies; signs that bulk is over while it splices.
-    @usableFromInline var signs: UInt8 = 0
-    /// How soon it must look when it has passed on all that it has; while it copies, never.
-    @usableFromInline var attention: Look = .never
-    /// Whether the pool counts its pipe as stalled.
-    @usableFromInline var isStalled = false
+    /// Whether the next transfer is spliced.
+    @usableFromInline var isSplicing = false
+    /// Consecutive transfers whose size speaks for the other engine.
+    @usableFromInline var score: UInt8 = 0
+    @usableFromInline var stream = SustainedStream()
 
     /// How often a half may copy before others get their turn.
     @inlinable public static var copiesPerTurn: Int { 4 }
@@ -52,41 +52,43 @@ public struct HalfRelay: ~Copyable {
 
     /// Moves what can be moved now.
     ///
-    /// - Parameter closesNext: the other half has ended, so with the end of this one both sockets are closed, and that is
-    ///   what passes the end on.
-    /// - Returns: true if there may be more to move at once: the half wants another turn after the others had theirs.
+    /// - Parameters:
+    ///   - closesNext: the other half has ended, so with the end of this one both sockets are closed, and that is what
+    ///     passes the end on.
+    ///   - clock: the time of this turn.
+    /// - Returns: true if there may be more to move: the half wants another turn after the others had theirs.
     @inlinable
     public mutating func turn<S: System & ~Copyable>(
         from source: inout Endpoint,
         to sink: inout Endpoint,
         on system: inout S,
         with buffers: inout RelayBuffers,
-        closesNext: Bool = false
+        closesNext: Bool = false,
+        clock: inout TurnClock
     ) -> Bool {
-        var receives = 0
+        var transfers = 0
         while true {
             switch _state.next(canReceive: source.canReceive, canSend: sink.canSend) {
             case .receive:
-                if pipe == nil {
-                    if receives >= Self.copiesPerTurn { return true }
-                    receives += 1
-                    copy(from: &source, to: &sink, on: &system, with: &buffers)
+                if transfers >= Self.copiesPerTurn { return true }
+                if isSplicing || buffers.engine == .splice,
+                    splice(from: &source, to: &sink, on: &system, with: &buffers, clock: &clock)
+                {
+                    // One splice in and one out for a turn: what arrives until the next turn is moved together.
+                    transfers = Self.copiesPerTurn
                 } else {
-                    // One splice in and one out for a wake-up: what comes meanwhile is worth more together later.
-                    if receives > 0 { return true }
-                    receives += 1
-                    splice(from: &source, to: &sink, on: &system, with: &buffers)
+                    transfers += 1
+                    copy(from: &source, to: &sink, on: &system, with: &buffers, clock: &clock)
                 }
             case .send:
                 if pipe == nil {
                     sendChunk(to: &sink, on: &system, with: &buffers)
                 } else {
-                    sendPipe(from: &source, to: &sink, on: &system, with: &buffers)
+                    sendPipe(to: &sink, on: &system, with: &buffers)
                 }
             case .finish:
                 if closesNext { _state.finishSent() } else { finish(&sink, on: &system) }
             case .wait:
-                if pipe != nil, _state.isSettled { stopSplicing(&source, on: &system, with: &buffers) }
                 return false
             }
         }
@@ -96,22 +98,6 @@ public struct HalfRelay: ~Copyable {
     @inlinable
     public mutating func abandon<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         if _state.phase != .abandoned { sinkFailed(on: &system, with: &buffers) }
-    }
-
-    /// How soon a half must look what its source has, though the poller has not reported anything.
-    public enum Look: UInt8, Sendable {
-        /// Not at all: all that there is to know is reported.
-        case never
-        /// When the source has been silent for a while, to give its pipe back.
-        case atRest
-        /// Soon: the poller reports a source only when much has come, so that one wake-up moves much, and the last bytes of a
-        /// burst may be few.
-        case soon
-    }
-
-    @inlinable
-    public var look: Look {
-        _state.phase == .open && _state.pending == 0 ? attention : .never
     }
 
     @inlinable
@@ -132,7 +118,6 @@ public struct HalfRelay: ~Copyable {
     mutating func sinkFailed<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         _discarded &+= UInt32(truncatingIfNeeded: _state.sinkFailed())
         releaseChunk(with: &buffers)
-        noteStall(false, with: &buffers)
         if let pipe = pipe.take() { buffers.pipes.discard(pipe, on: &system) }
     }
 }

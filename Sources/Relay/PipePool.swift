@@ -2,22 +2,24 @@ public import Sockets
 
 /// The pipes through which a worker's halves splice: a bounded number, made when needed, a few kept for the next.
 ///
-/// A pipe with bytes in it belongs to the half that put them there and is never pooled.
+/// A half takes a pipe for one transfer, the one that was used last, and returns it when it is empty. So all transfers that
+/// the sink takes whole go through one pipe. A pipe with bytes in it belongs to the half that put them there and is never
+/// pooled.
 public struct PipePool: ~Copyable {
     /// The most pipes in use at once.
     public let limit: Int
     /// What a pipe should hold, in bytes.
     public let wantedCapacity: Int
-    /// Pipes that are with a half.
+    /// Pipes that are with a half. Between transfers these are the ones with bytes in them that a sink would not take.
     @inlinable public var inUse: Int { _inUse }
     /// How often a half had to copy since there was no pipe for it, or only one too small.
     @inlinable public var refusals: Int { _refusals }
-    /// Pipes with bytes in them that a sink would not take.
-    @usableFromInline var stalled = 0
     @usableFromInline var _inUse = 0
     @usableFromInline var _refusals = 0
     @usableFromInline let spares: UnsafeMutablePointer<Pipe>
     @usableFromInline var spareCount = 0
+    /// Whether a pipe was taken since ``closeSparesIfUnused(on:)`` last asked.
+    @usableFromInline var wasUsed = false
     /// Until then the system is not asked again.
     @usableFromInline var refusedUntil = Instant(nanoseconds: 0)
 
@@ -47,11 +49,16 @@ public struct PipePool: ~Copyable {
 
     /// Whether slow readers hold as many pipes as they may: a quarter.
     @inlinable
-    var isStallQuotaUsed: Bool { stalled >= max(1, limit / 4) }
+    var isStallQuotaUsed: Bool { _inUse >= max(1, limit / 4) }
+
+    /// Whether unused pipes are kept.
+    @inlinable
+    public var hasSpares: Bool { spareCount > 0 }
 
     /// An empty pipe, or nil: then the half copies.
     @inlinable
     mutating func take<S: System & ~Copyable>(on system: inout S) -> Pipe? {
+        wasUsed = true
         if _inUse < limit {
             if spareCount > 0 {
                 spareCount -= 1
@@ -101,7 +108,14 @@ public struct PipePool: ~Copyable {
         Self.close(pipe, on: &system)
     }
 
-    /// Closes the unused pipes: a worker does so when none is in use any more, and at its end.
+    /// Closes the unused pipes, unless one was used since the last call.
+    @inlinable
+    public mutating func closeSparesIfUnused<S: System & ~Copyable>(on system: inout S) {
+        if !wasUsed { closeSpares(on: &system) }
+        wasUsed = false
+    }
+
+    /// Closes the unused pipes.
     @inlinable
     public mutating func closeSpares<S: System & ~Copyable>(on system: inout S) {
         while spareCount > 0 {

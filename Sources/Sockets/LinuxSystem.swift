@@ -9,6 +9,13 @@ public struct LinuxSystem: System, ~Copyable {
     @usableFromInline let poller: Int32
     @usableFromInline let events: UnsafeMutablePointer<linux_event>
     @usableFromInline let batch: Int32
+    /// Ends a wait at its deadline. Set only where a wait's deadline is sooner than the one before, so that most waits need
+    /// neither the time nor a timer in the kernel.
+    @usableFromInline let timer: Int32
+    /// When the timer expires; the last moment there is if it is not set.
+    @usableFromInline var timerSetFor = Instant(nanoseconds: .max)
+    @inlinable public var mayHaveTimedOut: Bool { _mayHaveTimedOut }
+    @usableFromInline var _mayHaveTimedOut = true
     public let waker: LinuxWaker
 
     /// - Parameters:
@@ -17,12 +24,30 @@ public struct LinuxSystem: System, ~Copyable {
     public init(batch: Int = 256, wakerToken: Token) throws(SystemError) {
         let poller = linux_epoll_create()
         if poller < 0 { throw SystemError(result: poller) }
+        let timer = linux_timer()
+        let watched =
+            timer < 0
+            ? timer
+            : linux_epoll_control(
+                Int32(poller),
+                EPOLL_CTL_ADD,
+                Int32(timer),
+                Readiness([.readable, .edgeTriggered]).rawValue,
+                Self.timerToken
+            )
+        if watched < 0 {
+            if timer >= 0 { linux_close(Int32(timer)) }
+            linux_close(Int32(poller))
+            throw SystemError(result: watched)
+        }
         do throws(SystemError) {
             waker = try LinuxWaker(poller: Int32(poller), token: wakerToken)
         } catch {
+            linux_close(Int32(timer))
             linux_close(Int32(poller))
             throw error
         }
+        self.timer = Int32(timer)
         self.poller = Int32(poller)
         self.batch = Int32(batch)
         events = .allocate(capacity: batch)
@@ -30,6 +55,7 @@ public struct LinuxSystem: System, ~Copyable {
 
     deinit {
         events.deallocate()
+        linux_close(timer)
         linux_close(poller)
     }
 
@@ -71,18 +97,41 @@ public struct LinuxSystem: System, ~Copyable {
         return result < 0 ? SystemError(result: result) : nil
     }
 
-    @inlinable
+    /// No token of a user's has this: it would be of slot 2^32 - 1.
+    @usableFromInline static var timerToken: UInt64 { .max }
+
+    @inlinable @inline(__always)
     public mutating func wait(until deadline: Instant?) -> Int {
-        var timeout: Int64 = -1
+        var timeout: Int32 = -1
         if let deadline {
-            let now = linux_monotonic_nanoseconds()
-            timeout = deadline.nanoseconds > now ? Int64(clamping: deadline.nanoseconds - now) : 0
+            if deadline.nanoseconds == 0 {
+                timeout = 0
+            } else if deadline < timerSetFor {
+                linux_timer_set(timer, deadline.nanoseconds)
+                timerSetFor = deadline
+            }
         }
+        _mayHaveTimedOut = timeout == 0
         let count = linux_epoll_wait(poller, events, batch, timeout)
         // Interrupted by a signal: an empty batch, after which the caller looks at its timers and comes back.
-        if count == -Int64(EINTR) { return 0 }
+        if count == -Int64(EINTR) {
+            _mayHaveTimedOut = true
+            return 0
+        }
         if count < 0 { preconditionFailure("epoll_wait: \(SystemError(result: count))") }
-        return Int(count)
+        return removeTimerEvent(Int(count))
+    }
+
+    /// Takes the timer's event out of the batch.
+    @inlinable @inline(__always)
+    mutating func removeTimerEvent(_ count: Int) -> Int {
+        for index in 0..<count where linux_event_token(events + index) == Self.timerToken {
+            timerSetFor = Instant(nanoseconds: .max)
+            _mayHaveTimedOut = true
+            if index < count - 1 { (events + index).update(from: events + index + 1, count: count - 1 - index) }
+            return count - 1
+        }
+        return count
     }
 
     @inlinable
@@ -252,6 +301,13 @@ public struct LinuxSystem: System, ~Copyable {
         linux_set_option(descriptor.number, SOL_SOCKET, SO_RCVLOWAT, Int32(clamping: count))
     }
 
+    @inlinable
+    public mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int {
+        let result = linux_unread(descriptor.number)
+        // Where the system does not say there may be more, and a read finds out.
+        return result < 0 ? 1 : Int(result)
+    }
+
     public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int {
         var size: Int32 = 0
         linux_get_option(descriptor.number, SOL_SOCKET, SO_SNDBUF, &size)
@@ -275,14 +331,18 @@ public struct LinuxSystem: System, ~Copyable {
     }
 
     public mutating func pipe(capacity: Int) throws(SystemError) -> Pipe {
-        var ends: [Int32] = [-1, -1]
-        try Self.check(linux_pipe(&ends))
-        let granted = linux_pipe_set_size(ends[1], Int32(clamping: capacity))
+        // Not an array, which would be allocated.
+        var ends: (output: Int32, input: Int32) = (-1, -1)
+        let result = withUnsafeMutableBytes(of: &ends) {
+            linux_pipe($0.baseAddress!.assumingMemoryBound(to: Int32.self))
+        }
+        try Self.check(result)
+        let granted = linux_pipe_set_size(ends.input, Int32(clamping: capacity))
         // Past an unprivileged user's share of pipe pages the size stays what it was (pipe(7)): 64 KiB, or two pages.
-        let actual = granted > 0 ? granted : Int64(fcntl(ends[1], 1032))
+        let actual = granted > 0 ? granted : Int64(fcntl(ends.input, 1032))
         return Pipe(
-            input: Descriptor(adopting: ends[1]),
-            output: Descriptor(adopting: ends[0]),
+            input: Descriptor(adopting: ends.input),
+            output: Descriptor(adopting: ends.output),
             capacity: Int(max(0, actual))
         )
     }

@@ -21,10 +21,14 @@ public protocol System: ~Copyable {
     /// Changes what is watched.
     mutating func reregister(_ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token) -> SystemError?
 
-    /// Waits for events: not at all if the moment has passed, for ever if there is none.
+    /// Waits for events: not at all if the deadline has passed, without end if there is none. May return without events
+    /// before the deadline.
     ///
     /// - Returns: how many there are; read each by ``event(_:)`` before the next wait.
     mutating func wait(until deadline: Instant?) -> Int
+
+    /// Whether the last wait may have lasted until its deadline: if not, no timer is due.
+    var mayHaveTimedOut: Bool { get }
 
     /// The event at an index of the last batch.
     mutating func event(_ index: Int) -> PollEvent
@@ -82,6 +86,9 @@ public protocol System: ~Copyable {
     /// are reported in any case.
     mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int)
 
+    /// How many bytes wait in a socket's receive queue (SIOCINQ, tcp(7)); an end and an error do not count.
+    mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int
+
     /// About how many bytes a send would take now.
     mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int
 
@@ -102,6 +109,9 @@ public protocol System: ~Copyable {
 }
 
 extension System where Self: ~Copyable {
+    /// For systems that cannot say.
+    public var mayHaveTimedOut: Bool { true }
+
     /// For systems on which nobody listens.
     public mutating func adjust(_ listener: borrowing Descriptor, to options: ListenOptions) {}
 
@@ -116,6 +126,9 @@ extension System where Self: ~Copyable {
 
     /// A hint that a system may ignore: it then wakes us more often.
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {}
+
+    /// For systems that cannot say: there may always be more, and a read finds out.
+    public mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int { 1 }
 
     /// A guess that a system may leave out: a send then tells.
     public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int { .max }

@@ -19,7 +19,7 @@ public struct Configuration: Sendable {
     /// Whether bytes are copied or spliced; `auto` decides it for each direction of each connection, by its traffic.
     public var engine: Engine = .auto
 
-    /// The most pipes that each worker splices through at once, 0 to 4,096; more connections in bulk copy. nil takes what
+    /// The most pipes that each worker keeps for sides that take nothing, 0 to 4,096; beyond them it copies. nil takes what
     /// the descriptor limit and the user's share of pipe pages (pipe(7)) allow, 64 at most.
     public var maxPipes: Int?
 

@@ -38,13 +38,17 @@ public struct SlotQueue: ~Copyable {
     }
 
     /// Takes a slot out, wherever it stands; nothing happens if it is not in the queue.
-    public mutating func remove(_ slot: Int) {
+    ///
+    /// - Returns: whether it was in the queue.
+    @discardableResult
+    public mutating func remove(_ slot: Int) -> Bool {
         let link = links[slot]
-        guard link.isQueued else { return }
+        guard link.isQueued else { return false }
         if link.previous == 0 { head = link.next } else { links[Int(link.previous) - 1].next = link.next }
         if link.next == 0 { tail = link.previous } else { links[Int(link.next) - 1].previous = link.previous }
         links[slot].isQueued = false
         _count -= 1
+        return true
     }
 
     /// The slot that has waited longest.

@@ -33,6 +33,8 @@ public struct FakeFaults {
     public var interruptedWaits = 0.0
     /// The most that a pipe holds, whatever was asked for.
     public var largestPipe = Int.max
+    /// How likely a pipe's slots are used up before its bytes are, as small packets do.
+    public var fragmentedPipes = 0.0
     /// The most that one packet carries.
     public var largestSegment = Int.max
 
@@ -68,6 +70,12 @@ public struct FakeFaults {
     mutating func allowance(of wanted: Int) -> Int {
         let most = min(wanted, largestTransfer)
         return most > 1 && happens(shortTransfers) ? Int.random(in: 1..<most, using: &generator) : most
+    }
+
+    /// How much fits into an empty pipe: a slot for each page of its capacity, and one byte at least in each slot.
+    mutating func pipeRoom(_ capacity: Int) -> Int {
+        happens(fragmentedPipes)
+            ? Int.random(in: max(1, capacity / 4096)...max(1, capacity), using: &generator) : capacity
     }
 
     mutating func wouldBlock() -> Bool { happens(wouldBlocks) }

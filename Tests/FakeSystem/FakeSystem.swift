@@ -222,6 +222,10 @@ public struct FakeSystem: System, ~Copyable {
         world.file(descriptor.number, as: FakeSocket.self, for: "setReceiveLowWater")?.lowWater = count
     }
 
+    public mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int {
+        world.file(descriptor.number, as: FakeSocket.self, for: "unreadBytes")?.received ?? 0
+    }
+
     public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int {
         world.file(descriptor.number, as: FakeSocket.self, for: "sendRoom")?.room ?? 0
     }
@@ -272,7 +276,9 @@ public struct FakeSystem: System, ~Copyable {
         let allowance = world.faults.allowance(of: count)
         let transfer: Transfer
         switch (from, to) {
-        case (let socket as FakeSocket, let pipe as FakePipeEnd): transfer = pipe.fill(from: socket, atMost: allowance)
+        case (let socket as FakeSocket, let pipe as FakePipeEnd):
+            // A pipe whose slots are used up moves less, and what is left in the socket is no news.
+            transfer = pipe.fill(from: socket, atMost: min(allowance, world.faults.pipeRoom(pipe.capacity)))
         case (let pipe as FakePipeEnd, let socket as FakeSocket):
             transfer = pipe.drain(into: socket, atMost: allowance)
             if case .moved(let count) = transfer { world.spliced += count }
@@ -306,6 +312,8 @@ final class FakePipeEnd: FakeFile {
     private init(_ contents: Contents) {
         self.contents = contents
     }
+
+    var capacity: Int { contents.capacity }
 
     static func makePair(capacity: Int) -> (input: FakePipeEnd, output: FakePipeEnd) {
         let contents = Contents(capacity: capacity)

@@ -1,12 +1,14 @@
 import Relay
 import Sockets
 import Testing
+import Workers
 
 /// A connection between descriptor 1, the client, and descriptor 2, the server, on a scripted system.
 private struct DuplexBench: ~Copyable {
     var system = ScriptedSystem()
     var duplex: Duplex
     var buffers = RelayBuffers(size: 8, engine: .copy)
+    var clock = TurnClock(Instant(nanoseconds: 0))
 
     init() {
         duplex = Duplex(client: Descriptor(adopting: 1))
@@ -14,7 +16,7 @@ private struct DuplexBench: ~Copyable {
     }
 
     mutating func turn() -> Duplex.Outcome {
-        duplex.turn(on: &system, with: &buffers)
+        duplex.turn(on: &system, with: &buffers, clock: &clock)
     }
 
     /// The client resets, and the poller tells it.

@@ -1,6 +1,7 @@
 import Relay
 import Sockets
 import Testing
+import Workers
 
 /// A half between descriptor 1, the source, and descriptor 2, the sink, on a scripted system, with room for eight bytes.
 private struct HalfBench: ~Copyable {
@@ -9,9 +10,10 @@ private struct HalfBench: ~Copyable {
     var source = Endpoint(Descriptor(adopting: 1), canSend: true)
     var sink = Endpoint(Descriptor(adopting: 2), canSend: true)
     var buffers = RelayBuffers(size: 8, engine: .copy)
+    var clock = TurnClock(Instant(nanoseconds: 0))
 
     mutating func turn() -> Bool {
-        half.turn(from: &source, to: &sink, on: &system, with: &buffers)
+        half.turn(from: &source, to: &sink, on: &system, with: &buffers, clock: &clock)
     }
 
     mutating func abandon() {

@@ -58,7 +58,9 @@ final class Crew {
     init(in world: FakeWorld, scenario: Scenario) throws(SystemError) {
         self.world = world
         address = scenario.address
-        settings = WorkerSettings(scenario.configuration)
+        var settings = WorkerSettings(scenario.configuration)
+        settings.batching = scenario.batching
+        self.settings = settings
         memory = SharedMemory(workers: scenario.workers, limit: scenario.limit)
         pools = PoolRegistry(memory)
         let pool: PoolPlan

@@ -46,7 +46,34 @@ final class Record {
     /// When the side that is left was last seen to have acknowledged something.
     var acknowledgedAt: Instant
     /// Since when bytes wait in each direction's source, and how many had been received by then.
-    var gathering: [Party: (at: Instant, received: Int)] = [:]
+    var waiting: [Party: (at: Instant, received: Int)] = [:]
+    /// What each direction has moved without a pause.
+    var streams: [Party: Stream] = [:]
+
+    /// What a direction has moved without a pause.
+    struct Stream {
+        var beganAt: Instant
+        var lastAt: Instant
+        var receivedBefore: Int
+        var received: Int
+    }
+
+    /// Records what a direction has received by now.
+    func noteStream(from party: Party, received: Int, at now: Instant, longestPause: UInt64, backlog: Int) {
+        guard let stream = streams[party] else {
+            if received > 0 {
+                streams[party] = Stream(beganAt: now, lastAt: now, receivedBefore: 0, received: received)
+            }
+            return
+        }
+        guard received > stream.received else { return }
+        if now.since(stream.lastAt).wholeNanoseconds > longestPause, received - stream.received < backlog {
+            streams[party] = Stream(beganAt: now, lastAt: now, receivedBefore: stream.received, received: received)
+        } else {
+            streams[party]?.lastAt = now
+            streams[party]?.received = received
+        }
+    }
     var closure: Closure?
 
     init(_ id: ConnectionID, client: Program, openedAt: Instant) {

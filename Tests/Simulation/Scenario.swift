@@ -87,6 +87,10 @@ struct Scenario {
     let misbehaviour: Double
     /// A program reads little at a time.
     let slowReading: Double
+    /// A pipe's slots are used up before its bytes are.
+    let fragmentedPipes: Double
+    /// When directions batch their reads: sooner than they really do, so that they do at all.
+    let batching: BatchingPolicy
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
@@ -160,6 +164,12 @@ struct Scenario {
                 queueTimeout: pick(nil, .seconds(5), milliseconds(100...1_000)),
                 whenAllDown: pick(.refuse, .tryAnyway)
             )
+        fragmentedPipes = trouble(0.5)
+        batching = pick(
+            BatchingPolicy(),
+            BatchingPolicy(minimumKiB: 128, minimumDuration: .zero),
+            BatchingPolicy(minimumKiB: 256, minimumDuration: .milliseconds(2), longestPause: .milliseconds(25))
+        )
     }
 
     /// At any time, or just when the workers are told one by one that it is over.
@@ -207,6 +217,7 @@ struct Scenario {
         world.faults.interruptedWaits = interruptedWaits
         world.faults.largestSegment = largestSegment
         world.faults.largestPipe = largestPipe
+        world.faults.fragmentedPipes = fragmentedPipes
         world.faults.resets = resets
         let lacking = [EMFILE, ENFILE, ENOBUFS, ENOMEM].map { SystemError(code: $0) }
         let refusing = [EADDRNOTAVAIL, EAGAIN, ENETUNREACH, ECONNREFUSED].map { SystemError(code: $0) }
@@ -243,7 +254,9 @@ struct Scenario {
             no pipe \(percent(pipeFailures)), no memory \(percent(transferFailures)), reset \(percent(resets)), \
             dial \(percent(dialTrouble)), delayed \(percent(delayedTurns)), \
             interleaved \(percent(interleavedTurns)), misbehaviour \(percent(misbehaviour)), \
-            slow reading \(percent(slowReading))
+            slow reading \(percent(slowReading)), fragmented pipes \(percent(fragmentedPipes))
+            batching: from \(batching.minimumKiB) KiB and \(batching.minimumDuration) ns on, pauses of \
+            \(batching.longestPause) ns
             """
     }
 }

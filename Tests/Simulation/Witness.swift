@@ -29,8 +29,6 @@ final class Witness {
 
     /// The most that is worth to be read.
     private static let complaintLimit = 20
-    /// Bytes of a half in bulk may wait so long for more.
-    private static let longestGathering: Duration = .milliseconds(3)
     /// A timer may be so much late.
     private static let tick: Duration = .milliseconds(1)
 
@@ -71,6 +69,7 @@ final class Witness {
             if Int(record.attempts - record.repetitions) > scenario.upstreams.count {
                 complain("\(record.name): attempt \(record.attempts), \(record.repetitions) of them repeated")
             }
+            noteStreams(of: session, record)
             seen.append(record)
         }
         for record in open[index] where !seen.contains(where: { $0 === record }) {
@@ -81,6 +80,24 @@ final class Witness {
         open[index] = seen
         if world.abandoned > 0, !isCutting { complain("a client was in the queue when listening ended") }
         if scenario.isObserved { readEvents(of: index) }
+    }
+
+    private func noteStreams(of session: UnsafeMutablePointer<Session>, _ record: Record) {
+        func note(_ party: Party, _ source: Int32?) {
+            guard let source, let process = world.peer(of: source)?.process else { return }
+            // What batching itself delays is no pause.
+            let delay = world.lowWater(of: source) > 1 ? scenario.batching.delay : 0
+            let longestPause = scenario.batching.longestPause + delay
+            record.noteStream(
+                from: party,
+                received: process.received,
+                at: world.clock,
+                longestPause: longestPause,
+                backlog: scenario.batching.backlog
+            )
+        }
+        note(.client, Record.number(session.pointee.duplex.client.descriptor))
+        note(.server, Record.number(session.pointee.duplex.server.descriptor))
     }
 
     private func findServer(of record: Record) {
@@ -367,13 +384,15 @@ final class Witness {
         let hasEnd = !world.readiness(of: source).isDisjoint(with: [.peerEnded, .hungUp, .failed])
         let process = world.peer(of: source)?.process ?? FakePeer.ProcessSide()
         let hasBytes = process.arrived > process.received
-        // In bulk a source is reported only when much has come.
-        let mayGather = hasBytes && !hasEnd && world.lowWater(of: source) > 1
-        if !mayGather { record.gathering[party] = nil }
+        // The source of a sustained stream is reported only when much has arrived.
+        let isBatching = world.lowWater(of: source) > 1
+        if isBatching, state.phase == .open { checkBatching(record, party, name) }
+        let mayWait = isBatching && hasBytes && !hasEnd
+        if !mayWait || !canSend { record.waiting[party] = nil }
         let isParked: Bool
         switch state.phase {
-        case .open where mayGather:
-            isParked = canSend && hasGatheredTooLong(record, party, process.received)
+        case .open where mayWait:
+            isParked = canSend && hasWaitedTooLong(record, party, process.received)
         case .open: isParked = canSend && (state.pending > 0 || hasBytes || hasEnd)
         case .finishing: isParked = state.pending == 0 || canSend
         case .breaking: isParked = canSend
@@ -391,12 +410,28 @@ final class Witness {
         }
     }
 
-    /// A half in bulk may let bytes gather, but not for long.
-    private func hasGatheredTooLong(_ record: Record, _ party: Party, _ received: Int) -> Bool {
-        guard let since = record.gathering[party], since.received == received else {
-            record.gathering[party] = (world.clock, received)
+    /// Only a direction that has moved much without a pause batches its reads.
+    private func checkBatching(_ record: Record, _ party: Party, _ name: String) {
+        guard let stream = record.streams[party] else {
+            return complain("\(record.name): its \(name) half batches reads, and has moved nothing")
+        }
+        // What is counted is whole KiB of each transfer.
+        let moved = stream.received - stream.receivedBefore
+        if moved >> 10 < scenario.batching.minimumKiB
+            || stream.lastAt.since(stream.beganAt).wholeNanoseconds < scenario.batching.minimumDuration
+        {
+            complain(
+                "\(record.name): its \(name) half batches reads, and has moved \(moved) bytes without a pause"
+            )
+        }
+    }
+
+    /// Bytes that have arrived while the sink is writable wait for more only where reads are batched, and not for long.
+    private func hasWaitedTooLong(_ record: Record, _ party: Party, _ received: Int) -> Bool {
+        guard let since = record.waiting[party], since.received == received else {
+            record.waiting[party] = (world.clock, received)
             return false
         }
-        return world.clock > since.at + Self.longestGathering
+        return world.clock.since(since.at).wholeNanoseconds > scenario.batching.delay + Self.tick.wholeNanoseconds
     }
 }

@@ -60,13 +60,13 @@ struct MetricsPage {
         page.add(
             "monkey_pipes_in_use",
             .gauge,
-            "Pipes that connections in bulk are spliced through now.",
+            "Current number of pipes with bytes in them that a slow side does not take.",
             snapshot.pipesInUse
         )
         page.add(
             "monkey_pipe_refusals_total",
             .counter,
-            "How often bulk was copied since there was no pipe for it, or only one too small.",
+            "Total number of transfers that were copied because there was no pipe, or only a smaller one.",
             snapshot.pipeRefusals
         )
         page.add(

@@ -28,6 +28,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,14 +83,22 @@ static inline int64_t linux_epoll_control(int poller, int operation, int fd, uin
     return linux_result(epoll_ctl(poller, operation, fd, &event));
 }
 
-/// `nanoseconds` below zero waits without end. Rounds up to whole milliseconds, so that a timer is never early.
-static inline int64_t linux_epoll_wait(int poller, linux_event *events, int capacity, int64_t nanoseconds) {
-    int milliseconds = -1;
-    if (nanoseconds >= 0) {
-        int64_t rounded = (nanoseconds + 999999) / 1000000;
-        milliseconds = rounded > INT32_MAX ? INT32_MAX : (int)rounded;
-    }
+/// `milliseconds` below zero waits without end.
+static inline int64_t linux_epoll_wait(int poller, linux_event *events, int capacity, int milliseconds) {
     return linux_result(epoll_wait(poller, events, capacity, milliseconds));
+}
+
+static inline int64_t linux_timer(void) {
+    return linux_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+/// Has the timer expire at a moment of the monotonic clock, immediately if it has passed.
+static inline int64_t linux_timer_set(int timer, uint64_t nanoseconds) {
+    // Zero would switch the timer off, and what does not fit is beyond all uptimes.
+    uint64_t seconds = nanoseconds / 1000000000u;
+    struct itimerspec at = {{0, 0}, {(time_t)seconds, (long)(nanoseconds % 1000000000u)}};
+    if (nanoseconds == 0) at.it_value.tv_nsec = 1;
+    return linux_result(timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL));
 }
 
 static inline int64_t linux_eventfd(void) { return linux_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
@@ -167,6 +176,13 @@ static inline int64_t linux_shutdown_sending(int fd) { return linux_result(shutd
 static inline int64_t linux_unacknowledged(int fd) {
     int count = 0;
     int64_t result = linux_result(ioctl(fd, SIOCOUTQ, &count));
+    return result < 0 ? result : count;
+}
+
+/// Bytes received that have not been read (tcp(7), SIOCINQ).
+static inline int64_t linux_unread(int fd) {
+    int count = 0;
+    int64_t result = linux_result(ioctl(fd, FIONREAD, &count));
     return result < 0 ? result : count;
 }
 

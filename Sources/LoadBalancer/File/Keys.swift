@@ -46,7 +46,7 @@ extension Section where Entry == ConfigurationFile {
                     \.engine,
                     .engine,
                     in: empty,
-                    "How bytes move: `auto` splices in bulk and copies the rest."
+                    "How bytes move: `auto` copies small messages and splices larger ones."
                 ),
                 Key(
                     "max-pipes",
@@ -54,7 +54,7 @@ extension Section where Entry == ConfigurationFile {
                     .optional(.wholeNumber(0...4096)),
                     in: empty,
                     standard: "what the system's limits allow, 64 at most",
-                    "Pipes to splice through, for each worker thread. Bulk beyond them is copied."
+                    "Pipes with bytes that a slow side does not take, for each worker thread. When all are in use, the other directions copy."
                 ),
                 Key(
                     "grace",

@@ -13,9 +13,9 @@ public struct MetricsSnapshot: Sendable, Equatable {
     /// Of the bytes upstream and downstream, those that were spliced: they never were in user space.
     public var bytesSplicedUpstream = 0
     public var bytesSplicedDownstream = 0
-    /// Pipes that connections in bulk splice through now.
+    /// Pipes with bytes in them that a slow side does not take now.
     public var pipesInUse = 0
-    /// How often a connection in bulk had to copy since there was no pipe for it, or only one too small.
+    /// How often a transfer was copied because there was no pipe, or only a smaller one.
     public var pipeRefusals = 0
 
     /// Clients ended at once because no server could be reached.

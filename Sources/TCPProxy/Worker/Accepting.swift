@@ -77,6 +77,7 @@ extension Worker where S: ~Copyable {
         } else if case .unix = peer {
             marks = .isUnix
         }
+        if rules.pointee.settings.deadlines.timeouts.idle != nil { marks.insert(.tracksActivity) }
         opened += 1
         shared.listenerFigures.add(1, to: .opened, of: listener)
         let id = ConnectionID(worker: index, count: opened)

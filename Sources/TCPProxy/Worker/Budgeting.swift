@@ -8,6 +8,8 @@ import Workers
 struct Budget {
     var upstream: Bandwidth
     var downstream: Bandwidth
+    /// When a direction that waits for nothing but its budget has some again; nil if none does.
+    var nextTurn: Instant?
 
     init(_ bandwidth: Bandwidth) {
         upstream = bandwidth
@@ -43,15 +45,15 @@ extension Worker where S: ~Copyable {
         let budget = budgets.pointer(to: slot)
         let upstream = session.pointee.duplex.upstream.state
         let downstream = session.pointee.duplex.downstream.state
-        session.pointee.upstreamLook = nil
-        session.pointee.downstreamLook = nil
+        budget.pointee.nextTurn = nil
         let canReceive = session.pointee.duplex.client.canReceive
         if upstream.next(canReceive: canReceive, canSend: session.pointee.duplex.server.canSend) == .receive {
-            session.pointee.upstreamLook = budget.pointee.upstream.nextTurn(at: now)
+            budget.pointee.nextTurn = budget.pointee.upstream.nextTurn(at: now)
         }
         let canAnswer = session.pointee.duplex.server.canReceive
         if downstream.next(canReceive: canAnswer, canSend: session.pointee.duplex.client.canSend) == .receive {
-            session.pointee.downstreamLook = budget.pointee.downstream.nextTurn(at: now)
+            let time = budget.pointee.downstream.nextTurn(at: now)
+            budget.pointee.nextTurn = budget.pointee.nextTurn.map { min($0, time) } ?? time
         }
         setTimer(slot)
     }

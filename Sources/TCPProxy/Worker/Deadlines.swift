@@ -22,8 +22,8 @@ struct Deadlines: Equatable {
         case lifetime
         /// The connection is one that lasts: have it probed.
         case keepAlive
-        /// Look whether bytes have come, too few for the poller to report, or whether none come any more.
-        case look
+        /// Read a source without a readiness event: for bytes too few to be reported, or because there is budget again.
+        case recheck
         /// Look whether the last bytes have been delivered.
         case delivery
     }
@@ -40,7 +40,7 @@ struct Deadlines: Equatable {
         var retryAt: Instant?
         var isHalfClosed: Bool
         var isProbed: Bool
-        /// Of a half that splices, or for the delivery.
+        /// When a source is read without a readiness event, or delivery is looked at.
         var nextLook: Instant?
     }
 
@@ -70,7 +70,7 @@ struct Deadlines: Equatable {
             }
         case .relaying:
             consider(facts.lastActivity, timeouts.idle, .idle)
-            if let nextLook = facts.nextLook { consider(nextLook, .zero, .look) }
+            if let nextLook = facts.nextLook { consider(nextLook, .zero, .recheck) }
             if !facts.isProbed { consider(facts.openedAt, keepAlive, .keepAlive) }
             if facts.isHalfClosed { consider(facts.lastActivity, timeouts.halfClose, .halfClose) }
         case .delivering:
@@ -86,14 +86,11 @@ extension Session {
     @inline(__always)
     var isHalfClosed: Bool { duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open }
 
-    private var nextLook: Instant? {
-        guard let upstreamLook else { return downstreamLook }
-        return downstreamLook.map { min($0, upstreamLook) } ?? upstreamLook
-    }
-
-    /// - Parameter queueTimeout: how long its pool lets a client wait for a place.
+    /// - Parameters:
+    ///   - queueTimeout: how long its pool lets a client wait for a place.
+    ///   - recheckAt: when a source is read without a readiness event.
     @inline(__always)
-    func deadlineFacts(queueTimeout: Duration?) -> Deadlines.Facts {
+    func deadlineFacts(queueTimeout: Duration?, recheckAt: Instant?) -> Deadlines.Facts {
         Deadlines.Facts(
             stage: stage,
             openedAt: openedAt,
@@ -104,7 +101,7 @@ extension Session {
             retryAt: dial.retryAt,
             isHalfClosed: isHalfClosed,
             isProbed: isProbed,
-            nextLook: stage == .delivering ? delivery.nextLook : nextLook
+            nextLook: stage == .delivering ? delivery.nextLook : recheckAt
         )
     }
 }

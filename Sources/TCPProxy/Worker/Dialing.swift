@@ -114,7 +114,7 @@ extension Worker where S: ~Copyable {
 
     /// How long the attempt has taken so far, in nanoseconds.
     @inline(__always)
-    func sinceAttempt(_ slot: Slot) -> Int {
+    mutating func sinceAttempt(_ slot: Slot) -> Int {
         Int(clamping: now.since(sessions.pointer(to: slot).pointee.dial.startedAt).wholeNanoseconds)
     }
 

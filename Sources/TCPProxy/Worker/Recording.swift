@@ -7,38 +7,38 @@ import Workers
 extension Worker where S: ~Copyable {
     /// He begins to wait for a place at a server.
     @inline(__always)
-    func noteQueueEntered(_ slot: Slot) {
+    mutating func noteQueueEntered(_ slot: Slot) {
         guard shared.records != nil else { return }
         sessions.pointer(to: slot).pointee.milestones.queued &-= UInt32(truncatingIfNeeded: microseconds(slot))
     }
 
     @inline(__always)
-    func noteQueueLeft(_ slot: Slot) {
+    mutating func noteQueueLeft(_ slot: Slot) {
         guard shared.records != nil else { return }
         sessions.pointer(to: slot).pointee.milestones.queued &+= UInt32(truncatingIfNeeded: microseconds(slot))
     }
 
     @inline(__always)
-    func noteServerReached(_ slot: Slot) {
+    mutating func noteServerReached(_ slot: Slot) {
         guard shared.records != nil else { return }
         sessions.pointer(to: slot).pointee.milestones.connected = moment(slot)
     }
 
     @inline(__always)
-    func noteFirstByte(_ slot: Slot) {
+    mutating func noteFirstByte(_ slot: Slot) {
         guard shared.records != nil else { return }
         sessions.pointer(to: slot).pointee.milestones.firstByte = moment(slot)
     }
 
     /// Since the connection was opened.
     @inline(__always)
-    private func microseconds(_ slot: Slot) -> UInt64 {
+    private mutating func microseconds(_ slot: Slot) -> UInt64 {
         now.since(sessions.pointer(to: slot).pointee.openedAt).wholeNanoseconds / 1000
     }
 
     /// Never zero, which stands for never.
     @inline(__always)
-    private func moment(_ slot: Slot) -> UInt32 { UInt32(clamping: max(1, microseconds(slot))) }
+    private mutating func moment(_ slot: Slot) -> UInt32 { UInt32(clamping: max(1, microseconds(slot))) }
 
     /// Records the end of a connection, while it still has its server.
     mutating func record(_ slot: Slot, _ reason: CloseReason, by side: Side, in records: EventRing<ConnectionRecord>) {

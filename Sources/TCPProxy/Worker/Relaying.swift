@@ -14,7 +14,8 @@ extension Worker where S: ~Copyable {
         let splicedDownstreamBefore = session.pointee.duplex.downstream.spliced
         let wasHalfClosed = session.pointee.isHalfClosed
         let hasBudget = session.pointee.marks.contains(.hasBudget)
-        let outcome = hasBudget ? turnWithin(slot) : session.pointee.duplex.turn(on: &system, with: &buffers)
+        let outcome =
+            hasBudget ? turnWithin(slot) : session.pointee.duplex.turn(on: &system, with: &buffers, clock: &clock)
         let upstream = Int(session.pointee.duplex.upstream.transferred &- upstreamBefore)
         let downstream = Int(session.pointee.duplex.downstream.transferred &- downstreamBefore)
         if upstream > 0 { countUpstream(upstream, slot) }
@@ -30,26 +31,15 @@ extension Worker where S: ~Copyable {
         let becameHalfClosed = session.pointee.isHalfClosed && !wasHalfClosed
         if becameHalfClosed { session.pointee.lastActivity = now }
         if upstream + downstream > 0 {
-            session.pointee.lastActivity = now
+            let isTracked = session.pointee.marks.contains(.tracksActivity)
+            if isTracked || wasHalfClosed || session.pointee.stage == .delivering { session.pointee.lastActivity = now }
             if shared.admission.hasListeners { reportBytes(slot, mustTell: false) }
         }
         switch outcome {
         case .waiting where hasBudget:
             planBudget(slot)
         case .waiting:
-            let looks = Self.planLook(
-                session.pointee.duplex.upstream.look,
-                &session.pointee.upstreamLook,
-                moved: upstream > 0,
-                now: now
-            )
-            let alsoLooks = Self.planLook(
-                session.pointee.duplex.downstream.look,
-                &session.pointee.downstreamLook,
-                moved: downstream > 0,
-                now: now
-            )
-            if looks || alsoLooks || becameHalfClosed { setTimer(slot) }
+            if becameHalfClosed || session.pointee.duplex.batchesReads { setTimer(slot) }
         case .moreToMove:
             if becameHalfClosed { setTimer(slot) }
             ready.append(slot)
@@ -76,41 +66,16 @@ extension Worker where S: ~Copyable {
         shared.serverFigures.add(bytes, to: .bytesDownstream, of: session.pointee.dial.server!.id)
     }
 
-    /// Sets the moment at which a half looks by itself: counted from when it last moved something, and not put off by what
-    /// others do.
-    ///
-    /// - Returns: whether the moment is another one now, and sooner than never.
-    private static func planLook(
-        _ look: HalfRelay.Look,
-        _ moment: inout Instant?,
-        moved: Bool,
-        now: Instant
-    ) -> Bool {
-        if look == .never {
-            moment = nil
-            return false
-        }
-        guard moved || moment == nil else { return false }
-        moment = now + (look == .soon ? WorkerSettings.gatherLook : WorkerSettings.restLook)
-        return true
-    }
-
-    /// - Returns: whether it is time to look.
-    @inline(__always)
-    private func takeLook(_ moment: inout Instant?) -> Bool {
-        guard let at = moment, at <= now else { return false }
-        moment = nil
-        return true
-    }
-
-    /// Tells how many pipes are in use, and has unused ones closed after a while.
+    /// Publishes how many pipes are in use, and has unused ones closed after a while.
     mutating func publishPipes() {
+        if buffers.pipes.hasSpares, !timers.isScheduled(pipeTimer) {
+            timers.schedule(pipeTimer, at: now + WorkerSettings.pipeRest)
+        }
         let pipes = shared.counters[.pipesInUse]
         let refusals = shared.counters[.pipeRefusals]
         guard buffers.pipes.inUse != pipes || buffers.pipes.refusals != refusals else { return }
         shared.counters.add(buffers.pipes.inUse - pipes, to: .pipesInUse)
         shared.counters.add(buffers.pipes.refusals - refusals, to: .pipeRefusals)
-        timers.schedule(pipeTimer, at: now + WorkerSettings.pipeRest)
     }
 
     /// Sets the connection's timer for its soonest deadline.
@@ -134,7 +99,10 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         let isQueued = session.pointee.stage == .queued
         let queueTimeout = isQueued ? pools.pointer(to: pool(of: slot)).pointee.queueTimeout : nil
-        let facts = session.pointee.deadlineFacts(queueTimeout: queueTimeout)
+        let recheckAt =
+            session.pointee.marks.contains(.hasBudget)
+            ? budgets.pointer(to: slot).pointee.nextTurn : session.pointee.duplex.recheckTime(buffers.batching)
+        let facts = session.pointee.deadlineFacts(queueTimeout: queueTimeout, recheckAt: recheckAt)
         return settings(of: slot).pointee.settings.deadlines.next(facts)
     }
 
@@ -168,14 +136,11 @@ extension Worker where S: ~Copyable {
             )
             setTimer(slot)
         case .delivery: relay(slot)
-        case .look:
-            session.pointee.duplex.look(
-                upstream: takeLook(&session.pointee.upstreamLook),
-                downstream: takeLook(&session.pointee.downstreamLook)
-            )
+        case .recheck:
+            session.pointee.duplex.recheck(on: &system, with: buffers, at: now)
             let generation = sessions.generation(of: slot)
             relay(slot)
-            // Bulk is over, and the deadlines that it stood before are next again.
+            // Batching is over, and the deadlines that it stood before are next again.
             if sessions.find(slot, generation: generation) != nil, !timers.isScheduled(slot) { setTimer(slot) }
         }
     }

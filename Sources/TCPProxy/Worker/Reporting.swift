@@ -35,7 +35,7 @@ extension Worker where S: ~Copyable {
     }
 
     /// All this worker knows of its clients. Costs a walk over its connections, and is done only when asked for.
-    func clientFigures() -> ClientSweep.Part {
+    mutating func clientFigures() -> ClientSweep.Part {
         var part = ClientSweep.Part(closed: clients.all, other: clients.other, running: [])
         part.running.reserveCapacity(sessions.count)
         for slot in 0..<sessions.end where sessions.isTaken(slot) {

@@ -34,6 +34,9 @@ struct Session: ~Copyable {
         /// Each direction has a budget, in the table of budgets.
         static let hasBudget = Marks(rawValue: 64)
 
+        /// When it last moved something matters: there is an idle time-out.
+        static let tracksActivity = Marks(rawValue: 128)
+
         static let readsPreface: Marks = [.readsProxyHeader, .readsClientHello]
     }
 
@@ -54,9 +57,6 @@ struct Session: ~Copyable {
     var dial: Dial
     var delivery = Delivery()
     var milestones = Milestones()
-    /// When halves that splice are to look what has come; each by itself, so that none keeps the other from it.
-    var upstreamLook: Instant?
-    var downstreamLook: Instant?
     /// Bytes that events have told of.
     var reportedUpstream: UInt64 = 0
     var reportedDownstream: UInt64 = 0

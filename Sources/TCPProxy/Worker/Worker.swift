@@ -27,8 +27,9 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     /// Connections that may have more to move, visited after the next wait so that all get their turn.
     var ready: SlotQueue
     var clients = ClientTable()
-    /// The moment of the last wake-up: all that one wake-up does happens at this time.
-    var now: Instant
+    var clock: TurnClock
+    /// How many of ``ready`` were there before this wake-up, and have not had their turn.
+    var readyBefore = 0
     var pause: AcceptPause?
     /// Connections whose attempt waits for a descriptor or for memory: what becomes free is theirs before anybody is
     /// accepted.
@@ -49,14 +50,20 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         self.settings = settings
         self.shared = shared
         self.system = system
-        now = self.system.now()
+        let now = self.system.now()
+        clock = TurnClock(now)
         let capacity = shared.admission.limit
-        buffers = RelayBuffers(engine: settings.engine, pipes: settings.pipes)
+        buffers = RelayBuffers(engine: settings.engine, pipes: settings.pipes, batching: settings.batching)
         sessions = Slab(capacity: capacity)
         prefaces = SideTable(capacity: capacity)
         budgets = SideTable(capacity: capacity)
         ready = SlotQueue(capacity: capacity)
         timers = TimerWheel(capacity: capacity + 3, now: now)
+    }
+
+    /// The time of this wake-up.
+    var now: Instant {
+        mutating get { clock.now(on: &system) }
     }
 
     /// The timer that is nobody's connection: when to try to accept again.
@@ -97,7 +104,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var isDone: Bool { isStopping && !listeners.isAnyOpen && sessions.count == 0 }
 
     /// When there is something to do even if no event comes; nil if there is nothing.
-    var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : now }
+    var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : Instant(nanoseconds: 0) }
 
     /// One wake-up: waits, then does all that there is to do.
     ///
@@ -105,11 +112,11 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     @inline(__always)
     mutating func turn() {
         let events = system.wait(until: nextDeadline)
-        now = system.now()
-        let waiting = ready.count
+        clock.advance()
+        readyBefore = ready.count
         for index in 0..<events { handle(system.event(index)) }
-        visitReady(waiting)
-        expireTimers()
+        visitReady()
+        if system.mayHaveTimedOut { expireTimers() }
         publishPipes()
         if hasWrittenEvents {
             hasWrittenEvents = false
@@ -154,25 +161,27 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
                 abort(slot, .reset, by: .client)
             }
         case .relaying, .delivering:
+            // This is its turn, and one for each wake-up is enough.
+            if ready.remove(slot) { readyBefore -= 1 }
             relay(slot)
         }
     }
 
-    /// Only those that were there before this wake-up: who joins now comes after the next wait.
-    private mutating func visitReady(_ count: Int) {
-        var left = count
-        while left > 0, let slot = ready.popFirst() {
-            left -= 1
+    /// Only those that were there before this wake-up: one that joins now has its turn after the next wait.
+    private mutating func visitReady() {
+        while readyBefore > 0, let slot = ready.popFirst() {
+            readyBefore -= 1
             relay(slot)
         }
     }
 
     private mutating func expireTimers() {
+        let now = now
         timers.advance(to: now)
         while let timer = timers.nextExpired() {
             switch timer {
             case acceptTimer: resumeAccepting()
-            case pipeTimer: buffers.pipes.closeSpares(on: &system)
+            case pipeTimer: buffers.pipes.closeSparesIfUnused(on: &system)
             case lastCallTimer: lastCall()
             default: deadlineReached(timer)
             }
@@ -256,6 +265,8 @@ struct WorkerSettings: Sendable {
     var engine: Engine
     /// The most pipes that one worker splices through at once.
     var pipes: Int
+    /// When directions batch their reads.
+    var batching = BatchingPolicy()
 
     /// How many connections one wake-up accepts before others get their turn.
     static var acceptsPerWakeUp: Int { 32 }
@@ -269,11 +280,7 @@ struct WorkerSettings: Sendable {
     static var dialRetry: Duration { .milliseconds(20) }
     /// A connection of this age is one that lasts. Most end before, and need not be prepared for silence.
     static var lastingAge: Duration { .seconds(1) }
-    /// How long the last bytes of a burst may wait for more to come. (A tick of the timer wheel is added to it.)
-    static var gatherLook: Duration { .milliseconds(1) }
-    /// How long a half that nothing comes to keeps its pipe before it looks whether to give it back; it looks twice.
-    static var restLook: Duration { .milliseconds(20) }
-    /// How long unused pipes are kept.
+    /// How long pipes are kept unused, at least; at most twice as long.
     static var pipeRest: Duration { .seconds(2) }
     /// How soon, and then at most how rarely, a worker looks whether a reset can go out.
     static var deliveryLooks: ClosedRange<Duration> { .milliseconds(1)...(.milliseconds(64)) }

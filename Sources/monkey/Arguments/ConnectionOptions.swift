@@ -21,7 +21,7 @@ struct ConnectionOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How bytes move: auto splices in bulk and copies the rest; copy and splice do only the one.",
+            "How bytes move: auto copies small messages and splices larger ones; copy and splice do only the one.",
             valueName: "engine"
         )
     )
@@ -29,7 +29,10 @@ struct ConnectionOptions: ParsableArguments {
 
     @Option(
         .wholeNumber(0...4096),
-        "Pipes for splicing, for each thread; bulk beyond them is copied. (default: what the system's limits allow)"
+        """
+        Pipes with bytes that a slow side does not take, for each thread; when all are in use, the other directions copy. \
+        (default: what the system's limits allow)
+        """
     )
     var maxPipes: Int?
 

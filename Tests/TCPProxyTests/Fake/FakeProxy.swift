@@ -1,4 +1,5 @@
 import FakeSystem
+import Relay
 import Sockets
 import Testing
 import Workers
@@ -57,13 +58,16 @@ final class FakeProxy {
         pool: (inout PoolConfiguration) -> Void,
         names: [ServerNameRoute],
         protocols: [(name: ApplicationProtocol, pool: Int16)],
+        batching: BatchingPolicy,
         configuration: Configuration
     ) throws {
         self.world = world
         address = SocketAddress("127.0.0.1:8080")
         let routed = names.indices.map { SocketAddress("10.0.1.\($0 + 1):80") }
         servers = (upstreams + routed).map { world.serve($0) }
-        settings = WorkerSettings(configuration)
+        var settings = WorkerSettings(configuration)
+        settings.batching = batching
+        self.settings = settings
         memory = SharedMemory(
             workers: workers,
             limit: limit,
@@ -336,6 +340,7 @@ func withProxy(
     pool: (inout PoolConfiguration) -> Void = { _ in },
     names: [ServerNameRoute] = [],
     protocols: [(name: ApplicationProtocol, pool: Int16)] = [],
+    batching: BatchingPolicy = BatchingPolicy(),
     configure: (inout Configuration) -> Void = { _ in },
     at location: SourceLocation = #_sourceLocation,
     _ body: (FakeProxy) throws -> Void
@@ -352,6 +357,7 @@ func withProxy(
         pool: pool,
         names: names,
         protocols: protocols,
+        batching: batching,
         configuration: configuration
     )
     defer { proxy.end(at: location) }

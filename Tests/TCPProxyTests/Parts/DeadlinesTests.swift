@@ -127,9 +127,9 @@ struct DeadlinesTests {
         #expect(next(facts(.delivering)) { $0.lifetime = .seconds(25) } == Next(seconds: 125, verdict: .lifetime))
     }
 
-    @Test("a look is due where something gathers or is being delivered, and idle time does not count then")
+    @Test("a source that is read without a readiness event has a deadline, and so has a delivery, which is never idle")
     func looks() {
-        #expect(next(facts(.relaying, looks: true)) { _ in } == Next(seconds: 130, verdict: .look))
+        #expect(next(facts(.relaying, looks: true)) { _ in } == Next(seconds: 130, verdict: .recheck))
         #expect(next(facts(.delivering)) { $0.idle = .seconds(1) } == Next(seconds: 130, verdict: .delivery))
     }
 

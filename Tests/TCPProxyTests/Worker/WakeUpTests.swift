@@ -36,35 +36,41 @@ struct WakeUpTests {
     }
 
     @Test(
-        "in bulk one of them moves much, for bytes gather in between",
+        "in a sustained stream one of them moves much, for reads are batched",
         arguments: [
             Pace(piece: 64 << 10, interval: .microseconds(125), limit: 5),
             Pace(piece: 16 << 10, interval: .microseconds(31), limit: 5),
-            Pace(piece: 256 << 10, interval: .milliseconds(1), limit: 9),
-            Pace(piece: 64 << 10, interval: .milliseconds(1), limit: 17),
+            Pace(piece: 256 << 10, interval: .microseconds(500), limit: 5),
+            // A pause ends the batching, so each piece costs one.
+            Pace(piece: 256 << 10, interval: .milliseconds(2), limit: 5),
+            Pace(piece: 64 << 10, interval: .milliseconds(2), limit: 17),
         ]
     )
-    func bulk(pace: Pace) throws {
+    func sustained(pace: Pace) throws {
         let world = FakeWorld()
         world.sendBuffer = 4 << 20
         world.receiveBuffer = 4 << 20
-        try withProxy(in: world) { proxy in
+        let policy = BatchingPolicy(minimumKiB: 1 << 10, minimumDuration: .milliseconds(2))
+        try withProxy(in: world, batching: policy) { proxy in
             let (client, server) = try proxy.connectThrough()
-            // This much at once is bulk, and known as such when what follows comes.
-            let burst = 1 << 20
-            server.sendPattern(count: burst)
-            let size = 16 << 20
-            let pieces = size / pace.piece
-            let start = world.clock
-            for piece in 0..<pieces {
-                world.plan(at: start + pace.interval * piece) {
-                    server.sendPattern(from: burst + piece * pace.piece, count: pace.piece)
+            var sent = 0
+            func stream(_ size: Int) {
+                let start = world.clock
+                for piece in 0..<size / pace.piece {
+                    world.plan(at: start + pace.interval * piece) { [from = sent + piece * pace.piece] in
+                        server.sendPattern(from: from, count: pace.piece)
+                    }
                 }
+                sent += size
+                proxy.advance(by: pace.interval * (size / pace.piece))
             }
+            stream(4 << 20)
+            let size = 16 << 20
             let before = proxy.waits
-            proxy.advance(by: pace.interval * pieces + .milliseconds(3))
+            stream(size)
             let waits = proxy.waits - before
-            #expect(client.patternReceived == burst + size)
+            proxy.advance(by: .milliseconds(3))
+            #expect(client.patternReceived == sent)
             #expect(proxy[.splicedDownstream] >= size)
             #expect(waits <= pace.limit * (size >> 20), "\(Double(waits) / Double(size >> 20)) for each MiB")
         }

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Measures how long exchanges take through a proxy, and over a direct connection, in turn.
+
+    stopwatch.py FRONT TARGET ROUNDS REQUEST:RESPONSE...
+
+It connects to FRONT, where the proxy listens, and listens at TARGET; both are HOST:PORT. An exchange is a request of so
+many bytes and then a response. The exchanges follow each other on one connection, in the given order. The output is one
+line of JSON, see `main`.
+
+It is a process of its own with one thread for both ends, since the threads of other cases would delay it.
+"""
+
+import json
+import select
+import socket
+import sys
+import time
+from statistics import median
+
+PIECE = bytes(256 * 1024)
+
+SMALL = 64, 64
+"""Bytes of an exchange that costs little more than its wake-ups."""
+
+LIMIT = 15.0
+"""Seconds for one message."""
+
+
+class Link:
+    """Both ends of one connection."""
+
+    def __init__(self, address: tuple[str, int], listener: socket.socket) -> None:
+        self.client = socket.create_connection(address, LIMIT)
+        self.server, _ = listener.accept()
+        for end in (self.client, self.server):
+            end.setblocking(False)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def exchange(self, request: int, response: int) -> float:
+        """Returns how many seconds it took."""
+        start = time.perf_counter()
+        transfer(self.client, self.server, request)
+        transfer(self.server, self.client, response)
+        return time.perf_counter() - start
+
+
+def transfer(sender: socket.socket, receiver: socket.socket, count: int) -> None:
+    sent = received = 0
+    while received < count:
+        if sent < count:
+            try:
+                sent += sender.send(memoryview(PIECE)[: count - sent])
+            except BlockingIOError:
+                pass
+        try:
+            received += len(receiver.recv(len(PIECE)))
+        except BlockingIOError:
+            writers = [sender] if sent < count else []
+            if not any(select.select([receiver], writers, [], LIMIT)):
+                sys.exit(f"{count - received:,} of {count:,} bytes did not arrive within {LIMIT:g} s")
+
+
+def place(written: str) -> tuple[str, int]:
+    host, port = written.rsplit(":", 1)
+    return host, int(port)
+
+
+def main() -> None:
+    front, target, rounds = place(sys.argv[1]), place(sys.argv[2]), int(sys.argv[3])
+    sizes = [tuple(map(int, word.split(":"))) for word in sys.argv[4:]]
+    listener = socket.create_server(target)
+    listener.settimeout(LIMIT)
+    proxied, small, direct = Link(front, listener), Link(front, listener), Link(target, listener)
+    # In seconds. For each size the times of all rounds: through the proxy, of a small exchange through the proxy on
+    # another connection, and over the direct connection.
+    times: dict[str, list[list[float]]] = {name: [[] for _ in sizes] for name in ("proxied", "small", "direct")}
+    for _ in range(rounds):
+        for index, size in enumerate(sizes):
+            times["proxied"][index].append(proxied.exchange(*size))
+            times["small"][index].append(small.exchange(*SMALL))
+            times["direct"][index].append(direct.exchange(*size))
+    print(json.dumps({name: [median(row) for row in rows] for name, rows in times.items()}))
+
+
+main()
