@@ -82,7 +82,8 @@ FAULTS = {
         ("early_bytes_wait_for_the_server", "a_client_that_ended_meanwhile_is_served"),
     ),
     "no-inline": Fault(
-        "urgent data is taken out of the stream", ("urgent_data_stays_in_line", "urgent_data_in_bulk_stays_in_line")
+        "urgent data is taken out of the stream",
+        ("urgent_data_stays_in_line", "urgent_data_in_bulk_stays_in_line", "urgent_data_before_an_end_arrives"),
     ),
     "urgent": Fault("all is sent as urgent", ("the_urgent_mark_is_not_passed_on",)),
     "no-end": Fault(

@@ -11,13 +11,16 @@ from adapters import HERE, written
 from bench import Bench
 from contract import case, case_each_way
 from pattern import pattern
-from peer import End, Pair, Way
+from peer import End, Pair, Peer, Way
 from waits import ABSENCE, PATIENCE, POLL, Failure, meanwhile, require, wait_until
 
 MUCH = 16 << 20
 
 URGENT_AT = 2 << 20
 """Bytes of bulk on both sides of an urgent one."""
+
+AFTER_URGENT = 3_000
+"""Bytes between an urgent one and the end of the stream."""
 
 ODD_SIZES = (1, 2, 3, 100, 1459, 1460, 1461, 4096, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 131_073, 524_289)
 """Bytes, on both sides of the sizes that buffers and segments have."""
@@ -255,6 +258,23 @@ def urgent_data_in_bulk_stays_in_line(bench: Bench, way: Way) -> None:
         with meanwhile(send):
             pair.receiver(way).expect_stream(pattern(1), 2 * URGENT_AT + 1, place)
         place += 2 * URGENT_AT + 1
+
+
+@case_each_way
+def urgent_data_before_an_end_arrives(bench: Bench, way: Way) -> None:
+    bench.start()
+    pair = bench.pair()
+    sender, receiver = pair.sender(way), pair.receiver(way)
+    # The mark and the end reach the proxy while it still has much to send before them.
+    count = sender.send_what_fits(pattern(1))
+    with meanwhile(lambda: _urgent_and_end(sender, count)):
+        receiver.expect_rest_of(pattern(1), count + 1 + AFTER_URGENT, End.END)
+
+
+def _urgent_and_end(sender: Peer, place: int) -> None:
+    sender.send_urgent(bytes(pattern(1).at(place, 1)))
+    sender.send_stream(pattern(1), AFTER_URGENT, place + 1)
+    sender.finish()
 
 
 @case_each_way

@@ -47,15 +47,12 @@ extension HalfRelay {
             return true
         case .wouldBlock:
             buffers.pipes.giveBack(pipe, on: &system)
-            // At an urgent mark there is something, which splice(2) does not pass.
-            if source.readsToTheEnd {
-                isSplicing = false
-                return false
-            }
+            if source.readsToTheEnd, isAtUrgentMark(source, on: &system) { return false }
             // The pipe is empty, so it is the source that has nothing.
             source.canReceive = false
         case .ended:
             buffers.pipes.giveBack(pipe, on: &system)
+            if isAtUrgentMark(source, on: &system) { return false }
             sourceEnded(source)
         case .failed(let error):
             buffers.pipes.giveBack(pipe, on: &system)
@@ -64,8 +61,19 @@ extension HalfRelay {
                 return false
             }
             source.failure = error
+            if isAtUrgentMark(source, on: &system) { return false }
             _state.sourceFailed()
         }
+        return true
+    }
+
+    /// Whether the source has bytes that splice(2) does not move: it stops at an urgent mark, and reports that there is
+    /// nothing, or the end or the error that stands behind the bytes. Then they are copied, as recv(2) passes the mark.
+    @inlinable
+    mutating func isAtUrgentMark<S: System & ~Copyable>(_ source: borrowing Endpoint, on system: inout S) -> Bool {
+        guard system.unreadBytes(on: source.descriptor!) > 0 else { return false }
+        isSplicing = false
+        score = 0
         return true
     }
 
