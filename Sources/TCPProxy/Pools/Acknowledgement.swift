@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tells when all workers have done what they were told.
+/// A countdown latch that completes when every worker has acknowledged a command.
 final class Acknowledgement: Sendable {
     private struct State {
         var missing: Int
@@ -13,7 +13,7 @@ final class Acknowledgement: Sendable {
         state = Mutex(State(missing: workers))
     }
 
-    /// One worker has done it, or has ended and never will.
+    /// Records that one worker has executed the command, or has ended and never will.
     func report() {
         let continuation = state.withLock { state -> CheckedContinuation<Void, Never>? in
             state.missing -= 1
@@ -23,10 +23,10 @@ final class Acknowledgement: Sendable {
         continuation?.resume()
     }
 
-    /// Whether the last has.
+    /// Whether all workers have reported.
     var isComplete: Bool { state.withLock { $0.missing == 0 } }
 
-    /// Returns when the last has.
+    /// Returns when all workers have reported.
     func all() async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state -> Bool in

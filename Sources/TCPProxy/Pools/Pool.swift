@@ -2,7 +2,7 @@ import Balancing
 import Sockets
 import Workers
 
-/// What a worker is told of a pool.
+/// The resolved, immutable description of a pool that is sent to a worker.
 struct PoolPlan: Sendable {
     struct Server: Sendable {
         var share: ServerShare
@@ -11,26 +11,27 @@ struct PoolPlan: Sendable {
     }
 
     var share: PoolShare
-    /// nil takes the server that answered last: they are one upstream's addresses.
+    /// Load-balancing policy. nil prefers the server whose last connection attempt succeeded: the servers are the
+    /// addresses of one upstream.
     var policy: Policy?
     var servers: [Server]
     var table: MaglevTable?
     var whenAllDown = PoolConfiguration.WhenAllDown.refuse
-    /// How many clients may wait for a place at a server; 0 refuses them.
+    /// Maximum number of clients waiting for a connection slot at a server; 0 disables the queue.
     var queueLimit = 0
     var queueTimeout: Duration?
-    /// Of the header that each connection to a server begins with; nil is none.
+    /// PROXY protocol version of the header that begins each connection to a server; nil sends no header.
     var proxyProtocol: ProxyProtocolVersion?
 }
 
-/// A worker's view of a pool: who its servers are, and who is next.
+/// A worker's view of a pool: its servers and the state of server selection.
 struct Pool: ~Copyable {
     enum Choice: Equatable {
-        /// A server by its position, with a place reserved.
+        /// The position of a server at which a connection slot has been reserved.
         case server(Int)
-        /// Those that could be tried have no place left.
+        /// All eligible servers have reached their connection limit.
         case full
-        /// There is none to try, or none left.
+        /// No server is eligible, or this connection has tried all of them.
         case none
     }
 
@@ -38,20 +39,20 @@ struct Pool: ~Copyable {
     private(set) var queueLimit: Int
     private(set) var queueTimeout: Duration?
     private(set) var proxyProtocol: ProxyProtocolVersion?
-    /// This worker's clients who wait for a place.
+    /// This worker's clients that wait for a connection slot.
     var waiting: SlotQueue
     private var whenAllDown: PoolConfiguration.WhenAllDown
     private var servers: UnsafeMutableBufferPointer<PoolPlan.Server>
     private var picker: Picker?
-    /// The address of an upstream that answered last, where its next connection begins.
+    /// The position of the upstream address that connected last; the next connection tries it first.
     private var preferred = 0
 
-    /// Between reading that a server has a place and taking it others may take it, so often at most.
+    /// Maximum number of attempts to reserve a slot: another worker may take it between the check and the reservation.
     private static var mostRaces: Int { 8 }
 
     /// - Parameters:
-    ///   - seed: another one for each worker, so that not all begin with the same server.
-    ///   - sessions: the most connections that may wait.
+    ///   - seed: differs between workers, so that they do not all start with the same server.
+    ///   - sessions: the maximum number of connections that may wait.
     init(_ plan: PoolPlan, seed: UInt64, sessions: Int) {
         share = plan.share
         queueLimit = plan.queueLimit
@@ -63,7 +64,7 @@ struct Pool: ~Copyable {
         waiting = SlotQueue(capacity: sessions)
     }
 
-    /// Has other servers from now on, or another policy. Who waits goes on waiting.
+    /// Replaces the servers and the policy. Queued clients stay in the queue.
     mutating func change(to plan: PoolPlan, seed: UInt64) {
         share = plan.share
         queueLimit = plan.queueLimit
@@ -97,7 +98,7 @@ struct Pool: ~Copyable {
 
     subscript(position: Int) -> PoolPlan.Server { servers[position] }
 
-    /// Chooses a server for a client and reserves a place there.
+    /// Selects a server for a client and reserves a connection slot there.
     ///
     /// - Parameters:
     ///   - key: the same for all connections of one client.
@@ -131,15 +132,15 @@ struct Pool: ~Copyable {
         return .none
     }
 
-    /// A server has answered.
+    /// Records that a connection attempt to this server succeeded.
     mutating func prefer(_ position: Int) {
         preferred = position % servers.count
     }
 }
 
-/// Which servers of a pool have failed for a connection, by their positions.
+/// The servers of a pool that have failed for a connection, by position.
 ///
-/// Servers that are 64 apart share a bit, so a connection tries 64 at most.
+/// Positions that are equal modulo 64 share a bit, so a connection tries at most 64 servers.
 struct TriedServers: Equatable {
     private var bits: UInt64 = 0
 
@@ -150,11 +151,11 @@ struct TriedServers: Equatable {
     private func bit(_ position: Int) -> UInt64 { 1 << UInt64(position & 63) }
 }
 
-/// The servers of a pool as a policy sees them for one connection.
+/// The servers of a pool as seen by a policy for one connection.
 struct PoolView: ServerView {
     let servers: UnsafeBufferPointer<PoolPlan.Server>
     let tried: TriedServers
-    /// False where all are closed, and one is to be tried anyway.
+    /// False if all servers are closed and one is tried nevertheless.
     var mustBeOpen: Bool
 
     var count: Int { servers.count }
@@ -172,7 +173,8 @@ struct PoolView: ServerView {
         return (share.isOpen || !mustBeOpen) && share.weight > 0 && !tried.contains(server)
     }
 
-    /// Why there is nobody to pick: whether a server is open at all, and whether one that this connection has not tried is.
+    /// The reason why no server can be picked: whether any server is open, and whether any eligible server is untried
+    /// by this connection.
     var standing: (isAnyOpen: Bool, isAnyLeft: Bool) {
         var standing = (isAnyOpen: false, isAnyLeft: false)
         for server in 0..<count {

@@ -1,31 +1,34 @@
 public import Balancing
 public import Sockets
 
-/// Servers that clients are spread over, and how.
+/// A group of servers and the policy that distributes clients over them.
 public struct PoolConfiguration: Sendable, Equatable {
-    /// Told in metrics and logs; no two pools of a proxy have the same.
+    /// The name used in metrics and logs; unique among the pools of a proxy.
     public var name: String
-    /// nil takes the server that answered last, and the others where it does not: they are one upstream's addresses.
+    /// nil prefers the server that connected last and falls back to the others: the servers are the addresses of one
+    /// upstream.
     public var policy: Policy?
     /// At most ``mostServers``.
     public var servers: [ServerConfiguration]
-    /// Clients that may wait for a place where each server has as many connections as it may; 0 refuses them.
+    /// Maximum number of clients in the queue while all servers have reached their connection limit; 0 disables the
+    /// queue.
     public var queueLimit = 1000
-    /// How long each of them waits at most; nil is for ever.
+    /// Maximum time in the queue for each client; nil is unlimited.
     public var queueTimeout: Duration? = .seconds(5)
     public var whenAllDown = WhenAllDown.refuse
-    /// Servers are told by the PROXY protocol, ahead of the client's bytes, who the client is; nil tells them nothing.
+    /// Version of the PROXY protocol header that is sent to servers ahead of the client's bytes and carries the
+    /// client's address; nil sends no header.
     public var proxyProtocol: ProxyProtocolVersion?
 
-    /// What becomes of a client whom no server is open for.
+    /// Behavior if no server is open.
     public enum WhenAllDown: String, Sendable, CaseIterable {
-        /// He is reset at once.
+        /// The client's connection is reset immediately.
         case refuse
-        /// Servers that are down are tried, for the checks may be wrong.
+        /// Servers that are down are tried nevertheless, because the health checks may be wrong.
         case tryAnyway = "try"
     }
 
-    /// The most servers of one pool.
+    /// The maximum number of servers in one pool.
     public static let mostServers = 1024
 
     public init(name: String, policy: Policy?, servers: [ServerConfiguration]) {
@@ -37,14 +40,14 @@ public struct PoolConfiguration: Sendable, Equatable {
 
 /// A server of a pool.
 public struct ServerConfiguration: Sendable, Hashable {
-    /// Told in metrics and logs; no two servers of a pool have the same. Consistent hashing goes by it.
+    /// The name used in metrics and logs; unique among the servers of a pool. Consistent hashing uses it as the key.
     public var name: String
     public var address: SocketAddress
-    /// Its share of the connections beside that of the others, 0 to 256; 0 takes no new ones.
+    /// The weight relative to the other servers, 0-256; a server with weight 0 gets no new connections.
     public var weight = 1
-    /// Gets connections only where no other server can.
+    /// Whether the server gets connections only if no other server can take them.
     public var isBackup = false
-    /// The most connections of the whole process to it, 1 at least; nil is as many as come.
+    /// The maximum number of connections to this server from the whole process, at least 1; nil is unlimited.
     public var maxConnections: Int?
 
     public init(name: String, address: SocketAddress) {
@@ -53,23 +56,22 @@ public struct ServerConfiguration: Sendable, Hashable {
     }
 }
 
-/// An address to listen at, and what becomes of those who connect to it.
+/// An address to listen on, and the handling of the connections accepted there.
 public struct ListenerConfiguration: Sendable {
-    /// Told in metrics and logs; no two listeners of a proxy have the same.
+    /// The name used in metrics and logs; unique among the listeners of a proxy.
     public var name: String
     public var address: ServiceAddress
-    /// The name of the pool whose servers it forwards to.
+    /// The name of the pool to which the listener forwards.
     public var pool: String
-    /// Pools for TLS clients that ask for certain servers (RFC 6066, 3); all others go to ``pool``. Where this
-    /// and ``applicationProtocols`` are empty, clients' hellos are left alone, and they need not be TLS.
+    /// Pools for TLS clients, by SNI host name (RFC 6066, section 3); all other connections go to ``pool``. If this and
+    /// ``applicationProtocols`` are empty, the ClientHello is not inspected and connections need not be TLS.
     public var serverNames: [ServerNameRoute] = []
-    /// Pools for TLS clients that offer certain protocols (RFC 7301), whatever server they ask for;
-    /// ``mostApplicationProtocols`` at most. The first one counts that a client offers and that has a pool here.
+    /// Pools for TLS clients, by ALPN protocol (RFC 7301), regardless of the SNI host name; at most
+    /// ``mostApplicationProtocols``. The first protocol in the client's list that has a pool here decides.
     public var applicationProtocols: [ApplicationProtocolRoute] = []
-    /// How many protocols can have pools of their own.
+    /// The maximum number of ALPN protocols with pools of their own.
     public static let mostApplicationProtocols = 32
-    /// Its connections' time-outs, keep-alive, source addresses, and the length of its queue. What is the whole process's is
-    /// not read here.
+    /// Timeouts, TCP keep-alive, source addresses and backlog of this listener. Process-wide settings are ignored here.
     public var configuration: Configuration
 
     public init(name: String, address: ServiceAddress, pool: String, configuration: Configuration = Configuration()) {
@@ -80,10 +82,10 @@ public struct ListenerConfiguration: Sendable {
     }
 }
 
-/// Where TLS clients are sent that ask for a server by one of some names.
+/// The pool for TLS clients that request one of several SNI host names.
 public struct ServerNameRoute: Sendable, Hashable {
     public var names: [ServerNamePattern]
-    /// The name of the pool that they are sent to.
+    /// The name of the pool that gets these clients.
     public var pool: String
 
     public init(names: [ServerNamePattern], pool: String) {
@@ -92,10 +94,10 @@ public struct ServerNameRoute: Sendable, Hashable {
     }
 }
 
-/// Where TLS clients are sent that offer one of some protocols.
+/// The pool for TLS clients that offer one of several ALPN protocols.
 public struct ApplicationProtocolRoute: Sendable, Hashable {
     public var protocols: [ApplicationProtocol]
-    /// The name of the pool that they are sent to.
+    /// The name of the pool that gets these clients.
     public var pool: String
 
     public init(protocols: [ApplicationProtocol], pool: String) {
@@ -106,21 +108,21 @@ public struct ApplicationProtocolRoute: Sendable, Hashable {
 
 /// A version of the PROXY protocol (haproxy.org, doc/proxy-protocol.txt).
 public enum ProxyProtocolVersion: String, Hashable, Sendable, CaseIterable {
-    /// A line of text.
+    /// Human-readable: one line of text.
     case v1
-    /// Binary, with room for more than addresses.
+    /// Binary, extensible with more than addresses.
     case v2
 }
 
 extension PoolConfiguration {
-    /// The addresses of one upstream, in the order in which they are tried.
+    /// Creates a pool of the addresses of one upstream, in the order in which they are tried.
     init(upstream name: String, at addresses: [SocketAddress]) {
         self.init(name: name, policy: nil, servers: addresses.map(ServerConfiguration.init))
     }
 }
 
 extension ServerConfiguration {
-    /// One of the addresses of an upstream.
+    /// Creates a server for one of the addresses of an upstream.
     init(_ address: SocketAddress) {
         self.init(name: "\(address)", address: address)
     }

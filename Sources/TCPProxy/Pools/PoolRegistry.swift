@@ -2,19 +2,19 @@ import Balancing
 import Sockets
 import Synchronization
 
-/// What the control plane knows of the pools: which servers each has, under which names and numbers.
+/// The control plane's view of the pools: the servers, names and numbers of each.
 ///
-/// A pool's number, and a server's place, are given to others only when nobody speaks of them any more: no worker that has
-/// not heard of the change, and no connection.
+/// The number of a pool and the index of a server are reused only when no longer referenced: by no worker that has not
+/// yet processed the change, and by no connection.
 final class PoolRegistry: Sendable {
     struct Server: Sendable {
         var configuration: ServerConfiguration
         let share: ServerShare
-        /// What had been counted at its place when it came.
+        /// Counters at this server's index at the time when the server was added.
         let origin: FigureRow<ServerFigure>
         var state = ServerState.unchecked
         var cause = ""
-        /// In place of the configured weight, if somebody has said so.
+        /// The weight set by an administrator in place of the configured weight.
         var orderedWeight: Int?
 
         var serial: Int { share.serial }
@@ -24,7 +24,7 @@ final class PoolRegistry: Sendable {
         let number: Int
         var configuration: PoolConfiguration
         let share: PoolShare
-        /// What had been counted under its number when it came.
+        /// Counters under this pool's number at the time when the pool was added.
         let origin: FigureRow<PoolFigure>
         var servers: [Server]
 
@@ -52,32 +52,33 @@ final class PoolRegistry: Sendable {
         }
     }
 
-    /// Pools as they would be after a change. Nobody sees them before it is made.
+    /// The pools as they will be after a change; not visible to readers before ``commit(_:)``.
     struct Draft: Sendable {
         fileprivate(set) var entries: [Entry] = []
         fileprivate var takenServers: [ServerShare] = []
         fileprivate var takenNumbers: [Int] = []
 
-        /// The number of a pool, by its name.
+        /// Returns the number of the pool with this name.
         func number(of pool: String) -> Int? { entries.first { $0.configuration.name == pool }?.number }
     }
 
     private struct State {
         var entries: [Entry] = []
-        /// Pools that there are no more, and whose listeners may still have connections.
+        /// Removed pools whose listeners may still have connections.
         var retiredPools: [Entry] = []
-        /// Servers that no pool has any more, and that may still have connections.
+        /// Servers removed from their pool that may still have connections.
         var retired: [ServerShare] = []
         var numbers = NumberPool(capacity: PoolShare.capacity)
-        /// The names of pools by their numbers; where there is none any more, of the one that had it last.
+        /// Pool names by number. The entry of a removed pool stays until its number is reused.
         var names: [Int: String] = [:]
-        /// Who servers are, or were, by the serials of their shares.
+        /// Configurations of present and former servers, by the serial of the server's share.
         var known: [Int: ServerConfiguration] = [:]
-        /// Serials of servers that nobody has any more, the longest gone first.
+        /// Serials of servers that are no longer referenced, oldest first.
         var forgotten: [Int] = []
     }
 
-    /// Of so many servers that nobody has any more it is still known who they were: what workers said of them may be unread.
+    /// The number of unreferenced servers whose configuration is kept, because worker events that refer to them may be
+    /// unread.
     private static let remembered = 1024
 
     private let memory: SharedMemory
@@ -90,25 +91,26 @@ final class PoolRegistry: Sendable {
     /// All pools, in the order of the configuration.
     var entries: [Entry] { state.withLock(\.entries) }
 
-    /// Who a server is, or was, by its share's serial; nil if it went long ago.
+    /// Returns the configuration of a present or former server by the serial of its share; nil if it was removed long
+    /// ago.
     func server(_ serial: Int) -> ServerConfiguration? { state.withLock { $0.known[serial] } }
 
-    /// The name of the pool that has a number, or had it last.
+    /// Returns the name of the pool that has this number or had it last.
     func name(ofPool number: Int) -> String { state.withLock { $0.names[number] ?? "" } }
 
-    /// The numbers that pools of a name have, and those that had it last.
+    /// Returns the numbers of the present and former pools with this name.
     func numbers(named name: String) -> Set<Int16> {
         state.withLock { state in Set(state.names.filter { $0.value == name }.keys.map { Int16($0) }) }
     }
 
-    /// The serials of servers of a name, those that have gone among them.
+    /// Returns the serials of the present and former servers with this name.
     func serials(ofServersNamed name: String) -> Set<Int> {
         state.withLock { state in Set(state.known.filter { $0.value.name == name }.keys) }
     }
 
-    /// The first pools of a proxy.
+    /// Adds the initial pools of a proxy.
     ///
-    /// - Returns: what workers have to know, in the order of the pools' numbers.
+    /// - Returns: the plans for the workers, in the order of the pools' numbers.
     /// - Throws: ``ProxyError/tooManyServers(limit:)``.
     func add(_ pools: [PoolConfiguration]) throws(ProxyError) -> [PoolPlan] {
         commit(try draft(pools)).map(\.plan)
@@ -116,7 +118,7 @@ final class PoolRegistry: Sendable {
 
     // MARK: Changes
 
-    /// What a change to these pools would bring. To be followed by ``commit(_:)`` or ``abandon(_:)`` before another one.
+    /// Prepares a change to these pools. ``commit(_:)`` or ``abandon(_:)`` must follow before the next draft.
     ///
     /// - Throws: ``ProxyError/tooManyServers(limit:)``, ``ProxyError/tooManyPools(limit:)``.
     func draft(_ pools: [PoolConfiguration]) throws(ProxyError) -> Draft {
@@ -149,7 +151,8 @@ final class PoolRegistry: Sendable {
         return number
     }
 
-    /// Servers that stay keep their places: by name and address, or by address alone where the name is another.
+    /// Creates the server list of a pool. A server that stays keeps its index: it is matched by name and address, or by
+    /// address alone if the name has changed.
     private func servers(
         _ servers: [ServerConfiguration],
         beside present: [Server],
@@ -189,20 +192,21 @@ final class PoolRegistry: Sendable {
         )
     }
 
-    /// Gives back what was taken for a change that is not made.
+    /// Releases the numbers and server indices reserved by a draft that is not committed.
     func abandon(_ draft: Draft) {
         for share in draft.takenServers { memory.servers.giveBack(share) }
         state.withLock { $0.numbers.giveBack(draft.takenNumbers) }
     }
 
-    /// Makes a change. Workers have to be told; when all know, ``collect()`` frees what is left behind.
+    /// Commits a change. The caller must notify the workers; when all workers have processed the change, ``collect()``
+    /// frees the removed servers.
     ///
-    /// - Returns: the pools that are new or other than before.
+    /// - Returns: the pools that are new or changed.
     @discardableResult
     func commit(_ draft: Draft) -> [Entry] {
         let changed = state.withLock { state in
             let before = state.entries
-            // What was found and ordered meanwhile counts.
+            // Health states and weight overrides set since the draft was made take precedence.
             let known = Dictionary(uniqueKeysWithValues: before.flatMap(\.servers).map { ($0.serial, $0) })
             var after = draft.entries
             for pool in after.indices {
@@ -235,10 +239,11 @@ final class PoolRegistry: Sendable {
         return changed.map(\.now)
     }
 
-    /// Gives a pool other servers.
+    /// Replaces the servers of a pool.
     ///
-    /// - Parameter number: the pool's; nothing happens where it is gone.
-    /// - Returns: what workers have to know; when they do, ``collect()`` frees what is left behind.
+    /// - Parameter number: the pool's number; if the pool has been removed, nothing happens.
+    /// - Returns: the plan for the workers; when all of them have processed it, ``collect()`` frees the removed
+    ///   servers.
     func change(_ number: Int, to servers: [ServerConfiguration]) throws(ProxyError) -> PoolPlan? {
         var pools = entries.map(\.configuration)
         guard let index = entries.firstIndex(where: { $0.number == number }) else { return nil }
@@ -246,9 +251,10 @@ final class PoolRegistry: Sendable {
         return commit(try draft(pools)).first?.plan
     }
 
-    /// Frees the numbers of pools that have gone, when no listener speaks of them any more.
+    /// Frees the numbers of removed pools that no listener refers to any more.
     ///
-    /// - Parameter used: the pools that listeners still speak of, those that have gone and still have connections included.
+    /// - Parameter used: the pools that listeners still refer to, including removed listeners that still have
+    ///   connections.
     func freeNumbers(but used: Set<Int>) {
         state.withLock { state in
             for entry in state.retiredPools where !used.contains(entry.number) {
@@ -259,8 +265,8 @@ final class PoolRegistry: Sendable {
         }
     }
 
-    /// Frees the places of servers that have gone, once the last connection has. To be called when all workers know that
-    /// they are gone.
+    /// Frees the indices of removed servers whose last connection has ended. Call it only when all workers have
+    /// processed the removal.
     func collect() {
         let idle = state.withLock { state -> [ServerShare] in
             let idle = state.retired.filter { $0.connections == 0 }
@@ -275,12 +281,12 @@ final class PoolRegistry: Sendable {
 
     // MARK: Standing
 
-    /// Sets whether new connections go to a server, and how many beside the others; a server that has gone is left alone.
+    /// Sets the health state and the weight of a server. If the server has been removed, nothing happens.
     ///
     /// - Parameters:
-    ///   - weight: in the parts of `EffectiveWeight`.
-    ///   - ordered: what somebody has ordered in place of the configured weight.
-    /// - Returns: whether workers need its pool's plan anew.
+    ///   - weight: in the units of `EffectiveWeight`.
+    ///   - ordered: the weight set by an administrator in place of the configured weight.
+    /// - Returns: whether the pool's plan must be sent to the workers again.
     @discardableResult
     func set(_ key: ServerKey, _ state: ServerState, cause: String, weight: Int, ordered: Int? = nil) -> Bool {
         self.state.withLock { registry in
@@ -300,10 +306,10 @@ final class PoolRegistry: Sendable {
 }
 
 extension PoolRegistry.Server {
-    /// Has workers see what the configuration says of it.
+    /// Applies the connection limit and, if changed, the weight of the configuration to the shared state.
     fileprivate func applyLimits(after before: ServerConfiguration?) {
         share.set(limit: configuration.maxConnections ?? .max)
-        // Whoever watches the server sets the weight that it has beside its health, if another is due.
+        // The health-check task of the server sets the weight that results from its health state, if that differs.
         if before?.weight != configuration.weight, orderedWeight == nil {
             share.set(weight: EffectiveWeight.of(configuration.weight))
         }
@@ -312,7 +318,8 @@ extension PoolRegistry.Server {
 
 extension MaglevTable {
     init(_ servers: [PoolRegistry.Server]) {
-        // A backup has no share while others serve, and then gets what the table's tries leave.
+        // A backup server has no entries in the table. If no primary server can serve, a backup gets the connections
+        // for which the table lookups find no server.
         self.init(
             servers.map { server in
                 let weight = server.orderedWeight ?? server.configuration.weight
@@ -322,7 +329,7 @@ extension MaglevTable {
     }
 }
 
-/// Names a server of a pool, for as long as the pool has it.
+/// The identity of a server within a pool, valid as long as the pool contains the server.
 package struct ServerKey: Hashable, Sendable {
     package let pool: Int
     package let id: Int

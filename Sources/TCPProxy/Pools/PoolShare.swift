@@ -1,19 +1,20 @@
 import Synchronization
 import Workers
 
-/// How many clients wait for a place at one of a pool's servers, and on which workers.
+/// The state of one pool that workers share: the number of clients waiting for a connection slot, and the workers that
+/// have any.
 struct PoolShare: @unchecked Sendable {
-    // Sendable: the memory is atomics only, and its owner outlives all who hold it (see `SharedMemory`).
+    // Sendable: the memory holds only atomics, and its owner outlives all holders (see `SharedMemory`).
     struct State: ~Copyable {
         let waiting = Atomic<Int>(0)
-        /// A bit for each worker on which somebody waits.
+        /// A bit for each worker that has waiting clients.
         let workers = Atomic<UInt64>(0)
-        /// Whose turn it is to be told first.
+        /// The rotating start position of the search for the next worker to notify.
         let turn = Atomic<UInt64>(0)
         let padding: (Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0)
     }
 
-    /// The most pools of a process, those that have gone and still have connections included.
+    /// The maximum number of pools of a process, including removed pools that still have connections.
     static let capacity = 2048
 
     private let state: UnsafeMutablePointer<State>
@@ -22,12 +23,12 @@ struct PoolShare: @unchecked Sendable {
         self.state = state
     }
 
-    /// Clients of all workers that wait.
+    /// Number of waiting clients on all workers.
     var waiting: Int { state.pointee.waiting.load(ordering: .relaxed) }
 
-    /// Enters a client of a worker.
+    /// Adds a client of a worker to the queue.
     ///
-    /// - Returns: false if as many wait as may.
+    /// - Returns: false if the queue is full.
     func enter(worker: Int, limit: Int) -> Bool {
         if state.pointee.waiting.add(1, ordering: .relaxed).newValue > limit {
             state.pointee.waiting.subtract(1, ordering: .relaxed)
@@ -37,7 +38,7 @@ struct PoolShare: @unchecked Sendable {
         return true
     }
 
-    /// Somebody waits on this worker: whoever gives a place back is to tell it.
+    /// Marks this worker as having waiting clients; after releasing a slot, a worker notifies a marked worker.
     func announce(_ worker: Int) {
         state.pointee.workers.bitwiseOr(1 << UInt64(worker), ordering: .sequentiallyConsistent)
     }
@@ -46,16 +47,16 @@ struct PoolShare: @unchecked Sendable {
         state.pointee.waiting.subtract(1, ordering: .relaxed)
     }
 
-    /// A place has been given back.
+    /// Selects a worker to notify after a connection slot has been released.
     ///
-    /// - Returns: a worker on which somebody waited, if there is one; the caller tells it, and it announces itself anew if
-    ///   others wait there.
+    /// - Returns: a worker that has waiting clients, or nil. Its mark is cleared; the caller notifies it, and it marks
+    ///   itself again if it has more waiting clients.
     ///
-    /// - Parameter asked: a bit for each worker that is not meant, since nobody there can use the place.
+    /// - Parameter asked: a bit for each worker to skip because its clients cannot use the slot.
     func nextWaiting(but asked: UInt64 = 0) -> Int? {
         var workers = state.pointee.workers.load(ordering: .sequentiallyConsistent)
         guard workers & ~asked != 0 else { return nil }
-        // Another one first each time, so that no worker's clients wait for ever.
+        // Start at a different worker each time, so that no worker's clients starve.
         let turn = Int(state.pointee.turn.add(1, ordering: .relaxed).newValue % 64)
         while workers & ~asked != 0 {
             let meant = workers & ~asked
@@ -73,13 +74,13 @@ struct PoolShare: @unchecked Sendable {
     }
 }
 
-/// What workers share about each pool, by the pools' numbers.
+/// The shared state of all pools, by pool number.
 final class PoolTable: Sendable {
-    // Never handed out but as `PoolShare`, whose memory is atomics only.
+    // Exposed only as `PoolShare`, whose memory holds only atomics.
     private nonisolated(unsafe) let pages: Pages
 
     init() {
-        // Zeroed pages are pools for whose servers nobody waits.
+        // Zeroed pages represent pools without waiting clients.
         pages = Pages(bytes: PoolShare.capacity * MemoryLayout<PoolShare.State>.stride)
     }
 

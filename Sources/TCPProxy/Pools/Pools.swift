@@ -1,4 +1,4 @@
-/// A worker's pools, by their numbers.
+/// A worker's pools, by pool number.
 struct Pools: ~Copyable {
     private let places: UnsafeMutablePointer<Pool>
     private let isTaken: UnsafeMutablePointer<Bool>
@@ -17,13 +17,13 @@ struct Pools: ~Copyable {
 
     func hasPool(_ number: Int) -> Bool { isTaken[number] }
 
-    /// - Precondition: it has been set. The pointer stays good, whatever is set there later.
+    /// - Precondition: the pool has been set. The pointer remains valid if another pool is set at this number later.
     func pointer(to number: Int) -> UnsafeMutablePointer<Pool> {
         precondition(isTaken[number], "there is no pool \(number)")
         return places + number
     }
 
-    /// Puts a pool in its place, or another in the place of one.
+    /// Stores a pool at a number, replacing the pool stored there, if any.
     mutating func set(_ pool: consuming Pool, at number: Int) {
         if isTaken[number] { (places + number).deinitialize(count: 1) }
         (places + number).initialize(to: pool)

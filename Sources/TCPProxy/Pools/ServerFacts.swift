@@ -1,36 +1,37 @@
 package import Balancing
 
-/// What decides about a server: who it is, and how attempts to connect to it have gone.
+/// The data that decides about a server's health: its identity and the results of connection attempts.
 package struct ServerFacts: Sendable {
     package let key: ServerKey
     package let configuration: ServerConfiguration
     package let state: ServerState
-    /// What workers take it for, in the parts of `EffectiveWeight`.
+    /// The current effective weight, in the units of `EffectiveWeight`.
     package let weight: Int
-    /// What somebody has ordered in place of the configured weight.
+    /// The weight set by an administrator in place of the configured weight.
     package let orderedWeight: Int?
     package let connections: Int
-    /// Attempts to connect that have succeeded, and that have failed by the server's fault, since the beginning.
+    /// Total number of connection attempts that succeeded, and that failed through the server's fault, since the server
+    /// was added.
     package let connected: Int
     package let failed: Int
     package let failuresInARow: Int
 }
 
-/// What the control plane knows a pool by.
+/// The identity of a pool in the control plane.
 package struct PoolFacts: Sendable {
-    /// As long as the pool is there.
+    /// Valid as long as the pool exists.
     package let number: Int
     package let name: String
     package let policy: Policy?
 }
 
 extension ProxyCore {
-    /// Of a pool that is there, by its number.
+    /// Returns the servers of a pool by its number; empty if the pool does not exist.
     func serverFacts(ofPool pool: Int) -> [ServerFacts] {
         guard let entry = pools.entries.first(where: { $0.number == pool }) else { return [] }
         return entry.servers.map { server in
             let figures = figures(of: server)
-            // What this machine lacked, and clients who went away, say nothing about the server.
+            // Local resource exhaustion and clients that disconnected are not evidence against the server.
             let causes = ConnectFailure.allCases.filter { $0 != .exhausted && $0 != .clientGone }
             return ServerFacts(
                 key: entry.key(of: server),

@@ -2,23 +2,23 @@ import Balancing
 import Synchronization
 import Workers
 
-/// What all workers must agree on about one server: how many connections it has, and whether it may have one more.
+/// The state of one server that workers share: the number of its connections and whether it can take another one.
 ///
-/// Decided at connect and close, never on the way of a byte. The control plane writes whether the server is open and what
-/// it weighs; workers read that when they choose.
+/// Accessed at connect and close only, not in the data path. The control plane writes whether the server is open and
+/// its weight; workers read both when they select a server.
 struct ServerShare: @unchecked Sendable {
-    // Sendable: the memory is atomics only, and its owner outlives all who hold it (see `SharedMemory`).
+    // Sendable: the memory holds only atomics, and its owner outlives all holders (see `SharedMemory`).
 
-    /// On cache lines of its own: two servers' counts change at the same time.
+    /// Occupies its own cache lines, because the counts of different servers change concurrently.
     struct State: ~Copyable {
-        /// Places that are taken: by connections, and by attempts to connect.
+        /// Connection slots in use, by connections and by connection attempts.
         let connections = Atomic<Int>(0)
         let limit = Atomic<Int>(0)
-        /// 0 takes no new connections.
+        /// 0 means no new connections.
         let weight = Atomic<Int>(0)
-        /// Up, not ejected, not drained.
+        /// Up, not ejected and not draining.
         let isOpen = Atomic<Bool>(false)
-        /// Attempts that have failed since the last that has not.
+        /// Failed connection attempts since the last successful one.
         let failuresInARow = Atomic<Int>(0)
         let connectTime = Atomic<Int>(0)
         let connectTimeAt = Atomic<Int>(0)
@@ -26,7 +26,7 @@ struct ServerShare: @unchecked Sendable {
         let padding: (Int, Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0, 0)
     }
 
-    /// Its place in the ``ServerTable``, and in the pages of figures.
+    /// The index in the ``ServerTable`` and in the counter pages.
     let id: Int
     private let state: UnsafeMutablePointer<State>
 
@@ -40,10 +40,10 @@ struct ServerShare: @unchecked Sendable {
     var weight: Int { state.pointee.weight.load(ordering: .relaxed) }
     var isOpen: Bool { state.pointee.isOpen.load(ordering: .relaxed) }
     var failuresInARow: Int { state.pointee.failuresInARow.load(ordering: .relaxed) }
-    /// A moving peak of how long connecting took, in nanoseconds; 0 before the first connection.
+    /// A peak-sensitive moving average of the connect time, in nanoseconds; 0 before the first connection.
     var connectTime: Int { state.pointee.connectTime.load(ordering: .relaxed) }
 
-    /// Tells the server from all others that the process has had, also from those that had its place before.
+    /// A number that is unique among all servers of the process, including former servers at the same index.
     var serial: Int { state.pointee.serial.load(ordering: .relaxed) }
 
     // MARK: For the control plane
@@ -64,9 +64,10 @@ struct ServerShare: @unchecked Sendable {
 
     // MARK: For workers
 
-    /// Takes a place, if there is one; ``release()`` gives it back.
+    /// Reserves a connection slot; returns false if the limit is reached. ``release()`` releases it.
     func reserve() -> Bool {
-        // Never above the limit, not even for a moment: whoever waits for a place would take that for a full house.
+        // The count must never exceed the limit, not even temporarily: a waiter could mistake that for the limit being
+        // reached.
         let limit = limit
         var connections = connections
         while connections < limit {
@@ -87,23 +88,23 @@ struct ServerShare: @unchecked Sendable {
     }
 
     /// - Parameters:
-    ///   - duration: for how long nobody answered, in nanoseconds; nil if somebody did, and refused.
-    ///   - now: of the monotonic clock, in nanoseconds.
+    ///   - duration: time until the attempt timed out, in nanoseconds; nil if it failed for another reason.
+    ///   - now: monotonic clock, in nanoseconds.
     func noteFailure(after duration: Int?, now: Int) {
         state.pointee.failuresInARow.add(1, ordering: .relaxed)
         if let duration { noteConnectTime(duration, now: now) }
     }
 
     /// - Parameters:
-    ///   - duration: how long connecting took, in nanoseconds.
-    ///   - now: of the monotonic clock, in nanoseconds.
+    ///   - duration: connect time in nanoseconds.
+    ///   - now: monotonic clock, in nanoseconds.
     func noteConnected(after duration: Int, now: Int) {
         if failuresInARow != 0 { state.pointee.failuresInARow.store(0, ordering: .relaxed) }
         noteConnectTime(duration, now: now)
     }
 
     private func noteConnectTime(_ duration: Int, now: Int) {
-        // Two workers at once may lose one of two observations, which a moving figure can bear.
+        // If two workers update concurrently, one observation may be lost; a moving average tolerates that.
         let elapsed = now - state.pointee.connectTimeAt.load(ordering: .relaxed)
         let next = PeakAverage.updated(
             connectTime,
@@ -117,24 +118,24 @@ struct ServerShare: @unchecked Sendable {
 
 /// The servers of all pools.
 ///
-/// A place is a server's for as long as anybody may speak of it: a worker that has not heard of its removal yet, or a
-/// connection that is still open.
+/// An index belongs to a server as long as the server is referenced: by a worker that has not yet processed its
+/// removal, or by an open connection.
 final class ServerTable: Sendable {
-    /// The most servers of a process.
+    /// The maximum number of servers of a process.
     static let capacity = 4096
 
     private struct Places {
         var numbers = NumberPool(capacity: ServerTable.capacity)
-        /// Places that have ever been taken, each as often as it was.
+        /// Number of indices allocated so far, counting each reuse; the source of serials.
         var taken = 0
     }
 
-    // Never handed out but as `ServerShare`, whose memory is atomics only.
+    // Exposed only as `ServerShare`, whose memory holds only atomics.
     private nonisolated(unsafe) let pages: Pages
     private let places = Mutex(Places())
 
     init() {
-        // Zeroed pages are servers that are closed; memory is taken only for those that there are.
+        // Zeroed pages represent closed servers; physical memory is used only for servers that exist.
         pages = Pages(bytes: Self.capacity * MemoryLayout<ServerShare.State>.stride)
     }
 
@@ -142,7 +143,7 @@ final class ServerTable: Sendable {
         pages.free()
     }
 
-    /// - Returns: a place for a server, or nil if all are taken.
+    /// - Returns: the shared state of a new server, or nil if all indices are in use.
     func take() -> ServerShare? {
         let place = places.withLock { places -> (id: Int, serial: Int)? in
             guard let number = places.numbers.take() else { return nil }
@@ -156,7 +157,7 @@ final class ServerTable: Sendable {
         return share
     }
 
-    /// Nobody speaks of the server any more.
+    /// Releases the index of a server that is no longer referenced.
     func giveBack(_ share: ServerShare) {
         precondition(share.connections == 0, "server \(share.id) was given back with \(share.connections) connections")
         places.withLock { $0.numbers.giveBack(share.id) }
