@@ -1,17 +1,17 @@
 public import Sockets
 
-/// Which clients may come in, by their addresses.
+/// An access list that admits or denies clients by address.
 public struct AccessList: Sendable, Equatable {
-    /// The most blocks that one list can have, allowed and denied together.
+    /// The maximum number of CIDR blocks in one list, allowed and denied together.
     public static let longest = 1_000_000
 
     private let table: CIDRTable<Bool>
 
-    /// Of the blocks that an address is in, the one with the longest prefix decides.
+    /// Creates a list in which the longest matching prefix decides.
     ///
-    /// - Parameter otherwise: whether an address in none of them may come in; nil for what follows from the lists: where
-    ///   some are allowed, others are not.
-    /// - Throws: an entry that is in both lists, or that there are too many of them.
+    /// - Parameter otherwise: whether an address that matches no block is admitted; nil derives it from the lists:
+    ///   false if any block is allowed, true otherwise.
+    /// - Throws: ``AccessListError`` if a block is in both lists or if there are too many blocks.
     public init(
         allow: [AddressBlock] = [],
         deny: [AddressBlock] = [],
@@ -30,10 +30,10 @@ public struct AccessList: Sendable, Equatable {
         table = CIDRTable([], otherwise: otherwise)
     }
 
-    /// Lets no Internet address in.
+    /// A list that admits no IP address.
     static let nobody = AccessList(otherwise: false)
 
-    /// Whether a client may come in. Who may come by a Unix socket is for the permissions of its file to say.
+    /// Returns whether a client is admitted. Access to a Unix socket is controlled by the permissions of its file.
     public func admits(_ client: PeerAddress) -> Bool {
         switch client {
         case .internet(let address): table[address]
@@ -42,16 +42,16 @@ public struct AccessList: Sendable, Equatable {
     }
 }
 
-/// Why blocks of addresses make no list.
+/// The reason why an access list is invalid.
 public enum AccessListError: Error, Hashable, Sendable {
-    /// The same block is allowed and denied.
+    /// The same block is both allowed and denied.
     case contradiction(AddressBlock)
-    /// So many entries.
+    /// The list has this many entries, which is more than the maximum.
     case tooLong(Int)
 }
 
 extension AccessListError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence that states the error and how to fix it.
     public var description: String {
         switch self {
         case .contradiction(let block):

@@ -1,19 +1,19 @@
 public import Sockets
 
-/// The addresses that begin alike: `10.0.0.0/8`, `2001:db8::/32`, or a single one (RFC 4632, RFC 4291, 2.3).
+/// A CIDR block such as `10.0.0.0/8` or `2001:db8::/32`, or a single address (RFC 4632; RFC 4291, section 2.3).
 ///
-/// IPv4 in IPv6's form (`::ffff:10.0.0.0/104`) is IPv4. Other blocks of IPv6 have no IPv4 address in them, not even `::/0`:
-/// all addresses are `0.0.0.0/0` and `::/0` together.
+/// IPv4-mapped IPv6 notation (`::ffff:10.0.0.0/104`) is converted to IPv4. Other IPv6 blocks contain no IPv4 address,
+/// not even `::/0`: all addresses are `0.0.0.0/0` and `::/0` together.
 public struct AddressBlock: Hashable, Sendable {
     /// The first address of the block. Its port is 0.
     public let first: InternetAddress
-    /// How many bits its addresses have in common: 0 to 32 of IPv4, 0 to 128 of IPv6.
+    /// The prefix length in bits: 0-32 for IPv4, 0-128 for IPv6.
     public let prefixLength: Int
 
-    /// - Throws: what is wrong with the text, which it names.
+    /// - Throws: ``AddressBlockError``, which contains the invalid text and the reason.
     public init(parsing text: String) throws(AddressBlockError) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        // A block that is bound to one interface is no block of addresses that a client can have.
+        // A scoped address (`%eth0`) is not a CIDR block.
         guard let host = parts.first, !host.contains("%"), let first = InternetAddress(host: String(host), port: 0)
         else { throw AddressBlockError(text: text, problem: .badAddress) }
         let isWrittenAsIPv6 = host.contains(":")
@@ -24,7 +24,8 @@ public struct AddressBlock: Hashable, Sendable {
             }
             length = written
         }
-        // Shorter ones than 96 have bits of IPv4's own prefix behind them, and are refused for that.
+        // A prefix shorter than 96 leaves bits of the IPv4-mapped prefix set after it and is rejected below for that
+        // reason.
         if first.isIPv4, isWrittenAsIPv6, length >= 96 { length -= 96 }
         let width = first.isIPv4 && length <= 32 ? 32 : 128
         let mask = Self.mask(length + 128 - width)
@@ -41,14 +42,14 @@ public struct AddressBlock: Hashable, Sendable {
         prefixLength = length
     }
 
-    /// - Precondition: the address has no bits behind the prefix.
+    /// - Precondition: the address has no bits set after the prefix.
     init(first: InternetAddress, prefixLength: Int) {
         self.first = first
         self.prefixLength = prefixLength
         precondition(first.bits & ~Self.mask(wholePrefixLength) == 0, "an address with bits behind its prefix")
     }
 
-    /// A single address.
+    /// Creates a block that contains a single address.
     public init(_ address: InternetAddress) {
         first = InternetAddress(high: address.high, low: address.low, port: 0)
         prefixLength = address.isIPv4 ? 32 : 128
@@ -58,14 +59,14 @@ public struct AddressBlock: Hashable, Sendable {
         address.isIPv4 == first.isIPv4 && address.bits & Self.mask(wholePrefixLength) == first.bits
     }
 
-    /// Of all 128 bits.
+    /// The prefix length within the 128-bit form of the address.
     var wholePrefixLength: Int { first.isIPv4 ? prefixLength + 96 : prefixLength }
 
     static func mask(_ length: Int) -> UInt128 {
         length == 0 ? 0 : ~0 << UInt128(128 - length)
     }
 
-    /// One to three figures, without zeros before them.
+    /// Parses a number of one to three digits without leading zeros.
     private static func number(_ text: Substring) -> Int? {
         guard (1...3).contains(text.utf8.count), text == "0" || text.utf8.first != UInt8(ascii: "0"),
             text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
@@ -75,34 +76,34 @@ public struct AddressBlock: Hashable, Sendable {
 }
 
 extension AddressBlock: CustomStringConvertible {
-    /// As it is written: `10.0.0.0/8`, and a single address without its length.
+    /// CIDR notation such as `10.0.0.0/8`; a single address without a prefix length.
     public var description: String {
         prefixLength == (first.isIPv4 ? 32 : 128) ? first.host : "\(first.host)/\(prefixLength)"
     }
 }
 
 extension InternetAddress {
-    /// All bits, IPv4 in IPv6's form.
+    /// All 128 bits of the address; IPv4 in IPv4-mapped form.
     var bits: UInt128 { UInt128(high) << 64 | UInt128(low) }
 }
 
-/// Why a text is no block of addresses.
+/// The reason why a text is not a CIDR block.
 public struct AddressBlockError: Error, Hashable, Sendable {
     public enum Problem: Hashable, Sendable {
         case badAddress
-        /// What stands behind the slash is no number from 0 to the longest.
+        /// The text after the slash is not a number from 0 to the maximum.
         case badLength(String, longest: Int)
-        /// The address has more bits than its prefix; the block that was meant, perhaps.
+        /// The address has bits set after the prefix; the value is the probably intended block.
         case bitsBehindPrefix(String)
     }
 
-    /// What was written.
+    /// The invalid text.
     public let text: String
     public let problem: Problem
 }
 
 extension AddressBlockError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence that states the error and how to fix it.
     public var description: String {
         switch problem {
         case .badAddress:

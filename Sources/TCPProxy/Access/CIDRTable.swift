@@ -1,16 +1,16 @@
 import Sockets
 
-/// What holds for the most specific block that an address is in, among thousands of blocks.
+/// A longest-prefix-match table for thousands of CIDR blocks.
 ///
-/// Blocks lie within each other or apart, so all that they say is a row of ranges, each with one value: a sorted array for
-/// each family. A search allocates nothing and takes as many steps as the number of blocks has binary figures.
+/// CIDR blocks are nested or disjoint, so they flatten to a sequence of ranges with one value each: a sorted array for
+/// each address family. A lookup is a binary search and does not allocate.
 struct CIDRTable<Value: Equatable & Sendable>: Sendable, Equatable {
     private let ipv4: Ranges<UInt32>
     private let ipv6: Ranges<UInt128>
 
     /// - Parameters:
-    ///   - entries: in any order. Of several with the same block the last counts.
-    ///   - otherwise: what holds for an address that is in none.
+    ///   - entries: in any order. Of duplicate blocks, the last one takes effect.
+    ///   - otherwise: the value for addresses that match no block.
     init(_ entries: some Sequence<(block: AddressBlock, value: Value)>, otherwise: Value) {
         var ipv4: [Ranges<UInt32>.Entry] = []
         var ipv6: [Ranges<UInt128>.Entry] = []
@@ -36,12 +36,12 @@ struct CIDRTable<Value: Equatable & Sendable>: Sendable, Equatable {
         address.isIPv4 ? ipv4[UInt32(truncatingIfNeeded: address.low)] : ipv6[address.bits]
     }
 
-    /// Ranges that the array has, of both families: at most two for each block, and one for each family.
+    /// The number of ranges of both families: at most two for each block plus one for each family.
     var rangeCount: Int { ipv4.count + ipv6.count }
 }
 
 extension CIDRTable {
-    /// Values of adjacent ranges, which together are all numbers.
+    /// Adjacent ranges that cover the whole key space, with one value each.
     fileprivate struct Ranges<Key: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable, Equatable {
         struct Entry {
             let first: Key
@@ -49,22 +49,22 @@ extension CIDRTable {
             let value: Value
         }
 
-        /// Where each range begins, in order; the first at 0.
+        /// The first key of each range, ascending; the first one is 0.
         private var starts: [Key] = [0]
         private var values: [Value]
 
         var count: Int { starts.count }
 
-        /// - Parameter entries: each within another one, around it, or apart from it.
+        /// - Parameter entries: pairwise nested or disjoint.
         init(_ entries: [Entry], otherwise: Value) {
             values = [otherwise]
-            // Around before within. The order of equals is kept, so that the last of them counts.
+            // Outer blocks sort before inner ones. Equal blocks keep their order, so that the last one takes effect.
             let sorted = entries.enumerated().sorted { left, right in
                 if left.element.first != right.element.first { return left.element.first < right.element.first }
                 if left.element.last != right.element.last { return left.element.last > right.element.last }
                 return left.offset < right.offset
             }
-            // Those that the place reached is in, the innermost last.
+            // The blocks that contain the current key, innermost last.
             var open: [Entry] = []
             func close(upTo next: Key?) {
                 while let innermost = open.last {
@@ -88,7 +88,7 @@ extension CIDRTable {
                 starts.append(start)
                 values.append(value)
             }
-            // A range with the value of the one before it is no range of its own.
+            // A range with the same value as the previous one is merged into it.
             if values.count > 1, values[values.count - 2] == value {
                 starts.removeLast()
                 values.removeLast()
@@ -96,7 +96,8 @@ extension CIDRTable {
         }
 
         subscript(key: Key) -> Value {
-            // The last range that begins at the key or before it; one always does.
+            // Find the last range that starts at or before the key; the first range starts at 0, so there is always
+            // one.
             var low = 0
             var high = starts.count
             while high - low > 1 {

@@ -2,58 +2,61 @@ import Sockets
 import Synchronization
 import Workers
 
-/// How many connections each client address has, and how fast it comes, for the whole process and in memory that does not
-/// grow.
+/// Limits on the concurrent connections and the connection rate of each client address, process-wide and in a fixed
+/// amount of memory.
 ///
-/// Used by all workers at accept and close. The clients are spread over a few stripes by a hash that nobody outside can
-/// foresee, and each stripe has a lock, which is held for some ten nanoseconds. Nothing is allocated after the start.
+/// Used by all workers at accept and close. Clients are spread over a fixed number of stripes by a seeded hash that
+/// clients cannot predict; each stripe has a lock that is held for some ten nanoseconds. Nothing is allocated after
+/// startup.
 ///
-/// A client is forgotten when it has no connections and a full bucket, for then it is like one that never came. When as many
-/// clients as there are places cannot be forgotten, further ones are told ``Verdict/tableFull``, which is counted; those that
-/// are known go on as before.
+/// The entry of a client that has no connections and a full bucket is removed, because it holds no information. If the
+/// table is full and no entry can be removed, new clients get ``Verdict/tableFull``, which is counted; clients in the
+/// table are not affected.
 struct ClientLimits: @unchecked Sendable {
-    // Sendable: all that changes is behind a stripe's lock, and the owner outlives all who hold this.
+    // Sendable: all mutable state is protected by the lock of a stripe, and the owner outlives all holders.
 
-    /// What a client may do.
+    /// The limits of one client.
     struct Limit: Hashable, Sendable {
-        /// Connections at the same time; nil for any number.
+        /// Maximum number of concurrent connections; nil is unlimited.
         var connections: Int?
-        /// New connections; nil for as fast as they come.
+        /// Maximum rate of new connections; nil is unlimited.
         var rate: TokenRate?
     }
 
     enum Verdict: Hashable, Sendable {
-        /// Counted, until ``ClientLimits/release(_:at:)``. All others count nothing and take no token.
+        /// The connection is counted until ``ClientLimits/release(_:at:)``. All other verdicts count nothing and take
+        /// no token.
         case admitted
         case tooManyConnections
         case tooFast
         case tableFull
     }
 
-    /// Stripes, each with its lock: with many more than workers, two of them seldom want the same one.
+    /// The number of stripes, each with a lock: with many more stripes than workers, contention is rare.
     static var stripeCount: Int { 64 }
-    /// Clients that are known at the same time, unless somebody wants more or fewer.
+    /// The default number of clients in the table.
     static var usualCapacity: Int { 65_536 }
     static var highestCapacity: Int { 1 << 24 }
 
     private struct Stripe: ~Copyable {
         let clients: Mutex<ClientStripe>
-        /// The next one's lock is on another cache line.
+        /// Puts the lock of the next stripe on another cache line.
         let padding: (Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0)
     }
 
     private let stripes: UnsafeMutablePointer<Stripe>
     private let pages: Pages
     private let seed: UInt64
-    /// How many bits of an IPv6 address tell clients apart.
+    /// Mask of the bits of an IPv6 address that distinguish clients.
     private let ipv6Mask: UInt128
 
     /// - Parameters:
-    ///   - capacity: clients that can be known at the same time, 1 to ``highestCapacity``. As the hash does not spread them
-    ///     evenly, there is room for a few more. Memory is taken as clients come, about 60 bytes for each.
-    ///   - ipv6PrefixLength: addresses of IPv6 that have so many bits in common are one client, 1 to 128. A network of 64
-    ///     bits is what one customer has, who can take any address in it.
-    ///   - seed: of the hash, for tests.
+    ///   - capacity: number of clients in the table, 1 to ``highestCapacity``. Because the hash does not distribute
+    ///     them evenly, there is a margin above it. Physical memory is used as clients are added, about 60 bytes for
+    ///     each.
+    ///   - ipv6PrefixLength: IPv6 addresses that share this many leading bits count as one client, 1-128. A /64 is the
+    ///     usual assignment to one customer, who can use any address in it.
+    ///   - seed: hash seed, a parameter for tests.
     init(capacity: Int = usualCapacity, ipv6PrefixLength: Int = 128, seed: UInt64 = .random(in: .min ... .max)) {
         precondition((1...Self.highestCapacity).contains(capacity), "1 to \(Self.highestCapacity) clients")
         precondition((1...128).contains(ipv6PrefixLength), "1 to 128 bits of an address")
@@ -69,8 +72,8 @@ struct ClientLimits: @unchecked Sendable {
         }
     }
 
-    /// Of one stripe: its share, and a margin that an even hash stays within (six standard deviations of a Poisson
-    /// distribution).
+    /// Returns the entries of one stripe: its share of the capacity plus a margin of six standard deviations of a
+    /// Poisson distribution, which an even hash does not exceed.
     private static func places(_ capacity: Int) -> Int {
         let share = Double(capacity) / Double(stripeCount)
         return Int((share + 6 * share.squareRoot()).rounded(.up))
@@ -82,21 +85,22 @@ struct ClientLimits: @unchecked Sendable {
         pages.free()
     }
 
-    /// Counts a new connection of a client, if it may have one.
+    /// Reserves a connection for a client, if its limits permit.
     ///
-    /// - Parameter limit: as the configuration stands; it may be another one at each call.
+    /// - Parameter limit: the currently configured limits; they may differ between calls.
     func reserve(_ client: InternetAddress, _ limit: Limit, at now: Instant) -> Verdict {
         let key = key(client)
         return stripes[Self.stripe(key)].clients.withLock { $0.reserve(key, limit, at: now) }
     }
 
-    /// Takes back a connection that was admitted.
+    /// Releases a connection that was admitted.
     func release(_ client: InternetAddress, at now: Instant) {
         let key = key(client)
         stripes[Self.stripe(key)].clients.withLock { $0.release(key, at: now) }
     }
 
-    /// Clients that are known now, and how often there was no place for one. Takes each lock once.
+    /// Number of clients in the table, and number of clients rejected because it was full. Takes the lock of each
+    /// stripe once.
     var figures: (clients: Int, refusals: Int) {
         (0..<Self.stripeCount).reduce(into: (clients: 0, refusals: 0)) { sum, index in
             let figures = stripes[index].clients.withLock { ($0.count, $0.refusals) }
@@ -107,18 +111,18 @@ struct ClientLimits: @unchecked Sendable {
 
     private func key(_ client: InternetAddress) -> ClientStripe.Key {
         let bits = client.isIPv4 ? client.bits : client.bits & ipv6Mask
-        // The same link-local address behind two interfaces is two clients.
+        // The same link-local address on two interfaces is two clients.
         var hash = Self.mixed(UInt64(bits >> 64) ^ seed)
         hash = Self.mixed(hash ^ UInt64(truncatingIfNeeded: bits) &+ UInt64(client.scope) << 32 &+ seed)
         return ClientStripe.Key(bits: bits, scope: client.scope, hash: hash)
     }
 
-    /// By the upper bits of the hash; the lower ones choose the chain.
+    /// Uses the upper bits of the hash; the lower bits select the chain.
     private static func stripe(_ key: ClientStripe.Key) -> Int {
         Int(key.hash >> 32) % stripeCount
     }
 
-    /// The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every bit moves every bit.
+    /// The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): each input bit affects every output bit.
     private static func mixed(_ word: UInt64) -> UInt64 {
         var word = word &+ 0x9E37_79B9_7F4A_7C15
         word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9

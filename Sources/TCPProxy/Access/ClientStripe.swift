@@ -1,55 +1,55 @@
 import Sockets
 
-/// A part of the clients of ``ClientLimits``: a hash table of a fixed number of places with chains. For one thread at a time.
+/// One stripe of ``ClientLimits``: a hash table with separate chaining and a fixed number of entries. Not thread-safe.
 struct ClientStripe: @unchecked Sendable {
-    // Sendable: its memory is its own, and whoever holds it has its lock.
+    // Sendable: the instance owns its memory and is accessed only while its lock is held.
     struct Key: Equatable {
         let bits: UInt128
         let scope: UInt32
         let hash: UInt64
     }
 
-    /// How many clients without connections are looked at for each new connection: two, so that they are forgotten faster
-    /// than others come.
+    /// The number of idle entries examined for each new connection: two, so that entries are removed faster than they
+    /// are added.
     static var looks: Int { 2 }
-    /// How many are looked at when all places are taken.
+    /// The number of idle entries examined if the table is full.
     static var looksWhenFull: Int { 16 }
 
-    /// Places are named by their number plus one in links, so that zeroed memory has no links.
+    /// Links hold the index of an entry plus one, so that zeroed memory contains no links.
     private struct Client {
         var high: UInt64
         var low: UInt64
         var scope: UInt32
         var connections: UInt32
         var bucket: TokenBucket
-        /// Whose chain it is in.
+        /// The chain that contains the entry.
         var chain: Int32
-        /// The next in its chain; of a free place, the next free one.
+        /// The next entry in the chain; for a free entry, the next free entry.
         var next: Int32
-        /// The neighbours among those without connections.
+        /// Neighbors in the list of entries without connections.
         var previousIdle: Int32
         var nextIdle: Int32
     }
 
     let places: Int
     private(set) var count = 0
-    /// How often there was no place for a client.
+    /// Number of clients rejected because the table was full.
     private(set) var refusals = 0
 
     private let clients: UnsafeMutablePointer<Client>
-    /// The first of each chain.
+    /// The first entry of each chain.
     private let chains: UnsafeMutablePointer<Int32>
     private let chainMask: Int
     private var firstFree: Int32 = 0
-    /// Places from here on have never been taken.
+    /// Entries from this index on have never been used.
     private var untouched = 0
-    /// Clients without connections whose bucket is not full yet, or was not when they were last looked at.
+    /// Clients without connections whose bucket was not full when last examined.
     private var firstIdle: Int32 = 0
     private var lastIdle: Int32 = 0
 
     static func bytes(places: Int) -> Int {
         let bytes = places * MemoryLayout<Client>.stride + chainCount(places) * MemoryLayout<Int32>.stride
-        // The next one begins on a cache line of its own.
+        // Round up so that the next stripe starts on its own cache line.
         return (bytes + 63) / 64 * 64
     }
 
@@ -59,7 +59,7 @@ struct ClientStripe: @unchecked Sendable {
         return count
     }
 
-    /// - Parameter memory: as much as ``bytes(places:)`` says, all zeros.
+    /// - Parameter memory: ``bytes(places:)`` bytes, zeroed.
     init(places: Int, memory: UnsafeMutableRawPointer) {
         self.places = places
         let chainCount = Self.chainCount(places)
@@ -104,7 +104,8 @@ struct ClientStripe: @unchecked Sendable {
 
     // MARK: The idle
 
-    /// Forgets those whose bucket is full again; others go to the end of the row, so that each is looked at in its turn.
+    /// Removes idle entries whose bucket is full; moves the others to the end of the list, so that all are examined in
+    /// turn.
     private mutating func forgetIdle(looks: Int, at now: Instant) {
         for _ in 0..<looks where firstIdle != 0 {
             let client = client(firstIdle)

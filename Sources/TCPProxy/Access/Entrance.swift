@@ -1,39 +1,42 @@
-/// Who may come in at a listener, how often, and how many at the same time. As it comes, everybody may.
+/// Access lists, connection limits and connection rate limits of a listener. The default admits all clients.
 ///
-/// Whoever may not is reset at once and counted by its ``DenialCause``; nobody else waits for that.
+/// A denied connection is reset immediately and counted by its ``DenialCause``; other connections are not delayed.
 public struct Entrance: Sendable, Equatable {
-    /// By the clients' addresses; nil is everybody.
+    /// Access list by client address; nil admits all clients.
     public var access: AccessList?
-    /// Connections to the listener at the same time, 1 at least; nil is as many as come.
+    /// Maximum number of concurrent connections of the listener, at least 1; nil is unlimited.
     public var maxConnections: Int?
-    /// Connections of one client at the same time, 1 at least. IPv6 addresses with 64 bits in common are one client.
+    /// Maximum number of concurrent connections of one client, at least 1. IPv6 addresses in the same /64 count as one
+    /// client.
     public var maxConnectionsPerClient: Int?
-    /// New connections to the listener; nil is as fast as they come.
+    /// Maximum rate of new connections of the listener; nil is unlimited.
     public var rate: TokenRate?
-    /// New connections of one client.
+    /// Maximum rate of new connections of one client; nil is unlimited.
     public var ratePerClient: TokenRate?
-    /// Whether proxies before this one tell who the client is, by the PROXY protocol; nil is that none does.
+    /// Trusted proxies in front of this one that send the client's address in a PROXY protocol header; nil if there are
+    /// none.
     public var proxies: TrustedProxies?
 
     public init() {}
 
-    /// IPv6 addresses that have so many bits in common are one client: it is what one customer has.
+    /// IPv6 addresses that share this many leading bits count as one client: the usual assignment to one customer.
     static let clientPrefixLength = 64
 }
 
-/// Who may tell in a header of the PROXY protocol, ahead of a connection's bytes, where its client is
-/// (haproxy.org, doc/proxy-protocol.txt).
+/// The proxies that are trusted to send the client's address in a PROXY protocol header (haproxy.org,
+/// doc/proxy-protocol.txt).
 public struct TrustedProxies: Sendable, Equatable {
     /// Whether a trusted proxy must send a header.
     public enum Header: String, Sendable, CaseIterable {
-        /// Without one it is a client like others. For protocols in which the client speaks first.
+        /// Without a header, the trusted proxy counts as the client. Suitable for protocols in which the client sends
+        /// first.
         case optional
-        /// Without one it is reset, and so is everybody who is not trusted.
+        /// A connection without a header is reset, and so is every connection from an untrusted address.
         case required
     }
 
     public var header: Header
-    /// Where trusted proxies are. A header from elsewhere is not read: it is bytes like others.
+    /// Networks of the trusted proxies. A header from any other address is not parsed and counts as payload.
     public var networks: [AddressBlock] {
         didSet { list = Self.list(networks) }
     }
@@ -46,39 +49,39 @@ public struct TrustedProxies: Sendable, Equatable {
     }
 
     private static func list(_ networks: [AddressBlock]) -> AccessList {
-        // Nothing is denied, so only their number could be wrong, and beyond it nobody is trusted.
+        // Nothing is denied, so the only possible error is too many networks; in that case no proxy is trusted.
         (try? AccessList(allow: networks, otherwise: false)) ?? AccessList.nobody
     }
 }
 
-/// Why a listener did not let a client in.
+/// The reason why a listener denied a connection.
 public enum DenialCause: UInt8, Hashable, Sendable, CaseIterable {
-    /// Its address is denied, or not allowed.
+    /// The client's address is denied or not allowed.
     case address
-    /// The listener has as many connections as it may have.
+    /// The listener has reached its connection limit.
     case connections
-    /// Connections come to the listener faster than they may.
+    /// The listener has reached its rate of new connections.
     case rate
-    /// The client has as many connections as it may have.
+    /// The client has reached its connection limit.
     case clientConnections
-    /// Connections of the client come faster than they may.
+    /// The client has reached its rate of new connections.
     case clientRate
-    /// More clients are known than there is memory for.
+    /// The client table is full.
     case clientTable
-    /// A header of the PROXY protocol is required, and nobody there is trusted to send one.
+    /// A PROXY protocol header is required, and the peer is not a trusted proxy.
     case untrustedProxy
-    /// The header of the PROXY protocol is missing, or is none.
+    /// The PROXY protocol header is missing or malformed.
     case proxyHeader
-    /// What should be a TLS client's hello is none, or does not end.
+    /// The ClientHello is malformed or too long, or the payload is not TLS.
     case clientHello
-    /// The header, or the hello, was not complete in time.
+    /// The PROXY protocol header or the ClientHello was not complete before the timeout.
     case prefaceTimeout
-    /// The client was gone before it was complete.
+    /// The client closed or reset the connection before the header or the ClientHello was complete.
     case prefaceEnded
 }
 
 extension Entrance {
-    /// Whether everybody may come in.
+    /// Whether all clients are admitted without limits.
     var isOpen: Bool {
         access == nil && maxConnections == nil && maxConnectionsPerClient == nil && rate == nil
             && ratePerClient == nil && proxies == nil

@@ -2,15 +2,15 @@ import Sockets
 import Synchronization
 import Workers
 
-/// What all workers must agree on about those who come to one listener: how many there are, and how fast they come, in all
-/// and by client.
+/// The limits of one listener that workers share: its connections and its rate of new connections, in total and by
+/// client.
 ///
-/// Decided at accept and close, never on the way of a byte.
+/// Accessed at accept and close only, not in the data path.
 struct ListenerLimits: @unchecked Sendable {
-    // Sendable: the memory is atomics only, or has locks of its own, and its owner outlives all who hold it.
+    // Sendable: the memory holds only atomics or has its own locks, and its owner outlives all holders.
     private struct State: ~Copyable {
         let connections = Atomic<Int>(0)
-        /// On a cache line of its own.
+        /// Puts the counter on its own cache line.
         let padding: (Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0)
     }
 
@@ -32,7 +32,7 @@ struct ListenerLimits: @unchecked Sendable {
 
     var connections: Int { state.pointee.connections.load(ordering: .relaxed) }
 
-    /// Takes a place, if there are fewer than so many; ``release()`` gives it back.
+    /// Reserves a connection if there are fewer than `limit`; ``release()`` releases it.
     func reserve(atMost limit: Int) -> Bool {
         if state.pointee.connections.add(1, ordering: .relaxed).newValue <= limit { return true }
         release()
@@ -43,13 +43,13 @@ struct ListenerLimits: @unchecked Sendable {
         state.pointee.connections.subtract(1, ordering: .relaxed)
     }
 
-    /// Whether one more connection comes slowly enough.
+    /// Takes a token for a new connection; returns false if the rate limit is reached.
     func take(_ rate: TokenRate, at now: Instant) -> Bool { bucket.take(rate, at: now) }
 }
 
-/// The limits of all listeners that have any, by the listeners' numbers.
+/// The limits of all listeners that have any, by listener number.
 struct ListenerLimitsTable: @unchecked Sendable {
-    // Sendable: the memory is atomics only, and its owner outlives all who hold it (see `SharedMemory`).
+    // Sendable: the memory holds only atomics, and its owner outlives all holders (see `SharedMemory`).
     private typealias Place = Atomic<UnsafeMutablePointer<ListenerLimits>?>
 
     private let pages: Pages
@@ -71,7 +71,7 @@ struct ListenerLimitsTable: @unchecked Sendable {
         pages.free()
     }
 
-    /// A listener's, made when they are first asked for: most listeners have none.
+    /// Returns the limits of a listener. They are allocated at first use, because most listeners have none.
     subscript(listener: Int) -> ListenerLimits {
         if let limits = places[listener].load(ordering: .acquiring) { return limits.pointee }
         let made = UnsafeMutablePointer<ListenerLimits>.allocate(capacity: 1)
@@ -82,7 +82,7 @@ struct ListenerLimitsTable: @unchecked Sendable {
             ordering: .acquiringAndReleasing
         )
         guard !exchanged, let present else { return made.pointee }
-        // Another worker was faster.
+        // Another worker has allocated them first.
         made.pointee.free()
         made.deallocate()
         return present.pointee

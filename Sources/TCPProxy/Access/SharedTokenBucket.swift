@@ -1,12 +1,12 @@
 import Sockets
 import Synchronization
 
-/// One bucket for all workers, without a lock: a listener's own rate of new connections.
+/// A lock-free token bucket shared by all workers: the rate of new connections of a listener.
 struct SharedTokenBucket: @unchecked Sendable {
-    // Sendable: the memory is one atomic, and its owner outlives all who hold it.
+    // Sendable: the memory is one atomic, and its owner outlives all holders.
     private struct State: ~Copyable {
         let fullAt = Atomic<UInt64>(0)
-        /// On a cache line of its own.
+        /// Puts the atomic on its own cache line.
         let padding: (Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0)
     }
 
@@ -22,10 +22,10 @@ struct SharedTokenBucket: @unchecked Sendable {
         state.deallocate()
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token; returns false if the bucket is empty.
     func take(_ rate: TokenRate, at now: Instant) -> Bool {
         var fullAt = state.pointee.fullAt.load(ordering: .relaxed)
-        // Ends: who loses the exchange lost it to another who took a token, and there is an end to these.
+        // Terminates: an exchange is lost only to a worker that took a token, and the number of tokens is finite.
         while true {
             let bucket = TokenBucket(fullAt: Instant(nanoseconds: fullAt))
             let (next, isTaken) = bucket.taking(rate, at: now)

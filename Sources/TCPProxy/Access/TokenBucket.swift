@@ -1,27 +1,26 @@
 import Sockets
 
-/// How often something may happen: so many times in a span, and so many at once after a rest.
+/// A rate of events: a number of tokens per time span, and a burst size.
 public struct TokenRate: Hashable, Sendable {
-    /// The most tokens in one span.
+    /// Maximum number of tokens per span.
     public static let mostTokens = 1_000_000_000
-    /// The longest span.
+    /// Maximum span.
     public static let longestSpan: Duration = .seconds(86_400)
-    /// The most that a bucket can hold.
+    /// Maximum burst size.
     public static let largestBurst = 1_000_000
-    /// The longest time that an empty bucket may take to be full: about 11 days.
+    /// Maximum time to refill an empty bucket: about 11 days.
     public static let longestFilling: Duration = .seconds(1_000_000)
 
-    /// From one token to the next, in nanoseconds, rounded up: what is allowed is never exceeded.
+    /// Time between two tokens, in nanoseconds, rounded up so that the rate is never exceeded.
     let interval: UInt64
-    /// From an empty bucket to a full one, in nanoseconds.
+    /// Time to refill an empty bucket, in nanoseconds.
     let filling: UInt64
 
     /// - Parameters:
     ///   - tokens: 1 to ``mostTokens``.
-    ///   - span: the time in which so many come, 1 ns to ``longestSpan``.
-    ///   - burst: how many may be taken at once from a full bucket, 1 to ``largestBurst``.
-    /// - Returns: nil if one of them is outside its range, or if the bucket would take longer than ``longestFilling`` to be
-    ///   full.
+    ///   - span: the time in which this many tokens are added, 1 ns to ``longestSpan``.
+    ///   - burst: the capacity of the bucket, 1 to ``largestBurst``.
+    /// - Returns: nil if a parameter is out of range, or if refilling the bucket takes longer than ``longestFilling``.
     public init?(_ tokens: Int, per span: Duration = .seconds(1), burst: Int) {
         guard (1...Self.mostTokens).contains(tokens), (1...Self.largestBurst).contains(burst),
             (.nanoseconds(1)...Self.longestSpan).contains(span)
@@ -33,27 +32,28 @@ public struct TokenRate: Hashable, Sendable {
     }
 }
 
-/// A bucket of tokens as one number: the moment at which it will be full, if none is taken until then (the generic cell rate
-/// algorithm, ITU-T I.371, as a virtual schedule).
+/// A token bucket stored as one number: the time at which it will be full if no token is taken (generic cell rate
+/// algorithm, ITU-T I.371, virtual scheduling).
 ///
-/// A bucket whose moment is past is full, so zeroed memory is a full one.
+/// A bucket whose time has passed is full, so zeroed memory is a full bucket.
 struct TokenBucket: Hashable, Sendable {
     var fullAt = Instant(nanoseconds: 0)
 
     func isFull(at now: Instant) -> Bool { fullAt <= now }
 
-    /// Takes a token, if there is one.
+    /// Takes a token; returns false if the bucket is empty.
     mutating func take(_ rate: TokenRate, at now: Instant) -> Bool {
         let (next, isTaken) = taking(rate, at: now)
         self = next
         return isTaken
     }
 
-    /// The bucket after an attempt to take a token, and whether there was one.
+    /// Returns the bucket after an attempt to take a token, and whether a token was taken.
     func taking(_ rate: TokenRate, at now: Instant) -> (bucket: TokenBucket, isTaken: Bool) {
         let missing = fullAt > now ? fullAt.nanoseconds - now.nanoseconds : 0
         guard missing <= rate.filling else {
-            // It was filled at a slower rate, before a change of configuration, and begins this one's time empty.
+            // The debt comes from a slower rate before a reconfiguration; continue with an empty bucket at the new
+            // rate.
             return (TokenBucket(fullAt: Instant(nanoseconds: now.nanoseconds + rate.filling)), false)
         }
         let (owed, overflow) = missing.addingReportingOverflow(rate.interval)

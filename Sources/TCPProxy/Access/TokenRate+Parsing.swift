@@ -1,8 +1,8 @@
 extension TokenRate {
-    /// Reads how often something may happen: `100/s`, `30/m`, `500/h`, and with how many at once after a rest
-    /// `10/s,burst=50`. Without a burst it is as many as one second, minute or hour brings.
+    /// Parses a rate such as `100/s`, `30/m` or `500/h`, optionally with a burst size: `10/s,burst=50`. The default
+    /// burst size is the number of tokens per second, minute or hour.
     ///
-    /// - Throws: ``TokenRateError``, which says how to write one.
+    /// - Throws: ``TokenRateError``, whose description explains the syntax.
     public init(parsing text: String) throws(TokenRateError) {
         let parts = text.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
         let rate = parts[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
@@ -27,16 +27,16 @@ extension TokenRate {
     }
 }
 
-/// Why a text is no rate.
+/// The reason why a text is not a valid rate.
 public enum TokenRateError: Error, Hashable, Sendable {
     case notation
     case burst
-    /// The burst takes longer than ``TokenRate/longestFilling`` to be there again.
+    /// Refilling the burst takes longer than ``TokenRate/longestFilling``.
     case filling
 }
 
 extension TokenRateError: CustomStringConvertible {
-    /// One sentence that says how to write it.
+    /// One sentence that explains the syntax.
     public var description: String {
         switch self {
         case .notation: "write how many in a second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
