@@ -1,31 +1,33 @@
 import Sockets
 import Synchronization
 
-/// What the control plane knows of the listeners: where each listens, and under which numbers its connections are counted.
+/// The control plane's view of the listeners: their addresses, and the numbers under which their connections are
+/// counted.
 ///
-/// A listener that is to serve otherwise gets another number, since connections go on with the settings that they began
-/// with. A number is given to another listener only when nobody speaks of it any more.
+/// A listener whose settings change gets a new number, because existing connections keep the settings with which they
+/// were accepted. A number is reused only when no longer referenced.
 final class ListenerRegistry: Sendable {
     struct Entry: Sendable {
         var plan: CorePlan.Listener
         let number: Int
-        /// The number under which its clients are limited: the first that it had, which is nobody else's while it is there.
+        /// The number of the listener's ``ListenerLimits``: the first number of the listener, reserved for it as long
+        /// as it exists.
         let limits: Int
-        /// Port 0 resolved.
+        /// The bound address, with port 0 resolved.
         let address: SocketAddress
-        /// The file of a Unix socket.
+        /// The socket file of a Unix socket.
         let file: UnixSocketFile?
-        /// What had been counted under its number when it came.
+        /// Counters under this number at the time when it was assigned.
         let origin: FigureRow<ListenerFigure>
-        /// Numbers that it had before, and that have connections still, with their origins.
+        /// Previous numbers of the listener that still have connections, with their counter origins.
         fileprivate(set) var former: [Former] = []
-        /// What was counted under numbers that it had before and has no more.
+        /// The sum of the counters under previous numbers that have been freed.
         fileprivate var past = FigureRow<ListenerFigure>()
     }
 
     struct Former: Sendable {
         let number: Int
-        /// Pools that its connections may have come for.
+        /// Pools to which its connections may refer.
         fileprivate(set) var pools: Set<Int>
         let address: SocketAddress
         let origin: FigureRow<ListenerFigure>
@@ -33,20 +35,20 @@ final class ListenerRegistry: Sendable {
 
     private struct State {
         var entries: [Entry] = []
-        /// Of listeners that there are no more, and that may still have connections: all numbers of each, which are freed
-        /// together, since one of them is that of its limits.
+        /// Removed listeners that may still have connections: all numbers of each one. They are freed together, because
+        /// one of them is the number of its limits.
         var retired: [[Former]] = []
 
         var former: [Former] { retired.flatMap(\.self) + entries.flatMap(\.former) }
         var numbers = NumberPool(capacity: Listeners.capacity)
-        /// The names of listeners by their numbers; where there is none any more, of the one that had it last.
+        /// Listener names by number. The entry of a removed listener stays until its number is reused.
         var names: [Int: String] = [:]
     }
 
     private let memory: SharedMemory
     private let state: Mutex<State>
 
-    /// - Parameter listenings: of the first listeners of a proxy, in the order of their numbers.
+    /// - Parameter listenings: the sockets of the initial listeners of a proxy, in the order of their numbers.
     init(_ memory: SharedMemory, _ plans: [CorePlan.Listener], _ listenings: [Listening]) {
         self.memory = memory
         var first = State()
@@ -70,15 +72,15 @@ final class ListenerRegistry: Sendable {
     /// All listeners, in the order of the configuration.
     var entries: [Entry] { state.withLock(\.entries) }
 
-    /// The name of the listener that has a number, or had it last.
+    /// Returns the name of the listener that has this number or had it last.
     func name(ofListener number: Int) -> String { state.withLock { $0.names[number] ?? "" } }
 
-    /// The numbers that listeners of a name have, and those that had it last.
+    /// Returns the numbers of the present and former listeners with this name.
     func numbers(named name: String) -> Set<Int16> {
         state.withLock { state in Set(state.names.filter { $0.value == name }.keys.map { Int16($0) }) }
     }
 
-    /// All that has been counted of a listener.
+    /// Returns the totals of a listener's counters over all its numbers.
     func figures(of entry: Entry) -> FigureRow<ListenerFigure> {
         var sum = entry.past
         sum += FigureRow(entry.number, of: memory.listenerFigures) - entry.origin
@@ -88,29 +90,29 @@ final class ListenerRegistry: Sendable {
 
     // MARK: Changes
 
-    /// Listeners as they would be after a change. Nobody sees them before it is made.
+    /// The listeners as they will be after a change; not visible to readers before ``commit(_:_:)``.
     struct Draft: Sendable {
-        /// What becomes of one listener that is to be there.
+        /// The action for one configured listener.
         enum Step: Sendable {
             case kept(Entry)
-            /// Its socket stays and gets another number.
+            /// The socket is kept and gets a new number.
             case moved(Entry, to: Int)
-            /// Nobody listens there yet.
+            /// A new socket is opened.
             case opened(at: Int)
         }
 
         fileprivate(set) var steps: [(plan: CorePlan.Listener, step: Step)] = []
-        /// Those that are to stop listening.
+        /// Listeners that are to be closed.
         fileprivate(set) var closed: [Entry] = []
         fileprivate var takenNumbers: [Int] = []
 
-        /// What has to be opened, in order.
+        /// The listeners whose sockets must be opened, in order.
         var opened: [CorePlan.Listener] {
             steps.compactMap { if case .opened = $0.step { $0.plan } else { nil } }
         }
     }
 
-    /// What a change to these listeners would bring. To be followed by ``commit(_:_:)`` or ``abandon(_:)`` before another.
+    /// Prepares a change to these listeners. ``commit(_:_:)`` or ``abandon(_:)`` must follow before the next draft.
     ///
     /// - Throws: ``ProxyError/tooManyListeners(limit:)``.
     func draft(_ plans: [CorePlan.Listener]) throws(ProxyError) -> Draft {
@@ -141,15 +143,15 @@ final class ListenerRegistry: Sendable {
         return number
     }
 
-    /// Gives back what was taken for a change that is not made.
+    /// Releases the numbers reserved by a draft that is not committed.
     func abandon(_ draft: Draft) {
-        // Workers take numbers in their order, so those that they have never seen must come next.
+        // Workers require ascending numbers, so numbers that no worker has seen must be reused in that order.
         state.withLock { $0.numbers.giveBack(draft.takenNumbers.sorted(by: >)) }
     }
 
-    /// Makes a change. Workers have to be told.
+    /// Commits a change. The caller must notify the workers.
     ///
-    /// - Parameter listenings: for what has to be opened, in order.
+    /// - Parameter listenings: the opened sockets, in the order of ``Draft/opened``.
     func commit(_ draft: Draft, _ listenings: [Listening]) {
         var listenings = listenings[...]
         var entries: [Entry] = []
@@ -195,7 +197,8 @@ final class ListenerRegistry: Sendable {
 
     // MARK: Numbers
 
-    /// Numbers under which nobody listens any more, on no worker. What was accepted under them has been handed over by now.
+    /// Previous numbers whose sockets are closed on all workers. All connections accepted under them have been handed
+    /// over.
     var silentNumbers: Set<Int> {
         Set(state.withLock(\.former).map(\.number).filter { !isOpen($0) })
     }
@@ -204,16 +207,17 @@ final class ListenerRegistry: Sendable {
         FigureRow(number, of: memory.listenerFigures)[.open] > 0
     }
 
-    /// Ports at which listeners are about to close their sockets: there our own new ones may join them meanwhile.
+    /// Returns the ports whose listening sockets are about to be closed; new sockets of this process may join them
+    /// until then.
     func endingPorts(_ draft: Draft) -> Set<UInt16> {
         let retired = state.withLock(\.retired).flatMap(\.self).filter { isOpen($0.number) }
         return Set((draft.closed.map(\.address) + retired.map(\.address)).compactMap(\.port))
     }
 
-    /// Frees numbers whose last connections have ended. To be called when all workers have heard of a change since then,
-    /// so that none has a message left that speaks of them.
+    /// Frees numbers whose last connection has ended. Call it when all workers have processed a later change, so that
+    /// no mailbox contains a message that refers to them.
     ///
-    /// - Parameter silent: what ``silentNumbers`` was before that change.
+    /// - Parameter silent: the value of ``silentNumbers`` before that change.
     func collect(_ silent: Set<Int>) {
         state.withLock { state in
             let isFree = { (former: Former) -> Bool in
@@ -228,7 +232,7 @@ final class ListenerRegistry: Sendable {
                     state.numbers.giveBack(former.number)
                 }
                 state.entries[index].former.removeAll { isFree($0) && $0.number != limits }
-                // What is left of the number of its limits is nothing but the number.
+                // Keep only the number itself if it is the number of the limits.
                 for place in state.entries[index].former.indices where isFree(state.entries[index].former[place]) {
                     state.entries[index].former[place].pools = []
                 }
@@ -239,7 +243,7 @@ final class ListenerRegistry: Sendable {
         }
     }
 
-    /// Pools that listeners and their connections may speak of.
+    /// Pools to which listeners and their connections may refer.
     var usedPools: Set<Int> {
         state.withLock { state in
             Set(state.entries.flatMap(\.plan.pools) + state.former.flatMap(\.pools))
@@ -254,7 +258,7 @@ extension ListenerRegistry.Entry {
 }
 
 extension CorePlan.Listener {
-    /// Whether both listen at the same address; where the system chooses a port, names tell listeners apart.
+    /// Returns whether both have the same address; listeners with an ephemeral port (0) are distinguished by name.
     fileprivate func isSamePlace(as other: CorePlan.Listener) -> Bool {
         address == other.address && (address.port != 0 || name == other.name)
     }

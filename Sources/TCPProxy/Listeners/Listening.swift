@@ -3,25 +3,26 @@ import Sockets
 
 /// Opens the sockets of a listener, one for each worker.
 ///
-/// Whoever has them opened takes them over, and closes what is left of them if it comes to nothing.
+/// The caller owns the opened sockets and must close those that are not used after an error.
 ///
-/// TCP: the first is bound alone, so that an address in use is told (another process of the same user could else share
-/// it unseen); the others join it by SO_REUSEPORT, and the kernel spreads connections over them. A Unix socket cannot
-/// be shared that way, so there workers have duplicates of one.
+/// TCP: the first socket is bound exclusively, so that EADDRINUSE is reported; otherwise another process of the same
+/// user could share the port unnoticed. The other sockets join it with SO_REUSEPORT, and the kernel distributes
+/// connections over them. Unix sockets cannot be shared that way, so the workers get duplicates of one descriptor.
 struct Listening: Sendable {
-    /// Where it listens; port 0 is resolved once the first socket is open.
+    /// The listen address; port 0 is resolved once the first socket is open.
     private(set) var address: SocketAddress
-    /// The Unix socket's file, to be removed at the end.
+    /// The file of the Unix socket, to be removed at shutdown.
     private(set) var file: UnixSocketFile?
     private let name: ServiceAddress
     private let options: ListenOptions
-    /// How those who come there are served.
+    /// The settings for connections accepted there.
     let settings: ListenerSettings
     private let mayJoin: Bool
     private var isFounded = false
     private var original: Int32?
 
-    /// - Parameter mayJoin: whether sockets that are in the way are our own, and about to be closed.
+    /// - Parameter mayJoin: whether a socket that occupies the port may be one of this process that is about to be
+    ///   closed.
     init(_ plan: CorePlan.Listener, mayJoin: Bool = false) throws(ProxyError) {
         self.mayJoin = mayJoin
         address = plan.address
@@ -31,7 +32,7 @@ struct Listening: Sendable {
         if case .unix(let path) = address { try Self.makeWay(path, name) }
     }
 
-    /// The next worker's socket.
+    /// Opens the socket of the next worker.
     mutating func socket(on system: inout LinuxSystem) throws(ProxyError) -> Descriptor {
         do throws(SystemError) {
             if let original { return try LinuxSystem.duplicate(original) }
@@ -80,9 +81,9 @@ struct Listening: Sendable {
 }
 
 extension Worker<LinuxSystem> {
-    /// Opens this worker's sockets.
+    /// Opens the listening sockets of this worker.
     ///
-    /// - Returns: why one could not be opened; those before it are open.
+    /// - Returns: the error of the first socket that could not be opened; the sockets before it are open.
     mutating func listen(through listenings: inout [Listening]) -> ProxyError? {
         for index in listenings.indices {
             do throws(ProxyError) {
@@ -95,19 +96,19 @@ extension Worker<LinuxSystem> {
     }
 }
 
-/// The sockets of new listeners, one for each worker, until workers take them.
+/// The sockets of new listeners, one for each worker, until the workers take ownership.
 struct NewSockets: Sendable {
     private(set) var listenings: [Listening] = []
     /// Descriptors by listener, then by worker.
     private(set) var numbers: [[Int32]] = []
 
-    /// Opens all, or none.
+    /// Opens all sockets, or none.
     ///
-    /// - Parameter joinable: ports at which our own sockets are about to be closed.
+    /// - Parameter joinable: ports whose sockets in this process are about to be closed.
     init(_ plans: [CorePlan.Listener], workers: Int, joinable: Set<UInt16>) throws(ProxyError) {
         guard !plans.isEmpty else { return }
         do throws(ProxyError) {
-            // Only its socket calls are wanted: nothing ever waits on this system.
+            // Used only for its socket calls; its poller is never waited on.
             var system = try Self.makeSystem()
             for plan in plans {
                 let mayJoin = plan.address.port.map(joinable.contains) ?? false
@@ -130,13 +131,13 @@ struct NewSockets: Sendable {
         }
     }
 
-    /// Closes all that no worker has taken.
+    /// Closes all sockets and removes the socket files; for sockets that no worker has taken.
     func close() {
         for number in numbers.joined() { Self.close(number) }
         for listening in listenings { listening.file?.remove() }
     }
 
-    /// Closes those of one worker, which has ended.
+    /// Closes the sockets of one worker that has ended.
     func close(worker: Int) {
         for numbers in numbers { Self.close(numbers[worker]) }
     }
