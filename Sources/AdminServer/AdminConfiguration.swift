@@ -1,13 +1,13 @@
 extension AdminServer {
-    /// All that can be chosen about the endpoint, with the defaults that suit most.
+    /// The settings of the endpoint, with their defaults.
     public struct Configuration: Sendable {
-        /// The program's version, as `monkey_build_info` tells it.
+        /// The program's version, reported by `monkey_build_info`.
         public var version: String
         public var limits = Limits()
-        /// What may be changed; nil lets nobody change anything.
+        /// The control operations; nil makes the endpoint read-only.
         public var control: (any AdminControl)?
-        /// What clients must show, but for `/healthz` and `/readyz`; nil asks for nothing. Without one an endpoint by which
-        /// something can be changed listens on loopback only.
+        /// The token that all paths except `/healthz` and `/readyz` require; nil requires none. With ``control`` set
+        /// and no token the endpoint binds to loopback addresses only.
         public var token: AdminToken?
 
         public init(version: String) {
@@ -15,24 +15,25 @@ extension AdminServer {
         }
     }
 
-    /// What one client, or all of them together, may take of the endpoint.
+    /// The limits for one client and for all clients together.
     public struct Limits: Sendable, Equatable {
-        /// Connections at once, 1 to 10,000; those beyond wait in the listening queue. With what else the endpoint needs,
-        /// the default is within the descriptors that a proxy keeps free of connections.
+        /// Maximum number of concurrent connections, 1 to 10,000; further connections wait in the backlog. The default,
+        /// plus the other descriptors that the endpoint needs, fits in the descriptors that a proxy reserves.
         public var connections = 24
-        /// From the first byte of a request, or from accepting the connection, until the last byte of the response is
-        /// taken, however steadily it drips. Over it the connection is closed.
+        /// Time from the first byte of a request, or from accepting the connection, until the last byte of the response
+        /// is written, however steadily bytes arrive. When it expires the connection is closed.
         public var request: Duration = .seconds(10)
-        /// How long a connection may stay open between two requests.
+        /// How long a connection may be idle between two requests.
         public var idle: Duration = .seconds(75)
-        /// How long requests that are being answered may go on once the endpoint is told to stop.
+        /// How long requests in progress may take to complete after the endpoint starts to stop.
         public var stop: Duration = .seconds(1)
-        /// Bytes of a request's target and header fields together, 256 to 1,048,576. Over it the answer is 431.
+        /// Maximum bytes of a request's target and header fields together, 256 to 1,048,576. Above it the response is
+        /// 431.
         public var headerBytes = 16 << 10
-        /// Bytes of a request in all, 4,096 to 1 GiB: what is thrown away of a body counts too. Over it the connection is
+        /// Maximum bytes of a request, 4,096 to 1 GiB; discarded body bytes count too. Above it the connection is
         /// closed.
         public var requestBytes = 1 << 20
-        /// Header fields of a request, 1 to 10,000. Over it the answer is 431.
+        /// Maximum number of header fields of a request, 1 to 10,000. Above it the response is 431.
         public var headerFields = 100
 
         public init() {}
@@ -40,7 +41,7 @@ extension AdminServer {
 }
 
 extension AdminServer.Limits {
-    /// - Throws: ``AdminError/badSetting(name:value:allowed:)`` for the first that is outside its range.
+    /// - Throws: ``AdminError/badSetting(name:value:allowed:)`` for the first setting outside its range.
     func check() throws(AdminError) {
         try Self.check("the limit of connections", connections, in: 1...10_000)
         try Self.check("the limit of header bytes", headerBytes, in: 256...1 << 20)

@@ -1,31 +1,31 @@
 public import Sockets
 public import TCPProxy
 
-/// Why the endpoint could not be set up, or did not last.
+/// The reasons why the endpoint cannot start or has failed.
 public enum AdminError: Error, Hashable, Sendable {
-    /// A host name that has no address: ``ProxyError/unknownHost(_:detail:)``.
+    /// The host name has no address: ``ProxyError/unknownHost(_:detail:)``.
     case unresolvable(ProxyError)
-    /// Somebody else listens there.
+    /// Another socket listens on the address.
     case addressInUse(ServiceAddress)
     case permissionDenied(ServiceAddress)
-    /// The address is none of this machine's.
+    /// The address is not a local address of this machine.
     case addressNotAvailable(ServiceAddress)
-    /// The socket's file cannot be replaced: it is no socket.
+    /// A file that is not a socket exists at the path, so it is not replaced.
     case notASocket(path: String)
     case cannotListen(ServiceAddress, SystemError)
-    /// Everybody who can reach it could change what runs here.
+    /// Control is enabled on an address other than loopback without a token: any client that can reach the address
+    /// could change the configuration.
     case tokenMissing(SocketAddress)
     case badToken
-    /// A setting outside its range.
     case badSetting(name: String, value: String, allowed: String)
-    /// It has run before; bind another.
+    /// ``AdminServer/run()`` was already called; bind another instance.
     case alreadyRan
-    /// The listening socket ended without having been told to.
+    /// The listening socket was closed without a request to stop.
     case listenerFailed(SocketAddress)
 }
 
 extension AdminError: CustomStringConvertible {
-    /// One sentence that says what was wrong and how to mend it.
+    /// One sentence that states the problem and the fix.
     public var description: String {
         switch self {
         case .unresolvable(let error):

@@ -8,30 +8,29 @@ public import ServiceLifecycle
 public import Sockets
 import Synchronization
 
-/// Tells about a running proxy over HTTP: `/metrics`, `/clients`, `/healthz` and `/readyz`; and lets people change it, where
-/// that is wanted.
+/// HTTP server that exposes the state of a running proxy: `/metrics`, `/clients`, `/pools`, `/healthz` and `/readyz`;
+/// and, if enabled, the control operations.
 ///
-/// It has one thread for its connections, apart from those that relay, and answers on Swift's own. Requests are parsed
-/// by SwiftNIO and routed by Hummingbird; between the two stand the limits of ``Limits``, which a client can meet but
-/// not get round. docs/metrics.md and docs/control.md describe what
-/// is answered.
+/// It has one thread for its connections, separate from the worker threads, and computes responses on Swift's
+/// concurrency threads. SwiftNIO parses the requests and Hummingbird routes them; the limits of ``Limits`` apply
+/// between the two and cannot be bypassed by a client. docs/metrics.md and docs/control.md describe the responses.
 public final class AdminServer: Service {
-    /// Where it listens, port 0 resolved.
+    /// The listening address, with port 0 resolved.
     public let localAddress: Sockets.SocketAddress
 
     private let socketFile: UnixSocketFile?
-    /// Until it runs.
+    /// The listening socket; nil once ``run()`` has taken it.
     private let listener: Mutex<Descriptor?>
     private let routes: Routes
     private let limits: Limits
     private let logger: Logger
 
-    /// Opens an endpoint. Connections wait until it runs.
+    /// Opens the listening socket. Connections wait in its backlog until ``run()``.
     ///
     /// - Parameters:
-    ///   - address: where to listen; port 0 lets the system choose.
-    ///   - source: what it tells about.
-    ///   - logger: gets a line for each request at level debug, and one for what it could not do at level error.
+    ///   - address: the address to listen on; with port 0 the kernel chooses the port.
+    ///   - source: the proxy to report on.
+    ///   - logger: gets one line for each request at level debug, and one for each failure at level error.
     public static func bind(
         _ address: ServiceAddress,
         source: any AdminSource,
@@ -75,11 +74,11 @@ public final class AdminServer: Service {
         if let descriptor = listener.withLock({ $0.take() }) { Listener.close(descriptor, file: socketFile) }
     }
 
-    /// Answers requests until the task is cancelled or its service group shuts down, and then for ``Limits/stop`` at
-    /// most those that it has begun to answer.
+    /// Serves requests until the task is canceled or its service group shuts down, and then for at most ``Limits/stop``
+    /// completes the requests in progress.
     ///
-    /// - Throws: ``AdminError/alreadyRan`` the second time, ``AdminError/listenerFailed(_:)`` if the listening
-    ///   socket ends by itself.
+    /// - Throws: ``AdminError/alreadyRan`` on the second call, ``AdminError/listenerFailed(_:)`` if the listening
+    ///   socket is closed without a request to stop.
     public func run() async throws {
         guard let descriptor = listener.withLock({ $0.take() }) else { throw AdminError.alreadyRan }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -121,7 +120,7 @@ public final class AdminServer: Service {
         if !wasTold { throw AdminError.listenerFailed(localAddress) }
     }
 
-    /// Answers requests until there are no more, several at a time: each takes as long as its client takes the response.
+    /// Serves requests concurrently until the stream ends; each takes until its client has received the response.
     private func answer(_ requests: AsyncStream<PendingRequest>) async {
         let responder = routes.responder()
         await withTaskGroup(of: Void.self) { group in
@@ -137,10 +136,10 @@ public final class AdminServer: Service {
         }
     }
 
-    /// Requests that may wait for their turn: more than there are connections, since those of clients that have gone
-    /// away meanwhile wait too, if only to be dropped.
+    /// Maximum number of queued requests. It exceeds the limit of connections because requests of clients that have
+    /// disconnected stay in the queue until they are dropped.
     private static let waitingRequests = 1024
-    /// Bytes that are read from a connection at a time.
+    /// Bytes of one read from a connection.
     private static let readSize = 8 << 10
 
     private func bootstrap(
@@ -149,7 +148,7 @@ public final class AdminServer: Service {
         incoming: AsyncStream<PendingRequest>.Continuation
     ) -> ServerBootstrap {
         ServerBootstrap(group: group)
-            // One at a time, so that the limit of connections is looked at before each.
+            // One at a time, so that the limit of connections is checked before each accept.
             .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelInitializer { [limits] channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -160,7 +159,7 @@ public final class AdminServer: Service {
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            // What one read brings is all that a client can make us keep of requests sent ahead.
+            // One read bounds the pipelined requests that a client can make the server buffer.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readSize))
             .childChannelInitializer { [limits] channel in
@@ -172,7 +171,8 @@ public final class AdminServer: Service {
             }
     }
 
-    /// Puts what reads requests and writes responses on a connection; what is read is handed to `submit`.
+    /// Adds the handlers that read requests and write responses to a connection's pipeline; each request is passed to
+    /// `submit`.
     static func configure(
         _ channel: any Channel,
         limits: Limits,

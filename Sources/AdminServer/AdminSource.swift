@@ -1,17 +1,17 @@
 public import TCPProxy
 
-/// What the endpoint tells about: all of a proxy that it sees.
+/// The read-only view of a proxy that the endpoint reports on.
 public protocol AdminSource: Sendable {
-    /// The figures as they are now.
+    /// Returns the current metrics.
     func snapshot() -> MetricsSnapshot
 
-    /// What each client has done, running connections included.
+    /// Returns the statistics of each client, including its active connections.
     func clients() async -> ClientsSnapshot
 
-    /// The figures of each listener and pool; nil where there are no pools, but one upstream.
+    /// Returns the metrics of each listener and pool; nil for a proxy with a single upstream and no pools.
     func pools() -> (listeners: [ListenerSnapshot], pools: [PoolSnapshot])?
 
-    /// Whether new connections are welcome: false before the proxy runs, and from the moment it drains.
+    /// Whether the proxy accepts new connections: false before the proxy runs and as soon as it drains.
     var isReady: Bool { get }
 }
 

@@ -2,20 +2,20 @@ import Glibc
 import Sockets
 import TCPProxy
 
-/// A socket that listens. Connections wait in its queue until somebody accepts them.
+/// A listening socket. Connections wait in its backlog until they are accepted.
 ///
-/// Whoever takes the descriptor has to close it, or hand it on.
+/// The owner of the descriptor must close it or pass it on.
 struct Listener: ~Copyable {
     let descriptor: Descriptor
-    /// Port 0 resolved.
+    /// The local address, with port 0 resolved.
     let address: SocketAddress
-    /// The file of a Unix socket.
+    /// The socket file of a Unix socket.
     let file: UnixSocketFile?
 
-    /// The length of the queue: SwiftNIO's, which sets it anew when it takes a listening socket over.
+    /// The backlog. The same as SwiftNIO's, which sets it again when it takes over a listening socket.
     private static let backlog = 128
 
-    /// - Parameter address: as it was written, for messages.
+    /// - Parameter address: the address as the operator wrote it, for error messages.
     static func open(at target: SocketAddress, writtenAs address: ServiceAddress) throws(AdminError) -> Listener {
         if case .unix(let path) = target {
             do throws(UnixSocketFileError) {
@@ -32,7 +32,7 @@ struct Listener: ~Copyable {
     }
 
     private init(at target: SocketAddress) throws(SystemError) {
-        // Only its socket calls are wanted: nothing ever waits on this system.
+        // Only the socket calls are used: this system is never polled.
         var system = try LinuxSystem(batch: 1, wakerToken: Token(bits: 0))
         let descriptor = try system.listen(at: target, options: ListenOptions(backlog: Self.backlog))
         do throws(SystemError) {
@@ -50,7 +50,7 @@ struct Listener: ~Copyable {
         Glibc.close(descriptor.release())
     }
 
-    /// The first of the addresses that an address stands for: the others of a name are the same machine's.
+    /// Resolves an address to its first socket address: the other addresses of a name belong to the same machine.
     static func resolve(_ address: ServiceAddress) async throws(AdminError) -> SocketAddress {
         do throws(ProxyError) {
             return try await Resolver.addresses(of: address)[0]
@@ -61,7 +61,8 @@ struct Listener: ~Copyable {
 }
 
 extension SocketAddress {
-    /// Whether only this machine can reach it. The file of a Unix socket has permissions.
+    /// Whether the address is reachable from this machine only. Access to a Unix socket is controlled by file
+    /// permissions.
     var isLoopback: Bool {
         guard case .internet(let address) = self else { return true }
         return address.isIPv4 ? address.low >> 24 & 0xFF == 127 : address.high == 0 && address.low == 1

@@ -1,39 +1,39 @@
 public import TCPProxy
 
-/// What the endpoint lets people change: all of a running program that it reaches beyond an ``AdminSource``.
+/// The control operations of the endpoint, beyond the read-only ``AdminSource``.
 public protocol AdminControl: Sendable {
-    /// Reads the configuration anew; nil where there is none to read.
+    /// Reloads the configuration; returns nil if there is no configuration file.
     func reload() async -> ReloadAnswer?
 
-    /// How the reloads went so far; nil where there is nothing to reload.
+    /// The reload statistics; nil if there is no configuration file.
     var reloads: ReloadFigures? { get }
 
-    /// Has a server take connections otherwise.
+    /// Changes the administrative state or the weight of a server.
     ///
-    /// - Throws: ``AdminRefusal`` where there is no such server.
+    /// - Throws: ``AdminRefusal`` if the server does not exist.
     func order(_ order: AdminOrder, server: String, pool: String) async throws(AdminRefusal)
 
-    /// The connections that a filter means, the oldest first.
+    /// Returns the connections that match a filter, oldest first.
     func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionsSnapshot
 
-    /// Resets the connections that a filter means.
+    /// Resets the connections that match a filter.
     ///
-    /// - Returns: how many.
+    /// - Returns: the number of connections.
     func cut(_ filter: ConnectionFilter) async -> Int
 }
 
-/// What may be ordered about a server while the program runs.
+/// An administrative change to a server at run time.
 public enum AdminOrder: Sendable, Equatable {
     case enable
-    /// No new connections; those that it has go on.
+    /// No new connections; existing connections continue.
     case drain
-    /// The same, and those that it has are reset.
+    /// No new connections; existing connections are reset.
     case disable
-    /// In place of the configured weight, 0 to 256; nil is that one again.
+    /// Overrides the configured weight, 0 to 256; nil restores it.
     case weight(Int?)
 }
 
-/// Why something could not be done, in a sentence that says how to mend it.
+/// The reason why a request was rejected, in one sentence that says how to fix it.
 public struct AdminRefusal: Error, Sendable, Equatable {
     public var text: String
 
@@ -42,21 +42,21 @@ public struct AdminRefusal: Error, Sendable, Equatable {
     }
 }
 
-/// How a reload went.
+/// The result of a reload.
 public enum ReloadAnswer: Sendable, Equatable {
-    /// What has changed, a line each; what changes only at the next start among them.
+    /// One line for each change, including changes that apply only after a restart.
     case done(changes: [String], connectionsAffected: Int)
-    /// Nothing has changed, and why not, a line each.
+    /// One line for each error; the configuration is unchanged.
     case refused([String])
 }
 
-/// How reloads have gone.
+/// Reload statistics.
 public struct ReloadFigures: Sendable, Equatable {
     public var done = 0
     public var refused = 0
-    /// Of the last that was done, or of the start; in seconds since 1970.
+    /// Time of the last successful reload, or of the start, in seconds since 1970.
     public var lastSuccess = 0.0
-    /// Whether the last one was done; true before the first.
+    /// Whether the last reload succeeded; true before the first.
     public var wasSuccessful = true
 
     public init() {}

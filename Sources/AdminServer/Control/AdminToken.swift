@@ -1,11 +1,11 @@
-/// What a client of the endpoint must know: `Authorization: Bearer TOKEN` (RFC 6750).
+/// The bearer token that a client must send: `Authorization: Bearer TOKEN` (RFC 6750).
 public struct AdminToken: Sendable {
-    /// The shortest and the longest, in bytes.
+    /// The allowed lengths, in bytes.
     public static let lengths = 16...1024
 
     private let bytes: [UInt8]
 
-    /// Takes a token as it stands in a file; white space around it is not part of it.
+    /// Parses the content of a token file; leading and trailing white space is ignored.
     ///
     /// - Throws: ``AdminError/badToken``.
     public init(_ text: some StringProtocol) throws(AdminError) {
@@ -18,7 +18,8 @@ public struct AdminToken: Sendable {
         }
     }
 
-    /// Whether a client has shown the token. How long that takes tells nothing of the token but its length.
+    /// Returns whether an `Authorization` field contains the token. The time of the comparison depends only on the
+    /// token's length.
     func isShown(by authorization: String?) -> Bool {
         let scheme = "bearer "
         guard let authorization, authorization.lowercased().hasPrefix(scheme) else { return false }

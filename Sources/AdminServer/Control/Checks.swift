@@ -1,7 +1,7 @@
 import HTTPTypes
 import Hummingbird
 
-/// Turns away requests that do not show the token, where there is one. Probes are for those who know no secrets.
+/// Rejects requests without the token, if one is configured. Health probes need no token.
 struct TokenCheck: RouterMiddleware {
     let token: AdminToken
     static let open = ["/healthz", "/readyz"]
@@ -20,7 +20,7 @@ struct TokenCheck: RouterMiddleware {
     }
 }
 
-/// Turns away requests that could change something and come from elsewhere than they should.
+/// Rejects state-changing requests from a foreign origin.
 struct OriginCheck: RouterMiddleware {
     let origin: RequestOrigin
     let paths: [String]

@@ -3,20 +3,19 @@ import Hummingbird
 import Sockets
 import TCPProxy
 
-/// What the endpoint lets people change, path by path. docs/control.md describes each.
+/// The control operations by path. docs/control.md describes each.
 ///
-/// All that something needs stands in the query, since names of servers have colons and slashes, and a body would need a
-/// format of its own.
+/// All parameters are in the query: server names contain colons and slashes, and a body would need a format of its own.
 struct ControlRoutes: Sendable {
     let control: any AdminControl
 
-    /// By the methods that they take.
+    /// The paths by method: GET and HEAD, or POST.
     static let reading = ["/connections"]
     static let changing = [
         "/connections/cut", "/servers/enable", "/servers/drain", "/servers/disable", "/servers/weight",
         "/config/reload",
     ]
-    /// Connections that are told where nobody says how many.
+    /// Default number of connections in a response.
     static let usualLimit = 100
 
     func add(to router: Router<BasicRequestContext>) {
@@ -113,7 +112,7 @@ struct ControlRoutes: Sendable {
     }
 }
 
-/// What a request says after its path.
+/// The query parameters of a request.
 private struct Query {
     private var values: [String: String] = [:]
 
@@ -158,7 +157,7 @@ private struct Query {
         return filter
     }
 
-    /// An address without a port, as the pages tell clients.
+    /// Parses an address without a port, the format of clients in the responses.
     private func client(_ text: String) throws(AdminRefusal) -> PeerAddress {
         if text == "unix" { return .unix }
         let written = text.contains(":") && !text.hasPrefix("[") ? "[\(text)]:0" : "\(text):0"

@@ -1,16 +1,15 @@
 import Glibc
 
-/// Whether a request that changes something comes from where it should: not from a web page that has its visitor's browser
-/// send it (CSRF), nor from one whose name stands for our address since a moment ago (DNS rebinding).
+/// Validates the origin of a state-changing request, against cross-site request forgery (CSRF) and DNS rebinding.
 struct RequestOrigin: Sendable {
-    /// By which names the endpoint may be spoken to, besides any address in figures and `localhost`.
+    /// The host names accepted in addition to `localhost` and any literal IP address, in lower case.
     let names: Set<String>
 
     init(names: Set<String>) {
         self.names = Set(names.map { $0.lowercased() })
     }
 
-    /// The name of this machine.
+    /// The host name of this machine.
     static var machineName: String? {
         var buffer = [CChar](repeating: 0, count: 256)
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return nil }
@@ -19,9 +18,9 @@ struct RequestOrigin: Sendable {
 
     /// - Parameters:
     ///   - host: the request's Host field.
-    ///   - origin: its Origin field, which browsers send with whatever could change something.
+    ///   - origin: its Origin field, which browsers send with any state-changing request.
     ///   - site: its Sec-Fetch-Site field.
-    /// - Returns: why it is refused; nil if it is not.
+    /// - Returns: the reason for the rejection; nil if the request is allowed.
     func refusal(host: String?, origin: String?, site: String?) -> String? {
         guard let host, isOurs(host) else {
             return "the Host field must be an address in figures, localhost or this machine's name"
@@ -40,7 +39,7 @@ struct RequestOrigin: Sendable {
         return name == "localhost" || names.contains(name) || Self.isAddress(name)
     }
 
-    /// The host without its port; nil for what is none.
+    /// Returns the host without its port; nil if the text is malformed.
     private static func name(in host: String) -> String? {
         if host.hasPrefix("[") {
             guard let end = host.firstIndex(of: "]") else { return nil }
@@ -54,7 +53,7 @@ struct RequestOrigin: Sendable {
         text.isEmpty || text.first == ":" && text.dropFirst().allSatisfy { ("0"..."9").contains($0) }
     }
 
-    /// Whether a host is an address in figures: a page cannot make one stand for another machine.
+    /// Returns whether a host is a literal IP address, which a web page cannot rebind to another machine.
     private static func isAddress(_ name: String) -> Bool {
         var six = in6_addr()
         var four = in_addr()

@@ -1,10 +1,10 @@
 import NIOCore
 import Sockets
 
-/// Stops accepting for a moment while the process is out of descriptors or memory, and starts again by itself.
+/// Pauses accepting for 100 ms if the process is out of descriptors or memory, then resumes.
 ///
-/// SwiftNIO waits after such an error too, but goes on watching the listening socket meanwhile: as long as a connection
-/// waits there, that keeps a core busy.
+/// SwiftNIO also waits after such an error but keeps polling the listening socket, which occupies a core while a
+/// connection is in the backlog.
 final class ExhaustionPause: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
@@ -22,7 +22,7 @@ final class ExhaustionPause: ChannelInboundHandler {
     }
 
     private func setAccepting(_ accepting: Bool, on channel: any Channel) {
-        // It fails only on a channel that is closed, which accepts nothing any more.
+        // Fails only on a closed channel, which accepts nothing.
         try? channel.syncOptions?.setOption(.autoRead, value: accepting)
     }
 }

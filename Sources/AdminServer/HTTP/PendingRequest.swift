@@ -5,14 +5,14 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
 
-/// A request that waits for its response, and the connection to write that to.
+/// A request without a response yet, and the connection to write the response to.
 struct PendingRequest: Sendable {
     let request: Request
-    /// Whether the client sends a body with it, all of which is dropped.
+    /// Whether the request has a body, which is discarded.
     let hasBody: Bool
     let channel: any Channel
 
-    /// Answers it. Ends when the response is handed to the system, or the connection is gone.
+    /// Computes and writes the response. Returns once the response is passed to the kernel or the connection is closed.
     func answer(by responder: some HTTPResponder<BasicRequestContext>, logger: Logger) async {
         guard channel.isActive else { return }
         var response = await response(by: responder, logger: logger)
@@ -22,18 +22,18 @@ struct PendingRequest: Sendable {
             channel.write(HTTPServerResponsePart.head(HTTPResponseHead(response.head)), promise: nil)
             try await response.body.write(ResponseWriter(channel: channel))
         } catch {
-            // The connection is gone already, or the body broke off: then it must not look like a whole one.
+            // The connection is already closed, or the body is incomplete and must not look complete to the client.
             channel.close(promise: nil)
         }
     }
 
     private func response(by responder: some HTTPResponder<BasicRequestContext>, logger: Logger) async -> Response {
         let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
-        // What may change something is not begun with a part of what was asked for.
+        // A state-changing operation is not started if a part of its request was discarded.
         if hasBody, request.method == .post, request.isFor(ControlRoutes.changing) { return tooLarge }
         do {
             let response = try await responder.respond(to: request, context: context)
-            // A path may ignore a body, but to say that all is well would hide that it was dropped.
+            // A success response would hide that the body was discarded.
             if hasBody, response.status.kind == .successful {
                 return tooLarge
             }
@@ -49,7 +49,7 @@ struct PendingRequest: Sendable {
     }
 }
 
-/// Writes a body to a connection, no faster than it is taken.
+/// Writes a body to a connection at the rate at which the client receives it.
 private struct ResponseWriter: ResponseBodyWriter {
     let channel: any Channel
 

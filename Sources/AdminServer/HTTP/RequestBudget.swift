@@ -1,11 +1,11 @@
 import NIOCore
 import NIOExtras
 
-/// Closes a connection that takes more time or more bytes than it may, at the front of its pipeline, where it sees the
-/// bare bytes.
+/// Closes a connection that exceeds the time or the bytes of a request. It is the first handler of the pipeline and
+/// sees the raw bytes.
 ///
-/// The time for a request runs from its first byte, whatever comes after it and however steadily: a time-out for silence
-/// alone would let a client that drips a byte a second hold its connection for ever.
+/// The time for a request runs from its first byte and is not extended by later bytes: with an idle timeout alone, a
+/// client that sends one byte per second could hold its connection forever.
 final class RequestBudget: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -21,13 +21,13 @@ final class RequestBudget: ChannelInboundHandler {
         self.limits = limits
     }
 
-    /// A response has been taken whole, and no other request is there.
+    /// Starts the idle timeout: a response was written completely and no other request is pending.
     func becameIdle() {
         isIdle = true
         renew(limits.idle)
     }
 
-    /// A response has been taken whole, and the next request was there already.
+    /// Restarts the request timeout: a response was written completely and the next request is already pending.
     func wentOn() {
         renew(limits.request)
     }

@@ -4,10 +4,9 @@ import NIOExtras
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
 
-/// One HTTP/1 connection: hands out its requests, one at a time and in order, and sees to how it ends.
+/// Handler of one HTTP/1 connection: submits its requests one at a time and in order, and closes the connection.
 ///
-/// SwiftNIO's own handler for this traps where a response comes that it did not expect, in debug builds; a client must
-/// not be able to bring that about.
+/// SwiftNIO's own handler traps in debug builds on an unexpected response; a client must not be able to trigger that.
 final class RequestHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
@@ -15,26 +14,26 @@ final class RequestHandler: ChannelDuplexHandler {
 
     private enum Phase {
         case waiting
-        /// Until the client's side has taken the last byte of the response.
+        /// Until the last byte of the response is written to the socket.
         case answering
-        /// Our FIN is out. The connection stays until the client's comes, for a close now, with bytes of the client
-        /// unread, would be a reset and could take the response with it (RFC 9112, 9.6).
+        /// The FIN is sent; waiting for the client's FIN. Closing with unread bytes of the client would send a reset,
+        /// which could make the client lose the response (RFC 9112, 9.6).
         case lingering
     }
 
     private let budget: RequestBudget
     private let submit: @Sendable (PendingRequest) -> Bool
     private var phase = Phase.waiting
-    /// Requests sent ahead. Nothing is read while one is answered, so there are at most as many as one read can bring.
+    /// Pipelined requests. Nothing is read while a response is pending, so one read bounds their number.
     private var ahead = CircularBuffer<HTTPRequestHead>()
     private var wantsRead = false
     private var keepAlive = true
-    /// Beyond those sent ahead there will be none: the client has ended its side or cannot be understood any more, or
-    /// the endpoint stops.
+    /// Whether no request follows the pipelined ones: the client has half-closed or sent an unparsable request, or the
+    /// endpoint is stopping.
     private var noMoreRequests = false
     private var inputEnded = false
 
-    /// - Parameter submit: takes a request that is to be answered; false if it cannot.
+    /// - Parameter submit: queues a request for a response; returns false if the queue is full.
     init(budget: RequestBudget, submit: @escaping @Sendable (PendingRequest) -> Bool) {
         self.budget = budget
         self.submit = submit
@@ -43,7 +42,7 @@ final class RequestHandler: ChannelDuplexHandler {
     // MARK: Requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // No path takes a body, so all of it is dropped, whole or endless.
+        // No path takes a body, so bodies are discarded, complete or not.
         guard case .head(let head) = unwrapInboundIn(data) else { return }
         switch phase {
         case .waiting: begin(head, context: context)
@@ -68,7 +67,7 @@ final class RequestHandler: ChannelDuplexHandler {
                 refuse(error == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest, context: context)
             }
         case is ByteToMessageDecoderError:
-            // Bytes after those that could not be parsed.
+            // Bytes that follow an unparsable request.
             break
         default:
             context.close(promise: nil)
@@ -142,7 +141,7 @@ final class RequestHandler: ChannelDuplexHandler {
         } else if inputEnded {
             context.close(promise: nil)
         } else {
-            // What is left of the time for the request is also the time to linger.
+            // The rest of the request timeout also bounds the lingering close.
             phase = .lingering
             context.close(mode: .output, promise: nil)
         }

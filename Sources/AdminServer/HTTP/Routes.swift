@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import TCPProxy
 
-/// What the endpoint answers, path by path.
+/// The routes of the endpoint.
 struct Routes: Sendable {
     let source: any AdminSource
     let version: String
@@ -61,11 +61,11 @@ struct Routes: Sendable {
     }
 }
 
-/// Answers what no route has taken: 405 where the path is there for other methods, 404 where it is not.
+/// Responds to requests without a route: 405 if the path exists for other methods, 404 if it does not exist.
 private struct UnroutedRequests: RouterMiddleware {
-    /// Paths for GET and HEAD.
+    /// The paths for GET and HEAD.
     let reading: [String]
-    /// Paths for POST.
+    /// The paths for POST.
     var changing: [String] = []
 
     func handle(
@@ -95,7 +95,7 @@ private struct UnroutedRequests: RouterMiddleware {
 }
 
 extension Request {
-    /// Whether it is for one of some paths; the router takes "/metrics/" for "/metrics".
+    /// Returns whether the path is one of `paths`; the router treats "/metrics/" as "/metrics".
     func isFor(_ paths: [String]) -> Bool {
         paths.contains { $0.split(separator: "/") == uri.path.split(separator: "/") }
     }

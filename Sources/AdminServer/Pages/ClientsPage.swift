@@ -1,6 +1,6 @@
 import TCPProxy
 
-/// What the clients of a proxy have done, as a JSON object. docs/metrics.md describes it.
+/// Client statistics as a JSON object. docs/metrics.md describes it.
 struct ClientsPage {
     let snapshot: ClientsSnapshot
 

@@ -8,7 +8,7 @@ enum JSON {
     case boolean(Bool)
     case null
 
-    /// On one line, with a line feed at its end.
+    /// The value on one line, terminated by a line feed.
     var line: String {
         var text = ""
         write(to: &text)
@@ -43,7 +43,7 @@ enum JSON {
         case .integer(let integer):
             text += String(integer)
         case .number(let number):
-            // JSON knows neither infinity nor what is no number.
+            // JSON has no infinity or NaN.
             text += number.isFinite ? String(number) : "null"
         case .boolean(let isTrue):
             text += isTrue ? "true" : "false"

@@ -1,15 +1,15 @@
 import TCPProxy
 
-/// The figures of a proxy, written for those who collect them. docs/metrics.md describes each series.
+/// The metrics of a proxy as Prometheus text and JSON. docs/metrics.md describes each series.
 struct MetricsPage {
     let snapshot: MetricsSnapshot
-    /// Of a proxy that spreads connections over pools; nil of one that forwards to one upstream.
+    /// The listeners and pools; nil for a proxy with a single upstream.
     var pools: PoolsPage?
-    /// Of a program that can read its configuration anew; nil of another.
+    /// The reload statistics; nil if there is no configuration file.
     var reloads: ReloadFigures?
     let version: String
 
-    /// Prometheus text. The first four series have names of their own and come first: people look for them there.
+    /// Prometheus text. The first four series have fixed names and a fixed position: existing consumers rely on both.
     var prometheus: String {
         var page = PrometheusText()
         addHeadline(to: &page)
@@ -29,7 +29,7 @@ struct MetricsPage {
             "Client connections accepted since the start.",
             snapshot.totalConnections
         )
-        // A counter's name has to end in _total, and these names are given: so they have no type.
+        // Untyped, because a counter's name must end in _total and these names are fixed.
         page.add(
             "bytes_upstream",
             .untyped,
@@ -169,7 +169,7 @@ struct MetricsPage {
             [.init([], snapshot.uptime.inSeconds)]
         )
         page.add("monkey_build_info", .gauge, "1, with the version as a label.", [.init([("version", version)], 1)])
-        // By the names that all of Prometheus' own clients use, so that common dashboards and alerts find them.
+        // The names that Prometheus' client libraries use, so that common dashboards and alerts find them.
         page.add("process_open_fds", .gauge, "Descriptors that the process has open.", snapshot.openDescriptors)
         page.add("process_max_fds", .gauge, "Descriptors that the process may have open.", snapshot.descriptorLimit)
     }
@@ -197,14 +197,14 @@ struct MetricsPage {
 }
 
 extension JSON {
-    /// Clients who were not let in, by cause.
+    /// Denied connections, by cause.
     static func denials(_ counts: [DenialCause: Int]) -> JSON {
         .object(DenialCause.allCases.map { ($0.name, .integer(counts[$0, default: 0])) })
     }
 }
 
 extension MetricsPage {
-    /// The same figures as a JSON object. The first four members come first, in this order.
+    /// The same metrics as a JSON object. The first four members have a fixed position, in this order.
     var json: String {
         JSON.object([
             ("active_connections", .integer(snapshot.activeConnections)),

@@ -1,8 +1,8 @@
 import Sockets
 import TCPProxy
 
-// What the cases of the proxy's enumerations are called in labels and JSON keys. They are part of what dashboards are
-// built on, so they are written out here and not taken from the source's own names.
+// Names of enumeration cases in labels and JSON keys. Dashboards depend on them, so they are written out here instead
+// of being derived from the identifiers in the source.
 
 extension ConnectFailure {
     var name: String {
@@ -27,7 +27,7 @@ extension AcceptPause {
 }
 
 extension PeerAddress {
-    /// The address without a port, since all connections of a client count as one.
+    /// The address without a port, because all connections of a client are counted together.
     var clientName: String {
         switch self {
         case .internet(let address): address.host
@@ -37,7 +37,7 @@ extension PeerAddress {
 }
 
 extension Duration {
-    /// In seconds, as near as a Double comes.
+    /// Seconds, rounded to the nearest Double.
     var inSeconds: Double {
         Double(components.seconds) + Double(components.attoseconds) / 1e18
     }

@@ -2,9 +2,10 @@ import Balancing
 import Sockets
 import TCPProxy
 
-/// The figures of listeners, pools and their servers. docs/metrics.md describes each series.
+/// The metrics of listeners, pools and their servers. docs/metrics.md describes each series.
 ///
-/// Their labels are names from the configuration, so there are as many series as it has listeners, pools and servers.
+/// The label values are names from the configuration, so the number of series is bounded by its listeners, pools and
+/// servers.
 struct PoolsPage {
     let listeners: [ListenerSnapshot]
     let pools: [PoolSnapshot]

@@ -1,4 +1,4 @@
-/// Builds a page in the Prometheus text format, version 0.0.4.
+/// Builder of a page in the Prometheus text format, version 0.0.4.
 ///
 /// Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 struct PrometheusText {
@@ -9,7 +9,7 @@ struct PrometheusText {
         case untyped
     }
 
-    /// One line of a series: its labels and its value.
+    /// One sample of a metric family: its labels and its value.
     struct Sample {
         var labels: [(name: String, value: String)]
         var value: String
@@ -27,7 +27,7 @@ struct PrometheusText {
 
     private(set) var text = ""
 
-    /// Adds a family of one sample without labels.
+    /// Adds a metric family with one sample without labels.
     mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: Int) {
         add(name, kind, help, [Sample([], value)])
     }
@@ -40,20 +40,20 @@ struct PrometheusText {
     /// Adds a histogram.
     ///
     /// - Parameters:
-    ///   - counts: how many fell under each bound and not under the one before it, and after them how many were beyond.
-    ///   - sum: of all that was measured.
+    ///   - counts: non-cumulative counts, one for each bound and a last one for values above all bounds.
+    ///   - sum: the sum of all observed values.
     mutating func addHistogram(_ name: String, _ help: String, bounds: [Double], counts: [Int], sum: Double) {
         addHistograms(name, help, bounds: bounds, [Histogram(labels: [], counts: counts, sum: sum)])
     }
 
-    /// A histogram of a family, see ``addHistogram(_:_:bounds:counts:sum:)``.
+    /// One histogram of a metric family; see ``addHistogram(_:_:bounds:counts:sum:)``.
     struct Histogram {
         var labels: [(name: String, value: String)]
         var counts: [Int]
         var sum: Double
     }
 
-    /// Adds a family of histograms, which differ in their labels.
+    /// Adds a metric family of histograms that differ in their labels.
     mutating func addHistograms(_ name: String, _ help: String, bounds: [Double], _ histograms: [Histogram]) {
         begin(name, .histogram, help)
         for histogram in histograms {
@@ -95,7 +95,7 @@ struct PrometheusText {
         return escaped
     }
 
-    /// Whole numbers without a point, as Prometheus' own clients write them.
+    /// Formats a number; whole numbers have no decimal point, as in Prometheus' client libraries.
     private static func written(_ value: Double) -> String {
         if let whole = Int(exactly: value) { return String(whole) }
         return String(value)
