@@ -1,19 +1,19 @@
 import Synchronization
 import Workers
 
-/// How many connections the whole process has, and whether it may have one more.
+/// Connection count and connection limit of the whole process.
 ///
-/// Shared by all workers and decided at accept and close, never on the way of a byte.
+/// Shared by all workers. Used when a connection is accepted or closed, never on the data path.
 struct Admission: @unchecked Sendable {
-    // Sendable: the memory is atomics only, and its owner outlives all who hold it (see `SharedMemory`).
+    // Sendable: the memory holds only atomics, and its owner (`SharedMemory`) outlives every user.
     private struct State: ~Copyable {
-        /// Places that are taken: by connections, and for a moment by workers that look whether there is one to accept.
+        /// Permits in use: by connections, and briefly by workers that are about to call accept.
         let taken = Atomic<Int>(0)
         let active = Atomic<Int>(0)
         let total = Atomic<Int>(0)
-        /// A bit for each worker that has stopped accepting because the maximum was reached.
+        /// Bit mask of the workers that stopped accepting because the limit was reached.
         let waiting = Atomic<UInt64>(0)
-        /// How many read ``Proxy/events``.
+        /// Number of subscribers to ``Proxy/events``.
         let listeners = Atomic<Int>(0)
     }
 
@@ -35,9 +35,10 @@ struct Admission: @unchecked Sendable {
     var active: Int { state.pointee.active.load(ordering: .relaxed) }
     var total: Int { state.pointee.total.load(ordering: .relaxed) }
 
-    /// Takes a place, if there is one; ``release()`` gives it back.
+    /// Reserves a permit, which ``release()`` returns; returns false if the limit is reached.
     func reserve() -> Bool {
-        // Never above the limit, not even for a moment: a worker that is about to wait would take that for a full house.
+        // The count never exceeds the limit, not even briefly: a worker that is about to wait could mistake that for
+        // the limit being reached.
         var taken = state.pointee.taken.load(ordering: .relaxed)
         while taken < limit {
             let (exchanged, now) = state.pointee.taken.weakCompareExchange(
@@ -52,9 +53,9 @@ struct Admission: @unchecked Sendable {
         return false
     }
 
-    /// Counts a connection for which a place was reserved.
+    /// Counts a connection for which a permit was reserved.
     ///
-    /// - Returns: how many there are, and how many there have been, with it.
+    /// - Returns: the number of open connections and the number of connections ever opened, both including this one.
     func countOpened() -> (active: Int, total: Int) {
         (
             state.pointee.active.add(1, ordering: .relaxed).newValue,
@@ -62,33 +63,34 @@ struct Admission: @unchecked Sendable {
         )
     }
 
-    /// Counts a connection as closed; its place is still taken.
+    /// Counts a connection as closed without returning its permit.
     ///
-    /// - Returns: how many are left.
+    /// - Returns: the number of connections still open.
     func countClosed() -> Int {
         state.pointee.active.subtract(1, ordering: .relaxed).newValue
     }
 
-    /// Gives a place back.
+    /// Returns a permit.
     ///
-    /// - Returns: a worker that waits for a place, if there is one; the caller wakes it.
+    /// - Returns: a worker that waits for a permit, or nil if none waits; the caller must wake it.
     func release() -> Int? {
         state.pointee.taken.subtract(1, ordering: .sequentiallyConsistent)
         return nextWaiting()
     }
 
-    /// Enters a worker among those that wait for a place.
+    /// Registers a worker as waiting for a permit.
     ///
-    /// - Returns: false if a place has become free meanwhile, and it need not wait.
+    /// - Returns: false if a permit was returned in the meantime, so that the worker need not wait.
     func wait(worker: Int) -> Bool {
         state.pointee.waiting.bitwiseOr(1 << UInt64(worker), ordering: .sequentiallyConsistent)
         guard state.pointee.taken.load(ordering: .sequentiallyConsistent) < limit else { return true }
-        // Whoever freed it may have looked for us before we were entered.
+        // The worker that returned the permit may have read the mask before this bit was set.
         state.pointee.waiting.bitwiseAnd(~(1 << UInt64(worker)), ordering: .sequentiallyConsistent)
         return false
     }
 
-    /// A worker that waits for a place, if there is one; it waits no longer, and the caller wakes it.
+    /// Removes one worker from the mask of waiting workers and returns it, or nil if none waits; the caller must wake
+    /// it.
     func nextWaiting() -> Int? {
         var waiting = state.pointee.waiting.load(ordering: .sequentiallyConsistent)
         while waiting != 0 {
@@ -106,10 +108,12 @@ struct Admission: @unchecked Sendable {
 
     // MARK: Events
 
-    /// Whether anybody reads events; while not, none are written.
+    /// Whether events have a subscriber; workers write no events otherwise.
     var hasListeners: Bool { state.pointee.listeners.load(ordering: .relaxed) > 0 }
 
-    /// - Returns: how many listeners there are now.
+    /// Adds a subscriber.
+    ///
+    /// - Returns: the number of subscribers, including this one.
     func addListener() -> Int { state.pointee.listeners.add(1, ordering: .acquiringAndReleasing).newValue }
 
     func removeListener() { state.pointee.listeners.subtract(1, ordering: .acquiringAndReleasing) }

@@ -1,78 +1,83 @@
 public import Relay
 public import Sockets
 
-/// All that can be chosen about a proxy, with the defaults that suit most.
+/// Settings of a proxy, with defaults that suit most deployments.
+///
+/// ``Proxy`` validates them when it is bound and throws ``ProxyError/badSetting(name:value:allowed:)`` for the first
+/// value out of range.
 public struct Configuration: Sendable {
-    /// Worker threads, 1 to 64; by default one for each processor the process may use.
+    /// Number of worker threads, 1 to 64; by default one per processor available to the process.
     public var threads: Int = Configuration.availableProcessors
 
-    /// Connections open at the same time, over all workers. Those beyond wait in the listening queue. nil takes what the
-    /// descriptor limit allows, which ``Proxy`` raises to the hard limit first.
+    /// Maximum number of open connections over all workers, 1 to 1,000,000. Further connections wait in the accept
+    /// queue. nil derives the maximum from the descriptor limit, which ``Proxy`` first raises to the hard limit.
     public var maxConnections: Int?
 
-    /// Length of each worker's listening queue, 1 to 65,535; the system cuts it to net.core.somaxconn.
+    /// Length of each worker's accept queue, 1 to 65,535; the kernel caps it at net.core.somaxconn.
     public var backlog: Int = 4096
 
-    /// Local addresses for outgoing connections, used in turn; empty lets the system choose. Ports are ignored.
+    /// Local addresses for outgoing connections, used in turn; if empty, the kernel chooses. Ports are ignored.
     public var sourceAddresses: [InternetAddress] = []
 
-    /// Whether bytes are copied or spliced; `auto` decides it for each direction of each connection, by its traffic.
+    /// Whether bytes are copied or spliced; `auto` decides per direction of each connection, based on its traffic.
     public var engine: Engine = .auto
 
-    /// The most pipes that each worker keeps for sides that take nothing, 0 to 4,096; beyond them it copies. nil takes what
-    /// the descriptor limit and the user's share of pipe pages (pipe(7)) allow, 64 at most.
+    /// Maximum number of pipes per worker that hold bytes for slow receivers, 0 to 4,096; beyond it the worker copies.
+    /// nil derives the maximum, at most 64, from the descriptor limit and the user's limit on pipe pages (pipe(7)).
     public var maxPipes: Int?
 
-    /// Who may come in, and how much.
+    /// Access lists, connection limits and connection rate limits.
     public var entrance = Entrance()
 
-    /// Bytes a second that each direction of a connection may move, 1 to 1,000,000,000,000; nil is as many as there are.
-    /// After a rest a tenth of a second's bytes may go at once, 16 KiB at least. Bytes with a limit are copied.
+    /// Bandwidth limit of each direction of a connection in bytes per second, 1 to 1,000,000,000,000; nil is unlimited.
+    /// The burst is a tenth of a second's bytes, at least 16 KiB. Connections with a limit are copied, not spliced.
     public var bandwidth: Int?
 
+    /// Timeouts of a connection.
     public var timeouts = Timeouts()
 
-    /// Probes on idle connections of both sides; nil is off.
+    /// TCP keep-alive on both sides of a connection; nil disables it. The interval must be longer than zero.
     public var keepAlive: KeepAlive? = KeepAlive(interval: .seconds(60))
 
-    /// How long a shutdown waits for running connections before it resets what is left.
+    /// How long a shutdown waits for open connections before it resets the remaining ones.
     public var grace: Duration = .seconds(30)
 
-    /// How long a shutdown keeps accepting after the readiness probe has begun to fail.
+    /// How long a shutdown keeps accepting connections after ``Proxy/isReady`` has become false.
     public var drainDelay: Duration = .zero
 
-    /// How often the upstream's host name is resolved anew; nil resolves it once.
+    /// Interval at which the host name of the upstream is resolved again, longer than zero; nil resolves it only once.
     public var resolveInterval: Duration? = .seconds(30)
 
-    /// Whether a record of each connection is kept at its end, until an access log takes it.
+    /// Whether a record of each closed connection is kept until an access log takes it.
     package var recordsConnections = false
 
     public init() {}
 
-    /// Deadlines of a connection. Each can be nil, which is off.
+    /// Timeouts of a connection. Each must be longer than zero; nil disables it.
     public struct Timeouts: Sendable, Equatable {
-        /// For a client to say what is read before a server is chosen: a header of the PROXY protocol, a TLS client's hello.
+        /// Timeout for the bytes that are read before a server is chosen: a PROXY protocol header, a TLS ClientHello.
         public var preface: Duration? = .seconds(5)
-        /// For one attempt to connect to one of the upstream's addresses.
+        /// Timeout for one attempt to connect to one address of the upstream.
         public var connectAttempt: Duration? = .seconds(5)
-        /// For all attempts of a connection together.
+        /// Timeout for all connection attempts together.
         public var connect: Duration? = .seconds(15)
-        /// For a connection on which nothing moves in either direction.
+        /// Timeout for a connection without traffic in either direction.
         public var idle: Duration?
-        /// For a connection of which one direction has ended and on whose other nothing moves.
+        /// Timeout for a half-closed connection without traffic in the direction that is still open.
         public var halfClose: Duration? = .seconds(3600)
-        /// For a connection in all, however busy.
+        /// Maximum lifetime of a connection, regardless of traffic.
         public var lifetime: Duration?
-        /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); nil leaves it to the system.
+        /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); nil keeps the system default.
         public var user: Duration?
-        /// How long a reset waits for the other side to take what was sent before it; what is left then is thrown away
-        /// and counted.
+        /// How long a reset is delayed without progress while the other side still has to acknowledge bytes sent before
+        /// it; what remains then is discarded and counted. Not optional, and not checked: zero or less resets without a
+        /// delay.
         public var resetDelivery: Duration = .seconds(5)
 
         public init() {}
     }
 
-    /// The processors that this process may run on (sched_getaffinity(2)), 64 at most.
+    /// Number of processors that this process may run on (sched_getaffinity(2)), at most 64.
     public static var availableProcessors: Int {
         min(Processors.available, 64)
     }

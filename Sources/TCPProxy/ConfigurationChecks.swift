@@ -1,16 +1,18 @@
 import Relay
 import Sockets
 
-// What a configuration means for the machine at hand.
+// Validation of a configuration, and the limits derived from it and from the machine.
 
 extension Configuration {
-    /// Descriptors that are kept free of connections: for the HTTP endpoint, name resolution, logs.
+    /// Descriptors reserved for other uses than connections: the HTTP endpoint, name resolution, logs.
     static let reservedDescriptors = 32
-    /// Descriptors of a worker besides its connections: poller, waker, listening socket, and one to spare.
+    /// Descriptors of a worker in addition to its connections: poller, waker, listening socket, and one spare.
     static let descriptorsPerWorker = 4
-    /// The most connections of a proxy, whatever the descriptor limit.
+    /// Maximum number of connections of a proxy, regardless of the descriptor limit.
     static let mostConnections = 1_000_000
 
+    /// Validates all settings except the source addresses.
+    ///
     /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
     func check() throws(ProxyError) {
         func require(_ holds: Bool, _ name: String, _ value: Any, _ allowed: String) throws(ProxyError) {
@@ -46,7 +48,9 @@ extension Configuration {
         }
     }
 
-    /// - Throws: ``ProxyError/badSource(_:_:)`` for the first source address that connections cannot come from.
+    /// Checks that the process can bind to each source address.
+    ///
+    /// - Throws: ``ProxyError/badSource(_:_:)`` for the first address that cannot be bound.
     func checkSources() throws(ProxyError) {
         for address in sourceAddresses {
             do throws(SystemError) {
@@ -57,9 +61,10 @@ extension Configuration {
         }
     }
 
-    /// How many connections may be open at once, with the descriptor limit raised as far as it goes.
+    /// Raises the descriptor limit as far as possible and returns the maximum number of open connections.
     ///
-    /// - Throws: ``ProxyError/descriptorLimit(limit:wanted:connections:)`` if the wanted number does not fit.
+    /// - Throws: ``ProxyError/descriptorLimit(limit:wanted:connections:)`` if the limit is too low for the requested
+    ///   number.
     func connectionLimit() throws(ProxyError) -> Int {
         let limit = DescriptorLimit.raise()
         let others =
@@ -78,10 +83,11 @@ extension Configuration {
 }
 
 extension Configuration {
-    /// A share of the descriptor limit that pipes may take, all workers together.
+    /// Divisor of the descriptor limit: pipes of all workers together may use one descriptor in 8.
     static let pipeShare = 8
 
-    /// The most pipes of each worker: its share of what the descriptor limit and the pages for pipes allow.
+    /// Returns the maximum number of pipes per worker: its share of the pipes that the descriptor limit and the limit
+    /// on pipe pages allow.
     func pipesPerWorker(descriptorLimit: Int) -> Int {
         if engine == .copy { return 0 }
         if let maxPipes { return maxPipes }
@@ -107,7 +113,9 @@ extension WorkerSettings {
 }
 
 extension ListenerSettings {
-    /// - Parameter routes: pools by what TLS clients ask for.
+    /// - Parameters:
+    ///   - pool: number of the default pool.
+    ///   - routes: pools chosen by SNI and ALPN; nil if ClientHellos are not read.
     init(_ configuration: Configuration, pool: Int, routes: ClientHelloRoutes? = nil) {
         self.init(
             pool: pool,

@@ -1,25 +1,28 @@
 import Sockets
 
-/// What the workers of a proxy are made for: checked, names resolved.
+/// Validated and resolved configuration from which the workers of a proxy are created.
 struct CorePlan: Sendable {
     struct Listener: Sendable {
         var name: String
-        /// The name of its pool.
+        /// Name of the default pool.
         var pool: String
-        /// As it was written, for messages.
+        /// Address as configured, for messages.
         var written: ServiceAddress
         var address: SocketAddress
         var options: ListenOptions
         var settings: ListenerSettings
-        /// The numbers of all pools that it forwards to.
+        /// Numbers of all pools that the listener forwards to.
         var pools: Set<Int>
     }
 
     var listeners: [Listener]
     var pools: [PoolConfiguration]
 
-    /// - Parameter number: of a pool, by its name; their places in the list, if nothing else is said.
-    /// - Throws: ``ProxyError`` for an address that cannot be resolved, a setting out of range, or a pool that is not there.
+    /// Validates listeners and pools and resolves the listeners' addresses.
+    ///
+    /// - Parameter number: returns the number of the pool with a name; nil numbers the pools by their index in the
+    ///   list.
+    /// - Throws: ``ProxyError`` if an address cannot be resolved, a setting is out of range, or a pool is unknown.
     init(
         listeners: [ListenerConfiguration],
         pools: [PoolConfiguration],
@@ -54,7 +57,7 @@ struct CorePlan: Sendable {
         }
     }
 
-    /// A listener's pools by what TLS clients ask for; nil if it does not go by that. And their numbers.
+    /// Returns a listener's pools by SNI and ALPN (nil if it has no such routes), and the numbers of these pools.
     private static func routes(
         of listener: ListenerConfiguration,
         _ number: (String) -> Int?
@@ -92,6 +95,8 @@ struct CorePlan: Sendable {
 }
 
 extension PoolConfiguration {
+    /// Validates the settings of the pool and of its servers.
+    ///
     /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
     func check() throws(ProxyError) {
         func require(_ holds: Bool, _ what: String, _ value: Any, _ allowed: String) throws(ProxyError) {

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// How many descriptors the process has open: counted in /proc, and not more often than once a second, since a process
-/// may have many.
+/// Number of open descriptors of the process, counted in /proc at most once per second, because a process may have
+/// many.
 final class DescriptorCount: Sendable {
     private let last = Mutex<(at: ContinuousClock.Instant, count: Int)?>(nil)
 
@@ -18,13 +18,13 @@ final class DescriptorCount: Sendable {
         }
     }
 
-    /// Counted now; 0 where /proc is not to be had.
+    /// Number of open descriptors, counted on each call; 0 if /proc is not available.
     static var now: Int {
         guard let directory = opendir("/proc/self/fd") else { return 0 }
         defer { closedir(directory) }
         var entries = 0
         while readdir(directory) != nil { entries += 1 }
-        // Neither the two directories' own entries nor the descriptor of this walk.
+        // Minus the entries `.` and `..` and the descriptor of the directory itself.
         return max(0, entries - 3)
     }
 }

@@ -1,5 +1,5 @@
-// What a user of this library meets of the modules below it, so that `import TCPProxy` is enough. The rest of them is
-// the data plane's own.
+// Types of lower modules that are part of the public API, so that `import TCPProxy` is sufficient. The rest of these
+// modules is internal to the data plane.
 @_exported public import enum Balancing.Policy
 @_exported public import enum Relay.Engine
 @_exported public import struct Sockets.AddressError

@@ -1,17 +1,17 @@
-/// Small numbers for what comes and goes: those that were given back come again first, the last one before others.
+/// Allocator of small numbers. Released numbers are reused first, the most recently released one before others.
 struct NumberPool {
-    /// How many there are: 0 to this, exclusive.
+    /// Upper bound (exclusive) of the numbers, which start at 0.
     let capacity: Int
     private var used = 0
     private var free: [Int] = []
 
-    /// - Parameter taken: the first so many are taken from the beginning.
+    /// - Parameter taken: how many of the lowest numbers are in use from the beginning.
     init(capacity: Int, taken: Int = 0) {
         self.capacity = capacity
         used = taken
     }
 
-    /// - Returns: nil if all are taken. Numbers that were never taken come in their order.
+    /// Allocates a number; returns nil if all are in use. Numbers never used before are allocated in ascending order.
     mutating func take() -> Int? {
         if let number = free.popLast() { return number }
         guard used < capacity else { return nil }
@@ -21,6 +21,8 @@ struct NumberPool {
 
     mutating func giveBack(_ number: Int) { free.append(number) }
 
-    /// - Parameter numbers: the last of them comes first.
+    /// Releases several numbers.
+    ///
+    /// - Parameter numbers: the last one is reused first.
     mutating func giveBack(_ numbers: some Sequence<Int>) { free += numbers }
 }

@@ -1,12 +1,12 @@
 import Glibc
 
-/// The memory for pipes that the system grants to one user (pipe(7), pipe-user-pages-soft).
+/// Limit of the kernel on the pipe memory of one user (pipe(7), pipe-user-pages-soft).
 enum PipePages {
-    /// Pages that a pipe of the size we want takes: 1 MiB.
+    /// Pages of a pipe of the requested size, 1 MiB.
     static let perPipe = 256
 
-    /// Pages that all pipes of this user may take, before new ones are given two; nil where there is no such limit, as
-    /// for root.
+    /// Pages that all pipes of this user may use before the kernel limits new pipes to two pages each; nil if there is
+    /// no limit, as for root.
     static var available: Int? {
         guard geteuid() != 0 else { return nil }
         guard let file = fopen("/proc/sys/fs/pipe-user-pages-soft", "r") else { return nil }

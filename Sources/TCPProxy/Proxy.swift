@@ -2,28 +2,31 @@ public import ServiceLifecycle
 public import Sockets
 import Synchronization
 
-/// A TCP proxy: accepts connections at one address and relays each to an upstream, byte for byte, both ways.
+/// A TCP proxy: accepts connections at one or more addresses and relays each to an upstream server, unmodified, in both
+/// directions.
 ///
 ///     let proxy = try await Proxy.bind("127.0.0.1:8080", to: "example.com:80")
 ///     print("Proxy listening on \(proxy.localAddress)")
 ///     try await proxy.run()          // until shut down or cancelled
 ///
-/// Runs by itself, or as a `Service` in a ServiceLifecycle group, whose graceful shutdown then drains it.
+/// Runs standalone or as a `Service` in a ServiceLifecycle group, whose graceful shutdown drains the proxy.
 public final class Proxy: Sendable {
     private enum Phase {
         case bound
         case running
-        /// A shutdown came before it ran, and serves those who are connected already.
+        /// Shut down before ``Proxy/run()``: serves only the connections that clients have already established.
         case calledOff
         case ended
     }
 
-    /// Where it listens, in the order of its listeners, port 0 resolved; ``change(listeners:pools:)`` may change it.
+    /// Addresses of the listeners, in the order of the listeners, with port 0 replaced by the actual port;
+    /// ``change(listeners:pools:)`` may change them.
     public var localAddresses: [SocketAddress] { core.localAddresses }
-    /// Where its first listener listens.
+    /// Address of the first listener.
     public var localAddress: SocketAddress { localAddresses[0] }
-    /// Where it forwards to, as it was given; nil if it was bound with pools.
+    /// Upstream address as passed to `bind`; nil if the proxy was bound with pools.
     public let upstream: ServiceAddress?
+    /// Configuration passed to `bind`.
     public let configuration: Configuration
 
     let core: ProxyCore
@@ -31,21 +34,26 @@ public final class Proxy: Sendable {
     private let ready = Atomic(false)
     private let shutdowns: AsyncStream<Duration>
     private let requestShutdown: AsyncStream<Duration>.Continuation
-    /// Closed connections when the first shutdown was asked for.
+    /// Counts of closed connections when the first shutdown was requested.
     private let beforeDrain = Mutex<(closed: Int, cut: Int)?>(nil)
     private let latest: Watch<MetricsSnapshot>
 
-    /// How often ``snapshots`` has a new value.
+    /// Interval at which ``snapshots`` yields a new value.
     static let tick: Duration = .seconds(1)
 
-    /// Listens at an address, for connections to an upstream.
+    /// Binds a proxy with one listener and one upstream.
+    ///
+    /// Listens from this call on; connections are accepted from ``run()`` on.
     ///
     /// - Parameters:
-    ///   - listen: `127.0.0.1:8080`, `[::1]:8080`, `:8080`, `localhost:8080` or `unix:/path`. Port 0 takes a free one.
-    ///   - upstream: the same forms. A host name is resolved, and all its addresses are tried in turn.
-    ///   - proxyProtocol: tells the upstream who the client is, ahead of its bytes; nil tells it nothing.
-    ///   - configuration: all the rest.
-    /// - Throws: ``ProxyError``, whose description is a sentence for the user.
+    ///   - listen: `127.0.0.1:8080`, `[::1]:8080`, `:8080`, `localhost:8080` or `unix:/path`. Port 0 selects a free
+    ///     port.
+    ///   - upstream: an address of the same form, with a port from 1 to 65535. A host name is resolved, and all its
+    ///     addresses are tried in turn.
+    ///   - proxyProtocol: version of the PROXY protocol header that is sent to the upstream ahead of the client's
+    ///     bytes; nil sends no header.
+    ///   - configuration: all other settings.
+    /// - Throws: ``ProxyError``, whose description is a message for the user.
     public static func bind(
         _ listen: String,
         to upstream: String,
@@ -66,7 +74,14 @@ public final class Proxy: Sendable {
         )
     }
 
-    /// Listens at an address, for connections to an upstream.
+    /// Binds a proxy with one listener and one upstream, given as parsed addresses.
+    ///
+    /// - Parameters:
+    ///   - listen: address of the listener. Port 0 selects a free port.
+    ///   - upstream: address of the upstream, with a port from 1 to 65535.
+    ///   - proxyProtocol: version of the PROXY protocol header that is sent to the upstream; nil sends no header.
+    ///   - configuration: all other settings.
+    /// - Throws: ``ProxyError``, whose description is a message for the user.
     public static func bind(
         _ listen: ServiceAddress,
         to upstream: ServiceAddress,
@@ -92,9 +107,13 @@ public final class Proxy: Sendable {
         return Proxy(upstream: upstream, configuration: configuration, core: core)
     }
 
-    /// Listens at several addresses, and spreads who connects over pools of servers.
+    /// Binds a proxy with several listeners that distribute connections over pools of servers.
     ///
-    /// - Parameter configuration: what concerns the whole process: threads, limits, engine, shutdown.
+    /// - Parameters:
+    ///   - listeners: 1 to ``mostListeners``.
+    ///   - pools: 1 to ``mostPools``.
+    ///   - configuration: settings of the whole process: threads, limits, engine, shutdown.
+    /// - Throws: ``ProxyError``, whose description is a message for the user.
     public static func bind(
         listeners: [ListenerConfiguration],
         pools: [PoolConfiguration],
@@ -108,15 +127,16 @@ public final class Proxy: Sendable {
         return Proxy(upstream: nil, configuration: configuration, core: core)
     }
 
-    /// Has other listeners and pools from now on, and returns when all threads have.
+    /// Replaces the listeners and pools, and returns when all worker threads use the new ones.
     ///
-    /// All new addresses are bound first; then each thread goes over to the new listeners and pools at one moment. No
-    /// connection ends by it: each goes on with the settings that it began with, those of listeners and servers that are gone
-    /// too. Listeners are told apart by their addresses, pools by their names, and servers by their addresses within their
-    /// pools; of those that stay, all that is known and counted stays. Before ``run()`` it waits for that.
+    /// Binds all new addresses first; then each worker switches to the new listeners and pools in one step. No
+    /// connection is closed: each keeps the settings it was opened with, even if its listener or server is removed.
+    /// Listeners are identified by address, pools by name, and servers by address within their pool; those that remain
+    /// keep their state and counters. If called before ``run()``, the call returns only after ``run()`` has started the
+    /// workers.
     ///
-    /// - Returns: what was changed by it.
-    /// - Throws: ``ProxyError``; then nothing has changed.
+    /// - Returns: the differences between the old and the new listeners and pools.
+    /// - Throws: ``ProxyError``; nothing has changed in that case.
     @discardableResult
     public func change(
         listeners: [ListenerConfiguration],
@@ -138,9 +158,9 @@ public final class Proxy: Sendable {
         try check(pools.count, "pools", mostPools)
     }
 
-    /// The most listeners of a proxy.
+    /// Maximum number of listeners of a proxy.
     public static var mostListeners: Int { 1024 }
-    /// The most pools of a proxy.
+    /// Maximum number of pools of a proxy.
     public static var mostPools: Int { 1024 }
 
     private init(upstream: ServiceAddress?, configuration: Configuration, core: ProxyCore) {
@@ -153,9 +173,9 @@ public final class Proxy: Sendable {
 
     // MARK: Running
 
-    /// Serves until ``shutdown(grace:)`` has drained it, or its task is cancelled, which resets all connections.
+    /// Serves connections until ``shutdown(grace:)`` has drained the proxy. Cancelling the task resets all connections.
     ///
-    /// - Throws: ``ProxyError/alreadyRun`` when called a second time.
+    /// - Throws: ``ProxyError/alreadyRun`` if called a second time.
     public func run() async throws {
         switch start(as: .running) {
         case .bound:
@@ -174,16 +194,16 @@ public final class Proxy: Sendable {
         }
     }
 
-    /// Starts the threads, unless they have been.
+    /// Starts the threads unless they have been started.
     ///
-    /// - Returns: the phase that it was in until now.
+    /// - Returns: the previous phase.
     private func start(as next: Phase) -> Phase {
         phase.withLock { phase in
             let before = phase
             if case .bound = before {
-                // All that it will ever do is to drain, so what ends from the first moment on counts as that.
+                // This proxy only drains, so every connection closed from now on counts as part of the drain.
                 if case .calledOff = next { beforeDrain.withLock { $0 = core.closures } }
-                // Under the lock, so that whoever finds it started finds threads to wait for.
+                // Under the lock, so that a caller that sees a later phase finds threads to join.
                 core.start()
                 phase = next
             }
@@ -191,7 +211,7 @@ public final class Proxy: Sendable {
         }
     }
 
-    /// From the start of the threads to their end.
+    /// Runs the background tasks until all worker threads have ended.
     private func serve() async {
         await withTaskCancellationHandler {
             await withTaskGroup { group in
@@ -214,12 +234,12 @@ public final class Proxy: Sendable {
         while (try? await Task.sleep(for: Self.tick)) != nil { latest.update(core.snapshot()) }
     }
 
-    /// Keeps the upstream's addresses as its name has them. While the name cannot be resolved, those known before stay.
+    /// Keeps the upstream's addresses up to date with DNS. If resolution fails, the known addresses stay in use.
     private func refreshAddresses() async {
         guard let upstream, case .name = upstream, let interval = configuration.resolveInterval else { return }
         while (try? await Self.sleep(for: interval)) != nil {
             if let addresses = try? await Resolver.addresses(of: upstream) {
-                // More servers than there are places for is no reason to forget those that are known.
+                // If there are more servers than fit in the table, the known ones stay in use.
                 _ = try? await core.change(pool: 0, to: addresses.map(ServerConfiguration.init))
             }
         }
@@ -227,17 +247,21 @@ public final class Proxy: Sendable {
 
     // MARK: Shutdown
 
-    /// False before ``run()`` and from the moment a shutdown begins: what a readiness probe wants to know.
+    /// Whether the proxy accepts connections: false before ``run()`` and as soon as a shutdown begins. For readiness
+    /// checks.
     public var isReady: Bool { ready.load(ordering: .acquiring) }
 
-    /// Drains: readiness ends at once; after the configuration's drain delay listening ends; running connections go on to
-    /// their own end or to that of the grace period, when what is left is reset.
+    /// Drains the proxy and returns when it has ended.
     ///
-    /// A second call while the first is under way may shorten the grace, and has no drain delay. A call before ``run()``
-    /// serves those who have connected since it was bound, for they cannot know that nobody does yet.
+    /// ``isReady`` becomes false immediately. After the configured drain delay, the listeners are closed. Open
+    /// connections may complete during the grace period; those that remain are then reset.
     ///
-    /// - Parameter grace: how long to wait for running connections; nil takes the configuration's.
-    /// - Returns: how it went, when the proxy has ended.
+    /// A second call during a shutdown may shorten the grace period and skips the drain delay. A call before ``run()``
+    /// serves the connections established since `bind`, because their clients cannot know that they have not been
+    /// accepted yet.
+    ///
+    /// - Parameter grace: how long to wait for open connections; nil takes the value of the configuration.
+    /// - Returns: how many connections completed and how many were reset.
     @discardableResult
     public func shutdown(grace: Duration? = nil) async -> DrainSummary {
         requestShutdown.yield(grace ?? configuration.grace)
@@ -248,7 +272,7 @@ public final class Proxy: Sendable {
         return drainSummary
     }
 
-    /// How the shutdown went, or goes.
+    /// Result of the shutdown so far; all zero before a shutdown.
     public var drainSummary: DrainSummary {
         guard let before = beforeDrain.withLock({ $0 }) else { return DrainSummary(ended: 0, cut: 0) }
         let now = core.closures
@@ -278,11 +302,11 @@ public final class Proxy: Sendable {
             if grace > .zero { try await Self.sleep(for: grace) }
             core.post(.cut)
         } catch {
-            // Cancelled: the last connection has ended before the time was over.
+            // Cancelled: the last connection closed before the time was over.
         }
     }
 
-    /// Swift's own sleep traps on what is longer than it can count.
+    /// `Task.sleep` traps on durations that overflow its internal representation.
     private static func sleep(for duration: Duration) async throws {
         try await Task.sleep(for: min(duration, longestSleep))
     }
@@ -291,69 +315,71 @@ public final class Proxy: Sendable {
 
     // MARK: Metrics
 
-    /// The figures now.
+    /// Returns the current metrics, summed over all workers.
     public func snapshot() -> MetricsSnapshot { core.snapshot() }
 
-    /// The figures of each listener, in their order.
+    /// Returns the current metrics of each listener, in the order of the listeners.
     public func listenerSnapshots() -> [ListenerSnapshot] { core.listenerSnapshots() }
 
-    /// The figures of each pool and its servers, in their order.
+    /// Returns the current metrics of each pool and its servers, in the order of the pools.
     public func poolSnapshots() -> [PoolSnapshot] { core.poolSnapshots() }
 
-    /// What each client has done, running connections included: asks all workers.
+    /// Collects the statistics of each client address, including open connections, from all workers.
     public func clients() async -> ClientsSnapshot { await core.clients() }
 
-    /// The connections that a filter means, as they are now, the oldest first: asks all workers.
+    /// Collects the current connections that match a filter from all workers, the oldest first.
     ///
-    /// - Parameter limit: how many to tell, ``ConnectionsSnapshot/limit`` at most; beyond it they are only counted.
+    /// - Parameter limit: maximum number of connections to return, at most ``ConnectionsSnapshot/limit``; further
+    ///   connections are only counted.
     public func connections(_ filter: ConnectionFilter = ConnectionFilter(), limit: Int) async -> ConnectionsSnapshot {
         await core.connections(filter, limit: limit, cuts: false)
     }
 
-    /// Resets the connections that a filter means.
+    /// Resets the connections that match a filter.
     ///
-    /// - Returns: how many.
+    /// - Returns: the number of connections that were reset.
     @discardableResult
     public func cutConnections(_ filter: ConnectionFilter) async -> Int {
         await core.connections(filter, limit: 0, cuts: true).total
     }
 
-    /// What happens to connections from now on. Nothing is recorded while nobody iterates.
+    /// Events of connections, from the start of the iteration on. No events are recorded while there is no iterator.
     public var events: MetricEvents { MetricEvents(hub: core.hub) }
 
-    /// Takes records of connections that have ended since they were last taken, a bounded number: to be called until there
-    /// are none. Kept only where ``Configuration/recordsConnections`` says so, as many of each worker as its ring holds.
+    /// Takes a bounded number of records of connections that have closed since the last call; call it until it returns
+    /// none. Records exist only if ``Configuration/recordsConnections`` is set, and each worker keeps at most as many
+    /// as its ring holds.
     package func takeAccessRecords() -> [AccessRecord] { core.takeRecords() }
 
-    /// Counts records that were taken and could not be written, with those that nobody took in time.
+    /// Counts records that were taken but could not be written as dropped, like those that were not taken in time.
     package func countLostAccessRecords(_ count: Int) { core.countLostRecords(count) }
 
-    /// The latest figures, at once and then each second.
+    /// Metrics as a sequence: the latest value immediately, then one each second.
     public var snapshots: MetricsSnapshots { MetricsSnapshots(watch: latest) }
 }
 
 extension Proxy: Service {}
 
-// What the load balancer's control plane does with the pools of a proxy that runs.
+// Interface of the load balancer's control plane to the pools of a running proxy.
 extension Proxy {
-    /// The pools that there are now, in the order of the configuration.
+    /// Current pools, in the order of the configuration.
     package var pools: [PoolFacts] {
         core.pools.entries.map { entry in
             PoolFacts(number: entry.number, name: entry.configuration.name, policy: entry.configuration.policy)
         }
     }
 
-    /// The servers of a pool, by the pool's number; none where it is gone.
+    /// Returns the servers of the pool with a number; empty if the pool has been removed.
     package func servers(ofPool pool: Int) -> [ServerFacts] {
         core.serverFacts(ofPool: pool)
     }
 
-    /// Has new connections go to a server from now on, or not; and how many beside the others.
+    /// Sets whether new connections go to a server, and its weight relative to the other servers.
     ///
     /// - Parameters:
-    ///   - weight: in the parts of `EffectiveWeight`.
-    ///   - ordered: what somebody has ordered in place of the configured weight.
-    /// - Returns: whether the pool's table is made of weights, and has to be made anew: ``refresh(pool:)``.
+    ///   - weight: effective weight, in units of `EffectiveWeight`.
+    ///   - ordered: weight set by an administrator in place of the configured one.
+    /// - Returns: whether the pool's selection table depends on weights and must be rebuilt with ``refresh(pool:)``.
     package func set(
         _ server: ServerKey,
         _ state: ServerState,
@@ -362,26 +388,26 @@ extension Proxy {
         ordered: Int? = nil
     ) -> Bool {
         let needsTable = core.pools.set(server, state, cause: cause, weight: weight, ordered: ordered)
-        // Whoever waits for a place may find one now.
+        // A queued connection may be able to get a slot now.
         core.post(.placeFree(pool: server.pool, asked: .max))
         return needsTable
     }
 
-    /// Makes a pool's table anew, and returns when all workers have it.
+    /// Rebuilds the selection table of a pool, and returns when all workers use it.
     package func refresh(pool: Int) async {
         await core.refresh(pool: pool)
     }
 
-    /// Resets the connections that a server has.
+    /// Resets the connections to a server.
     package func cutConnections(to server: ServerKey) {
         core.post(.cutServer(server.id))
     }
 
-    /// Gives a pool other servers, and returns when all workers know them. Servers that stay, by name and address, keep their
-    /// connections, state and figures; those that go keep their connections.
+    /// Replaces the servers of a pool, and returns when all workers use them. Servers that remain, identified by name
+    /// and address, keep their connections, state and counters; connections to removed servers stay open.
     ///
-    /// - Parameter isWanted: asked when it is this change's turn.
-    /// - Returns: whether it was made: it was wanted, and the pool is there.
+    /// - Parameter isWanted: called when the change is next in turn; the change is skipped if it returns false.
+    /// - Returns: whether the change was made: false if it was skipped or the pool has been removed.
     /// - Throws: ``ProxyError/tooManyServers(limit:)``.
     package func change(
         pool: Int,
@@ -392,11 +418,11 @@ extension Proxy {
     }
 }
 
-/// How a shutdown went.
+/// Result of a shutdown.
 public struct DrainSummary: Sendable, Equatable {
-    /// Connections that came to their own end.
+    /// Number of connections that completed.
     public var ended: Int
-    /// Connections that were reset when the grace was over.
+    /// Number of connections that were reset when the grace period was over.
     public var cut: Int
 
     public init(ended: Int, cut: Int) {

@@ -1,12 +1,13 @@
-/// What a change of listeners and pools was, for people.
+/// Difference between two configurations of listeners and pools, for display.
 public struct ProxyChange: Sendable, Equatable {
-    /// In order: listeners, then pools, each with its servers.
+    /// Changed items: listeners first, then pools, each followed by its servers.
     public var items: [Item] = []
 
+    /// Listener, pool or server that was added, removed or changed.
     public struct Item: Sendable, Equatable {
         public var what: What
         public var how: How
-        /// Connections that it has now. They go on.
+        /// Number of its open connections, which stay open.
         public var connections: Int
 
         public init(_ what: What, _ how: How, connections: Int = 0) {
@@ -28,9 +29,9 @@ public struct ProxyChange: Sendable, Equatable {
 
     public init() {}
 
-    /// Connections of listeners and servers that were removed or changed.
+    /// Number of open connections whose listener or server was removed or changed.
     public var connectionsAffected: Int {
-        // A connection has a listener and a server, and is one connection.
+        // A connection has both a listener and a server, so the sums must not be added.
         let byListener = items.reduce(0) { sum, item in
             if case .listener = item.what { sum + item.connections } else { sum }
         }

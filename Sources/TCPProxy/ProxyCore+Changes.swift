@@ -2,12 +2,12 @@ import Sockets
 import Synchronization
 import Workers
 
-// How listeners, pools and servers change while the workers run.
+// Changes of listeners, pools and servers while the workers run.
 
 extension ProxyCore {
-    /// Has other listeners and pools from now on, and returns when all workers have.
+    /// Replaces the listeners and pools, and returns when all workers use the new ones.
     ///
-    /// All that can fail comes first: then nothing has changed.
+    /// All steps that can fail come first; if one throws, nothing has changed.
     func change(
         listeners: [ListenerConfiguration],
         pools: [PoolConfiguration]
@@ -45,7 +45,7 @@ extension ProxyCore {
         let (poolsBefore, listenersBefore) = (pools.entries, listeners.entries)
         let changed = isEnding.withLock { isEnding -> [PoolRegistry.Entry]? in
             guard !isEnding else { return nil }
-            // Nobody finds the way to these from here on.
+            // From here on, clients can no longer connect to the Unix sockets of the closed listeners.
             for entry in listenerDraft.closed { entry.file?.remove() }
             listeners.commit(listenerDraft, sockets.listenings)
             return pools.commit(poolDraft)
@@ -96,21 +96,23 @@ extension ProxyCore {
         pools.collect()
     }
 
-    /// Tells a worker what it must not miss.
+    /// Posts a message to a worker, and waits while its mailbox is full.
     ///
-    /// - Returns: false if it has ended.
+    /// - Returns: false if the worker has ended.
     private func post(_ message: WorkerMessage, to worker: Int) async -> Bool {
         while !mailboxes[worker].post(message) {
             guard !mailboxes[worker].isClosed else { return false }
-            // It has thousands of messages to take first.
+            // The mailbox is full: the worker must first process thousands of messages.
             try? await Task.sleep(for: .milliseconds(1))
         }
         return true
     }
 
-    /// Gives a pool other servers, and returns when all workers know them. Nothing happens where the pool is gone.
+    /// Replaces the servers of a pool, and returns when all workers use them. Does nothing if the pool has been
+    /// removed.
     ///
-    /// - Parameter isWanted: asked when it is this change's turn.
+    /// - Parameter isWanted: called when the change is next in turn; the change is skipped if it returns false.
+    /// - Returns: whether the change was made.
     /// - Throws: ``ProxyError/tooManyServers(limit:)``.
     @discardableResult
     func change(
@@ -126,7 +128,7 @@ extension ProxyCore {
         return true
     }
 
-    /// Tells all workers a pool's plan anew, since what it is made of has changed.
+    /// Sends the plan of a pool to all workers again, after its inputs have changed.
     func refresh(pool number: Int) async {
         await changes.begin()
         defer { changes.end() }
@@ -144,7 +146,7 @@ extension ProxyCore {
 }
 
 extension ListenerRegistry.Draft {
-    /// What a worker is told to begin, in the order of the numbers.
+    /// Returns the listeners that a worker must open or move, in ascending order of their numbers.
     func listeners(ofWorker worker: Int, _ sockets: NewSockets) -> [WorkerChange.Listener] {
         var opened = 0
         var listeners: [WorkerChange.Listener] = []

@@ -2,10 +2,10 @@ import Sockets
 import Synchronization
 import Workers
 
-// What a proxy tells of itself.
+// Metrics and statistics of a proxy.
 
 extension ProxyCore {
-    /// Ended connections: all, and those that were cut.
+    /// Number of closed connections: all, and those closed forcibly.
     var closures: (closed: Int, cut: Int) {
         var closed = 0
         for page in memory.pages {
@@ -91,7 +91,7 @@ extension ProxyCore {
         }
     }
 
-    /// What has been counted of a server since it came.
+    /// Returns the counters of a server since it was added.
     func figures(of server: PoolRegistry.Server) -> FigureRow<ServerFigure> {
         FigureRow(server.share.id, of: memory.serverFigures) - server.origin
     }
@@ -125,7 +125,8 @@ extension ProxyCore {
         )
     }
 
-    /// Takes what workers have recorded of connections that have ended, a bounded number; none where nobody asked for that.
+    /// Takes a bounded number of records of closed connections from the workers; returns none if records are not
+    /// enabled.
     func takeRecords() -> [AccessRecord] {
         var records: [ConnectionRecord] = []
         reading.withLock { _ in
@@ -144,14 +145,15 @@ extension ProxyCore {
         }
     }
 
-    /// Of each worker.
+    /// Maximum number of records taken from each worker per call.
     private static let recordsAtOnce = 256
 
     func countLostRecords(_ count: Int) {
         lostRecords.add(count, ordering: .relaxed)
     }
 
-    /// Asks all workers about their clients; those that have ended have left their last answers.
+    /// Collects client statistics from all workers; workers that have ended left their final statistics in
+    /// ``lastFigures``.
     func clients() async -> ClientsSnapshot {
         guard threads.withLock({ !$0.isEmpty }) else { return ClientsSnapshot() }
         let sweep = ClientSweep(workers: mailboxes.count)

@@ -3,33 +3,35 @@ import Sockets
 import Synchronization
 import Workers
 
-/// What stands behind a ``Proxy``: its workers, their threads, and the memory they share.
+/// Implementation of a ``Proxy``: its workers, their threads, and the memory they share.
 final class ProxyCore: Sendable {
     let hub: EventHub
     let pools: PoolRegistry
     let listeners: ListenerRegistry
     let memory: SharedMemory
     let mailboxes: [Mailbox<WorkerMessage>]
-    /// The workers, until their threads take them.
+    /// Workers, until their threads take them.
     private let workers: [Handover<Worker<LinuxSystem>>]
     let threads = Mutex<[WorkerThread]>([])
-    /// What workers that have ended knew of their clients, by their numbers.
+    /// Final client statistics of workers that have ended, by worker number.
     let lastFigures = Mutex<[Int: ClientSweep.Part]>([:])
-    /// One change after the other.
+    /// Serializes configuration changes.
     let changes = Turns()
-    /// Set when listening is to end: from then on nothing changes, and what stands at the paths of Unix sockets is somebody
-    /// else's.
+    /// Set when the listeners are about to be closed. From then on, changes are rejected, and a file at the path of a
+    /// Unix socket may belong to another process.
     let isEnding = Mutex(false)
     let startedAt = ContinuousClock.now
-    /// Held by who reads records.
+    /// Held while records are read: each ring allows one reader.
     let reading = Mutex<Void>(())
-    /// Records that were taken, and could not be written.
+    /// Number of records that were taken but could not be written.
     let lostRecords = Atomic(0)
     let descriptors = DescriptorCount()
-    /// How many changes of listeners and pools there have been.
+    /// Number of changes of listeners and pools so far.
     let version = Mutex(0)
 
-    /// - Throws: what makes it impossible to listen there, or with this configuration.
+    /// Creates the workers and opens their listening sockets; the threads start in ``start()``.
+    ///
+    /// - Throws: ``ProxyError`` if a listener cannot be opened or the configuration does not fit the machine.
     init(_ plan: CorePlan, configuration: Configuration) throws(ProxyError) {
         let memory = SharedMemory(
             workers: configuration.threads,
@@ -71,11 +73,11 @@ final class ProxyCore: Sendable {
         listeners = ListenerRegistry(memory, plan.listeners, listenings)
     }
 
-    /// Where it listens, ports resolved.
+    /// Addresses of the listeners, with port 0 replaced by the actual port.
     var localAddresses: [SocketAddress] { listeners.entries.map(\.address) }
 
     deinit {
-        // Those that no thread has taken.
+        // Closes the workers that no thread has taken.
         Self.close(workers)
         finish()
     }
@@ -101,10 +103,10 @@ final class ProxyCore: Sendable {
 
     // MARK: Threads
 
-    /// Starts a thread for each worker.
+    /// Starts one thread per worker.
     func start() {
         let started = workers.enumerated().map { index, handover in
-            // The thread keeps this object, and with it the shared memory, for as long as it runs.
+            // The thread retains this object, and with it the shared memory, while it runs.
             WorkerThread.start(name: "proxy-\(index)") { [self] in
                 guard var worker = handover.take() else { return }
                 worker.run()
@@ -115,9 +117,10 @@ final class ProxyCore: Sendable {
         threads.withLock { $0 = started }
     }
 
-    /// Has all workers end listening, and then themselves.
+    /// Removes the socket files, and makes all workers close their listeners and end when their last connection has
+    /// closed.
     func stopAccepting() {
-        // Nobody finds the way to a Unix socket from here on, as nobody begins a handshake with another.
+        // Unix clients must no longer find the socket, just as TCP clients can no longer begin a handshake.
         removeSocketFiles()
         post(.stopAccepting)
     }
@@ -130,17 +133,17 @@ final class ProxyCore: Sendable {
         }
     }
 
-    /// Returns when all workers have ended.
+    /// Returns when all worker threads have ended.
     func join() async {
         for thread in threads.withLock({ $0 }) { await thread.join() }
     }
 
-    /// Tells all workers something.
+    /// Posts a message to all workers.
     func post(_ message: WorkerMessage) {
         for mailbox in mailboxes { mailbox.post(message) }
     }
 
-    /// After the last worker: nothing will happen any more.
+    /// Removes the socket files and ends the event stream. Called after the last worker has ended.
     func finish() {
         removeSocketFiles()
         hub.finish()

@@ -1,41 +1,42 @@
 public import Sockets
 
-/// Why a proxy could not be set up.
+/// Error of binding, changing or running a proxy.
 public enum ProxyError: Error, Hashable, Sendable {
     case address(AddressError)
-    /// A host name that has no address.
+    /// The host name has no address.
     case unknownHost(String, detail: String)
-    /// Somebody else listens there; perhaps another process of the same user that shares ports.
+    /// Another socket listens there, possibly of another process of the same user that shares ports (SO_REUSEPORT).
     case addressInUse(ServiceAddress)
     case permissionDenied(ServiceAddress)
-    /// The address is no address of this machine.
+    /// The address does not belong to this machine.
     case addressNotAvailable(ServiceAddress)
-    /// The socket's file cannot be replaced: it is no socket.
+    /// The file at the path is not a socket and is not replaced.
     case notASocket(path: String)
     case cannotListen(ServiceAddress, SystemError)
-    /// Outgoing connections cannot come from that address.
+    /// The source address cannot be used for outgoing connections.
     case badSource(InternetAddress, SystemError)
-    /// The descriptor limit is too low for the wanted number of connections.
+    /// The descriptor limit is too low for the requested number of connections.
     case descriptorLimit(limit: Int, wanted: Int, connections: Int)
-    /// A setting outside its range.
+    /// A setting is out of range.
     case badSetting(name: String, value: String, allowed: String)
-    /// A listener names a pool that is not there.
+    /// A listener refers to an unknown pool.
     case unknownPool(String, listener: String)
-    /// The names of servers by which a listener chooses pools are no table.
+    /// The SNI routes of a listener are invalid.
     case serverNames(ServerNameTableError, listener: String)
+    /// All pools together have more servers than the limit.
     case tooManyServers(limit: Int)
-    /// With those that have gone and still have connections.
+    /// Removed pools with open connections count, too.
     case tooManyPools(limit: Int)
     case tooManyListeners(limit: Int)
-    /// It drains, or has ended: nothing can be changed any more.
+    /// The proxy drains or has ended and accepts no changes.
     case stopping
     case system(SystemError)
-    /// A proxy runs once; bind another.
+    /// A proxy runs only once; bind a new one.
     case alreadyRun
 }
 
 extension ProxyError: CustomStringConvertible {
-    /// One sentence that names what was wrong and how to mend it.
+    /// One sentence that states the cause and how to fix it.
     public var description: String {
         switch self {
         case .address(let error):

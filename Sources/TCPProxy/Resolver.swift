@@ -1,9 +1,9 @@
 package import Sockets
 import Workers
 
-/// What an address stands for, looked up where it is a name.
+/// Resolution of service addresses through getaddrinfo.
 package enum Resolver {
-    /// All socket addresses of an address, in the order in which they should be tried; one at least.
+    /// Returns all socket addresses of an address, at least one, in the order in which to try them.
     ///
     /// - Throws: ``ProxyError/unknownHost(_:detail:)``.
     package static func addresses(of address: ServiceAddress) async throws(ProxyError) -> [SocketAddress] {

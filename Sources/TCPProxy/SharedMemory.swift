@@ -1,15 +1,15 @@
 import Workers
 
-/// The memory that workers share with each other and with their readers, freed with the last of these.
+/// Memory that workers share with each other and with readers of metrics, freed with the last reference to it.
 final class SharedMemory: Sendable {
     let admission: Admission
     let loads: WorkerLoads
     let servers = ServerTable()
     let pools = PoolTable()
-    /// One for each worker.
+    /// One page per worker.
     let pages: [CounterPage]
     let rings: [EventRing<MetricEvent>]
-    /// Nil where nobody asked for records of connections.
+    /// Nil if records of connections are not enabled.
     let records: [EventRing<ConnectionRecord>]?
     let serverFigures: [FigureTable<ServerFigure>]
     let listenerFigures: [FigureTable<ListenerFigure>]
@@ -39,7 +39,7 @@ final class SharedMemory: Sendable {
         limits.free()
     }
 
-    /// What one worker sees of it.
+    /// Returns the view of one worker.
     func shared(
         with worker: Int,
         hub: EventHub,

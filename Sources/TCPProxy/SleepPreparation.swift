@@ -1,7 +1,7 @@
-/// Has Swift's runtime make what its first `Task.sleep` needs.
+/// Early initialization of what the Swift runtime needs for the first `Task.sleep`.
 ///
-/// Some of that is descriptors, and where there are none left the process ends with an illegal instruction. So it is made
-/// before connections can take them all, not when the first drain begins.
+/// It opens descriptors, and if none are left the process dies of an illegal instruction. Therefore it must be done
+/// before connections can exhaust the descriptors, not when the first drain begins.
 enum SleepPreparation {
     static var done: Void {
         get async { try? await Task.sleep(for: .nanoseconds(1)) }

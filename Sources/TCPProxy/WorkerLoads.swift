@@ -1,23 +1,25 @@
 import Synchronization
 
-/// How many connections each worker has.
+/// Number of connections of each worker.
 ///
-/// The kernel spreads connections over the workers' listening sockets by a hash, which is even for many and short ones.
-/// Where they are few and long it is not, so a worker that accepts hands a connection over to one that has far fewer.
+/// The kernel distributes connections over the workers' listening sockets by a hash. This is even for many short
+/// connections but not for few long ones, so a worker hands an accepted connection over to a worker with far fewer
+/// connections.
 struct WorkerLoads: @unchecked Sendable {
-    // Sendable: the memory is atomics only, and its owner outlives all who hold it (see `SharedMemory`).
+    // Sendable: the memory holds only atomics, and its owner (`SharedMemory`) outlives every user.
     private let loads: UnsafeMutablePointer<Load>
     private let count: Int
 
-    /// On a cache line of its own: each worker writes its own at every open and close.
+    /// Padded to a cache line: each worker writes its own load on every open and close.
     private struct Load: ~Copyable {
         let connections = Atomic<Int>(0)
-        /// The last change of listeners and pools that the worker has made its own.
+        /// Version of the last change of listeners and pools that the worker has applied.
         let version = Atomic<Int>(0)
         let padding: (Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0)
     }
 
-    /// A worker may have so many more connections than another before it hands some over: two, and half as many again.
+    /// Whether a worker with `own` connections hands over to one with `least`: if the difference exceeds the larger of 2
+    /// and half of `least`.
     private static func isFarBelow(_ least: Int, _ own: Int) -> Bool { own > least + max(2, least / 2) }
 
     init(workers: Int) {
@@ -37,19 +39,20 @@ struct WorkerLoads: @unchecked Sendable {
         loads[worker].connections.add(amount, ordering: .relaxed)
     }
 
-    /// Which listeners and pools a worker knows: those of all changes up to this one.
+    /// Returns the version of the last change of listeners and pools that a worker has applied, along with all earlier
+    /// ones.
     func version(of worker: Int) -> Int { loads[worker].version.load(ordering: .acquiring) }
 
     func setVersion(_ version: Int, of worker: Int) {
         loads[worker].version.store(version, ordering: .releasing)
     }
 
-    /// Nobody is to hand anything over to this worker any more: it is about to end.
+    /// Excludes a worker that is about to end from further handovers.
     func close(_ worker: Int) {
         add(1 << 40, to: worker)
     }
 
-    /// Which worker is to have a connection that one has accepted.
+    /// Selects the worker for a connection that `worker` has accepted.
     func place(acceptedBy worker: Int) -> Int {
         let own = self[worker]
         var least = (worker: worker, load: own)
