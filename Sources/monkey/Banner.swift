@@ -1,4 +1,4 @@
-/// What a person at a terminal sees first, and a pipe never.
+/// The banner, printed on a terminal only.
 enum Banner {
     static let text = ##"""
                  .-"""-.

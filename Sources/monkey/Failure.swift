@@ -1,4 +1,4 @@
-/// What stops a command: one sentence that names the argument and how to mend it.
+/// An error that ends a command: one sentence that names the argument and the fix.
 struct Failure: Error, Equatable, CustomStringConvertible {
     let description: String
 

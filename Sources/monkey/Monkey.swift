@@ -2,11 +2,11 @@ import ArgumentParser
 import Dispatch
 import Glibc
 
-/// Where the program begins.
+/// The entry point.
 @main
 enum Program {
-    /// Waits on the first thread for all the others. An asynchronous `main` would end that thread but for the kernel's view of
-    /// it, and then it keeps root's rights where all others give them up.
+    /// Blocks the main thread until the command has ended. With an asynchronous `main` the runtime would end that
+    /// thread, but the kernel would still list it, with root's credentials, after all other threads have dropped them.
     static func main() {
         let isOver = DispatchSemaphore(value: 0)
         Task.detached {
@@ -38,7 +38,8 @@ struct Monkey: AsyncParsableCommand {
         ]
     )
 
-    /// Replaces the parser's own, which prints the usage under an error: here an error is one line.
+    /// Parses the arguments and runs the command. Replaces the parser's own implementation, which prints the usage
+    /// after an error: here an error is one line.
     static func main() async {
         do {
             var command = try await asyncParseAsRoot()
@@ -62,7 +63,7 @@ struct Monkey: AsyncParsableCommand {
         Glibc.exit(code.rawValue)
     }
 
-    /// What a person reads when something is wrong; nil if nothing is left to say.
+    /// Returns the error message for the terminal; nil if there is nothing to print.
     static func errorLine(for error: any Error) -> String? {
         let message = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
         return message.isEmpty ? nil : "Error: \(message)"

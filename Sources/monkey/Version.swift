@@ -1,4 +1,4 @@
-/// What `monkey --version` says.
+/// The version that `monkey --version` prints.
 enum Version {
     static let current = "0.1.0"
 }

@@ -18,8 +18,8 @@ public struct AdminToken: Sendable {
         }
     }
 
-    /// Returns whether an `Authorization` field contains the token. The time of the comparison depends only on the
-    /// token's length.
+    /// Returns whether an `Authorization` field contains the token. The time of the comparison reveals nothing about
+    /// the token but its length.
     func isShown(by authorization: String?) -> Bool {
         let scheme = "bearer "
         guard let authorization, authorization.lowercased().hasPrefix(scheme) else { return false }

@@ -2,7 +2,7 @@ import ArgumentParser
 import LoadBalancer
 import Logging
 
-/// Where a line for each connection goes.
+/// Options of the access log.
 struct AccessLogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -29,9 +29,9 @@ struct AccessLogOptions: ParsableArguments {
 }
 
 extension AccessLog {
-    /// Opens the log that somebody asked for; nil if nobody did.
+    /// Opens the access log; returns nil if `path` is nil.
     ///
-    /// - Parameter path: of a file, or `-` for standard output.
+    /// - Parameter path: the path of a file, or `-` for standard output.
     convenience init?(at path: String?, format: AccessLogFormat, _ console: Console) throws(AccessLogError) {
         guard let path else { return nil }
         let destination: Destination = path == "-" ? .lines { console.write(plain: $0) } : .file(path)

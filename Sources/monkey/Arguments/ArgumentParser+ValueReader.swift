@@ -1,10 +1,10 @@
 import ArgumentParser
 
-// The parser tells the defaults of those types alone that it reads without a reason for failing, so here they are put into
-// the help.
+// The parser prints the defaults only of types that it parses itself, without a custom error message, so the defaults
+// are added to the help text here.
 
 extension Option where Value: CustomStringConvertible {
-    /// An option with a default.
+    /// Creates an option with a default.
     init(wrappedValue: Value, _ reader: ValueReader<Value>, _ help: String) {
         self.init(
             wrappedValue: wrappedValue,
@@ -15,12 +15,12 @@ extension Option where Value: CustomStringConvertible {
 }
 
 extension Option {
-    /// An option that need not be given.
+    /// Creates an optional option.
     init<Wrapped>(_ reader: ValueReader<Wrapped>, _ help: String) where Value == Wrapped? {
         self.init(help: ArgumentHelp(help, valueName: reader.name), transform: reader.read)
     }
 
-    /// An option that may be given several times.
+    /// Creates a repeatable option.
     init<Element>(wrappedValue: [Element], _ reader: ValueReader<Element>, _ help: String) where Value == [Element] {
         self.init(
             wrappedValue: wrappedValue,
@@ -31,7 +31,7 @@ extension Option {
 }
 
 extension Argument where Value: CustomStringConvertible {
-    /// An argument with a default.
+    /// Creates an argument with a default.
     init(wrappedValue: Value, _ reader: ValueReader<Value>, named name: String? = nil, _ help: String) {
         self.init(
             wrappedValue: wrappedValue,
@@ -42,7 +42,7 @@ extension Argument where Value: CustomStringConvertible {
 }
 
 extension Option where Value: RawRepresentable & CaseIterable & SendableMetatype, Value.RawValue == String {
-    /// An option that is one of some words.
+    /// Creates an option whose value is one of the words of an enumeration.
     init(wrappedValue: Value, choice help: String, named name: String) {
         let words = Value.allCases.map(\.rawValue).joined(separator: ", ")
         self.init(

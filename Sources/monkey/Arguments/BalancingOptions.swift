@@ -3,7 +3,7 @@ import Balancing
 import LoadBalancer
 import TCPProxy
 
-/// How servers are chosen, checked and left out.
+/// Options for server selection, health checks and ejection.
 struct BalancingOptions: ParsableArguments {
     @Option(choice: "Which server a connection goes to.", named: "policy")
     var policy: Policy = .roundRobin
@@ -80,7 +80,7 @@ struct BalancingOptions: ParsableArguments {
     }
 }
 
-/// What `--check` says.
+/// The value of `--check`.
 enum CheckArgument: Sendable, Equatable, CustomStringConvertible {
     case off
     case on(Check, written: String)

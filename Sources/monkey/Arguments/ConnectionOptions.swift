@@ -2,7 +2,7 @@ import ArgumentParser
 import Sockets
 import TCPProxy
 
-/// How many connections, and how their sockets are set.
+/// Options for the number of connections and for their sockets.
 struct ConnectionOptions: ParsableArguments {
     @Option(.wholeNumber(1...64), "Worker threads, 1 to 64; best is one for each processor.")
     var threads = Configuration().threads
@@ -63,7 +63,7 @@ struct ConnectionOptions: ParsableArguments {
     }
 }
 
-/// The engines, by the names that the library gives them.
+/// The values of `--engine`, which are the library's own names.
 enum EngineChoice: String, CaseIterable, ExpressibleByArgument {
     case auto, copy, splice
 

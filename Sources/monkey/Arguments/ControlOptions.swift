@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Who may change what over HTTP.
+/// Options of the control operations of the HTTP endpoint.
 struct ControlOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

@@ -1,7 +1,7 @@
 import ArgumentParser
 import EchoServer
 
-/// What an echo server does beside echoing, so that something can be learned about its clients.
+/// Options that change the behavior of an echo server, to test its clients.
 struct EchoOptions: ParsableArguments {
     @Flag(exclusivity: .exclusive)
     var mode: EchoMode = .echo
@@ -45,7 +45,7 @@ struct EchoOptions: ParsableArguments {
     @Option(.stall, "Stand still for a time at the end of each period, such as 1s/10s.")
     var stall: StallPattern?
 
-    /// - Throws: `ValidationError` where options do not go together.
+    /// - Throws: `ValidationError` if options conflict.
     func apply(to configuration: inout EchoServer.Configuration) throws {
         configuration.mode = try serverMode()
         if let respond { configuration.responseSize = respond.bytes }
@@ -71,7 +71,7 @@ struct EchoOptions: ParsableArguments {
     }
 }
 
-/// What a connection gets, by the flags that choose it.
+/// The service of an echo server, by the flag that selects it.
 enum EchoMode: EnumerableFlag {
     case echo, sink, source
 
@@ -92,12 +92,12 @@ enum EchoMode: EnumerableFlag {
     }
 }
 
-/// How delays are spread, as it is written.
+/// The value of `--delay-distribution`.
 enum DelaySpread: Equatable {
     case constant, uniform, exponential
     case list([WrittenDuration])
 
-    /// - Throws: ``Failure``, which says how to write one.
+    /// - Throws: ``Failure``, which states the expected format.
     init(parsing text: String) throws {
         switch text {
         case "constant": self = .constant
@@ -114,7 +114,7 @@ enum DelaySpread: Equatable {
         }
     }
 
-    /// - Throws: `ValidationError` where a delay is missing, or has no meaning.
+    /// - Throws: `ValidationError` if a delay is missing or conflicts with a list.
     func distribution(around delay: Duration?) throws -> DelayDistribution? {
         switch (self, delay) {
         case (.list, .some): throw ValidationError("--delay has no meaning beside a list in --delay-distribution")
@@ -132,11 +132,11 @@ extension ValueReader where Value == DelaySpread {
     static var delaySpread: Self { Self(name: "spread") { text in try DelaySpread(parsing: text) } }
 }
 
-/// A time to stand still and the period in which it comes once, as they are written: `1s/10s`.
+/// The value of `--stall`: the length of a stall and the period in which it occurs once: `1s/10s`.
 struct StallPattern: Equatable {
     let stall: EchoServer.Stall
 
-    /// - Throws: ``Failure``, which says how to write one.
+    /// - Throws: ``Failure``, which states the expected format.
     init(parsing text: String) throws {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2 else { throw Failure("write the length, a slash and the period, such as 1s/10s") }
@@ -152,11 +152,11 @@ extension ValueReader where Value == StallPattern {
     static var stall: Self { Self(name: "length/period") { text in try StallPattern(parsing: text) } }
 }
 
-/// Bytes a second as they are written: `1MB/s`.
+/// A rate in bytes per second: `1MB/s`.
 struct ByteRate: Equatable {
     let bytesPerSecond: Int
 
-    /// - Throws: ``Failure`` or `NotationError`, which say how to write one.
+    /// - Throws: ``Failure`` or `NotationError`, which state the expected format.
     init(parsing text: String, in range: ClosedRange<Int>) throws {
         guard text.hasSuffix("/s") else { throw Failure("write bytes a second, such as 1MB/s or 64KiB/s") }
         bytesPerSecond = try WrittenSize(parsing: String(text.dropLast(2)), in: range).bytes

@@ -3,7 +3,7 @@ import LoadBalancer
 import Notation
 import TCPProxy
 
-/// Who may come in, how much each may have, and who tells whom who the client is.
+/// Options for access lists, connection and rate limits, bandwidth limits and the PROXY protocol.
 struct EntranceOptions: ParsableArguments {
     @Option(.network, "Clients who may come in: an address or a network, several each with its own --allow.")
     var allow: [AddressBlock] = []
@@ -66,7 +66,7 @@ struct EntranceOptions: ParsableArguments {
     }
 
     func apply(to configuration: inout Configuration) {
-        // What is wrong with the lists has been told.
+        // `validate()` has already reported errors of the lists.
         configuration.entrance.access = try? access
         configuration.entrance.maxConnectionsPerClient = maxConnectionsPerClient
         configuration.entrance.rate = rate?.rate
@@ -77,7 +77,7 @@ struct EntranceOptions: ParsableArguments {
     }
 }
 
-/// One of a few words.
+/// Parses one of the words of an enumeration.
 private func word<Word: RawRepresentable & CaseIterable>(_ text: String) throws -> Word where Word.RawValue == String {
     guard let word = Word(rawValue: text) else {
         throw Failure("write \(Word.allCases.map(\.rawValue).joined(separator: " or "))")

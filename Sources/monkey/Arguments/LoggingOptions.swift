@@ -1,7 +1,7 @@
 import ArgumentParser
 import Logging
 
-/// How the program speaks.
+/// Options for logging.
 struct LoggingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How much is logged to standard error.", valueName: "level"))
     var logLevel: LogLevel = .info
@@ -10,7 +10,7 @@ struct LoggingOptions: ParsableArguments {
     var logFormat: LogFormat = .text
 }
 
-/// The levels of swift-log, from all to next to nothing.
+/// The levels of swift-log, from the most to the least verbose.
 enum LogLevel: String, CaseIterable, ExpressibleByArgument {
     case trace, debug, info, notice, warning, error, critical
 

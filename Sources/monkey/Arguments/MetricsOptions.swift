@@ -1,7 +1,7 @@
 import ArgumentParser
 import Sockets
 
-/// Where the figures go.
+/// Options for metrics.
 struct MetricsOptions: ParsableArguments {
     @Option(.addressOrOff, "Where /metrics, /clients, /pools, /healthz and /readyz are served over HTTP, or off.")
     var metrics: Switchable<ServiceAddress> = .on(.loopback(port: 8998))

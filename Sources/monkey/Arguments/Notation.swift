@@ -1,2 +1,3 @@
-// How values are written is the same on the command line and in the configuration file, so it has a module of its own.
+// The formats of values are shared by the command line and the configuration file, so they are in a module of their
+// own.
 @_exported public import Notation

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Sockets
 
-/// Whom a process that root has started becomes.
+/// Options for the user and group to which a process started as root changes.
 struct OwnerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

@@ -1,7 +1,7 @@
 import LoadBalancer
 import Sockets
 
-/// A server of `monkey balance`: an address, and settings after commas.
+/// A server argument of `monkey balance`: an address, followed by comma-separated settings.
 struct ServerArgument: Sendable, Equatable {
     var address: ServerAddress
     var name: String?
@@ -9,9 +9,9 @@ struct ServerArgument: Sendable, Equatable {
     var isBackup = false
     var maxConnections: Int?
 
-    /// Reads `10.0.0.1:5432,weight=2,max=100,name=db1,backup`.
+    /// Parses `10.0.0.1:5432,weight=2,max=100,name=db1,backup`.
     ///
-    /// - Throws: ``Failure``, which says how to write it.
+    /// - Throws: ``Failure``, which states the expected format.
     init(parsing text: String) throws {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         address = try ServerAddress(parsing: parts[0])
@@ -41,7 +41,7 @@ struct ServerArgument: Sendable, Equatable {
         return number
     }
 
-    /// The same in the words of the file.
+    /// The equivalent entry of a configuration file.
     var entry: ServerEntry {
         var entry = ServerEntry()
         entry.address = address

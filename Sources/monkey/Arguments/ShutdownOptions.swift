@@ -1,7 +1,7 @@
 import ArgumentParser
 import TCPProxy
 
-/// What happens between the first signal and the end.
+/// Options for the shutdown, from the first signal to the exit.
 struct ShutdownOptions: ParsableArguments {
     @Option(.duration(), "How long running connections may go on to their own end, before what is left is reset.")
     var grace = WrittenDuration(Configuration().grace)

@@ -1,4 +1,4 @@
-/// A setting that can be switched off, by writing `off`.
+/// A setting that can be disabled with the value `off`.
 enum Switchable<Value> {
     case off
     case on(Value)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import TCPProxy
 
-/// How long each phase of a connection may last.
+/// Options for the timeouts of the phases of a connection.
 struct TimeoutOptions: ParsableArguments {
     @Option(.durationOrOff(), "For one attempt to reach one of the upstream's addresses, or off.")
     var connectTimeout = Switchable(defaults.connectAttempt.map(WrittenDuration.init))

@@ -1,14 +1,14 @@
 import Sockets
 
-/// Where a proxy forwards to.
+/// The upstream of a proxy.
 enum Upstream: Equatable, Sendable {
-    /// An echo server that the proxy starts inside its own process.
+    /// An echo server inside the proxy's own process.
     case echo
     case address(ServiceAddress)
 
-    /// Reads an address, or `echo`.
+    /// Parses an address, or `echo`.
     ///
-    /// - Throws: ``Failure``, which says how to write it.
+    /// - Throws: ``Failure``, which states the expected format.
     init(parsing text: String) throws(Failure) {
         if text == "echo" {
             self = .echo
@@ -37,7 +37,7 @@ extension Upstream: CustomStringConvertible {
 }
 
 extension ServiceAddress {
-    /// nil for a Unix socket.
+    /// The port; nil for a Unix socket.
     fileprivate var port: UInt16? {
         switch self {
         case .socket(let address): address.port

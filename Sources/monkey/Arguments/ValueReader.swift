@@ -1,9 +1,8 @@
 import Sockets
 
-/// One kind of argument value: what the help calls it, and how it is read.
+/// A parser of one kind of argument value, and its name in the help.
 ///
-/// The argument parser puts the argument's name before the error that reading throws, so the error has only to say how
-/// the value is written.
+/// The argument parser prefixes an error with the argument's name, so the error states only the expected format.
 struct ValueReader<Value>: Sendable {
     let name: String
     let read: @Sendable (String) throws -> Value
@@ -16,7 +15,7 @@ extension ValueReader where Value == WrittenDuration {
 }
 
 extension ValueReader where Value == Switchable<WrittenDuration> {
-    /// A duration, or `off`. Zero is neither: some programs take it for "at once" and some for "never".
+    /// Parses a duration, or `off`. Zero is rejected: in some programs it means "immediately" and in others "never".
     static func durationOrOff(
         _ range: ClosedRange<Duration> = .milliseconds(1)...WrittenDuration.longest
     ) -> Self {
@@ -31,7 +30,7 @@ extension ValueReader where Value == Switchable<WrittenDuration> {
         }
     }
 
-    /// A duration of whole seconds, for what the system counts no finer, or `off`.
+    /// Parses a duration of whole seconds, for settings that the kernel counts in seconds, or `off`.
     static func wholeSecondsOrOff(_ range: ClosedRange<Duration>) -> Self {
         let duration = durationOrOff(range)
         return Self(name: "duration") { text in
@@ -75,7 +74,7 @@ extension ValueReader where Value == Switchable<ServiceAddress> {
 }
 
 extension ValueReader where Value == InternetAddress {
-    /// An IP address without a port.
+    /// Parses an IP address without a port.
     static var hostAddress: Self {
         Self(name: "address") { text in
             guard let address = InternetAddress(host: text, port: 0) else {

@@ -5,7 +5,7 @@ import Logging
 import Sockets
 import TCPProxy
 
-/// `monkey balance`: spreads connections over several servers.
+/// The `monkey balance` command: distributes connections over several servers.
 struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     static let configuration = CommandConfiguration(
         commandName: "balance",
@@ -80,7 +80,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
 
-    /// What the one pool is called in metrics and logs.
+    /// The name of the single pool in metrics and logs.
     private static let poolName = "servers"
 
     func validate() throws {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import LoadBalancer
 
-/// `monkey check`: says what is wrong with a configuration file.
+/// The `monkey check` command: validates a configuration file.
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
@@ -34,7 +34,7 @@ struct CheckCommand: ParsableCommand {
         }
         let bytes = try File.read(file == "-" ? "/dev/stdin" : file, longest: ConfigurationFile.longest)
         let result = ConfigurationCheck(of: bytes, named: file == "-" ? "standard input" : file)
-        // What is wrong is the answer to what was asked, and still it belongs where errors are looked for.
+        // The diagnostics are the requested output, but tools expect errors on standard error.
         try File.write(Self.text(result.problems), to: STDERR_FILENO)
         guard result.passed else { throw ExitCode(1) }
         try File.write(Self.text([result.summary]), to: STDOUT_FILENO)
@@ -45,12 +45,12 @@ struct CheckCommand: ParsableCommand {
     }
 }
 
-/// What `monkey check` has to say about a file.
+/// The result of validating a configuration file.
 struct ConfigurationCheck {
-    /// A line for each, as compilers write them, so that editors can jump there.
+    /// One line for each diagnostic, in the format of compilers, so that editors can jump to it.
     let problems: [String]
     let passed: Bool
-    /// The last line.
+    /// The last line of the output; empty if the file is invalid.
     let summary: String
 
     init(of bytes: [UInt8], named name: String) {

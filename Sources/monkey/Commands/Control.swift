@@ -2,11 +2,11 @@ import AdminServer
 import LoadBalancer
 import TCPProxy
 
-/// What may be done to a running proxy over HTTP.
+/// The control operations on a running proxy.
 struct Control: AdminControl {
     let proxy: Proxy
     let keeper: PoolKeeper
-    /// Nil where no file says what is served.
+    /// The reloader; nil without a configuration file.
     var reloader: Reloader?
 
     func reload() async -> ReloadAnswer? {

@@ -3,7 +3,7 @@ import EchoServer
 import Logging
 import Sockets
 
-/// `monkey echo`: sends back what it gets.
+/// The `monkey echo` command: sends back the bytes that it receives.
 struct EchoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "echo",
@@ -65,7 +65,7 @@ struct EchoCommand: AsyncParsableCommand {
         }
     }
 
-    /// - Parameter mode: decides which bytes count: those that a sink receives, else those that were sent.
+    /// - Parameter mode: selects the byte count: received bytes for a sink, sent bytes otherwise.
     static func summary(_ counters: EchoCounters, mode: EchoServer.Mode = .echo) -> String {
         let done =
             switch mode {

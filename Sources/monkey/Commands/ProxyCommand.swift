@@ -4,7 +4,7 @@ import Logging
 import Sockets
 import TCPProxy
 
-/// `monkey proxy`: forwards each connection to one server.
+/// The `monkey proxy` command: forwards each connection to one server.
 struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     static let configuration = CommandConfiguration(
         commandName: "proxy",
@@ -72,7 +72,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
         }
     }
 
-    /// From binding to the end of the drain.
+    /// Runs the proxy from binding to the end of the drain.
     private func forward(to address: ServiceAddress, _ console: Console) async throws {
         let proxy = try await bind { () async throws(ProxyError) in
             try await Proxy.bind(

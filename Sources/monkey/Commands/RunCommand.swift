@@ -4,7 +4,7 @@ import Logging
 import Sockets
 import TCPProxy
 
-/// `monkey run`: serves what a configuration file says.
+/// The `monkey run` command: runs the listeners and pools of a configuration file.
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
@@ -76,7 +76,7 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 
-    /// What the file is called in messages.
+    /// The name of the file in messages.
     private var name: String { file == "-" ? "standard input" : file }
 
     private var readAgain: @Sendable () throws -> [UInt8] {

@@ -4,33 +4,33 @@ import Logging
 import Sockets
 import TCPProxy
 
-/// A bound proxy with all that stands around it: its endpoint, its lines on the console, and the signals that end it.
+/// A bound proxy with its admin endpoint, console output, access log and signal handling.
 struct ServedProxy: Sendable {
     let proxy: Proxy
-    /// Nil where there are no pools.
+    /// The controller of the pools; nil without pools.
     let keeper: PoolKeeper?
-    /// Nil where no file says what is served.
+    /// The reloader; nil without a configuration file.
     var reloader: Reloader?
-    /// Nil where it is off.
+    /// The admin endpoint; nil if it is off.
     let admin: AdminServer?
-    /// Nil where nobody asked for one.
+    /// The access log; nil if it is not enabled.
     let accessLog: AccessLog?
-    /// Whom the process becomes before it serves; nil stays who it is.
+    /// The user and group to change to before serving; nil keeps the current ones.
     let owner: ProcessOwner?
-    /// Where it forwards to, as people are told.
+    /// The description of the upstream or the pools in log lines.
     let target: String
     let tellsEvents: Bool
-    /// Between two summaries; nil is never.
+    /// The interval between two summaries; nil disables them.
     let summaryInterval: Duration?
 
     private let logger = Logger(label: ConsoleLabel.program)
 
-    /// Binds the HTTP endpoint of a proxy; nil for no address.
+    /// Binds the admin endpoint of a proxy; returns nil if `address` is nil.
     ///
     /// - Parameters:
-    ///   - control: what may be changed by it; nil is nothing.
-    ///   - token: the file with the token that it asks for; nil asks for none.
-    ///   - advice: how whoever started it can have it elsewhere.
+    ///   - control: the control operations; nil makes the endpoint read-only.
+    ///   - token: the path of the token file; nil requires no token.
+    ///   - advice: the settings that fix an error, appended to its message.
     static func bindAdmin(
         at address: ServiceAddress?,
         for proxy: Proxy,
@@ -63,9 +63,9 @@ struct ServedProxy: Sendable {
         }
     }
 
-    /// From the first line to the end of the drain.
+    /// Runs the proxy, from the first log line to the end of the drain.
     func serve(_ console: Console) async throws {
-        // Trapped before the first line is out: whoever has read it may signal.
+        // Installed before the first log line: a process that reads that line may send a signal.
         let signals = await StopSignals()
         let reopening = await ReopenSignal()
         let reloading = reloader == nil ? nil : await ReloadSignal()
@@ -80,7 +80,7 @@ struct ServedProxy: Sendable {
         }
     }
 
-    /// From the first connection to the end of the drain.
+    /// Runs the proxy and its services, from the first connection to the end of the drain.
     func run(until signals: StopSignals) async throws {
         try await withAdmin {
             try await alongside({ await accessLog?.run(proxy) }) {
@@ -98,7 +98,7 @@ struct ServedProxy: Sendable {
         }
     }
 
-    /// Says where everything is.
+    /// Logs the addresses of the listeners, the upstream and the admin endpoint.
     func announce() {
         for address in proxy.localAddresses {
             logger.notice("Proxy listening on \(address)", metadata: ["address": "\(address)"])
@@ -112,13 +112,13 @@ struct ServedProxy: Sendable {
         let place =
             switch address {
             case .internet: "http://\(address)/metrics"
-            // Which has no URL of its own.
+            // A Unix socket has no URL.
             case .unix: "\(address), at /metrics"
             }
         logger.notice("Metrics on \(place)", metadata: ["address": "\(address)"])
     }
 
-    /// Around all else, so that the endpoint outlives the drain and can tell of it.
+    /// Runs `body` with the admin endpoint, which outlives the drain and so can report on it.
     private func withAdmin(_ body: @escaping @Sendable () async throws -> Void) async throws {
         guard let admin else { return try await body() }
         try await alongside({ await serve(admin) }, run: body)
@@ -128,7 +128,7 @@ struct ServedProxy: Sendable {
         do {
             try await admin.run()
         } catch {
-            // Connections are worth more than their figures.
+            // A failure of the admin endpoint must not close connections.
             Logger(label: "admin").error("\(error)")
         }
     }
@@ -138,7 +138,7 @@ struct ServedProxy: Sendable {
         try await alongside(console.summarise) {
             guard tellsEvents else { return try await body() }
             try await alongside(console.tellDrops) {
-                // Listens from here on, so that nothing is missed until the task below reads.
+                // Subscribes here, so that no event is missed before the task below reads.
                 let listening = proxy.events.makeAsyncIterator()
                 async let told: Void = console.tellEvents()
                 try await body()

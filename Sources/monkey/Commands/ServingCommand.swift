@@ -3,7 +3,7 @@ import LoadBalancer
 import Sockets
 import TCPProxy
 
-/// A command that runs a proxy until it is told to end.
+/// A command that runs a proxy until it is stopped.
 protocol ServingCommand {
     var connections: ConnectionOptions { get }
     var entrance: EntranceOptions { get }
@@ -25,7 +25,7 @@ extension ServingCommand {
         return configuration
     }
 
-    /// Binds a proxy, and tells what keeps it from that in terms of the command line.
+    /// Binds a proxy; reports an error in terms of the command line.
     func bind(_ bind: () async throws(ProxyError) -> Proxy) async throws -> Proxy {
         do throws(ProxyError) {
             return try await bind()
@@ -34,13 +34,13 @@ extension ServingCommand {
         }
     }
 
-    /// From the first line to the end of the drain.
+    /// Runs the proxy, from the first log line to the end of the drain.
     ///
     /// - Parameters:
-    ///   - target: where it forwards to, as the first lines tell it.
-    ///   - keeper: of its pools; nil where there is one upstream.
-    ///   - control: what may be changed over HTTP; nil is nothing.
-    ///   - token: the file with the token that is asked for there.
+    ///   - target: the description of the upstream or the servers in log lines.
+    ///   - keeper: the controller of the pools; nil for a single upstream.
+    ///   - control: the control operations over HTTP; nil disables them.
+    ///   - token: the path of the token file of the admin endpoint.
     func serve(
         _ proxy: Proxy,
         forwardingTo target: String,
@@ -71,7 +71,7 @@ extension ServingCommand {
         try await served.serve(console)
     }
 
-    /// The library's sentence, in terms of the command line where it speaks of a setting.
+    /// Returns the error to report, in terms of the command line if it concerns a setting.
     func explanation(of error: ProxyError) -> any Error {
         switch error {
         case .address, .badSetting:

@@ -2,7 +2,7 @@ import Glibc
 import Logging
 import Notation
 
-/// The program's two streams, and the form of what goes there.
+/// The program's standard output and standard error, and their format.
 final class Console: Sendable {
     let format: LogFormat
     let logLevel: Logger.Level
@@ -16,7 +16,7 @@ final class Console: Sendable {
         errors = Self.writer(to: STDERR_FILENO, named: "standard error", format: format)
     }
 
-    /// Makes this console the end of all loggers of the process; once in its life.
+    /// Installs this console as the log handler of the process; once per process.
     func bootstrap() {
         LoggingSystem.bootstrap { label in ConsoleLogHandler(label: label, console: self) }
     }
@@ -29,18 +29,18 @@ final class Console: Sendable {
         }
     }
 
-    /// A line as it is, to standard output.
+    /// Writes a line unchanged to standard output.
     func write(plain line: String) {
         output.write(line)
     }
 
-    /// The banner, where a person sees it.
+    /// Prints the banner if standard output is a terminal and the format is text.
     func greet() {
         guard format == .text, isatty(STDOUT_FILENO) == 1 else { return }
         output.write(Banner.text)
     }
 
-    /// Waits until all is out, or nobody reads it.
+    /// Waits until all lines are written or the time limit of ``LineWriter/flush(within:)`` expires.
     func flush() async {
         async let output: Void = output.flush()
         async let errors: Void = errors.flush()
@@ -61,7 +61,8 @@ final class Console: Sendable {
 }
 
 extension LoggingOptions {
-    /// Runs `body` with a console that takes what the process's loggers say; whatever the body's end, all is out after it.
+    /// Runs `body` with a console that handles all log lines of the process; flushes it afterwards, also if `body`
+    /// throws.
     func withConsole(_ body: (Console) async throws -> Void) async throws {
         let console = Console(format: logFormat, logLevel: logLevel.level)
         console.bootstrap()

@@ -1,10 +1,10 @@
 import Logging
 
-/// Where the command line's loggers end: lines on standard output and standard error.
+/// The log handler of the command line; writes to standard output and standard error.
 ///
-/// Loggers labelled ``ConsoleLabel/program`` and ``ConsoleLabel/metrics`` are the program's output and come out on standard
-/// output, in text as the bare message; their lines are asked for by options of their own, so `--log-level` does not
-/// concern them. All others are its log and come out on standard error. In JSON each line has the same form on both.
+/// Loggers labeled ``ConsoleLabel/program`` and ``ConsoleLabel/metrics`` are the program's output: they write to
+/// standard output, in the text format as the bare message. Options of their own enable their lines, so `--log-level`
+/// does not affect them. All other loggers write to standard error. In JSON the lines have the same format on both.
 struct ConsoleLogHandler: LogHandler {
     let label: String
     let console: Console
@@ -33,7 +33,7 @@ struct ConsoleLogHandler: LogHandler {
     }
 }
 
-/// The labels of the loggers that speak to whoever started the program.
+/// The labels of the loggers whose lines are the program's output.
 enum ConsoleLabel {
     static let program = "monkey"
     static let metrics = "metrics"

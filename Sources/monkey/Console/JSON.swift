@@ -1,6 +1,6 @@
 import Logging
 
-/// Writes what a log line holds as JSON (RFC 8259), with the members of an object in the order given.
+/// Serializes the content of a log line as JSON (RFC 8259); the members of an object keep their order.
 enum JSON {
     static func object(_ members: [Logger.Metadata.Element]) -> String {
         "{" + members.map { "\(string($0.key)):\(value($0.value))" }.joined(separator: ",") + "}"

@@ -2,21 +2,21 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Writes lines to a descriptor without ever holding up those who give them.
+/// Writer of lines to a descriptor that never blocks the caller.
 ///
-/// Lines wait in a bounded buffer, and a thread that may block takes them from there. A line that does not fit is dropped
-/// and counted, and a later line tells how many were. Where nobody reads any more, lines go nowhere.
+/// Lines are stored in a bounded buffer and written by a thread that may block. A line that does not fit is dropped and
+/// counted, and a later line reports the count. If the reader has closed its end, lines are discarded.
 final class LineWriter: Sendable {
-    /// How many bytes may wait.
+    /// The size of the buffer in bytes.
     static let capacity = 1 << 20
 
-    /// How long ``flush(within:)`` waits for somebody to read what was written.
+    /// The time limit of ``flush(within:)``.
     static let flushPatience: Duration = .seconds(2)
 
     private struct State {
         var pending: [UInt8] = []
         var dropped = 0
-        /// Whether the queue has been asked to write and has not found the buffer empty since.
+        /// Whether a write is queued that has not yet found the buffer empty.
         var isWriting = false
     }
 
@@ -24,20 +24,20 @@ final class LineWriter: Sendable {
     private let capacity: Int
     private let dropNotice: @Sendable (Int) -> String
     private let state = Mutex(State())
-    /// Serial, with a thread only while there is something to write.
+    /// Serial; occupies a thread only while there are bytes to write.
     private let queue = DispatchQueue(label: "monkey.lines")
 
     /// - Parameters:
-    ///   - descriptor: stays the caller's, and open for as long as the writer lives.
-    ///   - capacity: how many bytes may wait, ends of lines included.
-    ///   - dropNotice: the line, without its end, that tells how many were dropped.
+    ///   - descriptor: owned by the caller; must stay open for the lifetime of the writer.
+    ///   - capacity: the size of the buffer in bytes, line feeds included.
+    ///   - dropNotice: returns the line, without its line feed, that reports the number of dropped lines.
     init(descriptor: Int32, capacity: Int = LineWriter.capacity, dropNotice: @escaping @Sendable (Int) -> String) {
         self.descriptor = descriptor
         self.capacity = capacity
         self.dropNotice = dropNotice
     }
 
-    /// Takes a line, without its end.
+    /// Appends a line, given without its line feed.
     func write(_ line: String) {
         let mustStart = state.withLock { state in
             guard state.pending.count + line.utf8.count < capacity else {
@@ -52,12 +52,12 @@ final class LineWriter: Sendable {
         if mustStart { queue.async { self.writePending() } }
     }
 
-    /// Waits until what was given before is written, or until `limit` is over: a reader that has stopped reading must not
-    /// keep the program from ending.
+    /// Waits until all earlier lines are written, or until `limit` has passed: a reader that has stopped reading must
+    /// not keep the program from exiting.
     func flush(within limit: Duration = flushPatience) async {
         await withCheckedContinuation { continuation in
             let waiter = Waiter(continuation)
-            // The queue is serial, so this runs after the writing.
+            // The queue is serial, so this runs after the write.
             queue.async { waiter.resume() }
             let nanoseconds = Int(limit / .nanoseconds(1))
             DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) { waiter.resume() }
@@ -67,7 +67,7 @@ final class LineWriter: Sendable {
     private func writePending() {
         while let (bytes, dropped) = takePending() {
             let isWritten = write(bytes) && (dropped == 0 || write(Array((dropNotice(dropped) + "\n").utf8)))
-            // Told with the next line that can be written, not in a loop of its own that would spin.
+            // Reported with the next line that can be written, instead of in a loop that would spin.
             if !isWritten { state.withLock { $0.dropped += dropped } }
         }
     }
@@ -83,7 +83,7 @@ final class LineWriter: Sendable {
         }
     }
 
-    /// How often in a row the system may refuse what it had just said it would take.
+    /// Maximum number of consecutive failed writes, since poll(2) can report a descriptor as writable that then fails.
     private static let refusals = 8
 
     private func write(_ bytes: [UInt8]) -> Bool {
@@ -97,8 +97,8 @@ final class LineWriter: Sendable {
                     refusals = 0
                     continue
                 }
-                // Whether a signal came between, the terminal is full, or the reader is gone: poll(2) tells, and waits
-                // where waiting helps.
+                // The cause may be a signal, a full terminal or a closed reader: poll(2) distinguishes them, and blocks
+                // if waiting helps.
                 refusals += 1
                 var readiness = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&readiness, 1, -1)
@@ -110,7 +110,7 @@ final class LineWriter: Sendable {
     }
 }
 
-/// Somebody who waits for one of several things, and is woken by the first.
+/// A continuation that only the first of several events resumes.
 private final class Waiter: Sendable {
     private let continuation: Mutex<CheckedContinuation<Void, Never>?>
 

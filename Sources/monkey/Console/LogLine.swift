@@ -1,7 +1,7 @@
 import Logging
 import Notation
 
-/// What a log call said, and how it is written.
+/// The content of a log line, and its formats.
 struct LogLine {
     var time: Timestamp
     var level: Logger.Level
@@ -15,10 +15,10 @@ struct LogLine {
         return "\(time) \(level) \(label): \(message)\(pairs)".onOneLine
     }
 
-    /// The message alone, for what the program says to whoever started it.
+    /// The message alone, for the program's output.
     var bare: String { message.onOneLine }
 
-    /// One object: time, level, label, message and, where there is any, metadata.
+    /// A JSON object: time, level, label, message and, if not empty, metadata.
     var json: String {
         var object = "{\"time\":\"\(time)\",\"level\":\"\(level)\",\"label\":\(JSON.string(label))"
         object += ",\"message\":\(JSON.string(message))"
@@ -26,14 +26,14 @@ struct LogLine {
         return object + "}"
     }
 
-    /// By key, so that the same call always gives the same line.
+    /// Sorted by key, so that the same call always produces the same line.
     private var sortedMetadata: [Logger.Metadata.Element] {
         metadata.sorted { $0.key < $1.key }
     }
 }
 
 extension String {
-    /// With control characters escaped: whoever chose the text, the line stays one line, and the terminal is left alone.
+    /// The text with control characters escaped: untrusted text can neither add lines nor control the terminal.
     fileprivate var onOneLine: String {
         guard unicodeScalars.contains(where: \.isControl) else { return self }
         return unicodeScalars.map { $0.isControl ? $0.escaped(asASCII: true) : String($0) }.joined()

@@ -1,7 +1,7 @@
-/// Runs `body`, with `service` at its side.
+/// Runs `body` with `service` in a concurrent task.
 ///
-/// The service is cancelled when the body has ended, and is waited for; so of nested calls the outer service outlives the
-/// inner. A service that ends by itself is let go; one that fails takes the body with it.
+/// When the body ends, the service is canceled and awaited, so with nested calls the outer service outlives the inner
+/// one. A service that returns early has no effect; one that throws cancels the body.
 func alongside<Result: Sendable>(
     _ service: @escaping @Sendable () async throws -> Void,
     run body: @escaping @Sendable () async throws -> Result

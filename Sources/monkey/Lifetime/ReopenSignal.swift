@@ -1,15 +1,15 @@
 import UnixSignals
 
-/// SIGUSR1, by which those who rotate logs say that files are to be opened anew.
+/// SIGUSR1, the request of log rotation to reopen files.
 struct ReopenSignal: Sendable {
     private let signals: UnixSignalsSequence
 
-    /// From here on it does not end the process.
+    /// Traps the signal: from here on it does not end the process.
     init() async {
         signals = await UnixSignalsSequence(trapping: .sigusr1)
     }
 
-    /// Does something at each signal, until the task is cancelled. May be called once.
+    /// Calls `reopen` on each signal, until the task is canceled. May be called once.
     func whenever(_ reopen: @Sendable () -> Void) async {
         for await _ in signals { reopen() }
     }

@@ -1,23 +1,23 @@
 import Glibc
 import UnixSignals
 
-/// SIGINT and SIGTERM as this program takes them: the first asks it to end well, the second to end at once.
+/// SIGINT and SIGTERM: the first signal starts a graceful shutdown, the second ends it immediately.
 ///
-/// ServiceLifecycle's group takes the first alone, so they are handled here.
+/// ServiceLifecycle's group handles only the first signal, so the signals are handled here.
 struct StopSignals: Sendable {
     private let signals: UnixSignalsSequence
 
-    /// From here on neither ends the process by itself, and what comes before it is waited for is not lost.
+    /// Traps the signals: from here on neither ends the process, and signals that arrive before ``stopping(_:)`` are
+    /// kept.
     ///
-    /// SIGPIPE is ignored too: a reader of our output that goes away must not take connections with it.
+    /// SIGPIPE is ignored too: if a reader of standard output exits, connections must not be affected.
     init() async {
         signal(SIGPIPE, SIG_IGN)
         signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
     }
 
-    /// Waits for the first signal, then stops something: at first within its own grace (nil), and from the second signal
-    /// on without any. Returns when it has stopped, or when the task is cancelled before a signal came. May be called
-    /// once.
+    /// Waits for the first signal and calls `stop` with nil, its own grace; on the second signal, calls it again with
+    /// zero. Returns when both calls have returned, or if the task is canceled before a signal. May be called once.
     func stopping(_ stop: @escaping @Sendable (_ grace: Duration?) async -> Void) async {
         await withTaskGroup { group in
             var signals = signals.makeAsyncIterator()

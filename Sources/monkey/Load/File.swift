@@ -1,11 +1,11 @@
 import Glibc
 
-/// Whole files.
+/// Reading and writing of whole files.
 enum File {
     private static let longest = 1 << 30
     private static let pieceSize = 64 << 10
 
-    /// - Parameter longest: so many bytes at most.
+    /// - Parameter longest: maximum number of bytes.
     /// - Throws: ``Failure``, which names the file.
     static func read(_ path: String, longest: Int = longest) throws(Failure) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -23,7 +23,7 @@ enum File {
         throw Failure("\(path) is too long: it may have \(longest >> 20) MiB")
     }
 
-    /// Writes a file anew; `-` is standard output.
+    /// Creates or overwrites a file; `-` is standard output.
     ///
     /// - Throws: ``Failure``, which names the file.
     static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
@@ -33,7 +33,7 @@ enum File {
         try write(bytes, to: descriptor, named: path)
     }
 
-    /// Makes sure that a file can be written, and leaves what is in it.
+    /// Verifies that a file can be opened for writing; creates it if it does not exist and keeps its content.
     ///
     /// - Throws: ``Failure``, which names the file.
     static func checkWritable(_ path: String) throws(Failure) {
@@ -48,7 +48,7 @@ enum File {
 
     /// Writes to an open file.
     ///
-    /// - Throws: ``Failure``, which names it.
+    /// - Throws: ``Failure``, which names the file.
     static func write(_ bytes: [UInt8], to descriptor: Int32, named name: String = "the output") throws(Failure) {
         var rest = bytes[...]
         while !rest.isEmpty {

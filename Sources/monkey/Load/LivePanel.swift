@@ -2,8 +2,8 @@ import Glibc
 import LoadTester
 import Synchronization
 
-/// A few lines on a terminal that are written over as a run goes on. On standard error, so that a result on standard output
-/// can be kept.
+/// Progress lines on a terminal, overwritten during a run. On standard error, so that standard output can be
+/// redirected.
 final class LivePanel: Sendable {
     private struct State {
         var lines = 0
@@ -12,7 +12,7 @@ final class LivePanel: Sendable {
 
     private let state = Mutex(State())
 
-    /// nil where standard error is no terminal that can be written over.
+    /// Returns nil if standard error is not a terminal with cursor control.
     static func onTerminal() -> LivePanel? {
         let kind = getenv("TERM").map { String(cString: $0) }
         return isatty(STDERR_FILENO) == 1 && kind != nil && kind != "dumb" ? LivePanel() : nil
@@ -23,21 +23,21 @@ final class LivePanel: Sendable {
             if progress.phase == .measuring, let latest = progress.latest {
                 state.history.append(LivePanelText.sparkValue(latest, plan))
             }
-            // A line that the terminal breaks in two would be one too many to write over.
+            // A line that the terminal wraps would occupy two rows and break the overwriting.
             let lines = LivePanelText.lines(progress, plan, label: label, history: state.history)
             write(over: state.lines, lines.map { String($0.prefix(Self.terminalWidth)) })
             state.lines = LivePanelText.height
         }
     }
 
-    /// Columns; where the terminal does not say, those that it has had since it was made of glass.
+    /// The width in columns; 80 if the terminal does not report it.
     private static var terminalWidth: Int {
         var size = winsize()
         let isKnown = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
         return isKnown ? Int(size.ws_col) : 80
     }
 
-    /// Leaves no trace.
+    /// Erases the lines.
     func clear() {
         state.withLock { state in
             write(over: state.lines, [])
@@ -46,14 +46,14 @@ final class LivePanel: Sendable {
     }
 
     private func write(over lines: Int, _ text: [String]) {
-        // Up to the first line, and clear from there to the end of the screen (ECMA-48: CPL and ED).
+        // Moves up to the first line and clears to the end of the screen (ECMA-48: CPL and ED).
         let start = lines > 0 ? "\u{1B}[\(lines)F\u{1B}[J" : ""
         let bytes = Array((start + text.map { $0 + "\n" }.joined()).utf8)
         _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
     }
 }
 
-/// What a live panel says. Pure.
+/// Text of a live panel. Pure functions.
 enum LivePanelText {
     static let height = 3
     private static let barWidth = 24
@@ -98,7 +98,7 @@ enum LivePanelText {
         return parts.joined(separator: "   ")
     }
 
-    /// Where nothing was answered there is no latency, which is no short one.
+    /// Without a response there is no latency, which differs from a latency of zero.
     private static func time(_ seconds: Double) -> String {
         seconds > 0 ? TimeText(seconds).description : "-"
     }
@@ -107,12 +107,12 @@ enum LivePanelText {
         if case .bulk = plan.mode { true } else { false }
     }
 
-    /// What of an interval becomes a bar.
+    /// The value of an interval in the sparkline.
     static func sparkValue(_ point: Report.TimelinePoint, _ plan: Plan) -> Double {
         isBulk(plan) ? point.upstreamPerSecond + point.downstreamPerSecond : point.p99
     }
 
-    /// The last values as bars of eight heights, the highest of them full; a blank for nothing.
+    /// The last values as bars of eight heights, scaled to the highest; a blank for zero.
     static func sparkline(_ values: [Double]) -> String {
         let bars = Array("▁▂▃▄▅▆▇█")
         let latest = values.suffix(sparks)

@@ -2,7 +2,7 @@ import ArgumentParser
 import LoadTester
 import Sockets
 
-/// What is done on the connections.
+/// Options for the workload of a connection.
 struct LoadModeOptions: ParsableArguments {
     @Option(
         help: """
@@ -35,7 +35,7 @@ struct LoadModeOptions: ParsableArguments {
     @Flag(help: "Compare what a bulk mode, or a request, gets with the pattern that monkey echo --source sends.")
     var verify = false
 
-    /// - Throws: `ValidationError`; ``Failure`` for a file that cannot be read.
+    /// - Throws: `ValidationError`; ``Failure`` if a file cannot be read.
     func plannedMode() throws -> Mode {
         let mode = self.mode ?? (script != nil ? .script : responseSize != nil ? .request : .echo)
         guard script == nil || mode == .script else {
@@ -94,7 +94,7 @@ struct LoadModeOptions: ParsableArguments {
     }
 }
 
-/// How much of it, and how it is spread.
+/// Options for the rate and its distribution.
 struct LoadRateOptions: ParsableArguments {
     @Option(
         .pace,
@@ -126,7 +126,7 @@ struct LoadRateOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Decides what is random: the same seed draws the same.", valueName: "number"))
     var seed: UInt64 = 1
 
-    /// - Throws: `ValidationError` where options do not go together.
+    /// - Throws: `ValidationError` if options conflict.
     func apply(to plan: inout Plan) throws {
         guard rate == nil || ramp == nil else { throw ValidationError("--rate and --ramp exclude each other") }
         guard rate == nil || findRate == nil else {
@@ -145,7 +145,7 @@ struct LoadRateOptions: ParsableArguments {
     }
 }
 
-/// How long.
+/// Options for durations and timeouts.
 struct LoadTimeOptions: ParsableArguments {
     @Option(
         .duration(.milliseconds(1)...(.seconds(86_400))),
@@ -173,7 +173,7 @@ struct LoadTimeOptions: ParsableArguments {
     }
 }
 
-/// What becomes of the result.
+/// Options for the output.
 struct LoadResultOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Write the report as JSON; - is standard output.", valueName: "file"))
     var json: String?
@@ -199,7 +199,7 @@ struct LoadResultOptions: ParsableArguments {
     @Flag(help: "Show no progress, also on a terminal.")
     var quiet = false
 
-    /// Opens each file, so that a path that cannot be written is told before the run and not after it.
+    /// Opens each output file, so that a path that cannot be written is reported before the run.
     ///
     /// - Throws: ``Failure``, which names the file.
     func checkFiles() throws(Failure) {

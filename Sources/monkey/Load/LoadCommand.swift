@@ -3,7 +3,7 @@ import Glibc
 import LoadTester
 import Sockets
 
-/// `monkey load`: puts load on a target and tells what a client would have seen.
+/// The `monkey load` command: generates load on a target and reports the latencies and errors that a client would see.
 struct LoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load",
@@ -71,7 +71,7 @@ struct LoadCommand: AsyncParsableCommand {
         }
     }
 
-    /// What the options say is to be done to a target.
+    /// Returns the plan of a load test of `target`.
     func plan(for target: ServiceAddress) throws -> Plan {
         var plan = Plan(target: target, mode: try mode.plannedMode())
         try rate.apply(to: &plan)
@@ -145,7 +145,7 @@ struct LoadCommand: AsyncParsableCommand {
     }
 
     private func say(_ lines: [String]) {
-        // Where standard output is for JSON, the table is for people.
+        // If standard output is reserved for JSON, the table goes to standard error.
         Self.say(lines, to: result.json == "-" ? STDERR_FILENO : STDOUT_FILENO)
     }
 
@@ -160,7 +160,7 @@ struct LoadCommand: AsyncParsableCommand {
         if let path = result.html { try File.write(Array(report.html.utf8), to: path) }
     }
 
-    /// Tells whether the conditions were kept, of each report, and throws if one was not.
+    /// Prints the result of each assertion for each report; throws exit code 1 if one fails.
     private func judge(_ reports: [Report]) throws {
         let verdicts = reports.flatMap { report in result.assert.map { $0.verdict(on: report) } }
         say(verdicts.map { "\($0.isKept ? "kept" : "BROKEN")  \($0.assertion) (\($0.found))" })

@@ -1,7 +1,7 @@
 import LoadTester
 import Synchronization
 
-/// Runs load tests one after the other, shows their progress, and stops the one that runs at Control-C.
+/// Runner of consecutive load tests; shows their progress and stops the current one on SIGINT or SIGTERM.
 final class LoadRunner: Sendable {
     private let panel: LivePanel?
     private let signals: StopSignals
@@ -9,26 +9,28 @@ final class LoadRunner: Sendable {
 
     private struct State {
         var test: LoadTest?
-        /// How many have begun.
+        /// Number of tests started.
         var runs = 0
-        /// How many signals have come.
+        /// Number of signals received.
         var stops = 0
     }
 
-    /// - Parameter showsProgress: on a terminal, if there is one.
+    /// - Parameter showsProgress: whether to show progress if standard error is a terminal.
     init(showsProgress: Bool) async {
         panel = showsProgress ? LivePanel.onTerminal() : nil
         signals = await StopSignals()
     }
 
-    /// Lets signals stop what `body` runs; once.
+    /// Runs `body`; signals stop its load tests. May be called once.
     func untilDone(_ body: @escaping @Sendable () async throws -> Void) async throws {
         try await alongside({ await self.signals.stopping { _ in self.stop() } }, run: body)
     }
 
-    /// Runs one test. After a signal it is stopped as soon as it has begun.
+    /// Runs one test. After a signal it is stopped immediately after its start.
     ///
-    /// - Parameter isOneOfMany: whether its progress says which one it is; of so many, if that is known.
+    /// - Parameters:
+    ///   - isOneOfMany: whether the progress shows the number of the run.
+    ///   - count: the total number of runs, if known.
     func run(_ plan: Plan, isOneOfMany: Bool = false, of count: Int? = nil) async throws -> Report {
         let test = try LoadTest(plan)
         let (isStopping, number) = state.withLock { state in

@@ -2,7 +2,7 @@ import ArgumentParser
 import LoadTester
 import Sockets
 
-/// The modes, as they are written.
+/// The values of `--mode`.
 enum LoadMode: String, CaseIterable, ExpressibleByArgument {
     case echo, request, connect, upload, download, both, hold, script
 
@@ -21,7 +21,7 @@ enum LoadArrivals: String, CaseIterable, ExpressibleByArgument {
     var arrivals: Arrivals { self == .constant ? .constant : .poisson }
 }
 
-/// A rate, or `max`.
+/// The value of `--rate`: a rate, or `max`.
 struct LoadPace: Equatable {
     let pace: Pace
 
@@ -30,11 +30,11 @@ struct LoadPace: Equatable {
     }
 }
 
-/// A number of bytes as it is written: `64`, `16K`, `1M`, in units of 1024.
+/// A number of bytes in units of 1024: `64`, `16K`, `1M`.
 struct ByteSize: Equatable {
     let bytes: Int
 
-    /// - Throws: ``Failure``, which says how to write one.
+    /// - Throws: ``Failure``, which states the expected format.
     init(parsing text: String) throws(Failure) {
         let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
         let unit = text.last.flatMap { units[$0] }
@@ -63,7 +63,7 @@ extension ValueReader where Value == Assertion {
 }
 
 extension ValueReader where Value == [InternetAddress] {
-    /// IP addresses with commas between them.
+    /// Parses comma-separated IP addresses.
     static var hostAddresses: Self {
         Self(name: "addresses") { text in
             try text.split(separator: ",").map { try ValueReader<InternetAddress>.hostAddress.read(String($0)) }

@@ -1,6 +1,6 @@
 import LoadTester
 
-/// The search for a rate, as people read it.
+/// The result of a rate search as text.
 struct RateTable {
     let lines: [String]
 

@@ -1,6 +1,6 @@
 import LoadTester
 
-/// A report as people read it on a terminal.
+/// A report as text for a terminal.
 struct SummaryTable {
     let lines: [String]
 
@@ -16,7 +16,7 @@ struct SummaryTable {
         self.lines = lines
     }
 
-    /// Columns: names to the left in the first, if it is to have a width, and figures to the right.
+    /// Formats columns: left-aligned names in the first if `first` is positive, right-aligned numbers in the others.
     private static func table(_ rows: [[String]], first: Int, others: Int) -> [String] {
         rows.map { row in
             let names = row.prefix(first > 0 ? 1 : 0)

@@ -1,6 +1,6 @@
 import LoadTester
 
-/// Two targets held against each other, as people read it.
+/// The comparison of two targets as text.
 struct VersusTable {
     let lines: [String]
 
@@ -45,7 +45,7 @@ struct VersusTable {
 
     private static func interval(_ ratio: VersusReport.Ratio) -> String {
         guard let low = ratio.low, let high = ratio.high else { return "one round" }
-        // Two rounds that differ say next to nothing, and need no digits to say it.
+        // The interval of two rounds that differ is very wide, and exact digits carry no information.
         return "\(low.fixed(3)) to \(high < 1000 ? high.fixed(3) : "over 1000")"
     }
 

@@ -1,4 +1,4 @@
-/// An amount of bytes as people read it: whole under 1024 (`512B`), else with one decimal in a unit of 1024 (`1.5MB`).
+/// A number of bytes as text: whole under 1024 (`512B`), otherwise with one decimal in a unit of 1024 (`1.5MB`).
 struct ByteCount: Hashable, CustomStringConvertible {
     let bytes: Int
 
@@ -11,7 +11,7 @@ struct ByteCount: Hashable, CustomStringConvertible {
         var unit = 1024
         for name in ["KB", "MB", "GB"] {
             let (whole, tenths) = rounded(to: unit)
-            // Asked after rounding: 1023.95 KB are 1.0MB and not 1024.0KB.
+            // Checked after rounding: 1023.95 KB are 1.0MB and not 1024.0KB.
             if whole < 1024 { return "\(whole).\(tenths)\(name)" }
             unit *= 1024
         }
@@ -19,7 +19,7 @@ struct ByteCount: Hashable, CustomStringConvertible {
         return "\(whole).\(tenths)TB"
     }
 
-    /// In whole numbers, since a Double does not hold every count; a half is rounded up.
+    /// Integer arithmetic, because a Double cannot represent every count; a half is rounded up.
     private func rounded(to unit: Int) -> (whole: Int, tenths: Int) {
         let (whole, rest) = bytes.quotientAndRemainder(dividingBy: unit)
         let tenths = (rest * 10 + unit / 2) / unit

@@ -1,9 +1,9 @@
 import Logging
 import TCPProxy
 
-/// The lines that tell what a proxy does, as an operator reads them.
+/// Text and metadata of event and summary lines.
 enum MetricLine {
-    /// One event. `totals` counts for the process, at the event or after it.
+    /// Formats one event. `totals` are the process totals at the time of the event or later.
     static func event(_ event: MetricEvent, totals: MetricsSnapshot) -> String {
         switch event {
         case .connectionOpened(_, let client, let active, let total):
@@ -26,7 +26,7 @@ enum MetricLine {
         "[METRICS] \(count) events were dropped; the totals are right all the same"
     }
 
-    /// What the line of an event says and more, for programs.
+    /// Metadata of an event line: its values and more, for programs.
     static func metadata(_ event: MetricEvent) -> Logger.Metadata {
         switch event {
         case .connectionOpened(let id, let client, let active, let total):

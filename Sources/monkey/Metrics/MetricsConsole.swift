@@ -1,25 +1,25 @@
 import Logging
 import TCPProxy
 
-/// Tells on the console what a proxy does.
+/// Writer of events and summaries to the console.
 struct MetricsConsole: Sendable {
     let proxy: Proxy
-    /// Between two summaries; nil is never.
+    /// The interval between two summaries; nil disables them.
     let summaryInterval: Duration?
 
     private let logger = Logger(label: ConsoleLabel.metrics)
 
-    /// How often it is looked whether events were dropped.
+    /// The interval at which the count of dropped events is checked.
     private static let dropInterval: Duration = .seconds(1)
 
-    /// A line for each event, until the proxy has ended and its last event is told.
+    /// Logs each event until the proxy has ended and its last event is logged.
     func tellEvents() async {
         for await event in proxy.events {
             logger.info("\(MetricLine.event(event, totals: proxy.snapshot()))", metadata: MetricLine.metadata(event))
         }
     }
 
-    /// A line when events were dropped, until the task is cancelled.
+    /// Logs the number of newly dropped events, until the task is canceled.
     func tellDrops() async {
         var told = 0
         var isRunning = true
@@ -31,7 +31,7 @@ struct MetricsConsole: Sendable {
         }
     }
 
-    /// A line at each interval, until the task is cancelled.
+    /// Logs the totals at each interval, until the task is canceled.
     func summarise() async {
         guard let summaryInterval else { return }
         while await slept(for: summaryInterval) {
@@ -40,7 +40,7 @@ struct MetricsConsole: Sendable {
         }
     }
 
-    /// Whether the time has passed, rather than the task been cancelled.
+    /// Sleeps; returns false if the task was canceled.
     private func slept(for duration: Duration) async -> Bool {
         (try? await Task.sleep(for: duration)) != nil
     }
