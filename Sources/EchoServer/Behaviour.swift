@@ -1,6 +1,6 @@
 import Sockets
 
-/// A configuration in the form in which a worker looks at it.
+/// A configuration, resolved into the form that a worker uses.
 struct Behaviour: Sendable {
     enum Service: Sendable {
         case echo
@@ -11,10 +11,10 @@ struct Behaviour: Sendable {
     }
 
     let service: Service
-    /// Of a server that responds.
+    /// Bytes per request, in mode `respond`.
     let requestSize: Int
     let responseSize: Int
-    /// Of a delayed echo.
+    /// Delays of a delayed echo.
     let delays: DelayDistribution
     let chunk: Int
     let closeAfter: Int
@@ -40,29 +40,29 @@ struct Behaviour: Sendable {
         stall = configuration.stall.map(StallSchedule.init)
     }
 
-    /// Whether a round must know what time it is.
+    /// Whether a loop iteration must read the clock.
     var needsClock: Bool {
         service == .delayedEcho || stall != nil
     }
 
-    /// The most that waits for each client of a delayed echo.
+    /// Maximum number of bytes queued per connection in a delayed echo.
     static let delayedLimit = 64 << 10
 
-    /// The most that one receive or send moves: large, so that messages of a MiB cost few calls, and still within a
-    /// processor's own cache.
+    /// Maximum number of bytes per receive or send: large, so that messages of 1 MiB need few system calls, but small
+    /// enough for a core's private cache.
     static let transferSize = 256 << 10
 
     static func bufferSize(for mode: EchoServer.Mode) -> Int {
         sendsPattern(mode) ? BytePattern.period + 2 * transferSize : transferSize
     }
 
-    /// Whether the buffer begins with the pattern.
+    /// Whether the buffer starts with the pattern.
     static func sendsPattern(_ mode: EchoServer.Mode) -> Bool {
         mode == .source || mode == .respond
     }
 }
 
-/// When a server stands still: the last `length` of each period.
+/// The times at which a server stalls: the last `length` of each period.
 struct StallSchedule: Sendable {
     private let length: UInt64
     private let period: UInt64
@@ -76,7 +76,7 @@ struct StallSchedule: Sendable {
         now.since(start).wholeNanoseconds % period >= period - length
     }
 
-    /// The next moment at which it stops or goes on.
+    /// Returns the next time at which the server stalls or resumes.
     func change(after now: Instant, from start: Instant) -> Instant {
         let passed = now.since(start).wholeNanoseconds
         let inPeriod = passed % period

@@ -1,21 +1,21 @@
 import Glibc
 package import Sockets
 
-/// How the delays of a connection's answers are spread.
+/// The distribution of a connection's response delays.
 public enum DelayDistribution: Sendable, Hashable {
-    /// Always the same.
+    /// The same delay for each piece.
     case constant(Duration)
-    /// Each between two bounds as likely as any other.
+    /// Uniformly distributed between two bounds.
     case uniform(from: Duration, to: Duration)
-    /// As of events that come at random: many short ones, a few long ones. Cut at 20 times the mean, which one in 500
-    /// million exceeds.
+    /// Exponentially distributed: many short delays, few long ones. Capped at 20 times the mean, which 1 in 500 million
+    /// values would exceed.
     case exponential(mean: Duration)
-    /// One after the other and again from the first, for each connection by itself.
+    /// In list order, starting over after the last one; each connection has its own position.
     case list([Duration])
 }
 
 extension DelayDistribution {
-    /// The longest delay that can be asked for.
+    /// The maximum delay.
     public static let longest: Duration = .seconds(3600)
 
     func validate() throws(EchoServerError) {
@@ -35,7 +35,7 @@ extension DelayDistribution {
         }
     }
 
-    /// The delay of a connection's piece number `index`, from 0.
+    /// Returns the delay of the piece with number `index` of a connection, counted from 0.
     package func delay(of index: Int, from generator: inout SplitMix64) -> Duration {
         switch self {
         case .constant(let delay):

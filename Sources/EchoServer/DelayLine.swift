@@ -1,8 +1,8 @@
 import Sockets
 
-/// The pieces of a connection's unsent bytes that still have to wait, in order.
+/// The pieces of a connection's unsent bytes whose delay has not expired, in order.
 struct DelayLine {
-    /// The most pieces that may wait; beyond them nothing more is received.
+    /// Maximum number of delayed pieces; once it is reached, the connection is not read.
     static var limit: Int { 1024 }
 
     private struct Piece {
@@ -15,25 +15,25 @@ struct DelayLine {
     private var generator: SplitMix64
     private var drawn = 0
 
-    /// - Parameter seed: decides the random delays.
+    /// - Parameter seed: seed of the random delays.
     init(seed: UInt64) {
         generator = SplitMix64(seed: seed)
     }
 
     var isFull: Bool { pieces.count - first >= Self.limit }
 
-    /// When the next piece may go; nil if none waits.
+    /// When the next piece becomes due; nil if there is none.
     var nextDue: Instant? { first < pieces.count ? pieces[first].due : nil }
 
-    /// Lets a piece wait, from now on, for as long as the distribution says.
+    /// Adds a piece of `count` bytes, due after a delay drawn from the distribution.
     mutating func add(_ count: Int, now: Instant, delays: DelayDistribution) {
         pieces.append(Piece(due: now + delays.delay(of: drawn, from: &generator), count: count))
         drawn += 1
     }
 
-    /// Lets go what is due, and nothing that is behind something else that is not.
+    /// Removes the pieces that are due. A piece that is due stays queued behind one that is not.
     ///
-    /// - Returns: of how many bytes.
+    /// - Returns: the number of bytes in the removed pieces.
     mutating func release(until now: Instant) -> Int {
         var count = 0
         while first < pieces.count, pieces[first].due <= now {

@@ -1,71 +1,71 @@
 extension EchoServer {
-    /// All that can be chosen about an echo server.
+    /// Configuration of an echo server.
     public struct Configuration: Sendable {
-        /// Worker threads, 1 to 64.
+        /// Number of worker threads, 1 to 64.
         public var threads = 1
 
-        /// Length of each worker's listening queue, 1 to 65,535; the system cuts it to net.core.somaxconn.
+        /// Backlog of each worker's listening socket, 1 to 65,535; the kernel caps it at net.core.somaxconn.
         public var backlog = 4096
 
-        /// What a connection gets.
+        /// What the server sends on a connection.
         public var mode = Mode.echo
 
-        /// Of a server that responds: the bytes of a request, 1 to 1 GiB.
+        /// Bytes per request in mode `respond`, 1 to 1 GiB.
         public var requestSize = 100
 
-        /// Of a server that responds: the bytes of a response, 1 to 1 GiB.
+        /// Bytes per response in mode `respond`, 1 to 1 GiB.
         public var responseSize = 4096
 
-        /// Bytes a second that each connection gets at most, 1 to 2,000,000,000; nil is as fast as it goes. The kernel
-        /// keeps it (SO_MAX_PACING_RATE, socket(7)), for TCP only, and spreads the bytes evenly.
+        /// Maximum send rate of each connection, 1 to 2,000,000,000 bytes per second; nil is unlimited. Enforced by the
+        /// kernel (SO_MAX_PACING_RATE, socket(7)), which spaces the bytes evenly. TCP only.
         public var pace: Int?
 
-        /// How long each piece of bytes, as it was received, waits before it is echoed; nil sends it at once. Pieces of
-        /// one connection keep their order, so none overtakes one that waits longer. At most 64 KiB or 1,024 pieces wait
-        /// for each connection, and no more is received meanwhile. Kept to within two milliseconds, never less.
+        /// Delay between receiving a piece of bytes and echoing it; nil echoes immediately. The pieces of a connection
+        /// stay in order: a piece never overtakes one with a longer delay. At most 64 KiB or 1,024 pieces are queued
+        /// per connection; while the queue is full, the connection is not read. A piece is never early, and at most
+        /// 2 ms late.
         public var delay: DelayDistribution?
 
-        /// Decides what a random delay draws: the same seed draws the same for the same connections.
+        /// Seed of random delays: the same seed gives the same delays for the same connections.
         public var seed: UInt64 = 0
 
-        /// The most bytes given to the system in one go, 1 at least; nil is as many as there are.
+        /// Maximum number of bytes per send call, at least 1; nil sends all available bytes.
         public var chunk: Int?
 
-        /// Ends a connection with a FIN after so many bytes, 1 at least: sent, or in a sink received. What the client
-        /// still sends is thrown away until it ends too, for 5 s at most.
+        /// Number of bytes, at least 1, after which the server closes a connection with a FIN: bytes sent, or in mode
+        /// `sink` bytes received. What the client sends afterwards is discarded until it closes too, for at most 5 s.
         public var closeAfter: Int?
 
-        /// Stops the whole server now and then; nil never does.
+        /// Periodic stalls of the whole server; nil for none.
         public var stall: Stall?
 
-        /// A plain echo with one worker.
+        /// Creates the configuration of a plain echo with one worker.
         public init() {}
     }
 
-    /// What a connection gets.
+    /// What the server sends on a connection.
     public enum Mode: String, Sendable, CaseIterable {
-        /// What it sends, in the same order, and a FIN after the last byte.
+        /// The bytes received, in the same order, and a FIN after the last byte.
         case echo
-        /// Nothing: all it sends is received and thrown away. Its FIN is answered with one.
+        /// Nothing: received bytes are discarded. The client's FIN is answered with a FIN.
         case sink
-        /// The ``BytePattern`` from its start and without end, for as long as the client stays; what the client sends is
-        /// received and thrown away.
+        /// The ``BytePattern`` from its start, without end, until the client closes; received bytes are discarded.
         case source
-        /// For each ``Configuration/requestSize`` bytes that it sends, whatever they are, the first
-        /// ``Configuration/responseSize`` bytes of the ``BytePattern``. Requests are answered in turn; while a response is
-        /// under way, nothing is received.
+        /// For each ``Configuration/requestSize`` bytes received, whatever they are, the first
+        /// ``Configuration/responseSize`` bytes of the ``BytePattern``. Requests are answered in order; while a
+        /// response is being sent, the connection is not read.
         case respond
     }
 
-    /// A server that stands still at regular times: for `length` at the end of every `period`, counted from the moment
-    /// it starts to run, it accepts, receives and sends nothing. Meanwhile the kernel's queues fill.
+    /// A periodic stall: for `length` at the end of each `period`, counted from the start of the run, the server does
+    /// not accept, receive or send, so the kernel's queues fill.
     public struct Stall: Sendable, Hashable {
-        /// How long it stands still, 1 ms at least.
+        /// Length of a stall, at least 1 ms.
         public var length: Duration
-        /// From one beginning to stand still to the next; longer than `length`, at most an hour.
+        /// Time from the start of one stall to the start of the next; longer than `length`, at most an hour.
         public var period: Duration
 
-        /// Stands still for `length` in each `period`.
+        /// Creates a stall of `length` in each `period`.
         public init(length: Duration, period: Duration) {
             self.length = length
             self.period = period
@@ -74,12 +74,12 @@ extension EchoServer {
 }
 
 extension EchoServer.Configuration {
-    /// The most bytes of a request, and of a response.
+    /// Maximum number of bytes of a request, and of a response.
     public static let largestExchange = 1 << 30
-    /// The highest ``pace``, in bytes a second: more does not fit the system's option.
+    /// Maximum ``pace``, in bytes per second; a higher value does not fit the socket option.
     public static let fastestPace = 2_000_000_000
 
-    /// Throws the first setting that is outside its range.
+    /// Throws ``EchoServerError/badSetting(name:value:allowed:)`` for the first setting that is outside its range.
     func validate() throws(EchoServerError) {
         try check("threads", threads, 1...64)
         try check("backlog", backlog, 1...65_535)

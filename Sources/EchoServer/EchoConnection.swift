@@ -1,29 +1,29 @@
 import Sockets
 
-/// One client: its descriptor, what is known of its readiness, and how far it has come.
+/// A client connection: its descriptor, cached readiness, and progress.
 struct EchoConnection: ~Copyable {
     enum Phase {
         case serving
-        /// Our FIN is out, and what still comes is thrown away until the client ends too.
+        /// The server has sent its FIN; received bytes are discarded until the client closes too.
         case lingering
     }
 
     var descriptor: Descriptor
     var phase = Phase.serving
-    /// Edge-triggered readiness is told once, so it is kept here until a call finds it gone.
+    /// Edge-triggered readiness is reported once, so it is cached until a call shows that it no longer holds.
     var isReadable = false
     var isWritable = false
-    /// A receive that brings less than it could does not mean that nothing is left: an end, an error or an urgent byte,
-    /// at which receiving stops (tcp(7), SO_OOBINLINE), lies behind.
+    /// Whether a short receive does not prove that the receive queue is empty: it may have stopped at EOF, an error or
+    /// an urgent byte (tcp(7), SO_OOBINLINE).
     var mustDrain = false
-    /// The client's FIN has been received.
+    /// Whether the client's FIN has been received.
     var hasEnded = false
-    /// It is in the worker's ready list.
+    /// Whether the connection is in the worker's ready list.
     var isListed = false
     var received = 0
     var sent = 0
     var unsent = UnsentBytes()
-    /// Of the unsent bytes, those that have waited long enough; used only where answers are delayed.
+    /// Number of unsent bytes whose delay has expired; used only in a delayed echo.
     var released = 0
     var delays: DelayLine
 
@@ -34,7 +34,7 @@ struct EchoConnection: ~Copyable {
 
     mutating func note(_ readiness: Readiness) {
         let over: Readiness = [.peerEnded, .hungUp, .failed]
-        // Behind an end there is nothing, though it is told again with each event.
+        // EOF has been received, so there is nothing left to read, although each event reports it again.
         if !hasEnded, !readiness.isDisjoint(with: over.union([.readable, .urgent])) { isReadable = true }
         if !readiness.isDisjoint(with: over.union(.urgent)) { mustDrain = true }
         if !readiness.isDisjoint(with: [.writable, .hungUp, .failed]) { isWritable = true }

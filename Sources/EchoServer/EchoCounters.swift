@@ -1,31 +1,31 @@
 import Synchronization
 
-/// What an echo server has done since it was bound.
+/// Counters of an echo server since it was bound.
 public struct EchoCounters: Sendable, Equatable {
-    /// Connections open now.
+    /// Current number of open connections.
     public var active = 0
-    /// Connections accepted in all.
+    /// Total number of accepted connections.
     public var total = 0
-    /// Bytes received from clients.
+    /// Total number of bytes received from clients.
     public var bytesReceived = 0
-    /// Bytes that the system has taken to send to clients.
+    /// Total number of bytes accepted by the kernel for sending to clients.
     public var bytesSent = 0
-    /// Connections that came to an orderly end: the client's FIN was answered with one.
+    /// Connections that were closed in order: the client's FIN was answered with a FIN.
     public var ended = 0
-    /// Connections that the client, or the network, broke.
+    /// Connections that failed: reset by the client, lost in the network, or not registered with the poller.
     public var reset = 0
-    /// Connections that the server ended because of ``EchoServer/Configuration/closeAfter``.
+    /// Connections that the server closed because of ``EchoServer/Configuration/closeAfter``.
     public var closed = 0
-    /// Connections that a shutdown reset because its grace was over.
+    /// Connections that a shutdown reset at the end of its grace period.
     public var cut = 0
-    /// How often the server stopped accepting for a while, because it had no descriptor or no memory left.
+    /// Number of times the server paused accepting because it was out of descriptors or memory.
     public var acceptPauses = 0
 
-    /// Nothing yet.
+    /// Creates counters that are all zero.
     public init() {}
 }
 
-/// One worker's counters: it alone writes them, anybody reads them. They have cache lines of their own.
+/// The counters of one worker: written by that worker only, read by any thread. On cache lines of their own.
 package final class WorkerCounters: Sendable {
     package let active = Counter()
     package let total = Counter()
@@ -40,7 +40,7 @@ package final class WorkerCounters: Sendable {
 
     package init() {}
 
-    /// What has been counted, as far as it has been published.
+    /// Adds the published values to `sum`.
     package func add(to sum: inout EchoCounters) {
         sum.active += active.value
         sum.total += total.value
@@ -53,18 +53,20 @@ package final class WorkerCounters: Sendable {
         sum.acceptPauses += acceptPauses.value
     }
 
-    /// Keeps the next worker's counters off these lines; two, since the processor fetches neighbours in pairs.
+    /// Keeps the next worker's counters off these cache lines; two lines, since the processor prefetches lines in
+    /// pairs.
     private struct CacheLines: Sendable {
         private let words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
         private let more: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
     }
 }
 
-/// A number with one writer.
+/// A counter with a single writer.
 package struct Counter: ~Copyable, Sendable {
     private let number = Atomic<Int>(0)
 
-    /// With one writer no other can come in between, so a load and a store do, and cost what a plain addition costs.
+    /// Adds to the counter. With a single writer, a relaxed load and store suffice; they cost as much as a plain
+    /// addition.
     package func add(_ amount: Int) {
         number.store(number.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
     }

@@ -2,7 +2,7 @@ public import Sockets
 import Synchronization
 import Workers
 
-/// A server that sends back what it receives, with threads of its own.
+/// A server that sends back what it receives, on threads of its own.
 ///
 /// ```swift
 /// let echo = try await EchoServer.bind("127.0.0.1:8081")
@@ -10,7 +10,7 @@ import Workers
 /// try await echo.run()          // until shut down or cancelled
 /// ```
 public final class EchoServer: Sendable {
-    /// Where it listens, with the port that the system chose if port 0 was asked for.
+    /// The address that it listens on, with the port that the kernel chose if port 0 was requested.
     public let localAddress: SocketAddress
 
     private let phase: Mutex<Phase>
@@ -23,7 +23,7 @@ public final class EchoServer: Sendable {
         case ended
     }
 
-    /// What is shared with a worker from outside its thread.
+    /// The parts of a worker that other threads use.
     private struct Worker: Sendable {
         let owner: Handover<EchoWorker<LinuxSystem>>
         let mailbox: Mailbox<EchoCommand>
@@ -38,15 +38,15 @@ public final class EchoServer: Sendable {
     }
 
     deinit {
-        // A server that was bound and never run still holds its listeners.
+        // A server that was bound but never run still holds its listening sockets.
         file?.remove()
         Self.dismantle(workers)
     }
 
-    /// What it has done so far.
+    /// Counters since the server was bound.
     ///
-    /// A connection's bytes are all there once it has closed, and a byte that a client has received is never missing for
-    /// longer than a worker takes to finish one connection's turn.
+    /// All bytes of a connection are included once it has closed. A byte that a client has received is missing for at
+    /// most the rest of one connection's turn in its worker.
     public var counters: EchoCounters {
         var sum = EchoCounters()
         for worker in workers { worker.counters.add(to: &sum) }
@@ -57,12 +57,12 @@ public final class EchoServer: Sendable {
 // MARK: - Bind
 
 extension EchoServer {
-    /// Opens the listening sockets. From then on clients can connect; they are served once ``run()`` is called.
+    /// Opens the listening sockets. Clients can connect from then on; they are served once ``run()`` is called.
     ///
     /// Raises the process's descriptor limit to its hard limit.
     ///
-    /// - Parameter listen: `127.0.0.1:8081`, `[::1]:8081`, `:8081`, `localhost:8081` or `unix:/run/echo.sock`. Port 0
-    ///   lets the system choose.
+    /// - Parameter listen: `127.0.0.1:8081`, `[::1]:8081`, `:8081`, `localhost:8081` or `unix:/run/echo.sock`. With
+    ///   port 0 the kernel chooses the port.
     public static func bind(
         _ listen: String,
         configuration: Configuration = Configuration()
@@ -76,7 +76,7 @@ extension EchoServer {
         return try await bind(address, configuration: configuration)
     }
 
-    /// Opens the listening sockets. From then on clients can connect; they are served once ``run()`` is called.
+    /// Opens the listening sockets. Clients can connect from then on; they are served once ``run()`` is called.
     ///
     /// Raises the process's descriptor limit to its hard limit.
     public static func bind(
@@ -87,7 +87,7 @@ extension EchoServer {
         let address: SocketAddress
         switch listen {
         case .socket(let socket):
-            // A path that was not read from a text may still be none that a socket can have.
+            // A path that was not parsed from text may still be invalid for a socket.
             do {
                 if case .unix(let path) = socket { _ = try ServiceAddress(parsing: "unix:\(path)") }
             } catch {
@@ -121,7 +121,7 @@ extension EchoServer {
         }
     }
 
-    /// One listener for each worker; the kernel spreads the connections over them.
+    /// Opens one listening socket per worker; the kernel distributes connections among them.
     private static func bindInternet(
         _ address: SocketAddress,
         _ listen: ServiceAddress,
@@ -133,7 +133,7 @@ extension EchoServer {
             var system = try makeSystem()
             do throws(SystemError) {
                 var options = ListenOptions(backlog: configuration.backlog)
-                // What is accepted inherits it.
+                // Accepted sockets inherit the option.
                 options.connection.pacingRate = configuration.pace
                 if configuration.threads > 1 { options.sharing = index == 0 ? .founding : .joining }
                 let listener = try system.listen(at: bound, options: options)
@@ -151,7 +151,7 @@ extension EchoServer {
         return bound
     }
 
-    /// One listener, of which each worker has a descriptor.
+    /// Opens one listening socket; each worker has its own descriptor of it.
     private static func bindUnix(
         _ path: String,
         _ listen: ServiceAddress,
@@ -215,7 +215,7 @@ extension EchoServer {
 // MARK: - Run
 
 extension EchoServer {
-    /// Serves until it is shut down; when the task is cancelled it resets all connections and returns.
+    /// Serves until it is shut down; if the task is cancelled, resets all connections and returns.
     ///
     /// - Throws: ``EchoServerError/alreadyRun`` if it has been called before.
     public func run() async throws(EchoServerError) {
@@ -227,8 +227,8 @@ extension EchoServer {
         }
     }
 
-    /// Stops listening, lets the connections come to their own end, and resets those that are left after the grace.
-    /// Returns when all are gone. A second call with a shorter grace shortens it.
+    /// Stops listening, lets open connections complete, and resets those that remain after the grace period. Returns
+    /// when all connections are closed. A second call with a shorter grace period shortens it.
     public func shutdown(grace: Duration = .seconds(30)) async {
         let threads = phase.withLock { phase -> [WorkerThread] in
             if case .running(let threads) = phase { return threads }

@@ -1,28 +1,28 @@
 public import Sockets
 
-/// Why an echo server could not be set up.
+/// The reason why an echo server could not be set up.
 public enum EchoServerError: Error, Hashable, Sendable {
     case address(AddressError)
-    /// A host name that has no address.
+    /// The host name has no address.
     case unknownHost(String, detail: String)
-    /// Somebody else listens there; perhaps another process of the same user that shares ports.
+    /// Another socket listens at the address; possibly a process of the same user that uses SO_REUSEPORT.
     case addressInUse(ServiceAddress)
     case permissionDenied(ServiceAddress)
-    /// The address is no address of this machine.
+    /// The address does not belong to this machine.
     case addressNotAvailable(ServiceAddress)
-    /// The socket's file cannot be replaced: it is no socket.
+    /// The socket file cannot be replaced: it is not a socket.
     case notASocket(path: String)
     case cannotListen(ServiceAddress, SystemError)
-    /// A setting outside its range.
+    /// A setting is outside its range.
     case badSetting(name: String, value: String, allowed: String)
     /// ``EchoServer/run()`` was called a second time.
     case alreadyRun
-    /// The system refused a poller: no descriptors or no memory.
+    /// A poller could not be created: out of descriptors or memory.
     case system(SystemError)
 }
 
 extension EchoServerError: CustomStringConvertible {
-    /// One sentence that names what was wrong and how to mend it.
+    /// One sentence with the cause and how to fix it.
     public var description: String {
         switch self {
         case .address(let error):
@@ -53,7 +53,7 @@ extension EchoServerError: CustomStringConvertible {
 }
 
 extension EchoServerError {
-    /// Says what listening at an address has run into.
+    /// Maps an error of listening at an address.
     init(_ error: SystemError, at address: ServiceAddress) {
         self =
             switch error {

@@ -1,15 +1,15 @@
 import Sockets
 import Workers
 
-/// What a connection does in its turn.
+/// The operations of a connection in its turn, by mode.
 extension EchoWorker where S: ~Copyable {
-    /// Where a turn leaves a connection.
+    /// The state of a connection at the end of a turn.
     enum Step {
-        /// It cannot go on before an event or a timer.
+        /// Blocked until an event or a timer.
         case waits
-        /// It could go on, but its turn is over.
+        /// Able to continue, but its turn is over.
         case hasMore
-        /// It has had all the bytes that it may have.
+        /// All bytes that `closeAfter` allows have been transferred.
         case finished
         case over(Ending)
     }
@@ -38,12 +38,12 @@ extension EchoWorker where S: ~Copyable {
             guard connection.pointee.isReadable else { return .waits }
             let bytes = try receive(connection, atMost: Behaviour.transferSize)
             if bytes.isEmpty { continue }
-            // Straight out again: most of the time the client takes it all.
+            // Sends immediately: in most cases the client accepts everything.
             let sent = try send(bytes, to: connection)
             if sent < bytes.count {
                 connection.pointee.unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
             } else if bytes.count == Behaviour.transferSize {
-                // There is more, and after the next wait it will be more still, for the same number of calls.
+                // More bytes are queued; after the next wait there will be even more, for the same number of calls.
                 return .hasMore
             }
         }
@@ -107,7 +107,7 @@ extension EchoWorker where S: ~Copyable {
     private mutating func respond(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
         for _ in 0..<Limits.operationsPerTurn {
             if connection.pointee.sent >= behaviour.closeAfter { return .finished }
-            // Far from overflow: what is received beyond the bytes that were answered is one receive at most.
+            // No overflow: at most one receive exceeds the bytes already answered.
             let owed =
                 connection.pointee.received / behaviour.requestSize * behaviour.responseSize - connection.pointee.sent
             if owed > 0 {
@@ -125,7 +125,7 @@ extension EchoWorker where S: ~Copyable {
         return .hasMore
     }
 
-    /// Ends our side of a connection that has had all its bytes.
+    /// Sends the server's FIN on a connection that has transferred all its bytes, and starts lingering.
     mutating func finish(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) throws(SystemError) {
         if let error = system.endSending(on: connection.pointee.descriptor) { throw error }
         connection.pointee.phase = .lingering
@@ -148,19 +148,19 @@ extension EchoWorker where S: ~Copyable {
 // MARK: - Transfers
 
 extension EchoWorker where S: ~Copyable {
-    /// Receives into the shared buffer; what it gives is empty if nothing came.
+    /// Receives into the shared buffer; returns an empty buffer if nothing was received.
     @inline(__always)
     private mutating func receive(
         _ connection: UnsafeMutablePointer<EchoConnection>,
         atMost limit: Int
     ) throws(SystemError) -> UnsafeRawBufferPointer {
-        // A pattern at the start of the buffer must stay.
+        // The pattern at the start of the buffer must not be overwritten.
         let space = UnsafeMutableRawBufferPointer(rebasing: buffer.suffix(Behaviour.transferSize).prefix(limit))
         switch system.receive(from: connection.pointee.descriptor, into: space) {
         case .moved(let count):
             counters.bytesReceived.add(count)
             connection.pointee.received += count
-            // A short receive has emptied the queue, and what comes next is a new event: to ask again costs a call.
+            // A short receive has emptied the queue, and new data raises a new event; another call would be wasted.
             if count < limit, !connection.pointee.mustDrain { connection.pointee.isReadable = false }
             return UnsafeRawBufferPointer(rebasing: space.prefix(count))
         case .wouldBlock:
@@ -179,7 +179,7 @@ extension EchoWorker where S: ~Copyable {
         _ = try receive(connection, atMost: Behaviour.transferSize)
     }
 
-    /// Sends as much as the limits and the client allow, and says how much.
+    /// Sends as much as the limits and the client allow; returns the number of bytes sent.
     @inline(__always)
     private mutating func send(
         _ bytes: UnsafeRawBufferPointer,

@@ -1,42 +1,42 @@
 package import Sockets
 package import Workers
 
-/// One thread's share of an echo server: a listener, its connections, and the loop that serves them.
+/// One worker thread of an echo server: a listening socket, its connections, and the event loop.
 ///
-/// Generic over the system, so that tests can run it on a scripted one.
+/// Generic over the system, so that tests can run it on a simulated one.
 package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
     var system: S
     var listener: Descriptor?
     var connections: Slab<EchoConnection>
     var timers: TimerWheel
-    /// Connections that could go on but have had their turn; they are visited after the next wait.
+    /// Connections that can continue but have had their turn; they are served again after the next wait.
     var ready: SlotQueue
-    /// Lent to one receive or send at a time. For a source, and for a server that responds, it begins with the pattern, twice over so far that any offset has
-    /// a full piece behind it.
+    /// Shared by all receives and sends, one at a time. In the modes `source` and `respond` it starts with the pattern,
+    /// repeated far enough that a full transfer can start at any offset of a period.
     let buffer: UnsafeMutableRawBufferPointer
     let behaviour: Behaviour
     package let counters = WorkerCounters()
     package let mailbox: Mailbox<EchoCommand>
-    /// The moment of the round that is running; up to date only where something depends on time.
+    /// The time of the current loop iteration; updated only if something depends on it.
     var now: Instant
-    /// From when the periods of a stall count.
+    /// The start of the first stall period.
     var start: Instant
     var isStalled = false
     var acceptPause: AcceptPause?
     var isDraining = false
-    /// When what is still open will be reset.
+    /// When the connections that are still open will be reset.
     var drainEnd: Instant?
 
-    /// Why no connections are accepted just now.
+    /// The reason why accepting is paused.
     enum AcceptPause {
         case exhausted
         case stalled
     }
 
     /// - Parameters:
-    ///   - system: whose waker reports under ``wakerToken``.
-    ///   - listener: a listening socket that nobody else watches; it is closed if this throws.
-    ///   - capacity: the most connections at the same time.
+    ///   - system: its waker must report events with ``wakerToken``.
+    ///   - listener: a listening socket that is not registered with another poller; closed if this throws.
+    ///   - capacity: maximum number of concurrent connections.
     package init(
         system: consuming S,
         listener: consuming Descriptor,
@@ -60,7 +60,7 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
         if Behaviour.sendsPattern(configuration.mode) { BytePattern.fill(buffer) }
     }
 
-    /// Under which the system's waker reports.
+    /// The token of the system's waker.
     package static var wakerToken: Token { Token(slot: 0, generation: 0, kind: Kind.waker) }
     private static var listenerToken: Token { Token(slot: 0, generation: 0, kind: Kind.listener) }
 
@@ -70,7 +70,7 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
         static var connection: UInt8 { 2 }
     }
 
-    /// The worker's own timers come after those of the connections, one for each slot.
+    /// Slots of the worker's own timers; they follow the timers of the connections, one per connection slot.
     static var ownTimers: Int { 3 }
     private var acceptTimer: Int { connections.capacity }
     private var drainTimer: Int { connections.capacity + 1 }
@@ -81,39 +81,39 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
     }
 }
 
-/// What others may ask of a worker.
+/// A command to a worker from another thread.
 package enum EchoCommand: Sendable {
-    /// To stop listening, and to reset what is still open after the grace.
+    /// Stop listening, and reset the connections that are still open after the grace period.
     case drain(grace: Duration)
 }
 
 // MARK: - The loop
 
 extension EchoWorker where S: ~Copyable {
-    /// Serves until it has been told to drain and all connections are gone.
+    /// Serves until a drain was requested and all connections are closed.
     package mutating func run() {
         begin()
         while !isDone { turn() }
     }
 
-    /// What comes before the first turn.
+    /// Prepares the first loop iteration.
     package mutating func begin() {
         now = system.now()
         start = now
         changeStall()
     }
 
-    /// Nothing is open any more, and nothing will be.
+    /// Whether no connection is open and none will be accepted.
     package var isDone: Bool { isDraining && connections.count == 0 }
 
-    /// One round: waits, then serves whatever is ready.
+    /// Runs one loop iteration: waits, then handles the events.
     package mutating func turn() {
         let listed = ready.count
-        // Nobody on the list may go on during a stall, so it is no reason not to wait.
+        // Listed connections must not continue during a stall, so they do not prevent a wait.
         let deadline = listed == 0 || isStalled ? timers.nextWake : Instant(nanoseconds: 0)
         let count = system.wait(until: deadline)
         if behaviour.needsClock || timers.nextWake != nil { now = system.now() }
-        // Before the events: one that has waited through a stall must not be served in it.
+        // Before the events, so that no event is served during a stall that began while waiting.
         expireTimers()
         var index = 0
         while index < count {
@@ -129,7 +129,7 @@ extension EchoWorker where S: ~Copyable {
             let slot = event.token.slot
             guard let connection = connections.find(slot, generation: event.token.generation) else { return }
             connection.pointee.note(event.readiness)
-            // Whoever is on the list gets its turn there, in this round or the next.
+            // A listed connection gets its turn from the list, in this iteration or the next.
             if !connection.pointee.isListed { serve(connection, slot) }
         case Kind.listener:
             if acceptPause == nil { acceptBatch(Limits.acceptsPerTurn) }
@@ -160,7 +160,7 @@ extension EchoWorker where S: ~Copyable {
         }
     }
 
-    /// Visits those that were on the list when the round began.
+    /// Serves the connections that were in the ready list when the iteration began.
     private mutating func visitReady(_ listed: Int) {
         guard !isStalled else { return }
         var left = min(listed, ready.count)
@@ -187,7 +187,7 @@ extension EchoWorker where S: ~Copyable {
 // MARK: - Connections
 
 extension EchoWorker where S: ~Copyable {
-    /// How a connection came to its end.
+    /// How a connection ended.
     enum Ending {
         case ended
         case reset
@@ -210,19 +210,19 @@ extension EchoWorker where S: ~Copyable {
         }
     }
 
-    /// Puts a connection on the list of those that could go on.
+    /// Adds a connection to the ready list.
     mutating func list(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) {
         guard !connection.pointee.isListed else { return }
         connection.pointee.isListed = true
         ready.append(slot)
     }
 
-    /// Ends a connection. Its slot may be somebody else's from then on.
+    /// Closes a connection. Its slot may be reused immediately.
     mutating func close(_ slot: Int, _ ending: Ending) {
         timers.cancel(slot)
         ready.remove(slot)
         let connection = connections.remove(slot)
-        // Before the descriptor goes, so that whoever sees the end finds it counted.
+        // Before the descriptor is closed, so that a client that sees the close finds it counted.
         counters.active.add(-1)
         switch ending {
         case .ended: counters.ended.add(1)
@@ -257,9 +257,9 @@ extension EchoWorker where S: ~Copyable {
             switch acceptNext() {
             case .connection(let descriptor, peer: _): open(descriptor)
             case .wouldBlock: return
-            // That one connection is gone already; the next may be well.
+            // That connection is already gone; the next one may be valid.
             case .failed(let error) where error.isReset: break
-            // Whatever it is, to try again at once would spin.
+            // Whatever the error is, an immediate retry would spin.
             case .failed: return pauseAccepting(.exhausted)
             }
             accepted += 1
@@ -279,7 +279,8 @@ extension EchoWorker where S: ~Copyable {
         counters.total.add(1)
         counters.active.add(1)
         let connection = connections.pointer(to: slot)
-        // The event that follows at once, since it can be written to, also tells whether bytes are there already.
+        // The registration raises an event immediately, since the socket is writable; it also reports bytes already
+        // received.
         let error = system.register(connection.pointee.descriptor, for: .connection, token: token(of: slot))
         guard error != nil else { return }
         close(slot, .reset)
@@ -305,13 +306,15 @@ extension EchoWorker where S: ~Copyable {
         watchListener(true)
     }
 
-    /// Level-triggered, so that a queue which a batch did not empty is told again. The workers of a Unix socket share
-    /// its queue and all wake up for a connection; those that come late find nothing.
+    /// Enables or disables accept events. They are level-triggered, so a backlog that one batch did not empty is
+    /// reported again. The workers of a Unix socket share its backlog and all wake up for a connection; the late ones
+    /// find nothing.
     private mutating func watchListener(_ isWatched: Bool) {
         switch listener {
         case .none: break
         case .some(let listener):
-            // It is registered, and what it is registered for takes no memory, so this cannot fail (epoll_ctl(2)).
+            // It is already registered, and changing the event mask allocates no memory, so this cannot fail
+            // (epoll_ctl(2)).
             _ = system.reregister(listener, for: isWatched ? .readable : [], token: Self.listenerToken)
         }
     }
@@ -321,7 +324,7 @@ extension EchoWorker where S: ~Copyable {
 
 extension EchoWorker where S: ~Copyable {
     private mutating func drain(grace: Duration) {
-        // What the kernel has accepted on our behalf is a connection in the client's eyes.
+        // Connections in the accept queue are established from the client's point of view, so they are accepted first.
         if !isDraining { acceptBatch(behaviour.backlog) }
         isDraining = true
         closeListener()
@@ -337,7 +340,7 @@ extension EchoWorker where S: ~Copyable {
         if let listener = listener.take() { system.close(listener) }
     }
 
-    /// Closes everything; a worker must end by this.
+    /// Closes everything; must be called at the end of a worker's life.
     package consuming func dismantle() {
         cutAll()
         closeListener()
@@ -345,14 +348,14 @@ extension EchoWorker where S: ~Copyable {
     }
 }
 
-/// How much of each thing a worker does at most before others get their turn.
+/// Upper bounds on consecutive work, so that other connections get their turn, and durations of pauses.
 enum Limits {
-    /// Connections accepted in a row.
+    /// Connections accepted per event.
     static var acceptsPerTurn: Int { 64 }
-    /// Receives and sends in a row for one connection.
+    /// Receives and sends per turn of a connection.
     static var operationsPerTurn: Int { 8 }
-    /// How long accepting stops when there are no descriptors or no memory left.
+    /// Pause of accepting when the process is out of descriptors or memory.
     static var acceptPause: Duration { .milliseconds(100) }
-    /// How long a connection that we have ended waits for the client's end.
+    /// Maximum time that a connection closed by the server waits for the client's FIN.
     static var linger: Duration { .seconds(5) }
 }

@@ -1,6 +1,6 @@
-/// Bytes of one connection that its client has not taken yet. Holds memory only while there are any.
+/// The bytes of one connection that its client has not accepted yet. Holds memory only while it is not empty.
 struct UnsentBytes: ~Copyable {
-    /// The most it can hold: what one receive can bring.
+    /// Maximum number of bytes: those of one receive.
     static var limit: Int { Behaviour.transferSize }
 
     private var base: UnsafeMutableRawPointer?
@@ -12,14 +12,14 @@ struct UnsentBytes: ~Copyable {
     var isEmpty: Bool { start == end }
     var room: Int { Self.limit - count }
 
-    /// All of them, in order; good until the next change.
+    /// All bytes, in order; valid until the next change.
     var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base.map { $0 + start }, count: count)
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     ///
-    /// - Precondition: there is room for them.
+    /// - Precondition: they fit into `room`.
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count <= room, "\(bytes.count) bytes for a room of \(room)")
         guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
@@ -28,7 +28,7 @@ struct UnsentBytes: ~Copyable {
         end += bytes.count
     }
 
-    /// Forgets bytes at the start, and with the last one the memory.
+    /// Removes bytes from the start; frees the memory when the last one is removed.
     mutating func removeFirst(_ count: Int) {
         precondition(count <= self.count, "\(count) bytes of \(self.count)")
         start += count
@@ -41,13 +41,13 @@ struct UnsentBytes: ~Copyable {
         (capacity, start, end) = (0, 0, 0)
     }
 
-    /// Moves the bytes to the start, of a larger piece of memory where that is not enough.
+    /// Moves the bytes to the start of the memory, or to a larger allocation if it is too small.
     private mutating func makeRoom(for more: Int) {
         let count = count
         if let base, count + more <= capacity {
             base.copyMemory(from: base + start, byteCount: count)
         } else {
-            // The first time just what is needed: mostly it is a remainder to which nothing is ever added.
+            // The first allocation is exact: in most cases it is a remainder to which nothing is appended.
             let size = base == nil ? more : min(Self.limit, max(count + more, 2 * capacity))
             let larger = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
             if let base {
