@@ -1,32 +1,32 @@
-/// How a server is asked whether it can serve.
+/// Kind of a health check.
 public enum Check: Hashable, Sendable {
-    /// A connection is made and closed: somebody listens there.
+    /// Opens and closes a connection; passes if the server accepts it.
     case tcp
-    /// `send` is sent, which may be nothing where the server speaks first, and `expect` must come within the first
-    /// ``answerLimit`` bytes of the answer.
+    /// Sends `send`, which may be empty if the server speaks first; passes if `expect` occurs within the first
+    /// ``answerLimit`` bytes of the response.
     case sendExpect(send: [UInt8], expect: [UInt8])
-    /// A connection is begun in the name of a user, who needs no account: that the server asks for a password, or says
-    /// that there is no such user, shows that it serves. See ``PostgreSQLDialogue``.
+    /// Starts a PostgreSQL session as `user`, which needs no account: a request for a password, or an error that
+    /// reports an unknown user, also shows that the server is available. See ``PostgreSQLDialogue``.
     case postgres(user: String)
-    /// PING. That the server asks for a password shows that it serves. See ``RedisDialogue``.
+    /// Sends PING. A server that requires a password is up. See ``RedisDialogue``.
     case redis
-    /// A GET request, whose answer's status must be one that is expected.
+    /// Sends a GET request; passes if the status code of the response is an expected one.
     case http(HTTPCheck)
 
-    /// The most that is read of an answer, in bytes.
+    /// Maximum number of bytes read of a response.
     public static let answerLimit = 16 << 10
 
-    /// Whom a PostgreSQL server's log names for a check, where nobody else is chosen.
+    /// Default user of a PostgreSQL check, as it appears in the server's log.
     public static let defaultUser = "monkey"
 }
 
-/// What is asked of an HTTP server, and which answers are good ones.
+/// Request of an HTTP check, and the status codes that pass.
 public struct HTTPCheck: Hashable, Sendable {
-    /// The path and the query, from its slash on.
+    /// Path and query, starting with a slash.
     public var path: String
-    /// What the Host field says (RFC 9110, 7.2).
+    /// Value of the Host field (RFC 9110, 7.2).
     public var host: String
-    /// Good status codes, within 100 to 599.
+    /// Status codes that pass, within 100 to 599.
     public var expected: ClosedRange<Int>
 
     public init(path: String = "/", host: String = "localhost", expected: ClosedRange<Int> = 200...399) {
@@ -36,7 +36,7 @@ public struct HTTPCheck: Hashable, Sendable {
     }
 }
 
-/// Why a check cannot be made as it is written.
+/// Why a check is invalid.
 public enum CheckError: Error, Hashable, Sendable {
     case nothingExpected
     case longExpectation(Int)
@@ -47,7 +47,7 @@ public enum CheckError: Error, Hashable, Sendable {
 }
 
 extension CheckError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence: what is wrong and how to fix it.
     public var description: String {
         switch self {
         case .nothingExpected:
@@ -67,7 +67,9 @@ extension CheckError: CustomStringConvertible {
 }
 
 extension Check {
-    /// Finds what a server could not be asked, or could not answer.
+    /// Validates the parameters of the check.
+    ///
+    /// - Throws: ``CheckError`` if the request cannot be sent as it is, or if no response could pass.
     public func validate() throws(CheckError) {
         switch self {
         case .tcp, .redis:
@@ -88,7 +90,7 @@ extension Check {
         }
     }
 
-    /// What is said to the server, nil where it is enough to reach it.
+    /// Application protocol of the check; nil if it only connects.
     var dialogue: (any Dialogue)? {
         switch self {
         case .tcp: nil

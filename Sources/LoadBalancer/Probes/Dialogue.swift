@@ -1,20 +1,20 @@
-/// What a check says to a server, and what the answer means. Pure: whoever has the connection moves the bytes.
+/// Request of a health check and evaluation of the response. Pure: the caller does the I/O.
 protocol Dialogue: Sendable {
-    /// What is sent as soon as the connection stands.
+    /// Bytes to send as soon as the connection is established.
     var question: [UInt8] { get }
 
-    /// Judges all that has come so far; nil while it says nothing yet.
+    /// Evaluates all bytes received so far; returns nil if they are not conclusive yet.
     func judge(_ answer: [UInt8]) -> Verdict?
 }
 
 enum Verdict: Hashable, Sendable {
-    /// The server serves. A farewell, which may be empty, is sent and then the server left to close first, so that it has
-    /// nothing to complain of in its log. Nil where it needs none.
+    /// The server is up. `farewell`, which may be empty, is sent, and the server is then left to close first, so that
+    /// it does not log an error. If nil, the client closes immediately.
     case up(farewell: [UInt8]? = nil)
     case down(ProbeFailure)
 }
 
-/// Somewhere in the answer these bytes must be.
+/// Check that passes if the response contains `expected` at any offset.
 struct ExpectedBytes: Dialogue {
     let question: [UInt8]
     let expected: [UInt8]
@@ -24,10 +24,10 @@ struct ExpectedBytes: Dialogue {
     }
 }
 
-/// The text of a server that is not to be trusted, for a message of one line.
+/// Formats text from an untrusted server for a one-line message, at most 160 bytes of it.
 func quoted(_ bytes: some Collection<UInt8>) -> String {
     let limit = 160
-    // A control character could forge a line of a log, or move a terminal's cursor.
+    // A control character could forge a log line or move a terminal's cursor.
     let text = String(decoding: bytes.prefix(limit), as: UTF8.self).unicodeScalars
         .map { $0.properties.generalCategory == .control ? " " : String($0) }.joined()
     return text.split(separator: " ").joined(separator: " ")

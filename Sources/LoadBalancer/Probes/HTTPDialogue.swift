@@ -1,4 +1,4 @@
-/// A GET request, and the status of its answer (RFC 9112).
+/// GET request and evaluation of the response's status code (RFC 9112).
 struct HTTPDialogue: Dialogue {
     let check: HTTPCheck
 
@@ -12,27 +12,27 @@ struct HTTPDialogue: Dialogue {
 
     func judge(_ answer: [UInt8]) -> Verdict? {
         var rest = answer[...]
-        // Each turn takes an interim answer away, so the answer's own limit ends this loop.
+        // Each iteration removes an interim response, so the limit of the response ends this loop.
         while true {
             guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else {
                 let beginning = "HTTP/1.".utf8
                 return zip(rest, beginning).allSatisfy(==) ? nil : stranger(rest)
             }
             guard let status = Self.status(of: rest[..<end]) else { return stranger(rest) }
-            // 101 is a final answer, though to a question nobody asked.
+            // 101 is a final response, although no upgrade was requested.
             if (100...199).contains(status), status != 101, !check.expected.contains(status) {
                 guard let finish = rest.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
                 rest = rest[finish.upperBound...]
                 continue
             }
-            // To close before the body has come would reset the connection.
+            // Closing before the body is received would reset the connection.
             return check.expected.contains(status)
                 ? .up(farewell: [])
                 : .down(.http(status: status, expected: check.expected))
         }
     }
 
-    /// The code of a status line, such as `HTTP/1.1 200 OK`; nil if it is none.
+    /// Returns the code of a status line such as `HTTP/1.1 200 OK`; nil if the line is not one.
     private static func status(of line: ArraySlice<UInt8>) -> Int? {
         let words = line.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
         guard words.count >= 2, words[0].elementsEqual("HTTP/1.1".utf8) || words[0].elementsEqual("HTTP/1.0".utf8)

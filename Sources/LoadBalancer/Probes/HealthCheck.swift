@@ -1,27 +1,28 @@
 public import Balancing
 import Sockets
 
-/// How and how often a server is checked, and what the results amount to.
+/// Health check settings: what to send, how often, and how many results change the state.
 public struct HealthCheck: Hashable, Sendable {
     public var check: Check
-    /// Where the check goes instead of to the server's own port. A Unix socket has none.
+    /// Port to check instead of the server's own. Has no effect on a Unix socket.
     public var port: UInt16?
-    /// Sent before the check's own bytes, such as a PROXY protocol header where the server demands one.
+    /// Bytes to send before the check's own, such as a PROXY protocol header if the server requires one.
     public var preamble: [UInt8]
-    /// From the beginning of one check to that of the next. A check that takes longer is followed at once.
+    /// Time from the start of one check to the start of the next. A check that takes longer is followed by the next
+    /// after ``shortestInterval``.
     public var interval: Duration
-    /// By which share of itself an interval may be shorter or longer, so that checks do not come in step; 0 to 1.
+    /// Maximum fraction by which an interval is shortened or extended, 0 to 1, so that checks do not synchronize.
     public var jitter: Double
-    /// For each check.
+    /// Timeout for one check.
     public var timeout: Duration
-    /// So many passes in a row bring a server up that is down.
+    /// Number of consecutive passes that bring a down server up.
     public var rise: Int
-    /// So many failures in a row bring a server down that is up.
+    /// Number of consecutive failures that bring an up server down.
     public var fall: Int
-    /// The state before the first result.
+    /// State before the first result.
     public var initially: HealthCounter.State
 
-    /// The shortest interval that is kept: each check costs the server a connection.
+    /// Lower bound of the interval, because each check costs the server a connection.
     public static let shortestInterval = Duration.milliseconds(10)
 
     public init(
@@ -46,34 +47,34 @@ public struct HealthCheck: Hashable, Sendable {
         self.initially = initially
     }
 
-    /// Where a server's checks go.
+    /// Returns the address to check for a server.
     func target(of server: SocketAddress) -> SocketAddress {
         guard let port, case .internet(var address) = server else { return server }
         address.port = port
         return .internet(address)
     }
 
-    /// An interval with its jitter.
+    /// Returns an interval with random jitter applied.
     func nextInterval(using numbers: inout some RandomNumberGenerator) -> Duration {
         let spread = jitter.isFinite ? min(max(jitter, 0), 1) : 0
         return max(Self.shortestInterval, interval * Double.random(in: (1 - spread)...(1 + spread), using: &numbers))
     }
 }
 
-/// What a check has found.
+/// Result of one health check.
 public struct HealthReport<ServerID: Hashable & Sendable>: Sendable {
     public let server: ServerID
     public let result: Result<Duration, ProbeFailure>
-    /// Up or down, with this result counted in.
+    /// State of the server, with this result taken into account.
     public let state: HealthCounter.State
-    /// Whether this result has changed the state.
+    /// Whether this result changed the state.
     public let isChange: Bool
-    /// Results of this kind in a row, this one included.
+    /// Number of consecutive results of this kind, including this one.
     public let inARow: Int
 }
 
 extension HealthReport {
-    /// What speaks for the state, as the end of a sentence: "3 checks in a row failed, the last: connection refused".
+    /// Reason for the state, as the end of a sentence: "3 checks in a row failed, the last: connection refused".
     public var cause: String {
         let count = inARow == 1 ? "the check" : "\(inARow) checks in a row"
         return switch result {

@@ -2,10 +2,10 @@ import Balancing
 public import Sockets
 import Synchronization
 
-/// Checks servers, each at its own interval, and tells what it finds.
+/// Scheduler of the health checks: runs those of each server at its own interval and reports the results.
 ///
-/// No two checks of a server run at once, and no more than a limit of all together: a check whose turn it is waits for its
-/// place, which delays it and nothing else.
+/// Checks of one server never overlap, and at most `checkLimit` checks run at the same time over all servers. A check
+/// that is due waits for a permit; this delays that check and no other.
 public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     public typealias ProbeFunction =
         @Sendable (Check, SocketAddress, _ timeout: Duration, _ preamble: [UInt8]) async -> Result<
@@ -17,7 +17,7 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
         let address: SocketAddress
         let settings: HealthCheck
         let ordinal: UInt64
-        /// Ends when the server is to be checked no longer.
+        /// Finishes when the server is no longer to be checked.
         let membership: AsyncStream<Never>
     }
 
@@ -26,7 +26,7 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
         var nextOrdinal: UInt64 = 0
     }
 
-    /// So many checks of all servers together run at once, unless somebody says otherwise.
+    /// Default for the number of concurrent checks of all servers.
     public static var usualCheckLimit: Int { 64 }
 
     private let permits: Permits
@@ -39,12 +39,12 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     private let arrive: AsyncStream<Subject>.Continuation
 
     /// - Parameters:
-    ///   - checkLimit: how many checks run at once, at least 1.
-    ///   - clock: what intervals are measured by.
-    ///   - seed: of the jitter.
-    ///   - probe: makes a check; ``Probe/run(_:at:timeout:preamble:)`` but in tests.
-    ///   - report: hears each check's result, in order for each server, on any thread. It must not block. A server that was
-    ///     just forgotten may still be reported once.
+    ///   - checkLimit: maximum number of concurrent checks, at least 1.
+    ///   - clock: clock for the intervals.
+    ///   - seed: seed of the jitter.
+    ///   - probe: performs a check; ``Probe/run(_:at:timeout:preamble:)`` except in tests.
+    ///   - report: receives the result of each check, in order for each server, on any thread. It must not block. A
+    ///     server may be reported once more after `forget`.
     public init(
         checkLimit: Int = usualCheckLimit,
         clock: any Clock<Duration> = ContinuousClock(),
@@ -60,12 +60,12 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
         (arrivals, arrive) = AsyncStream.makeStream()
     }
 
-    /// Has a server checked from now on, or otherwise than before: then its count begins anew.
+    /// Starts to check a server, or replaces its settings; in that case its result counters are reset.
     public func watch(_ server: ServerID, at address: SocketAddress, by settings: HealthCheck) {
         let (membership, end) = AsyncStream<Never>.makeStream()
         state.withLock { state in
             state.memberships.updateValue(end, forKey: server)?.finish()
-            // Within the lock, so that subjects arrive in the order of their memberships.
+            // Inside the lock, so that subjects arrive in the order of their memberships.
             arrive.yield(
                 Subject(
                     server: server,
@@ -79,12 +79,12 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Has a server checked no longer. A check that is running is broken off.
+    /// Stops checking a server, and cancels a check in progress.
     public func forget(_ server: ServerID) {
         state.withLock { $0.memberships.removeValue(forKey: server) }?.finish()
     }
 
-    /// Checks until the task is cancelled. To be called once.
+    /// Runs checks until the task is canceled. May be called only once.
     public func run() async {
         await withDiscardingTaskGroup { group in
             for await subject in arrivals {
@@ -106,13 +106,13 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     private func check(_ subject: Subject) async {
         let settings = subject.settings
         let target = settings.target(of: subject.address)
-        // Numbers of neighbouring seeds are far apart only when the seeds have been mixed: else every server would have the
-        // same sequence, and be only some steps further on in it.
+        // The seeds are mixed first: the generators of adjacent seeds would all return one sequence, each a few steps
+        // further on in it.
         var seeds = RandomNumbers(seed: seed &+ subject.ordinal)
         var numbers = RandomNumbers(seed: seeds.next())
         var tally = Tally(settings)
-        // The first check is made at once. The second comes anywhere within its interval, so that servers that were added
-        // together are not checked together ever after.
+        // The first check starts immediately, the second at a random point within its interval, so that the checks of
+        // servers that were added together do not stay synchronized.
         var interval = settings.interval * Double.random(in: 0...1, using: &numbers)
         while !Task.isCancelled {
             var result: Result<Duration, ProbeFailure>?
@@ -127,7 +127,7 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     }
 }
 
-/// A server's results so far.
+/// Results of one server so far.
 private struct Tally {
     private var counter: HealthCounter
     private var inARow = 0

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// So many may do something at once; the others wait, and take their turns in the order in which they came.
+/// Asynchronous semaphore with FIFO order: limits how many tasks run a section at the same time.
 final class Permits: Sendable {
     private struct Waiter {
         let ticket: Int
@@ -15,12 +15,12 @@ final class Permits: Sendable {
 
     private let state: Mutex<State>
 
-    /// - Parameter count: at least 1; less counts as 1.
+    /// - Parameter count: number of permits; less than 1 counts as 1.
     init(_ count: Int) {
         state = Mutex(State(free: max(1, count)))
     }
 
-    /// Runs the body when there is a permit for it; gives nil if the task is cancelled before.
+    /// Runs the body once a permit is available; returns nil if the task is canceled before that.
     func with<Value: Sendable>(_ body: () async -> Value) async -> Value? {
         guard await acquire() else { return nil }
         defer { release() }
@@ -35,7 +35,8 @@ final class Permits: Sendable {
         return await withTaskCancellationHandler {
             await withCheckedContinuation { turn in
                 let isAdmitted: Bool? = state.withLock { state in
-                    // Cancelled later than this, the task is in the queue when the handler below takes the lock.
+                    // A task that is canceled after this check is in the queue by the time the handler below takes the
+                    // lock.
                     if Task.isCancelled { return false }
                     if state.free > 0 {
                         state.free -= 1

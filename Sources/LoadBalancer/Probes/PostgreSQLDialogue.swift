@@ -1,22 +1,24 @@
-/// Asks a PostgreSQL server for a session, and stops at its first word (PostgreSQL, Frontend/Backend Protocol, 55.2.1).
+/// Start of a PostgreSQL session and evaluation of the server's first message (PostgreSQL, Frontend/Backend Protocol,
+/// 55.2.1).
 ///
-/// An SSLRequest would be cheaper, but the server answers it before it looks at its own state. With the StartupMessage it
-/// says whether it is starting up or shutting down, and says so before it asks who is there. So no account is needed:
+/// An SSLRequest would be cheaper, but the server answers it before it checks its own state. In response to a
+/// StartupMessage, the server reports that it is starting up or shutting down, and does so before authentication. No
+/// account is needed:
 ///
-/// - any request for authentication means that sessions are begun;
-/// - an error of class 57 (57P03 while starting, shutting down or recovering), 58 or XX, or a lack of resources (class 53),
-///   means that no session can be had;
-/// - any other error is about whom we said we were, and the server that says it serves others;
-/// - 53300, too many connections, is no failure either. The server is busy serving all that it has; to call it down
-///   could cut them off, and push its load onto the others. What helps is a maximum of connections for the server.
+/// - any authentication request means that the server accepts sessions: up;
+/// - an error of class 57 (57P03 while starting, shutting down or recovering), 58 or XX, or of class 53 (insufficient
+///   resources), means that no session is possible: down;
+/// - any other error concerns the user or database of the check, and the server is available to others: up;
+/// - 53300, too many connections, is not a failure either. The server is busy serving its existing connections; marking
+///   it down could close them and shift its load to the other servers. The remedy is a connection limit for the server.
 struct PostgreSQLDialogue: Dialogue {
     let user: String
 
-    /// NAMEDATALEN less its zero: the server cuts longer names.
+    /// NAMEDATALEN minus the terminating zero byte; the server truncates longer names.
     static let longestUser = 63
 
     private static let headerLength = 5
-    /// Longer first messages are no PostgreSQL server's: libpq draws this line as well, at 30,000 bytes.
+    /// A longer first message is not from a PostgreSQL server; libpq has such a limit too, at 30,000 bytes.
     private static let longestMessage = 8 << 10
     private static let protocolVersion: [UInt8] = [0, 3, 0, 0]
     private static let terminate: [UInt8] = [UInt8(ascii: "X"), 0, 0, 0, 4]
@@ -36,14 +38,14 @@ struct PostgreSQLDialogue: Dialogue {
             return [UInt8(ascii: "R"), UInt8(ascii: "E"), UInt8(ascii: "v")].contains(type) ? nil : stranger(answer)
         }
         let length = Int(answer[1]) << 24 | Int(answer[2]) << 16 | Int(answer[3]) << 8 | Int(answer[4])
-        // The length counts itself and not the type.
+        // The length includes itself but not the type.
         let isMessage = (4...Self.longestMessage).contains(length)
         switch type {
         case UInt8(ascii: "R"), UInt8(ascii: "v"):
             guard isMessage else { return stranger(answer) }
             guard answer.count >= length + 1 else { return nil }
-            // Only in a session is there something to terminate: to a server that waits for a password a Terminate is a
-            // protocol error for its log, and a closed connection is not.
+            // Terminate is valid only in a session. A server that waits for a password logs a Terminate as a protocol
+            // error, but not a closed connection.
             let isSession = type == UInt8(ascii: "R") && answer[5..<(length + 1)].elementsEqual([0, 0, 0, 0])
             return .up(farewell: isSession ? Self.terminate : nil)
         case UInt8(ascii: "E"):
@@ -63,7 +65,8 @@ struct PostgreSQLDialogue: Dialogue {
             : .up()
     }
 
-    /// A postmaster that cannot even fork says so in the form of protocol 2: a text up to a zero, without a length.
+    /// Parses an error in protocol 2 format, a zero-terminated text without a length: a postmaster that cannot fork
+    /// sends one.
     private func bareError(_ answer: [UInt8]) -> Verdict? {
         guard let end = answer.firstIndex(of: 0) ?? (answer.count >= Self.longestMessage ? answer.endIndex : nil) else {
             return nil
@@ -75,7 +78,7 @@ struct PostgreSQLDialogue: Dialogue {
         .down(.unexpectedAnswer(wanted: "a PostgreSQL server's", got: quoted(answer)))
     }
 
-    /// What an ErrorResponse says: fields of a letter and a text each, up to a zero (55.8).
+    /// Fields of an ErrorResponse: each a type letter and a zero-terminated text (55.8).
     private struct ServerError {
         var code = ""
         var message = ""

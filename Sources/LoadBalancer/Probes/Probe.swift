@@ -1,14 +1,14 @@
 public import Sockets
 
-/// Checks one server once.
+/// Runner of a single health check.
 public enum Probe {
-    /// Makes a connection of its own, asks, judges the answer and closes.
+    /// Opens a connection, sends the request, evaluates the response and closes.
     ///
     /// - Parameters:
-    ///   - preamble: sent before everything else, such as a PROXY protocol header where the server demands one.
-    ///   - timeout: for the connection and the answer together.
-    /// - Returns: how long it took until the server had shown that it serves, or why it does not. A cancelled task gets
-    ///   ``ProbeFailure/cancelled``, soon.
+    ///   - preamble: bytes to send before everything else, such as a PROXY protocol header if the server requires one.
+    ///   - timeout: timeout for connection and response together.
+    /// - Returns: the time until the server was found to be up, or why it is not. If the task is canceled, returns
+    ///   ``ProbeFailure/cancelled`` without waiting for the timeout.
     public static func run(
         _ check: Check,
         at address: SocketAddress,

@@ -1,35 +1,35 @@
 public import Sockets
 
-/// Why a check found that a server cannot serve.
+/// Why a health check failed.
 public enum ProbeFailure: Error, Hashable, Sendable {
-    /// What a check was doing when its time was up.
+    /// Phase of a check in which it timed out.
     public enum Stage: Hashable, Sendable {
         case connecting
         case waitingForAnswer
     }
 
     case timedOut(Stage, after: Duration)
-    /// No connection came about.
+    /// The connection could not be established.
     case notConnected(SystemError)
-    /// The connection broke before the answer was there.
+    /// The connection failed before the response was complete.
     case broken(SystemError)
-    /// The server closed the connection before its answer said anything; `got` is what came of it.
+    /// The server closed the connection before a conclusive response; `got` is the part received.
     case closed(got: String)
-    /// The answer is none that a server of this kind gives.
+    /// The response is not one of this protocol.
     case unexpectedAnswer(wanted: String, got: String)
-    /// So many bytes came, and what was expected was not among them.
+    /// The first `limit` bytes of the response do not contain the expected bytes.
     case longAnswer(limit: Int)
-    /// PostgreSQL's own message, and its SQLSTATE, empty where it told none.
+    /// Message of PostgreSQL with its SQLSTATE, which is empty if none was sent.
     case postgres(code: String, message: String)
-    /// Redis's own message.
+    /// Error message of Redis.
     case redis(message: String)
     case http(status: Int, expected: ClosedRange<Int>)
-    /// The check was broken off from here, which says nothing about the server.
+    /// The check was canceled locally; this says nothing about the server.
     case cancelled
 }
 
 extension ProbeFailure: CustomStringConvertible {
-    /// What was wrong, as the end of a sentence: "connection refused", "HTTP 503, not 200 to 399".
+    /// Reason, as the end of a sentence: "connection refused", "HTTP 503, not 200 to 399".
     public var description: String {
         switch self {
         case .timedOut(.connecting, let limit):

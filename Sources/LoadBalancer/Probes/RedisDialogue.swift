@@ -1,11 +1,12 @@
-/// PING, as RESP has it (Redis serialization protocol).
+/// PING request in RESP (Redis serialization protocol).
 ///
-/// Errors about who asks (NOAUTH, WRONGPASS, NOPERM) come from a server that serves. Any other error is one that every
-/// client would get for its commands: LOADING while the data set is read, MASTERDOWN from a replica without its master
-/// that may not give stale data, BUSY in a script without end, MISCONF where it cannot save, DENIED in protected mode.
+/// Errors about the client (NOAUTH, WRONGPASS, NOPERM) come from a server that is up. Any other error is one that every
+/// client would receive: LOADING while the data set is loaded, MASTERDOWN from a replica without its master that may
+/// not serve stale data, BUSY during a script that does not end, MISCONF if it cannot save, DENIED in protected mode.
 ///
-/// A server with all the clients that it may have is down too. It says so and closes before it has read anything, and
-/// that resets the connection, mostly before its word is read: a full server cannot be told from one that breaks.
+/// A server that has reached its maxclients limit also counts as down. It sends an error and closes before it reads
+/// anything; this resets the connection, usually before the error is read, so a full server cannot be distinguished
+/// from one that fails.
 struct RedisDialogue: Dialogue {
     var question: [UInt8] { Array("*1\r\n$4\r\nPING\r\n".utf8) }
 
