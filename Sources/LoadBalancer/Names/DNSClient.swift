@@ -1,26 +1,29 @@
 import Glibc
 import Sockets
 
-/// Asks name servers: by UDP, again where nothing comes, and by TCP where an answer does not fit a datagram (RFC 7766).
+/// DNS client: queries by UDP with retries, and by TCP if a response does not fit a datagram (RFC 7766).
 struct DNSClient: Hashable, Sendable {
-    /// Asked in this order, one at least.
+    /// Name servers in the order in which they are queried, at least one.
     var servers: [SocketAddress]
-    /// For each attempt, by UDP or TCP.
+    /// Timeout for each attempt, by UDP or TCP.
     var timeout = Duration.seconds(2)
-    /// How often the whole list is gone through.
+    /// Number of passes through the list of servers.
     var rounds = 2
 
-    /// The longest answer by TCP: its length is a number of 16 bits before it.
+    /// Maximum size of a TCP response: a 16-bit length and the message.
     private static let longestMessage = 2 + Int(UInt16.max)
 
     struct Answer: Hashable, Sendable {
-        /// None where the name is there and has no such records.
+        /// Empty if the name exists but has no records of the type.
         var contents: [DNSRecord.Content]
-        /// Nil where there are none.
+        /// TTL of the records; nil if there are none.
         var timeToLive: Duration?
     }
 
-    /// - Throws: the last server's failure, where none gave an answer. That there is no such name is an answer.
+    /// Sends a query to the servers in order until one answers.
+    ///
+    /// - Throws: ``NameFailure/noSuchName`` as soon as a server returns NXDOMAIN, ``NameFailure/cancelled``, or the
+    ///   failure of the last attempt.
     func ask(_ question: DNSQuestion) async throws(NameFailure) -> Answer {
         var failure = NameFailure.noRecords
         for _ in 0..<max(1, rounds) {
@@ -37,7 +40,7 @@ struct DNSClient: Hashable, Sendable {
     }
 
     private func ask(_ question: DNSQuestion, of server: SocketAddress) async throws(NameFailure) -> Answer {
-        // Not to be guessed, and neither is the port that the kernel picks: so forged answers are unlikely (RFC 5452).
+        // A random ID and the ephemeral port chosen by the kernel make forged responses unlikely (RFC 5452).
         let id = UInt16.random(in: 0 ... .max)
         let query = question.query(id: id)
         let exchange = DatagramExchange(address: server, question: query, timeout: timeout)
@@ -67,7 +70,7 @@ struct DNSClient: Hashable, Sendable {
         case .noSuchName: throw .noSuchName
         case .failure(let code): throw .serverFailure(server: server, code: code)
         }
-        // A truncated answer by TCP is as good as none.
+        // A truncated TCP response is unusable.
         guard !response.isTruncated else { throw .malformed(server: server) }
         let (contents, seconds) = response.answer(to: question)
         return Answer(contents: contents, timeToLive: seconds.map { .seconds(Int64($0)) })
@@ -75,7 +78,7 @@ struct DNSClient: Hashable, Sendable {
 
     private typealias Parsed = Result<DNSResponse, DNSMessageError>
 
-    /// Nil for what answers another query: the right answer may still come.
+    /// Parses a response; returns nil for a response to another query, because the right one may still arrive.
     private static func read(_ bytes: [UInt8], to question: DNSQuestion, id: UInt16) -> Parsed? {
         do throws(DNSMessageError) {
             return .success(try DNSResponse(parsing: bytes, to: question, id: id))
@@ -102,7 +105,7 @@ struct DNSClient: Hashable, Sendable {
 }
 
 extension DNSClient {
-    /// The name servers in resolv.conf(5), at most three as in the C library; this machine's own where it names none.
+    /// Parses the name servers of resolv.conf(5), at most three as in the C library; 127.0.0.1 if there are none.
     static func servers(in text: String) -> [SocketAddress] {
         let port: UInt16 = 53
         let named = text.split(whereSeparator: \.isNewline).compactMap { line -> SocketAddress? in

@@ -1,6 +1,6 @@
 import Sockets
 
-/// What a name server is asked about a name (RFC 1035, 3.2.2; RFC 3596; RFC 2782).
+/// Type of a DNS record (RFC 1035, 3.2.2; RFC 3596; RFC 2782).
 enum DNSType: UInt16, Hashable, Sendable {
     case ipv4 = 1
     case alias = 5
@@ -12,7 +12,7 @@ struct DNSQuestion: Hashable, Sendable {
     let name: DNSName
     let type: DNSType
 
-    /// A query of this one question, which asks the server to find the answer itself (RFC 1035, 4.1).
+    /// Returns a query with this one question and recursion desired (RFC 1035, 4.1).
     func query(id: UInt16) -> [UInt8] {
         let recursionDesired: UInt8 = 0x01
         let counts: [UInt8] = [0, 1, 0, 0, 0, 0, 0, 0]
@@ -21,11 +21,11 @@ struct DNSQuestion: Hashable, Sendable {
     }
 }
 
-/// What a service record says of one server: RFC 2782.
+/// Data of an SRV record: one server (RFC 2782).
 struct DNSService: Hashable, Sendable {
-    /// Servers of the lowest number come first, the others only when none of those can be reached.
+    /// Servers with the lowest value are used first, the others only if none of those can be reached.
     let priority: UInt16
-    /// The share among servers of one priority; 0 is almost nothing where others have more.
+    /// Share among servers of one priority; 0 is almost nothing if others have more.
     let weight: UInt16
     let port: UInt16
     let target: DNSName
@@ -33,21 +33,21 @@ struct DNSService: Hashable, Sendable {
 
 struct DNSRecord: Hashable, Sendable {
     enum Content: Hashable, Sendable {
-        /// Without a port.
+        /// Has no port.
         case address(InternetAddress)
         case alias(DNSName)
         case service(DNSService)
     }
 
     let name: DNSName
-    /// In seconds.
+    /// TTL in seconds.
     let timeToLive: UInt32
     let content: Content
 }
 
-/// Why bytes are no answer that can be used.
+/// Why a message is not a usable response.
 enum DNSMessageError: Error, Hashable, Sendable {
-    /// They answer something else: another query, or somebody's guess.
+    /// A response to another query, or a forged one.
     case otherQuery
     case truncatedMessage
     case badName
@@ -55,30 +55,32 @@ enum DNSMessageError: Error, Hashable, Sendable {
     case tooManyRecords
 }
 
-/// How the server judges a query (RFC 1035, 4.1.1).
+/// Response code (RFC 1035, 4.1.1).
 enum DNSCode: Hashable, Sendable {
     case success
     case noSuchName
-    /// The server's own trouble, by its number: 1 FORMERR, 2 SERVFAIL, 4 NOTIMP, 5 REFUSED and others.
+    /// Failure of the server, by its RCODE: 1 FORMERR, 2 SERVFAIL, 4 NOTIMP, 5 REFUSED and others.
     case failure(UInt8)
 }
 
-/// A name server's answer to one question. Parsing is bounded: in memory by the message's length, in time by that and by
-/// a limit of jumps in each name.
+/// Response to one question. Parsing is bounded: memory by the length of the message, time also by a limit on the
+/// compression pointers in each name.
 struct DNSResponse: Hashable, Sendable {
     let code: DNSCode
-    /// The whole did not fit the datagram: to be asked again by TCP. Then there are no records here.
+    /// Whether the response did not fit the datagram and must be requested by TCP. Then `records` is empty.
     let isTruncated: Bool
-    /// Those of its answer section that have a type and a class we know.
+    /// Records of the answer section with a known type and class.
     let records: [DNSRecord]
 
-    /// More records than this nobody can use.
+    /// Maximum number of records in an answer section.
     static let recordLimit = 1_024
     static let internetClass: UInt16 = 1
 
+    /// Parses a response.
+    ///
     /// - Parameters:
-    ///   - bytes: a whole message, at most 65,535 bytes.
-    ///   - id: of the query.
+    ///   - bytes: a complete message, at most 65,535 bytes.
+    ///   - id: ID of the query.
     init(parsing bytes: [UInt8], to question: DNSQuestion, id: UInt16) throws(DNSMessageError) {
         var reader = DNSReader(bytes)
         guard try reader.number16() == id else { throw .otherQuery }
@@ -93,7 +95,7 @@ struct DNSResponse: Hashable, Sendable {
         case 3: code = .noSuchName
         case let number: code = .failure(UInt8(number))
         }
-        // A server that did not understand the query may leave it out, and no other.
+        // Only an error response may omit the question: the server may not have been able to parse the query.
         if questionCount == 0, case .failure = code {
             isTruncated = false
             records = []
@@ -117,8 +119,8 @@ struct DNSResponse: Hashable, Sendable {
 }
 
 extension DNSResponse {
-    /// The records that answer a question: of its name, or of the one that its name is an alias of (RFC 1034, 3.6.2),
-    /// and for how many seconds they hold, nil if there are none.
+    /// Returns the records that answer a question, following aliases (RFC 1034, 3.6.2), and the lowest TTL of these and
+    /// of the aliases in seconds; nil if there are no records.
     func answer(to question: DNSQuestion) -> (contents: [DNSRecord.Content], timeToLive: UInt32?) {
         var name = question.name
         var timeToLive: UInt32?
@@ -137,7 +139,7 @@ extension DNSResponse {
         return ([], nil)
     }
 
-    /// Longer chains of aliases, and circles, give no answer.
+    /// Maximum length of a chain of aliases. Longer chains and loops give no answer.
     static let aliasLimit = 16
 }
 

@@ -1,21 +1,22 @@
-/// A domain name, in the form that it has in a message: each label with its length before it, a zero at the end, and all
-/// letters small, since names are compared without regard to case (RFC 1035, 3.1; RFC 4343).
+/// Domain name in wire format: each label preceded by its length, a terminating zero byte, and lowercase letters,
+/// because names are compared case-insensitively (RFC 1035, 3.1; RFC 4343).
 public struct DNSName: Hashable, Sendable {
     /// At most ``longest`` bytes.
     let wire: [UInt8]
 
-    /// The longest name, in bytes of its form in a message (RFC 1035, 2.3.4).
+    /// Maximum length of a name in wire format, in bytes (RFC 1035, 2.3.4).
     static let longest = 255
     static let longestLabel = 63
 
-    /// The name that is no name: as the target of a service it says that there is no such service (RFC 2782).
+    /// The root name. As the target of an SRV record it means that the service is not available (RFC 2782).
     static let root = DNSName(wire: [0])
 
     private init(wire: [UInt8]) {
         self.wire = wire
     }
 
-    /// Puts a name together; nil if a label, or all of it, is too long or empty.
+    /// Creates a name from its labels; returns nil if a label is empty or too long, or the name is too long. An empty
+    /// list of labels gives the root name.
     init?(labels: some Sequence<some Collection<UInt8>>) {
         var wire: [UInt8] = []
         for label in labels {
@@ -28,7 +29,7 @@ public struct DNSName: Hashable, Sendable {
         self.wire = wire
     }
 
-    /// Reads a name as people write it, with or without the dot at its end: letters, digits, hyphens and underscores.
+    /// Parses a name with or without a trailing dot. Labels may have letters, digits, hyphens and underscores.
     public init?(_ text: String) {
         var labels = text.split(separator: ".", omittingEmptySubsequences: false)
         if labels.count > 1, labels.last?.isEmpty == true { labels.removeLast() }
@@ -46,7 +47,8 @@ public struct DNSName: Hashable, Sendable {
 }
 
 extension DNSName: CustomStringConvertible {
-    /// Without the dot at its end. What no host's name has is written as a backslash and three digits (RFC 1035, 5.1).
+    /// Has no trailing dot. Dots within a label, backslashes and bytes that are not visible ASCII are written as a
+    /// backslash and three decimal digits (RFC 1035, 5.1).
     public var description: String {
         var labels: [String] = []
         var rest = wire[...]
@@ -58,7 +60,7 @@ extension DNSName: CustomStringConvertible {
     }
 
     private static func written(_ byte: UInt8) -> String {
-        // A dot within a label, and the backslash itself, would be read as something else.
+        // A dot within a label would be read as a separator, and a backslash as an escape.
         if (0x21...0x7E).contains(byte), byte != 0x2E, byte != 0x5C { return String(UnicodeScalar(byte)) }
         let digits = String(byte)
         return "\\" + String(repeating: "0", count: 3 - digits.count) + digits

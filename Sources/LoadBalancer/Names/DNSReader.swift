@@ -1,11 +1,12 @@
 import Sockets
 
-/// Takes a message apart, from its beginning on. It never reads beyond the message, whatever the message says.
+/// Sequential parser of a DNS message. It never reads past the end of the message, whatever lengths the message states.
 struct DNSReader {
     private let bytes: [UInt8]
     private var offset = 0
 
-    /// Jumps within one name. A name has at most 127 labels, and no sender needs a jump that saves no label.
+    /// Maximum number of compression pointers in one name. A name has at most 127 labels, and a pointer that saves no
+    /// label serves no purpose.
     private static let jumpLimit = 127
 
     init(_ bytes: [UInt8]) {
@@ -28,19 +29,19 @@ struct DNSReader {
         return UInt32(high) << 16 | UInt32(try number16())
     }
 
-    /// The counts of the authority's and of the additional records, which are not read.
+    /// Skips the counts of the authority and additional sections, which are not read.
     mutating func skipCounts() {
         offset += 4
     }
 
-    /// A name, which may end with a jump to an earlier place in the message (RFC 1035, 4.1.4).
+    /// Reads a name, which may end with a compression pointer to an earlier offset (RFC 1035, 4.1.4).
     mutating func name() throws(DNSMessageError) -> DNSName {
         var labels: [ArraySlice<UInt8>] = []
         var length = 0
         var jumps = 0
-        // Where reading goes on after the name, known once there was a jump.
+        // Offset after the name, set at the first pointer.
         var end: Int?
-        // Each jump leads to before the place where the last one led, so there is no way round in a circle.
+        // Each pointer must refer to an offset before the target of the previous one, so loops are impossible.
         var earliest = offset
         while true {
             let start = offset
@@ -69,7 +70,7 @@ struct DNSReader {
         }
     }
 
-    /// The next record; nil if it is of a type or a class that is not ours.
+    /// Reads the next record; returns nil if its type or class is not supported.
     mutating func record() throws(DNSMessageError) -> DNSRecord? {
         let name = try name()
         let type = try number16()
@@ -84,7 +85,7 @@ struct DNSReader {
         }
         let content = try content(of: type, length: length)
         guard offset == end else { throw .badRecord }
-        // A number with its highest bit set is none (RFC 2181, 8).
+        // A TTL with its highest bit set counts as 0 (RFC 2181, 8).
         return DNSRecord(name: name, timeToLive: time > UInt32(Int32.max) ? 0 : time, content: content)
     }
 

@@ -1,25 +1,25 @@
 public import Sockets
 
-/// Why a name gave no servers.
+/// Why a name could not be resolved to servers.
 public enum NameFailure: Error, Hashable, Sendable {
     case noSuchName
-    /// The name is there, and has no records of the kind that was asked for.
+    /// The name exists but has no records of the requested type.
     case noRecords
-    /// The name says that its service is not offered (RFC 2782: the target ".").
+    /// The service is not available at this name (RFC 2782: the target is ".").
     case notOffered
-    /// The name server has troubles of its own, by their number (RFC 1035, 4.1.1).
+    /// The name server returned an error, by its RCODE (RFC 1035, 4.1.1).
     case serverFailure(server: SocketAddress, code: UInt8)
     case silent(server: SocketAddress)
     case unreachable(server: SocketAddress, SystemError)
-    /// What the name server sent cannot be read.
+    /// The response of the name server could not be parsed.
     case malformed(server: SocketAddress)
-    /// In the words of the system's own resolver.
+    /// Message of the system resolver.
     case system(String)
     case cancelled
 }
 
 extension NameFailure: CustomStringConvertible {
-    /// What was wrong, as the end of a sentence: "there is no such name".
+    /// Reason, as the end of a sentence: "there is no such name".
     public var description: String {
         switch self {
         case .noSuchName: "there is no such name"
@@ -34,7 +34,7 @@ extension NameFailure: CustomStringConvertible {
         }
     }
 
-    /// As name servers' own tools have it.
+    /// Returns the mnemonic of an RCODE.
     private static func name(of code: UInt8) -> String {
         switch code {
         case 1: "FORMERR"

@@ -1,23 +1,23 @@
 import Sockets
 
-/// Finds the servers that a name stands for, and remembers the last answer to each question: what cannot be asked just now
-/// keeps its last answer. So a name server's trouble, with all of a name or with a part of it, takes no server away.
+/// Resolver of one name to servers, with a cache of the last answer to each query, which is used if the query fails. A
+/// name server failure, whether for all queries of a name or some of them, therefore removes no server.
 struct NameLookup: Sendable {
     typealias Asking = @Sendable (NameQuestion) async -> Result<NameAnswer, NameFailure>
 
     struct Outcome: Hashable, Sendable {
-        /// In order of priority, then of address; each address once.
+        /// In order of priority, then address, without duplicate addresses.
         var servers: [ResolvedServer]
-        /// The shortest of all answers.
+        /// Lowest TTL of all answers.
         var timeToLive: Duration?
-        /// Why some or all questions have no new answer.
+        /// Why some or all queries have no new answer.
         var failure: NameFailure?
     }
 
-    /// The most servers of one name, and the most hosts of one service.
+    /// Maximum number of servers per name (`serverLimit`) and of hosts per service (`hostLimit`).
     static let serverLimit = 256
     static let hostLimit = 64
-    /// Questions that are asked at once.
+    /// Maximum number of concurrent queries.
     private static let questionLimit = 16
 
     private let questions: @Sendable (_ host: String) -> [NameQuestion]
@@ -52,7 +52,7 @@ struct NameLookup: Sendable {
             case .service(let name):
                 await self.servers(ofService: name, in: &round)
             }
-        // Answers that were not needed this time are forgotten, so the memory does not grow.
+        // Answers that were not used in this lookup are dropped, so the cache does not grow.
         memory = round.answers
         if servers.isEmpty, round.failure == nil { round.failure = .noRecords }
         return Outcome(servers: Self.ordered(servers), timeToLive: round.timeToLive, failure: round.failure)
@@ -90,7 +90,7 @@ struct NameLookup: Sendable {
         )
     }
 
-    /// New answers, or the last ones where there are no new ones.
+    /// Returns the new answers, or the cached ones for queries that failed.
     private func answers(
         to questions: [NameQuestion],
         in round: inout Round
@@ -138,7 +138,7 @@ struct NameLookup: Sendable {
         (left.priority, right.weight, left.target.description) < (right.priority, left.weight, right.target.description)
     }
 
-    /// What one look-up has gathered.
+    /// State collected during one lookup.
     private struct Round {
         var answers: [NameQuestion: NameAnswer] = [:]
         var timeToLive: Duration?
@@ -155,7 +155,7 @@ extension InternetAddress {
 }
 
 extension SocketAddress {
-    /// Something to sort by, so that equal sets are equal lists.
+    /// Sort key, so that equal sets give equal lists.
     fileprivate var order: String {
         switch self {
         case .internet(let address):

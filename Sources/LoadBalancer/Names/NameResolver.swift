@@ -3,13 +3,13 @@ public import Notation
 public import Sockets
 import Workers
 
-/// Who is asked about names.
+/// Source of DNS answers: the system resolver, or a list of name servers.
 public struct NameResolver: Hashable, Sendable {
-    /// Name servers of our own choice; nil for whom the system asks.
+    /// Configured name servers; nil to use the system's.
     private let servers: [SocketAddress]?
 
-    /// The system's resolver for hosts, with its hosts(5) file and its search list; for services, which it has no call for,
-    /// the name servers in resolv.conf(5).
+    /// For hosts the system resolver, with hosts(5) and its search list; for services, for which it has no call, the
+    /// name servers of resolv.conf(5).
     public static let system = NameResolver(chosen: nil)
 
     private static let configurationFile = "/etc/resolv.conf"
@@ -18,14 +18,15 @@ public struct NameResolver: Hashable, Sendable {
         self.servers = servers
     }
 
-    /// Only these name servers, in this order. Names are taken as they are written: no hosts(5) file, no search list.
+    /// Creates a resolver that queries only these name servers, in this order. Names are used as written, without
+    /// hosts(5) and search list.
     ///
-    /// - Parameter servers: such as 127.0.0.1:5353; with none it is the system's resolver.
+    /// - Parameter servers: such as 127.0.0.1:5353; if empty, the system resolver is used.
     public init(servers: [SocketAddress]) {
         self.init(chosen: servers.isEmpty ? nil : servers)
     }
 
-    /// What has to be asked to learn all addresses of a host.
+    /// Returns the queries that are needed to find all addresses of a host.
     func questions(about host: String) -> [NameQuestion] {
         guard servers != nil else { return [.system(host)] }
         return DNSName(host).map { [.ipv4($0), .ipv6($0)] } ?? []
@@ -47,7 +48,7 @@ public struct NameResolver: Hashable, Sendable {
 
     private var client: DNSClient {
         if let servers { return DNSClient(servers: servers) }
-        // Read each time, since a network's coming and going changes it.
+        // Read for each query, because the file changes when networks come and go.
         let text = (try? String(contentsOfFile: Self.configurationFile, encoding: .utf8)) ?? ""
         return DNSClient(servers: DNSClient.servers(in: text))
     }
@@ -62,9 +63,9 @@ public struct NameResolver: Hashable, Sendable {
 }
 
 extension InternetAddress {
-    /// Reads the address of a name server: figures and a port.
+    /// Parses the address of a name server: an IP address and a port.
     ///
-    /// - Throws: ``NotationError``, which says how to write one.
+    /// - Throws: ``NotationError``, which describes the expected format.
     public init(nameServer text: String) throws(NotationError) {
         guard case .socket(.internet(let address)) = try? ServiceAddress(parsing: text), address.port != 0 else {
             throw NotationError("write the IP address and port of a name server, such as 10.0.0.53:53")

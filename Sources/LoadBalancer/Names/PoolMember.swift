@@ -1,17 +1,18 @@
-/// A server that a name stands for, as a pool has it: with a share as pools write it, and one of two ranks.
+/// Resolved server with a weight in the pool's range and one of two priority levels.
 public struct PoolMember: Hashable, Sendable {
     public let server: ResolvedServer
-    /// 1 to ``largestWeight``, nil where the name says nothing of shares.
+    /// 1 to ``largestWeight``; nil if DNS does not specify a weight.
     public let weight: Int?
-    /// Of all priorities but the lowest: RFC 2782 has more ranks than a pool.
+    /// True for all priorities but the lowest value: RFC 2782 has more levels than a pool.
     public let isBackup: Bool
 
-    /// The largest weight of a pool's server.
+    /// Maximum weight of a server in a pool.
     public static let largestWeight = 256
 
-    /// Turns priorities and weights of service records into a pool's. Weights of one rank that a pool can have stay as they
-    /// are; others keep their proportions, as near as whole numbers come. A weight of 0 becomes the smallest share: it is for
-    /// servers that should get next to nothing beside others (RFC 2782), and where all have it they share alike.
+    /// Maps priorities and weights of SRV records to those of a pool. If all weights of a level are within the pool's
+    /// range, they are kept; otherwise they are scaled and rounded to integers. A weight of 0 becomes the smallest
+    /// weight: RFC 2782 intends it for servers that should receive almost nothing beside others; if all servers have
+    /// it, they share equally.
     public static func members(_ servers: [ResolvedServer]) -> [PoolMember] {
         let first = servers.map(\.priority).min()
         let (backups, primaries) = (servers.filter { $0.priority != first }, servers.filter { $0.priority == first })

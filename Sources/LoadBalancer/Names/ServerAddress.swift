@@ -1,15 +1,15 @@
 public import Sockets
 
-/// Where a pool's servers are: an address in figures or a path, a host name, or a service's name.
+/// Address of a pool's servers: an IP address with a port, a Unix socket path, a host name or a service name.
 ///
-/// `127.0.0.1:5432`, `[::1]:5432`, `unix:/run/db.sock`; `db.example:5432`, whose addresses are one server each;
-/// `srv:_pg._tcp.db.example`, whose SRV records tell hosts, ports, weights and priorities (RFC 2782).
+/// `127.0.0.1:5432`, `[::1]:5432`, `unix:/run/db.sock`; `db.example:5432`, of which each address is one server;
+/// `srv:_pg._tcp.db.example`, whose SRV records give hosts, ports, weights and priorities (RFC 2782).
 public enum ServerAddress: Hashable, Sendable {
     case socket(SocketAddress)
     case host(String, port: UInt16)
     case service(DNSName)
 
-    /// What stands before the name of a service.
+    /// Prefix of a service name.
     public static let servicePrefix = "srv:"
 
     public init(_ address: ServiceAddress) {
@@ -19,7 +19,7 @@ public enum ServerAddress: Hashable, Sendable {
         }
     }
 
-    /// Reads an address.
+    /// Parses an address.
     public init(parsing text: String) throws(ServerAddressError) {
         if text.hasPrefix(Self.servicePrefix) {
             guard let name = DNSName(String(text.dropFirst(Self.servicePrefix.count))) else {
@@ -37,7 +37,7 @@ public enum ServerAddress: Hashable, Sendable {
 }
 
 extension ServerAddress {
-    /// Nil where there is none, or where a service's records tell it.
+    /// Port; nil for a Unix socket, and for a service, whose SRV records contain it.
     public var port: UInt16? {
         switch self {
         case .socket(let address): address.port
@@ -46,25 +46,25 @@ extension ServerAddress {
         }
     }
 
-    /// Whether it stands for other servers from time to time.
+    /// Whether the address is a name, which may resolve to different servers over time.
     public var isName: Bool {
         if case .socket = self { false } else { true }
     }
 
-    /// Whether records tell its weights and ports.
+    /// Whether SRV records give weights and ports.
     public var isService: Bool {
         if case .service = self { true } else { false }
     }
 }
 
-/// Why a text is no server's address.
+/// Why a text is not a valid server address.
 public enum ServerAddressError: Error, Hashable, Sendable {
     case badAddress(AddressError)
     case badService(String)
 }
 
 extension ServerAddressError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence: what is wrong and how to fix it.
     public var description: String {
         switch self {
         case .badAddress(let error): error.description
@@ -75,7 +75,7 @@ extension ServerAddressError: CustomStringConvertible {
 }
 
 extension ServerAddress: CustomStringConvertible {
-    /// As it is written.
+    /// The address in the form that the parser reads.
     public var description: String {
         switch self {
         case .socket(let address): address.description
@@ -85,14 +85,15 @@ extension ServerAddress: CustomStringConvertible {
     }
 }
 
-/// A server that a name stands for.
+/// Server found by resolving a name.
 public struct ResolvedServer: Hashable, Sendable {
     public let address: SocketAddress
-    /// The host that has this address, nil for one that was given in figures.
+    /// Host name that resolved to the address; nil if the address was configured.
     public let host: String?
-    /// By a service's record: servers of the lowest number come first, the others only when none of those can serve.
+    /// Priority of the SRV record: servers with the lowest value are used first, the others only if none of those is
+    /// available.
     public let priority: UInt16
-    /// The share among servers of one priority by a service's record, nil where none says. 0 is almost nothing.
+    /// Share among servers of one priority according to the SRV record, nil without one. 0 is almost nothing.
     public let weight: UInt16?
 
     public init(address: SocketAddress, host: String? = nil, priority: UInt16 = 0, weight: UInt16? = nil) {

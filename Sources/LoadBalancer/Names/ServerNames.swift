@@ -1,8 +1,7 @@
 import Sockets
 public import TCPProxy
 
-/// The servers that a pool's entries stand for: looked up whenever somebody asks. What cannot be asked just now keeps its
-/// last answer.
+/// Resolver of a pool's server entries. If a query fails, its last answer is kept.
 actor ServerNames {
     private let entries: [ServerEntry]
     private var lookups: [NameLookup]
@@ -12,10 +11,10 @@ actor ServerNames {
         lookups = entries.map { NameLookup($0.resolver) }
     }
 
-    /// All servers, those of each entry in order of their priorities.
+    /// Resolves all entries; returns the servers of each entry in order of priority.
     ///
-    /// - Returns: them, with the shortest time to live of all answers.
-    /// - Throws: ``ProxyError/unknownHost(_:detail:)`` for the first name that stands for none.
+    /// - Returns: the servers, with the lowest TTL of all answers.
+    /// - Throws: ``ProxyError/unknownHost(_:detail:)`` for the first name that resolves to no server.
     func lookUp() async throws(ProxyError) -> PoolSettings.Resolution.Answer {
         var answer = PoolSettings.Resolution.Answer(servers: [])
         for (index, entry) in entries.enumerated() {
@@ -34,7 +33,7 @@ actor ServerNames {
 }
 
 extension [ServerEntry] {
-    /// The servers that each entry stands for now.
+    /// Resolves the servers of all entries.
     ///
     /// - Throws: ``ProxyError/unknownHost(_:detail:)``.
     public func resolved() async throws(ProxyError) -> [ServerConfiguration] {
@@ -43,8 +42,8 @@ extension [ServerEntry] {
 }
 
 extension ServerEntry {
-    /// The entry's servers at the addresses that were found. A service's records tell weights; servers of all priorities but
-    /// the lowest are backups (RFC 2782).
+    /// Returns the entry's servers at the resolved addresses. Weights come from SRV records; servers of all priorities
+    /// but the lowest value are backups (RFC 2782).
     func servers(_ found: [ResolvedServer]) -> [ServerConfiguration] {
         guard address.isService else {
             return found.map { server in
@@ -52,7 +51,8 @@ extension ServerEntry {
             }
         }
         return PoolMember.members(found).map { member in
-            // Always with its address: who is alone today may have others beside it tomorrow, and is the same server.
+            // The name always includes the address: a server that is the only one today may not be tomorrow, and must
+            // keep its identity.
             let address = member.server.address
             var server = configuration(at: address, name: "\(name) (\(address))")
             server.weight = member.weight ?? weight
@@ -63,7 +63,7 @@ extension ServerEntry {
 }
 
 extension ServerAddress {
-    /// Without the port, which is not asked for.
+    /// The host name without the port, which is not part of the query.
     fileprivate var hostName: String {
         if case .host(let host, _) = self { host } else { description }
     }
