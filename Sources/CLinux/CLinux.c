@@ -1,2 +1,2 @@
-// SwiftPM wants one file to compile; everything is in the header.
+// SwiftPM needs one file to compile; all code is in the header.
 #include "CLinux.h"

@@ -1,21 +1,20 @@
 import Glibc
 
-/// An endless stream of bytes that anybody can make and check from any point on: what a source sends, and what a tester
-/// compares with.
+/// An infinite, reproducible byte stream. A sender generates it and a tester verifies it from any offset.
 ///
-/// The byte at offset `i` depends on `i` alone. With `r = i mod 65,521`, it is byte `r mod 8`, the least significant
-/// first, of output number `r / 8` (from 0) of SplitMix64 with the seed 0. The period is a prime, so bytes that are lost,
-/// doubled, altered or moved show at the first one that differs, also where whole pages or buffers are.
+/// The byte at offset `i` depends on `i` alone. With `r = i mod 65,521`, it is byte `r mod 8`, least significant first,
+/// of output number `r / 8` (from 0) of SplitMix64 with seed 0. The period is a prime, so lost, duplicated, altered or
+/// moved bytes cause a mismatch at the first difference, even if whole pages or buffers are affected.
 public enum BytePattern {
-    /// After so many bytes the stream begins anew: the largest prime below 2^16.
+    /// The period of the stream in bytes: the largest prime below 2^16.
     public static let period = 65_521
 
-    /// The byte at an offset from 0 on.
+    /// Returns the byte at an offset, which must be at least 0.
     public static func byte(at offset: Int) -> UInt8 {
         block[offset % period]
     }
 
-    /// Fills a buffer with the stream from an offset on.
+    /// Fills a buffer with the stream, starting at an offset.
     public static func fill(_ buffer: UnsafeMutableRawBufferPointer, from offset: Int = 0) {
         var filled = 0
         while filled < buffer.count {
@@ -26,9 +25,9 @@ public enum BytePattern {
         }
     }
 
-    /// Compares bytes with the stream from an offset on.
+    /// Compares bytes with the stream, starting at an offset.
     ///
-    /// - Returns: the index of the first that differs, nil if none does.
+    /// - Returns: The index of the first byte that differs, or nil if all bytes match.
     public static func firstDifference(in bytes: UnsafeRawBufferPointer, from offset: Int = 0) -> Int? {
         var checked = 0
         while checked < bytes.count {
@@ -52,7 +51,7 @@ public enum BytePattern {
         return zip(piece, bytes).enumerated().first { $0.element.0 != $0.element.1 }?.offset
     }
 
-    /// Lends the stream from an offset to the end of its period, or less of it.
+    /// Passes the stream from an offset to the end of the period, or at most `count` bytes of it, to a closure.
     private static func withPiece<Result>(
         at offset: Int,
         upTo count: Int,
@@ -75,8 +74,8 @@ public enum BytePattern {
     }()
 }
 
-/// A small generator with a seed, for what must be the same each time (Steele, Lea and Flood, "Fast Splittable
-/// Pseudorandom Number Generators", OOPSLA 2014).
+/// A small seeded generator for reproducible sequences (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
+/// Generators", OOPSLA 2014).
 public struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

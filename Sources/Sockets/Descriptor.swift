@@ -1,19 +1,19 @@
 /// An open file descriptor with exactly one owner.
 ///
-/// Only the `System` that made it can close it, and somebody must: a descriptor that goes out of scope open is a leak,
-/// so it traps then and there and names its number.
+/// Only the `System` that created a descriptor can close it, and it must be closed explicitly. A descriptor that goes
+/// out of scope while open is a leak, so it traps immediately with its number in the message.
 @frozen
 public struct Descriptor: ~Copyable {
     public let number: Int32
 
-    /// Takes over a descriptor that the caller owns.
+    /// Takes ownership of a descriptor from the caller.
     @inlinable
     public init(adopting number: Int32) {
         precondition(number >= 0, "a descriptor is never negative; a failed call must not get here")
         self.number = number
     }
 
-    /// Hands the number over to the caller, who now must close it.
+    /// Transfers ownership of the number to the caller, which must close it.
     @inlinable
     public consuming func release() -> Int32 {
         let number = self.number

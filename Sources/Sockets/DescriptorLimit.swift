@@ -1,13 +1,13 @@
 import CLinux
 
-/// The process's limit of open descriptors (getrlimit(2), RLIMIT_NOFILE).
+/// The limit of open descriptors of the process (getrlimit(2), RLIMIT_NOFILE).
 public enum DescriptorLimit {
-    /// How many descriptors the process may have open now.
+    /// The maximum number of descriptors that the process may have open.
     public static var current: Int {
         limits.soft
     }
 
-    /// Raises the limit as far as an unprivileged process may, and returns what it is then.
+    /// Raises the soft limit to the hard limit, as far as an unprivileged process may, and returns the resulting limit.
     @discardableResult
     public static func raise() -> Int {
         let (soft, hard) = limits

@@ -1,4 +1,4 @@
-/// A moment of the system's monotonic clock, in nanoseconds since some start that means nothing.
+/// A point in time of the system's monotonic clock, in nanoseconds since an arbitrary origin.
 public struct Instant: Comparable, Hashable, Sendable {
     public var nanoseconds: UInt64
 
@@ -12,14 +12,14 @@ public struct Instant: Comparable, Hashable, Sendable {
         left.nanoseconds < right.nanoseconds
     }
 
-    /// A moment later, or the last there is.
+    /// Adds a duration; saturates at the latest instant.
     @inlinable
     public static func + (instant: Instant, duration: Duration) -> Instant {
         let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
         return Instant(nanoseconds: overflow ? .max : sum)
     }
 
-    /// The time from an earlier moment to this one; zero if it was not earlier.
+    /// Returns the time elapsed since an earlier instant, or zero if that instant is not earlier.
     @inlinable
     public func since(_ earlier: Instant) -> Duration {
         .nanoseconds(Int64(clamping: nanoseconds > earlier.nanoseconds ? nanoseconds - earlier.nanoseconds : 0))
@@ -27,7 +27,7 @@ public struct Instant: Comparable, Hashable, Sendable {
 }
 
 extension Duration {
-    /// In whole nanoseconds, clamped to what fits: nothing below zero, nothing above 584 years.
+    /// The duration in whole nanoseconds, clamped to 0 and to the range of `UInt64` (584 years).
     @inlinable
     public var wholeNanoseconds: UInt64 {
         let (seconds, attoseconds) = components

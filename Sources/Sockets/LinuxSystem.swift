@@ -1,26 +1,26 @@
 import Glibc
 public import CLinux
 
-/// The real system: epoll, sockets and pipes of this kernel.
+/// The implementation of ``System`` for the Linux kernel: epoll, sockets and pipes.
 ///
-/// The calls on the way of a byte are `@inlinable`, so that code generic over `System` is specialised in other modules
-/// down to the call into C.
+/// The calls of the data path are `@inlinable`, so that generic code over `System` is specialized in other modules down
+/// to the C call.
 public struct LinuxSystem: System, ~Copyable {
     @usableFromInline let poller: Int32
     @usableFromInline let events: UnsafeMutablePointer<linux_event>
     @usableFromInline let batch: Int32
-    /// Ends a wait at its deadline. Set only where a wait's deadline is sooner than the one before, so that most waits need
-    /// neither the time nor a timer in the kernel.
+    /// The timer that ends a wait at its deadline. It is set only if the deadline is earlier than the one already set,
+    /// so that most waits need neither the time nor a kernel timer.
     @usableFromInline let timer: Int32
-    /// When the timer expires; the last moment there is if it is not set.
+    /// The expiry of the timer; the maximum if the timer is not set.
     @usableFromInline var timerSetFor = Instant(nanoseconds: .max)
     @inlinable public var mayHaveTimedOut: Bool { _mayHaveTimedOut }
     @usableFromInline var _mayHaveTimedOut = true
     public let waker: LinuxWaker
 
     /// - Parameters:
-    ///   - batch: how many events one wait may return.
-    ///   - wakerToken: the token under which a wake-up is reported.
+    ///   - batch: The maximum number of events that one wait returns.
+    ///   - wakerToken: The token with which a wake-up is reported.
     public init(batch: Int = 256, wakerToken: Token) throws(SystemError) {
         let poller = linux_epoll_create()
         if poller < 0 { throw SystemError(result: poller) }
@@ -97,7 +97,7 @@ public struct LinuxSystem: System, ~Copyable {
         return result < 0 ? SystemError(result: result) : nil
     }
 
-    /// No token of a user's has this: it would be of slot 2^32 - 1.
+    /// The token of the timer. It cannot collide with another token, because it would need slot 2^32 - 1.
     @usableFromInline static var timerToken: UInt64 { .max }
 
     @inlinable @inline(__always)
@@ -113,7 +113,7 @@ public struct LinuxSystem: System, ~Copyable {
         }
         _mayHaveTimedOut = timeout == 0
         let count = linux_epoll_wait(poller, events, batch, timeout)
-        // Interrupted by a signal: an empty batch, after which the caller looks at its timers and comes back.
+        // Interrupted by a signal: returns an empty batch; the caller processes its timers and waits again.
         if count == -Int64(EINTR) {
             _mayHaveTimedOut = true
             return 0
@@ -122,7 +122,7 @@ public struct LinuxSystem: System, ~Copyable {
         return removeTimerEvent(Int(count))
     }
 
-    /// Takes the timer's event out of the batch.
+    /// Removes the timer's event from the batch.
     @inlinable @inline(__always)
     mutating func removeTimerEvent(_ count: Int) -> Int {
         for index in 0..<count where linux_event_token(events + index) == Self.timerToken {
@@ -159,8 +159,8 @@ public struct LinuxSystem: System, ~Copyable {
                 try Self.apply(options.connection, to: descriptor)
             }
             try Self.check(linux_bind(descriptor.number, &raw.address))
-            // Bound without SO_REUSEPORT, so that an address in use is told from one that can be shared; set now, so
-            // that our own other workers may join.
+            // The socket was bound without SO_REUSEPORT, so that an address in use is reported even if it could be
+            // shared. Setting the option now allows the process's other workers to share the address.
             if options.sharing == .founding, !raw.isUnix {
                 try Self.set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1)
             }
@@ -179,15 +179,16 @@ public struct LinuxSystem: System, ~Copyable {
     }
 
     public mutating func adjust(_ listener: borrowing Descriptor, to options: ListenOptions) {
-        // A second listen(2) only sets the queue's length.
+        // A second listen(2) only changes the backlog.
         _ = linux_listen(listener.number, Int32(clamping: options.backlog))
         if options.connection.keepAlive == nil { try? Self.set(listener, SOL_SOCKET, SO_KEEPALIVE, 0) }
         if options.connection.userTimeout == nil { try? Self.set(listener, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 0) }
         try? Self.apply(options.connection, to: listener)
     }
 
-    /// A SYN is left unanswered, so the client's kernel repeats it a second later, and finds the next to listen there or
-    /// nobody. A Unix socket has no handshake; where the kernel takes no filter, listening ends all the same.
+    /// Drops SYNs: the client's kernel retransmits the SYN a second later and reaches the next listener on the port, or
+    /// is refused. A Unix socket has no handshake. If the kernel rejects the filter, the call has no effect and
+    /// listening still ends with the close.
     public mutating func stopHandshakes(on listener: borrowing Descriptor) {
         _ = linux_drop_syns(listener.number)
     }
@@ -212,12 +213,12 @@ public struct LinuxSystem: System, ~Copyable {
         do throws(SystemError) {
             if !address.isUnix {
                 try Self.apply(options, to: descriptor)
-                // The first data goes out with the acknowledgement of the handshake instead of after a bare one. Where
-                // there is none to send, acknowledge(on:) sends it: the system itself would wait for 200 ms.
+                // The first data carries the acknowledgment of the handshake, which saves a separate ACK. If there is
+                // no data to send, `acknowledge(on:)` sends it; the system would delay it by 200 ms.
                 try Self.set(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, 0)
                 if var source = copy source, source.family == address.family {
-                    // The port is picked at connect, where the destination counts too: 28,000 for each destination
-                    // instead of 28,000 in all (ip(7), IP_BIND_ADDRESS_NO_PORT).
+                    // Selects the port at connect(2), where the destination is part of the key: about 28,000 ports per
+                    // destination instead of 28,000 in total (ip(7), IP_BIND_ADDRESS_NO_PORT).
                     try Self.set(descriptor, Int32(IPPROTO_IP), 24, 1)
                     try Self.check(linux_bind(descriptor.number, &source.address))
                 }
@@ -277,7 +278,7 @@ public struct LinuxSystem: System, ~Copyable {
 
     @inlinable
     public mutating func close(_ descriptor: consuming Descriptor) {
-        // close(2) frees the number even where it reports an error, so there is nothing to retry and nobody to tell.
+        // close(2) releases the number even if it reports an error, so the error is ignored.
         linux_close(descriptor.release())
     }
 
@@ -292,26 +293,26 @@ public struct LinuxSystem: System, ~Copyable {
     }
 
     public mutating func keepAlive(_ keepAlive: KeepAlive, on descriptor: borrowing Descriptor) {
-        // A connection that the system would not probe is none that it would not relay.
+        // A connection is relayed even if keepalive cannot be enabled.
         try? Self.apply(keepAlive, to: descriptor)
     }
 
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {
-        // Only a hint: where it is refused the poller wakes us more often.
+        // Only a hint: if it fails, the poller reports more events.
         linux_set_option(descriptor.number, SOL_SOCKET, SO_RCVLOWAT, Int32(clamping: count))
     }
 
     @inlinable
     public mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int {
         let result = linux_unread(descriptor.number)
-        // Where the system does not say there may be more, and a read finds out.
+        // If the count is unavailable, there may be more to read; the next read finds out.
         return result < 0 ? 1 : Int(result)
     }
 
     public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int {
         var size: Int32 = 0
         linux_get_option(descriptor.number, SOL_SOCKET, SO_SNDBUF, &size)
-        // Half of what the system reports is for its own bookkeeping (socket(7), SO_SNDBUF).
+        // Half of the reported size is for kernel bookkeeping (socket(7), SO_SNDBUF).
         return max(0, Int(size) / 2 - unacknowledged(on: descriptor))
     }
 
@@ -331,14 +332,14 @@ public struct LinuxSystem: System, ~Copyable {
     }
 
     public mutating func pipe(capacity: Int) throws(SystemError) -> Pipe {
-        // Not an array, which would be allocated.
+        // A tuple instead of an array avoids an allocation.
         var ends: (output: Int32, input: Int32) = (-1, -1)
         let result = withUnsafeMutableBytes(of: &ends) {
             linux_pipe($0.baseAddress!.assumingMemoryBound(to: Int32.self))
         }
         try Self.check(result)
         let granted = linux_pipe_set_size(ends.input, Int32(clamping: capacity))
-        // Past an unprivileged user's share of pipe pages the size stays what it was (pipe(7)): 64 KiB, or two pages.
+        // Beyond an unprivileged user's quota of pipe pages the size stays unchanged (pipe(7)): 64 KiB, or two pages.
         let actual = granted > 0 ? granted : Int64(fcntl(ends.input, 1032))
         return Pipe(
             input: Descriptor(adopting: ends.input),
@@ -366,14 +367,14 @@ public struct LinuxSystem: System, ~Copyable {
 // MARK: - Helpers
 
 extension LinuxSystem {
-    /// A second descriptor of the same open socket (dup(2)).
+    /// Duplicates a descriptor (dup(2)).
     public static func duplicate(_ number: Int32) throws(SystemError) -> Descriptor {
         let result = linux_duplicate(number)
         if result < 0 { throw SystemError(result: result) }
         return Descriptor(adopting: Int32(result))
     }
 
-    /// Finds out whether outgoing connections can have a local address, by binding a socket to it and closing that.
+    /// Checks whether outgoing connections can use a local address: binds a socket to it and closes the socket.
     public static func tryBinding(to address: InternetAddress) throws(SystemError) {
         var raw = RawAddress(address)
         raw.clearPort()
@@ -407,9 +408,10 @@ extension LinuxSystem {
         to descriptor: borrowing Descriptor
     ) throws(SystemError) {
         let tcp = Int32(IPPROTO_TCP)
-        // What is written has been received already: to hold it back for more (RFC 896) would only delay it.
+        // The proxy only writes data that it has already received: holding small segments back (Nagle, RFC 896) would
+        // add delay.
         try set(descriptor, tcp, TCP_NODELAY, 1)
-        // An urgent byte stays in its place in the stream. Out of line it would be lost.
+        // Keeps an urgent byte in line in the stream. Out of band it would be lost.
         try set(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
         if let keepAlive = options.keepAlive { try apply(keepAlive, to: descriptor) }
         if let userTimeout = options.userTimeout {
@@ -433,7 +435,8 @@ extension LinuxSystem {
     }
 }
 
-/// An eventfd in an epoll set. Edge-triggered: each signal is reported once, and nobody ever has to read it.
+/// An eventfd in an epoll set. It is edge-triggered: each signal is reported once, and the eventfd never has to be
+/// read.
 public final class LinuxWaker: Waker {
     private let descriptor: Int32
 

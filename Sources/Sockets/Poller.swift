@@ -1,4 +1,4 @@
-/// What the poller reports of a descriptor, or is asked to report (epoll_ctl(2)).
+/// The readiness that the poller reports for a descriptor or is registered for (epoll_ctl(2)).
 public struct Readiness: OptionSet, Sendable {
     public let rawValue: UInt32
 
@@ -12,20 +12,21 @@ public struct Readiness: OptionSet, Sendable {
     @inlinable public static var writable: Readiness { Readiness(rawValue: 0x004) }
     @inlinable public static var failed: Readiness { Readiness(rawValue: 0x008) }
     @inlinable public static var hungUp: Readiness { Readiness(rawValue: 0x010) }
-    /// The peer will send no more: its FIN has arrived, perhaps behind bytes that are still to be read.
+    /// The peer has finished sending: its FIN has arrived, possibly after bytes that are still unread.
     @inlinable public static var peerEnded: Readiness { Readiness(rawValue: 0x2000) }
-    /// Ask to be told of changes only, once for each.
+    /// Registers for changes only; each change is reported once.
     @inlinable public static var edgeTriggered: Readiness { Readiness(rawValue: 1 << 31) }
-    /// Ask that of several pollers that watch one descriptor only one be woken.
+    /// Limits wake-ups if several pollers watch the same descriptor: one or more of them are woken, not necessarily all
+    /// (EPOLLEXCLUSIVE).
     @inlinable public static var exclusive: Readiness { Readiness(rawValue: 1 << 28) }
 
-    /// All that a connection wants to hear, with one registration for its whole life.
+    /// All readiness that a connection needs, in one registration for its entire lifetime.
     @inlinable public static var connection: Readiness {
         [.readable, .urgent, .writable, .peerEnded, .edgeTriggered]
     }
 }
 
-/// One descriptor's readiness, as reported.
+/// The reported readiness of one descriptor.
 public struct PollEvent: Sendable {
     public var token: Token
     public var readiness: Readiness
@@ -37,7 +38,7 @@ public struct PollEvent: Sendable {
     }
 }
 
-/// Wakes a poller that waits, from any thread.
+/// A handle that wakes a waiting poller; it may be used from any thread.
 public protocol Waker: Sendable {
     func wake()
 }

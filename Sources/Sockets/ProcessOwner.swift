@@ -1,9 +1,9 @@
 import Glibc
 import Synchronization
 
-/// A user and a group that a process started by root becomes, when all that only root may do is done.
+/// The user and the group to which a process started by root switches after all privileged setup is done.
 public struct ProcessOwner: Sendable, Hashable {
-    /// Nil stays the user that it is.
+    /// The user to switch to; nil keeps the current user.
     private let user: UserEntry?
     private let groupID: gid_t
 
@@ -14,17 +14,17 @@ public struct ProcessOwner: Sendable, Hashable {
 
     private static let gaveUpRoot = Atomic(false)
 
-    /// Whether this process was root's, and is no longer.
+    /// Whether this process was started as root and has dropped its root privileges.
     public static var hasGivenUpRoot: Bool { gaveUpRoot.load(ordering: .relaxed) }
 
-    /// The longest entry of the system's tables of users and groups.
+    /// The maximum size of an entry of the system's user and group databases, in bytes.
     private static let longestEntry = 1 << 16
 
-    /// Looks up who that is; nil for nobody, who is whoever the process is.
+    /// Looks up the user and the group; returns nil if neither is given, so that the process keeps its identity.
     ///
     /// - Parameters:
-    ///   - user: a name or a number.
-    ///   - group: a name or a number; nil is the user's own group.
+    ///   - user: A name or a numeric ID.
+    ///   - group: A name or a numeric ID; nil selects the user's primary group.
     /// - Throws: ``ProcessOwnerError``.
     public init?(user: String?, group: String?) throws(ProcessOwnerError) {
         guard user != nil || group != nil else { return nil }
@@ -37,15 +37,15 @@ public struct ProcessOwner: Sendable, Hashable {
         }
     }
 
-    /// Becomes that user and group, in all threads and for good.
+    /// Switches permanently to the user and the group, in all threads.
     ///
-    /// - Throws: ``ProcessOwnerError``; then the process may be half of what it was, and should end.
+    /// - Throws: ``ProcessOwnerError``. The switch may then be incomplete, so the process should exit.
     public func assume() throws(ProcessOwnerError) {
         let wasRoot = geteuid() == 0
         guard wasRoot || !isAssumed else { return }
         guard wasRoot else { throw .notRoot(self.description) }
-        // The groups first, and the user last: whoever is no longer root may change neither. Done by root, these set all of a
-        // process's identities, and glibc has all threads do it (setuid(2), nptl(7)).
+        // The groups first and the user last, because only root may change either. Called by root, these calls set all
+        // IDs of the process (real, effective and saved), and glibc applies them to all threads (setuid(2), nptl(7)).
         let groups: Int32
         if let user, getpwuid(user.id) != nil {
             groups = initgroups(user.name, groupID)
@@ -61,7 +61,7 @@ public struct ProcessOwner: Sendable, Hashable {
             throw .refused("become user \(user.name)", SystemError(code: errno))
         }
         guard user.id != 0 else { return }
-        // If root can be had back, it was not given up.
+        // If root privileges can be regained, they were not dropped.
         guard setuid(0) != 0, seteuid(0) != 0, isAssumed, !hasOtherThreads else { throw .stillRoot }
         Self.gaveUpRoot.store(true, ordering: .relaxed)
     }
@@ -71,7 +71,7 @@ public struct ProcessOwner: Sendable, Hashable {
         return getgid() == groupID && getegid() == groupID
     }
 
-    /// Whether a thread is still somebody else's: glibc passes over those that are about to end.
+    /// Whether a thread still runs as another user: glibc skips threads that are about to exit.
     private var hasOtherThreads: Bool {
         guard let user, let tasks = opendir("/proc/self/task") else { return true }
         defer { closedir(tasks) }
@@ -79,7 +79,7 @@ public struct ProcessOwner: Sendable, Hashable {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            // A thread that has ended meanwhile has no status.
+            // A thread that has exited since has no status file.
             guard !name.hasPrefix("."), let status = fopen("/proc/self/task/\(name)/status", "r") else { continue }
             defer { fclose(status) }
             var line = [CChar](repeating: 0, count: 256)
@@ -105,7 +105,7 @@ public struct ProcessOwner: Sendable, Hashable {
         var error = getpwnam_r(name, &entry, &text, text.count, &found)
         if found == nil, let id = number(name) {
             error = getpwuid_r(id, &entry, &text, text.count, &found)
-            // A number needs no name; its group is the one of the same number then.
+            // A numeric ID does not need an entry; the group ID then equals the user ID.
             if found == nil { return (name, id, id) }
         }
         guard let found else { throw .unknownUser(name, error == 0 ? nil : SystemError(code: error)) }
@@ -122,7 +122,8 @@ public struct ProcessOwner: Sendable, Hashable {
         return id
     }
 
-    /// The last number stands for "leave it as it is" (setresuid(2)), and is nobody's.
+    /// Parses a numeric ID. The maximum value is excluded: it means "leave unchanged" (setresuid(2)) and is not a valid
+    /// ID.
     private static func number(_ text: String) -> UInt32? {
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt32(text), number < .max else {
             return nil
@@ -139,7 +140,7 @@ extension ProcessOwner: CustomStringConvertible {
     }
 }
 
-/// Why a process cannot become another user's.
+/// The reason why a process cannot switch to another user or group.
 public enum ProcessOwnerError: Error, Hashable, Sendable {
     case unknownUser(String, SystemError?)
     case unknownGroup(String, SystemError?)
@@ -149,7 +150,7 @@ public enum ProcessOwnerError: Error, Hashable, Sendable {
 }
 
 extension ProcessOwnerError: CustomStringConvertible {
-    /// One sentence that names what was wrong and how to mend it.
+    /// One sentence that states what failed and how to fix it.
     public var description: String {
         switch self {
         case .unknownUser(let name, let error):

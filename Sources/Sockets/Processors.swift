@@ -1,8 +1,8 @@
 import CLinux
 
-/// The machine's processors.
+/// The processors of the machine.
 public enum Processors {
-    /// How many of them this process may run on, 1 at least.
+    /// The number of processors that this process may run on, at least 1.
     public static var available: Int {
         Int(linux_processors())
     }

@@ -1,14 +1,14 @@
-/// An address as a person writes it: in figures, a path, or a host name that is still to be resolved.
+/// An address as written by an operator: a numeric address, a path, or a host name that is not resolved yet.
 ///
 /// `127.0.0.1:8080`, `[::1]:8080`, `example.com:80`, `:8080` and `*:8080` (all interfaces), `unix:/run/app.sock`.
 public enum ServiceAddress: Hashable, Sendable {
     case socket(SocketAddress)
-    /// A host name as DNS has it, and a port.
+    /// A DNS host name and a port.
     case name(host: String, port: UInt16)
 
-    /// Reads an address.
+    /// Parses an address.
     ///
-    /// - Throws: ``AddressError``, which says what was wrong with it and what would be right.
+    /// - Throws: ``AddressError``, which states what is wrong and how to fix it.
     public init(parsing text: String) throws(AddressError) {
         if text.hasPrefix("unix:") {
             self = try .socket(Self.unix(String(text.dropFirst(5)), in: text))
@@ -67,8 +67,9 @@ public enum ServiceAddress: Hashable, Sendable {
         return .unix(path: path)
     }
 
-    /// Letters, digits, hyphens and underscores between dots: RFC 1123, 2.1, and the underscores that people use all the
-    /// same. A name of figures and dots alone is a mistyped IPv4 address, not a host.
+    /// Whether a name is a valid host name: letters, digits, hyphens and underscores between dots (RFC 1123, 2.1;
+    /// underscores are not allowed there but are common). A name whose last label has digits only is a mistyped IPv4
+    /// address, not a host.
     private static func isHostName(_ name: String) -> Bool {
         guard name.utf8.count <= 253 else { return false }
         var labels = name.split(separator: ".", omittingEmptySubsequences: false)
@@ -82,7 +83,7 @@ public enum ServiceAddress: Hashable, Sendable {
 }
 
 extension ServiceAddress {
-    /// The port, nil for a Unix socket.
+    /// The port; nil for a Unix socket.
     public var port: UInt16? {
         switch self {
         case .socket(let address): address.port
@@ -92,7 +93,7 @@ extension ServiceAddress {
 }
 
 extension ServiceAddress: CustomStringConvertible {
-    /// As it is written on the command line.
+    /// The notation of the command line.
     public var description: String {
         switch self {
         case .socket(let address): address.description
@@ -101,7 +102,7 @@ extension ServiceAddress: CustomStringConvertible {
     }
 }
 
-/// Why a text is no address.
+/// The reason why a text is not a valid address.
 public struct AddressError: Error, Hashable, Sendable {
     public enum Problem: Hashable, Sendable {
         case empty
@@ -115,13 +116,13 @@ public struct AddressError: Error, Hashable, Sendable {
         case longPath(Int)
     }
 
-    /// What was written.
+    /// The text as written.
     public let text: String
     public let problem: Problem
 }
 
 extension AddressError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence that states what is wrong and how to fix it.
     public var description: String {
         switch problem {
         case .empty:

@@ -3,14 +3,14 @@ import Glibc
 
 /// An IPv4 or IPv6 address with a port, as plain data.
 ///
-/// Both families are held as 128 bits; IPv4 is ::ffff:a.b.c.d there (RFC 4291, 2.5.5.2), so that a client which reached a
-/// dual-stack listener by IPv4 has the same identity everywhere.
+/// Both families are stored as 128 bits. IPv4 is stored as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), so that a client that
+/// reached a dual-stack listener over IPv4 has the same identity everywhere.
 public struct InternetAddress: Hashable, Sendable {
     /// The first and the last eight bytes, most significant byte first.
     public var high: UInt64
     public var low: UInt64
     public var port: UInt16
-    /// The interface of a link-local IPv6 address, 0 for none (RFC 4007).
+    /// The interface index of a link-local IPv6 address; 0 for none (RFC 4007).
     public var scope: UInt32
 
     @inlinable
@@ -21,7 +21,7 @@ public struct InternetAddress: Hashable, Sendable {
         self.scope = scope
     }
 
-    /// IPv4.
+    /// Creates an IPv4 address.
     @inlinable
     public init(v4 bits: UInt32, port: UInt16) {
         self.init(high: 0, low: 0xFFFF_0000_0000 | UInt64(bits), port: port)
@@ -30,7 +30,7 @@ public struct InternetAddress: Hashable, Sendable {
     @inlinable
     public var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
 
-    /// The address without its port, as people write it: `127.0.0.1`, `::1`, `fe80::1%2`.
+    /// The address in its usual notation without the port: `127.0.0.1`, `::1`, `fe80::1%2`.
     public var host: String {
         var raw = RawAddress(self)
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
@@ -43,9 +43,9 @@ public struct InternetAddress: Hashable, Sendable {
         return scope == 0 ? host : "\(host)%\(scope)"
     }
 
-    /// Reads an address in figures; nil if it is none (a host name, or nonsense).
+    /// Parses a numeric address; returns nil for anything else, such as a host name.
     public init?(host: String, port: UInt16) {
-        // C would read the text up to its first zero, and so another one than was written.
+        // C functions would parse only the text before the first NUL byte.
         guard !host.utf8.contains(0) else { return nil }
         var v4 = in_addr()
         if inet_pton(AF_INET, host, &v4) == 1 {
@@ -68,7 +68,7 @@ public struct InternetAddress: Hashable, Sendable {
             )
         }
         self.init(high: high, low: low, port: port, scope: scope)
-        // IPv4, in whichever form it is written, has no scope.
+        // IPv4 has no scope, regardless of the notation.
         if isIPv4, scope != 0 { return nil }
     }
 }
@@ -79,23 +79,23 @@ extension InternetAddress: CustomStringConvertible {
     }
 }
 
-/// Where a stream socket listens or connects to: an internet address or the path of a Unix socket.
+/// The address of a listening or connecting stream socket: an internet address or the path of a Unix socket.
 public enum SocketAddress: Hashable, Sendable {
     case internet(InternetAddress)
-    /// At most 107 bytes of path (unix(7)).
+    /// A path of at most 107 bytes (unix(7)).
     case unix(path: String)
 
-    /// The longest path that a Unix socket can have, in bytes.
+    /// The maximum length of a Unix socket's path, in bytes.
     public static let longestUnixPath = 107
 
-    /// The port, nil for a Unix socket.
+    /// The port; nil for a Unix socket.
     public var port: UInt16? {
         if case .internet(let address) = self { address.port } else { nil }
     }
 }
 
 extension SocketAddress: CustomStringConvertible {
-    /// As it is written on the command line: `127.0.0.1:80`, `[::1]:80`, `unix:/path`.
+    /// The notation of the command line: `127.0.0.1:80`, `[::1]:80`, `unix:/path`.
     public var description: String {
         switch self {
         case .internet(let address): address.description
@@ -104,7 +104,7 @@ extension SocketAddress: CustomStringConvertible {
     }
 }
 
-/// Who is at the other end of an accepted connection, as plain data: clients of a Unix socket have no name.
+/// The address of the peer of an accepted connection, as plain data. Clients of a Unix socket are unnamed.
 public enum PeerAddress: Hashable, Sendable {
     case internet(InternetAddress)
     case unix
@@ -120,7 +120,7 @@ extension PeerAddress: CustomStringConvertible {
     }
 }
 
-/// A socket address in the kernel's own form, ready for a call.
+/// A socket address in the kernel's format, ready to be passed to a system call.
 public struct RawAddress: Sendable {
     public var address: linux_address
 
@@ -166,13 +166,13 @@ public struct RawAddress: Sendable {
     @inlinable
     public var isUnix: Bool { family == 1 }
 
-    /// Has the system choose a port.
+    /// Sets the port to 0, so that the system chooses one.
     public mutating func clearPort() {
-        // The port is at the same place in both families' forms.
+        // The port has the same offset in both families' structures.
         if !isUnix { address.v4.sin_port = 0 }
     }
 
-    /// Who this is, without a path.
+    /// The address as a peer address, without the path of a Unix socket.
     @inlinable
     public var peer: PeerAddress {
         switch family {

@@ -1,36 +1,37 @@
-/// All that the data plane asks of the world: the one seam, behind which stands Linux or, in tests, a scripted fake.
+/// The interface of the data plane to the operating system. It is implemented by Linux or, in tests, by a scripted
+/// fake.
 ///
-/// One system belongs to one thread. Everything above it is generic over it and specialised for ``LinuxSystem``, so the
-/// seam costs nothing. No call blocks but ``wait(until:)``, and no call decides anything: there is no policy here.
+/// One system belongs to one thread. All code above it is generic over it and specialized for ``LinuxSystem``, so the
+/// abstraction has no cost. Only ``wait(until:)`` blocks, and no call makes a decision: there is no policy here.
 public protocol System: ~Copyable {
     associatedtype SystemWaker: Waker
 
     // MARK: Clock
 
-    /// The monotonic clock.
+    /// Returns the time of the monotonic clock.
     mutating func now() -> Instant
 
     // MARK: Poller
 
-    /// Wakes this system out of ``wait(until:)``; the batch then holds an event with the token given to `init`.
+    /// The handle that ends ``wait(until:)``; the batch then contains an event with the token passed to `init`.
     var waker: SystemWaker { get }
 
-    /// Starts to watch a descriptor. Closing it ends that by itself.
+    /// Registers a descriptor. Closing the descriptor ends the registration.
     mutating func register(_ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token) -> SystemError?
 
-    /// Changes what is watched.
+    /// Changes the readiness for which a descriptor is registered.
     mutating func reregister(_ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token) -> SystemError?
 
-    /// Waits for events: not at all if the deadline has passed, without end if there is none. May return without events
-    /// before the deadline.
+    /// Waits for events. Returns immediately if the deadline has passed, and waits indefinitely if there is none. May
+    /// return without events before the deadline.
     ///
-    /// - Returns: how many there are; read each by ``event(_:)`` before the next wait.
+    /// - Returns: The number of events. They must be read with ``event(_:)`` before the next wait.
     mutating func wait(until deadline: Instant?) -> Int
 
-    /// Whether the last wait may have lasted until its deadline: if not, no timer is due.
+    /// Whether the last wait may have reached its deadline; if false, no timer is due.
     var mayHaveTimedOut: Bool { get }
 
-    /// The event at an index of the last batch.
+    /// Returns the event at an index of the last batch.
     mutating func event(_ index: Int) -> PollEvent
 
     // MARK: Sockets
@@ -38,69 +39,70 @@ public protocol System: ~Copyable {
     /// Opens a listening socket.
     mutating func listen(at address: SocketAddress, options: ListenOptions) throws(SystemError) -> Descriptor
 
-    /// The address that a socket is bound to, port 0 resolved.
+    /// Returns the address to which a socket is bound, with port 0 resolved.
     mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress
 
-    /// Sets other options on a listening socket; how it shares its address stays. What the system refuses stays as it was.
+    /// Changes the options of a listening socket, except for how it shares its address. An option that the system
+    /// rejects stays unchanged.
     mutating func adjust(_ listener: borrowing Descriptor, to options: ListenOptions)
 
-    /// From here on nobody begins a connection to a listening socket, while handshakes under way still come to their end.
+    /// Stops new connections to a listening socket; handshakes in progress still complete.
     mutating func stopHandshakes(on listener: borrowing Descriptor)
 
-    /// Takes the next connection from a listening socket's queue.
+    /// Accepts the next connection from the accept queue of a listening socket.
     mutating func accept(from listener: borrowing Descriptor) -> Accepted
 
-    /// Starts to connect. The descriptor becomes writable when it is done, either way.
+    /// Starts to connect. The descriptor becomes writable when the connect has succeeded or failed.
     mutating func connect(
         to address: borrowing RawAddress,
         from source: borrowing RawAddress?,
         options: borrowing SocketOptions
     ) throws(SystemError) -> Descriptor
 
-    /// The error that a descriptor holds, and forgets by this: how a connect that ended in failure tells why.
+    /// Returns the pending error of a descriptor and clears it: the cause of a failed connect.
     mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError?
 
     mutating func receive(from descriptor: borrowing Descriptor, into buffer: UnsafeMutableRawBufferPointer) -> Transfer
 
     mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer
 
-    /// Sends FIN after what is queued.
+    /// Sends a FIN after the queued data.
     mutating func endSending(on descriptor: borrowing Descriptor) -> SystemError?
 
-    /// Bytes sent that the other kernel has not acknowledged.
+    /// Returns the number of bytes sent and not yet acknowledged by the peer's kernel.
     mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int
 
     mutating func close(_ descriptor: consuming Descriptor)
 
-    /// Closes at once, throws away what is queued, and tells the peer by a reset.
+    /// Closes immediately, discards queued data, and sends a reset to the peer.
     mutating func abort(_ descriptor: consuming Descriptor)
 
-    /// Acknowledges at once what was held back so that the first data could carry it: ``connect(to:from:options:)`` does
-    /// that with the last step of the handshake, of which the server hears only then.
+    /// Sends a delayed acknowledgment immediately. ``connect(to:from:options:)`` delays the last ACK of the handshake
+    /// so that the first data can carry it; until then the server does not know that the connection is established.
     mutating func acknowledge(on descriptor: borrowing Descriptor)
 
-    /// Has the system probe a connection that is silent.
+    /// Enables keepalive probes for a silent connection.
     mutating func keepAlive(_ keepAlive: KeepAlive, on descriptor: borrowing Descriptor)
 
-    /// How many bytes should wait before a descriptor is reported readable (SO_RCVLOWAT, socket(7)); an end and an error
-    /// are reported in any case.
+    /// Sets the number of bytes that must be queued before a descriptor is reported as readable (SO_RCVLOWAT,
+    /// socket(7)). EOF and errors are reported in any case.
     mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int)
 
-    /// How many bytes wait in a socket's receive queue (SIOCINQ, tcp(7)); an end and an error do not count.
+    /// Returns the number of bytes in the receive queue of a socket (SIOCINQ, tcp(7)); EOF and errors do not count.
     mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int
 
-    /// About how many bytes a send would take now.
+    /// Returns the approximate number of bytes that a send would accept now.
     mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int
 
     // MARK: Pipes
 
-    /// Takes bytes out of a pipe.
+    /// Reads bytes from a pipe.
     mutating func read(from descriptor: borrowing Descriptor, into buffer: UnsafeMutableRawBufferPointer) -> Transfer
 
-    /// A pipe for splice, of the wanted capacity in bytes or the next that the system allows.
+    /// Creates a pipe for splicing with the requested capacity in bytes, or the closest that the system allows.
     mutating func pipe(capacity: Int) throws(SystemError) -> Pipe
 
-    /// Moves bytes without copying them; one of the two must be a pipe's end.
+    /// Moves bytes without copying them; one of the two descriptors must be an end of a pipe.
     mutating func splice(
         from source: borrowing Descriptor,
         to sink: borrowing Descriptor,
@@ -109,31 +111,31 @@ public protocol System: ~Copyable {
 }
 
 extension System where Self: ~Copyable {
-    /// For systems that cannot say.
+    /// Default for systems without this information.
     public var mayHaveTimedOut: Bool { true }
 
-    /// For systems on which nobody listens.
+    /// Default for systems without listening sockets.
     public mutating func adjust(_ listener: borrowing Descriptor, to options: ListenOptions) {}
 
-    /// For systems on which nobody listens, or whose handshakes take no time.
+    /// Default for systems without listening sockets, or whose handshakes complete immediately.
     public mutating func stopHandshakes(on listener: borrowing Descriptor) {}
 
-    /// For systems that hold nothing back.
+    /// Default for systems without delayed acknowledgments.
     public mutating func acknowledge(on descriptor: borrowing Descriptor) {}
 
-    /// For systems whose peers never vanish.
+    /// Default for systems whose peers never disappear silently.
     public mutating func keepAlive(_ keepAlive: KeepAlive, on descriptor: borrowing Descriptor) {}
 
-    /// A hint that a system may ignore: it then wakes us more often.
+    /// Default for systems that ignore this hint and report more events.
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {}
 
-    /// For systems that cannot say: there may always be more, and a read finds out.
+    /// Default for systems without this information: there may be more to read, and a read finds out.
     public mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int { 1 }
 
-    /// A guess that a system may leave out: a send then tells.
+    /// Default for systems without an estimate: the send itself finds out.
     public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int { .max }
 
-    /// For systems whose ``pipe(capacity:)`` always fails.
+    /// Default for systems whose ``pipe(capacity:)`` always fails.
     public mutating func read(
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
@@ -142,33 +144,33 @@ extension System where Self: ~Copyable {
     }
 }
 
-/// How a receive, a send or a splice went.
+/// The result of a receive, a send or a splice.
 public enum Transfer {
-    /// So many bytes moved, one at least.
+    /// The number of bytes moved, at least 1.
     case moved(Int)
-    /// Nothing can move now; the poller will tell.
+    /// No bytes can be moved now; the poller reports when they can.
     case wouldBlock
-    /// The peer has ended its sending: there will be no more bytes.
+    /// The peer has sent its FIN: there are no more bytes.
     case ended
     case failed(SystemError)
 }
 
-/// What a listening socket's queue gave.
+/// The result of accepting from a listening socket.
 public enum Accepted: ~Copyable {
     case connection(Descriptor, peer: PeerAddress)
-    /// The queue is empty.
+    /// The accept queue is empty.
     case wouldBlock
     case failed(SystemError)
 }
 
-/// The two ends of a pipe. Frozen, so that whoever closes it can take it apart.
+/// The two ends of a pipe. Frozen, so that other modules can move the descriptors out to close them.
 @frozen
 public struct Pipe: ~Copyable {
-    /// Where bytes go in.
+    /// The write end.
     public var input: Descriptor
-    /// Where they come out.
+    /// The read end.
     public var output: Descriptor
-    /// In bytes; may be less than was asked for.
+    /// The capacity in bytes; may be less than requested.
     public let capacity: Int
 
     @inlinable
@@ -179,14 +181,14 @@ public struct Pipe: ~Copyable {
     }
 }
 
-/// What is set on a connected socket. A listener's are inherited by what it accepts.
+/// The options of a connected socket. Accepted connections inherit them from the listening socket.
 public struct SocketOptions: Sendable, Equatable {
-    /// Probes on an idle connection (tcp(7), SO_KEEPALIVE); nil is off.
+    /// Keepalive probes of an idle connection (socket(7), SO_KEEPALIVE); nil disables them.
     public var keepAlive: KeepAlive?
-    /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); nil is the system's.
+    /// The maximum time that sent data may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); nil uses the system's
+    /// default.
     public var userTimeout: Duration?
-    /// Bytes a second that the system sends at most (SO_MAX_PACING_RATE, socket(7)), 1 to 2,147,483,647; nil is as fast
-    /// as it goes.
+    /// The maximum send rate in bytes per second (SO_MAX_PACING_RATE, socket(7)), 1 to 2,147,483,647; nil is unlimited.
     public var pacingRate: Int?
 
     public init(keepAlive: KeepAlive? = nil, userTimeout: Duration? = nil, pacingRate: Int? = nil) {
@@ -196,11 +198,11 @@ public struct SocketOptions: Sendable, Equatable {
     }
 }
 
-/// When an idle connection is probed, and when it is given up.
+/// The timing of keepalive probes and the number of unanswered probes after which a connection fails.
 public struct KeepAlive: Sendable, Equatable {
-    /// Silence before the first probe, and between two; in whole seconds, 1 s to 32,767 s.
+    /// The idle time before the first probe and the interval between probes; whole seconds, 1 s to 32,767 s.
     public var interval: Duration
-    /// Probes without an answer before the connection is given up, 1 to 127.
+    /// The number of unanswered probes after which the connection fails, 1 to 127.
     public var probes: Int
 
     public init(interval: Duration, probes: Int = 3) {
@@ -209,20 +211,20 @@ public struct KeepAlive: Sendable, Equatable {
     }
 }
 
-/// How a listening socket is opened.
+/// The options with which a listening socket is opened.
 public struct ListenOptions: Sendable, Equatable {
     /// Whether other sockets may share the address.
     public enum Sharing: Sendable {
-        /// Nobody else may listen there.
+        /// No other socket may listen on the address.
         case exclusive
-        /// Nobody else may listen there yet, but from now on sockets opened with `.joining` may.
+        /// No other socket may listen on the address when it is bound; afterwards sockets opened with `.joining` may.
         case founding
-        /// This socket joins those that share the address (SO_REUSEPORT, socket(7)).
+        /// This socket joins the sockets that share the address (SO_REUSEPORT, socket(7)).
         case joining
     }
 
     public var sharing: Sharing
-    /// Length of the queue of connections not yet accepted; the system cuts it to net.core.somaxconn.
+    /// The backlog: the maximum length of the accept queue. The system limits it to net.core.somaxconn.
     public var backlog: Int
     public var connection: SocketOptions
 

@@ -1,19 +1,21 @@
 import Glibc
 
-/// An error of a system call: its errno.
+/// The error of a system call: its errno.
 ///
-/// Would-block is not an error here but a value of each call's result; EINTR is retried where it happens.
+/// Would-block is not an error but a case of the result of each call. EINTR is retried inside the call.
 public struct SystemError: Error, Hashable, Sendable {
-    /// The number, as in errno(3).
+    /// The error number (errno(3)).
     public let code: Int32
 
-    /// - Parameter code: an errno, positive.
+    /// - Parameter code: An errno, positive.
     public init(code: Int32) {
         self.code = code
     }
 
-    /// EBADF and EFAULT are never the network's doing: they mean that this program used a descriptor it does not own, or
-    /// a pointer to nowhere. Going on would harm some other connection, so they trap.
+    /// Creates an error from the result of a system call (minus errno).
+    ///
+    /// Traps on EBADF and EFAULT. They are never caused by the network: this program has used a descriptor that it does
+    /// not own, or an invalid pointer. Continuing could corrupt another connection.
     @inlinable
     public init(result: Int64) {
         let code = Int32(truncatingIfNeeded: -result)
@@ -26,20 +28,19 @@ public struct SystemError: Error, Hashable, Sendable {
         preconditionFailure("a system call answered \(SystemError(code: code)): a bug in Monkey D. TCP")
     }
 
-    /// The process or the machine has no descriptors or no memory to give just now. Waiting mends it; retrying at once
-    /// spins.
+    /// Whether the process or the machine is out of descriptors or memory. Waiting helps; retrying immediately spins.
     public var isExhaustion: Bool {
         code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM
     }
 
-    /// The other side ended the connection abruptly: by a reset, or by having gone while we wrote.
+    /// Whether the peer ended the connection abruptly: by a reset, or by closing before the data was written.
     public var isReset: Bool {
         code == ECONNRESET || code == EPIPE || code == ECONNABORTED
     }
 }
 
 extension SystemError: CustomStringConvertible {
-    /// The C library's words for it, such as "Connection refused".
+    /// The C library's message, such as "Connection refused".
     public var description: String {
         String(cString: strerror(code))
     }

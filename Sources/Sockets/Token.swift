@@ -1,7 +1,7 @@
-/// What the poller says back with an event: whose it is.
+/// The value that the poller returns with an event to identify the descriptor's owner.
 ///
-/// It carries a slot and that slot's generation, so that an event for a closed descriptor, still in the batch, is told
-/// from one for the descriptor that has taken its slot since.
+/// It contains a slot and the generation of that slot. An event of a closed descriptor that is still in the batch can
+/// thus be distinguished from an event of the descriptor that has reused the slot.
 public struct Token: Hashable, Sendable {
     public var bits: UInt64
 
@@ -11,9 +11,9 @@ public struct Token: Hashable, Sendable {
     }
 
     /// - Parameters:
-    ///   - slot: the place in the slab, at most 2^31 - 1.
-    ///   - generation: how often that place had been taken, in its low 24 bits.
-    ///   - kind: what the descriptor is to its owner, in 8 bits.
+    ///   - slot: The index in the slab, at most 2^31 - 1.
+    ///   - generation: The generation of the slot, low 24 bits.
+    ///   - kind: The role of the descriptor, defined by its owner, 8 bits.
     @inlinable
     public init(slot: Int, generation: UInt32, kind: UInt8) {
         bits = UInt64(UInt32(truncatingIfNeeded: slot)) << 32 | UInt64(generation & 0xFF_FFFF) << 8 | UInt64(kind)

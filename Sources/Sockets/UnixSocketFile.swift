@@ -1,46 +1,46 @@
 import CLinux
 import Glibc
 
-/// The file by which a listening Unix socket is found.
+/// The file system entry of a listening Unix socket.
 ///
-/// The kernel makes it at bind(2) and leaves it behind for ever, so a server makes way for itself before it binds and
-/// takes its file along when it goes.
+/// The kernel creates it at bind(2) and never removes it. A server therefore removes a stale file before it binds, and
+/// its own file when it stops.
 public struct UnixSocketFile: Hashable, Sendable {
     public let path: String
     private let identity: Identity
 
-    /// The file of the socket that was just bound to a path; nil if there is none.
+    /// Reads the entry of the socket that was just bound to a path; returns nil if there is none.
     public init?(at path: String) {
         guard let entry = Entry(at: path), entry.isSocket else { return nil }
         self.path = path
         identity = entry.identity
     }
 
-    /// Removes the file, unless somebody has put another in its place.
+    /// Removes the file, unless it has been replaced by another one.
     public func remove() {
         if Entry(at: path)?.identity == identity { unlink(path) }
     }
 
-    /// Makes way for a socket that is to be bound to a path: removes what a server that is gone has left there.
+    /// Prepares a path for bind(2): removes the stale socket file of a server that is no longer running.
     ///
-    /// Only a socket that refuses connections is removed. Two servers that start on the same leftover at the same moment
-    /// are not told apart: the later one gets the path.
+    /// Only a socket that refuses connections is removed. If two servers start at the same time on the same stale file,
+    /// both succeed and the later one gets the path.
     public static func prepare(_ path: String) throws(UnixSocketFileError) {
         guard let entry = Entry(at: path) else { return }
         guard entry.isSocket else { throw .notASocket(path: path) }
         guard let probe = probe(path) else { throw .inUse(path: path) }
         switch probe.code {
         case ECONNREFUSED:
-            // It fails only where the directory may not be written, which then is what to mend.
+            // Fails only if the directory is not writable; the operator has to fix that.
             guard unlink(path) == 0 || Entry(at: path) == nil else { throw .cannotRemove(path: path) }
         case ENOENT: break
-        // A full queue has an owner, and so has a socket of another type.
+        // A socket with a full backlog is in use, and so is a socket of another type.
         case EAGAIN, EPROTOTYPE: throw .inUse(path: path)
         default: throw .cannotProbe(path: path, probe)
         }
     }
 
-    /// Connects and hangs up at once; nil if somebody listens.
+    /// Connects and closes immediately; returns nil if a server is listening.
     private static func probe(_ path: String) -> SystemError? {
         let socket = linux_socket(AF_UNIX)
         if socket < 0 { return SystemError(result: socket) }
@@ -68,14 +68,14 @@ public struct UnixSocketFile: Hashable, Sendable {
     }
 }
 
-/// Why a path is not free for a Unix socket.
+/// The reason why a path is not available for a Unix socket.
 public enum UnixSocketFileError: Error, Hashable, Sendable {
-    /// Somebody listens there.
+    /// A server is listening on the path.
     case inUse(path: String)
-    /// There is a file of another kind, which is never removed.
+    /// The path is a file of another kind, which is never removed.
     case notASocket(path: String)
-    /// What is left there cannot be removed: the directory is not ours to write.
+    /// The stale file cannot be removed because the directory is not writable.
     case cannotRemove(path: String)
-    /// Whether somebody listens there cannot be told.
+    /// Whether a server is listening cannot be determined.
     case cannotProbe(path: String, SystemError)
 }

@@ -1,10 +1,10 @@
 import CLinux
 
-/// The two clocks side by side, to turn moments of the one into times of the other.
+/// The wall clock and the monotonic clock, for conversions between the two.
 public enum WallClock {
-    /// Nanoseconds since 1970.
+    /// The wall clock time in nanoseconds since 1970.
     public static var nanoseconds: UInt64 { linux_wall_nanoseconds() }
 
-    /// What ``System/now()`` of the real system says.
+    /// The monotonic time in nanoseconds, as returned by ``System/now()`` of the real system.
     public static var monotonicNanoseconds: UInt64 { linux_monotonic_nanoseconds() }
 }

@@ -1,8 +1,8 @@
-// What Glibc's module map lacks, each call as thin as it can be.
+// Thin wrappers for calls that are missing from Glibc's module map.
 //
-// Every function returns what the system call returned, or minus errno, as the kernel itself does. So errno is read
-// here and nowhere else, in the same breath as the call: no Swift code runs between the two that could release an
-// object, call free, and change it.
+// Every function returns the result of the system call, or minus errno, as the kernel itself does. errno is read only
+// here, directly after the call, so no Swift code can run in between that could release an object, call free, and
+// overwrite errno.
 
 #ifndef CLINUX_H
 #define CLINUX_H
@@ -33,14 +33,14 @@
 #include <time.h>
 #include <unistd.h>
 
-// Glibc declares these for _GNU_SOURCE alone, and to define that here would give this module other structs than
-// Swift's own Glibc module has.
+// Glibc declares these only with _GNU_SOURCE. Defining it here would give this module different structs than Swift's
+// own Glibc module.
 extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 extern ssize_t splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t length, unsigned flags);
 extern int pipe2(int descriptors[2], int flags);
 extern long syscall(long number, ...);
 
-/// A socket address of any family we use, with its length, as plain data.
+/// A socket address of any supported family, with its length, as plain data.
 typedef struct {
     union {
         struct sockaddr any;
@@ -51,7 +51,7 @@ typedef struct {
     socklen_t length;
 } linux_address;
 
-/// epoll_event is packed on x86-64 and not elsewhere; through these two nobody has to know.
+/// epoll_event is packed on x86-64 only; these two functions hide the difference.
 typedef struct epoll_event linux_event;
 static inline uint64_t linux_event_token(const linux_event *event) { return event->data.u64; }
 static inline uint32_t linux_event_bits(const linux_event *event) { return event->events; }
@@ -83,7 +83,7 @@ static inline int64_t linux_epoll_control(int poller, int operation, int fd, uin
     return linux_result(epoll_ctl(poller, operation, fd, &event));
 }
 
-/// `milliseconds` below zero waits without end.
+/// Waits indefinitely if `milliseconds` is negative.
 static inline int64_t linux_epoll_wait(int poller, linux_event *events, int capacity, int milliseconds) {
     return linux_result(epoll_wait(poller, events, capacity, milliseconds));
 }
@@ -92,9 +92,9 @@ static inline int64_t linux_timer(void) {
     return linux_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
 }
 
-/// Has the timer expire at a moment of the monotonic clock, immediately if it has passed.
+/// Sets the expiry of the timer on the monotonic clock; it expires immediately if that time has passed.
 static inline int64_t linux_timer_set(int timer, uint64_t nanoseconds) {
-    // Zero would switch the timer off, and what does not fit is beyond all uptimes.
+    // Zero would disarm the timer. Values that do not fit exceed any uptime.
     uint64_t seconds = nanoseconds / 1000000000u;
     struct itimerspec at = {{0, 0}, {(time_t)seconds, (long)(nanoseconds % 1000000000u)}};
     if (nanoseconds == 0) at.it_value.tv_nsec = 1;
@@ -120,8 +120,8 @@ static inline int64_t linux_bind(int fd, const linux_address *address) {
 
 static inline int64_t linux_listen(int fd, int backlog) { return linux_result(listen(fd, backlog)); }
 
-/// Has the kernel drop packets that begin a TCP connection with a listening socket, and none else: a packet's filter
-/// (socket(7), SO_ATTACH_FILTER) sees it from the TCP header on, where SYN is the bit 2 of byte 13 (RFC 9293, 3.1).
+/// Drops segments that start a TCP connection with a listening socket, and no others. A socket filter (socket(7),
+/// SO_ATTACH_FILTER) sees a segment from the TCP header on, where SYN is the bit 0x02 of byte 13 (RFC 9293, 3.1).
 static inline int64_t linux_drop_syns(int fd) {
     struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
@@ -156,7 +156,7 @@ static inline int64_t linux_get_option(int fd, int level, int name, int *value) 
     return linux_result(getsockopt(fd, level, name, value, &length));
 }
 
-/// From now on close() throws away what is queued and sends a reset (RFC 9293, 3.10.4 ABORT; socket(7), SO_LINGER).
+/// Makes close() discard queued data and send a reset (RFC 9293, 3.10.5 ABORT; socket(7), SO_LINGER).
 static inline int64_t linux_abort_on_close(int fd) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     return linux_result(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now));
@@ -172,14 +172,14 @@ static inline int64_t linux_send(int fd, const void *buffer, size_t length) {
 
 static inline int64_t linux_shutdown_sending(int fd) { return linux_result(shutdown(fd, SHUT_WR)); }
 
-/// Bytes written that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
+/// Returns the number of bytes written that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
 static inline int64_t linux_unacknowledged(int fd) {
     int count = 0;
     int64_t result = linux_result(ioctl(fd, SIOCOUTQ, &count));
     return result < 0 ? result : count;
 }
 
-/// Bytes received that have not been read (tcp(7), SIOCINQ).
+/// Returns the number of bytes received that have not been read (tcp(7), SIOCINQ).
 static inline int64_t linux_unread(int fd) {
     int count = 0;
     int64_t result = linux_result(ioctl(fd, FIONREAD, &count));
@@ -206,10 +206,10 @@ static inline int64_t linux_splice(int from, int to, size_t length) {
 
 // Threads, memory and limits
 
-/// Names the calling thread, as ps and perf show it; 15 bytes of it.
+/// Sets the name of the calling thread as shown by ps and perf; truncated to 15 bytes.
 static inline void linux_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
-/// How many processors this process may run on (sched_getaffinity(2)), 1 at least.
+/// Returns the number of processors that this process may run on (sched_getaffinity(2)), at least 1.
 static inline int64_t linux_processors(void) {
     unsigned long mask[16] = {0};
     long length = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
@@ -218,8 +218,8 @@ static inline int64_t linux_processors(void) {
     return count > 0 ? count : 1;
 }
 
-/// Zeroed pages of their own, given back to the system whole by linux_pages_free; minus errno cast to a pointer never
-/// escapes: NULL says that there are none.
+/// Allocates zeroed, dedicated pages; linux_pages_free returns them to the system in full. Returns NULL on failure,
+/// never MAP_FAILED.
 static inline void *linux_pages(size_t length) {
     void *pages = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return pages == MAP_FAILED ? NULL : pages;
