@@ -1,49 +1,49 @@
-/// What is said on a connection: the bytes that go out, and what has to come back.
+/// The protocol spoken on a connection: which bytes to send, and which response to expect.
 ///
-/// One value serves all connections of a thread; what differs between them is in their `Exchange`. Known at compile time,
-/// so that nothing stands between the loop and the comparison of the bytes.
+/// One value serves all connections of a thread; per-connection state is in its `Exchange`. The type is known at
+/// compile time, so there is no dynamic dispatch between the event loop and the comparison of bytes.
 protocol Dialogue: ~Copyable {
-    /// Where one connection is in its exchange: plain data.
+    /// The state of one connection's exchange: plain data.
     associatedtype Exchange: BitwiseCopyable & Sendable
 
-    /// Whether an exchange has no end but that of the run.
+    /// Whether an exchange lasts until the end of the run.
     static var isStream: Bool { get }
 
-    /// Whether there is nothing to say: the connection is all.
+    /// Whether there is nothing to send or receive: only the connection is tested.
     var isEmpty: Bool { get }
 
-    /// For a connection that has exchanged nothing yet.
+    /// The state of a connection before its first exchange.
     var initial: Exchange { get }
 
     /// Starts an exchange.
     mutating func begin(_ exchange: inout Exchange)
 
-    /// What is to be sent now; empty while it is the peer's turn. Good until the next call.
+    /// Returns the bytes to send now; empty while the peer's data is awaited. Valid until the next call.
     mutating func outgoing(_ exchange: inout Exchange) -> UnsafeRawBufferPointer
 
-    /// So many of the outgoing bytes have been sent.
+    /// Records that `count` of the outgoing bytes have been sent.
     mutating func sent(_ count: Int, _ exchange: inout Exchange)
 
-    /// Takes what the peer sent.
+    /// Processes bytes received from the peer.
     mutating func received(_ bytes: UnsafeRawBufferPointer, _ exchange: inout Exchange) -> Reaction
 
-    /// Whether a peer that ends its stream now has sent all that it had to.
+    /// Whether all required bytes have been received if the peer closes its stream now.
     func mayEnd(_ exchange: Exchange) -> Bool
 
-    /// Nothing new is to be sent from now on, so that the exchange can come to an end. For streams.
+    /// Stops sending new data, so that the exchange can complete. For streams.
     ///
-    /// - Returns: whether the peer is told so by a FIN, and its own end awaited.
+    /// - Returns: whether the peer must be sent a FIN, and its own FIN awaited.
     mutating func finish(_ exchange: inout Exchange) -> Bool
 }
 
-/// What a dialogue makes of what it received.
+/// The result of processing received bytes.
 enum Reaction: Sendable {
-    /// More has to come.
+    /// More bytes are expected.
     case listens
-    /// It has something to send.
+    /// There are bytes to send.
     case speaks
-    /// The exchange is over.
+    /// The exchange is complete.
     case completes
-    /// That was not what had to come.
+    /// The bytes differ from the expected response.
     case objects
 }

@@ -1,9 +1,9 @@
 import Glibc
 import Sockets
 
-/// A request of always the same length, and a response that has to be the same bytes.
+/// Requests of a constant length, whose responses must be the same bytes.
 ///
-/// The first bytes of a generated request number it, so that a response which belongs to another one shows.
+/// The first bytes of a generated request are its sequence number, so that a response to another request is detected.
 struct EchoDialogue: Dialogue, ~Copyable {
     struct Exchange: BitwiseCopyable, Sendable {
         var number: UInt64 = 0
@@ -13,11 +13,11 @@ struct EchoDialogue: Dialogue, ~Copyable {
 
     private let request: UnsafeMutableRawBufferPointer
     private let count: Int
-    /// How many of the first bytes are the number.
+    /// Number of leading bytes that hold the sequence number.
     private let stamped: Int
     private var nextNumber: UInt64
 
-    /// - Parameter thread: numbers of different threads differ.
+    /// - Parameter thread: index of the thread; different threads use different sequence numbers.
     init(_ payload: Payload, thread: Int) {
         switch payload {
         case .generated(let count):
@@ -69,7 +69,7 @@ struct EchoDialogue: Dialogue, ~Copyable {
         guard memcmp(expected + exchange.received, start, bytes.count) == 0 else { return .objects }
         exchange.received += bytes.count
         if exchange.received < count { return .listens }
-        // A response that is complete before its request is none.
+        // A response that is complete before its request has been sent is invalid.
         return exchange.sent == count ? .completes : .objects
     }
 
@@ -77,7 +77,7 @@ struct EchoDialogue: Dialogue, ~Copyable {
 
     mutating func finish(_ exchange: inout Exchange) -> Bool { false }
 
-    /// The request's buffer is shared by all connections, so the number of the one at hand is put in before each use.
+    /// Writes the sequence number into the request. The buffer is shared by all connections, so this precedes each use.
     @inline(__always)
     private mutating func stamp(_ number: UInt64) {
         if stamped == MemoryLayout<UInt64>.size {

@@ -1,6 +1,6 @@
 import Sockets
 
-/// A request of always the same bytes, and a response of another size.
+/// Requests of constant content, whose responses have another size.
 struct RequestDialogue: Dialogue, ~Copyable {
     struct Exchange: BitwiseCopyable, Sendable {
         var sent = 0
@@ -52,7 +52,7 @@ struct RequestDialogue: Dialogue, ~Copyable {
         if verifies, BytePattern.firstDifference(in: bytes, from: exchange.received) != nil { return .objects }
         exchange.received += bytes.count
         if exchange.received < responseSize { return .listens }
-        // A response that is complete before its request is none.
+        // A response that is complete before its request has been sent is invalid.
         return exchange.sent == request.count ? .completes : .objects
     }
 

@@ -1,15 +1,15 @@
 import Glibc
 import Sockets
 
-/// Says what a script says.
+/// The exchange that a script defines.
 ///
-/// The script is laid out once in plain memory, so that to follow it allocates nothing.
+/// The script is laid out once in plain memory, so that running it does not allocate.
 struct ScriptDialogue: Dialogue, ~Copyable {
     struct Exchange: BitwiseCopyable, Sendable {
         var number: UInt64 = 0
         var random: UInt64 = 0
-        /// The turn that it is in; what has been sent of it, of how much; the next thing to expect, and how much of that
-        /// has come.
+        /// Index of the current turn; number of bytes sent of its `toSend` bytes; index of the next expected step, and
+        /// number of bytes matched of it.
         var turn = 0
         var sent = 0
         var toSend = 0
@@ -17,7 +17,7 @@ struct ScriptDialogue: Dialogue, ~Copyable {
         var matched = 0
     }
 
-    /// A part of the script; texts are ranges of `texts`.
+    /// One step of the script; texts are ranges of `texts`.
     private enum Step: BitwiseCopyable {
         case text(start: Int, count: Int)
         case sequence
@@ -34,18 +34,18 @@ struct ScriptDialogue: Dialogue, ~Copyable {
     private let steps: UnsafeMutableBufferPointer<Step>
     private let turns: UnsafeMutableBufferPointer<Turn>
     private let texts: UnsafeMutableRawBufferPointer
-    /// For each byte of `texts` that ends an `anything`: how much of that text still matches when the next byte does not
-    /// (Knuth, Morris and Pratt, "Fast Pattern Matching in Strings", 1977).
+    /// The failure function of each text that ends an `anything`: for each byte, the length of the prefix that still
+    /// matches if the next byte differs (Knuth, Morris and Pratt, "Fast Pattern Matching in Strings", 1977).
     private let fallbacks: UnsafeMutableBufferPointer<Int>
-    /// Where a turn's bytes are put together; as long as the longest can be.
+    /// Buffer for composing the bytes of a turn; as large as the longest turn.
     private let scratch: UnsafeMutableRawBufferPointer
     private var nextNumber: UInt64
     private let numberStride: UInt64
     private var random: SplitMix64
 
     /// - Parameters:
-    ///   - thread: of so many; the numbers of different threads differ.
-    ///   - seed: decides what `${random:N}` draws.
+    ///   - thread: index of the thread, one of `threads`; different threads use different sequence numbers.
+    ///   - seed: seed of the numbers that `${random:N}` draws.
     init(_ script: Script, thread: Int, of threads: Int, seed: UInt64) {
         var layout = Layout()
         for turn in script.turns { layout.add(turn) }
@@ -85,7 +85,7 @@ struct ScriptDialogue: Dialogue, ~Copyable {
 
     mutating func outgoing(_ exchange: inout Exchange) -> UnsafeRawBufferPointer {
         guard exchange.sent < exchange.toSend else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-        // Put together anew, since another connection may have used the place meanwhile.
+        // Composed again, since another connection may have used the buffer.
         compose(exchange)
         return UnsafeRawBufferPointer(rebasing: scratch[exchange.sent..<exchange.toSend])
     }
@@ -95,7 +95,7 @@ struct ScriptDialogue: Dialogue, ~Copyable {
     }
 
     mutating func received(_ bytes: UnsafeRawBufferPointer, _ exchange: inout Exchange) -> Reaction {
-        // Nobody was asked yet.
+        // The request has not been sent completely, so no response is expected.
         guard exchange.sent == exchange.toSend else { return .objects }
         var rest = bytes
         let end = turns[exchange.turn].expects.end
@@ -104,7 +104,7 @@ struct ScriptDialogue: Dialogue, ~Copyable {
             guard let taken = match(rest, &exchange) else { return .objects }
             rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
         }
-        // More than was expected.
+        // More bytes than expected.
         guard rest.isEmpty else { return .objects }
         guard exchange.turn + 1 < turns.count else { return .completes }
         enter(exchange.turn + 1, &exchange)
@@ -127,7 +127,7 @@ extension ScriptDialogue {
         exchange.toSend = compose(exchange)
     }
 
-    /// Puts together what a turn sends.
+    /// Composes the bytes that a turn sends.
     @discardableResult
     private func compose(_ exchange: Exchange) -> Int {
         let sends = turns[exchange.turn].sends
@@ -149,13 +149,13 @@ extension ScriptDialogue {
         }
     }
 
-    /// The same for the same limit in one exchange.
+    /// Draws a number; the same for the same limit within one exchange.
     private static func draw(_ limit: UInt64, _ exchange: Exchange) -> UInt64 {
         var generator = SplitMix64(seed: exchange.random ^ limit)
         return generator.next(upperBound: limit)
     }
 
-    /// The most digits that a number has.
+    /// Maximum number of digits of a number.
     fileprivate static var longestNumber: Int { 20 }
 
     private static func writeDigits(_ number: UInt64, to buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -177,9 +177,9 @@ extension ScriptDialogue {
 // MARK: - Expecting
 
 extension ScriptDialogue {
-    /// Holds bytes, one at least, against what is expected next.
+    /// Matches bytes, at least 1, against the next expected step.
     ///
-    /// - Returns: how many of them it takes; nil if they differ.
+    /// - Returns: the number of bytes consumed; nil if they differ.
     private func match(_ bytes: UnsafeRawBufferPointer, _ exchange: inout Exchange) -> Int? {
         switch steps[exchange.expectation] {
         case .text(let start, let count):
@@ -211,7 +211,7 @@ extension ScriptDialogue {
         return count
     }
 
-    /// Goes through bytes until the text that ends them is complete.
+    /// Consumes bytes until the terminating text is complete.
     private func search(_ bytes: UnsafeRawBufferPointer, start: Int, count: Int, _ exchange: inout Exchange) -> Int {
         var matched = exchange.matched
         var taken = 0
@@ -237,7 +237,7 @@ extension ScriptDialogue {
 // MARK: - Layout
 
 extension ScriptDialogue {
-    /// A script on its way into plain memory.
+    /// A script that is being laid out in plain memory.
     private struct Layout {
         var steps: [Step] = []
         var turns: [Turn] = []

@@ -1,7 +1,7 @@
 import Glibc
 import Sockets
 
-/// A stream of the pattern in one direction or both, without end until it is told to finish.
+/// A stream of the pattern in one or both directions, without end until `finish`.
 struct StreamDialogue: Dialogue, ~Copyable {
     struct Exchange: BitwiseCopyable, Sendable {
         var sent = 0
@@ -13,13 +13,13 @@ struct StreamDialogue: Dialogue, ~Copyable {
     private let echoes: Bool
     private let verifies: Bool
     private let chunk: Int
-    /// The pattern, and so much of it again that a chunk from any offset is in one piece.
+    /// One period of the pattern, and enough of the next one that a chunk is contiguous at any offset.
     private let pattern: UnsafeMutableRawBufferPointer
 
     init(_ bulk: Bulk) {
         sends = bulk.direction != .download
         echoes = bulk.direction == .both
-        // What an upload gets back is not its business.
+        // Data received during an upload is ignored.
         verifies = bulk.verifies && bulk.direction != .upload
         chunk = bulk.chunk
         pattern = .allocate(byteCount: BytePattern.period + chunk, alignment: 64)
@@ -56,7 +56,7 @@ struct StreamDialogue: Dialogue, ~Copyable {
     mutating func received(_ bytes: UnsafeRawBufferPointer, _ exchange: inout Exchange) -> Reaction {
         if verifies, !isPattern(bytes, from: exchange.received) { return .objects }
         exchange.received += bytes.count
-        // An echo of what was never sent.
+        // More bytes were echoed than sent.
         return echoes && exchange.received > exchange.sent ? .objects : .listens
     }
 

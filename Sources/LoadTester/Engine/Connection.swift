@@ -1,31 +1,32 @@
 import Sockets
 
-/// A connection of a generator, with the exchange that it is in.
+/// A connection of a generator, with its current exchange.
 struct Connection<Exchange: BitwiseCopyable & Sendable>: ~Copyable {
     enum Phase: UInt8 {
-        /// It is being established.
+        /// Being established.
         case dialing
-        /// It waits for a request.
+        /// Waiting for a request.
         case idle
-        /// A request was sent, or begun, and its response has not come to its end.
+        /// A request was sent, at least in part, and its response is not complete.
         case busy
-        /// Held, and its exchange done.
+        /// A held connection whose exchange is complete.
         case checked
     }
 
     let descriptor: Descriptor
     var phase = Phase.dialing
-    /// Bytes, or an end, may have come while nobody wanted them; the poller does not say so again.
+    /// Whether bytes or EOF may have arrived while the connection was not read; the poller does not report them again.
     var isUnread = false
-    /// The peer has ended its stream, or the connection has failed; bytes from before may be left to receive.
+    /// Whether the peer has closed its stream or the connection has failed; earlier bytes may still be readable.
     var hasEnded = false
-    /// The peer has sent an urgent byte: a short receive says nothing about what is left.
+    /// Whether the peer has sent an urgent byte, so that a short receive does not prove that the receive queue is
+    /// empty.
     var stopsShort = false
-    /// When its connect began.
+    /// When the connect started.
     var dialedAt: Instant
-    /// Since when it waits for a request.
+    /// When the connection became idle.
     var idleSince: Instant
-    /// When its request was due, and when it was sent.
+    /// When the request was due, and when it was sent.
     var due: Instant
     var sentAt: Instant
     var exchange: Exchange

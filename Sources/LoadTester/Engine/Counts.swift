@@ -1,11 +1,10 @@
-/// All that a generator counts, from its start and never reset: a span of time is the difference of two of these.
+/// The counters of a generator. They are never reset: the values for a time span are the difference of two snapshots.
 struct Counts: Sendable, Equatable {
-    /// Exchanges begun and ended well, whenever they were due.
+    /// Exchanges begun, and exchanges completed successfully, including those due outside the measured time.
     var begun = 0
     var completed = 0
 
-    /// Requests that were due in the measured time, and what became of them; the five add up to the first once a run is
-    /// over.
+    /// Requests due in the measured time, and their outcomes; at the end of a run, the other five add up to `due`.
     var due = 0
     var answered = 0
     var failed = 0
@@ -15,16 +14,16 @@ struct Counts: Sendable, Equatable {
 
     var failures = FailureCounts()
 
-    /// Given to the kernel, and taken from it.
+    /// Bytes accepted by the kernel for sending, and bytes received from it.
     var bytesSent = 0
     var bytesReceived = 0
-    /// Of the bytes sent, those that the other kernel had not acknowledged at the time.
+    /// Bytes sent but not acknowledged by the peer's kernel, at the time of the snapshot.
     var bytesUnacknowledged = 0
 
-    /// Connections that were established, and those of them that the peer closed while they were idle.
+    /// Established connections, and those of them that the peer closed while they were idle.
     var connected = 0
     var closedIdle = 0
-    /// Connections open at the time.
+    /// Current number of open connections.
     var open = 0
 
     var calls = 0

@@ -1,9 +1,9 @@
 import Sockets
 import Workers
 
-/// How connections come to be.
+/// Opening of connections.
 extension Generator where Network: ~Copyable, Talk: ~Copyable {
-    /// Whether connections are missing that may be dialed when the pause is over.
+    /// Whether connections are missing that may be dialed once the redial pause has elapsed.
     var mayDial: Bool {
         guard connections.count < plan.connections else { return false }
         switch plan.lifecycle {
@@ -13,7 +13,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Opens connections before the start, so many at a time, until each has been tried once.
+    /// Opens connections before the start, a limited number at a time, until each has been tried once.
     mutating func openMore() {
         while attempts < plan.connections, dialing < Limits.dialsAtOnce, connections.count < plan.connections {
             attempts += 1
@@ -22,12 +22,12 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         if attempts == plan.connections, dialing == 0 { settleOpening() }
     }
 
-    /// Replaces connections that were lost.
+    /// Replaces lost connections.
     mutating func redial() {
         while mayDial, now >= nextDial { dial(due: now) }
     }
 
-    /// Begins a connect.
+    /// Starts a connect.
     mutating func dial(due: Instant) {
         let moment = system.now()
         let source = plan.sources.isEmpty ? nil : plan.sources[nextSource]
@@ -47,7 +47,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         if let error { fail(slot, link, error) }
     }
 
-    /// The poller says how a connect went.
+    /// Handles the first event of a connecting socket.
     mutating func dialed(_ slot: Int, _ link: Link, _ readiness: Readiness) {
         if readiness.tellsOfAFailure {
             let error = system.takeError(of: link.pointee.descriptor) ?? .connectionReset
@@ -65,12 +65,13 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         if readiness.asksForAReceive { link.pointee.isUnread = true }
         if readiness.tellsOfAnEnd { link.pointee.hasEnded = true }
         if isPerExchange {
-            // The connect is part of the exchange, so that began when the connect did.
+            // The connect is part of the exchange, so the exchange began with it.
             begin(slot, link, due: link.pointee.due, at: link.pointee.dialedAt)
             if dialogue.isEmpty { complete(slot, link) }
             return
         }
-        // It may be long until the first request, and a target that is to speak first waits for none.
+        // Sends the delayed ACK of the handshake: the first request may come much later, and the server side is not
+        // established before the ACK, which matters if the target sends first.
         system.acknowledge(on: link.pointee.descriptor)
         link.pointee.phase = .idle
         link.pointee.idleSince = moment
@@ -81,7 +82,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// A connect that the system refused at once.
+    /// Handles a connect that failed immediately.
     private mutating func dialFailed(_ error: SystemError, due: Instant) {
         let cause = FailureCause(error)
         if cause == .other { counts.failures.otherError = error }
@@ -90,9 +91,9 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         dialFailed()
     }
 
-    /// Waits a little before the next connect, and each time longer: a target that is gone is not hammered.
+    /// Delays the next connect, with exponential backoff, so that an unreachable target is not flooded.
     mutating func dialFailed() {
-        // Of several that were under way together, the first that fails says it for all.
+        // Of several concurrent connects that fail, only the first one counts.
         guard now >= nextDial else { return }
         nextDial = now + redialPause
         redialPause = min(redialPause + redialPause, Limits.longestRedialPause)

@@ -1,9 +1,9 @@
 import Sockets
 import Workers
 
-/// From the sending of a request to the end of its response.
+/// Exchanges, from sending a request to the end of its response.
 extension Generator where Network: ~Copyable, Talk: ~Copyable {
-    /// Sends a request on an idle connection, without asking first whether it can be sent.
+    /// Starts an exchange on an idle connection and sends the request without waiting for writability.
     @inline(__always)
     mutating func begin(_ slot: Int, _ link: Link, due: Instant, at moment: Instant) {
         link.pointee.due = due
@@ -20,7 +20,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         speak(slot, link)
     }
 
-    /// Does what an event allows on a connection with an exchange.
+    /// Handles an event on a connection with an exchange.
     @inline(__always)
     mutating func attend(_ slot: Int, _ link: Link, _ readiness: Readiness) {
         if readiness.tellsOfAnEnd { link.pointee.hasEnded = true }
@@ -31,7 +31,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         if readiness.asksForASend { speak(slot, link) }
     }
 
-    /// Sends what the dialogue has to send, until it has nothing more or the system takes no more.
+    /// Sends the dialogue's outgoing bytes until there are none left or the send buffer is full.
     @inline(__always)
     mutating func speak(_ slot: Int, _ link: Link) {
         var turns = Limits.transfersPerVisit
@@ -42,7 +42,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
             case .moved(let count):
                 counts.bytesSent += count
                 dialogue.sent(count, &link.pointee.exchange)
-                // The system's buffer is full, and the poller will tell when it is not.
+                // The send buffer is full; the poller reports when it is writable.
                 if count < bytes.count { return }
                 if !Talk.isStream, count == bytes.count { return }
             case .wouldBlock, .ended:
@@ -55,9 +55,9 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         ready.append(slot)
     }
 
-    /// Receives what has come.
+    /// Receives the available bytes.
     ///
-    /// - Returns: whether the exchange goes on; if not, the connection has another one, or is gone.
+    /// - Returns: whether the exchange continues; if not, the connection has started another one or is closed.
     @inline(__always)
     private mutating func listen(_ slot: Int, _ link: Link) -> Bool {
         var turns = Limits.transfersPerVisit
@@ -79,8 +79,8 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
                 case .listens:
                     break
                 }
-                // A short receive has emptied the queue, and what comes next is a new event: to ask again costs a call. But
-                // an end that was told of may stand right behind the bytes, and is not told of again.
+                // A short receive has emptied the queue, and new data raises a new event; another call would be wasted.
+                // But an EOF that was already reported may follow the bytes, and is not reported again.
                 if count < buffer.count, !link.pointee.hasEnded, !link.pointee.stopsShort { return true }
             case .wouldBlock:
                 return true
@@ -97,7 +97,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         return true
     }
 
-    /// The response is there, as it has to be.
+    /// Completes an exchange whose response is complete and correct.
     @inline(__always)
     mutating func complete(_ slot: Int, _ link: Link) {
         let moment = system.now()
@@ -110,7 +110,8 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
             return issue()
         }
         if link.pointee.hasEnded {
-            // It serves one request for each connection: that is no error, and the next one gets another connection.
+            // The target serves one request per connection: that is not an error, and the next request uses another
+            // connection.
             counts.closedIdle += 1
             discard(slot, .fin)
             return issue()
@@ -131,7 +132,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Lets a connection wait for its next request.
+    /// Makes a connection wait for its next request.
     mutating func rest(_ slot: Int, _ link: Link, _ moment: Instant) {
         if link.pointee.phase == .busy { busy -= 1 }
         link.pointee.phase = .idle
@@ -139,7 +140,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         idle.append(slot)
     }
 
-    /// An exchange that the connection did not survive.
+    /// Fails an exchange or a connect because of a system error, and closes the connection.
     mutating func fail(_ slot: Int, _ link: Link, _ error: SystemError) {
         let cause = FailureCause(error)
         if cause == .other { counts.failures.otherError = error }
@@ -151,14 +152,14 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         counts.failures[cause] += 1
         if isMeasured(link), link.pointee.phase == .busy || isPerExchange {
             noteFailure(due: link.pointee.due)
-            // It took that long at least, and to leave it out would make the target look better than it is.
+            // The request took at least that long; leaving it out would make the target look better than it is.
             if cause == .timeout { recordAge(of: link) }
         }
         discard(slot, .reset)
         if wasDialing { dialFailed() }
     }
 
-    /// The peer ended its stream while something was awaited of it.
+    /// Handles EOF during an exchange.
     private mutating func peerEnded(_ slot: Int, _ link: Link) {
         if Talk.isStream, stage == .draining, dialogue.mayEnd(link.pointee.exchange) {
             counts.completed += 1
@@ -167,7 +168,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         fail(slot, link, .closedEarly)
     }
 
-    /// Something happened on a connection that waits for a request.
+    /// Handles an event on a connection that waits for a request.
     mutating func disturbed(_ slot: Int, _ link: Link, _ readiness: Readiness) {
         if readiness.asksForAReceive { link.pointee.isUnread = true }
         guard readiness.tellsOfAnEnd else { return }

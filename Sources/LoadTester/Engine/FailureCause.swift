@@ -1,26 +1,26 @@
 import Glibc
 public import Sockets
 
-/// Why an exchange, or a connection, came to nothing.
+/// The cause of a failed exchange or connection.
 public enum FailureCause: Int, Sendable, Hashable, CaseIterable {
-    /// Nobody listens there.
+    /// The target does not listen (ECONNREFUSED), or its Unix socket does not exist (ENOENT).
     case refused
-    /// The connection was torn down: a reset, or a peer that had gone.
+    /// The connection was reset, or the peer no longer exists.
     case reset
-    /// No connection, or no response, within the time for it.
+    /// The connection was not established, or the response not received, within its timeout.
     case timeout
-    /// What came is not what had to come.
+    /// The response differs from the expected one.
     case mismatch
-    /// The peer ended the stream before all had come.
+    /// The peer closed its stream before the response was complete.
     case closedEarly
-    /// This machine had no descriptor, no memory or no free port to give.
+    /// This machine was out of descriptors, memory or local ports.
     case exhausted
-    /// Sent, and still without an answer when the run was over.
+    /// The request was sent, but its response had not arrived at the end of the run.
     case unanswered
-    /// Any other error of the system.
+    /// Any other system error.
     case other
 
-    /// As it is called in reports and assertions.
+    /// The name in reports and assertions.
     public var name: String {
         switch self {
         case .refused: "refused"
@@ -37,10 +37,10 @@ public enum FailureCause: Int, Sendable, Hashable, CaseIterable {
     package init(_ error: SystemError) {
         self =
             switch error.code {
-            // A Unix socket that is not there is a port that nobody listens on.
+            // A missing Unix socket is equivalent to a port without a listening socket.
             case ECONNREFUSED, ENOENT: .refused
             case ETIMEDOUT: .timeout
-            // A Unix socket whose queue is full says EAGAIN to connect; a port that cannot be had is EADDRNOTAVAIL.
+            // EAGAIN: the backlog of a Unix socket is full (connect(2)). EADDRNOTAVAIL: no local port is available.
             case EADDRNOTAVAIL, EAGAIN: .exhausted
             case _ where error.isReset: .reset
             case _ where error.isExhaustion: .exhausted
@@ -49,34 +49,34 @@ public enum FailureCause: Int, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// How often each cause was met.
+/// Failure counters by cause.
 public struct FailureCounts: Sendable {
     private var counts = InlineArray<8, Int>(repeating: 0)
-    /// The last error that came under ``FailureCause/other``.
+    /// The last error counted as ``FailureCause/other``.
     public package(set) var otherError: SystemError?
 
-    /// None.
+    /// Creates counters that are all zero.
     public init() {}
 
-    /// How often a cause was met.
+    /// The number of failures with a cause.
     public subscript(cause: FailureCause) -> Int {
         get { counts[cause.rawValue] }
         set { counts[cause.rawValue] = newValue }
     }
 
-    /// All of them.
+    /// The number of failures of all causes.
     public var total: Int {
         FailureCause.allCases.reduce(0) { $0 + self[$1] }
     }
 
-    /// What has been added since an earlier state.
+    /// Returns the failures added since an earlier snapshot.
     public static func - (later: FailureCounts, earlier: FailureCounts) -> FailureCounts {
         var difference = later
         for cause in FailureCause.allCases { difference[cause] -= earlier[cause] }
         return difference
     }
 
-    /// The sum of two.
+    /// Returns the sum of two sets of counters.
     public static func + (left: FailureCounts, right: FailureCounts) -> FailureCounts {
         var sum = left
         for cause in FailureCause.allCases { sum[cause] += right[cause] }
@@ -86,7 +86,7 @@ public struct FailureCounts: Sendable {
 }
 
 extension FailureCounts: Equatable {
-    /// Whether each cause was met as often.
+    /// Whether all counters and the last other error are equal.
     public static func == (left: FailureCounts, right: FailureCounts) -> Bool {
         FailureCause.allCases.allSatisfy { left[$0] == right[$0] } && left.otherError == right.otherError
     }

@@ -1,51 +1,51 @@
 import Sockets
 import Workers
 
-/// One thread's share of a load test: its connections, and the loop that sends, receives and measures.
+/// One thread's share of a load test: its connections, and the event loop that sends, receives and measures.
 ///
-/// Generic over the system, so that tests can run it on a scripted one with a clock of its own. It is done by one thread
-/// from its making to its end.
+/// Generic over the system, so that tests can run it on a simulated one with a simulated clock. Confined to one thread
+/// from creation to end.
 struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~Copyable {
     typealias Link = UnsafeMutablePointer<Connection<Talk.Exchange>>
 
     var system: Network
     var dialogue: Talk
     let plan: GeneratorPlan
-    /// Whether a connection belongs to one exchange only.
+    /// Whether each exchange has a connection of its own.
     let isPerExchange: Bool
     let isOpenLoop: Bool
     let mailbox: Mailbox<GeneratorCommand>
     let outbox: Outbox
-    /// Lent to one receive at a time.
+    /// Shared by all receives, one at a time.
     let buffer: UnsafeMutableRawBufferPointer
 
     var connections: Slab<Connection<Talk.Exchange>>
-    /// Connections that wait for a request; who has waited longest is the next.
+    /// Connections that wait for a request, in FIFO order.
     var idle: SlotQueue
-    /// Connections that could go on but have had their turn; they are visited after the next wait.
+    /// Connections that can continue but have had their turn; they are served again after the next wait.
     var ready: SlotQueue
     var queue: DueQueue
     var schedule: Schedule?
 
     var stage = Stage.opening
-    /// The clock as it was last read.
+    /// The clock at its last reading.
     var now: Instant
     var start = Instant(nanoseconds: .max)
-    /// Requests due from here on are measured, up to `end`.
+    /// Requests due from here until `end` are measured.
     var measureFrom = Instant(nanoseconds: .max)
     var end = Instant(nanoseconds: .max)
     var nextDue = Instant(nanoseconds: .max)
-    /// By then the stage must change, whatever happens.
+    /// The time by which the stage must change.
     var stageDeadline: Instant
     var nextSweep: Instant
     var nextBulletin = Instant(nanoseconds: .max)
     var nextChore: Instant
     let sweepInterval: Duration
 
-    /// Connects under way, and exchanges.
+    /// Number of connects in progress, and of exchanges in progress.
     var dialing = 0
     var busy = 0
-    /// Connects tried while opening.
+    /// Number of connects tried in stage `opening`.
     var attempts = 0
     var nextSource = 0
     var redialPause = Limits.firstRedialPause
@@ -60,23 +60,23 @@ struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~
     var steps: [StepSample]
     var longestQueue = 0
 
-    /// Told once, when no more connections are to be opened before the start.
+    /// Called once, when no more connections will be opened before the start.
     let opened: @Sendable (Opening) -> Void
-    /// Told when there is a bulletin.
+    /// Called when a bulletin is available.
     let published: @Sendable () -> Void
 
     enum Stage {
         /// Connections are being established.
         case opening
-        /// They are; the start is not known, or has not come.
+        /// Connections are established; the start is unknown or in the future.
         case waiting
         case running
-        /// Nothing new is sent; responses are still awaited.
+        /// No new requests are sent; outstanding responses are awaited.
         case draining
         case over
     }
 
-    /// - Parameter system: whose waker reports under ``TokenKind/waker``.
+    /// - Parameter system: its waker must report events with ``TokenKind/waker``.
     init(
         system: consuming Network,
         dialogue: consuming Talk,
@@ -118,23 +118,23 @@ struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~
     }
 }
 
-/// What the control plane asks of a generator.
+/// A command from the control plane to a generator.
 enum GeneratorCommand: Sendable {
-    /// To start then: the same moment for all threads.
+    /// Start at this time, which is the same for all threads.
     case start(at: Instant)
-    /// To measure no longer, wait for what is under way, and leave.
+    /// End the measured time, wait for outstanding responses, and return.
     case stop
-    /// To leave at once.
+    /// Return immediately.
     case abort
 }
 
-/// How the opening of connections went.
+/// The result of opening the connections.
 struct Opening: Sendable {
     var established: Int
     var failures: FailureCounts
 }
 
-/// What a token belongs to.
+/// The kinds of tokens.
 enum TokenKind {
     static var waker: UInt8 { 0 }
     static var timer: UInt8 { 1 }
@@ -149,7 +149,8 @@ extension Token {
 // MARK: - The loop
 
 extension Generator where Network: ~Copyable, Talk: ~Copyable {
-    /// Does all of it. Returns when the run is over, with all connections closed and the legacy left.
+    /// Runs the load test of one thread. Returns at its end, with all connections closed and the `Legacy` in the
+    /// outbox.
     mutating func run() {
         if isPerExchange { settleOpening() } else { openMore() }
         while stage != .over { turn() }
@@ -174,13 +175,13 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         if stage == .draining { drain() }
     }
 
-    /// Comes to an end as soon as nothing is awaited any more.
+    /// Ends the run as soon as no response is outstanding.
     private mutating func drain() {
         if plan.lifecycle == .held, !dialogue.isEmpty { checkHeld() }
         if busy == 0, dialing == 0 || !isPerExchange { stage = .over }
     }
 
-    /// When to come back if nothing happens. There is always such a moment: no wait is without end.
+    /// The latest time for the next loop iteration. It always exists, so no wait is unbounded.
     private var nextMoment: Instant {
         guard stage == .running else { return nextChore }
         var moment = min(nextChore, nextDue)
@@ -203,7 +204,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Gives the connections that were on the list before the wait their next turn.
+    /// Serves the connections that were in the ready list before the wait.
     private mutating func visitReady(_ listed: Int) {
         var rest = listed
         while rest > 0, let slot = ready.popFirst() {

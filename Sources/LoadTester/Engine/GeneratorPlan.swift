@@ -1,13 +1,13 @@
 import Sockets
 
-/// One thread's share of a plan, in the form in which a generator looks at it.
+/// One thread's share of a plan, resolved into the form that a generator uses.
 struct GeneratorPlan: Sendable {
     var target: RawAddress
     var sources: [RawAddress] = []
-    /// Connections of this thread, 1 at least.
+    /// Number of connections of this thread, at least 1.
     var connections: Int
     var lifecycle = Lifecycle.kept
-    /// nil is a closed loop.
+    /// Schedule of an open loop; nil for a closed loop.
     var schedule: Schedule?
     var queueLimit = 1 << 20
 
@@ -16,37 +16,38 @@ struct GeneratorPlan: Sendable {
     var drain: Duration = .seconds(1)
     var timeout: Duration = .seconds(10)
     var connectTimeout: Duration = .seconds(5)
-    /// How often a bulletin is due.
+    /// Interval between bulletins.
     var interval: Duration = .seconds(1)
-    /// Steps of a ramp over the measured time; 0 for none.
+    /// Number of steps of a ramp within the measured time; 0 for none.
     var steps = 0
-    /// For one receive.
+    /// Size of the receive buffer, in bytes.
     var bufferSize = 64 << 10
 
-    /// What becomes of a connection.
+    /// The lifecycle of a connection.
     enum Lifecycle: Sendable, Hashable {
-        /// It serves exchange after exchange, and another takes its place if it is lost.
+        /// Used for many exchanges; replaced if lost.
         case kept
-        /// It serves one exchange.
+        /// Used for one exchange.
         case perExchange(Ending)
-        /// It is opened and left alone until the end, not replaced if it is lost, and then serves one exchange.
+        /// Opened and left idle until the end, not replaced if lost; then used for one exchange.
         case held
     }
 }
 
-/// Bounds of what a generator does, each with its reason.
+/// Bounds of a generator's operation.
 enum Limits {
-    /// Connects under way at the same time: a listener's queue is bounded too, and a dropped SYN costs a second.
+    /// Maximum number of concurrent connects: a listening socket's backlog is bounded too, and a dropped SYN costs a
+    /// second.
     static let dialsAtOnce = 128
-    /// Full buffers received, or sent, on one connection before the others have their turn.
+    /// Number of full buffers received or sent on one connection before the other connections get their turn.
     static let transfersPerVisit = 8
-    /// After a failed connect the next is tried this much later, twice as much after each further one, up to the second.
+    /// Delay of the next connect after a failed one; doubled after each further failure, up to `longestRedialPause`.
     static let firstRedialPause: Duration = .milliseconds(10)
     static let longestRedialPause: Duration = .seconds(1)
-    /// How often connections are looked through for those past their time: an eighth of it, within these.
+    /// Bounds of the interval between timeout checks, which is one eighth of the shorter timeout.
     static let sweepIntervals: ClosedRange<Duration> = .milliseconds(1)...(.milliseconds(100))
-    /// Between the connections' being open and the start: the other threads may need longer.
+    /// Maximum wait for the start once the connections are open: the other threads may need longer to open theirs.
     static let startPatience: Duration = .seconds(30)
-    /// Exchanges at the same time on connections that were held.
+    /// Maximum number of concurrent exchanges on held connections.
     static let checksAtOnce = 8
 }

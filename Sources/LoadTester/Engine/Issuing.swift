@@ -1,9 +1,9 @@
 import Sockets
 import Workers
 
-/// When requests are sent, and on what.
+/// Sending of requests: when, and on which connection.
 extension Generator where Network: ~Copyable, Talk: ~Copyable {
-    /// Sends whatever can be sent now.
+    /// Sends all requests that can be sent now.
     mutating func issue() {
         guard stage == .running else { return }
         if isOpenLoop { gather(until: now) }
@@ -16,7 +16,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Puts the requests that have become due into the queue.
+    /// Appends the requests that have become due to the queue.
     @inline(__always)
     mutating func gather(until moment: Instant) {
         while nextDue <= moment, nextDue < end {
@@ -26,14 +26,14 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Asks the schedule for the next request; where it has none, that is never due.
+    /// Draws the due time of the next request from the schedule; never if the schedule has ended.
     @inline(__always)
     mutating func drawNextDue() {
         let (moment, overflow) = start.nanoseconds.addingReportingOverflow(schedule?.next() ?? .max)
         nextDue = Instant(nanoseconds: overflow ? .max : moment)
     }
 
-    /// Sends requests that are due on connections that wait for one.
+    /// Sends due requests on idle connections.
     @inline(__always)
     mutating func serveQueue() {
         while !queue.isEmpty, let slot = idle.popFirst(), let due = queue.popFirst() {
@@ -45,7 +45,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         longestQueue = max(longestQueue, queue.count)
     }
 
-    /// A closed loop's requests are due whenever a connection is there for them.
+    /// Sends a request on each idle connection: in a closed loop a request is due as soon as a connection is idle.
     private mutating func beginIdle() {
         while let slot = idle.popFirst() {
             let moment = system.now()
@@ -70,7 +70,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Lets each connection that was held serve one exchange, a few of them at a time.
+    /// Runs one exchange on each held connection, a few of them concurrently.
     mutating func checkHeld() {
         while busy < Limits.checksAtOnce, let slot = idle.popFirst() {
             let moment = system.now()

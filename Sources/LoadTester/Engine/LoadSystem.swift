@@ -1,15 +1,15 @@
 import Glibc
 import Sockets
 
-/// What a generator asks of the system beyond sockets: to be counted.
+/// A system that also counts its calls and processor time.
 protocol LoadSystem: System, ~Copyable {
-    /// System calls so far.
+    /// Number of system calls since creation.
     var calls: Int { get }
-    /// Processor time of the calling thread so far, in nanoseconds.
+    /// Processor time of the calling thread, in nanoseconds.
     var processorTime: ProcessorTime { get }
 }
 
-/// Time that a thread has spent on a processor, in nanoseconds.
+/// Processor time of a thread, in nanoseconds.
 struct ProcessorTime: Sendable, Hashable {
     var user: UInt64 = 0
     var system: UInt64 = 0
@@ -17,10 +17,10 @@ struct ProcessorTime: Sendable, Hashable {
     var total: UInt64 { user + system }
 }
 
-/// Linux, with waits that end to the microsecond, and with its calls counted.
+/// Linux, with a wait resolution of microseconds and counted system calls.
 ///
-/// `LinuxSystem` waits in whole milliseconds, which is far from a request that is due in 50 microseconds. So the deadline
-/// of a wait is a timer in the poller, set only where it differs from the last one.
+/// `LinuxSystem` waits in whole milliseconds, which is too coarse for a request due in 50 us. So the deadline of a wait
+/// is a timerfd registered with the poller; it is set only if the deadline differs from the previous one.
 struct MeteredSystem: LoadSystem, ~Copyable {
     private var system: LinuxSystem
     private let timer: PreciseTimer
@@ -29,12 +29,12 @@ struct MeteredSystem: LoadSystem, ~Copyable {
     private(set) var calls = 0
 
     /// - Parameters:
-    ///   - wakerToken: under which a wake-up is reported.
-    ///   - timerToken: under which the end of a wait is reported; it means nothing.
+    ///   - wakerToken: token of the waker's events.
+    ///   - timerToken: token of the timer's events; the events need no handling.
     init(wakerToken: Token, timerToken: Token) throws(SystemError) {
         var system = try LinuxSystem(wakerToken: wakerToken)
         let timer = try PreciseTimer()
-        // Lent to the poller: the timer keeps it and closes it.
+        // Borrowed for the registration: the timer owns the descriptor and closes it.
         let descriptor = Descriptor(adopting: timer.number)
         let error = system.register(descriptor, for: [.readable, .edgeTriggered], token: timerToken)
         _ = descriptor.release()
@@ -105,7 +105,8 @@ struct MeteredSystem: LoadSystem, ~Copyable {
         from source: borrowing RawAddress?,
         options: borrowing SocketOptions
     ) throws(SystemError) -> Descriptor {
-        // socket, connect; three options on all but a Unix socket; one more and bind where there is a source.
+        // socket and connect; 3 socket options except for a Unix socket; 1 more option and bind if there is a source
+        // address.
         calls += address.isUnix ? 2 : 5
         if source != nil { calls += 2 }
         return try system.connect(to: address, from: source, options: options)
@@ -171,10 +172,10 @@ struct MeteredSystem: LoadSystem, ~Copyable {
 }
 
 extension ProcessorTime {
-    /// Of the calling thread (getrusage(2), RUSAGE_THREAD).
+    /// The processor time of the calling thread (getrusage(2), RUSAGE_THREAD).
     static var ofThread: ProcessorTime {
         var usage = rusage()
-        // RUSAGE_THREAD is 1; Glibc's module does not show it.
+        // RUSAGE_THREAD is 1; the Glibc module does not export it.
         getrusage(1, &usage)
         return ProcessorTime(user: usage.ru_utime.nanoseconds, system: usage.ru_stime.nanoseconds)
     }

@@ -2,7 +2,7 @@ import Histogram
 import Sockets
 import Workers
 
-/// What is written down, and how it is handed over.
+/// Recording of measurements, and handing them over.
 extension Generator where Network: ~Copyable, Talk: ~Copyable {
     /// Whether a connection's request was due in the measured time.
     @inline(__always)
@@ -17,7 +17,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         if !steps.isEmpty { steps[stepIndex(of: due)].due += 1 }
     }
 
-    /// Writes down a response.
+    /// Records a response.
     @inline(__always)
     mutating func record(_ link: Link, _ moment: Instant) {
         guard isMeasured(link) else { return }
@@ -31,7 +31,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Writes down how long a request has been without a response.
+    /// Records the age of a request without a response.
     mutating func recordAge(of link: Link) {
         sample.fromDue.record(link.pointee.due, now)
         sample.fromSend.record(link.pointee.sentAt, now)
@@ -54,11 +54,11 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
     mutating func startMeasuring() {
         measureUnacknowledged()
         countsAtStart = snapshot()
-        // So that the first interval does not count what was before.
+        // So that the first interval excludes what happened before it.
         publish()
     }
 
-    /// The measured time is over: nothing new is due, and what has not been sent never will be.
+    /// Ends the measured time: no further request is due, and queued requests are counted as unsent.
     mutating func finishMeasuring() {
         if isOpenLoop { issue() }
         measureUnacknowledged()
@@ -80,7 +80,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Lets each stream come to its end.
+    /// Starts closing each stream.
     private mutating func finishStreams() {
         for slot in 0..<connections.end where connections.isTaken(slot) {
             let link = connections.pointer(to: slot)
@@ -94,7 +94,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// What has no response by now will have none.
+    /// Gives up waiting: requests without a response are counted as unanswered.
     mutating func giveUp() {
         for slot in 0..<connections.end where connections.isTaken(slot) {
             let link = connections.pointer(to: slot)
@@ -104,7 +104,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
             case .dialing:
                 guard isPerExchange else { continue }
             case .idle:
-                // Held, and never asked.
+                // Held, but its exchange was never started.
                 guard plan.lifecycle == .held, !dialogue.isEmpty else { continue }
                 noteDue(now)
                 counts.unsent += 1
@@ -128,8 +128,8 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         return counts
     }
 
-    /// Asks the system of each stream how much of it the peer's kernel has not acknowledged: at the ends of a span of
-    /// time, since it is a call for each connection.
+    /// Sums the bytes of all streams that the peer's kernel has not acknowledged. Called only at both ends of a time
+    /// span, since it costs a system call per connection.
     mutating func measureUnacknowledged() {
         guard Talk.isStream else { return }
         counts.bytesUnacknowledged = 0
@@ -139,7 +139,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Hands over what has been measured since the last time, if that has been taken.
+    /// Hands over the measurements since the last bulletin, if that bulletin has been taken.
     mutating func publish() {
         interval = Int(now.since(measureFrom) / plan.interval)
         nextBulletin = measureFrom + plan.interval * (interval + 1)
@@ -148,7 +148,8 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
 
     mutating func closeAll() {
         for slot in 0..<connections.end where connections.isTaken(slot) {
-            // A reset tells the peer not to answer any more; to one that is owed nothing we say goodbye.
+            // A reset stops a peer that still owes a response from sending it; the other connections are closed with a
+            // FIN.
             discard(slot, connections.pointer(to: slot).pointee.phase == .busy ? .reset : .fin)
         }
     }

@@ -1,36 +1,36 @@
 import Sockets
 import Synchronization
 
-/// What a generator tells of itself at the end of an interval.
+/// The measurements of a generator at the end of an interval.
 struct Bulletin: Sendable {
     var sample: Sample
-    /// From the start of the run.
+    /// Counters since the start of the run.
     var counts: Counts
-    /// Which interval of the measured time ends with it, from 1 on; 0 is before.
+    /// Number of the interval of the measured time that ends with it, from 1; 0 is the time before.
     var interval: Int
 }
 
-/// What a generator leaves behind.
+/// The final measurements of a generator.
 struct Legacy: Sendable {
-    /// Measured since the last bulletin.
+    /// Measurements since the last bulletin.
     var sample: Sample
     var counts: Counts
-    /// At the start and at the end of the measured time; nil if it was not reached.
+    /// Snapshots at the start and at the end of the measured time; nil if it was not reached.
     var atStart: Counts?
     var atEnd: Counts?
-    /// The interval that the measured time ended with.
+    /// Number of the interval in which the measured time ended.
     var interval: Int
-    /// The measured time as it was.
+    /// Actual length of the measured time.
     var measured: Duration
     var steps: [StepSample]
-    /// The highest number of requests that waited at the same time.
+    /// Maximum number of requests queued at the same time.
     var longestQueue: Int
 }
 
-/// Where a generator puts its bulletins for the one who merges them: room for one, and an empty sample to go on with.
+/// The handover of bulletins from a generator to the collector: one bulletin, and one empty sample to replace its own.
 ///
-/// The lock is held for a swap and nothing longer. While the last bulletin has not been taken there is no swap, and the
-/// generator writes on in the sample that it has: nobody waits, and nothing is lost.
+/// The lock is held only for a swap. While the last bulletin has not been taken, nothing is swapped and the generator
+/// continues to record into its current sample: no thread waits, and no measurement is lost.
 final class Outbox: Sendable {
     private struct State {
         var bulletin: Bulletin?
@@ -40,9 +40,9 @@ final class Outbox: Sendable {
 
     private let state = Mutex(State(spare: Sample.fresh()))
 
-    /// Hands over a sample and takes an empty one for it.
+    /// Hands over a sample and replaces it with an empty one.
     ///
-    /// - Returns: false if the last bulletin is still there; then nothing has changed.
+    /// - Returns: false if the last bulletin has not been taken; then nothing has changed.
     func exchange(_ sample: inout Sample, counts: Counts, interval: Int) -> Bool {
         state.withLock { state in
             guard state.bulletin == nil, let spare = state.spare.take() else { return false }
@@ -52,7 +52,7 @@ final class Outbox: Sendable {
         }
     }
 
-    /// Takes the bulletin, and leaves room for the next.
+    /// Takes the bulletin, and makes room for the next one.
     func take() -> Bulletin? {
         let spare = Sample.fresh()
         return state.withLock { state in

@@ -1,15 +1,15 @@
 import Glibc
 import Sockets
 
-/// A timer of the monotonic clock that is a descriptor (timerfd_create(2)), to end a wait on a poller.
+/// A timer descriptor on the monotonic clock (timerfd_create(2)), used to end a wait on a poller.
 ///
-/// Edge-triggered in the poller, and never read: to set it anew also makes it unreadable again.
+/// Registered edge-triggered and never read: setting it again also clears its readability.
 struct PreciseTimer: ~Copyable {
     let number: Int32
     private let setTime: SetTime
 
-    // Glibc's module map has no <sys/timerfd.h>, so the two functions are looked up by name in the C library, which is in
-    // every process.
+    // Glibc's module map lacks <sys/timerfd.h>, so the two functions are looked up by name in the C library, which is
+    // loaded in every process.
     private typealias Create = @convention(c) (Int32, Int32) -> Int32
     private typealias SetTime =
         @convention(c) (Int32, Int32, UnsafePointer<itimerspec>, UnsafeMutablePointer<itimerspec>?) -> Int32
@@ -18,7 +18,7 @@ struct PreciseTimer: ~Copyable {
         guard let create = dlsym(nil, "timerfd_create"), let setTime = dlsym(nil, "timerfd_settime") else {
             throw SystemError(code: ENOSYS)
         }
-        // TFD_CLOEXEC and TFD_NONBLOCK are the flags of open(2).
+        // TFD_CLOEXEC and TFD_NONBLOCK have the values of O_CLOEXEC and O_NONBLOCK.
         let number = unsafeBitCast(create, to: Create.self)(CLOCK_MONOTONIC, O_CLOEXEC | O_NONBLOCK)
         if number < 0 { throw SystemError(code: errno) }
         self.number = number
@@ -29,14 +29,14 @@ struct PreciseTimer: ~Copyable {
         close(number)
     }
 
-    /// Readable from then on; a moment that has passed is at once.
+    /// Makes the timer readable from `deadline` on; immediately if it has passed.
     func set(to deadline: Instant) {
         var time = itimerspec()
-        // All zeros would switch the timer off.
+        // All zeros would disarm the timer.
         let nanoseconds = max(1, min(deadline.nanoseconds, 1 << 62))
         time.it_value.tv_sec = Int(nanoseconds / 1_000_000_000)
         time.it_value.tv_nsec = Int(nanoseconds % 1_000_000_000)
-        // 1 is TFD_TIMER_ABSTIME. It fails for bad arguments only.
+        // 1 is TFD_TIMER_ABSTIME. The call fails only for invalid arguments.
         let result = setTime(number, 1, &time, nil)
         precondition(result == 0, "timerfd_settime failed")
     }

@@ -1,14 +1,14 @@
 import Sockets
 
-// Tested bit by bit: a literal of an option set of another module is built at run time, element by element.
+// Tested by raw bits: an option-set literal of another module is built element by element at run time.
 extension Readiness {
-    /// The peer will send no more, or the connection has failed.
+    /// Whether the peer has closed its stream or the connection has failed.
     @inline(__always)
     var tellsOfAnEnd: Bool {
         rawValue & (Readiness.peerEnded.rawValue | Readiness.failed.rawValue | Readiness.hungUp.rawValue) != 0
     }
 
-    /// There is, or was, an urgent byte, at which a receive stops short (tcp(7), SIOCATMARK).
+    /// Whether there is or was an urgent byte, at which a receive stops short (tcp(7), SIOCATMARK).
     @inline(__always)
     var tellsOfUrgency: Bool {
         rawValue & Readiness.urgent.rawValue != 0
@@ -19,7 +19,7 @@ extension Readiness {
         rawValue & (Readiness.failed.rawValue | Readiness.hungUp.rawValue) != 0
     }
 
-    /// Receiving will give bytes, an end or an error.
+    /// Whether a receive would return bytes, EOF or an error.
     @inline(__always)
     var asksForAReceive: Bool {
         rawValue & Readiness.readable.rawValue != 0 || tellsOfAnEnd
@@ -30,7 +30,7 @@ extension Readiness {
         rawValue & Readiness.writable.rawValue != 0
     }
 
-    /// As if the poller had said that both is possible.
+    /// Readable and writable, as if the poller had reported both.
     static var both: Readiness {
         Readiness(rawValue: Readiness.readable.rawValue | Readiness.writable.rawValue)
     }

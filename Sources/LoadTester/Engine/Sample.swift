@@ -4,10 +4,10 @@ import Sockets
 typealias LatencyHistogram = Histogram<UInt64>
 
 extension Histogram where Count == UInt64 {
-    /// The longest time that is told from longer ones; those count as it.
+    /// Maximum recordable time, 1 h in nanoseconds; longer times are recorded as this one.
     static var longest: UInt64 { 3_600_000_000_000 }
 
-    /// For times in nanoseconds, to three significant digits, up to an hour. Nothing is allocated for a value.
+    /// Creates a histogram of times in nanoseconds, up to 1 h, with 3 significant digits. Recording does not allocate.
     static func forLatency() -> LatencyHistogram {
         LatencyHistogram(
             lowestDiscernibleValue: 1,
@@ -23,16 +23,16 @@ extension Histogram where Count == UInt64 {
     }
 }
 
-/// What one thread measured in one interval. It has one owner at a time: the thread while it is written, then whoever
-/// merges it.
+/// The measurements of one thread in one interval. It has one owner at a time: the thread while it is recording, then
+/// the collector that merges it.
 struct Sample: Sendable {
-    /// From when a request was due to its response: what a client would have seen.
+    /// Time from when a request was due to its response: the latency a client would have observed.
     var fromDue = LatencyHistogram.forLatency()
-    /// From when it was sent, which hides what it had waited before.
+    /// Time from when a request was sent to its response; excludes the time it waited before.
     var fromSend = LatencyHistogram.forLatency()
-    /// From when a request was due and could have been sent to when it was: the tester's own delay.
+    /// Time from when a request was due and a connection was idle to when it was sent: the load tester's own delay.
     var lag = LatencyHistogram.forLatency()
-    /// From the start of a connect to the connection.
+    /// Time to establish a connection.
     var connect = LatencyHistogram.forLatency()
 
     mutating func merge(_ other: borrowing Sample) {
@@ -44,16 +44,16 @@ struct Sample: Sendable {
 
     private static let pristine = Sample()
 
-    /// An empty sample whose memory is its own, so that recording in it copies nothing.
+    /// Returns an empty sample that owns its memory, so that recording does not trigger a copy.
     static func fresh() -> Sample {
         var sample = pristine
-        // To add nothing makes each array unique at the price of a copy, cheaper than filling it anew.
+        // Merging an empty sample makes each array unique by copying it, which is cheaper than filling a new one.
         sample.merge(pristine)
         return sample
     }
 }
 
-/// A part of a ramp: what was due in it, and how it fared.
+/// One step of a ramp: the requests due in it, and their outcomes.
 struct StepSample: Sendable {
     var due = 0
     var answered = 0

@@ -1,7 +1,7 @@
 import Sockets
 import Workers
 
-/// What happens because it is time for it: stages, deadlines, bulletins.
+/// Time-driven work: stage changes, deadlines, bulletins.
 extension Generator where Network: ~Copyable, Talk: ~Copyable {
     mutating func keepTime() {
         if now >= nextSweep { sweep() }
@@ -35,7 +35,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// Each connection has been tried once, or there is no more time for it.
+    /// Ends stage `opening`: each connection has been tried once, or the time for it is over.
     mutating func settleOpening() {
         guard stage == .opening else { return }
         stage = .waiting
@@ -74,14 +74,15 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         }
     }
 
-    /// To leave at once, with what there is.
+    /// Ends the run immediately, with the measurements so far.
     mutating func abort() {
         stop()
         if stage == .draining { giveUp() }
         stage = .over
     }
 
-    /// Looks for connections that are past their time. Not to the nanosecond, so that an exchange needs no timer.
+    /// Fails connections whose timeout has expired. Periodic and thus inexact, so that an exchange needs no timer of
+    /// its own.
     private mutating func sweep() {
         nextSweep = now + sweepInterval
         for slot in 0..<connections.end where connections.isTaken(slot) {
