@@ -1,22 +1,21 @@
 import Glibc
 public import Sockets
 
-/// Turns host names into addresses.
+/// Resolution of host names to addresses with getaddrinfo(3).
 public enum HostLookup {
-    /// The most addresses of one name that are used.
+    /// The maximum number of addresses used per name.
     public static let limit = 64
 
-    /// Why a name has no address.
+    /// The reason why a name could not be resolved.
     public struct Failure: Error, Hashable, Sendable {
-        /// The name.
         public let host: String
-        /// The resolver's words for it.
+        /// The message of the resolver.
         public let detail: String
     }
 
-    /// All addresses of a name, in the order in which they should be tried (RFC 6724); one at least.
+    /// Resolves a name to its addresses, in the order in which they should be tried (RFC 6724); at least one.
     ///
-    /// On a thread of its own: getaddrinfo(3) blocks for as long as a name server is silent, and must hold up neither a
+    /// Runs on a dedicated thread: getaddrinfo(3) blocks while a DNS server does not respond, and must block neither a
     /// worker nor Swift's cooperative threads.
     public static func addresses(of host: String, port: UInt16) async throws(Failure) -> [InternetAddress] {
         let result = await withCheckedContinuation { continuation in
@@ -27,7 +26,7 @@ public enum HostLookup {
         return try result.get()
     }
 
-    /// The same, for a thread that may block.
+    /// Resolves a name like ``addresses(of:port:)``, but blocks the calling thread.
     public static func lookUp(_ host: String, port: UInt16) -> Result<[InternetAddress], Failure> {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -51,7 +50,7 @@ public enum HostLookup {
 }
 
 extension InternetAddress {
-    /// What a resolver's answer holds; nil if that is no internet address.
+    /// Creates an address from a getaddrinfo(3) entry; returns nil if the entry is not an internet address.
     fileprivate init?(_ entry: addrinfo, port: UInt16) {
         var raw = RawAddress()
         let length = Int(entry.ai_addrlen)

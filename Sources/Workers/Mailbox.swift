@@ -1,13 +1,13 @@
 public import Sockets
 import Synchronization
 
-/// Where other threads leave messages for a worker: a locked array, and a waker.
+/// A queue of messages from other threads to a worker: an array behind a lock, and a waker.
 ///
-/// The worker takes all at once, so the lock is held for an append or a swap and nothing longer.
+/// The worker takes all messages in one call, so the lock is held only for an append or a swap.
 public final class Mailbox<Message: Sendable>: Sendable {
     private let contents = Mutex(Contents())
     private let waker: any Waker
-    /// The most messages that may wait.
+    /// The maximum number of queued messages.
     public let limit: Int
 
     public init(waker: any Waker, limit: Int = 4096) {
@@ -15,10 +15,10 @@ public final class Mailbox<Message: Sendable>: Sendable {
         self.limit = limit
     }
 
-    /// Leaves a message and wakes the worker.
+    /// Appends a message and wakes the worker. May be called from any thread.
     ///
-    /// - Parameter room: places that are to stay free for others, whose messages must not be lost.
-    /// - Returns: false if the box is full or closed, and the message was not taken.
+    /// - Parameter room: The number of slots to keep free for other messages, which must not be lost.
+    /// - Returns: False if the mailbox is full or closed and the message was rejected.
     @discardableResult
     public func post(_ message: Message, leaving room: Int = 0) -> Bool {
         let (accepted, wasEmpty) = contents.withLock { contents in
@@ -26,15 +26,15 @@ public final class Mailbox<Message: Sendable>: Sendable {
             contents.messages.append(message)
             return (true, contents.messages.count == 1)
         }
-        // Who finds messages there already knows that a wake-up is on its way.
+        // If the mailbox was not empty, a wake-up is already pending.
         if wasEmpty { waker.wake() }
         return accepted
     }
 
-    /// Whether no message will be taken any more.
+    /// Whether the mailbox is closed and rejects all messages.
     public var isClosed: Bool { contents.withLock(\.isClosed) }
 
-    /// All messages, in order; for the worker alone.
+    /// Removes and returns all messages, in order. For the worker only.
     public func takeAll() -> [Message] {
         contents.withLock { contents in
             defer { contents.messages = [] }
@@ -42,7 +42,7 @@ public final class Mailbox<Message: Sendable>: Sendable {
         }
     }
 
-    /// All messages, in order, and none from then on; for the worker alone, at its end.
+    /// Closes the mailbox and returns all remaining messages, in order. For the worker only, when it stops.
     public func close() -> [Message] {
         contents.withLock { contents in
             contents.isClosed = true
@@ -51,7 +51,7 @@ public final class Mailbox<Message: Sendable>: Sendable {
         }
     }
 
-    /// Takes no messages from then on, if there are none; for the worker alone, at its end.
+    /// Closes the mailbox if it is empty; returns whether it is closed. For the worker only, when it stops.
     public func closeIfEmpty() -> Bool {
         contents.withLock { contents in
             if contents.messages.isEmpty { contents.isClosed = true }

@@ -1,25 +1,25 @@
 import CLinux
 
-/// Places for values that stay where they are, found again by number, with memory that comes and goes in blocks.
+/// Storage for values with stable addresses, accessed by slot number. Memory is allocated and freed in blocks.
 ///
-/// A slot is named by its index and a generation that changes whenever the slot changes hands, so that a stale name is
-/// told from a good one. Nothing is allocated for an insertion but, now and then, a block; a block that has become
-/// empty goes back to the system, all but one.
+/// A slot is identified by its index and by a generation, which changes with every insertion and removal, so that a
+/// stale reference is detected. An insertion allocates nothing except for an occasional block. An empty block is
+/// returned to the system, except for one spare block.
 public struct Slab<Element: ~Copyable>: ~Copyable {
-    /// The most elements it can hold.
+    /// The maximum number of elements.
     public let capacity: Int
     @inlinable public var count: Int { _count }
     @usableFromInline var _count: Int = 0
 
     @usableFromInline let blocks: UnsafeMutablePointer<UnsafeMutableRawPointer?>
-    /// Odd while the slot is taken. Kept apart from the blocks, so that it outlives them.
+    /// Odd while the slot is occupied. Stored outside the blocks, because it must outlive them.
     @usableFromInline let generations: UnsafeMutablePointer<UInt32>
-    /// For a free slot, the next free one; -1 ends the list.
+    /// The next free slot of each free slot; -1 ends the list.
     @usableFromInline let nextFree: UnsafeMutablePointer<Int32>
     @usableFromInline let used: UnsafeMutablePointer<Int32>
     @usableFromInline let side: Pages
     @usableFromInline var firstFree: Int32 = -1
-    /// Slots from here on have never been used.
+    /// The first slot that has never been used.
     @usableFromInline var untouched = 0
     @usableFromInline var spareBlocks = 0
 
@@ -27,13 +27,13 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
     @inlinable static var spareBlockLimit: Int { 1 }
     @inlinable static var blockBytes: Int { slotsPerBlock * MemoryLayout<Element>.stride }
 
-    /// - Parameter capacity: the most elements, 1 to 2^31 - 1. Costs address space only until they come.
+    /// - Parameter capacity: The maximum number of elements, 1 to 2^31 - 1. Unused capacity costs only address space.
     @inlinable
     public init(capacity: Int) {
         precondition(capacity > 0 && capacity <= Int32.max, "a slab holds 1 to 2^31 - 1 elements")
         self.capacity = capacity
         let blockCount = (capacity + Self.slotsPerBlock - 1) / Self.slotsPerBlock
-        // One mapping for the four side tables: zeroed, and resident only as far as it is touched.
+        // One mapping for the four tables: zeroed, and resident only where touched.
         let words = MemoryLayout<UnsafeMutableRawPointer?>.stride
         side = Pages(bytes: blockCount * (words + 4) + capacity * 8)
         blocks = side.base.bindMemory(to: UnsafeMutableRawPointer?.self, capacity: blockCount)
@@ -56,9 +56,9 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
         side.free()
     }
 
-    /// Puts an element in a free slot.
+    /// Inserts an element into a free slot and returns the slot.
     ///
-    /// - Precondition: there is one (`count < capacity`).
+    /// - Precondition: A slot is free (`count < capacity`).
     @inlinable
     public mutating func insert(_ element: consuming Element) -> Int {
         precondition(count < capacity, "the slab is full: \(capacity) elements")
@@ -83,7 +83,7 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
         return slot
     }
 
-    /// Takes an element out of its slot, which is free from then on.
+    /// Removes and returns the element of a slot, and frees the slot.
     @inlinable
     public mutating func remove(_ slot: Int) -> Element {
         precondition(isTaken(slot), "slot \(slot) is free already")
@@ -105,21 +105,21 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
         return element
     }
 
-    /// The element in a slot that is taken. The pointer is good until the element is removed.
+    /// Returns a pointer to the element of an occupied slot. The pointer is valid until the element is removed.
     @inlinable
     public func pointer(to slot: Int) -> UnsafeMutablePointer<Element> {
         let block = blocks[slot / Self.slotsPerBlock].unsafelyUnwrapped
         return block.assumingMemoryBound(to: Element.self) + slot % Self.slotsPerBlock
     }
 
-    /// The element of a name, or nil if the slot has changed hands since.
+    /// Returns a pointer to the element of a slot, or nil if the slot's generation has changed.
     @inlinable
     public func find(_ slot: Int, generation: UInt32) -> UnsafeMutablePointer<Element>? {
         guard slot < capacity, isTaken(slot), self.generation(of: slot) == generation else { return nil }
         return pointer(to: slot)
     }
 
-    /// The 24 bits by which a slot's present holder is told from those before it.
+    /// Returns the generation of a slot, in 24 bits; it distinguishes the current element from previous ones.
     @inlinable
     public func generation(of slot: Int) -> UInt32 {
         generations[slot] & 0xFF_FFFF
@@ -130,17 +130,17 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
         generations[slot] & 1 == 1
     }
 
-    /// One past the highest slot that was ever taken: where a walk over all slots ends.
+    /// One past the highest slot ever used: the end of an iteration over all slots.
     @inlinable
     public var end: Int { untouched }
 }
 
-/// Whole pages straight from the system, so that freeing them gives them back for certain.
+/// Whole pages allocated directly from the system, so that freeing them is certain to return the memory.
 public struct Pages {
     public let base: UnsafeMutableRawPointer
     public let bytes: Int
 
-    /// Zeroed. Traps where the system has no memory left, as every allocation in Swift does.
+    /// Allocates zeroed pages. Traps if the system is out of memory, as every Swift allocation does.
     public init(bytes: Int) {
         guard let base = linux_pages(bytes) else { preconditionFailure("out of memory: \(bytes) bytes") }
         self.base = base

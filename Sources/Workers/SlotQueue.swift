@@ -1,9 +1,9 @@
-/// A queue of slots in which each is at most once, and from which any can be taken out: first in, first out.
+/// A FIFO queue of slots that contains each slot at most once and allows the removal of any slot.
 ///
-/// Links stand in a table beside the slab, so nothing is allocated when a slot joins.
+/// The links are stored in a table indexed by slot, so that appending a slot allocates nothing.
 public struct SlotQueue: ~Copyable {
     private struct Link {
-        /// One more than the neighbour's number; 0 is none.
+        /// The neighbor's slot number plus 1; 0 is none.
         var next: Int32
         var previous: Int32
         var isQueued: Bool
@@ -16,7 +16,7 @@ public struct SlotQueue: ~Copyable {
     @inlinable public var count: Int { _count }
     @usableFromInline var _count = 0
 
-    /// - Parameter capacity: slots are numbered from 0 to one less.
+    /// - Parameter capacity: The number of slots; they are numbered from 0.
     public init(capacity: Int) {
         pages = Pages(bytes: capacity * MemoryLayout<Link>.stride)
         links = pages.base.bindMemory(to: Link.self, capacity: capacity)
@@ -28,7 +28,7 @@ public struct SlotQueue: ~Copyable {
 
     @inlinable public var isEmpty: Bool { _count == 0 }
 
-    /// Puts a slot at the end, unless it is in the queue already.
+    /// Appends a slot, unless it is already queued.
     public mutating func append(_ slot: Int) {
         guard !links[slot].isQueued else { return }
         links[slot] = Link(next: 0, previous: tail, isQueued: true)
@@ -37,9 +37,9 @@ public struct SlotQueue: ~Copyable {
         _count += 1
     }
 
-    /// Takes a slot out, wherever it stands; nothing happens if it is not in the queue.
+    /// Removes a slot from any position; does nothing if the slot is not queued.
     ///
-    /// - Returns: whether it was in the queue.
+    /// - Returns: Whether the slot was queued.
     @discardableResult
     public mutating func remove(_ slot: Int) -> Bool {
         let link = links[slot]
@@ -51,13 +51,13 @@ public struct SlotQueue: ~Copyable {
         return true
     }
 
-    /// The slot that has waited longest.
+    /// The slot that has been queued the longest.
     public var first: Int? { head == 0 ? nil : Int(head) - 1 }
 
-    /// The slot that joined next after one that is in the queue.
+    /// Returns the slot that follows a queued slot.
     public func next(after slot: Int) -> Int? { links[slot].next == 0 ? nil : Int(links[slot].next) - 1 }
 
-    /// Takes the slot that has waited longest.
+    /// Removes and returns the slot that has been queued the longest.
     public mutating func popFirst() -> Int? {
         guard let slot = first else { return nil }
         remove(slot)

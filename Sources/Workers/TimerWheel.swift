@@ -1,42 +1,44 @@
 public import Sockets
 
-/// One timer for each slot of a slab, in a hierarchical wheel: to set, to cancel and to expire one costs the same
-/// however many there are (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7).
+/// A hierarchical timer wheel with one timer per slot of a slab. Setting, canceling and expiring a timer take constant
+/// time, independent of the number of timers (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987,
+/// scheme 7).
 ///
-/// Time goes in ticks of a millisecond. A timer is never early, and late by less than a tick and what the caller takes.
-/// Pure: it knows the moments it is told.
+/// The resolution is 1 ms. A timer never expires early; it expires late by less than one tick plus the delay of the
+/// caller. The wheel is pure: it does not read a clock.
 public struct TimerWheel: ~Copyable {
     private static var levels: Int { 4 }
     private static var bitsPerLevel: UInt64 { 6 }
     private static var slotsPerLevel: Int { 64 }
     private static var nanosecondsPerTick: UInt64 { 1_000_000 }
-    /// As far as the wheel sees, 4.6 hours. A later timer is put at the end and looked at again there.
+    /// The range of the wheel in ticks (4.66 hours). A later timer is placed at the end of the range and rescheduled
+    /// there.
     private static var horizon: UInt64 { 1 << (bitsPerLevel * UInt64(levels)) }
-    /// The list of timers that have expired and were not yet taken.
+    /// The list of the timers that have expired and have not been taken yet.
     private static var expired: Int { levels * slotsPerLevel }
 
     private struct Node {
         var deadline: UInt64
-        /// Neighbours in the list, one more than the timer's number; 0 is none.
+        /// The neighbors in the list, as timer number plus 1; 0 is none.
         var next: Int32
         var previous: Int32
-        /// One more than the list it is in; 0 is none.
+        /// The number of the list that contains the timer, plus 1; 0 is none.
         var list: Int32
     }
 
     private let pages: Pages
     private let nodes: UnsafeMutablePointer<Node>
-    /// First timer of each list, as in `Node.next`.
+    /// The first timer of each list, encoded as in `Node.next`.
     private let heads: UnsafeMutablePointer<Int32>
     private var occupied: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     private let origin: Instant
-    /// The last tick that has been dealt with.
+    /// The last tick that has been processed.
     private var current: UInt64 = 0
     public let capacity: Int
 
     /// - Parameters:
-    ///   - capacity: timers are numbered from 0 to one less.
-    ///   - now: no timer can expire before.
+    ///   - capacity: The number of timers; they are numbered from 0.
+    ///   - now: The origin of the wheel; no timer expires before it.
     public init(capacity: Int, now: Instant) {
         self.capacity = capacity
         origin = now
@@ -51,7 +53,7 @@ public struct TimerWheel: ~Copyable {
         pages.free()
     }
 
-    /// Sets a timer, or moves it.
+    /// Sets a timer, or changes its deadline.
     public mutating func schedule(_ timer: Int, at deadline: Instant) {
         precondition(timer < capacity, "timer \(timer) of \(capacity)")
         unlink(timer)
@@ -59,7 +61,7 @@ public struct TimerWheel: ~Copyable {
         place(timer)
     }
 
-    /// Forgets a timer; nothing happens if it is not set.
+    /// Cancels a timer; does nothing if it is not set.
     public mutating func cancel(_ timer: Int) {
         unlink(timer)
     }
@@ -68,14 +70,15 @@ public struct TimerWheel: ~Copyable {
         nodes[timer].list != 0
     }
 
-    /// When to come back: never later than the next timer, though perhaps earlier. nil if no timer is set.
+    /// The time of the next ``advance(to:)``: never later than the next timer, but possibly earlier; nil if no timer is
+    /// set.
     public var nextWake: Instant? {
         if heads[Self.expired] != 0 { return instant(of: current) }
         guard let tick = nextTick else { return nil }
         return instant(of: tick)
     }
 
-    /// Moves the wheel on; what is due by then can be taken by ``nextExpired()``.
+    /// Advances the wheel; ``nextExpired()`` then returns the timers that are due.
     public mutating func advance(to now: Instant) {
         let target = now > origin ? (now.nanoseconds - origin.nanoseconds) / Self.nanosecondsPerTick : 0
         while let next = nextTick, next <= target {
@@ -85,7 +88,7 @@ public struct TimerWheel: ~Copyable {
         current = max(current, target)
     }
 
-    /// Takes a timer that is due. It may be set anew at once.
+    /// Removes and returns a timer that is due. The timer may be set again immediately.
     public mutating func nextExpired() -> Int? {
         let head = heads[Self.expired]
         guard head != 0 else { return nil }
@@ -120,7 +123,8 @@ extension TimerWheel {
         link(timer, into: level * Self.slotsPerLevel + slot)
     }
 
-    /// The next tick at which a list comes due: one of the lowest level to expire, a higher one to be spread out.
+    /// The next tick at which a list is due: a list of the lowest level expires, a list of a higher level is
+    /// redistributed.
     private var nextTick: UInt64? {
         var soonest: UInt64?
         for level in 0..<Self.levels {
@@ -128,7 +132,8 @@ extension TimerWheel {
             guard bits != 0 else { continue }
             let shift = Self.bitsPerLevel * UInt64(level)
             let position = current >> shift
-            // Rotated so that bit 0 is the slot after the present one, which itself comes last: a full turn ahead.
+            // Rotated so that bit 0 is the slot after the current one. The current slot comes last: it is a full
+            // rotation ahead.
             let ahead = (position + 1) & 63
             let rotated = bits >> ahead | (ahead == 0 ? 0 : bits << (64 - ahead))
             let tick = (position + 1 + UInt64(rotated.trailingZeroBitCount)) << shift
@@ -137,8 +142,8 @@ extension TimerWheel {
         return soonest
     }
 
-    /// Deals with all lists that come due at the current tick, the highest level first, since its timers may fall into
-    /// the lower ones.
+    /// Processes all lists that are due at the current tick. The highest level comes first, because its timers may move
+    /// to lower levels.
     private mutating func turn() {
         for level in (0..<Self.levels).reversed() {
             let shift = Self.bitsPerLevel * UInt64(level)

@@ -1,8 +1,8 @@
 public import Sockets
 
-/// The time of a worker's wake-up: all that one wake-up does happens at it.
+/// The time of a worker's wake-up, shared by everything that the wake-up processes.
 ///
-/// Read from the system when it is first asked for, because most wake-ups only move bytes and need no time.
+/// The clock is read on first use, because most wake-ups only move bytes and do not need the time.
 public struct TurnClock {
     @usableFromInline var time: Instant
     @usableFromInline var isCurrent = true
@@ -12,7 +12,7 @@ public struct TurnClock {
         self.time = time
     }
 
-    /// The time of this wake-up.
+    /// Returns the time of this wake-up.
     @inlinable
     public mutating func now<S: System & ~Copyable>(on system: inout S) -> Instant {
         if !isCurrent {
@@ -22,7 +22,7 @@ public struct TurnClock {
         return time
     }
 
-    /// Begins another wake-up.
+    /// Starts the next wake-up.
     @inlinable
     public mutating func advance() {
         isCurrent = false

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Lets one in after the other, in the order in which they came.
+/// An asynchronous mutex; waiting tasks acquire it in FIFO order.
 public final class Turns: Sendable {
     private struct State {
         var isTaken = false
@@ -11,7 +11,7 @@ public final class Turns: Sendable {
 
     public init() {}
 
-    /// Returns when it is the caller's turn, who ends it by ``end()``.
+    /// Waits for the mutex and acquires it. The caller releases it with ``end()``.
     public func begin() async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state -> Bool in

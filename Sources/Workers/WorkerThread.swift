@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// A thread of its own for synchronous work, whose end asynchronous code can await.
+/// A dedicated thread for synchronous work, whose end asynchronous code can await.
 public final class WorkerThread: Sendable {
     private enum State {
         case running(waiters: [CheckedContinuation<Void, Never>])
@@ -16,8 +16,8 @@ public final class WorkerThread: Sendable {
     /// Starts a thread.
     ///
     /// - Parameters:
-    ///   - name: as tools show it; the system cuts it to 15 bytes (prctl(2), PR_SET_NAME).
-    ///   - body: what it does; the thread ends with it.
+    ///   - name: The name shown by tools; truncated to 15 bytes (prctl(2), PR_SET_NAME).
+    ///   - body: The work; the thread exits when it returns.
     public static func start(name: String, body: @escaping @Sendable () -> Void) -> WorkerThread {
         let worker = WorkerThread()
         let start = Unmanaged.passRetained(
@@ -43,7 +43,7 @@ public final class WorkerThread: Sendable {
         return worker
     }
 
-    /// Returns when the thread has ended.
+    /// Waits until the thread has finished its work.
     public func join() async {
         await withCheckedContinuation { continuation in
             let hasEnded = state.withLock { state in
@@ -64,7 +64,7 @@ public final class WorkerThread: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Signals are the control plane's: here they would only interrupt waits.
+    /// Blocks all signals: they are handled by the control plane and would only interrupt waits here.
     private static func blockSignals() {
         var all = sigset_t()
         sigfillset(&all)
@@ -77,7 +77,7 @@ public final class WorkerThread: Sendable {
     }
 }
 
-/// Carries a value that cannot be copied into the one thread that will own it.
+/// A box that transfers a noncopyable value to the one thread that will own it.
 public final class Handover<Value: ~Copyable & SendableMetatype>: Sendable {
     private let value: Mutex<Value?>
 
@@ -85,7 +85,7 @@ public final class Handover<Value: ~Copyable & SendableMetatype>: Sendable {
         self.value = Mutex(value)
     }
 
-    /// The value, for the first who asks.
+    /// Returns the value to the first caller, and nil to all others.
     public func take() -> sending Value? {
         value.withLock { value in value.take() }
     }
