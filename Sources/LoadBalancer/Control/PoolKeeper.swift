@@ -3,12 +3,13 @@ public import Logging
 import Synchronization
 public import TCPProxy
 
-/// Watches the servers of a proxy's pools while it runs: has them checked, leaves out those that fail, and takes them back.
+/// Controller of the pools of a running proxy: checks the servers, takes those that fail out of selection, and restores
+/// them when they recover.
 ///
-/// It decides which servers are open and what they weigh; workers read that when they choose one. A line is logged for each
-/// change, with its cause.
+/// It sets the state and the weight of each server; workers read them when they select a server. Logs each change of
+/// state with its cause.
 public final class PoolKeeper: Sendable {
-    /// What is to be told of a change of state.
+    /// A change of state to log.
     struct Change: Equatable {
         var server: String
         var pool: String
@@ -18,13 +19,13 @@ public final class PoolKeeper: Sendable {
 
     fileprivate struct Watched {
         var standing: ServerStanding
-        /// How it is checked now.
+        /// Current check settings.
         var check: HealthCheck?
-        /// What the proxy was last told of it.
+        /// State last applied to the proxy.
         var told: Told?
     }
 
-    /// What the proxy does with a server, and what of the configuration it has gone by.
+    /// State of a server in the proxy, with the configured weight that it is based on.
     fileprivate struct Told: Equatable {
         var state: ServerState
         var weight: Int
@@ -34,29 +35,29 @@ public final class PoolKeeper: Sendable {
 
     fileprivate struct Lookup {
         var dueAt: Int
-        /// When the last one ended.
+        /// End of the last lookup.
         var endedAt = 0
         var isRunning = false
         var isFailing = false
-        /// Attempts to connect to the pool's servers that had failed by then.
+        /// Failed connection attempts to the pool's servers at the time of the last poll.
         var failures = 0
 
-        /// A server that is not where it was may have another address by now.
+        /// Brings the next lookup forward: a server that cannot be reached may have another address now.
         mutating func hasten() {
             dueAt = min(dueAt, endedAt + PoolSettings.Resolution.rest.clampedNanoseconds)
         }
     }
 
     fileprivate struct State {
-        /// By the pools' names.
+        /// By pool name.
         var settings: [String: PoolSettings]
         var watched: [ServerKey: Watched] = [:]
         var lookups: [String: Lookup] = [:]
-        /// Pools whose tables have to be made anew.
+        /// Pools whose Maglev tables must be rebuilt.
         var staleTables: Set<Int> = []
-        /// Look-ups that have begun before the last change of settings count for nothing.
+        /// Incremented with each reload; the results of lookups of an earlier generation are discarded.
         var generation = 0
-        /// While another configuration is put in place.
+        /// Whether a reload is in progress.
         var isChanging = false
     }
 
@@ -66,10 +67,10 @@ public final class PoolKeeper: Sendable {
     private let start: ContinuousClock.Instant = .now
     private let state: Mutex<State>
 
-    /// How often it looks how clients' attempts to connect have gone.
+    /// Interval at which the counters of connection attempts are polled.
     static let tick: Duration = .milliseconds(100)
 
-    /// - Parameter settings: of the proxy's pools, in their order.
+    /// - Parameter settings: settings of the proxy's pools, in the same order.
     public init(
         _ proxy: Proxy,
         settings: [PoolSettings],
@@ -83,7 +84,7 @@ public final class PoolKeeper: Sendable {
         state = Mutex(State(settings: Dictionary(named) { first, _ in first }))
     }
 
-    /// Watches until the task is cancelled. To be called once.
+    /// Runs until the task is canceled. May be called only once.
     public func run() async {
         let monitor = HealthMonitor<ServerKey>(clock: clock) { [self] report in
             hear(report)
@@ -101,7 +102,7 @@ public final class PoolKeeper: Sendable {
 
     private var now: Int { (ContinuousClock.now - start).clampedNanoseconds }
 
-    // MARK: Names
+    // MARK: Name resolution
 
     private struct DueLookup {
         var pool: PoolFacts
@@ -109,7 +110,7 @@ public final class PoolKeeper: Sendable {
         var generation: Int
     }
 
-    /// Pools whose names are to be looked up now.
+    /// Returns the pools for which a lookup is due, and marks those lookups as running.
     private func takeDueLookups() -> [DueLookup] {
         let (pools, now) = (proxy.pools, now)
         return state.withLock { state in
@@ -118,7 +119,7 @@ public final class PoolKeeper: Sendable {
                 guard let resolution = state.settings[pool.name]?.resolution else { return nil }
                 let interval = resolution.interval.clampedNanoseconds
                 let failures = proxy.servers(ofPool: pool.number).reduce(0) { $0 + $1.failed }
-                // The servers that a pool begins with have just been looked up.
+                // The servers of a pool without an entry, at the start or after a reload, have just been resolved.
                 var lookup = state.lookups[pool.name] ?? Lookup(dueAt: now + interval, endedAt: now, failures: failures)
                 if lookup.failures != failures {
                     lookup.failures = failures
@@ -132,7 +133,7 @@ public final class PoolKeeper: Sendable {
         }
     }
 
-    /// Gives a pool the servers that its names stand for.
+    /// Resolves the names of a pool and applies a changed set of servers.
     private func lookUp(_ lookup: DueLookup) async {
         let pool = lookup.pool
         var pause = lookup.resolution.pause(after: nil)
@@ -141,7 +142,7 @@ public final class PoolKeeper: Sendable {
             let answer = try await lookup.resolution.lookUp()
             pause = lookup.resolution.pause(after: answer)
             let servers = answer.servers
-            // Name servers tell addresses in another order each time.
+            // Name servers rotate the order of addresses.
             if Set(servers) != Set(proxy.servers(ofPool: pool.number).map(\.configuration)) {
                 let isDone = try await proxy.change(pool: pool.number, to: servers) {
                     state.withLock { $0.generation == lookup.generation }
@@ -167,9 +168,9 @@ public final class PoolKeeper: Sendable {
         if let failure, !wasFailing { logger.warning("Pool \(pool.name) keeps its servers: \(failure)") }
     }
 
-    // MARK: Watching
+    // MARK: Polling
 
-    /// What has happened since the last look.
+    /// Processes all changes since the last poll.
     private func look(_ monitor: HealthMonitor<ServerKey>) {
         var present: Set<ServerKey> = []
         for pool in proxy.pools {
@@ -186,7 +187,7 @@ public final class PoolKeeper: Sendable {
         for key in gone { monitor.forget(key) }
     }
 
-    /// Begins to watch a server that is new, and has each checked as is wanted now.
+    /// Starts to track a server that is new, and applies changed check settings to the monitor.
     private func meet(_ facts: ServerFacts, _ settings: PoolSettings, _ monitor: HealthMonitor<ServerKey>) {
         let (isOther, check) = state.withLock { state -> (Bool, HealthCheck?) in
             state.meet(facts, settings)
@@ -222,14 +223,15 @@ public final class PoolKeeper: Sendable {
         apply(facts, of: pool)
     }
 
-    /// Has the proxy do what is thought of a server, if it does not yet.
+    /// Applies the server's health state to the proxy if it differs from the state last applied.
     private func apply(_ facts: ServerFacts, of pool: PoolFacts) {
         let change = state.withLock { state -> (change: Change, isLost: Bool)? in
             guard let watched = state.watched[facts.key] else { return nil }
             let standing = watched.standing
             let wanted = Told(
                 state: standing.state,
-                // A weight that grows would move clients to and fro where the client decides.
+                // With a policy that selects by a key of the client, a growing weight would move clients between
+                // servers.
                 weight: standing.weight(
                     configured: facts.configuration.weight,
                     growing: !(pool.policy?.usesKey ?? false),
@@ -284,19 +286,20 @@ public final class PoolKeeper: Sendable {
     }
 }
 
-// What people change while it runs.
+// Operations for administrators.
 extension PoolKeeper {
-    /// Has the proxy serve by another configuration, and watches its pools by it from then on.
+    /// Applies another configuration to the proxy and uses its pool settings from then on.
     ///
-    /// - Parameter settings: of the pools, in their order.
-    /// - Returns: what has changed.
-    /// - Throws: what ``TCPProxy/Proxy/change(listeners:pools:)`` throws; then nothing has changed.
+    /// - Parameter settings: settings of the pools, in the same order.
+    /// - Returns: the changes.
+    /// - Throws: the errors of ``TCPProxy/Proxy/change(listeners:pools:)``; in that case the configuration is
+    ///   unchanged.
     public func change(
         listeners: [ListenerConfiguration],
         pools: [PoolConfiguration],
         settings: [PoolSettings]
     ) async throws(ProxyError) -> ProxyChange {
-        // What is being looked up by the old names must not come in between, nor after.
+        // Results of lookups by the old names must not be applied, neither during the change nor after it.
         state.withLock { state in
             state.generation += 1
             state.lookups = [:]
@@ -316,21 +319,21 @@ extension PoolKeeper {
         return change
     }
 
-    /// Has a server take connections or not, whatever its checks say, until it is told otherwise; also across changes of the
-    /// configuration, for as long as the server stays.
+    /// Sets the administrative state of a server, which overrides its checks. It lasts until it is set again, also
+    /// across reloads while the server exists.
     public func order(_ order: ServerOrder, server: String, pool: String) throws(UnknownServerError) {
         try update(server, pool) { $0.order = order }
     }
 
-    /// Gives a server another weight than the configured one, in the same way; nil gives it that one back. Returns when all
-    /// threads go by it.
+    /// Sets the weight of a server in place of the configured one, with the same lifetime; nil restores the configured
+    /// weight. Returns when all workers use it.
     ///
-    /// - Parameter weight: 0 to 256; beyond that it is cut.
+    /// - Parameter weight: 0 to 256; other values are clamped.
     public func order(weight: Int?, server: String, pool: String) async throws(UnknownServerError) {
         let facts = try update(server, pool) { $0.orderedWeight = weight.map { min(max($0, 0), 256) } }
         guard facts.policy == .maglev else { return }
-        // Whether or not the table is still marked as stale: the watch may have taken the mark, and still be about to tell
-        // the workers.
+        // Refreshes even if the table is no longer marked as stale: the polling task may have taken the mark without
+        // having updated the workers yet.
         state.withLock { _ = $0.staleTables.remove(facts.number) }
         await proxy.refresh(pool: facts.number)
     }
@@ -357,16 +360,16 @@ extension PoolKeeper {
     }
 }
 
-/// What somebody has ordered about a server, beside which nothing else counts.
+/// Administrative state of a server; overrides health checks and ejection.
 public enum ServerOrder: String, Sendable, CaseIterable {
     case enable
-    /// Take no new connections.
+    /// Takes no new connections.
     case drain
-    /// Take none, and lose those that are there.
+    /// Takes no new connections, and existing ones are closed.
     case disable
 }
 
-/// A server, or its pool, that is not there.
+/// A request that names an unknown server or pool.
 public enum UnknownServerError: Error, Hashable, Sendable {
     case pool(String)
     case server(String, pool: String)

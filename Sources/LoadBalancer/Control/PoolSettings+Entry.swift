@@ -1,7 +1,7 @@
 import Balancing
 import TCPProxy
 
-// How the file says that a pool is watched.
+// Conversion of configuration file entries to pool settings.
 
 extension PoolSettings {
     public init(_ entry: PoolEntry) {
@@ -15,7 +15,8 @@ extension PoolSettings {
 }
 
 extension PoolSettings.Resolution {
-    /// Of the servers that are given by name; nil if none is, or if they are resolved once only.
+    /// Creates the settings for servers configured by name; returns nil if there are none, or if they are resolved only
+    /// once.
     public init?(of servers: [ServerEntry], every interval: Duration?) {
         guard let interval, servers.contains(where: \.address.isName) else { return nil }
         let names = ServerNames(servers)

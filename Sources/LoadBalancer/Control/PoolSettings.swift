@@ -1,26 +1,26 @@
 public import Balancing
 public import TCPProxy
 
-/// How the servers of a pool are watched, and what becomes of one that fails.
+/// Health check, ejection, slow start and DNS settings of a pool.
 public struct PoolSettings: Sendable {
-    /// nil checks nothing.
+    /// nil disables health checks.
     public var check: HealthCheck?
-    /// nil ejects nobody.
+    /// nil disables ejection.
     public var ejection: EjectionSettings? = EjectionSettings()
-    /// How long a server that came up takes to get its whole share of connections; nil gives it at once.
+    /// Time in which the weight of a server that came up grows to its full value; nil applies it immediately.
     public var slowStart: Duration?
-    /// What becomes of the connections of a server whose checks begin to fail.
+    /// What happens to existing connections to a server when its checks fail.
     public var whenDown = WhenDown.keep
-    /// nil keeps the servers that the proxy was bound with.
+    /// nil keeps the servers that the pool was started with.
     public var resolution: Resolution?
 
-    /// How a pool's servers are found anew, whose names may stand for other addresses by now.
+    /// How the servers of a pool are re-resolved, because their names may resolve to other addresses.
     public struct Resolution: Sendable {
-        /// What was found.
+        /// Result of a lookup.
         public struct Answer: Sendable {
-            /// All servers, at the addresses that they have now.
+            /// All servers at their current addresses.
             public var servers: [ServerConfiguration]
-            /// How long that may be relied on; nil if nobody said.
+            /// TTL of the answer; nil if none was given.
             public var timeToLive: Duration?
 
             public init(servers: [ServerConfiguration], timeToLive: Duration? = nil) {
@@ -29,9 +29,9 @@ public struct PoolSettings: Sendable {
             }
         }
 
-        /// The longest between two look-ups.
+        /// Maximum time between two lookups.
         public var interval: Duration
-        /// Looks up. While it throws, the pool keeps the servers that it has.
+        /// Resolves the servers. If it throws, the pool keeps its current ones.
         public var lookUp: @Sendable () async throws -> Answer
 
         public init(interval: Duration, lookUp: @escaping @Sendable () async throws -> Answer) {
@@ -39,33 +39,34 @@ public struct PoolSettings: Sendable {
             self.lookUp = lookUp
         }
 
-        /// The shortest between two look-ups, whatever answers say and however often servers fail.
+        /// Minimum time between two lookups, however short the TTL and however often servers fail; a shorter `interval`
+        /// takes precedence.
         static let rest: Duration = .seconds(1)
 
-        /// How long after an answer the next look-up is due.
+        /// Returns the time from an answer to the next lookup.
         func pause(after answer: Answer?) -> Duration {
             min(interval, max(answer?.timeToLive ?? interval, Self.rest))
         }
     }
 
     public enum WhenDown: String, Sendable, CaseIterable {
-        /// They go on for as long as they can.
+        /// Connections stay open.
         case keep
-        /// They are reset, so that clients come back and find another server.
+        /// Connections are reset, so that clients reconnect to another server.
         case close
     }
 
     public init() {}
 }
 
-/// When a server is left out because clients' attempts to connect to it fail, and for how long.
+/// Outlier ejection: when a server is taken out of selection because client connection attempts fail, and for how long.
 public struct EjectionSettings: Sendable, Equatable {
     public var limits: FailureWindow.Limits
-    /// How long the first time.
+    /// Duration of the first ejection.
     public var base: Duration
-    /// How long at most; each time is twice as long as the one before.
+    /// Maximum duration of an ejection; each ejection lasts twice as long as the one before.
     public var longest: Duration
-    /// How many percent of a pool's servers may be out at once.
+    /// Maximum percentage of a pool's servers that are ejected at the same time.
     public var mostEjected: EjectionBudget
 
     public init(

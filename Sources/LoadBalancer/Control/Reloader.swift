@@ -4,22 +4,22 @@ import Synchronization
 public import TCPProxy
 import Workers
 
-/// Has a proxy that runs serve by its configuration file as it is now.
+/// Reloader of the configuration file of a running proxy.
 ///
-/// A file with mistakes, or one that the machine does not allow, changes nothing. Reloads come one after the other.
+/// A file that has errors, or that the system rejects, changes nothing. Reloads run one at a time.
 public final class Reloader: Sendable {
     public enum Outcome: Sendable, Equatable {
-        /// What has changed, a line each.
+        /// The configuration was applied; `changes` has a line for each change.
         case done(changes: [String], connectionsAffected: Int)
-        /// Why nothing has, a line each.
+        /// The configuration was rejected and nothing has changed; a line for each reason.
         case refused([String])
     }
 
-    /// How reloads have gone.
+    /// Counters of reloads.
     public struct Figures: Sendable, Equatable {
         public var done = 0
         public var refused = 0
-        /// Of the last that was done, or of the start; in seconds since 1970.
+        /// Time of the last successful reload, or of the start, in seconds since 1970.
         public var lastSuccess = Double(WallClock.nanoseconds) / 1e9
         public var wasSuccessful = true
     }
@@ -38,9 +38,9 @@ public final class Reloader: Sendable {
     private let state: Mutex<State>
 
     /// - Parameters:
-    ///   - file: what the proxy serves by now.
-    ///   - name: what the file is called in messages.
-    ///   - read: the file's bytes as they are now; what it throws is told as it is.
+    ///   - file: the configuration that the proxy currently uses.
+    ///   - name: name of the file in messages.
+    ///   - read: returns the current content of the file; its errors are reported unmodified.
     public init(
         _ file: ConfigurationFile,
         named name: String,
@@ -59,7 +59,7 @@ public final class Reloader: Sendable {
 
     public var figures: Figures { state.withLock(\.figures) }
 
-    /// Reads the file and goes over to what it says. The outcome is logged, too.
+    /// Reads the file and applies it. Logs the outcome.
     @discardableResult
     public func reload() async -> Outcome {
         await turns.begin()
@@ -126,7 +126,7 @@ public final class Reloader: Sendable {
 }
 
 extension ConfigurationFile {
-    /// The pools, with the names of their servers resolved.
+    /// Returns the pools with the names of their servers resolved.
     ///
     /// - Throws: ``TCPProxy/ProxyError/unknownHost(_:detail:)``.
     public func resolvedPools() async throws(ProxyError) -> [PoolConfiguration] {

@@ -2,10 +2,10 @@ import Balancing
 import Sockets
 import TCPProxy
 
-/// What is thought of one server, by its checks, by how clients' attempts to connect went, and by what somebody has ordered:
-/// pure. Times are in nanoseconds of a clock that does not go back.
+/// Health state of one server: check results, outcomes of client connection attempts, and the administrator's settings.
+/// Pure. Times are in nanoseconds of a monotonic clock.
 struct ServerStanding {
-    /// How clients' attempts to connect to a server have gone since its beginning.
+    /// Counters of client connection attempts to a server since it was added.
     struct Attempts: Equatable {
         var connected: Int
         var failed: Int
@@ -13,21 +13,22 @@ struct ServerStanding {
     }
 
     var order = ServerOrder.enable
-    /// In place of the configured weight, if somebody has said so.
+    /// Weight set by an administrator in place of the configured one; nil if none is set.
     var orderedWeight: Int?
     private var checked = HealthCounter.State.unknown
     private var checkCause = ""
     private var window: FailureWindow?
     private var ejection: Ejection
     private var ejectionCause = ""
-    /// Set once it has come back from an ejection.
+    /// Set once the server has returned from an ejection.
     private var returnCause = ""
     private var seen: Attempts
     private var slowStart: SlowStart
-    /// Since when it takes connections; nil while it does not. A server that has always done so starts at full weight.
+    /// Time since which the server takes connections; nil while it does not. `.min` if it has done so from the start:
+    /// such a server starts at full weight.
     private var openSince: Int?
 
-    /// More attempts between two looks than this are not told apart.
+    /// Maximum number of successes and of failures that are evaluated per poll.
     private static let attemptLimit = 1000
 
     init(_ settings: PoolSettings, seen: Attempts) {
@@ -40,12 +41,12 @@ struct ServerStanding {
         openSince = checked == .down ? nil : .min
     }
 
-    /// Is judged by other settings from now on. What is known of it stays.
+    /// Switches to other settings; keeps the state of the server.
     mutating func adopt(_ settings: PoolSettings, after former: PoolSettings) {
         slowStart = SlowStart(duration: settings.slowStart?.clampedNanoseconds ?? 0)
         if settings.ejection != former.ejection {
             window = settings.ejection.map { FailureWindow($0.limits) }
-            // One that is out comes back when it was to.
+            // A server that is ejected returns when its current ejection ends.
             if !isEjected || settings.ejection == nil { ejection = Ejection(settings.ejection) }
         }
         if settings.check == nil {
@@ -57,7 +58,8 @@ struct ServerStanding {
         }
     }
 
-    /// A check that goes on from what is known: else one that begins with "up" would never tell that a server is up again.
+    /// Returns the check with the current state as its initial state: a check that starts as "up" would not report a
+    /// change when a down server comes up.
     func continued(_ check: HealthCheck) -> HealthCheck {
         guard checked != .unknown else { return check }
         var check = check
@@ -82,7 +84,7 @@ struct ServerStanding {
         }
     }
 
-    /// What has brought it into its state; empty where nothing has.
+    /// Reason for the state; empty if there is none.
     var cause: String {
         switch state {
         case .up: returnCause.isEmpty ? checkCause : returnCause
@@ -93,7 +95,7 @@ struct ServerStanding {
         }
     }
 
-    /// Hears what a check has found.
+    /// Records the state that a health check reported.
     mutating func heard(_ state: HealthCounter.State, cause: String) {
         guard state != checked else { return }
         checked = state
@@ -101,9 +103,9 @@ struct ServerStanding {
         returnCause = ""
     }
 
-    /// Hears how attempts to connect have gone, and lets time pass.
+    /// Evaluates the connection attempts since the last call and advances the ejection timer.
     ///
-    /// - Parameter mayEject: whether the pool can do without it.
+    /// - Parameter mayEject: whether the pool's ejection budget allows an ejection.
     mutating func advance(to now: Int, _ attempts: Attempts, mayEject: Bool) {
         if ejection.advance(to: now) {
             window?.reset()
@@ -120,12 +122,12 @@ struct ServerStanding {
         }
     }
 
-    /// - Returns: why to eject the server, if that was too much.
+    /// - Returns: the cause for ejecting the server; nil if it is within the limits.
     private mutating func count(_ attempts: Attempts, _ now: Int) -> FailureWindow.Cause? {
         defer { seen = attempts }
         let successes = min(attempts.connected - seen.connected, Self.attemptLimit)
         let failures = min(attempts.failed - seen.failed, Self.attemptLimit)
-        // Their order is known only as far as the last of them: so many failures and no success after them.
+        // The order of attempts is known only for the last ones: N consecutive failures without a success after them.
         let last = min(failures, attempts.failuresInARow)
         let outcomes = [(failures - last, true), (successes, false), (last, true)]
         var cause: FailureWindow.Cause?
@@ -135,9 +137,9 @@ struct ServerStanding {
         return cause
     }
 
-    /// The server's share of connections, in the parts of `EffectiveWeight`.
+    /// Returns the weight of the server, in units of `EffectiveWeight`.
     ///
-    /// - Parameter growing: whether it is less for a while after the server came up.
+    /// - Parameter growing: whether slow start applies.
     func weight(configured: Int, growing: Bool = true, at now: Int) -> Int {
         guard growing else { return EffectiveWeight.of(orderedWeight ?? configured) }
         let factor = openSince.map { $0 == .min ? 1 : slowStart.factor(after: now - $0) } ?? slowStart.factor(after: 0)
@@ -159,6 +161,6 @@ extension Ejection {
 }
 
 extension Duration {
-    /// In whole nanoseconds, as far as an Int counts.
+    /// Whole nanoseconds, clamped to the range of Int.
     var clampedNanoseconds: Int { Int(clamping: wholeNanoseconds) }
 }
