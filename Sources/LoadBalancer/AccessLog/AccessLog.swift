@@ -4,22 +4,22 @@ import Synchronization
 public import TCPProxy
 import Workers
 
-/// Writes a line for each connection of a proxy, at its end, on a thread of its own.
+/// Access log: a thread that writes a line for each connection when it ends.
 ///
-/// Workers never wait for it: where it is too slow, their rings fill, and what does not fit is dropped and counted
-/// (``TCPProxy/MetricsSnapshot/accessRecordsDropped``).
+/// Workers never wait for it: if it is too slow, their ring buffers fill up, and further records are dropped and
+/// counted (``TCPProxy/MetricsSnapshot/accessRecordsDropped``).
 public final class AccessLog: Sendable {
-    /// Where lines go.
+    /// Output of the log.
     public enum Destination: Sendable {
-        /// The path of a file, to which they are added.
+        /// Path of a file to append to.
         case file(String)
-        /// Somebody who takes a line without its end, and does not hold us up.
+        /// A function that receives each line without its line terminator. It must not block.
         case lines(@Sendable (String) -> Void)
     }
 
     private struct Orders {
         var mustReopen = false
-        /// Set when all has happened that will be told.
+        /// Time of the shutdown request; nil while the log runs.
         var end: ContinuousClock.Instant?
     }
 
@@ -30,14 +30,14 @@ public final class AccessLog: Sendable {
     private let orders = Mutex(Orders())
     private let wake = DispatchSemaphore(value: 0)
 
-    /// How long records wait at most before they are written.
+    /// Interval between two writes.
     static let tick: Duration = .milliseconds(100)
-    /// How long the end of the program waits for a pipe that nobody reads.
+    /// Maximum time that the shutdown waits for a pipe that is not read.
     static let patience: Duration = .seconds(2)
 
-    /// Opens a log.
+    /// Opens the log.
     ///
-    /// - Parameter logger: is told when the log cannot be written, and when it can again.
+    /// - Parameter logger: receives a message when the log cannot be written, and when it can be written again.
     /// - Throws: ``AccessLogError``.
     public init(_ destination: Destination, format: AccessLogFormat, logger: Logger) throws(AccessLogError) {
         self.format = format
@@ -52,14 +52,14 @@ public final class AccessLog: Sendable {
         }
     }
 
-    /// Has the file opened anew, since somebody may have put another one in its place.
+    /// Reopens the file, for log rotation.
     public func reopen() {
         orders.withLock { $0.mustReopen = true }
         wake.signal()
     }
 
-    /// Writes until the task is cancelled, and then what has happened until then. To be called once, with a proxy whose
-    /// configuration says that it records connections.
+    /// Writes until the task is canceled, then writes the records of all connections that have ended. May be called
+    /// only once, with a proxy whose configuration enables `recordsConnections`.
     public func run(_ proxy: Proxy) async {
         let thread = WorkerThread.start(name: "access-log") { [self] in
             var wasFailing = false

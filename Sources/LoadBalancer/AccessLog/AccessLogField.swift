@@ -1,9 +1,9 @@
 import Notation
 import TCPProxy
 
-/// What the access log can say of a connection, by the names that formats and JSON have.
+/// Field of the access log; the raw value is its name in formats and JSON.
 enum AccessLogField: String, CaseIterable, Sendable {
-    /// When it was accepted, in UTC.
+    /// Time at which the connection was accepted, in UTC.
     case time
     case id
     /// Address and port.
@@ -21,7 +21,7 @@ enum AccessLogField: String, CaseIterable, Sendable {
     case reason
     case by
 
-    /// What a field says: JSON tells numbers from texts, and a connection may not have got as far as a field.
+    /// Value of a field: JSON distinguishes numbers from strings, and a connection may end before a field has a value.
     enum Value {
         case text(String)
         case number(String)
@@ -53,7 +53,7 @@ enum AccessLogField: String, CaseIterable, Sendable {
         return "\(Timestamp(seconds: milliseconds / 1000, milliseconds: milliseconds % 1000))"
     }
 
-    /// In seconds, to the microsecond.
+    /// Formats a duration in seconds with 6 decimals.
     private static func written(_ duration: Duration) -> String {
         let microseconds = duration.wholeNanoseconds / 1000
         return "\(microseconds / 1_000_000).\(String(microseconds % 1_000_000 + 1_000_000).dropFirst())"

@@ -1,13 +1,13 @@
 import Glibc
 
-/// The file of an access log, for one thread. It is only ever added to, and may be another one of the same name by now.
+/// File of an access log. Appends only, may be reopened, and is used by one thread.
 struct AccessLogFile: ~Copyable {
     private let path: String
     private var descriptor: Int32
-    /// The last line was cut off by an error, and the next one is not to go on from there.
+    /// Whether an error truncated the last line, so that the next one must start with a line feed.
     private var isTorn = false
 
-    /// How long it is waited at once for a reader that is slow.
+    /// Maximum time of one poll(2) for a slow reader, in milliseconds.
     private static let wait: Int32 = 100
 
     /// - Throws: ``AccessLogError``.
@@ -21,14 +21,14 @@ struct AccessLogFile: ~Copyable {
     }
 
     private static func open(_ path: String) throws(AccessLogError) -> Int32 {
-        // Without O_NONBLOCK a pipe that nobody reads would hold us up for good.
+        // Without O_NONBLOCK, a pipe that is not read would block the thread indefinitely.
         let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
         let descriptor = Glibc.open(path, flags, 0o640)
         guard descriptor >= 0 else { throw AccessLogError(path: path, errno) }
         return descriptor
     }
 
-    /// Opens the file of that name anew; while it cannot, it goes on with the one that it has.
+    /// Reopens the path; if that fails, keeps the current file.
     mutating func reopen() throws(AccessLogError) {
         let next = try Self.open(path)
         close(descriptor)
@@ -36,9 +36,9 @@ struct AccessLogFile: ~Copyable {
         isTorn = false
     }
 
-    /// Writes whole lines.
+    /// Writes complete lines.
     ///
-    /// - Parameter mayWait: asked from time to time where the reader of a pipe is slow.
+    /// - Parameter mayWait: whether to keep waiting; called repeatedly while the reader of a pipe is slow.
     mutating func write(_ lines: String, mayWait: () -> Bool) throws(AccessLogError) {
         var text = isTorn ? "\n" + lines : lines
         var written = 0
@@ -71,6 +71,6 @@ public struct AccessLogError: Error, Hashable, Sendable, CustomStringConvertible
         self.code = code
     }
 
-    /// One sentence that says what was wrong.
+    /// One sentence: what failed and why.
     public var description: String { "cannot write the access log \(path): \(String(cString: strerror(code)))" }
 }

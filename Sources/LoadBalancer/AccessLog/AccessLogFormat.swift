@@ -1,7 +1,7 @@
 public import Notation
 package import TCPProxy
 
-/// How a line of the access log is written: `text`, `json`, or a text with fields in braces, such as
+/// Format of an access log line: `text`, `json`, or a template with fields in braces, such as
 /// `{client} {server} {total_seconds}`.
 public struct AccessLogFormat: Hashable, Sendable {
     private enum Form: Hashable {
@@ -17,16 +17,16 @@ public struct AccessLogFormat: Hashable, Sendable {
     private let form: Form
     private let written: String
 
-    /// The longest format, in bytes.
+    /// Maximum length of a format, in bytes.
     public static let longest = 4096
 
-    /// All that there is, in columns.
+    /// All fields, separated by spaces.
     public static let text = AccessLogFormat(
         form: .text(Array(AccessLogField.allCases.map { [.field($0)] }.joined(separator: [.literal(" ")]))),
         written: "text"
     )
 
-    /// An object a line.
+    /// One JSON object per line.
     public static let json = AccessLogFormat(form: .json, written: "json")
 
     private init(form: Form, written: String) {
@@ -34,9 +34,9 @@ public struct AccessLogFormat: Hashable, Sendable {
         self.written = written
     }
 
-    /// Reads a format. `{{` and `}}` stand for a brace.
+    /// Parses a format. `{{` and `}}` are literal braces.
     ///
-    /// - Throws: ``NotationError``, which says how to write one.
+    /// - Throws: ``NotationError``, which describes the expected format.
     public init(parsing text: String) throws(NotationError) {
         switch text {
         case "text": self = .text
@@ -73,7 +73,7 @@ public struct AccessLogFormat: Hashable, Sendable {
         return pieces
     }
 
-    /// Reads a field, whose brace has been read.
+    /// Parses a field name after its opening brace.
     private static func field(_ rest: inout Substring) throws(NotationError) -> AccessLogField {
         guard let end = rest.firstIndex(of: "}") else {
             throw NotationError("a { has no } after it: write {{ for a brace")
@@ -90,9 +90,9 @@ public struct AccessLogFormat: Hashable, Sendable {
         "there are " + AccessLogField.allCases.map { "{\($0.rawValue)}" }.joined(separator: ", ")
     }
 
-    // MARK: Lines
+    // MARK: Formatting
 
-    /// The line of a connection, without its end.
+    /// Returns the line of a connection, without a line terminator.
     package func line(_ record: AccessRecord) -> String {
         switch form {
         case .json:
@@ -121,18 +121,18 @@ public struct AccessLogFormat: Hashable, Sendable {
 }
 
 extension AccessLogFormat: CustomStringConvertible {
-    /// As it was written.
+    /// The format as it was written.
     public var description: String { written }
 }
 
 extension String {
-    /// With control characters escaped: whoever chose a name, the line stays one line.
+    /// The text with control characters escaped, so that a record stays on one line whatever a name contains.
     fileprivate var onOneLine: String {
         guard unicodeScalars.contains(where: \.isControl) else { return self }
         return unicodeScalars.map { $0.isControl ? $0.escaped(asASCII: true) : String($0) }.joined()
     }
 
-    /// In quotes (RFC 8259, 7).
+    /// The text as a JSON string (RFC 8259, 7).
     fileprivate var asJSON: String {
         var quoted = "\""
         for scalar in unicodeScalars {
@@ -148,6 +148,6 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// C0, DEL and C1.
+    /// Whether this is a C0 control character, DEL or a C1 control character.
     fileprivate var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 }
