@@ -4,11 +4,11 @@ import NIOCore
 import Sockets
 
 extension NIOCore.SocketAddress {
-    /// Our own form of an address in SwiftNIO's.
+    /// Converts an address to that of SwiftNIO.
     init(_ address: Sockets.SocketAddress) throws {
         switch address {
         case .internet(let internet):
-            // By way of the system's form, so that the interface of a link-local address comes along.
+            // Converted through the system's structure, which keeps the interface of a link-local address.
             let raw = RawAddress(internet)
             self = internet.isIPv4 ? Self(raw.address.v4) : Self(raw.address.v6)
         case .unix(let path):
@@ -18,7 +18,8 @@ extension NIOCore.SocketAddress {
 }
 
 extension SystemError {
-    /// The errno in an error of SwiftNIO's. What has none is one of its own about a channel that is closed.
+    /// Extracts the errno of a SwiftNIO error. An error without one is SwiftNIO's own about a closed channel and
+    /// becomes ECONNABORTED.
     init(_ error: any Error) {
         self.init(code: (error as? IOError)?.errnoCode ?? ECONNABORTED)
     }

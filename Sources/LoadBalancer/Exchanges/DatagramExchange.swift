@@ -2,16 +2,17 @@ import NIOCore
 import NIOPosix
 import Sockets
 
-/// One datagram there, and the first one back that is to the point.
+/// One request datagram and the first matching response.
 struct DatagramExchange: Sendable {
     let address: Sockets.SocketAddress
     let question: [UInt8]
     let timeout: Duration
 
-    /// Datagrams that are not to the point: forged ones, or late answers to what was asked from this port before.
+    /// Maximum number of datagrams that do not match: forged ones, or late responses to an earlier request from this
+    /// port.
     private static let strayLimit = 64
 
-    /// - Parameter conclude: gives nil for a datagram that is no answer to the question.
+    /// - Parameter conclude: parses a datagram; returns nil if it is not a response to the request.
     func run<Value: Sendable>(until conclude: @Sendable ([UInt8]) -> Value?) async -> Result<Value, ExchangeFailure> {
         let lifeline = Lifeline()
         defer { lifeline.release() }
@@ -44,7 +45,7 @@ struct DatagramExchange: Sendable {
 
     private typealias Datagrams = NIOAsyncChannel<AddressedEnvelope<ByteBuffer>, AddressedEnvelope<ByteBuffer>>
 
-    /// A connected socket: the kernel drops what comes from anybody else, and tells when nobody listens there.
+    /// Connects the socket: the kernel then drops datagrams from other addresses and reports ECONNREFUSED.
     private func connect(to target: NIOCore.SocketAddress, _ lifeline: Lifeline) async throws -> Datagrams {
         try await DatagramBootstrap(group: .singletonMultiThreadedEventLoopGroup).connect(to: target) { channel in
             channel.eventLoop.makeCompletedFuture {

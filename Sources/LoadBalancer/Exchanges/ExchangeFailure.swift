@@ -1,13 +1,13 @@
 import Sockets
 
-/// Why a question to another machine got no answer.
+/// Why a request to a remote host received no usable response.
 enum ExchangeFailure: Error, Hashable, Sendable {
     case timedOut(isConnected: Bool)
     case notConnected(SystemError)
     case broken(SystemError)
-    /// The other side had no more to say; with what it had said.
+    /// The peer ended the stream before a conclusive response; the value is the part received.
     case ended([UInt8])
-    /// The limit's worth of bytes, or of datagrams, came and was not enough.
+    /// The limit of bytes or datagrams was reached without a conclusive response.
     case tooLong
     case cancelled
 }

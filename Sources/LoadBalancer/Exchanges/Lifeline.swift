@@ -1,7 +1,7 @@
 import NIOCore
 import Synchronization
 
-/// Ends a channel from outside: when its time is up, or when its task is cancelled, even before it is connected.
+/// Deadline and cancellation of a channel; cancellation works even before the channel is connected.
 final class Lifeline: Sendable {
     private struct State {
         var channel: (any Channel)?
@@ -15,7 +15,7 @@ final class Lifeline: Sendable {
     var isExpired: Bool { state.withLock { $0.isExpired } }
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
-    /// On the channel's event loop.
+    /// Registers the channel, and closes it if the task has been canceled. Must be called on the channel's event loop.
     func hold(_ channel: any Channel) {
         let isTooLate = state.withLock { state in
             state.channel = channel
@@ -24,7 +24,7 @@ final class Lifeline: Sendable {
         if isTooLate { channel.close(promise: nil) }
     }
 
-    /// Closes the channel then, and not when an earlier call said.
+    /// Closes the channel after the delay; replaces the deadline set earlier.
     func close(after delay: Duration) {
         let before = state.withLock { state -> Scheduled<Void>? in
             guard let channel = state.channel else { return nil }
@@ -46,7 +46,7 @@ final class Lifeline: Sendable {
         channel?.close(promise: nil)
     }
 
-    /// Forgets the channel, which has ended.
+    /// Removes the channel, which has ended, and cancels the timer.
     func release() {
         let timer = state.withLock { state in
             defer { state.channel = nil; state.timer = nil }

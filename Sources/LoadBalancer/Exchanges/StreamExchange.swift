@@ -2,30 +2,31 @@ import NIOCore
 import NIOPosix
 import Sockets
 
-/// One short connection: something is sent, what comes back is collected until it is enough, and that is all.
+/// One short connection: sends a request and collects the response until it is conclusive.
 struct StreamExchange: Sendable {
-    /// What the answer so far amounts to.
+    /// Result of evaluating the response received so far.
     struct Conclusion<Value: Sendable>: Sendable {
         var value: Value
-        /// Sent after the answer, which then waits for the other side to close first. Nil closes at once, which is a reset
-        /// where bytes have come that nobody read.
+        /// Bytes to send after the response; the connection then stays open until the peer closes it. If nil, the
+        /// connection is closed immediately, which causes an RST if there is unread data.
         var farewell: [UInt8]?
     }
 
     let address: Sockets.SocketAddress
-    /// Sent as soon as the connection stands.
+    /// Bytes to send as soon as the connection is established.
     var question: [UInt8]
-    /// The most of an answer that is collected, in bytes.
+    /// Maximum number of bytes collected of a response.
     var answerLimit: Int
-    /// For the connection and the answer together.
+    /// Timeout for connection and response together.
     var timeout: Duration
 
-    /// How long the other side may take to close after a farewell, and how much it may still send.
+    /// Maximum time for the peer to close after a farewell, and maximum number of bytes that it may still send.
     private static let farewellTime = Duration.seconds(1)
     private static let farewellBytes = 64 << 10
 
-    /// - Parameter conclude: is shown all that has come, at first nothing; gives nil while that is not enough.
-    /// - Returns: the conclusion, and the time that it took.
+    /// - Parameter conclude: evaluates all bytes received so far, at first none; returns nil while they are not
+    ///   conclusive.
+    /// - Returns: the value, and the time until it was found.
     func run<Value: Sendable>(
         until conclude: @Sendable ([UInt8]) -> Conclusion<Value>?
     ) async -> Result<(value: Value, duration: Duration), ExchangeFailure> {
@@ -48,7 +49,7 @@ struct StreamExchange: Sendable {
                     let duration = ContinuousClock.now - start
                     if let farewell = conclusion.farewell {
                         lifeline.close(after: Self.farewellTime)
-                        // The answer stands, however the connection ends.
+                        // The result is final, however the connection ends.
                         try? await outbound.write(ByteBuffer(bytes: farewell))
                         outbound.finish()
                         try? await collector.skip(atMost: Self.farewellBytes)
@@ -84,7 +85,7 @@ struct StreamExchange: Sendable {
         return .notConnected(SystemError(error))
     }
 
-    /// What has come, and what is still to come.
+    /// Bytes received so far, and the stream of further ones.
     private struct Collector {
         var stream: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
         let limit: Int
