@@ -5,11 +5,11 @@ import Workers
 // A worker's listening sockets.
 
 extension Worker where S: ~Copyable {
-    /// Takes connections from the queue, a bounded number of them; the poller comes back for the rest.
+    /// Accepts a bounded number of connections from the backlog; the poller reports the socket again if more are left.
     mutating func acceptBatch(_ number: Int) {
         for _ in 0..<WorkerSettings.acceptsPerWakeUp {
             guard listeners.pointer(to: number).pointee.descriptor != nil, acceptOne(number) == .more else { return }
-            // Whoever has just been accepted may lack what the next would take.
+            // The connection just accepted may have exhausted what the next one needs.
             if pause != nil { return }
         }
     }
@@ -17,7 +17,7 @@ extension Worker where S: ~Copyable {
     private enum Queue {
         case more
         case empty
-        /// There is no place for those who are in it.
+        /// The backlog may hold connections, but there is no permit or resource to accept them.
         case held
     }
 
@@ -38,13 +38,14 @@ extension Worker where S: ~Copyable {
             return .empty
         case .failed(let error):
             releasePlace()
-            // A connection that died in the queue is no reason to leave those behind it (accept(2)).
+            // A connection that failed in the backlog must not prevent accepting those behind it (accept(2)).
             guard error.isExhaustion else { return .more }
             return pauseAccepting(.exhausted) ? .held : .more
         }
     }
 
-    /// Gives a connection to a worker that has fewer. It stays with that one for good.
+    /// Hands a connection over to a less loaded worker, which keeps it until it ends; if that is not possible, serves
+    /// it here.
     private mutating func handOver(
         _ descriptor: consuming Descriptor,
         _ peer: PeerAddress,
@@ -53,7 +54,7 @@ extension Worker where S: ~Copyable {
     ) {
         let number = descriptor.release()
         let room = shared.mailboxes[owner].limit - WorkerSettings.handedOverAtMost
-        // One that has not heard of this listener yet could not serve who came to it.
+        // A worker that has not yet processed the change that added this listener cannot serve its connections.
         let isKnown = shared.loads.version(of: owner) >= listeners.pointer(to: listener).pointee.version
         if isKnown, shared.mailboxes[owner].post(.adopt(number, peer, listener: listener), leaving: room) { return }
         shared.loads.add(-1, to: owner)
@@ -61,7 +62,7 @@ extension Worker where S: ~Copyable {
         open(Descriptor(adopting: number), peer, from: listener)
     }
 
-    /// Takes a connection that another worker has accepted, and counted as this one's.
+    /// Takes over a connection that another worker accepted and counted in this worker's load.
     mutating func adopt(_ descriptor: consuming Descriptor, _ peer: PeerAddress, from listener: Int) {
         guard isCut else { return open(descriptor, peer, from: listener) }
         system.abort(descriptor)
@@ -109,12 +110,12 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// Gives a place back and tells a worker that waits for one.
+    /// Returns a permit and wakes a worker that waits for one.
     mutating func releasePlace() {
         if let waiting = shared.admission.release() { wake(waiting) }
     }
 
-    /// Tells a worker that a place is free; where it has ended, the next that waits.
+    /// Notifies a worker that a permit is available; if that worker has ended, the next waiting one.
     mutating func wake(_ worker: Int) {
         var waiting: Int? = worker
         while let worker = waiting, !shared.mailboxes[worker].post(.resumeAccepting) {
@@ -122,7 +123,7 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// Has another address to accept from, before its thread runs.
+    /// Adds a listening socket before the worker's thread runs.
     mutating func addListener(_ descriptor: consuming Descriptor, settings: ListenerSettings) {
         let number = listeners.count
         setListener(Listener(descriptor, settings: settings, limits: number, version: 0), at: number)
@@ -135,12 +136,12 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// Level-triggered: what a batch leaves in a queue is reported again.
+    /// Registers the listening sockets, level-triggered: what a batch leaves in a backlog is reported again.
     mutating func watchListeners() -> SystemError? { setWatching(.readable) }
 
-    /// Has the poller report all queues, or none.
+    /// Enables or disables readiness events for all listening sockets.
     ///
-    /// - Returns: why one cannot be watched.
+    /// - Returns: the error if a socket cannot be watched.
     private mutating func setWatching(_ readiness: Readiness) -> SystemError? {
         var failure: SystemError?
         for number in 0..<listeners.count { failure = watch(number, for: readiness) ?? failure }
@@ -159,7 +160,9 @@ extension Worker where S: ~Copyable {
         return error
     }
 
-    /// - Returns: false if what was lacking is there again already.
+    /// Stops accepting until permits or resources are available.
+    ///
+    /// - Returns: false if a permit has become available already.
     mutating func pauseAccepting(_ cause: AcceptPause) -> Bool {
         if cause == .connections, !shared.admission.wait(worker: index) { return false }
         if pause == nil {
@@ -171,7 +174,7 @@ extension Worker where S: ~Copyable {
         return true
     }
 
-    /// Does nothing if accepting is not paused.
+    /// Resumes accepting; does nothing if accepting is not paused.
     mutating func resumeAccepting() {
         guard pause != nil, listeners.isAnyOpen else { return }
         if pause == .exhausted, dialsLacking > 0 {
@@ -182,16 +185,16 @@ extension Worker where S: ~Copyable {
         if setWatching(.readable) != nil { _ = pauseAccepting(.exhausted) }
     }
 
-    /// A place has become free. It is tried for at once: where nobody is left in these queues, or none of them is left, it
-    /// goes on to the next worker that waits.
+    /// Accepts connections after a permit has been returned. If the backlogs of this worker are empty, or if it has no
+    /// open listener, the permit is passed on to the next waiting worker.
     mutating func placeFreed() {
         resumeAccepting()
         for number in 0..<listeners.count { acceptBatch(number) }
         if !listeners.isAnyOpen, let waiting = shared.admission.nextWaiting() { wake(waiting) }
     }
 
-    /// Lets nobody begin a connection any more. Who is in the queue, or about to be, believes that he is connected: he is
-    /// accepted, and only then the socket is closed.
+    /// Stops accepting. Connections already in the accept queue, or about to enter it, are established from the
+    /// client's point of view, so they are accepted before the socket is closed.
     mutating func stopAccepting() {
         guard !isStopping else { return }
         endListening()
@@ -212,8 +215,8 @@ extension Worker where S: ~Copyable {
         shared.loads.close(index)
     }
 
-    /// Accepts what is in the queues of sockets that are to be closed, and closes them; where places, descriptors or memory
-    /// are lacking, when there are some.
+    /// Accepts the connections in the backlogs of sockets that are to be closed, then closes the sockets. If permits,
+    /// descriptors or memory are exhausted, retries later.
     mutating func lastCall() {
         var next: Instant?
         for number in 0..<listeners.count {
@@ -231,7 +234,7 @@ extension Worker where S: ~Copyable {
         if let next { timers.schedule(lastCallTimer, at: next) }
     }
 
-    /// - Returns: false if there is no place for those who are in it.
+    /// - Returns: false if permits or resources are exhausted and the backlog may not be empty.
     private mutating func emptyQueue(_ number: Int) -> Bool {
         guard listeners.pointer(to: number).pointee.descriptor != nil else { return true }
         while true {
@@ -243,7 +246,7 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// Closes all sockets. Who is still in their queues is reset.
+    /// Closes all listening sockets. The kernel resets connections that are still in their backlogs.
     mutating func closeListeners() {
         for number in 0..<listeners.count { closeListener(number) }
     }

@@ -3,24 +3,24 @@ import Sockets
 import Synchronization
 import Workers
 
-// Which connections there are, and the end of those that somebody wants to be rid of.
+// Connection queries, and closing the connections that a query selects.
 
-/// A ``ConnectionFilter`` in the numbers that workers know.
+/// A ``ConnectionFilter`` with names resolved to the numbers that workers use.
 struct ConnectionQuery: Sendable {
     var id: ConnectionID?
     var client: PeerAddress?
-    /// By their names then, since a number may be another's by now.
+    /// Resolved to names after the answer, since the number may be reused by then.
     var listeners: Set<Int16>?
     var pools: Set<Int16>?
     /// ``ServerShare/serial``.
     var servers: Set<Int>?
-    /// How many to tell at most; the others are only counted.
+    /// Maximum number of entries to return; all other matches are only counted.
     var limit: Int
-    /// Whether they are reset.
+    /// Whether the matching connections are reset.
     var cuts = false
 }
 
-/// What a worker knows of a connection.
+/// A worker's description of one connection.
 struct ConnectionEntry: Sendable {
     var id: ConnectionID
     var client: PeerAddress
@@ -33,14 +33,15 @@ struct ConnectionEntry: Sendable {
     var age: Duration
 }
 
-/// One worker's answer.
+/// The answer of one worker.
 struct ConnectionAnswer: Sendable {
     var entries: [ConnectionEntry] = []
     var total = 0
 }
 
 extension Worker where S: ~Copyable {
-    /// Finds connections, and resets them if that is wanted. A walk over all of them, done only when asked for.
+    /// Finds connections and resets them if requested. Iterates over all connections of the worker; runs only on
+    /// request.
     @inline(never)
     mutating func answer(_ query: ConnectionQuery) -> ConnectionAnswer {
         var answer = ConnectionAnswer()
@@ -84,9 +85,9 @@ extension Session {
 }
 
 extension ProxyCore {
-    /// Asks all workers for connections; those that have ended have none.
+    /// Queries all workers for connections; a worker that has ended reports none.
     ///
-    /// - Parameter limit: how many to tell; cut to ``ConnectionsSnapshot/limit``.
+    /// - Parameter limit: maximum number of entries, clamped to ``ConnectionsSnapshot/limit``.
     func connections(_ filter: ConnectionFilter, limit: Int, cuts: Bool) async -> ConnectionsSnapshot {
         guard threads.withLock({ !$0.isEmpty }) else { return ConnectionsSnapshot() }
         let limit = min(max(limit, 0), ConnectionsSnapshot.limit)

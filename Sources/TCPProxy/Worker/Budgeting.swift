@@ -2,13 +2,13 @@ import Relay
 import Sockets
 import Workers
 
-// How a worker holds connections to their bandwidth. Nothing here is called for one that has no limit.
+// Enforcement of bandwidth limits. Not called for connections without a limit.
 
-/// What the two directions of a connection may still move.
+/// The remaining bandwidth allowance of both directions of a connection.
 struct Budget {
     var upstream: Bandwidth
     var downstream: Bandwidth
-    /// When a direction that waits for nothing but its budget has some again; nil if none does.
+    /// When a direction that waits only for its allowance may continue; nil if none does.
     var nextTurn: Instant?
 
     init(_ bandwidth: Bandwidth) {
@@ -18,7 +18,7 @@ struct Budget {
 }
 
 extension Worker where S: ~Copyable {
-    /// Moves what can be moved now, and may.
+    /// Relays what is possible within the allowance.
     @inline(never)
     mutating func turnWithin(_ slot: Slot) -> Duplex.Outcome {
         let session = sessions.pointer(to: slot)
@@ -38,7 +38,7 @@ extension Worker where S: ~Copyable {
         return outcome
     }
 
-    /// Has a half that waits for nothing but its budget go on when there is some again.
+    /// Schedules the continuation of a direction that waits only for its allowance.
     @inline(never)
     mutating func planBudget(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
@@ -60,7 +60,7 @@ extension Worker where S: ~Copyable {
 }
 
 extension Bandwidth {
-    /// When there is enough to wake up for, later than now in any case.
+    /// Returns the time at which the allowance is worth a wakeup, at least 1 ms from now.
     fileprivate func nextTurn(at now: Instant) -> Instant {
         max(nextMoment(for: quantum, at: now), now + .milliseconds(1))
     }

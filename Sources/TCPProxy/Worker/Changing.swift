@@ -1,9 +1,10 @@
 import Sockets
 import Workers
 
-// How a worker goes over to other listeners and pools.
+// Reconfiguration of a worker's listeners and pools.
 
-/// What a worker is told of a change, all of it in one message: between two wake-ups it serves by the old, then by the new.
+/// A configuration change in a single message: between two wakeups a worker uses the old configuration, then the new
+/// one.
 struct WorkerChange: Sendable {
     struct Pool: Sendable {
         var number: Int
@@ -12,26 +13,26 @@ struct WorkerChange: Sendable {
 
     struct Listener: Sendable {
         enum Source: Sendable {
-            /// A socket of this worker's own, by its descriptor's number.
+            /// A new socket of this worker, by descriptor number.
             case opened(Int32)
-            /// The socket that another of its listeners has had; the options are what is to be set on it.
+            /// The socket of another listener of this worker; the options, if any, are applied to it.
             case moved(from: Int, ListenOptions?)
         }
 
         var number: Int
         var source: Source
         var settings: ListenerSettings
-        /// The number under which its clients are limited.
+        /// The number of the listener's ``ListenerLimits``.
         var limits: Int
     }
 
-    /// Changes are numbered from 1.
+    /// The sequence number of the change, starting at 1.
     var version: Int
-    /// Those that are new, or other than they were.
+    /// New and changed pools.
     var pools: [Pool]
-    /// The same, in the order of their numbers.
+    /// New and changed listeners, in the order of their numbers.
     var listeners: [Listener]
-    /// Those that are to stop listening. Their connections go on.
+    /// Listeners to close. Their connections continue.
     var closed: [Int]
     let acknowledgement: Acknowledgement
 }
@@ -42,7 +43,7 @@ extension Worker where S: ~Copyable {
         for pool in change.pools { setPool(pool.plan, at: pool.number) }
         for listener in change.listeners { begin(listener, version: change.version) }
         for number in change.closed { stopAccepting(number) }
-        // From here on others may hand over what came to the new listeners.
+        // From now on, other workers may hand over connections accepted by the new listeners.
         shared.loads.setVersion(change.version, of: index)
         change.acknowledgement.report()
     }
@@ -66,7 +67,7 @@ extension Worker where S: ~Copyable {
             if let options, new.pointee.descriptor != nil { system.adjust(new.pointee.descriptor!, to: options) }
         }
         guard watch(listener.number, for: pause == nil ? .readable : []) != nil else { return }
-        // As where accepting failed for want of something: it is tried again.
+        // Handled like resource exhaustion during accept: retried later.
         _ = pauseAccepting(.exhausted)
     }
 

@@ -3,11 +3,11 @@ import Relay
 import Sockets
 import Workers
 
-// Which server a client gets, and how he waits for one.
+// Server selection and the queue for connection slots.
 
 extension Worker where S: ~Copyable {
-    /// Chooses a server and starts an attempt to connect to it. Where all are full the client waits for a place; where none
-    /// can be tried any more he is refused.
+    /// Selects a server and starts a connection attempt. If all eligible servers are full, queues the client; if no
+    /// server can be tried, rejects it.
     mutating func findServer(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         let pool = pools.pointer(to: pool(of: slot))
@@ -19,7 +19,7 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// The pool that a connection's server comes from.
+    /// Returns the number of the pool that serves a connection.
     @inline(__always)
     func pool(of slot: Slot) -> Int {
         Int(sessions.pointer(to: slot).pointee.pool)
@@ -35,20 +35,20 @@ extension Worker where S: ~Copyable {
         dial(slot, at: server.address)
     }
 
-    /// Gives a connection's place at its server back, and tells a worker on which somebody waits for it.
+    /// Releases a connection's slot at its server and notifies a worker that has clients waiting for it.
     mutating func releaseServer(_ slot: Slot) {
         guard let server = sessions.pointer(to: slot).pointee.dial.server.take() else { return }
         server.release()
         offerPlace(of: pool(of: slot))
     }
 
-    /// Tells a worker on which somebody waits that there is a place.
+    /// Notifies a worker that has waiting clients that a connection slot is available.
     ///
-    /// - Parameter asked: a bit for each worker where nobody can use it.
+    /// - Parameter asked: a bit for each worker that cannot use the slot.
     private mutating func offerPlace(of number: Int, but asked: UInt64 = 0) {
         let share = pools.pointer(to: number).pointee.share
         guard let worker = share.nextWaiting(but: asked) else { return }
-        // By the mailbox also where it is this one: whoever gives a place back is in the middle of something.
+        // Use the mailbox even if this is the worker to notify: the caller is in the middle of another operation.
         if !shared.mailboxes[worker].post(.placeFree(pool: number, asked: asked)) { share.announce(worker) }
     }
 
@@ -66,11 +66,11 @@ extension Worker where S: ~Copyable {
         noteQueueEntered(slot)
         pool.pointee.waiting.append(slot)
         setTimer(slot)
-        // A place that was given back before this worker was known to wait has been told to nobody.
+        // A slot released before this worker was marked as waiting was not announced to it.
         serveQueue(of: number)
     }
 
-    /// Takes a connection out of the queue that it waits in.
+    /// Removes a connection from its queue.
     mutating func leaveQueue(_ slot: Slot) {
         let pool = pools.pointer(to: pool(of: slot))
         pool.pointee.waiting.remove(slot)
@@ -78,15 +78,15 @@ extension Worker where S: ~Copyable {
         noteQueueLeft(slot)
     }
 
-    /// Gives places that are free to those who wait for them, the longest first.
+    /// Assigns available connection slots to queued clients in FIFO order.
     ///
-    /// - Parameter asked: a bit for each worker that a place was offered to in vain; all where nothing was offered.
+    /// - Parameter asked: a bit for each worker that could not use an offered slot; all bits if no slot was offered.
     mutating func serveQueue(of number: Int, asked: UInt64 = .max) {
         guard pools.hasPool(number) else { return }
         let share = pools.pointer(to: number).pointee.share
         var waiting = serveWaiting(of: number)
         if waiting != .nobody {
-            // Only after this worker is known to wait can it rely on being told.
+            // Notifications are guaranteed only after this worker is marked as waiting, so check again.
             share.announce(index)
             waiting = serveWaiting(of: number)
         }
@@ -97,12 +97,12 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// Who is left in a queue when all who could were served.
+    /// The clients left in a queue after all possible ones have been served.
     private enum Waiting {
         case nobody
-        /// Only clients who have tried in vain what may have a place.
+        /// Only clients that have already tried the servers with available slots.
         case choosy
-        /// Somebody who would take any place: there is none.
+        /// At least one client that would accept any server: no slot is available.
         case anybody
     }
 
@@ -117,7 +117,7 @@ extension Worker where S: ~Copyable {
                 leaveQueue(slot)
                 session.pointee.dial.beganAt = now
                 start(slot, at: position)
-                // An attempt that fails at once changes the queue.
+                // An attempt that fails immediately changes the queue.
                 next = pool.pointee.waiting.first
             case .none:
                 leaveQueue(slot)
@@ -132,7 +132,7 @@ extension Worker where S: ~Copyable {
         return pool.pointee.waiting.isEmpty ? .nobody : .choosy
     }
 
-    // MARK: What the control plane changes
+    // MARK: Changes by the control plane
 
     mutating func setPool(_ plan: PoolPlan, at number: Int) {
         let seed = shared.seed &+ UInt64(index)
@@ -144,7 +144,7 @@ extension Worker where S: ~Copyable {
         serveQueue(of: number)
     }
 
-    /// Resets all connections that a server has.
+    /// Resets all relaying connections of a server.
     mutating func cutConnections(to server: Int) {
         for slot in 0..<sessions.end where sessions.isTaken(slot) {
             let session = sessions.pointer(to: slot)
@@ -155,7 +155,7 @@ extension Worker where S: ~Copyable {
 }
 
 extension PeerAddress {
-    /// The same for all connections of a client, and on every machine.
+    /// A key that is the same for all connections of a client, on all machines.
     var balancingKey: UInt64 {
         guard case .internet(let address) = self else { return 0 }
         return KeyHash.address(high: address.high, low: address.low)

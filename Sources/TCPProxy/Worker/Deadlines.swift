@@ -1,54 +1,55 @@
 import Relay
 import Sockets
 
-/// What a time-out does to a connection, and when it is due: pure.
+/// The timeouts of a connection: computes the next deadline and its action. A pure value type.
 ///
-/// A connection has one timer, set for the soonest of its deadlines. Activity moves a deadline without touching the
-/// timer: when the timer fires too early for that, it is only set anew.
+/// A connection has one timer, set to the earliest of its deadlines. Activity moves a deadline without rescheduling the
+/// timer; a timer that fires early for that reason is only rescheduled.
 struct Deadlines: Equatable {
     enum Verdict: Equatable {
-        /// What the client has to say before a server is chosen has not come.
+        /// The PROXY protocol header or the ClientHello was not complete in time.
         case preface
-        /// The attempt to connect has taken too long: go on to the next address.
+        /// The connection attempt timed out: try the next server.
         case attempt
-        /// All attempts together have.
+        /// All attempts together timed out.
         case connect
-        /// Nobody has left a place at a server for too long.
+        /// No connection slot became available in time.
         case queue
         /// Repeat the attempt.
         case retry
         case idle
         case halfClose
         case lifetime
-        /// The connection is one that lasts: have it probed.
+        /// The connection is long-lived: enable TCP keep-alive on the server's socket.
         case keepAlive
-        /// Read a source without a readiness event: for bytes too few to be reported, or because there is budget again.
+        /// Read a source without a readiness event: because SO_RCVLOWAT suppresses events for few bytes, or because the
+        /// bandwidth limit permits more.
         case recheck
-        /// Look whether the last bytes have been delivered.
+        /// Check whether the last bytes have been acknowledged.
         case delivery
     }
 
-    /// What the deadlines of a connection depend on.
+    /// The input for the computation of a connection's deadlines.
     struct Facts {
         var stage: Session.Stage
         var openedAt: Instant
         var lastActivity: Instant
-        /// How long the pool lets a client wait for a place.
+        /// Maximum time in the pool's queue.
         var queueTimeout: Duration?
         var dialBeganAt: Instant
         var attemptStartedAt: Instant
         var retryAt: Instant?
         var isHalfClosed: Bool
         var isProbed: Bool
-        /// When a source is read without a readiness event, or delivery is looked at.
+        /// When to read a source without a readiness event, or to check for acknowledgement before a reset.
         var nextLook: Instant?
     }
 
     let timeouts: Configuration.Timeouts
-    /// The age at which a connection's server is probed from then on; nil is never.
+    /// The age of a connection at which TCP keep-alive is enabled on its server's socket; nil is never.
     let keepAlive: Duration?
 
-    /// The soonest deadline and what it means; nil if there is none.
+    /// Returns the earliest deadline and its action; nil if there is none.
     func next(_ facts: Facts) -> (at: Instant, verdict: Verdict)? {
         var soonest: (at: Instant, verdict: Verdict)?
         func consider(_ start: Instant, _ duration: Duration?, _ verdict: Verdict) {
@@ -82,13 +83,13 @@ struct Deadlines: Equatable {
 }
 
 extension Session {
-    /// Whether a direction has ended.
+    /// Whether at least one direction has reached its end.
     @inline(__always)
     var isHalfClosed: Bool { duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open }
 
     /// - Parameters:
-    ///   - queueTimeout: how long its pool lets a client wait for a place.
-    ///   - recheckAt: when a source is read without a readiness event.
+    ///   - queueTimeout: maximum time in the pool's queue.
+    ///   - recheckAt: when to read a source without a readiness event.
     @inline(__always)
     func deadlineFacts(queueTimeout: Duration?, recheckAt: Instant?) -> Deadlines.Facts {
         Deadlines.Facts(

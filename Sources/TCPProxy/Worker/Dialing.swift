@@ -3,10 +3,10 @@ import Relay
 import Sockets
 import Workers
 
-// How a worker finds a server for a client.
+// Connection attempts to servers.
 
 extension Worker where S: ~Copyable {
-    /// Starts an attempt to connect to the server that was chosen.
+    /// Starts a connection attempt to the selected server.
     mutating func dial(_ slot: Slot, at address: RawAddress) {
         let session = sessions.pointer(to: slot)
         session.pointee.dial.attempts += 1
@@ -27,13 +27,14 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// The server's socket has something to say for the first time: it is connected, or is not to be.
+    /// Handles the first event of the server's socket: the attempt has succeeded or failed.
     mutating func dialProgressed(_ slot: Slot, _ readiness: Readiness) {
         let session = sessions.pointer(to: slot)
         if readiness.contains(.failed) || readiness.contains(.hungUp) {
             let error = system.takeError(of: session.pointee.duplex.server.descriptor!)
-            // Hung up without an error it was connected, and ended at once. Reset it was connected too, for a handshake
-            // that fails is refused: what the server said before its reset is for the client.
+            // A hangup without an error means that the connection was established and closed immediately. ECONNRESET
+            // means that it was established, too, because a failed handshake reports ECONNREFUSED; data received before
+            // the reset is for the client.
             if let error, !error.isReset { return attemptFailed(slot, error) }
             session.pointee.duplex.server.failure = error
         }
@@ -49,14 +50,15 @@ extension Worker where S: ~Copyable {
         {
             beginUpstream(slot)
         }
-        // A client that waits for the server to speak first has nothing that could carry the acknowledgement.
+        // If the client waits for the server to send first, there is no data to carry the ACK of the handshake.
         if !session.pointee.duplex.client.canReceive, session.pointee.duplex.upstream.state.pending == 0 {
             system.acknowledge(on: session.pointee.duplex.server.descriptor!)
         }
         relay(slot)
     }
 
-    /// An attempt has failed: the next address, a little later the same, or nothing more to try.
+    /// Handles a failed attempt: tries the next server, retries the selection later after resource exhaustion, or gives
+    /// up.
     mutating func attemptFailed(_ slot: Slot, _ error: SystemError) {
         let session = sessions.pointer(to: slot)
         if let descriptor = session.pointee.duplex.server.descriptor.take() { system.close(descriptor) }
@@ -77,8 +79,8 @@ extension Worker where S: ~Copyable {
         findServer(slot)
     }
 
-    /// An attempt waits for what others may give back. Nobody is accepted meanwhile: clients that all hold a descriptor and
-    /// wait for another one would keep each other from it.
+    /// Records that an attempt waits for exhausted resources. Accepting is paused: clients that each hold one
+    /// descriptor and wait for a second one would block each other.
     private mutating func lacks(_ slot: Slot) {
         guard !sessions.pointer(to: slot).pointee.dial.isLacking else { return }
         sessions.pointer(to: slot).pointee.dial.isLacking = true
@@ -86,7 +88,7 @@ extension Worker where S: ~Copyable {
         if listeners.isAnyOpen { _ = pauseAccepting(.exhausted) }
     }
 
-    /// An attempt has what it lacked, or is over.
+    /// Records that an attempt has obtained the exhausted resource or has ended.
     mutating func lacksNothing(_ slot: Slot) {
         guard sessions.pointer(to: slot).pointee.dial.isLacking else { return }
         sessions.pointer(to: slot).pointee.dial.isLacking = false
@@ -94,15 +96,15 @@ extension Worker where S: ~Copyable {
         if dialsLacking == 0, pause == .exhausted { resumeAccepting() }
     }
 
-    /// No server can be had: the client's connection ends at once, and by a reset, so that nobody takes it for an empty
-    /// answer.
+    /// Closes the client's connection immediately because no server is available. Uses a reset, so that the client does
+    /// not mistake it for an empty response.
     mutating func refuse(_ slot: Slot) {
         shared.counters.add(1, to: .refused)
         shared.listenerFigures.add(1, to: .refused, of: Int(sessions.pointer(to: slot).pointee.listener))
         abort(slot, .connectFailed, by: .server)
     }
 
-    /// The local address of a connection's attempts; connections take them in turn.
+    /// Returns the local address for a connection's attempts; connections use the configured addresses in rotation.
     @inline(__always)
     private func source(of slot: Slot) -> RawAddress? {
         let listener = settings(of: slot)
@@ -112,7 +114,7 @@ extension Worker where S: ~Copyable {
         return listener.pointee.settings.sources[Int(number % UInt64(count))]
     }
 
-    /// How long the attempt has taken so far, in nanoseconds.
+    /// Returns the time since the start of the attempt, in nanoseconds.
     @inline(__always)
     mutating func sinceAttempt(_ slot: Slot) -> Int {
         Int(clamping: now.since(sessions.pointer(to: slot).pointee.dial.startedAt).wholeNanoseconds)
@@ -141,7 +143,8 @@ extension ConnectFailure {
         case ECONNREFUSED, ENOENT: self = .refused
         case ETIMEDOUT: self = .timeout
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN: self = .unreachable
-        // A Unix socket whose queue is full says EAGAIN (connect(2)), one that has no port left EADDRNOTAVAIL.
+        // A Unix socket with a full backlog reports EAGAIN (connect(2)); if no ephemeral port is left, TCP reports
+        // EADDRNOTAVAIL.
         case _ where error.isExhaustion, EAGAIN, EADDRNOTAVAIL: self = .exhausted
         default: self = .other
         }

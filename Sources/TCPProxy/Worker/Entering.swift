@@ -1,16 +1,18 @@
 import Sockets
 import Workers
 
-// Whom a worker lets in, by its listeners' rules. Called only where a listener has any, and never for a byte.
+// Access lists, connection limits and rate limits of listeners. Called only for listeners that have any; not in the
+// data path.
 
 extension Worker where S: ~Copyable {
-    /// Decides about somebody who has just been accepted.
+    /// Checks a connection that has just been accepted.
     ///
-    /// - Parameter marks: what is to be given back when the connection ends, and whether a preface is to be read first.
-    /// - Returns: why it must not come in; nothing is to be given back then.
+    /// - Parameter marks: set to what must be released at the end of the connection and what must be read before server
+    ///   selection.
+    /// - Returns: the reason for a denial, or nil. After a denial nothing must be released.
     @inline(never)
     mutating func enter(_ peer: PeerAddress, at number: Int, _ marks: inout Session.Marks) -> DenialCause? {
-        // Read where they are: a copy would count references that all workers share.
+        // Access in place: a copy would update reference counts that all workers share.
         let listener = listeners.pointer(to: number)
         if case .unix = peer { marks.insert(.isUnix) }
         if listener.pointee.settings.entrance.proxies != nil {
@@ -22,14 +24,14 @@ extension Worker where S: ~Copyable {
         }
         if listener.pointee.settings.bandwidth != nil { marks.insert(.hasBudget) }
         if listener.pointee.settings.routes != nil { marks.insert(.readsClientHello) }
-        // Who the client is stands in the header.
+        // With a trusted proxy, the client's address is in the header, so the client is checked later.
         if !marks.contains(.readsProxyHeader), let cause = enterClient(peer, at: number, &marks) { return cause }
         guard let cause = enterListener(number, &marks) else { return nil }
         leave(number, peer, marks)
         return cause
     }
 
-    /// Decides about a client, once it is known who that is.
+    /// Checks the access list and the per-client limits once the client's address is known.
     @inline(never)
     mutating func enterClient(_ client: PeerAddress, at number: Int, _ marks: inout Session.Marks) -> DenialCause? {
         let listener = listeners.pointer(to: number)
@@ -61,13 +63,13 @@ extension Worker where S: ~Copyable {
         return nil
     }
 
-    /// What all workers agree on about a listener: whatever settings it has had, its connections count together.
+    /// Returns the shared limits of a listener. They apply to its connections under all its numbers.
     @inline(__always)
     private func limits(of number: Int) -> ListenerLimits {
         shared.limits[listeners.pointer(to: number).pointee.limits]
     }
 
-    /// Gives back what a connection had been given.
+    /// Releases the reservations of a connection.
     @inline(never)
     mutating func leave(_ number: Int, _ client: PeerAddress, _ marks: Session.Marks) {
         if marks.contains(.countedForListener) { limits(of: number).release() }
@@ -76,7 +78,7 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// Gives back what a connection that ends had been given when it came in.
+    /// Releases the reservations and the preface of a connection that ends.
     @inline(never)
     mutating func leaveEntrance(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
@@ -85,7 +87,7 @@ extension Worker where S: ~Copyable {
         leave(Int(session.pointee.listener), session.pointee.client, session.pointee.marks)
     }
 
-    /// Turns somebody away at the door.
+    /// Rejects a connection that was accepted but has no session yet.
     @inline(never)
     mutating func deny(_ descriptor: consuming Descriptor, _ cause: DenialCause, at listener: Int) {
         shared.counters.add(1, to: .denied(cause))
@@ -95,7 +97,7 @@ extension Worker where S: ~Copyable {
         releasePlace()
     }
 
-    /// Turns somebody away who has come in already.
+    /// Rejects a connection that has a session.
     mutating func deny(_ slot: Slot, _ cause: DenialCause) {
         shared.counters.add(1, to: .denied(cause))
         shared.listenerFigures.add(1, to: .denied(cause), of: Int(sessions.pointer(to: slot).pointee.listener))

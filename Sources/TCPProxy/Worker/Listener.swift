@@ -1,20 +1,20 @@
 import Sockets
 
-/// A worker's socket at an address, and how those who come to it are served.
+/// A worker's listening socket and the settings for connections accepted there.
 ///
-/// Its settings stay what they are: a listener that is to serve otherwise gets another number, to which its socket moves,
-/// and connections go on with the settings that they began with.
+/// The settings are immutable: a listener whose settings change gets a new number, to which its socket moves. Existing
+/// connections keep the settings with which they were accepted.
 struct Listener: ~Copyable {
-    /// nil when it has been closed, or has moved; its connections may go on.
+    /// nil if the socket has been closed or moved; its connections may continue.
     var descriptor: Descriptor?
     let settings: ListenerSettings
-    /// The number under which its clients are limited: the first that it had.
+    /// The number of the listener's ``ListenerLimits``: the first number of the listener.
     let limits: Int
-    /// The change of listeners and pools by which it came.
+    /// The version of the configuration change that added the listener.
     let version: Int
-    /// Whether the poller knows the socket.
+    /// Whether the socket is registered with the poller.
     var isWatched = false
-    /// Set once no handshake begins any more: until then those who are in the queue are still accepted.
+    /// The time at which the socket is to be drained and closed; set when new handshakes are stopped.
     var endsAt: Instant?
 
     init(_ descriptor: consuming Descriptor?, settings: ListenerSettings, limits: Int, version: Int) {
@@ -25,31 +25,31 @@ struct Listener: ~Copyable {
     }
 }
 
-/// How a listener's connections are served.
+/// The settings of a listener's connections.
 struct ListenerSettings: Sendable, Equatable {
-    /// The pool that its servers come from.
+    /// The default pool.
     var pool: Int
-    /// Pools by what TLS clients ask for; nil where that does not matter.
+    /// Pools by the contents of the ClientHello; nil if it is not inspected.
     var routes: ClientHelloRoutes?
     var entrance: Entrance
-    /// Of each direction of each connection, with a full bucket; nil is no limit.
+    /// The bandwidth limit of each direction of each connection, with a full bucket; nil is unlimited.
     var bandwidth: Bandwidth?
     var deadlines: Deadlines
-    /// Of connections to servers, from their beginning.
+    /// Options of server sockets, set when they are created.
     var socketOptions: SocketOptions
-    /// Of connections to servers that last.
+    /// TCP keep-alive of server sockets, enabled for long-lived connections.
     var keepAlive: KeepAlive?
-    /// Local addresses of connections to servers, used in turn; empty lets the system choose.
+    /// Local addresses of connections to servers, used in rotation; if empty, the kernel chooses.
     var sources: [RawAddress]
-    /// How long a reset waits for its delivery without seeing progress.
+    /// Maximum time without progress of acknowledgements before a pending reset is sent.
     var resetDelivery: Duration
-    /// Whether anything is to be asked of a client that comes.
+    /// Whether any rule applies to new connections.
     let hasRules: Bool
 }
 
-/// The listeners of a worker, by their numbers.
+/// The listeners of a worker, by number.
 struct Listeners: ~Copyable {
-    /// The most numbers that are in use at once: of listeners, and of those before them that still have connections.
+    /// The maximum number of listener numbers in use: current ones, and former ones that still have connections.
     static var capacity: Int { 4096 }
 
     private let places: UnsafeMutablePointer<Listener>
@@ -64,9 +64,9 @@ struct Listeners: ~Copyable {
         places.deallocate()
     }
 
-    /// Puts a listener in its place, or another in the place of one that nobody speaks of any more.
+    /// Stores a listener at a number, replacing a listener that is no longer referenced.
     ///
-    /// - Precondition: numbers are begun in their order.
+    /// - Precondition: new numbers are assigned consecutively.
     mutating func set(_ listener: consuming Listener, at number: Int) {
         precondition(number <= count && number < Self.capacity, "there is no place \(number) for a listener")
         if number == count { count += 1 } else { (places + number).deinitialize(count: 1) }
@@ -75,7 +75,7 @@ struct Listeners: ~Copyable {
 
     func pointer(to number: Int) -> UnsafeMutablePointer<Listener> { places + number }
 
-    /// Whether one of them still listens.
+    /// Whether at least one listening socket is open.
     var isAnyOpen: Bool {
         for number in 0..<count where places[number].descriptor != nil { return true }
         return false
