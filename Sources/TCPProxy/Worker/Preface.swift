@@ -1,28 +1,28 @@
 import Sockets
 
-/// What has come ahead of a connection's own bytes, and is read before a server is chosen: kept until that is connected.
+/// The data that is received and parsed before server selection, buffered until a server is connected.
 struct Preface {
-    /// The bytes that have come, behind some free room; nil while none have.
+    /// The buffer, with ``headroom`` before the received bytes; nil until the first read.
     var chunk: UnsafeMutableRawPointer?
-    /// Bytes that have come.
+    /// Number of bytes received.
     var count = 0
-    /// It is worth reading again when there are so many.
+    /// The number of bytes required before parsing again.
     var wanted = 1
-    /// Of the header of the PROXY protocol; 0 if there is none. What stands behind it is for the server.
+    /// The length of the PROXY protocol header; 0 if there is none. The bytes after it are for the server.
     var headerLength = 0
-    /// What the header says.
+    /// The addresses in the PROXY protocol header.
     var origin: ProxyHeader.Origin?
     var tlvs = 0..<0
 
-    /// Free room before the bytes, for a header to the server that is longer than the one which came: without its
-    /// type-length-values, no header of ours is.
+    /// Space in front of the received bytes for a PROXY protocol header to the server that is longer than the received
+    /// one. A header written by this proxy without received TLVs always fits.
     static var headroom: Int { 512 }
 
-    /// All bytes that have come.
+    /// All received bytes.
     var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: chunk.map { $0 + Self.headroom }, count: chunk == nil ? 0 : count)
     }
 
-    /// Those that are for the server.
+    /// The received bytes that are for the server.
     var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[headerLength...]) }
 }

@@ -2,11 +2,11 @@ import Relay
 import Sockets
 import Workers
 
-// What a worker reads before it chooses a server: who the client is, and which server it asks for. Nothing here is called
-// for a connection whose listener wants neither.
+// Parsing before server selection: the PROXY protocol header and the ClientHello. Not called for connections whose
+// listener needs neither.
 
 extension Worker where S: ~Copyable {
-    /// Reads what the client says first, from here on.
+    /// Starts reading the preface.
     mutating func beginPreface(_ slot: Slot) {
         sessions.pointer(to: slot).pointee.stage = .preface
         sessions.pointer(to: slot).pointee.marks.insert(.hasPreface)
@@ -14,12 +14,12 @@ extension Worker where S: ~Copyable {
         setTimer(slot)
     }
 
-    /// The client has said something, or has ended.
+    /// Reads from the client after a readiness event and continues with server selection once the preface is complete.
     @inline(never)
     mutating func readPreface(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         let preface = prefaces.pointer(to: slot)
-        // Ends: each turn receives, and less room is left, or learns that there is nothing.
+        // Terminates: each iteration receives bytes and reduces the room, or finds that nothing can be read.
         while session.pointee.duplex.client.canReceive {
             if preface.pointee.chunk == nil { preface.pointee.chunk = buffers.chunks.take() }
             let start = Preface.headroom + preface.pointee.count
@@ -51,7 +51,7 @@ extension Worker where S: ~Copyable {
     }
 
     private enum Judgement {
-        /// It is worth reading again when there are so many bytes.
+        /// More bytes are needed; parse again when this many have been received.
         case incomplete(wanted: Int)
         case complete
         case denied(DenialCause)
@@ -96,7 +96,7 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// All is known: the search for a server begins.
+    /// Starts server selection after the preface is complete.
     private mutating func endPreface(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         session.pointee.stage = .dialing
@@ -106,7 +106,7 @@ extension Worker where S: ~Copyable {
         findServer(slot)
     }
 
-    /// Tells of a connection whose client is known only now.
+    /// Writes the opened event of a connection; with a preface, the client's address is not known earlier.
     mutating func tellOpened(_ slot: Slot) {
         guard shared.admission.hasListeners else { return }
         let session = sessions.pointer(to: slot)
@@ -122,8 +122,8 @@ extension Worker where S: ~Copyable {
 
     // MARK: The server's first bytes
 
-    /// Has a connection to a server begin with what was read before it was chosen, and with our own header where the pool
-    /// wants one.
+    /// Starts the upstream direction with the bytes received before server selection, preceded by a PROXY protocol
+    /// header if the pool requires one.
     @inline(never)
     mutating func beginUpstream(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
@@ -147,9 +147,9 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// Writes the header for a server into the shared buffer.
+    /// Writes the PROXY protocol header for a server into the shared buffer.
     ///
-    /// - Returns: its length.
+    /// - Returns: the length of the header.
     @inline(never)
     private mutating func writeHeader(_ version: ProxyProtocolVersion, _ slot: Slot, _ preface: Preface) -> Int {
         let announcement = announcement(slot, preface)
@@ -157,7 +157,7 @@ extension Worker where S: ~Copyable {
         do throws(ProxyHeader.WriteFault) {
             return try ProxyHeader.write(version, announcement, tlvs: tlvs, into: buffers.shared)
         } catch {
-            // The fields have been checked when they came, and are no longer than a header may be.
+            // The received fields were validated when parsed and are not longer than a header permits.
             preconditionFailure("a header of the PROXY protocol that cannot be written: \(error)")
         }
     }
@@ -178,12 +178,12 @@ extension Worker where S: ~Copyable {
         return .addresses(source: .internet(source), destination: destination)
     }
 
-    /// Gives up a preface that no server has been given.
+    /// Releases a preface that has not been passed to a server.
     @inline(never)
     mutating func dropPreface(_ slot: Slot) {
         let preface = prefaces.pointer(to: slot)
         guard let chunk = preface.pointee.chunk else { return }
-        // What comes from those who were not let in is for nobody.
+        // Bytes of denied connections do not count as discarded.
         if sessions.pointer(to: slot).pointee.stage != .preface {
             shared.counters.add(preface.pointee.rest.count, to: .discardedUpstream)
         }

@@ -2,10 +2,10 @@ import Relay
 import Sockets
 import Workers
 
-// What a worker keeps of a connection for the access log, if there is one.
+// Access log data of a connection, if the access log is enabled.
 
 extension Worker where S: ~Copyable {
-    /// He begins to wait for a place at a server.
+    /// Records the time at which a client enters the queue for a connection slot.
     @inline(__always)
     mutating func noteQueueEntered(_ slot: Slot) {
         guard shared.records != nil else { return }
@@ -30,21 +30,21 @@ extension Worker where S: ~Copyable {
         sessions.pointer(to: slot).pointee.milestones.firstByte = moment(slot)
     }
 
-    /// Since the connection was opened.
+    /// Returns the time since the connection was opened.
     @inline(__always)
     private mutating func microseconds(_ slot: Slot) -> UInt64 {
         now.since(sessions.pointer(to: slot).pointee.openedAt).wholeNanoseconds / 1000
     }
 
-    /// Never zero, which stands for never.
+    /// Returns the time for ``Milestones``; at least 1, because 0 means never.
     @inline(__always)
     private mutating func moment(_ slot: Slot) -> UInt32 { UInt32(clamping: max(1, microseconds(slot))) }
 
-    /// Records the end of a connection, while it still has its server.
+    /// Records the end of a connection; must be called before its server is released.
     mutating func record(_ slot: Slot, _ reason: CloseReason, by side: Side, in records: EventRing<ConnectionRecord>) {
         let session = sessions.pointer(to: slot)
         var server: Int?
-        // Not by `?.`, which Swift 6.3 follows to a share that is not there, through this pointer.
+        // Not `?.`: Swift 6.3 dereferences a missing share through this pointer.
         if let share = session.pointee.dial.server { server = share.serial }
         let record = ConnectionRecord(
             id: session.pointee.id,
@@ -65,13 +65,13 @@ extension Worker where S: ~Copyable {
     }
 }
 
-/// What a worker knows of a connection at its end, in numbers that mean something to the control plane.
+/// The access log record of a closed connection, with numbers that the control plane resolves to names.
 struct ConnectionRecord: Sendable {
     var id: ConnectionID
     var client: PeerAddress
     var listener: Int16
     var pool: Int16
-    /// ``ServerShare/serial``; nil if none could be had.
+    /// ``ServerShare/serial``; nil if the connection had no server.
     var server: Int?
     var attempts: Int32
     var bytesUpstream: UInt64

@@ -2,10 +2,10 @@ import Relay
 import Sockets
 import Workers
 
-// What a worker does with a connection that has a server.
+// Relaying, resetting and closing connections.
 
 extension Worker where S: ~Copyable {
-    /// Moves what can be moved, and does what follows from it.
+    /// Relays what is possible and handles the outcome.
     mutating func relay(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         let upstreamBefore = session.pointee.duplex.upstream.transferred
@@ -27,7 +27,7 @@ extension Worker where S: ~Copyable {
         let splicedDownstream = Int(session.pointee.duplex.downstream.spliced &- splicedDownstreamBefore)
         if splicedUpstream > 0 { shared.counters.add(splicedUpstream, to: .splicedUpstream) }
         if splicedDownstream > 0 { shared.counters.add(splicedDownstream, to: .splicedDownstream) }
-        // The time that a half-closed connection may be quiet begins with the end.
+        // The half-close timeout starts when the first direction ends.
         let becameHalfClosed = session.pointee.isHalfClosed && !wasHalfClosed
         if becameHalfClosed { session.pointee.lastActivity = now }
         if upstream + downstream > 0 {
@@ -66,7 +66,7 @@ extension Worker where S: ~Copyable {
         shared.serverFigures.add(bytes, to: .bytesDownstream, of: session.pointee.dial.server!.id)
     }
 
-    /// Publishes how many pipes are in use, and has unused ones closed after a while.
+    /// Publishes the pipe counters and schedules the closing of unused pipes.
     mutating func publishPipes() {
         if buffers.pipes.hasSpares, !timers.isScheduled(pipeTimer) {
             timers.schedule(pipeTimer, at: now + WorkerSettings.pipeRest)
@@ -78,7 +78,7 @@ extension Worker where S: ~Copyable {
         shared.counters.add(buffers.pipes.refusals - refusals, to: .pipeRefusals)
     }
 
-    /// Sets the connection's timer for its soonest deadline.
+    /// Sets the connection's timer to its earliest deadline.
     mutating func setTimer(_ slot: Slot) {
         if let next = nextDeadline(of: slot) {
             timers.schedule(slot, at: next.at)
@@ -87,13 +87,13 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// The listener that a connection came to: how it is served.
+    /// Returns the listener that accepted a connection, which holds its settings.
     @inline(__always)
     func settings(of slot: Slot) -> UnsafeMutablePointer<Listener> {
         listeners.pointer(to: Int(sessions.pointer(to: slot).pointee.listener))
     }
 
-    /// The soonest of a connection's deadlines.
+    /// Returns the earliest deadline of a connection.
     @inline(__always)
     func nextDeadline(of slot: Slot) -> (at: Instant, verdict: Deadlines.Verdict)? {
         let session = sessions.pointer(to: slot)
@@ -140,15 +140,15 @@ extension Worker where S: ~Copyable {
             session.pointee.duplex.recheck(on: &system, with: buffers, at: now)
             let generation = sessions.generation(of: slot)
             relay(slot)
-            // Batching is over, and the deadlines that it stood before are next again.
+            // Batching has ended, so the deadlines that it preceded are due next.
             if sessions.find(slot, generation: generation) != nil, !timers.isScheduled(slot) { setTimer(slot) }
         }
     }
 
     // MARK: Resets
 
-    /// One side is gone. Resets the other as soon as its kernel's peer has acknowledged all that was sent to it, since a
-    /// reset throws away what is still queued; gives up when that makes no progress for too long.
+    /// Handles the failure of one side. Resets the other side once its peer has acknowledged all data sent to it,
+    /// because a reset discards queued data; stops waiting if there is no progress for too long.
     private mutating func deliver(_ slot: Slot, isHandedOver: Bool) {
         let session = sessions.pointer(to: slot)
         let remaining = session.pointee.duplex.pending + unacknowledged(slot)
@@ -162,7 +162,8 @@ extension Worker where S: ~Copyable {
                 interval: WorkerSettings.deliveryLooks.lowerBound
             )
         } else if remaining != session.pointee.delivery.remaining || session.pointee.lastActivity == now {
-            // As much may have come from the one that is gone as has gone to the other: that is progress too.
+            // The number is also unchanged if as many bytes arrived from the failed side as were acknowledged: that is
+            // progress, too.
             session.pointee.delivery.remaining = remaining
             session.pointee.delivery.progressAt = now
         } else if now.since(session.pointee.delivery.progressAt) >= settings(of: slot).pointee.settings.resetDelivery {
@@ -178,14 +179,14 @@ extension Worker where S: ~Copyable {
         setTimer(slot)
     }
 
-    /// What the side that is left has been sent and has not acknowledged.
+    /// Returns the number of bytes sent to the remaining side that are not yet acknowledged.
     private mutating func unacknowledged(_ slot: Slot) -> Int {
         let session = sessions.pointer(to: slot)
         if session.pointee.duplex.client.failure == nil { return unacknowledged(slot, .client) }
         return session.pointee.duplex.server.failure == nil ? unacknowledged(slot, .server) : 0
     }
 
-    /// A Unix socket's peer has what was sent as soon as it is sent, and keeps it when we close.
+    /// Returns 0 for a Unix socket: its peer has the data as soon as it is sent, and keeps it when this end closes.
     private mutating func unacknowledged(_ slot: Slot, _ party: Party) -> Int {
         let session = sessions.pointer(to: slot)
         let count: Int
@@ -204,7 +205,7 @@ extension Worker where S: ~Copyable {
             count = system.unacknowledged(on: session.pointee.duplex.server.descriptor!)
             hasSentEnd = session.pointee.duplex.upstream.state.phase == .finished
         }
-        // The system counts an end as a byte.
+        // The kernel counts a FIN as one byte.
         return hasSentEnd ? max(0, count - 1) : count
     }
 
@@ -213,19 +214,19 @@ extension Worker where S: ~Copyable {
         sessions.pointer(to: slot).pointee.duplex.firstToEnd == .server ? .server : .client
     }
 
-    // MARK: Ends
+    // MARK: Closing
 
-    /// Both directions have ended, or both sides are gone.
+    /// Closes a connection after both directions have ended or both sides have failed.
     private mutating func close(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         let side = endedBy(slot)
-        // Where the system failed us, and not the peer, that one is still there, and must not take this for an end.
+        // After a local failure the peer is still connected and must not see a regular end of data.
         if session.pointee.duplex.hasFailed { return abort(slot, .reset, by: side) }
         session.pointee.duplex.close(on: &system, with: &buffers)
         forget(slot, .ended, by: side)
     }
 
-    /// Resets both sides. What they had not been given yet is thrown away, and counted.
+    /// Resets both sides. Undelivered data is discarded and counted.
     mutating func abort(_ slot: Slot, _ reason: CloseReason, by side: Side) {
         let session = sessions.pointer(to: slot)
         if session.pointee.stage == .relaying || session.pointee.stage == .delivering {
@@ -240,7 +241,7 @@ extension Worker where S: ~Copyable {
         forget(slot, reason, by: side)
     }
 
-    /// The connection is closed: publishes its end and frees its slot.
+    /// Publishes the end of a closed connection and frees its slot.
     private mutating func forget(_ slot: Slot, _ reason: CloseReason, by side: Side) {
         timers.cancel(slot)
         ready.remove(slot)
@@ -274,7 +275,7 @@ extension Worker where S: ~Copyable {
             )
         }
         _ = sessions.remove(slot)
-        // Two descriptors are free again.
+        // Two descriptors have become available.
         if pause == .exhausted { resumeAccepting() }
     }
 }

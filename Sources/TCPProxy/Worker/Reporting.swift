@@ -3,10 +3,10 @@ import Sockets
 import Synchronization
 import Workers
 
-// What a worker tells of its connections.
+// The events and client statistics of a worker.
 
 extension Worker where S: ~Copyable {
-    /// Writes an event, if there is room; counts it as dropped if not.
+    /// Writes an event; if the ring is full, counts it as dropped.
     mutating func write(_ event: MetricEvent) {
         if shared.events.write(event) {
             hasWrittenEvents = true
@@ -15,9 +15,10 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// Writes what a connection has moved since it was last told.
+    /// Writes the bytes relayed by a connection since its last report.
     ///
-    /// - Parameter mustTell: false lets it wait while the ring is filling: the next time tells of more bytes at once.
+    /// - Parameter mustTell: if false, the report is deferred while the ring is more than half full; the next one
+    ///   includes its bytes.
     mutating func reportBytes(_ slot: Slot, mustTell: Bool) {
         guard mustTell || !shared.events.isHalfFull else { return }
         let session = sessions.pointer(to: slot)
@@ -34,7 +35,7 @@ extension Worker where S: ~Copyable {
         }
     }
 
-    /// All this worker knows of its clients. Costs a walk over its connections, and is done only when asked for.
+    /// Returns the statistics of all clients of this worker. Iterates over all connections; runs only on request.
     mutating func clientFigures() -> ClientSweep.Part {
         var part = ClientSweep.Part(closed: clients.all, other: clients.other, running: [])
         part.running.reserveCapacity(sessions.count)
@@ -46,7 +47,7 @@ extension Worker where S: ~Copyable {
 }
 
 extension Session {
-    /// What this connection adds to its client's figures.
+    /// Returns the contribution of this connection to its client's statistics.
     func figures(lastSeen: Instant) -> ClientTable.Entry {
         ClientTable.Entry(
             address: client.withoutPort,
@@ -59,7 +60,7 @@ extension Session {
     }
 }
 
-/// One worker's clients.
+/// The client statistics of one worker.
 struct ClientAnswer: Sendable {
     var closed: [ClientTable.Entry]
     var other: ClientTable.Entry
@@ -68,9 +69,9 @@ struct ClientAnswer: Sendable {
 
 typealias ClientSweep = Sweep<ClientAnswer>
 
-/// A question to all workers, and the place where the answers meet.
+/// A query to all workers and the collection of their answers.
 final class Sweep<Answer: Sendable>: Sendable {
-    /// One worker's answer.
+    /// The answer of one worker.
     typealias Part = Answer
 
     private struct State {
@@ -85,7 +86,7 @@ final class Sweep<Answer: Sendable>: Sendable {
         state = Mutex(State(missing: workers))
     }
 
-    /// One worker's answer; an absent worker has none.
+    /// Adds the answer of one worker; nil if the worker has ended.
     func report(_ part: Part?) {
         let finished = state.withLock { state -> (CheckedContinuation<[Part], Never>, [Part])? in
             if let part { state.parts.append(part) }
@@ -97,7 +98,7 @@ final class Sweep<Answer: Sendable>: Sendable {
         if let (continuation, parts) = finished { continuation.resume(returning: parts) }
     }
 
-    /// All answers, when the last has come.
+    /// Returns all answers once the last one has arrived.
     func parts() async -> [Part] {
         await withCheckedContinuation { continuation in
             let parts = state.withLock { state -> [Part]? in

@@ -1,40 +1,40 @@
 import Relay
 import Sockets
 
-/// A connection in its worker's slab: what is relayed, and what is known about it.
+/// A connection in its worker's slab: the relay state and the metadata.
 struct Session: ~Copyable {
     enum Stage: UInt8 {
-        /// Who the client is, or which server it asks for, stands in its first bytes, which have not all come.
+        /// The client's first bytes, which identify the client or the requested server, are incomplete.
         case preface
-        /// All servers that may be tried are full, and he waits for a place.
+        /// All eligible servers are full; the connection waits for a slot.
         case queued
-        /// There is no server yet; an attempt is under way, or waits to be repeated.
+        /// No server is connected; an attempt is in progress or waits to be repeated.
         case dialing
         case relaying
-        /// One side is gone. The other is reset when it has what the first had sent.
+        /// One side has failed. The other side is reset when it has acknowledged the data of the failed side.
         case delivering
     }
 
-    /// What its listener's rules have left to do at its end, or before a server is chosen.
+    /// Flags for actions that remain before server selection or at the end of the connection.
     struct Marks: OptionSet {
         let rawValue: UInt8
 
-        /// It is counted among its listener's connections.
+        /// Counted in the connection limit of the listener.
         static let countedForListener = Marks(rawValue: 1)
-        /// It is counted among its client's.
+        /// Counted in the connection limit of the client.
         static let countedForClient = Marks(rawValue: 2)
-        /// The header of a trusted proxy is still to be read.
+        /// The PROXY protocol header is still to be parsed.
         static let readsProxyHeader = Marks(rawValue: 4)
-        /// The hello of a TLS client is still to be read.
+        /// The ClientHello is still to be parsed.
         static let readsClientHello = Marks(rawValue: 8)
-        /// It has a place in the table of prefaces, with bytes that are for the server perhaps.
+        /// Has an entry in the preface table, possibly with bytes for the server.
         static let hasPreface = Marks(rawValue: 16)
-        /// The client came by a Unix socket, whoever it is.
+        /// The connection was accepted on a Unix socket, even if a PROXY protocol header carries another address.
         static let isUnix = Marks(rawValue: 32)
-        /// Each direction has a budget, in the table of budgets.
+        /// Both directions have a bandwidth limit, stored in the budget table.
         static let hasBudget = Marks(rawValue: 64)
 
-        /// When it last moved something matters: there is an idle time-out.
+        /// The time of the last activity is tracked, because an idle timeout is configured.
         static let tracksActivity = Marks(rawValue: 128)
 
         static let readsPreface: Marks = [.readsProxyHeader, .readsClientHello]
@@ -42,22 +42,22 @@ struct Session: ~Copyable {
 
     var duplex: Duplex
     var stage = Stage.dialing
-    /// Whether keep-alive is set on the server's socket. The client's has it from the listener.
+    /// Whether TCP keep-alive is enabled on the server's socket. The client's socket inherits it from the listener.
     var isProbed = false
     var marks: Marks
-    /// The listener that it came to.
+    /// The number of the listener that accepted the connection.
     let listener: Int16
-    /// The pool that its server comes from.
+    /// The number of the pool that serves the connection.
     var pool: Int16
     let id: ConnectionID
-    /// Who is at the other end; or, where a trusted proxy is there, whom that one speaks for.
+    /// The address of the client: the peer, or the address in the PROXY protocol header of a trusted proxy.
     var client: PeerAddress
     let openedAt: Instant
     var lastActivity: Instant
     var dial: Dial
     var delivery = Delivery()
     var milestones = Milestones()
-    /// Bytes that events have told of.
+    /// Bytes already reported in events.
     var reportedUpstream: UInt64 = 0
     var reportedDownstream: UInt64 = 0
 
@@ -82,23 +82,23 @@ struct Session: ~Copyable {
     }
 }
 
-/// How far the search for a server has come.
+/// The state of server selection and connection attempts.
 struct Dial {
-    /// The server that is tried, or serves, and on which a place is taken; nil while there is none.
+    /// The server of the current attempt or connection, at which a slot is reserved; nil if there is none.
     var server: ServerShare?
-    /// Its position in the pool when it was chosen.
+    /// The position of the server in the pool at selection.
     var position: Int32 = 0
-    /// Attempts so far; its low bits tell an attempt's events from those of the one before.
+    /// Number of attempts; the low bits distinguish the events of successive attempts.
     var attempts: Int32 = 0
     var tried = TriedServers()
     var isUnix = false
-    /// Whether what an attempt lacked is what accepting takes too.
+    /// Whether the attempt waits for a resource that accepting needs, too.
     var isLacking = false
-    /// When the search began, or went on after waiting for a place.
+    /// The start of server selection, or its continuation after the queue.
     var beganAt: Instant
-    /// Of this attempt.
+    /// The start of the current attempt.
     var startedAt: Instant
-    /// Set while an attempt waits to be repeated, since the process or the machine lacked something for it.
+    /// Set while an attempt waits to be repeated after local resource exhaustion.
     var retryAt: Instant?
 
     init(startedAt: Instant) {
@@ -107,21 +107,22 @@ struct Dial {
     }
 }
 
-/// When a connection got where, in microseconds after it was opened; kept where connections are recorded, and else zero.
+/// The times at which a connection reached each phase, in microseconds after accept; zero if the access log is
+/// disabled.
 struct Milestones {
-    /// How long it has waited for a place at a server; while it waits, less the moment at which that began.
+    /// Total time in the queue; while queued, minus the time at which the connection entered it.
     var queued: UInt32 = 0
-    /// When it had a server; zero is never.
+    /// The time at which a server was connected; zero is never.
     var connected: UInt32 = 0
-    /// When the client was sent the first byte of the server's; zero is never.
+    /// The time at which the first byte from the server was sent to the client; zero is never.
     var firstByte: UInt32 = 0
 }
 
-/// How far the last bytes of a side that is gone have come.
+/// The progress of delivering the last data before a reset.
 struct Delivery {
-    /// Bytes that were still on their way when last looked.
+    /// Number of undelivered bytes at the last check.
     var remaining = 0
-    /// When they were last seen to become fewer.
+    /// The time of the last observed progress.
     var progressAt = Instant(nanoseconds: 0)
     var nextLook = Instant(nanoseconds: 0)
     var interval: Duration = .zero

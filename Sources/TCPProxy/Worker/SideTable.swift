@@ -1,13 +1,13 @@
 import Workers
 
-/// What only some of a worker's connections have, by their slots: a cold table beside the slab, which costs nothing until
-/// the first of them comes. Elements are plain data: nothing is done about one that is no longer needed.
+/// A sparse table of per-connection data, by slot, separate from the slab; it uses no memory until the first element is
+/// set. Elements are plain data and are never deinitialized.
 struct SideTable<Element>: ~Copyable {
     private let capacity: Int
-    /// Nil until somebody has something. Resident only as far as it is touched.
+    /// nil until the first element is set. Only touched pages are resident.
     private var pages: Pages?
 
-    /// - Parameter capacity: connections are numbered from 0 to one less.
+    /// - Parameter capacity: the number of slots.
     init(capacity: Int) {
         self.capacity = capacity
     }
@@ -21,7 +21,7 @@ struct SideTable<Element>: ~Copyable {
         pointer(to: slot).initialize(to: element)
     }
 
-    /// - Precondition: something has been set there.
+    /// - Precondition: an element has been set at this slot.
     func pointer(to slot: Int) -> UnsafeMutablePointer<Element> {
         guard let pages else { preconditionFailure("connection \(slot) has nothing in this table") }
         return pages.base.assumingMemoryBound(to: Element.self) + slot

@@ -2,14 +2,14 @@ import Relay
 import Sockets
 import Workers
 
-/// One thread's share of a proxy: its listening sockets, its connections, its timers. It owns a connection from accept to
-/// close.
+/// The state of one thread of the proxy: its listening sockets, connections and timers. A worker owns a connection from
+/// accept, or from its handover by another worker, to close.
 ///
-/// Synchronous, and generic over the system so that all of it runs on a scripted one in tests. Other threads reach it
-/// through its mailbox; what it publishes they read from its counters.
+/// Synchronous, and generic over the system, so that tests run all of it on a simulated system. Other threads send it
+/// messages through its mailbox and read its counters.
 ///
-/// Its methods that change nothing are always inlined: where they are called the compiler copies all of the worker onto the
-/// stack. `.ci/hot-path` watches for that.
+/// Non-mutating methods must be `@inline(__always)`: calling one that is not inlined makes the compiler copy the whole
+/// worker to the stack. Checked by `.ci/hot-path`.
 struct Worker<S: System & ~Copyable>: ~Copyable {
     typealias Slot = Int
 
@@ -24,19 +24,18 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var budgets: SideTable<Budget>
     var buffers: RelayBuffers
     var timers: TimerWheel
-    /// Connections that may have more to move, visited after the next wait so that all get their turn.
+    /// Connections that may have more data to relay, visited after the next wait for fairness.
     var ready: SlotQueue
     var clients = ClientTable()
     var clock: TurnClock
-    /// How many of ``ready`` were there before this wake-up, and have not had their turn.
+    /// The number of connections in ``ready`` that were there before this wakeup and have not yet been visited.
     var readyBefore = 0
     var pause: AcceptPause?
-    /// Connections whose attempt waits for a descriptor or for memory: what becomes free is theirs before anybody is
-    /// accepted.
+    /// The number of connections whose attempt waits for a descriptor or memory; they take precedence over accepting.
     var dialsLacking = 0
     var opened: UInt64 = 0
     var isStopping = false
-    /// All connections have been reset, and so is whatever still comes.
+    /// Whether all connections have been reset; connections handed over later are reset, too.
     var isCut = false
     var hasWrittenEvents = false
 
@@ -61,34 +60,34 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         timers = TimerWheel(capacity: capacity + 3, now: now)
     }
 
-    /// The time of this wake-up.
+    /// The time of this wakeup.
     var now: Instant {
         mutating get { clock.now(on: &system) }
     }
 
-    /// The timer that is nobody's connection: when to try to accept again.
+    /// The index of the timer that retries accepting. Timers below it belong to connections.
     var acceptTimer: Int { sessions.capacity }
 
-    /// The timer after which unused pipes are closed.
+    /// The index of the timer that closes unused pipes.
     var pipeTimer: Int { sessions.capacity + 1 }
 
-    /// When a socket that is to be closed has got all that were about to come.
+    /// The index of the timer that drains and closes listening sockets after ``WorkerSettings/handshakeEnd``.
     var lastCallTimer: Int { sessions.capacity + 2 }
 
-    /// Serves until it has been told to stop and its last connection has ended.
+    /// Runs until the worker has been stopped and its last connection has ended.
     mutating func run() {
         if let error = watchListeners() {
             preconditionFailure("cannot watch the listening sockets: \(error)")
         }
         repeat {
             while !isDone { turn() }
-            // Whoever looked at the loads before they said that this worker ends may have handed something over since.
+            // A worker that read the loads before this worker was marked as closed may have handed over a connection
+            // since.
             takeMessages()
         } while !isDone || !shared.mailboxes[index].closeIfEmpty()
     }
 
-    /// Gives back what it keeps for connections to come, and answers whoever still waits for it. Nobody can reach it any
-    /// more from then on.
+    /// Closes the spare pipes, closes the mailbox and answers pending queries.
     mutating func finish() {
         buffers.pipes.closeSpares(on: &system)
         for message in shared.mailboxes[index].close() {
@@ -103,12 +102,12 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
 
     var isDone: Bool { isStopping && !listeners.isAnyOpen && sessions.count == 0 }
 
-    /// When there is something to do even if no event comes; nil if there is nothing.
+    /// The time of the next wakeup without an event; nil if there is none.
     var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : Instant(nanoseconds: 0) }
 
-    /// One wake-up: waits, then does all that there is to do.
+    /// Handles one wakeup: waits, then processes events, ready connections and timers.
     ///
-    /// Always inlined, so that the loop that `.ci/hot-path` begins with is found around the wait.
+    /// Always inlined, so that `.ci/hot-path` finds the loop around the wait.
     @inline(__always)
     mutating func turn() {
         let events = system.wait(until: nextDeadline)
@@ -155,19 +154,21 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         case .preface:
             if session.pointee.duplex.client.failure == nil { readPreface(slot) } else { deny(slot, .prefaceEnded) }
         case .queued, .dialing:
-            // The client is gone before it had a server. (Its FIN alone is no reason: what it sent still counts.)
+            // The client failed before a server was connected. (A FIN alone does not count: the data before it is still
+            // relayed.)
             if session.pointee.duplex.client.failure != nil {
                 shared.counters.add(1, to: .failure(.clientGone))
                 abort(slot, .reset, by: .client)
             }
         case .relaying, .delivering:
-            // This is its turn, and one for each wake-up is enough.
+            // This visit replaces the one in the ready queue; one per wakeup is enough.
             if ready.remove(slot) { readyBefore -= 1 }
             relay(slot)
         }
     }
 
-    /// Only those that were there before this wake-up: one that joins now has its turn after the next wait.
+    /// Visits only the connections that were ready before this wakeup; a connection added now is visited after the next
+    /// wait.
     private mutating func visitReady() {
         while readyBefore > 0, let slot = ready.popFirst() {
             readyBefore -= 1
@@ -222,12 +223,13 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     }
 }
 
-/// What a token's kind byte says.
+/// The meaning of the kind byte of a token.
 enum TokenKind {
     case listener
     case mailbox
     case client
-    /// With the low bits of the attempt's number, so that an event of an abandoned attempt is told from one of the next.
+    /// Contains the low bits of the attempt number, which distinguish events of an abandoned attempt from those of the
+    /// next one.
     case server(UInt8)
 
     init(_ token: Token) {
@@ -248,45 +250,47 @@ enum TokenKind {
         }
     }
 
-    /// The token of something that a worker has only one of.
+    /// The token of a singleton of the worker.
     var only: Token { numbered(0) }
 
-    /// The token of something that a worker keeps for good.
+    /// The token of a numbered object without generations, such as a listener.
     func numbered(_ number: Int) -> Token { Token(slot: number, generation: 0, kind: rawValue) }
 }
 
 extension Dial {
-    /// Tells an attempt from those before it in a token.
+    /// The low bits of the attempt number, which identify the attempt in a token.
     var tag: UInt8 { UInt8(truncatingIfNeeded: attempts) & 0x7F }
 }
 
-/// What a worker is told when it is made.
+/// The configuration of a worker at its creation.
 struct WorkerSettings: Sendable {
     var engine: Engine
-    /// The most pipes that one worker splices through at once.
+    /// The maximum number of pipes in use for splicing in one worker.
     var pipes: Int
     /// When directions batch their reads.
     var batching = BatchingPolicy()
 
-    /// How many connections one wake-up accepts before others get their turn.
+    /// Maximum number of connections accepted per wakeup, for fairness.
     static var acceptsPerWakeUp: Int { 32 }
-    /// A worker is handed over nothing more while so many messages wait for it.
+    /// The number of messages in a worker's mailbox at which handover of connections to it stops.
     static var handedOverAtMost: Int { 256 }
-    /// How long a worker that lacked descriptors or memory to accept waits, unless one of its connections ends first.
+    /// Retry interval for accepting after descriptors or memory were exhausted; the end of a connection triggers an
+    /// earlier retry.
     static var acceptRetry: Duration { .milliseconds(100) }
-    /// How long handshakes under way may take when accepting is to end. A client further away is reset in the worst case.
+    /// Time allowed for handshakes in progress after new ones are stopped. In the worst case, a client with a longer
+    /// round-trip time is reset.
     static var handshakeEnd: Duration { .milliseconds(100) }
-    /// How long an attempt to connect that lacked them waits.
+    /// Retry interval for a connection attempt after descriptors or memory were exhausted.
     static var dialRetry: Duration { .milliseconds(20) }
-    /// A connection of this age is one that lasts. Most end before, and need not be prepared for silence.
+    /// The age at which a connection counts as long-lived. Most connections end earlier and need no TCP keep-alive.
     static var lastingAge: Duration { .seconds(1) }
-    /// How long pipes are kept unused, at least; at most twice as long.
+    /// Minimum idle time after which unused pipes are closed; at most twice as long.
     static var pipeRest: Duration { .seconds(2) }
-    /// How soon, and then at most how rarely, a worker looks whether a reset can go out.
+    /// Initial and maximum interval of the checks whether a pending reset can be sent.
     static var deliveryLooks: ClosedRange<Duration> { .milliseconds(1)...(.milliseconds(64)) }
 }
 
-/// What a worker shares with the rest of the proxy; its owner outlives the worker's thread.
+/// The state that a worker shares with the rest of the proxy; its owner outlives the worker's thread.
 struct WorkerShared: Sendable {
     let admission: Admission
     let loads: WorkerLoads
@@ -296,32 +300,34 @@ struct WorkerShared: Sendable {
     let poolFigures: FigureTable<PoolFigure>
     let limits: ListenerLimitsTable
     let events: EventRing<MetricEvent>
-    /// Where ends of connections are recorded; nil where nobody asked for that.
+    /// The ring for access log records; nil if the access log is disabled.
     let records: EventRing<ConnectionRecord>?
     let hub: EventHub
     let mailboxes: [Mailbox<WorkerMessage>]
-    /// Another one in each process, so that not all replicas begin with the same server.
+    /// Differs between processes, so that replicas do not all start with the same server.
     var seed: UInt64 = 0
 }
 
-/// What the control plane, or another worker, tells a worker.
+/// Messages to a worker from the control plane or another worker.
 enum WorkerMessage: Sendable {
-    /// A connection that another worker has accepted, by its descriptor's number.
+    /// A connection accepted by another worker, by descriptor number.
     case adopt(Int32, PeerAddress, listener: Int)
-    /// A place has become free.
+    /// A permit is available.
     case resumeAccepting
-    /// Other listeners and pools from now on.
+    /// A change of listeners and pools.
     indirect case change(WorkerChange)
-    /// A pool as it is from now on.
+    /// A new or changed pool.
     case pool(PoolPlan, at: Int, Acknowledgement?)
-    /// A place at a server of this pool has become free. If nobody can use it here, those without a bit may be asked.
+    /// A connection slot at a server of this pool is available. If no client of this worker can use it, it is offered
+    /// to the workers without a bit in `asked`.
     case placeFree(pool: Int, asked: UInt64)
-    /// Reset the connections to a server, by its number.
+    /// Resets the connections to a server, by its number.
     case cutServer(Int)
     case sweep(ClientSweep)
     indirect case connections(ConnectionQuery, Sweep<ConnectionAnswer>)
-    /// Accept what is in the queues or about to be, close the listening sockets, and end with the last connection.
+    /// Stops accepting: accepts the connections in the backlogs, closes the listening sockets, and ends with the last
+    /// connection.
     case stopAccepting
-    /// Close the listening sockets, and reset all connections.
+    /// Closes the listening sockets and resets all connections.
     case cut
 }
