@@ -102,7 +102,7 @@ struct ClientStripe: @unchecked Sendable {
         if client.pointee.bucket.isFull(at: now) { remove(client) } else { appendIdle(client) }
     }
 
-    // MARK: The idle
+    // MARK: Idle entries
 
     /// Removes idle entries whose bucket is full; moves the others to the end of the list, so that all are examined in
     /// turn.
@@ -128,7 +128,7 @@ struct ClientStripe: @unchecked Sendable {
         if next == 0 { lastIdle = previous } else { self.client(next).pointee.previousIdle = previous }
     }
 
-    // MARK: Places and chains
+    // MARK: Entries and chains
 
     private func client(_ link: Int32) -> UnsafeMutablePointer<Client> { clients + Int(link - 1) }
 

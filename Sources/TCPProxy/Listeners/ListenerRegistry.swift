@@ -145,7 +145,8 @@ final class ListenerRegistry: Sendable {
 
     /// Releases the numbers reserved by a draft that is not committed.
     func abandon(_ draft: Draft) {
-        // Workers require ascending numbers, so numbers that no worker has seen must be reused in that order.
+        // Descending, because the last number released is reused first, and workers require new numbers to be
+        // consecutive.
         state.withLock { $0.numbers.giveBack(draft.takenNumbers.sorted(by: >)) }
     }
 

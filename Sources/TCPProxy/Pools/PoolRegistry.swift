@@ -279,7 +279,7 @@ final class PoolRegistry: Sendable {
         for share in idle { memory.servers.giveBack(share) }
     }
 
-    // MARK: Standing
+    // MARK: Health state
 
     /// Sets the health state and the weight of a server. If the server has been removed, nothing happens.
     ///
@@ -318,8 +318,7 @@ extension PoolRegistry.Server {
 
 extension MaglevTable {
     init(_ servers: [PoolRegistry.Server]) {
-        // A backup server has no entries in the table. If no primary server can serve, a backup gets the connections
-        // for which the table lookups find no server.
+        // A backup server has no entries in the table; it is selected by source hash if no primary server is available.
         self.init(
             servers.map { server in
                 let weight = server.orderedWeight ?? server.configuration.weight
