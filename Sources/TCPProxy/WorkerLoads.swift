@@ -18,8 +18,8 @@ struct WorkerLoads: @unchecked Sendable {
         let padding: (Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0)
     }
 
-    /// Whether a worker with `own` connections hands over to one with `least`: if the difference exceeds the larger of 2
-    /// and half of `least`.
+    /// Whether a worker with `own` connections hands over to one with `least`: if the difference exceeds the larger of
+    /// 2 and half of `least`.
     private static func isFarBelow(_ least: Int, _ own: Int) -> Bool { own > least + max(2, least / 2) }
 
     init(workers: Int) {

@@ -1,26 +1,28 @@
 package import Sockets
 
-/// What an access log tells of a connection, at its end.
+/// Access log entry of a closed connection.
 package struct AccessRecord: Sendable, Equatable {
     package var id: ConnectionID
-    /// When it was accepted, in seconds since 1970.
+    /// Time of accept, in seconds since 1970.
     package var openedAt: Double
     package var client: PeerAddress
     package var listener: String
     package var pool: String
-    /// The name of the server that it had, or that was tried last; nil if there was none to try.
+    /// Name of the server that was connected or tried last; nil if none was available.
     package var server: String?
-    /// How often it was tried to reach a server.
+    /// Number of connection attempts.
     package var attempts: Int
-    /// Bytes of the client's that the server's kernel took, and the other way.
+    /// Bytes from the client that the server's kernel accepted; `bytesDownstream` counts the opposite direction.
     package var bytesUpstream: Int
     package var bytesDownstream: Int
-    /// How long it waited for a place at a server.
+    /// Time spent in the queue of the pool.
     package var queued: Duration
-    /// From then, or from its beginning, until it had a server; nil if it never had.
+    /// Time from the end of queueing, or from accept if it was not queued, until a server was connected; nil if none
+    /// was.
     package var connecting: Duration?
-    /// From its beginning until the client was sent the first byte of the server's; nil if there was none.
+    /// Time from accept until the first byte of the server was sent to the client; nil if there was none.
     package var firstByte: Duration?
+    /// Time from accept to close.
     package var total: Duration
     package var reason: CloseReason
     package var side: Side
@@ -61,7 +63,7 @@ package struct AccessRecord: Sendable, Equatable {
 }
 
 extension AccessRecord {
-    /// What a worker has recorded, in the names of the control plane.
+    /// Creates an entry from a worker's record, with names in place of numbers.
     init(_ record: ConnectionRecord, listener: String, pool: String, server: String?, _ converter: MomentConverter) {
         func duration(_ microseconds: UInt32) -> Duration? {
             microseconds == 0 ? nil : .microseconds(Int64(microseconds))

@@ -1,12 +1,12 @@
 import Sockets
 import Workers
 
-/// What ended connections of each client address add up to, in memory that does not grow.
+/// Statistics of closed connections by client address, in a fixed amount of memory.
 ///
-/// Eight places for each value of a hash; where all are taken, the address that was seen longest ago is pushed out and
-/// its figures go into ``other``. Pure, for one thread.
+/// A set-associative hash table with eight entries per set. If a set is full, the entry last seen the longest time ago
+/// is evicted and added to ``other``. No side effects; for use by one thread.
 struct ClientTable: ~Copyable {
-    /// Figures of one address; with `total` 0 the place is free.
+    /// Statistics of one address; the entry is free if `total` is 0.
     struct Entry {
         var address: PeerAddress
         var total: Int
@@ -26,7 +26,7 @@ struct ClientTable: ~Copyable {
 
     static var places: Int { 8 }
 
-    /// The sum of what was pushed out.
+    /// Sum of the evicted entries.
     private(set) var other = Entry(
         address: .unix,
         total: 0,
@@ -39,13 +39,13 @@ struct ClientTable: ~Copyable {
     private let entries: UnsafeMutablePointer<Entry>
     private let sets: Int
 
-    /// - Parameter capacity: addresses it can hold, rounded up to a power of two times eight.
+    /// - Parameter capacity: minimum number of entries, rounded up to eight times a power of two.
     init(capacity: Int = 1024) {
         var sets = 1
         while sets * Self.places < capacity { sets *= 2 }
         self.sets = sets
         pages = Pages(bytes: sets * Self.places * MemoryLayout<Entry>.stride)
-        // Zeroed pages are free places: `total` is 0.
+        // Zeroed pages are free entries: `total` is 0.
         entries = pages.base.bindMemory(to: Entry.self, capacity: sets * Self.places)
     }
 
@@ -72,14 +72,14 @@ struct ClientTable: ~Copyable {
         place.pointee = entry
     }
 
-    /// All that is known now.
+    /// All entries in use.
     var all: [Entry] {
         UnsafeBufferPointer(start: entries, count: sets * Self.places).filter { $0.total > 0 }
     }
 
     private static func hash(_ address: PeerAddress) -> Int {
         guard case .internet(let internet) = address else { return 0 }
-        // The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every bit of the address moves every bit.
+        // The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every input bit affects every output bit.
         var bits = internet.high &* 0x9E37_79B9_7F4A_7C15 ^ internet.low
         bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9
         bits = (bits ^ bits >> 27) &* 0x94D0_49BB_1331_11EB
@@ -88,7 +88,7 @@ struct ClientTable: ~Copyable {
 }
 
 extension PeerAddress {
-    /// The same client whatever its port.
+    /// The same address with port 0.
     var withoutPort: PeerAddress {
         guard case .internet(var address) = self else { return self }
         address.port = 0

@@ -1,28 +1,30 @@
 public import Sockets
 
-/// What the clients of a proxy have done, by address.
+/// Statistics of a proxy's clients, by address.
 public struct ClientsSnapshot: Sendable, Equatable {
-    /// The busiest addresses, most recently seen first, ``limit`` at most.
+    /// The addresses with the most active connections, the most recently seen first among equals; at most ``limit``.
     public var clients: [ClientFigures] = []
-    /// All whose addresses were pushed out by others, summed.
+    /// Sum of all addresses that are not listed because there are too many.
     public var other = ClientFigures(address: nil)
 
-    /// The most addresses that a snapshot names.
+    /// Maximum number of addresses in a snapshot.
     public static let limit = 4096
 
     public init() {}
 }
 
-/// What the connections of one client address add up to.
+/// Statistics of the connections of one client address.
 public struct ClientFigures: Sendable, Equatable {
-    /// The address, its port 0; `.unix` for all clients of a Unix socket together; nil for the sum of many.
+    /// Address with port 0; `.unix` for all clients of Unix sockets together; nil for the sum of several addresses.
     public var address: PeerAddress?
     public var activeConnections = 0
+    /// Connections ever opened, including active ones.
     public var totalConnections = 0
     public var bytesUpstream = 0
     public var bytesDownstream = 0
-    /// In seconds since 1970; nil if never.
+    /// Start of the first connection on record, in seconds since 1970; nil if there was none.
     public var firstSeen: Double?
+    /// Time at which the client was last seen, in seconds since 1970; nil if there was no connection.
     public var lastSeen: Double?
 
     public init(address: PeerAddress?) {
@@ -31,7 +33,7 @@ public struct ClientFigures: Sendable, Equatable {
 }
 
 extension ClientsSnapshot {
-    /// Merges what the workers know: figures of ended connections, and connections that run.
+    /// Merges the parts of all workers: statistics of closed connections, and connections still open.
     init(_ parts: [ClientSweep.Part]) {
         self.init()
         let now = MomentConverter()
@@ -78,8 +80,7 @@ extension ClientFigures {
     }
 }
 
-/// Turns moments of the monotonic clock into seconds since 1970, by what both clocks say now.
-/// Turns moments of the monotonic clock into seconds since 1970.
+/// Converts instants of the monotonic clock to seconds since 1970, based on the offset of both clocks at creation.
 struct MomentConverter {
     private let offset = Double(WallClock.nanoseconds) - Double(WallClock.monotonicNanoseconds)
 

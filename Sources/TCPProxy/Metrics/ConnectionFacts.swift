@@ -1,28 +1,29 @@
 public import Sockets
 
-/// Which of a proxy's connections are meant: those that all of this holds for; all, if nothing is said.
+/// Filter for a proxy's connections. A connection matches if all properties that are not nil match; an empty filter
+/// matches all connections.
 public struct ConnectionFilter: Sendable, Equatable {
     public var id: ConnectionID?
-    /// The client's address; its port does not matter.
+    /// Address of the client; the port is ignored.
     public var client: PeerAddress?
     public var listener: String?
     public var pool: String?
-    /// A server, by its name, also one that has gone.
+    /// Name of a server, possibly one that has been removed.
     public var server: String?
 
     public init() {}
 }
 
-/// A connection as it is at one moment.
+/// State of a connection at one moment.
 public struct ConnectionFacts: Sendable, Equatable {
     public enum Stage: String, Sendable {
-        /// What a proxy before this one, or its TLS client, says first is awaited.
+        /// Waits for the PROXY protocol header or the TLS ClientHello.
         case preface
-        /// It waits for a place at a server.
+        /// Waits in the pool's queue for a server.
         case queued
         case connecting
         case relaying
-        /// One side is gone, and the other gets what is left.
+        /// One side is gone; the other side is sent the remaining bytes before it is reset.
         case ending
     }
 
@@ -30,22 +31,23 @@ public struct ConnectionFacts: Sendable, Equatable {
     public var client: PeerAddress
     public var listener: String
     public var pool: String
-    /// nil while it has none.
+    /// Name of the server; nil if none has been selected.
     public var server: String?
     public var stage: Stage
     public var bytesUpstream: Int
     public var bytesDownstream: Int
+    /// Time since the connection was accepted.
     public var age: Duration
 }
 
-/// Connections that a filter meant.
+/// Connections that match a filter.
 public struct ConnectionsSnapshot: Sendable, Equatable {
-    /// The oldest first, as many as were asked for at most.
+    /// Matching connections, the oldest first, at most as many as requested.
     public var connections: [ConnectionFacts] = []
-    /// How many there are in all.
+    /// Number of matching connections, including those not listed.
     public var total = 0
 
-    /// The most that are told at once.
+    /// Maximum number of connections listed in one snapshot.
     public static let limit = 10_000
 
     public init() {}

@@ -1,12 +1,12 @@
 import Synchronization
 import Workers
 
-/// The counters of one worker, on a page of their own so that no two workers share a cache line.
+/// Counters of one worker, on a page of their own so that no two workers share a cache line.
 ///
-/// One thread adds, by a plain load and store; any thread reads. Each figure is exact, two of them need not be of one
-/// moment.
+/// Only the worker's thread adds, with a plain load and store; any thread may read. Each counter is exact, but two
+/// counters are not read at the same moment.
 struct CounterPage: @unchecked Sendable {
-    // Sendable: the memory is atomics only, and its owner outlives all who hold the page (see `SharedMemory`).
+    // Sendable: the memory holds only atomics, and its owner (`SharedMemory`) outlives every user of the page.
     private let counters: UnsafeMutablePointer<Atomic<Int>>
     private let pages: Pages
 
@@ -20,7 +20,7 @@ struct CounterPage: @unchecked Sendable {
         pages.free()
     }
 
-    /// For the worker alone.
+    /// Adds to a counter. Only the worker's own thread may call this.
     func add(_ amount: Int, to counter: Counter) {
         let value = counters[counter.index].load(ordering: .relaxed)
         counters[counter.index].store(value &+ amount, ordering: .relaxed)
@@ -31,7 +31,7 @@ struct CounterPage: @unchecked Sendable {
     }
 }
 
-/// The place of a figure in a ``CounterPage``.
+/// Index of a counter in a ``CounterPage``.
 struct Counter {
     let index: Int
 

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Where the workers' event rings meet their reader.
+/// Access to the workers' event rings for the readers of events.
 final class EventHub: Sendable {
     private struct State {
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
@@ -11,7 +11,7 @@ final class EventHub: Sendable {
     private let memory: SharedMemory
     private let state = Mutex(State())
 
-    /// The most events that a reader takes from one ring at once.
+    /// Maximum number of events that a reader takes from one ring in one step.
     private static let batchLimit = 256
 
     init(memory: SharedMemory) {
@@ -21,7 +21,7 @@ final class EventHub: Sendable {
     func addListener() {
         state.withLock { state in
             guard memory.admission.addListener() == 1 else { return }
-            // What an earlier reader left is not news.
+            // Discards events that an earlier reader has left in the rings.
             var stale: [MetricEvent] = []
             for ring in memory.rings { ring.read(into: &stale, limit: .max) }
         }
@@ -31,7 +31,7 @@ final class EventHub: Sendable {
         memory.admission.removeListener()
     }
 
-    /// For workers, after they have written: wakes readers that wait.
+    /// Wakes waiting readers. Called by workers after they have written events.
     func notify() {
         let waiters = state.withLock { state in
             defer { state.waiters = [:] }
@@ -40,13 +40,13 @@ final class EventHub: Sendable {
         for waiter in waiters.values { waiter.resume() }
     }
 
-    /// No more events will come; what is in the rings can still be read.
+    /// Ends the event stream; events still in the rings can be read.
     func finish() {
         state.withLock { $0.isFinished = true }
         notify()
     }
 
-    /// The next events, at least one; none at the end, or when the task is cancelled.
+    /// Returns the next events, at least one; returns none at the end of the stream or if the task is cancelled.
     func next() async -> [MetricEvent] {
         while !Task.isCancelled {
             let (batch, isFinished) = take()
@@ -72,7 +72,7 @@ final class EventHub: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let mustWait = state.withLock { state in
-                    // Written before we took the lock: whoever wrote it found nobody to wake.
+                    // An event written before the lock was taken woke no reader.
                     guard !state.isFinished, !Task.isCancelled, memory.rings.allSatisfy({ $0.count == 0 }) else {
                         return false
                     }
@@ -87,17 +87,18 @@ final class EventHub: Sendable {
     }
 }
 
-/// What happens to a proxy's connections, as it happens: see ``MetricEvent``.
+/// Events of a proxy's connections as they happen; see ``MetricEvent``.
 ///
-/// The sequence ends when the proxy has ended. Several readers share the events between them; while nobody reads, none
-/// are written. A reader that is too slow loses events, and ``MetricsSnapshot/eventsDropped`` counts them.
+/// The sequence ends when the proxy has ended. Several iterators share the events: each event goes to one of them. No
+/// events are recorded while there is no iterator. If the readers are too slow, events are dropped and counted in
+/// ``MetricsSnapshot/eventsDropped``.
 public struct MetricEvents: AsyncSequence, Sendable {
     public typealias Element = MetricEvent
     public typealias Failure = Never
 
     let hub: EventHub
 
-    /// Begins to listen: what happens from now on is in the sequence.
+    /// Subscribes to events: the iterator returns events from now on.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(listener: Listener(hub: hub))
     }
@@ -120,7 +121,7 @@ public struct MetricEvents: AsyncSequence, Sendable {
         }
     }
 
-    /// Listens for as long as its iterator lives.
+    /// Subscription for the lifetime of its iterator.
     fileprivate final class Listener: Sendable {
         let hub: EventHub
 

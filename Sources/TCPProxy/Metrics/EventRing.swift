@@ -1,21 +1,21 @@
 import Synchronization
 import Workers
 
-/// Events on their way from one worker to their reader: a ring for one writer and one reader that neither ever waits for.
+/// Ring buffer of events from one worker to one reader; neither ever blocks.
 ///
-/// Events are plain data: nothing is done when a place gets another one.
+/// Events must be trivial types: a slot is overwritten without deinitialization.
 struct EventRing<Event: Sendable>: @unchecked Sendable {
-    // Sendable: the two positions are atomics; a place in the ring belongs to the writer or to the reader, and the
-    // positions say to whom. The owner outlives all who hold the ring (see `SharedMemory`).
+    // Sendable: the two positions are atomics, and they determine whether a slot belongs to the writer or to the
+    // reader. The owner (`SharedMemory`) outlives every user of the ring.
 
-    /// Events it can hold.
+    /// Number of events in a full ring.
     static var capacity: Int { 8192 }
 
     private let pages: Pages
     private let events: UnsafeMutablePointer<Event>
     private let position: UnsafeMutablePointer<EventRingPosition>
 
-    /// Takes address space only, until events are written.
+    /// Reserves address space only; memory is used as events are written.
     init() {
         pages = Pages(bytes: Self.capacity * MemoryLayout<Event>.stride)
         events = pages.base.bindMemory(to: Event.self, capacity: Self.capacity)
@@ -33,12 +33,12 @@ struct EventRing<Event: Sendable>: @unchecked Sendable {
         position.pointee.written.load(ordering: .acquiring) - position.pointee.read.load(ordering: .acquiring)
     }
 
-    /// For the worker: what can wait should, so that the rest of the ring is there for what cannot.
+    /// Whether the worker should keep back events that can wait, to leave room for events that cannot.
     var isHalfFull: Bool { count > Self.capacity / 2 }
 
-    /// For the worker.
+    /// Writes an event. Only the worker may call this.
     ///
-    /// - Returns: false if the ring is full, and the event is lost.
+    /// - Returns: false if the ring is full; the event is dropped.
     func write(_ event: Event) -> Bool {
         let written = position.pointee.written.load(ordering: .relaxed)
         guard written - position.pointee.read.load(ordering: .acquiring) < Self.capacity else { return false }
@@ -47,7 +47,7 @@ struct EventRing<Event: Sendable>: @unchecked Sendable {
         return true
     }
 
-    /// For the reader: takes up to `limit` events, in order.
+    /// Takes up to `limit` events in order. Only the reader may call this.
     func read(into batch: inout [Event], limit: Int) {
         let read = position.pointee.read.load(ordering: .relaxed)
         let available = position.pointee.written.load(ordering: .acquiring) - read
@@ -57,10 +57,10 @@ struct EventRing<Event: Sendable>: @unchecked Sendable {
     }
 }
 
-/// How far the writer and the reader of a ring have come.
+/// Positions of the writer and the reader.
 private struct EventRingPosition: ~Copyable {
     let written = Atomic<Int>(0)
-    /// On a cache line of its own.
+    /// Places the two positions on different cache lines.
     let padding: (Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0)
     let read = Atomic<Int>(0)
 }

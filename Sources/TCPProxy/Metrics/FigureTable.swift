@@ -1,11 +1,12 @@
 import Synchronization
 import Workers
 
-/// One worker's counters of many things of a kind: servers, listeners, pools. A row is a thing's.
+/// Counters of one worker for many objects of a kind (servers, listeners, pools), with a row for each object.
 ///
-/// One thread adds, by a plain load and store; any thread reads. Rows cost address space until they are written.
+/// Only the worker's thread adds, with a plain load and store; any thread may read. Rows use only address space until
+/// they are written.
 struct FigureTable<Figure: TableFigure>: @unchecked Sendable {
-    // Sendable: the memory is atomics only, and its owner outlives all who hold the table (see `SharedMemory`).
+    // Sendable: the memory holds only atomics, and its owner (`SharedMemory`) outlives every user of the table.
     private let pages: Pages
     private let figures: UnsafeMutablePointer<Atomic<Int>>
 
@@ -19,7 +20,7 @@ struct FigureTable<Figure: TableFigure>: @unchecked Sendable {
         pages.free()
     }
 
-    /// For the worker alone.
+    /// Adds to a counter. Only the worker's own thread may call this.
     func add(_ amount: Int, to figure: Figure, of row: Int) {
         let index = row * Figure.count + figure.index
         let value = figures[index].load(ordering: .relaxed)
@@ -33,7 +34,7 @@ struct FigureTable<Figure: TableFigure>: @unchecked Sendable {
     }
 }
 
-/// The figures of a thing, summed over all workers; or how many of them there were at a moment.
+/// Counters of one object: a sum over all workers, or an earlier reading as the origin for a difference.
 struct FigureRow<Figure: TableFigure>: Sendable {
     private var figures = [Int](repeating: 0, count: Figure.count)
 
@@ -58,20 +59,20 @@ struct FigureRow<Figure: TableFigure>: Sendable {
     }
 }
 
-/// The place of a figure in a row.
+/// Index of a counter in a row.
 protocol TableFigure {
     var index: Int { get }
-    /// How many there are in a row.
+    /// Number of counters in a row.
     static var count: Int { get }
 }
 
-/// What is counted about a server.
+/// Counters of a server.
 struct ServerFigure: TableFigure {
     let index: Int
 
     static var bytesUpstream: ServerFigure { ServerFigure(index: 0) }
     static var bytesDownstream: ServerFigure { ServerFigure(index: 1) }
-    /// Connections that it has taken.
+    /// Connections established to it.
     static var connected: ServerFigure { ServerFigure(index: 2) }
     static var connectNanoseconds: ServerFigure { ServerFigure(index: 3) }
 
@@ -91,7 +92,7 @@ struct ServerFigure: TableFigure {
     static var count: Int { 64 }
 }
 
-/// What is counted about a listener.
+/// Counters of a listener.
 struct ListenerFigure: TableFigure {
     let index: Int
 
@@ -99,9 +100,9 @@ struct ListenerFigure: TableFigure {
     static var closed: ListenerFigure { ListenerFigure(index: 1) }
     static var bytesUpstream: ListenerFigure { ListenerFigure(index: 2) }
     static var bytesDownstream: ListenerFigure { ListenerFigure(index: 3) }
-    /// Clients whom no server could be found for.
+    /// Connections for which no server was available.
     static var refused: ListenerFigure { ListenerFigure(index: 4) }
-    /// 1 while the worker has a socket there.
+    /// 1 while the worker has a listening socket for it.
     static var open: ListenerFigure { ListenerFigure(index: 5) }
 
     static func denied(_ cause: DenialCause) -> ListenerFigure {
@@ -111,19 +112,19 @@ struct ListenerFigure: TableFigure {
     static var count: Int { 24 }
 }
 
-/// What is counted about a pool.
+/// Counters of a pool.
 struct PoolFigure: TableFigure {
     let index: Int
 
-    /// Clients that had to wait for a place at a server.
+    /// Connections that had to wait for a server.
     static var queued: PoolFigure { PoolFigure(index: 0) }
-    /// Of those, the ones who waited too long.
+    /// Queued connections that exceeded the queue timeout.
     static var queueTimeouts: PoolFigure { PoolFigure(index: 1) }
-    /// Clients who found as many waiting as may.
+    /// Connections rejected because the queue was full.
     static var queueOverflows: PoolFigure { PoolFigure(index: 2) }
-    /// Attempts that went to a closed server, since none was open.
+    /// Attempts to a server out of service because no server was in service. Not counted at present.
     static var triedAnyway: PoolFigure { PoolFigure(index: 3) }
-    /// Attempts to connect after one that had failed.
+    /// Failed connection attempts after which another server was selected, if one was left.
     static var retries: PoolFigure { PoolFigure(index: 4) }
 
     static var count: Int { 8 }

@@ -1,53 +1,59 @@
-/// A proxy's figures at one moment, summed over its workers.
+/// Metrics of a proxy at one moment, summed over its workers.
 ///
-/// Counts are exact for closed connections and at most a second old for open ones. A byte counts when the destination's
-/// kernel has taken it.
+/// Counts are exact for closed connections and at most one second old for open ones. A byte is counted when the kernel
+/// of the destination has accepted it.
 public struct MetricsSnapshot: Sendable, Equatable {
     public var activeConnections = 0
     public var totalConnections = 0
-    /// From clients to servers.
+    /// Bytes from clients to servers.
     public var bytesUpstream = 0
-    /// From servers to clients.
+    /// Bytes from servers to clients.
     public var bytesDownstream = 0
 
-    /// Of the bytes upstream and downstream, those that were spliced: they never were in user space.
+    /// The part of ``bytesUpstream`` and ``bytesDownstream`` that was spliced, that is, never copied to user space.
     public var bytesSplicedUpstream = 0
     public var bytesSplicedDownstream = 0
-    /// Pipes with bytes in them that a slow side does not take now.
+    /// Pipes that hold bytes which a slow receiver does not accept at present.
     public var pipesInUse = 0
-    /// How often a transfer was copied because there was no pipe, or only a smaller one.
+    /// Number of transfers that were copied because no pipe, or only a smaller one, could be allocated.
     public var pipeRefusals = 0
 
-    /// Clients ended at once because no server could be reached.
+    /// Connections closed immediately because no server was available.
     public var refusedConnections = 0
-    /// Clients whom a listener did not let in, by cause; each cause is there, most with zero. Those who were turned away as
-    /// soon as they had been accepted are in no other figure.
+    /// Connections that a listener denied, by cause; contains all causes, including zeros. Connections rejected
+    /// immediately after accept are in no other counter.
     public var deniedConnections: [DenialCause: Int] = [:]
-    /// Attempts to connect that failed, by cause; each cause is there, most with zero.
+    /// Failed connection attempts by cause; contains all causes, including zeros.
     public var connectFailures: [ConnectFailure: Int] = [:]
-    /// Ended connections by why and by whom; only what has happened is there.
+    /// Closed connections by reason and initiating side; contains no zeros.
     public var closures: [Closure: Int] = [:]
-    /// Time of successful attempts to connect.
+    /// Durations of successful connection attempts.
     public var connectTime = DurationHistogram()
-    /// Received bytes that could not be delivered: the side they were for was gone, or a reset's delivery time was over.
+    /// Received bytes that could not be delivered because the receiver was gone or the delivery timeout of a reset
+    /// expired.
     public var bytesDiscardedUpstream = 0
     public var bytesDiscardedDownstream = 0
-    /// How often a worker stopped accepting, by what was lacking.
+    /// Number of times that a worker paused accepting, by cause.
     public var acceptPauses: [AcceptPause: Int] = [:]
-    /// Events that their reader was too slow for.
+    /// Events dropped because their reader was too slow.
     public var eventsDropped = 0
-    /// Records of connections for the access log that it was too slow for, or could not write.
+    /// Access log records dropped because the log was too slow or could not write them.
     public var accessRecordsDropped = 0
 
+    /// Open descriptors of the process, at most one second old.
     public var openDescriptors = 0
+    /// The soft limit on descriptors (RLIMIT_NOFILE).
     public var descriptorLimit = 0
+    /// Connection limit of the process.
     public var maxConnections = 0
+    /// Number of worker threads.
     public var threads = 0
+    /// Time since the proxy was bound.
     public var uptime: Duration = .zero
 
     public init() {}
 
-    /// How a connection ended.
+    /// Reason and initiating side of a closed connection.
     public struct Closure: Hashable, Sendable {
         public var reason: CloseReason
         public var side: Side
@@ -59,34 +65,35 @@ public struct MetricsSnapshot: Sendable, Equatable {
     }
 }
 
-/// Why an attempt to connect to a server failed.
+/// Cause of a failed connection attempt.
 public enum ConnectFailure: UInt8, Hashable, Sendable, CaseIterable {
+    /// ECONNREFUSED; for a Unix socket also ENOENT.
     case refused
     case timeout
     case unreachable
     /// The process or the machine is out of descriptors, memory or local ports.
     case exhausted
-    /// The client went away first.
+    /// The client closed the connection before the attempt completed.
     case clientGone
     case other
 }
 
-/// What a worker lacked when it stopped accepting for a while.
+/// Cause of a pause in accepting connections.
 public enum AcceptPause: UInt8, Hashable, Sendable, CaseIterable {
-    /// The maximum of connections was reached.
+    /// The connection limit was reached.
     case connections
-    /// The process or the machine had no descriptors or memory left.
+    /// The process or the machine was out of descriptors or memory.
     case exhausted
 }
 
-/// How many durations fell under each of some fixed bounds, as Prometheus has its histograms.
+/// Histogram of durations with fixed buckets, as in Prometheus.
 public struct DurationHistogram: Sendable, Equatable {
-    /// Upper bounds in seconds, ascending; beyond the last there is one more count.
+    /// Upper bounds in seconds, in ascending order; one more bucket counts longer durations.
     public static let bounds: [Double] = [
         0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
     ]
 
-    /// One for each bound (not cumulated), and one for what is beyond.
+    /// Count per bucket (not cumulative); the last one is for durations above all bounds.
     public var counts = [Int](repeating: 0, count: bounds.count + 1)
     public var sum: Duration = .zero
 

@@ -1,5 +1,5 @@
-// What ends of connections are called in labels, JSON and logs. They are part of what dashboards are built on, so they are
-// written out here and not taken from the source's own names.
+// Names of close reasons and related values in labels, JSON and logs. Dashboards depend on them, so they are spelled
+// out here instead of being derived from Swift identifiers.
 
 extension CloseReason {
     package var name: String {

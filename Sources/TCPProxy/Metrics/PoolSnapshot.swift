@@ -1,74 +1,78 @@
 public import Balancing
 public import Sockets
 
-/// A pool's figures at one moment.
+/// Metrics of a pool at one moment.
 public struct PoolSnapshot: Sendable {
     public var name: String
     public var policy: Policy?
-    /// Clients that wait now for a place at a server.
+    /// Connections waiting for a server now.
     public var waiting: Int
-    /// Clients that had to wait.
+    /// Connections that had to wait for a server.
     public var queued: Int
-    /// Of those, the ones who waited longer than the pool lets them.
+    /// Queued connections that exceeded the queue timeout of the pool.
     public var queueTimeouts: Int
-    /// Clients refused since as many waited as may.
+    /// Connections rejected because the queue was full.
     public var queueOverflows: Int
-    /// Attempts to connect that followed one that had failed, to another server if there was one.
+    /// Failed connection attempts after which another server was selected, if one was left. Attempts that failed for
+    /// lack of local resources (``ConnectFailure/exhausted``) are not counted.
     public var retries: Int
     public var servers: [ServerSnapshot]
 }
 
-/// A server's figures at one moment.
+/// Metrics of a server at one moment.
 public struct ServerSnapshot: Sendable {
     public var configuration: ServerConfiguration
     public var state: ServerState
-    /// What has brought it into its state, as the end of a sentence; empty where nothing has.
+    /// Cause of the current state, worded as the end of a sentence; empty if there is none.
     public var cause: String
-    /// Its weight in place of the configured one, if somebody has ordered so while the proxy runs.
+    /// Weight set by an administrator at run time in place of the configured one; nil if none was set.
     public var orderedWeight: Int?
-    /// Connections to it now, and attempts to connect.
+    /// Current connections to the server, including connection attempts.
     public var connections: Int
-    /// Connections that it has taken.
+    /// Total number of established connections.
     public var connected: Int
+    /// Failed connection attempts by cause; contains all causes, including zeros.
     public var connectFailures: [ConnectFailure: Int]
-    /// How many of these came after the last success.
+    /// Consecutive failed connection attempts since the last success.
     public var failuresInARow: Int
+    /// Durations of successful connection attempts.
     public var connectTime: DurationHistogram
     public var bytesUpstream: Int
     public var bytesDownstream: Int
-    /// Ended connections by why and by whom; only what has happened is there.
+    /// Closed connections by reason and initiating side; contains no zeros.
     public var closures: [MetricsSnapshot.Closure: Int]
 }
 
-/// Whether new connections go to a server, and if not, why.
+/// State of a server, which determines whether it receives new connections.
 public enum ServerState: String, Sendable, CaseIterable {
     case up
-    /// Not checked yet, or never checked at all. Connections go there.
+    /// Not checked yet, or not checked at all. Receives new connections.
     case unchecked
-    /// Its checks fail.
+    /// The health checks fail.
     case down
-    /// Clients' attempts to connect to it have failed too often; it comes back after a while.
+    /// Too many connection attempts of clients failed; the server is readmitted after a while.
     case ejected
-    /// It takes no new connections, since somebody said so; those that it has go on.
+    /// Receives no new connections: requested by an administrator. Existing connections stay open.
     case draining
-    /// The same, and those that it had were reset.
+    /// Like `draining`, but existing connections were reset.
     case disabled
 
+    /// Whether new connections are sent to a server in this state.
     public var takesConnections: Bool { self == .up || self == .unchecked }
 }
 
-/// A listener's figures at one moment.
+/// Metrics of a listener at one moment.
 public struct ListenerSnapshot: Sendable {
     public var name: String
-    /// Where it listens, port 0 resolved.
+    /// Address of the listener, with port 0 replaced by the actual port.
     public var address: SocketAddress
     public var pool: String
     public var activeConnections: Int
     public var totalConnections: Int
-    /// Clients ended at once because no server could be reached.
+    /// Connections closed immediately because no server was available.
     public var refusedConnections: Int
-    /// Clients whom the listener did not let in, by cause; each cause is there, most with zero. Those who were turned away as
-    /// soon as they had been accepted are in no other figure.
+    /// Connections that the listener denied, by cause; contains all causes, including zeros. Connections rejected
+    /// immediately after accept are in no other counter.
     public var deniedConnections: [DenialCause: Int]
     public var bytesUpstream: Int
     public var bytesDownstream: Int

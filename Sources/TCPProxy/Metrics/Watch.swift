@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The latest value of something, and a way for any number of tasks to follow it without holding anybody up.
+/// Latest value of a variable, which any number of tasks can follow without blocking the writer.
 final class Watch<Value: Sendable>: Sendable {
     private struct State {
         var value: Value
@@ -16,6 +16,7 @@ final class Watch<Value: Sendable>: Sendable {
         state = Mutex(State(value: value))
     }
 
+    /// Sets the value and wakes the waiting tasks.
     func update(_ value: Value) {
         change { state in
             state.value = value
@@ -23,12 +24,12 @@ final class Watch<Value: Sendable>: Sendable {
         }
     }
 
-    /// There will be no newer value.
+    /// Marks the current value as the last one.
     func finish() {
         change { $0.isFinished = true }
     }
 
-    /// The value, as soon as it is newer than a version; nil if there will be none, or when the task is cancelled.
+    /// Waits for a value newer than a version; returns nil if there will be none or the task is cancelled.
     func value(newerThan version: Int) async -> (value: Value, version: Int)? {
         while !Task.isCancelled {
             let (current, isFinished) = state.withLock { (($0.value, $0.version), $0.isFinished) }
@@ -68,10 +69,10 @@ final class Watch<Value: Sendable>: Sendable {
     }
 }
 
-/// A proxy's figures, anew each second: the first at once, then each that is newer than the last one seen.
+/// Sequence of a proxy's metrics: the latest snapshot immediately, then one each second.
 ///
-/// Any number of tasks may follow; one that is slow misses figures in between and always gets the latest. Ends with the
-/// proxy, after the final figures.
+/// Any number of tasks may iterate; a slow one skips snapshots and always gets the latest. The sequence ends with the
+/// proxy, after the final snapshot.
 public struct MetricsSnapshots: AsyncSequence, Sendable {
     public typealias Element = MetricsSnapshot
     public typealias Failure = Never
