@@ -309,7 +309,7 @@ extension PoolRegistry.Server {
     /// Applies the connection limit and, if changed, the weight of the configuration to the shared state.
     fileprivate func applyLimits(after before: ServerConfiguration?) {
         share.set(limit: configuration.maxConnections ?? .max)
-        // The health-check task of the server sets the weight that results from its health state, if that differs.
+        // If the server's health state (such as slow start) requires another weight, its monitor sets that afterwards.
         if before?.weight != configuration.weight, orderedWeight == nil {
             share.set(weight: EffectiveWeight.of(configuration.weight))
         }
