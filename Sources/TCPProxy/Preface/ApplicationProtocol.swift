@@ -1,9 +1,11 @@
-/// A protocol that TLS clients offer to speak (ALPN, RFC 7301), such as `h2`, `postgresql` or `acme-tls/1`.
+/// Name of an application protocol that TLS clients offer (ALPN, RFC 7301), such as `h2`, `postgresql` or `acme-tls/1`.
 public struct ApplicationProtocol: Hashable, Sendable {
-    /// As it is registered, in the case that it has there; 1 to 255 bytes.
+    /// Registered name, case-sensitive, 1 to 255 bytes.
     public let name: String
 
-    /// - Throws: what is wrong with the text.
+    /// Creates a protocol name from its text.
+    ///
+    /// - Throws: ``ApplicationProtocolError`` if the text is empty or longer than 255 bytes.
     public init(parsing text: String) throws(ApplicationProtocolError) {
         guard (1...Self.longestName).contains(text.utf8.count) else {
             throw ApplicationProtocolError(length: text.utf8.count)
@@ -11,7 +13,7 @@ public struct ApplicationProtocol: Hashable, Sendable {
         name = text
     }
 
-    /// In bytes (RFC 7301, 3.1).
+    /// Maximum length in bytes (RFC 7301, 3.1).
     static let longestName = 255
 }
 
@@ -19,14 +21,14 @@ extension ApplicationProtocol: CustomStringConvertible {
     public var description: String { name }
 }
 
-/// Why a text is no name of a protocol.
+/// Error of parsing a protocol name: its length is out of range.
 public struct ApplicationProtocolError: Error, Hashable, Sendable {
-    /// In bytes.
+    /// Length of the text in bytes.
     public let length: Int
 }
 
 extension ApplicationProtocolError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence that states the cause and how to fix it.
     public var description: String {
         length == 0
             ? "a protocol without a name: write one that clients offer, such as h2"

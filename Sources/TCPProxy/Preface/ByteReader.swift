@@ -1,11 +1,11 @@
-/// Reads the fields of a message one after the other, in network byte order. Past the end there is nil and never a trap.
+/// Sequential reader of message fields in network byte order. Reading past the end returns nil and never traps.
 struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
-    /// Where the next field begins, counted from the first of all bytes.
+    /// Offset of the next field from the start of the whole buffer.
     private(set) var position: Int
     private let end: Int
 
-    /// - Parameter range: what may be read; cut to the bytes that there are.
+    /// - Parameter range: range to read, clamped to the buffer.
     init(_ bytes: UnsafeRawBufferPointer, in range: Range<Int>) {
         let range = range.clamped(to: 0..<bytes.count)
         self.bytes = bytes
@@ -25,20 +25,20 @@ struct ByteReader {
         return bytes[field.lowerBound]
     }
 
-    /// A whole number of `count` bytes, 1 to 8.
+    /// Reads an unsigned number of `count` bytes, 1 to 8.
     mutating func readNumber(bytes count: Int) -> Int? {
         guard let field = readField(count) else { return nil }
         return field.reduce(0) { $0 << 8 | Int(bytes[$1]) }
     }
 
-    /// Where the next `count` bytes are.
+    /// Skips the next `count` bytes and returns their range.
     mutating func readField(_ count: Int) -> Range<Int>? {
         guard count >= 0, count <= remaining else { return nil }
         defer { position += count }
         return position..<(position + count)
     }
 
-    /// A field whose length stands before it, in `lengthBytes` bytes.
+    /// Reads a length of `lengthBytes` bytes, skips a field of that length, and returns the range of the field.
     mutating func readVector(lengthBytes: Int) -> Range<Int>? {
         guard let length = readNumber(bytes: lengthBytes) else { return nil }
         return readField(length)

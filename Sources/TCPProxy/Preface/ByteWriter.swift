@@ -1,8 +1,7 @@
-/// Writes the fields of a message one after the other, in network byte order, into a buffer that is known to be large
-/// enough.
+/// Sequential writer of message fields in network byte order, into a buffer that must be large enough; traps otherwise.
 struct ByteWriter {
     private let buffer: UnsafeMutableRawBufferPointer
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     private(set) var count = 0
 
     init(_ buffer: UnsafeMutableRawBufferPointer) {
@@ -29,7 +28,7 @@ struct ByteWriter {
         withUnsafeBytes(of: number.bigEndian) { write($0) }
     }
 
-    /// A number in figures, without zeros before it.
+    /// Writes a number in decimal without leading zeros.
     mutating func write(decimal number: UInt16) {
         var divisor: UInt16 = 10_000
         while divisor > 1, number < divisor { divisor /= 10 }
@@ -39,7 +38,7 @@ struct ByteWriter {
         }
     }
 
-    /// Replaces what was written at a place.
+    /// Replaces bytes written earlier, at an offset from the start of the buffer.
     mutating func overwrite<Number: FixedWidthInteger>(_ number: Number, at place: Int) {
         precondition(place >= 0 && place + MemoryLayout<Number>.size <= count, "nothing was written there")
         buffer.storeBytes(of: number.bigEndian, toByteOffset: place, as: Number.self)

@@ -1,8 +1,8 @@
-/// The cyclic redundancy check with Castagnoli's polynomial (RFC 9260, appendix A), by a table, a byte at a time.
+/// Cyclic redundancy check with the Castagnoli polynomial (RFC 9260, appendix A), table-driven, one byte per step.
 struct CRC32C {
     private var register: UInt32 = ~0
 
-    /// The check of all bytes so far.
+    /// Checksum of all bytes so far.
     var value: UInt32 { ~register }
 
     mutating func update(_ bytes: UnsafeRawBufferPointer) {
@@ -17,7 +17,7 @@ struct CRC32C {
         register = register >> 8 ^ Self.table[Int(UInt8(truncatingIfNeeded: register) ^ byte)]
     }
 
-    /// What a byte leaves in the register, for each of the 256.
+    /// Register contribution of each of the 256 byte values.
     private static let table: [UInt32] = (0..<256).map { byte in
         // The polynomial 0x1EDC6F41, the least significant bit first.
         (0..<8).reduce(UInt32(byte)) { register, _ in register >> 1 ^ (register & 1 == 1 ? 0x82F6_3B78 : 0) }

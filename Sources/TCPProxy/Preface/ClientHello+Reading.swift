@@ -1,11 +1,12 @@
 extension ClientHello {
-    /// Reads the hello at the beginning of a connection.
+    /// Parses the ClientHello at the beginning of a connection.
     ///
-    /// Nothing is kept between calls: give all bytes there are, again when there are as many as were asked for.
+    /// Stateless: pass all bytes received so far, and call again when the requested minimum is available.
     ///
     /// - Parameters:
-    ///   - limit: bytes within which the hello has to end, records' headers counted.
-    ///   - scratch: at least `limit` bytes, in which the result's name and protocols are. It must not overlap `bytes`.
+    ///   - limit: maximum number of bytes up to the end of the ClientHello, including record headers.
+    ///   - scratch: buffer of at least `limit` bytes that receives the message; the ranges in the result refer to it.
+    ///     It must not overlap `bytes`.
     static func read(
         _ bytes: UnsafeRawBufferPointer,
         limit: Int = usualLimit,
@@ -37,7 +38,7 @@ extension ClientHello {
     private enum Message {
         case needMore(minimum: Int)
         case notTLS
-        /// All of it is there, so many bytes with its header.
+        /// The message is complete; `length` includes its header.
         case complete(length: Int)
     }
 
@@ -45,7 +46,7 @@ extension ClientHello {
         guard let type = bytes.first else { return .needMore(minimum: 1) }
         guard type == handshakeRecord else { return .notTLS }
         guard bytes.count > 1 else { return .needMore(minimum: 2) }
-        // Of the minor version RFC 8446, 5.1, says to ignore it.
+        // RFC 8446, 5.1 requires the minor version to be ignored.
         guard bytes[1] == majorVersion else { return .notTLS }
 
         var records = Records(bytes)
@@ -69,7 +70,7 @@ extension ClientHello {
         }
     }
 
-    /// The first few bytes of something that comes in pieces, as a number.
+    /// Collector of the first few bytes of fragmented data, as a number.
     private struct ByteCollector {
         private let wanted: Int
         private var count = 0
@@ -91,17 +92,17 @@ extension ClientHello {
         }
     }
 
-    /// The records of a handshake, one after the other.
+    /// Iterator over the records of a handshake.
     private struct Records {
         struct Fragment {
-            /// What is there of it.
+            /// Range of the bytes received so far.
             let range: Range<Int>
-            /// How many bytes are not.
+            /// Number of bytes not received yet.
             let missing: Int
         }
 
         private let bytes: UnsafeRawBufferPointer
-        /// Where the next record begins.
+        /// Offset of the next record.
         private(set) var position = 0
         private var count = 0
 
@@ -109,7 +110,7 @@ extension ClientHello {
             self.bytes = bytes
         }
 
-        /// - Returns: nil if the record's header is not there yet.
+        /// Returns the next record's fragment; nil if the record header is incomplete.
         mutating func next() throws(Fault) -> Fragment? {
             guard position <= bytes.count else { return nil }
             var reader = ByteReader(bytes, in: position..<bytes.count)
@@ -125,7 +126,7 @@ extension ClientHello {
         }
     }
 
-    /// Puts the contents of the records together, up to the end of the message.
+    /// Concatenates the contents of the records up to the end of the message.
     private static func collect(
         _ length: Int,
         from bytes: UnsafeRawBufferPointer,
@@ -158,7 +159,7 @@ extension ClientHello {
             let suites = reader.readVector(lengthBytes: 2), !suites.isEmpty, suites.count.isMultiple(of: 2),
             let compressions = reader.readVector(lengthBytes: 1), !compressions.isEmpty
         else { throw .structure }
-        // Clients before TLS 1.2 may have none.
+        // Clients older than TLS 1.2 may send no extensions.
         if reader.isAtEnd { return ClientHello(serverName: nil, protocols: 0..<0) }
         guard let extensions = reader.readVector(lengthBytes: 2), reader.isAtEnd else { throw .structure }
 
@@ -183,7 +184,8 @@ extension ClientHello {
         return ClientHello(serverName: serverName, protocols: protocols ?? 0..<0)
     }
 
-    /// Servers that took the first of several names, and others that took the last, would disagree with us.
+    /// Reads the only name in the list. A list of several names is an error: some servers take the first name and
+    /// others the last, so the proxy's choice could differ from the server's.
     private static func readServerName(
         _ bytes: UnsafeRawBufferPointer,
         in contents: Range<Int>

@@ -2,53 +2,54 @@ import Glibc
 import Sockets
 
 extension ProxyHeader {
-    /// What the first bytes of a connection are.
+    /// Result of parsing the first bytes of a connection.
     enum Reading: Hashable, Sendable {
-        /// So far the beginning of a header, which does not end before there are `minimum` bytes in all. Whether there is one
-        /// at all is not known before that either; what is malformed may be found sooner.
+        /// The bytes are the beginning of a header that needs at least `minimum` bytes in total. Input that is not a
+        /// header may also be reported only then; malformed input may be reported earlier.
         case needMore(minimum: Int)
+        /// The header is complete.
         case header(ProxyHeader)
-        /// They are no header: where one is optional, they are the client's own.
+        /// Not a header: if headers are optional, these are the client's own bytes.
         case notProxy
-        /// They begin as a header, and are none. The connection is to be closed.
+        /// Begins like a header but is not a valid one. The connection must be closed.
         case malformed(Fault)
     }
 
-    /// What is wrong with a header.
+    /// Cause of a malformed header.
     enum Fault: Error, Hashable {
-        /// No end of the line within ``longestLine`` bytes.
+        /// No end of line within ``longestLine`` bytes.
         case longLine
         /// A carriage return or a line feed without the other.
         case lineEnd
-        /// Another word than TCP4, TCP6 or UNKNOWN, or another number than those of ``Family``, or of a transport.
+        /// A word other than TCP4, TCP6 and UNKNOWN, or a number that is not in ``Family`` or is not a transport.
         case family
-        /// An address that is none of its family's.
+        /// An address that is not valid for its family.
         case address
-        /// A port that is no number from 0 to 65535, or has zeros before it.
+        /// A port that is not a number from 0 to 65535, or has leading zeros.
         case port
-        /// A line that goes on behind its last port.
+        /// Data between the last port and the end of the line.
         case trailing
-        /// A version other than 2 behind the signature of version 2.
+        /// A version other than 2 after the signature of version 2.
         case version
-        /// Neither LOCAL nor PROXY.
+        /// A command other than LOCAL and PROXY.
         case command
-        /// So many bytes, more than is allowed.
+        /// A header of this many bytes, more than the limit.
         case tooLong(Int)
-        /// No room for the addresses of its family.
+        /// A header too short for the addresses of its family.
         case shortAddresses
-        /// Type-length-values that do not end where the header does.
+        /// Type-length-values that do not end at the end of the header.
         case tlv
-        /// The checksum is another one than that of the header, or there are several.
+        /// The checksum does not match the header, or there are several checksums.
         case checksum
     }
 
-    /// Reads the header at the beginning of a connection.
+    /// Parses the header at the beginning of a connection.
     ///
-    /// Nothing is kept between calls: give all bytes there are, again when there are more of them.
+    /// Stateless: pass all bytes received so far, and call again when there are more.
     ///
-    /// - Parameter limit: bytes that a header of version 2 may have, ``fixedLength`` to ``highestLimit``.
+    /// - Parameter limit: maximum length in bytes of a version 2 header, ``fixedLength`` to ``highestLimit``.
     static func read(_ bytes: UnsafeRawBufferPointer, limit: Int = usualLimit) -> Reading {
-        // The two begin with different bytes, so at most one of them matches at all.
+        // The two versions begin with different bytes, so at most one of them matches.
         switch match(bytes, keyword) {
         case .whole: return readLine(bytes)
         case .soFar: return .needMore(minimum: bytes.count + 1)
@@ -97,7 +98,7 @@ extension ProxyHeader {
     private static func origin(_ fields: inout Fields) throws(Fault) -> Origin {
         let version: Int32
         switch fields.next() {
-        // The rest of such a line is to be ignored, whatever it is.
+        // The rest of the line must be ignored, whatever it contains.
         case let word? where word.elementsEqual("UNKNOWN".utf8): return .unknown
         case let word? where word.elementsEqual("TCP4".utf8): version = AF_INET
         case let word? where word.elementsEqual("TCP6".utf8): version = AF_INET6
@@ -113,7 +114,7 @@ extension ProxyHeader {
         return .internet(source: source, destination: destination)
     }
 
-    /// What stands between single spaces.
+    /// Splitter of a line at single spaces.
     private struct Fields {
         private var rest: UnsafeRawBufferPointer?
 
@@ -123,7 +124,7 @@ extension ProxyHeader {
 
         var isAtEnd: Bool { rest == nil }
 
-        /// Up to the next space, which may be at once; nil if there was none behind the last field.
+        /// Returns the field up to the next space, possibly empty; nil after the last field.
         mutating func next() -> UnsafeRawBufferPointer? {
             guard let line = rest else { return nil }
             guard let space = line.firstIndex(of: UInt8(ascii: " ")) else {
@@ -136,7 +137,7 @@ extension ProxyHeader {
     }
 
     private static func address(_ field: UnsafeRawBufferPointer?, family: Int32) -> InternetAddress? {
-        // C would read the text up to its first zero, and so another one than was sent.
+        // inet_pton(3) would stop at an embedded zero byte and parse a different text than was sent.
         guard let field, field.count < INET6_ADDRSTRLEN, !field.contains(0) else { return nil }
         return withUnsafeTemporaryAllocation(byteCount: Int(INET6_ADDRSTRLEN), alignment: 1) { text in
             text.copyMemory(from: field)
@@ -176,7 +177,7 @@ extension ProxyHeader {
         let transport = bytes[13] & 0xF
         var family = Family(rawValue: bytes[13] >> 4)
         if transport > 2 { family = nil }
-        // The sender of LOCAL need not care for the family.
+        // A sender of LOCAL may use any family.
         guard isLocal || family != nil else { return .malformed(.family) }
         let length = fixedLength + Int(bytes[14]) << 8 + Int(bytes[15])
         guard length <= limit else { return .malformed(.tooLong(length)) }
@@ -186,7 +187,7 @@ extension ProxyHeader {
         }
         guard bytes.count >= length else { return .needMore(minimum: length) }
 
-        // What follows an unspecified family may be an address that nobody knows, and be no type-length-values.
+        // The data after an unspecified family may be an unknown address instead of type-length-values.
         let isLenient = isLocal || family == .unspecified
         var hasTLVs = !isLocal
         switch TypeLengthValues.inspect(bytes, in: tlvs) {
@@ -245,7 +246,7 @@ extension ProxyHeader {
 }
 
 extension InternetAddress {
-    /// - Parameter networkBytes: the 16 bytes of an IPv6 address.
+    /// - Parameter networkBytes: the 16 bytes of an IPv6 address in network byte order.
     fileprivate init(networkBytes: UnsafeRawBufferPointer, port: UInt16) {
         self.init(
             high: UInt64(bigEndian: networkBytes.loadUnaligned(as: UInt64.self)),

@@ -2,33 +2,33 @@ import Glibc
 import Sockets
 
 extension ProxyHeader {
-    /// What a server is to be told of a connection.
+    /// Content of a header to be sent to a server.
     enum Announcement {
-        /// That we speak for ourselves. Version 1 has no word for that and says UNKNOWN, which some servers refuse: give
-        /// it the connection's own addresses instead.
+        /// The proxy's own connection, such as a health check. Version 1 cannot express this and writes UNKNOWN, which
+        /// some servers reject: for version 1, send the connection's own addresses instead.
         case local
-        /// That we do not know.
+        /// The client is unknown.
         case unknown
-        /// From where to where the client's connection is. Two Internet addresses of which one is IPv6 are both written as
-        /// IPv6; an Internet address with a Unix socket is ``unknown``.
+        /// Source and destination of the client's connection. If one of two Internet addresses is IPv6, both are
+        /// written as IPv6; an Internet address combined with a Unix socket is written as ``unknown``.
         case addresses(source: SocketAddress, destination: SocketAddress)
-        /// The two paths of a header of version 2, 216 bytes, as they came.
+        /// The two paths of a received version 2 header, 216 bytes, unmodified.
         case unixPaths(UnsafeRawBufferPointer)
     }
 
-    /// Why a header cannot be written.
+    /// Error of writing a header.
     enum WriteFault: Error, Hashable {
-        /// The buffer has to have so many bytes.
+        /// The buffer is smaller than the required number of bytes.
         case noRoom(needed: Int)
-        /// It would have so many bytes, and version 2 can express ``highestLimit``.
+        /// The header would have this many bytes, more than ``highestLimit``, the maximum of version 2.
         case tooLong(Int)
-        /// What was to be passed on are no type-length-values, or have several checksums.
+        /// The bytes to pass on are not valid type-length-values, or contain several checksums.
         case tlvs
-        /// The paths have another length than 216 bytes.
+        /// The paths are not 216 bytes long.
         case paths
     }
 
-    /// Bytes of a buffer that is large enough for any header with so many bytes of type-length-values.
+    /// Returns a buffer size in bytes that is sufficient for any header with `tlvs` bytes of type-length-values.
     static func room(_ version: Version, tlvs: Int = 0) -> Int {
         switch version {
         case .v1: longestLine
@@ -41,11 +41,12 @@ extension ProxyHeader {
     /// Writes a header.
     ///
     /// - Parameters:
-    ///   - tlvs: type-length-values to be passed on as they are, but for a checksum, which becomes that of this header.
-    ///     Version 1 cannot carry any and leaves them out.
-    ///   - checksum: whether one is added where there is none among those.
-    ///   - buffer: as large as ``room(_:tlvs:)`` says.
-    /// - Returns: how many bytes were written.
+    ///   - tlvs: type-length-values that are passed on unmodified, except a checksum, which is recomputed for this
+    ///     header. Version 1 cannot carry them and omits them.
+    ///   - checksum: whether to add a checksum if `tlvs` contains none.
+    ///   - buffer: at least as large as ``room(_:tlvs:)``.
+    /// - Returns: the number of bytes written.
+    /// - Throws: ``WriteFault``.
     static func write(
         _ version: Version,
         _ announcement: Announcement,

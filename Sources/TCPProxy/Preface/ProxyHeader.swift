@@ -1,31 +1,32 @@
 import Sockets
 
-/// What a proxy before us says of a connection, ahead of the client's own bytes: the header of the PROXY protocol,
-/// version 1 or 2 (haproxy.org, doc/proxy-protocol.txt).
+/// PROXY protocol header, version 1 or 2, that a proxy in front of this one sends ahead of the client's bytes
+/// (haproxy.org, doc/proxy-protocol.txt).
 struct ProxyHeader: Hashable, Sendable {
     typealias Version = ProxyProtocolVersion
 
-    /// Between whom the connection is that the header speaks of.
+    /// Endpoints of the connection that the header describes.
     enum Origin: Hashable, Sendable {
-        /// The sender speaks for itself, as for a health check: LOCAL. The connection's own addresses count.
+        /// LOCAL: the sender's own connection, such as a health check. The addresses of the connection itself apply.
         case local
-        /// The sender does not know, or has no name for it: UNKNOWN, UNSPEC, datagrams. The connection's own addresses
-        /// count.
+        /// UNKNOWN, UNSPEC or datagrams: the sender does not know the endpoints or cannot express them. The addresses
+        /// of the connection itself apply.
         case unknown
         case internet(source: InternetAddress, destination: InternetAddress)
-        /// Unix sockets. The two paths, of 108 bytes each, are at this place in the header.
+        /// Unix sockets. The range in the header contains the two paths, 108 bytes each.
         case unix(paths: Range<Int>)
     }
 
     let version: Version
-    /// Bytes of the header; the client's own begin behind them.
+    /// Length of the header in bytes; the client's bytes follow it.
     let length: Int
     let origin: Origin
-    /// Where in the header its type-length-values are, whole ones and nothing else; empty if there are none. Of a LOCAL
-    /// header, which is to be discarded, there are none.
+    /// Range of the type-length-values in the header, which are complete; empty if there are none. Always empty for
+    /// LOCAL, whose data must be discarded.
     let tlvs: Range<Int>
 
-    /// Who the client is, nil if the header does not say and the connection's own address counts.
+    /// Address of the client; nil if the header does not contain it, so that the address of the connection itself
+    /// applies.
     var client: PeerAddress? {
         switch origin {
         case .local, .unknown: nil
@@ -36,28 +37,28 @@ struct ProxyHeader: Hashable, Sendable {
 }
 
 extension ProxyHeader {
-    /// The longest line of version 1, with its end.
+    /// Maximum length in bytes of a version 1 line, including its end.
     static let longestLine = 107
-    /// The shortest line of version 1: `PROXY UNKNOWN`, and its end.
+    /// Minimum length in bytes of a version 1 line: `PROXY UNKNOWN` and its end.
     static let shortestLine = 15
-    /// What each header of version 2 has, before addresses and type-length-values.
+    /// Length in bytes of the fixed part of a version 2 header, before the addresses and type-length-values.
     static let fixedLength = 16
-    /// Bytes of a header of version 2 that are accepted unless somebody wants more or fewer.
+    /// Default limit in bytes for a version 2 header.
     static let usualLimit = 4096
-    /// The longest header that version 2 can express.
+    /// Maximum length in bytes of a version 2 header.
     static let highestLimit = fixedLength + Int(UInt16.max)
 
     static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
     static let keyword = Array("PROXY ".utf8)
 
-    /// The families of version 2, by their numbers.
+    /// Address families of version 2.
     enum Family: UInt8 {
         case unspecified = 0
         case ipv4 = 1
         case ipv6 = 2
         case unix = 3
 
-        /// Bytes of both addresses and, where there are any, ports.
+        /// Length in bytes of both addresses, including ports if the family has them.
         var addressLength: Int {
             switch self {
             case .unspecified: 0
@@ -68,8 +69,8 @@ extension ProxyHeader {
         }
     }
 
-    /// Bytes of a Unix socket's path, padded with zeros.
+    /// Length in bytes of a Unix socket's path, padded with zeros.
     static let unixPathLength = 108
-    /// The number of a stream among the transports of version 2; 0 is an unknown one, 2 is datagrams.
+    /// Transport number of a stream in version 2; 0 is unspecified, 2 is datagram.
     static let streamTransport: UInt8 = 1
 }

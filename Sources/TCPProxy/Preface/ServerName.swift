@@ -1,9 +1,11 @@
-/// The name of a server as a TLS client gives it: labels of letters, figures, hyphens and underscores between dots.
+/// Syntax of SNI host names: labels of letters, digits, hyphens and underscores, separated by dots.
 enum ServerName {
-    /// The longest label (RFC 1035, 2.3.4).
+    /// Maximum length of a label (RFC 1035, 2.3.4).
     static let longestLabel = 63
 
-    /// Puts a name into lower case, where it stands, and leaves out the dot at its end.
+    /// Converts a name to lower case in place, and returns its range without a trailing dot.
+    ///
+    /// - Throws: ``ClientHello/Fault/addressAsServerName`` or ``ClientHello/Fault/serverName``.
     static func normalise(
         _ bytes: UnsafeMutableRawBufferPointer,
         in range: Range<Int>
@@ -16,7 +18,7 @@ enum ServerName {
         return range
     }
 
-    /// Of a name in lower case, without a dot at its end.
+    /// Returns whether a lower-case name without a trailing dot is valid.
     static func isWellFormed(_ name: some Collection<UInt8>) -> Bool {
         guard (1...ClientHello.longestName).contains(name.count) else { return false }
         var label = 0
@@ -36,7 +38,7 @@ enum ServerName {
         return label > 0
     }
 
-    /// Whether it is an IPv6 address or has nothing but figures and dots, as an IPv4 address does.
+    /// Returns whether a name is an IPv6 address or consists only of digits and dots, like an IPv4 address.
     static func isAddress(_ name: some Collection<UInt8>) -> Bool {
         let figures = UInt8(ascii: "0")...UInt8(ascii: "9")
         return name.contains(UInt8(ascii: ":"))

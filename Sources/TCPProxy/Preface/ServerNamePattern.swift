@@ -1,13 +1,15 @@
-/// Which names of servers are meant: one (`www.example.com`), or all that end alike (`*.example.com`).
+/// Pattern for SNI host names: an exact name (`www.example.com`) or a wildcard (`*.example.com`).
 ///
-/// As in nginx, `*.example.com` stands for names of any depth below `example.com`, such as `a.b.example.com`, and not for
-/// `example.com` itself. (In a certificate an asterisk is one label and no more.)
+/// As in nginx, `*.example.com` matches names at any depth below `example.com`, such as `a.b.example.com`, but not
+/// `example.com` itself. (In a certificate, an asterisk matches exactly one label.)
 public struct ServerNamePattern: Hashable, Sendable {
-    /// In lower case, without a dot at its end; of all that end alike, what stands behind `*.`.
+    /// Name in lower case without a trailing dot; for a wildcard, the part after `*.`.
     public let name: String
     public let isWildcard: Bool
 
-    /// - Throws: what is wrong with the text, which it names.
+    /// Parses a pattern. Upper case is converted to lower case, and a trailing dot is removed.
+    ///
+    /// - Throws: ``ServerNamePatternError``, which contains the text and the problem.
     public init(parsing text: String) throws(ServerNamePatternError) {
         let isWildcard = text.hasPrefix("*.")
         var name = (isWildcard ? text.dropFirst(2) : text[...]).utf8.map(ServerName.lowercased)
@@ -25,22 +27,27 @@ extension ServerNamePattern: CustomStringConvertible {
     public var description: String { isWildcard ? "*.\(name)" : name }
 }
 
-/// Why a text is no name of a server, nor stands for several.
+/// Error of parsing a pattern for SNI host names.
 public struct ServerNamePatternError: Error, Hashable, Sendable {
+    /// Cause of the error.
     public enum Problem: Hashable, Sendable {
+        /// Not a valid host name.
         case badName
+        /// Contains non-ASCII characters instead of the xn-- form (IDNA).
         case notASCII
+        /// An IP address, for which TLS clients send no SNI.
         case address
+        /// An asterisk that is not the first label.
         case asterisk
     }
 
-    /// What was written.
+    /// Text that was parsed.
     public let text: String
     public let problem: Problem
 }
 
 extension ServerNamePatternError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence that states the cause and how to fix it.
     public var description: String {
         switch problem {
         case .badName:

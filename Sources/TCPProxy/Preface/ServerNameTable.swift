@@ -1,28 +1,28 @@
-/// What holds for the name that a TLS client asks for: exact names before asterisks, of these the longest, and otherwise a
-/// default.
+/// Map from SNI host names to values: an exact name has priority over wildcards, a longer wildcard over a shorter one;
+/// all other names map to a default.
 ///
-/// A hash table for both kinds. The name is read once, from its end to its beginning; on the way each part of it that an
-/// asterisk could stand before is looked up. A search allocates nothing.
+/// One hash table holds both kinds. A lookup reads the name once, from its end to its start, and looks up each suffix
+/// that a wildcard could match on the way. It allocates nothing.
 struct ServerNameTable<Value: Sendable & Equatable>: Sendable, Equatable {
     private struct Entry: Equatable {
         let hash: UInt64
-        /// Where its name is among all names.
+        /// Range of the entry's name in `names`.
         let name: Range<Int>
         let isWildcard: Bool
         let value: Value
     }
 
-    /// The most names that one table can have.
+    /// Maximum number of names in a table.
     static var longest: Int { 100_000 }
 
     private let otherwise: Value
     private var names: [UInt8] = []
     private var entries: [Entry] = []
-    /// Numbers of entries by their hash, -1 where there is none; each of them at its place or the next free one behind it.
+    /// Indexes of entries, or -1 for a free slot; open addressing with linear probing, by the hash of the entry.
     private var slots: [Int32]
 
-    /// - Parameter otherwise: what holds for all other names, and for clients that give none.
-    /// - Throws: a name that is given twice, or that there are too many of them.
+    /// - Parameter otherwise: value for all other names and for clients that send no name.
+    /// - Throws: ``ServerNameTableError`` if a name occurs twice or there are too many names.
     init(_ values: [(pattern: ServerNamePattern, value: Value)], otherwise: Value) throws(ServerNameTableError) {
         guard values.count <= Self.longest else { throw .tooLong(values.count, longest: Self.longest) }
         var slotCount = 2
@@ -44,14 +44,16 @@ struct ServerNameTable<Value: Sendable & Equatable>: Sendable, Equatable {
         }
     }
 
-    /// - Parameter name: in lower case and without a dot at its end, as ``ClientHello`` gives it; nil if there is none.
+    /// Returns the value for a name.
+    ///
+    /// - Parameter name: in lower case without a trailing dot, as in ``ClientHello``; nil if the client sent none.
     func value(for name: UnsafeRawBufferPointer?) -> Value {
         guard let name, !name.isEmpty else { return otherwise }
         var found: Value?
         var hash = Self.seed
         for place in name.indices.reversed() {
             if name[place] == ServerName.dot, place > 0 {
-                // The longer one comes later, and counts.
+                // A longer suffix is found later and has priority.
                 let rest = UnsafeRawBufferPointer(rebasing: name[(place + 1)...])
                 found = value(rest, hash, isWildcard: true) ?? found
             }
@@ -65,7 +67,7 @@ struct ServerNameTable<Value: Sendable & Equatable>: Sendable, Equatable {
         return number < 0 ? nil : entries[Int(number)].value
     }
 
-    /// The slot of an entry, or the free one where it would be: at least half of them are free.
+    /// Returns the slot of an entry, or the free slot in which to insert it; at least half of the slots are free.
     private func slot(_ name: UnsafeRawBufferPointer, _ hash: UInt64, isWildcard: Bool) -> Int {
         var slot = Int(truncatingIfNeeded: hash ^ hash >> 32) & (slots.count - 1)
         while case let number = Int(slots[slot]), number >= 0 {
@@ -76,7 +78,7 @@ struct ServerNameTable<Value: Sendable & Equatable>: Sendable, Equatable {
         return slot
     }
 
-    /// FNV-1a (Fowler, Noll and Vo), from the end of a name.
+    /// Initial value of the hash: FNV-1a (Fowler, Noll and Vo), applied from the end of a name.
     private static var seed: UInt64 { 0xCBF2_9CE4_8422_2325 }
 
     private static func hash(_ hash: UInt64, _ byte: UInt8) -> UInt64 {
@@ -84,15 +86,16 @@ struct ServerNameTable<Value: Sendable & Equatable>: Sendable, Equatable {
     }
 }
 
-/// Why names make no table.
+/// Error of building a table of SNI host names.
 public enum ServerNameTableError: Error, Hashable, Sendable {
+    /// A name occurs twice.
     case repeated(ServerNamePattern)
-    /// So many names.
+    /// Number of names, and the maximum that it exceeds.
     case tooLong(Int, longest: Int)
 }
 
 extension ServerNameTableError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence that states the cause and how to fix it.
     public var description: String {
         switch self {
         case .repeated(let pattern):

@@ -1,22 +1,23 @@
-/// What a header of the PROXY protocol, version 2, says besides addresses: fields of a type, a length and a value, one
-/// after the other (proxy-protocol.txt, 2.2).
+/// Additional fields of a version 2 PROXY protocol header, each consisting of a type, a length and a value
+/// (proxy-protocol.txt, 2.2).
 enum TypeLengthValues {
-    /// The type of the field that holds the header's own checksum, PP2_TYPE_CRC32C.
+    /// Type of the field with the header's checksum, PP2_TYPE_CRC32C.
     static let checksumType: UInt8 = 0x03
     static let checksumLength = 4
-    /// Bytes of type and length.
+    /// Length of a field's type and length, in bytes.
     static let prefixLength = 3
 
-    /// What fields look like as a whole.
+    /// Result of validating the fields.
     enum Inspection: Hashable {
-        /// Whole fields and nothing else, and where the value of the checksum is, if there is one.
+        /// All fields are complete. `checksum` is the offset of the checksum's value, or nil if there is none.
         case wellFormed(checksum: Int?)
-        /// More than one field of checksums.
+        /// There is more than one checksum field.
         case severalChecksums
-        /// Something that is no whole field, or a checksum of another length than 4 bytes.
+        /// A field is incomplete, or the checksum is not 4 bytes long.
         case malformed
     }
 
+    /// Validates all fields in a range.
     static func inspect(_ bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> Inspection {
         var reader = ByteReader(bytes, in: range)
         var checksum: Int?
@@ -30,7 +31,8 @@ enum TypeLengthValues {
         return .wellFormed(checksum: checksum)
     }
 
-    /// The value of the first field of a type, such as the name that the client asked for (0x02); nil if there is none.
+    /// Returns the range of the value of the first field of a type, such as the client's SNI host name (0x02); nil if
+    /// there is none.
     static func value(ofType wanted: UInt8, _ bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> Range<Int>? {
         var reader = ByteReader(bytes, in: range)
         while let type = reader.readByte(), let value = reader.readVector(lengthBytes: 2) {
@@ -39,7 +41,7 @@ enum TypeLengthValues {
         return nil
     }
 
-    /// The checksum of a whole header, in which the four bytes that hold it count as zeros.
+    /// Returns the checksum of a whole header, with the four bytes of the checksum itself counted as zeros.
     static func checksum(of header: UnsafeRawBufferPointer, at place: Int) -> UInt32 {
         var check = CRC32C()
         check.update(UnsafeRawBufferPointer(rebasing: header[..<place]))
