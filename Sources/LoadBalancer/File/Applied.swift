@@ -1,10 +1,10 @@
 import Notation
 public import TCPProxy
 
-// What the file says, in the words of the proxy.
+// Conversion of configuration file entries to the configuration of the proxy.
 
 extension ConfigurationFile {
-    /// What is the whole process's.
+    /// The process-wide settings.
     public var process: Configuration {
         var configuration = Configuration()
         configuration.threads = threads
@@ -39,7 +39,7 @@ extension ListenerEntry {
 extension ListenerEntry {
     private var entrance: Entrance {
         var entrance = Entrance()
-        // A file in which the two contradict each other is not accepted.
+        // A file with contradictory lists is rejected before this point.
         if !allow.isEmpty || !deny.isEmpty { entrance.access = try? AccessList(allow: allow, deny: deny) }
         entrance.maxConnections = maxConnections
         entrance.maxConnectionsPerClient = maxConnectionsPerClient
@@ -51,7 +51,9 @@ extension ListenerEntry {
 }
 
 extension PoolEntry {
-    /// - Parameter servers: what the pool's servers are by now, with names resolved to addresses.
+    /// Returns the pool's configuration.
+    ///
+    /// - Parameter servers: the current servers of the pool, with names resolved to addresses.
     public func configuration(servers: [ServerConfiguration]) -> PoolConfiguration {
         var configuration = PoolConfiguration(name: name, policy: policy, servers: servers)
         configuration.queueLimit = queue.limit
@@ -63,9 +65,9 @@ extension PoolEntry {
 }
 
 extension ServerEntry {
-    /// The server at one of its addresses.
+    /// Returns the configuration of the server at one of its addresses.
     ///
-    /// - Parameter name: its own, where it is one of several servers behind a host name.
+    /// - Parameter name: name of this server if a host name resolves to several; nil uses the entry's name.
     public func configuration(at address: SocketAddress, name: String? = nil) -> ServerConfiguration {
         var configuration = ServerConfiguration(name: name ?? self.name, address: address)
         configuration.weight = weight

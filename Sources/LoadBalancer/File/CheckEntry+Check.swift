@@ -1,7 +1,7 @@
 import Balancing
 
 extension CheckEntry {
-    /// What is asked of a server.
+    /// The check to perform.
     public var check: Check {
         switch type {
         case .tcp: .tcp
@@ -14,7 +14,7 @@ extension CheckEntry {
 }
 
 extension HealthCheck {
-    /// What the file says.
+    /// Creates the health check settings from a configuration file entry.
     public init(_ entry: CheckEntry) {
         self.init(
             entry.check,

@@ -1,14 +1,14 @@
 import TCPProxy
 
-/// What is otherwise in one configuration file than in another, by keys.
+/// Difference between two configuration files, by keys.
 struct ConfigurationDifference: Equatable {
-    /// Keys of the whole process whose values are others. They count at the next start.
+    /// Process-wide keys whose values differ; they take effect at the next start.
     var atNextStart: [String] = []
-    /// Other name servers are asked from now on.
+    /// Whether the name server differs; the new one is used immediately.
     var hasOtherResolver = false
-    /// Keys of listeners that are in both files, by the listeners' names.
+    /// Changed keys of listeners that are in both files, by listener name.
     var listeners: [String: [String]] = [:]
-    /// The same of pools, but for their servers.
+    /// Changed keys of pools that are in both files, by pool name; without `servers`.
     var pools: [String: [String]] = [:]
 
     init(from before: ConfigurationFile, to after: ConfigurationFile) {
@@ -37,7 +37,7 @@ struct ConfigurationDifference: Equatable {
         return changes
     }
 
-    /// A line for each change, with what the proxy has found of listeners and servers.
+    /// Returns a line for each change, including the changes of listeners and servers that the proxy reports.
     func lines(with change: ProxyChange) -> [String] {
         var (listeners, pools) = (listeners, pools)
         var lines = change.items.map { item in
@@ -48,7 +48,7 @@ struct ConfigurationDifference: Equatable {
             case .server(let name, let pool): "server \(name) of pool \(pool) \(item.how.rawValue)\(item.fate)"
             }
         }
-        // What concerns checks, and not connections.
+        // Changes that the proxy does not report, such as those of health checks.
         for (name, keys) in listeners.sorted(by: { $0.key < $1.key }) {
             lines.append("listener \(name) changed\(Self.keys(keys))")
         }
@@ -67,7 +67,7 @@ struct ConfigurationDifference: Equatable {
 }
 
 extension ProxyChange.Item {
-    /// What becomes of its connections.
+    /// What happens to the item's connections.
     fileprivate var fate: String {
         if connections == 0 { return "" }
         let whose = connections == 1 ? "its connection goes on" : "its \(connections) connections go on"

@@ -1,9 +1,9 @@
 public import TCPProxy
 
-/// What a configuration file says: listeners, pools of servers, and what is chosen for the whole process.
+/// Content of a configuration file: listeners, pools of servers and process-wide settings.
 ///
-/// Only files without mistakes become one of these, so a reader need not check again: names are unique, a listener's pool
-/// is there, values are in their ranges. What needs the machine, such as whether a port is free, is not checked.
+/// Only a valid file is converted, so callers need not check again: names are unique, the pool of a listener exists,
+/// and values are in range. Conditions that depend on the system, such as whether a port is free, are not checked.
 public struct ConfigurationFile: Sendable {
     /// See ``TCPProxy/Configuration/threads``.
     public var threads = Configuration().threads
@@ -14,56 +14,56 @@ public struct ConfigurationFile: Sendable {
     public var maxPipes: Int?
     public var grace = Configuration().grace
     public var drainDelay = Configuration().drainDelay
-    /// Whom the process becomes when all is bound, by name or number; nil stays who it is.
+    /// User to switch to after all sockets are bound, by name or number; nil keeps the current user.
     public var user: String?
-    /// nil is the user's own.
+    /// nil uses the primary group of the user.
     public var group: String?
-    /// Where metrics are served over HTTP; nil is off.
+    /// Address of the HTTP endpoint for metrics; nil disables it.
     public var metrics: ServiceAddress? = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
-    /// Whether servers can be drained, connections cut and this file be read anew over HTTP, where metrics are served.
+    /// Whether the HTTP endpoint also accepts commands to drain servers, close connections and reload this file.
     public var control = true
-    /// The file with the token that is asked for there; nil asks for none.
+    /// File with the bearer token that the endpoint requires; nil requires none.
     public var adminTokenFile: String?
-    /// Whether each event of a connection is a line of standard output.
+    /// Whether each connection event is written as a line to standard output.
     public var events = false
-    /// How often a line tells the totals; nil is off.
+    /// Interval at which a line with the totals is written; nil disables it.
     public var summary: Duration? = .seconds(10)
-    /// The file that gets a line for each connection; `-` is standard output, nil is none.
+    /// File of the access log; `-` is standard output, nil disables the log.
     public var accessLog: String?
     public var accessLogFormat = AccessLogFormat.text
-    /// The name server that is asked what names of servers stand for; nil is the system's resolver.
+    /// Name server that resolves the names of servers; nil uses the system resolver.
     public var resolver: InternetAddress?
     public var logLevel = LogLevel.info
     public var logFormat = LogFormat.text
-    /// At least one, in the order of the file.
+    /// At least one, in file order.
     public var listeners: [ListenerEntry] = []
-    /// At least one, in the order of the file.
+    /// At least one, in file order.
     public var pools: [PoolEntry] = []
-    /// What is not wrong, and should be known all the same.
+    /// Warnings: the file is valid, but probably does not have the intended effect.
     public private(set) var warnings: [Problem] = []
 
-    /// With the defaults, and without listeners and pools.
+    /// Creates a configuration with the defaults, without listeners and pools.
     public init() {}
 
-    /// The longest file, in bytes.
+    /// Maximum size of a file, in bytes.
     public static let longest = 1 << 20
-    /// How many problems are told.
+    /// Maximum number of problems that are reported.
     public static let mostProblems = 100
     public static let mostListeners = 1024
     public static let mostPools = 1024
-    /// How many servers a pool may have.
+    /// Maximum number of servers per pool.
     public static let mostServers = PoolConfiguration.mostServers
-    /// How many local addresses a listener's connections may come from.
+    /// Maximum number of source addresses per listener.
     public static let mostSources = 64
-    /// How many networks a list may have.
+    /// Maximum number of networks per list.
     public static let mostNetworks = 10_000
-    /// How many names of servers a listener may go by.
+    /// Maximum number of SNI patterns per listener.
     public static let mostServerNames = 10_000
 
-    /// Reads a file.
+    /// Parses a file.
     ///
-    /// - Parameter bytes: YAML in UTF-8, ``longest`` bytes at most.
-    /// - Throws: ``ConfigurationError`` with all that is wrong.
+    /// - Parameter bytes: YAML in UTF-8, at most ``longest`` bytes.
+    /// - Throws: ``ConfigurationError`` with all errors and warnings.
     public init(parsing bytes: [UInt8]) throws(ConfigurationError) {
         var problems = Problems()
         self.init()
@@ -93,7 +93,7 @@ public struct ConfigurationFile: Sendable {
             problems.error(at: start, "the file has \(bytes.count) bytes: \(longest) are allowed")
             return nil
         }
-        // A byte order mark would put the first line's keys into another column than the rest.
+        // A byte order mark would shift the columns of the first line.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let bytes = bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes[...]
         if let text = String(validating: bytes, as: UTF8.self) { return text }
@@ -103,7 +103,7 @@ public struct ConfigurationFile: Sendable {
         return nil
     }
 
-    /// The levels of swift-log, from all to next to nothing.
+    /// Log levels of swift-log, from most to least verbose.
     public enum LogLevel: String, CaseIterable, Sendable {
         case trace, debug, info, notice, warning, error, critical
     }

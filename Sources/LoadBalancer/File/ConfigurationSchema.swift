@@ -1,7 +1,8 @@
 extension ConfigurationFile {
-    /// A JSON Schema of the file (draft 7, which editors know), for completion and checks while one writes.
+    /// JSON Schema of the file (draft 7, which editors support), for completion and validation while editing.
     ///
-    /// It takes every file that the parser takes. The parser sees more, such as a pool that is not there.
+    /// It accepts every file that the parser accepts. The parser detects more errors, such as a reference to an unknown
+    /// pool.
     public static var schema: String {
         guard case .object(var schema) = Section.root.schema else { preconditionFailure("a section is an object") }
         schema["$schema"] = .text("http://json-schema.org/draft-07/schema#")

@@ -2,42 +2,42 @@ public import Balancing
 public import Notation
 public import TCPProxy
 
-/// A listener: where clients connect to, what their connections are like, and which pool serves them.
+/// Listener section: the address, the connection settings and the pool.
 public struct ListenerEntry: Sendable, Equatable {
     public var name = ""
     public var listen: ServiceAddress = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
-    /// The name of its pool.
+    /// Name of the pool.
     public var pool = ""
     public var backlog = Configuration().backlog
     public var sources = Configuration().sourceAddresses
     public var timeouts = Configuration().timeouts
-    /// The interval of ``TCPProxy/Configuration/keepAlive``; nil is off.
+    /// Interval of ``TCPProxy/Configuration/keepAlive``; nil disables keepalive.
     public var keepAlive = Configuration().keepAlive?.interval
-    /// Clients who may come in; empty is all who are not denied.
+    /// Client networks that may connect; if empty, all that are not denied.
     public var allow: [AddressBlock] = []
     public var deny: [AddressBlock] = []
-    /// See ``TCPProxy/Entrance``, for these and those below.
+    /// This property and the next three: see ``TCPProxy/Entrance``.
     public var maxConnections: Int?
     public var maxConnectionsPerClient: Int?
     public var rate: WrittenRate?
     public var ratePerClient: WrittenRate?
     /// See ``TCPProxy/Configuration/bandwidth``.
     public var bandwidth: WrittenSize?
-    /// nil is off.
+    /// PROXY protocol header that is accepted; nil disables it.
     public var acceptProxy: TrustedProxies.Header?
-    /// Where the proxies are that are believed.
+    /// Networks of the proxies whose PROXY protocol headers are trusted.
     public var trust: [AddressBlock] = []
-    /// Pools for TLS clients that ask for certain servers.
+    /// Pools for TLS clients by SNI host name.
     public var serverNames: [RouteEntry<ServerNamePattern>] = []
     public var applicationProtocols: [RouteEntry<ApplicationProtocol>] = []
 
     public init() {}
 }
 
-/// A pool for TLS clients that ask for something: a server's name, or a protocol.
+/// Pool for TLS clients that request an SNI host name or an ALPN protocol.
 public struct RouteEntry<Pattern: Hashable & Sendable>: Sendable, Equatable {
     public var pattern: Pattern
-    /// The pattern as it stands in the file.
+    /// The pattern as written in the file.
     public var written: String
     public var pool: String
 
@@ -48,22 +48,22 @@ public struct RouteEntry<Pattern: Hashable & Sendable>: Sendable, Equatable {
     }
 }
 
-/// A pool: servers that do the same, and how one of them is chosen.
+/// Pool section: equivalent servers and the policy that selects one of them.
 public struct PoolEntry: Sendable, Equatable {
     public var name = ""
     public var policy = Policy.roundRobin
-    /// At least one, in the order of the file.
+    /// At least one, in file order.
     public var servers: [ServerEntry] = []
-    /// nil is off.
+    /// nil disables health checks.
     public var check: CheckEntry?
-    /// nil is off.
+    /// nil disables ejection.
     public var ejection: EjectionEntry? = EjectionEntry()
-    /// How long a server that came up takes to get its whole share of connections; nil gives it at once.
+    /// Time in which the weight of a server that came up grows to its full value; nil applies it immediately.
     public var slowStart: Duration?
     public var queue = QueueEntry()
     public var whenDown = PoolSettings.WhenDown.keep
     public var whenAllDown = PoolConfiguration.WhenAllDown.refuse
-    /// What servers are told of clients; nil is nothing.
+    /// PROXY protocol version of the header sent to servers; nil sends none.
     public var sendProxy: ProxyProtocolVersion?
     /// See ``TCPProxy/Configuration/resolveInterval``.
     public var resolveInterval = Configuration().resolveInterval
@@ -71,76 +71,76 @@ public struct PoolEntry: Sendable, Equatable {
     public init() {}
 }
 
-/// A server of a pool, or all that a name stands for.
+/// Server entry of a pool; a name stands for all servers that it resolves to.
 public struct ServerEntry: Sendable, Equatable {
     public var address: ServerAddress = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
-    /// As it is called in logs and metrics: by default its address as it is written.
+    /// Name in logs and metrics; by default the address as written.
     public var name = ""
-    /// Its share of connections; 0 gives it no new ones. The servers of a service have those of their records.
+    /// Share of connections; 0 takes no new ones. For the servers of a service, the weights of its SRV records apply.
     public var weight = 1
-    /// Whether it serves only when all others are down.
+    /// Whether the server is used only if all others are down.
     public var backup = false
-    /// Connections at once; nil is no limit.
+    /// Maximum number of concurrent connections; nil means no limit.
     public var maxConnections: Int?
-    /// Who is asked what its name stands for.
+    /// Resolver of the server's name.
     public var resolver = NameResolver.system
 
     public init() {}
 }
 
-/// How many connections may wait for a place at a server, and how long.
+/// Limit and timeout of the queue for a free connection slot of a server.
 public struct QueueEntry: Sendable, Equatable {
-    /// 0 is no queue.
+    /// 0 disables the queue.
     public var limit = 1000
     public var timeout: Duration = .seconds(5)
 
     public init() {}
 }
 
-/// When a server is left out because clients' connects to it fail.
+/// Outlier ejection: when a server is taken out of selection because client connection attempts to it fail.
 public struct EjectionEntry: Sendable, Equatable {
-    /// So many failures in a row; nil is off.
+    /// Number of consecutive failures that ejects a server; nil disables this criterion.
     public var consecutiveFailures: Int? = 5
-    /// So many percent of the connects within the window; nil is off.
+    /// Percentage of failed attempts within the window that ejects a server; nil disables this criterion.
     public var failureShare: Int? = 50
     public var window: Duration = .seconds(10)
-    /// Of fewer connects within the window the share says nothing.
+    /// Minimum number of attempts within the window for `failureShare` to apply.
     public var minimumAttempts = 10
-    /// How long the first time lasts; each further one is twice as long as the one before.
+    /// Duration of the first ejection; each further one lasts twice as long as the one before.
     public var base: Duration = .seconds(10)
-    /// How long it lasts at most.
+    /// Maximum duration of an ejection.
     public var longest: Duration = .seconds(300)
-    /// So many percent of a pool's servers at most are out at once.
+    /// Maximum percentage of a pool's servers that are ejected at the same time.
     public var mostEjected = 50
 
     public init() {}
 }
 
-/// How servers are checked.
+/// Health check settings of a pool.
 public struct CheckEntry: Sendable, Equatable {
     public var type = CheckType.tcp
     public var interval: Duration = .seconds(2)
-    /// For the connection and the answer together.
+    /// Timeout for connection and response together.
     public var timeout: Duration = .seconds(1)
-    /// So many passes in a row bring a server up.
+    /// Number of consecutive passes that bring a server up.
     public var rise = 2
-    /// So many failures in a row bring a server down.
+    /// Number of consecutive failures that bring a server down.
     public var fall = 3
-    /// Where the check connects to; nil is the server's own port.
+    /// Port to check; nil means the server's own.
     public var port: Int?
-    /// What a server is before its first result.
+    /// State before the first result.
     public var initial = Initial.unknown
-    /// `send-expect`: what is sent; empty where the server speaks first.
+    /// `send-expect`: bytes to send; empty if the server speaks first.
     public var send = ""
-    /// `send-expect`: what must be in the answer.
+    /// `send-expect`: bytes that the response must contain.
     public var expect = ""
-    /// `http`: what is asked for.
+    /// `http`: path and query of the request.
     public var path = "/"
-    /// `http`: what the Host field says.
+    /// `http`: value of the Host field.
     public var host = "localhost"
-    /// `http`: the status codes of a server that is up.
+    /// `http`: status codes that pass.
     public var status = 200...399
-    /// `postgres`: who the check says it is.
+    /// `postgres`: user of the session.
     public var user = "monkey"
 
     public init() {}
@@ -153,7 +153,7 @@ public struct CheckEntry: Sendable, Equatable {
 
     public enum Initial: String, CaseIterable, Sendable {
         case up, down
-        /// Taken for up, and the first result settles it.
+        /// Counts as up until the first result, which decides.
         case unknown
     }
 }

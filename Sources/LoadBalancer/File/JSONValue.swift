@@ -1,6 +1,6 @@
 import Foundation
 
-/// A piece of JSON, as the schema needs it.
+/// JSON value, for schemas.
 enum JSONValue: Sendable, Hashable, Encodable {
     case text(String)
     case number(Int)
@@ -19,7 +19,7 @@ enum JSONValue: Sendable, Hashable, Encodable {
         }
     }
 
-    /// With sorted keys, so that one schema has one text.
+    /// The value as text with sorted keys, so that equal schemas have equal texts.
     var text: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -1,8 +1,8 @@
 import Notation
 import TCPProxy
 
-// Every key of the file, once: the parser, the schema and the tests of the documentation all read these tables. A new key
-// is a property of its entry and a line here.
+// Definition of all keys of the file; the parser, the schema and the documentation tests use these tables. A new key
+// needs a property of its entry and an element here.
 
 extension Section where Entry == ConfigurationFile {
     static var root: Self {
@@ -528,7 +528,7 @@ extension Section where Entry == CheckEntry {
         )
     }
 
-    /// The keys that only checks of one type have.
+    /// The keys that are valid for one check type only.
     static let types: [String: CheckEntry.CheckType] = [
         "send": .sendExpect, "expect": .sendExpect, "path": .http, "host": .http, "status": .http, "user": .postgres,
     ]

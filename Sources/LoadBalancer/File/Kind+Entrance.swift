@@ -1,10 +1,10 @@
 import Notation
 public import TCPProxy
 
-// Kinds of values about who may come in.
+// Kinds of values for access control.
 
 extension Kind where Value == [AddressBlock] {
-    /// Networks and single addresses.
+    /// A list of networks and single addresses.
     static var networks: Self {
         let advice = "write addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
         let most = ConfigurationFile.mostNetworks
@@ -44,7 +44,7 @@ extension Kind where Value == [AddressBlock] {
 }
 
 extension Kind where Value == WrittenRate {
-    /// How often something may happen.
+    /// A rate limit.
     static var rate: Self {
         Self(
             name: "rate",
@@ -57,7 +57,7 @@ extension Kind where Value == WrittenRate {
     }
 }
 
-/// A rate, and how it was written.
+/// A rate, and its text in the file.
 public struct WrittenRate: Sendable, Hashable {
     public let text: String
     public let rate: TokenRate
@@ -87,7 +87,7 @@ extension Kind where Value == WrittenSize {
 }
 
 extension Kind where Value == [RouteEntry<ServerNamePattern>] {
-    /// Names of servers, each with a pool.
+    /// SNI host name patterns, each with a pool.
     static var serverNames: Self {
         routes(
             by: "name",
@@ -101,7 +101,7 @@ extension Kind where Value == [RouteEntry<ServerNamePattern>] {
 }
 
 extension Kind where Value == [RouteEntry<ApplicationProtocol>] {
-    /// Protocols, each with a pool.
+    /// ALPN protocols, each with a pool.
     static var applicationProtocols: Self {
         routes(
             by: "protocol",
@@ -115,11 +115,11 @@ extension Kind where Value == [RouteEntry<ApplicationProtocol>] {
 }
 
 extension Kind {
-    /// What TLS clients ask for, each with a pool.
+    /// Returns the kind of a mapping from a property of TLS clients to pools.
     ///
     /// - Parameters:
-    ///   - what: they ask for, in the singular.
-    ///   - parse: throws what is wrong with a text, and how to mend it.
+    ///   - what: name of the property, in the singular.
+    ///   - parse: throws an error that describes the problem and its fix.
     fileprivate static func routes<Pattern: Hashable & Sendable & CustomStringConvertible>(
         by what: String,
         allowed: String,

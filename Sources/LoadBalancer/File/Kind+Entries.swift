@@ -1,6 +1,6 @@
 import TCPProxy
 
-// Kinds of values that stand at one key only.
+// Kinds of values that only one key uses.
 
 extension Kind where Value == Engine {
     static var engine: Self {
@@ -96,7 +96,7 @@ extension Kind where Value == String {
         return kind
     }
 
-    /// A text without spaces and control characters, in ASCII.
+    /// A text of visible ASCII characters without spaces.
     static func visible(_ lengths: ClosedRange<Int>, example: String) -> Self {
         var kind = text(lengths, example: example)
         kind.allowed += " of visible ASCII"
@@ -117,7 +117,7 @@ extension Kind where Value == String {
 }
 
 extension Kind where Value == ClosedRange<Int> {
-    /// One status code, or a range of them.
+    /// A status code or a range of status codes.
     static var statusCodes: Self {
         let advice = "write a status from 100 to 599, or two with a hyphen between: 200-399"
         let range = "^[1-5][0-9][0-9]-[1-5][0-9][0-9]$"

@@ -1,26 +1,26 @@
 import Notation
 import Sockets
 
-/// A kind of value: how it is read, written, described, and checked by an editor.
+/// Kind of value: its parser, formatter, documentation and JSON Schema.
 struct Kind<Value>: Sendable {
-    /// What the documentation calls it.
+    /// Name in the documentation.
     var name: String
-    /// What may be written, in Markdown.
+    /// Allowed values, in Markdown.
     var allowed: String
-    /// The part of the JSON Schema. It may allow more than the parser, and never less.
+    /// JSON Schema of the value. It may accept more than the parser, but never less.
     var schema: JSONValue
-    /// As it would stand in the file; nil where nothing does.
+    /// Formats a value as it is written in the file; returns nil if it has no written form.
     var write: @Sendable (Value) -> String?
-    /// - Returns: nil if it is wrong, and then that has been told.
+    /// Parses a node; returns nil if it is invalid, after adding the error to the problems.
     var read: @Sendable (WrittenNode, inout Problems) -> Value?
 }
 
 extension Kind {
-    /// A kind of which one scalar makes a value.
+    /// Creates a kind whose value is a single scalar.
     ///
     /// - Parameters:
-    ///   - example: what to write, as it follows "write".
-    ///   - parse: throws an error that says how to write it.
+    ///   - example: the expected value, as the object of "write".
+    ///   - parse: throws an error that describes the expected format.
     init(
         name: String,
         allowed: String,
@@ -37,7 +37,7 @@ extension Kind {
             do {
                 return try parse(scalar.text)
             } catch let error as AddressError {
-                // Which says what was written.
+                // The error already quotes the text.
                 problems.error(at: node.position, "\(error)")
             } catch let error as ServerAddressError {
                 problems.error(at: node.position, "\(error)")
@@ -48,7 +48,7 @@ extension Kind {
         }
     }
 
-    /// For a value that need not be given, and that no word stands for.
+    /// Returns the kind of an optional value; no word stands for nil.
     static func optional<Wrapped>(_ kind: Kind<Wrapped>) -> Self where Value == Wrapped? {
         Self(name: kind.name, allowed: kind.allowed, schema: kind.schema) {
             $0.flatMap(kind.write)
@@ -57,7 +57,7 @@ extension Kind {
         }
     }
 
-    /// For what `off` does without.
+    /// Returns the kind of an optional value that `off` sets to nil.
     static func orOff<Wrapped>(_ kind: Kind<Wrapped>) -> Self where Value == Wrapped? {
         Self(
             name: kind.name,
@@ -100,7 +100,7 @@ extension Kind where Value == Int {
         )
     }
 
-    /// A share of a whole, in percent.
+    /// A percentage.
     static func share(_ range: ClosedRange<Int>) -> Self {
         let example = "a whole number and %, from \(range.lowerBound)% to \(range.upperBound)%"
         return Self(
@@ -140,13 +140,13 @@ extension Kind where Value == Bool {
 
 extension Kind where Value == String {
     /// - Parameters:
-    ///   - lengths: in bytes of UTF-8.
-    ///   - example: what to write, as it follows "write".
+    ///   - lengths: allowed lengths in bytes of UTF-8.
+    ///   - example: the expected value, as the object of "write".
     static func text(_ lengths: ClosedRange<Int>, example: String) -> Self {
         Self(
             name: "text",
             allowed: "\(lengths.lowerBound) to \(lengths.upperBound) bytes",
-            // Counts characters, of which no text has more than bytes.
+            // JSON Schema counts characters; a text never has more characters than bytes.
             schema: .object([
                 "type": .text("string"), "minLength": .number(min(1, lengths.lowerBound)),
                 "maxLength": .number(lengths.upperBound),
@@ -178,7 +178,7 @@ extension Kind where Value == String {
 }
 
 extension Kind where Value: CaseIterable & RawRepresentable & Sendable, Value.RawValue == String {
-    /// One of a few words.
+    /// One of a fixed set of words.
     static var word: Self {
         let words = Value.allCases.map(\.rawValue)
         return Self(
@@ -217,7 +217,7 @@ extension Kind where Value == Duration {
         )
     }
 
-    /// A duration of whole seconds, for what the system counts no finer.
+    /// A duration in whole seconds, for settings that the kernel stores in seconds.
     static func wholeSeconds(_ range: ClosedRange<Duration>) -> Self {
         let kind = duration(range)
         return Self(name: kind.name, allowed: "\(kind.allowed), in whole seconds", schema: kind.schema) {
@@ -234,7 +234,7 @@ extension Kind where Value == Duration {
 }
 
 extension Kind where Value == Duration? {
-    /// A duration, or `off`. Zero is neither, for it could mean at once or never.
+    /// A duration or `off`. Zero is rejected because it could mean both "immediately" and "never".
     static func durationOrOff(
         _ range: ClosedRange<Duration> = .milliseconds(1)...WrittenDuration.longest
     ) -> Self {
@@ -243,7 +243,7 @@ extension Kind where Value == Duration? {
 }
 
 extension Kind where Value == ServiceAddress {
-    /// Where to listen; port 0 takes a free one.
+    /// An address to listen on; port 0 selects a free port.
     static var address: Self {
         Self(
             name: "address",
@@ -257,7 +257,7 @@ extension Kind where Value == ServiceAddress {
 }
 
 extension Kind where Value == ServerAddress {
-    /// Where to connect to.
+    /// An address to connect to.
     static var serverAddress: Self {
         let address = Kind<ServiceAddress>.address
         var kind = Self(
@@ -285,7 +285,7 @@ extension Kind where Value == ServerAddress {
 }
 
 extension Kind where Value == InternetAddress {
-    /// Who is asked about names.
+    /// Address of a name server.
     static var resolver: Self {
         Self(
             name: "address",
@@ -299,7 +299,7 @@ extension Kind where Value == InternetAddress {
 }
 
 extension Kind where Value == [InternetAddress] {
-    /// Local addresses, without ports.
+    /// Local addresses without ports.
     static var sources: Self {
         let advice = "write IP addresses of this machine without a port, such as [127.0.0.2, \"::1\"]"
         return Self(

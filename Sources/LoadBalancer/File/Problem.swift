@@ -1,4 +1,4 @@
-/// A place in a file as editors count it: lines and columns from 1, a column for each Unicode scalar.
+/// Position in a file: line and column start at 1, and a column is a Unicode scalar.
 public struct Position: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var line: Int
     public var column: Int
@@ -16,20 +16,20 @@ public struct Position: Hashable, Sendable, Comparable, CustomStringConvertible 
     public var description: String { "\(line):\(column)" }
 }
 
-/// Something about a configuration file that its writer should know.
+/// Error or warning about a configuration file.
 public struct Problem: Hashable, Sendable {
     public enum Severity: String, Sendable {
         /// The file cannot be used.
         case error
-        /// The file can be used, but hardly does what was meant.
+        /// The file can be used but probably does not have the intended effect.
         case warning
     }
 
     public var severity: Severity
     public var position: Position
-    /// The key, from the outermost: `pools.databases.servers[0].weight`; empty for the file as a whole.
+    /// Path of the key from the outermost: `pools.databases.servers[0].weight`; empty for the whole file.
     public var path: String
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     public var text: String
 
     public init(_ severity: Severity, at position: Position, path: String, _ text: String) {
@@ -41,21 +41,21 @@ public struct Problem: Hashable, Sendable {
 }
 
 extension Problem: CustomStringConvertible {
-    /// `12:5: error: pools.databases.policy: …`, to which a caller puts the file's name and a colon.
+    /// `12:5: error: pools.databases.policy: …`; the caller prepends the file name and a colon.
     public var description: String {
         let subject = path.isEmpty ? "" : "\(path): "
         return "\(position): \(severity.rawValue): \(subject)\(text)"
     }
 }
 
-/// Why a configuration file cannot be used: all that is wrong with it, in the order of its lines.
+/// Why a configuration file cannot be used: all errors and warnings, in the order of the lines.
 public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
-    /// Warnings too; ``ConfigurationFile/mostProblems`` at most.
+    /// Errors and warnings, at most ``ConfigurationFile/mostProblems``.
     public let problems: [Problem]
-    /// How many more there are.
+    /// Number of further problems that are not included.
     public let untold: Int
 
-    /// A line for each problem.
+    /// One line per problem.
     public var description: String {
         let lines = problems.map(\.description) + (untold > 0 ? ["and \(untold) more"] : [])
         return lines.joined(separator: "\n")

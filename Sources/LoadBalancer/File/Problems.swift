@@ -1,4 +1,4 @@
-/// Collects what is wrong while a file is read, so that all of it can be told at once.
+/// Collector of errors and warnings, so that all of them are reported together.
 struct Problems {
     private(set) var told: [Problem] = []
     private(set) var untold = 0
@@ -14,12 +14,12 @@ struct Problems {
         var text: String
     }
 
-    /// Reads the value of a key.
+    /// Runs the body with the name of a key appended to the path.
     mutating func within<Value>(_ name: String, _ body: (inout Problems) -> Value) -> Value {
         within(path: path.isEmpty ? Self.step(name) : "\(path).\(Self.step(name))", body)
     }
 
-    /// Reads an element of a list.
+    /// Runs the body with the index of a list element appended to the path.
     mutating func within<Value>(_ index: Int, _ body: (inout Problems) -> Value) -> Value {
         within(path: "\(path)[\(index)]", body)
     }
@@ -31,7 +31,7 @@ struct Problems {
         return body(&self)
     }
 
-    /// A key as a path shows it: as it is, if that can be told from what stands around it.
+    /// Returns a key as an element of a path; quoted if it is not a plain name.
     private static func step(_ name: String) -> String {
         isName(name) ? name : quoted(name)
     }
@@ -44,7 +44,7 @@ struct Problems {
         add(.warning, at: position, text)
     }
 
-    /// What is used several times by an alias is wrong once.
+    /// Adds a problem unless it was added before: a value with several aliases is read once for each of them.
     private mutating func add(_ severity: Problem.Severity, at position: Position, _ text: String) {
         if severity == .error { hasErrors = true }
         let problem = Problem(severity, at: position, path: path, onOneLine(text, longest: Self.longestText))
@@ -56,7 +56,7 @@ struct Problems {
         told.append(problem)
     }
 
-    /// In the order of the lines.
+    /// The problems in the order of the lines.
     var sorted: [Problem] {
         told.enumerated()
             .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
@@ -64,12 +64,12 @@ struct Problems {
     }
 }
 
-/// Puts what somebody wrote between quotes.
+/// Quotes text from the file, truncated to 60 Unicode scalars.
 func quoted(_ text: String) -> String {
     "'\(onOneLine(text, longest: 60))'"
 }
 
-/// A text of bearable length without what could break a line or forge one.
+/// Truncates a text and escapes the characters that could break or forge a line.
 private func onOneLine(_ text: String, longest: Int) -> String {
     var shown = ""
     for scalar in text.unicodeScalars.prefix(longest) {

@@ -1,12 +1,12 @@
-/// The keys that may stand together in one group, and the value that they make.
+/// Schema of one group of keys, and the value parsed from it.
 struct Section<Entry: Sendable>: Sendable {
-    /// What the group is, as the end of "a key of": `a listener`.
+    /// Name of the group, as the end of "a key of": `a listener`.
     let name: String
-    /// The value without any key, with the defaults.
+    /// The value with all defaults.
     let empty: Entry
     let keys: [Key<Entry>]
 
-    /// Reads a group of keys. What is wrong keeps its default, so that all the rest can be checked.
+    /// Parses a group of keys. An invalid key keeps its default, so that the remaining keys can still be checked.
     func read(_ node: WrittenNode, into entry: inout Entry, _ problems: inout Problems) {
         guard case .mapping(let members) = node.content else {
             let names = choice(of: keys.map(\.name))
@@ -29,26 +29,26 @@ struct Section<Entry: Sendable>: Sendable {
     }
 }
 
-/// One key of a section: all that reads, describes and checks it.
+/// Schema of one key: parser, documentation and comparison.
 struct Key<Entry: Sendable>: Sendable {
     let name: String
-    /// What the documentation calls its value.
+    /// Name of the value kind in the documentation.
     let kind: String
-    /// What may be written, in Markdown.
+    /// Allowed values, in Markdown.
     let allowed: String
-    /// What is taken without it, in Markdown.
+    /// Default, in Markdown.
     let standard: String
     let isRequired: Bool
-    /// One sentence or more, in Markdown.
+    /// Description in Markdown, one or more sentences.
     let help: String
     let schema: JSONValue
-    /// As an example of a required key.
+    /// Example value of a required key.
     let placeholder: String
     let read: @Sendable (WrittenNode, inout Entry, inout Problems) -> Void
-    /// Whether two entries have the same value here.
+    /// Whether two entries have the same value for this key.
     let isSame: @Sendable (Entry, Entry) -> Bool
 
-    /// - Parameter standard: what is taken without it, where that is no value that can be written.
+    /// - Parameter standard: description of the default; required if the default cannot be written as a value.
     init<Value: Equatable & Sendable>(
         _ name: String,
         _ path: any WritableKeyPath<Entry, Value> & Sendable,
@@ -71,9 +71,9 @@ struct Key<Entry: Sendable>: Sendable {
         isSame = { $0[keyPath: path] == $1[keyPath: path] }
     }
 
-    /// A key that must be there.
+    /// Creates a required key.
     ///
-    /// - Parameter placeholder: what is written, for the message that it is missing.
+    /// - Parameter placeholder: example value for the error message if the key is missing.
     init<Value: Equatable & Sendable>(
         required name: String,
         _ path: any WritableKeyPath<Entry, Value> & Sendable,
@@ -97,7 +97,7 @@ struct Key<Entry: Sendable>: Sendable {
 }
 
 extension Section {
-    /// The schema of the group.
+    /// JSON Schema of the group.
     var schema: JSONValue {
         var properties: [String: JSONValue] = [:]
         for key in keys { properties[key.name] = key.described }
@@ -109,7 +109,7 @@ extension Section {
         return .object(schema)
     }
 
-    /// The keys that have another value in one entry than in another.
+    /// Returns the names of the keys whose values differ between two entries.
     func keys(otherIn entry: Entry, than other: Entry) -> [String] {
         keys.filter { !$0.isSame(entry, other) }.map(\.name)
     }
@@ -123,12 +123,11 @@ extension Section {
         }
     }
 
-    /// Several groups, each under a name of its own.
+    /// Returns the kind of a mapping from names to groups of these keys.
     ///
     /// - Parameters:
-    ///   - most: how many there may be.
-    ///   - allowsNone: whether there may be none.
-    ///   - name: where an entry keeps its name.
+    ///   - most: maximum number of groups; at least one is required.
+    ///   - path: property of an entry that stores its name.
     func named(most: Int, _ path: any WritableKeyPath<Entry, String> & Sendable) -> Kind<[Entry]> {
         Kind(
             name: "groups of keys by name",
@@ -167,7 +166,7 @@ extension Section {
 }
 
 extension Key {
-    /// Its schema, with what an editor shows about it.
+    /// JSON Schema of the key with its description for editors.
     var described: JSONValue {
         guard case .object(var schema) = schema else { return schema }
         schema["description"] = .text("\(help) Default: \(standard.replacing("`", with: "")).")
@@ -177,7 +176,7 @@ extension Key {
 
 let nameAdvice = "write letters, digits, -, _ and ., 64 at most, the first a letter or a digit"
 
-/// Names are in logs and metrics, so they are kept short and plain.
+/// Returns whether a text is a valid name. Names appear in logs and metrics, so they are short and plain.
 func isName(_ text: String) -> Bool {
     func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {

@@ -1,21 +1,21 @@
-/// What to write instead of an unknown word: the one that was probably meant, or one of all.
+/// Returns advice for an unknown word: the most similar known word, or a list of known words.
 func advice(for word: String, among known: [String]) -> String {
     if let near = nearest(to: word, among: known) { return "did you mean \(near)?" }
     return "write \(choice(of: known))"
 }
 
-/// `a, b or c`
+/// Joins words: `a, b or c`.
 func choice(of words: [String]) -> String {
-    // More than these nobody reads.
+    // A longer list is not useful to the reader.
     let most = 16
     guard words.count <= most else { return "\(words.prefix(most).joined(separator: ", ")) or another" }
     guard words.count > 1, let last = words.last else { return words.first ?? "nothing" }
     return "\(words.dropLast().joined(separator: ", ")) or \(last)"
 }
 
-/// The word that is written most alike; nil if none is written alike.
+/// Returns the most similar word; nil if none is similar.
 func nearest(to word: String, among known: [String]) -> String? {
-    // A word far longer than all of ours is near none of them, and would take long to compare.
+    // A word that is much longer than all known words is not similar to any, and would take long to compare.
     guard word.utf8.count <= 64 else { return nil }
     let simple = simplified(word)
     let ranked = known.map { (word: $0, distance: editDistance(simple, simplified($0))) }
@@ -23,12 +23,13 @@ func nearest(to word: String, among known: [String]) -> String? {
     return best.distance <= max(1, simple.count / 3) ? best.word : nil
 }
 
-/// Without what people write differently and mean alike: capitals, hyphens, underscores.
+/// Removes differences that do not matter: case, hyphens and underscores.
 private func simplified(_ word: String) -> [UInt8] {
     word.lowercased().utf8.filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: "_") }
 }
 
-/// How many letters have to be put in, left out, changed or swapped with the next (the optimal string alignment distance).
+/// Returns the number of insertions, deletions, substitutions and transpositions of adjacent bytes (optimal string
+/// alignment distance).
 func editDistance(_ first: [UInt8], _ second: [UInt8]) -> Int {
     var rows = [Array(0...second.count)]
     for row in 0..<first.count {

@@ -1,6 +1,6 @@
-/// How a text that is no YAML is probably mended. The parser's own words are about its grammar, not about addresses.
+/// Advice for fixing YAML syntax errors: the messages of the parser are about its grammar, not about addresses.
 enum SyntaxHint {
-    /// - Parameter begin: where what could not be read began, if that is known.
+    /// - Parameter begin: start of the construct that could not be parsed, if known.
     static func hint(for problem: String, lines: [Substring], _ position: Position, _ begin: Position?) -> String {
         let written = [position.line, position.line - 1, begin?.line ?? position.line].compactMap { line in
             lines.indices.contains(line - 1) ? lines[line - 1] : nil

@@ -1,7 +1,7 @@
 import Sockets
 import TCPProxy
 
-// What only shows when all of a file is seen together.
+// Validation that involves more than one value.
 
 extension ConfigurationFile {
     func checkTogether(_ root: WrittenNode, _ problems: inout Problems) {
@@ -22,7 +22,8 @@ extension ConfigurationFile {
     // MARK: - Listeners
 
     private func checkListeners(_ written: WrittenNode, _ root: WrittenNode, _ problems: inout Problems) {
-        // Nothing is said of a value that could not be read: it is told already, and the entry has a default there.
+        // Values that could not be parsed are not checked: the error is already reported, and the entry has the
+        // default.
         var taken: [(address: ServiceAddress, owner: String)] = []
         if let metrics, metrics.port != 0 { taken.append((metrics, "metrics")) }
         for listener in listeners {
@@ -82,7 +83,7 @@ extension ConfigurationFile {
         _ root: WrittenNode,
         _ problems: inout Problems
     ) {
-        // A pool that was not read for its own mistakes is there all the same.
+        // A pool with errors of its own still exists.
         guard !pool.isEmpty, case .mapping(let members) = root["pools"]?.content else { return }
         guard members.contains(where: { $0.name == pool }) else {
             let names = members.map(\.name).filter(isName)
@@ -105,7 +106,7 @@ extension ConfigurationFile {
         let used = Set(
             listeners.flatMap { [$0.pool] + $0.serverNames.map(\.pool) + $0.applicationProtocols.map(\.pool) }
         )
-        // A pool whose name is misspelt in a listener is not unused, and the mistake is told there.
+        // A pool whose name is misspelled in a listener is not unused; the listener reports that error.
         guard used.isSubset(of: members.map(\.name)) else { return }
         for member in members where !used.contains(member.name) {
             problems.within(member.name) {
@@ -278,12 +279,12 @@ extension EjectionEntry {
 }
 
 extension WrittenNode {
-    /// Whether a word stands here.
+    /// Returns whether the node is the scalar with that text.
     fileprivate func says(_ word: String) -> Bool {
         if case .scalar(let scalar) = content { scalar.text == word } else { false }
     }
 
-    /// Whether an address stands here, however it is written: not, where it was wrong and something else was taken.
+    /// Returns whether the node is this address in any notation; false if the node is invalid and the entry has a default.
     fileprivate func says(_ address: ServiceAddress) -> Bool { says(ServerAddress(address)) }
 
     fileprivate func says(_ address: ServerAddress) -> Bool {
@@ -295,7 +296,7 @@ extension WrittenNode {
 }
 
 extension ServiceAddress {
-    /// Whether two listeners cannot have these addresses at the same time.
+    /// Returns whether two listeners with these addresses would conflict.
     fileprivate func collides(with other: ServiceAddress) -> Bool {
         guard port != 0 else { return false }
         if self == other { return true }
@@ -307,9 +308,9 @@ extension ServiceAddress {
 }
 
 extension InternetAddress {
-    /// Whether it stands for all interfaces, and the other for one of them or all.
+    /// Returns whether this is a wildcard address that includes the other address.
     fileprivate func covers(_ other: InternetAddress) -> Bool {
-        // `::` takes IPv4 too: listeners are dual-stack.
+        // `::` also includes IPv4: listeners are dual-stack.
         if high == 0, low == 0 { return true }
         return isIPv4 && low == 0xFFFF_0000_0000 && other.isIPv4
     }

@@ -1,4 +1,4 @@
-/// What a file has at one place, with the place: YAML with its aliases resolved, and nothing understood yet.
+/// YAML node with its position and with aliases resolved; its value is not yet interpreted.
 struct WrittenNode: Sendable {
     enum Content: Sendable {
         case scalar(Scalar)
@@ -8,20 +8,20 @@ struct WrittenNode: Sendable {
 
     struct Scalar: Sendable {
         var text: String
-        /// Whether it stands there without quotes, and so may be a number, true, or nothing.
+        /// Whether it is unquoted, and can therefore be a number, boolean or null.
         var isPlain: Bool
     }
 
     struct Member: Sendable {
         var name: String
-        /// Of the name.
+        /// Position of the name.
         var position: Position
         var value: WrittenNode
     }
 
     var position: Position
     var content: Content
-    /// How many nodes it is made of, with each alias counted as what it stands for.
+    /// Number of nodes in this tree, with each alias counted as the nodes that it expands to.
     var size: Int
 
     init(_ content: Content, at position: Position) {
@@ -35,19 +35,19 @@ struct WrittenNode: Sendable {
             }
     }
 
-    /// The value of a key; nil where there is none.
+    /// Returns the value of a key; nil if there is none.
     subscript(name: String) -> WrittenNode? {
         guard case .mapping(let members) = content else { return nil }
         return members.first { $0.name == name }?.value
     }
 
-    /// The element of a list; nil where there is none.
+    /// Returns the element of a list; nil if there is none.
     subscript(index: Int) -> WrittenNode? {
         guard case .list(let items) = content, items.indices.contains(index) else { return nil }
         return items[index]
     }
 
-    /// What YAML takes a plain scalar for (YAML 1.2.2, 10.3.2, the core schema).
+    /// Type of a plain scalar in YAML (YAML 1.2.2, 10.3.2, core schema).
     enum ScalarType {
         case nothing, boolean, number, text
     }
@@ -65,7 +65,7 @@ struct WrittenNode: Sendable {
         }
     }
 
-    /// That it is not what is needed, as the beginning of a sentence.
+    /// Statement that the node is not of the expected kind, as the beginning of a sentence.
     var misfit: String {
         switch content {
         case .list: "a list stands here"

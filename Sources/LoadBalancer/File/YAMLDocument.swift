@@ -1,23 +1,23 @@
 import Yams
 
-/// Reads the text of one YAML document into a ``WrittenNode``.
+/// Parser of one YAML document into a ``WrittenNode``.
 ///
-/// YAML has more than a configuration needs: tags, merge keys and keys that are no text are refused, aliases are resolved
-/// within ``mostAliased``. Yams stops at a key that stands twice, and expands an alias in a key before one can count; both
-/// are got round by what it is given to read, see ``Disguise`` and ``readRoots(problems:)``.
+/// Features of YAML that a configuration does not need are rejected: tags, merge keys and keys that are not scalars.
+/// Aliases are resolved up to ``mostAliased`` nodes. Yams stops at a duplicate key, and expands aliases in a key before
+/// they can be counted; the text passed to it is modified to avoid both, see ``Disguise`` and ``readRoot(_:)``.
 struct YAMLDocument {
-    /// The deepest nesting of lists and mappings; the configuration has six.
+    /// Maximum nesting depth of lists and mappings; the configuration needs six levels.
     static let deepest = 16
-    /// How much all aliases together may stand for, in nodes.
+    /// Maximum number of nodes that all aliases together expand to.
     static let mostAliased = 20_000
-    /// How many keys that stand twice are told by their own lines.
+    /// Maximum number of duplicate keys that are reported with their own lines.
     static let mostDuplicates = 32
 
     private var text: String
     private let lines: [Substring]
     private var insertions: [Insertion] = []
 
-    /// A tag put before a key that stands twice. The columns behind it are off by its length.
+    /// A tag inserted before a duplicate key. It shifts the columns that follow by its length.
     private struct Insertion {
         var position: Position
         var length: Int
@@ -26,7 +26,9 @@ struct YAMLDocument {
     private static let duplicateTag = "!stands-twice-"
     private static let tooDeep = "lists and keys are nested too deep: \(deepest) levels are allowed"
 
-    /// - Returns: nil if there is no document to read, and then the problem says why.
+    /// Parses the text.
+    ///
+    /// - Returns: nil if the document cannot be read; the reason is added to `problems`.
     static func read(_ text: String, problems: inout Problems) -> WrittenNode? {
         if let position = Disguise.position(in: text) {
             problems.error(at: position, "the character U+E000 means nothing and cannot be used: leave it out")
@@ -41,8 +43,9 @@ struct YAMLDocument {
         self.text = Disguise.hide(text)
     }
 
-    /// Yams throws at the first key that stands twice in a mapping. It is told by its tag from another of the same name, so
-    /// each one found gets a tag of its own, and the text is read anew; the builder tells them by name.
+    /// Parses the document. Yams throws at the first duplicate key in a mapping, but a key with a different tag is not
+    /// a duplicate to it. So each one found gets a unique tag and the text is parsed again; the builder then detects
+    /// duplicates by name.
     private mutating func readRoot(_ problems: inout Problems) -> WrittenNode? {
         while true {
             do {
@@ -72,7 +75,7 @@ struct YAMLDocument {
         return true
     }
 
-    /// Where a mark of the text that Yams was given is in the text that was written.
+    /// Converts a position in the text passed to Yams to one in the original text.
     private func original(_ mark: Mark?) -> Position {
         guard let mark else { return Position(line: 1, column: 1) }
         var position = Position(mark)
@@ -114,12 +117,12 @@ struct YAMLDocument {
             let position = yaml.position(of: index ?? yaml.startIndex)
             problems.error(at: position, "a control character stands here, which YAML does not allow: leave it out")
         default:
-            // Yams has run into a limit of its own, and cannot tell where.
+            // Yams has reached a limit of its own and does not report the position.
             problems.error(at: Position(line: 1, column: 1), Self.tooDeep)
         }
     }
 
-    /// Turns Yams' nodes into ours.
+    /// Converter of Yams nodes.
     private struct Builder {
         let original: (Mark?) -> Position
         private var anchors: [String: WrittenNode] = [:]
@@ -156,7 +159,7 @@ struct YAMLDocument {
             case .mapping(let mapping):
                 built = WrittenNode(.mapping(buildMembers(mapping, &problems)), at: position)
             case .alias:
-                // Only encoding makes these.
+                // Created only when encoding.
                 break
             }
             if let anchor = node.anchor { anchors[anchor.rawValue] = built }
@@ -216,7 +219,7 @@ struct YAMLDocument {
             let before = aliased
             aliased += node.size
             guard aliased <= YAMLDocument.mostAliased else {
-                // Once is enough.
+                // Reported only once.
                 if before > YAMLDocument.mostAliased { return nil }
                 problems.error(
                     at: position,
@@ -236,7 +239,7 @@ struct YAMLDocument {
                 case .mapping(let mapping): mapping.tag.rawValue
                 case .alias: ""
                 }
-            // Yams may have put in what it takes an untagged node for.
+            // Yams may have added the default tag of an untagged node.
             let implied = ["", Tag.Name.str.rawValue, Tag.Name.seq.rawValue, Tag.Name.map.rawValue]
             guard !implied.contains(tag), !tag.hasPrefix(YAMLDocument.duplicateTag) else { return }
             problems.error(at: position, "\(quoted(tag)) is a tag, which means nothing here: leave it out")
@@ -244,20 +247,20 @@ struct YAMLDocument {
     }
 }
 
-/// Yams resolves aliases before anybody can count what they stand for, and a few of them in a key can stand for more than
-/// a day's work. So it is not shown their asterisks: each is a private character to it, and an alias a plain text.
+/// Replacement of asterisks by a private-use character, so that Yams reads an alias as plain text. Yams resolves aliases
+/// before their expansion can be counted, and a few of them in a key can take more than a day to expand.
 private enum Disguise {
     private static let scalar: Unicode.Scalar = "\u{E000}"
 
     static func hide(_ text: String) -> String { replace("*", with: scalar, in: text) }
     static func reveal(_ text: String) -> String { replace(scalar, with: "*", in: text) }
 
-    /// nil for a text that is no alias.
+    /// Returns the name of an alias; nil if the text is not an alias.
     static func aliasName(in plain: String) -> String? {
         plain.unicodeScalars.first == scalar ? reveal(String(plain.unicodeScalars.dropFirst())) : nil
     }
 
-    /// Where the character stands in a text already.
+    /// Returns the position of the private-use character if the original text contains it.
     static func position(in text: String) -> Position? {
         text.unicodeScalars.firstIndex(of: scalar).map(text.position(of:))
     }

@@ -74,11 +74,11 @@ extension InternetAddress {
     }
 }
 
-/// One question of a look-up.
+/// One query of a lookup.
 enum NameQuestion: Hashable, Sendable {
     case ipv4(DNSName)
     case ipv6(DNSName)
-    /// All addresses of a host, asked of the system.
+    /// All addresses of a host, from the system resolver.
     case system(String)
     case service(DNSName)
 }
@@ -87,7 +87,7 @@ struct NameAnswer: Hashable, Sendable {
     /// Without ports.
     var addresses: [InternetAddress] = []
     var services: [DNSService] = []
-    /// How long it holds, nil where nobody said.
+    /// TTL of the answer; nil if unknown, as from the system resolver.
     var timeToLive: Duration?
 }
 
@@ -105,8 +105,8 @@ extension DNSClient.Answer {
     }
 }
 
-/// Waits for what cannot be cancelled, but no longer than until this task is cancelled; then gives nil, and leaves the
-/// other to its end. getaddrinfo(3) can take its resolver's time-outs, and a program that ends should not.
+/// Awaits an operation that cannot be canceled; returns nil if this task is canceled first, and leaves the operation
+/// running. getaddrinfo(3) can block for the timeouts of the resolver, which must not delay the end of the program.
 private func abandonable<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value? {
     let (stream, continuation) = AsyncStream<Value>.makeStream()
     Task {
