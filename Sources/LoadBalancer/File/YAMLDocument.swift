@@ -247,7 +247,7 @@ struct YAMLDocument {
     }
 }
 
-/// Replacement of asterisks by a private-use character, so that Yams reads an alias as plain text. Yams resolves aliases
+/// Replacement of asterisks by a private-use character, so that Yams reads aliases as plain text. Yams resolves them
 /// before their expansion can be counted, and a few of them in a key can take more than a day to expand.
 private enum Disguise {
     private static let scalar: Unicode.Scalar = "\u{E000}"
