@@ -284,7 +284,7 @@ extension WrittenNode {
         if case .scalar(let scalar) = content { scalar.text == word } else { false }
     }
 
-    /// Returns whether the node is this address in any notation; false if the node is invalid and the entry has a default.
+    /// Returns whether the node is this address in any notation; false if it is invalid and the entry has a default.
     fileprivate func says(_ address: ServiceAddress) -> Bool { says(ServerAddress(address)) }
 
     fileprivate func says(_ address: ServerAddress) -> Bool {
