@@ -1,14 +1,14 @@
 /// A condition on a report, such as `p99<5ms`, `errors==0` or `throughput>10000`.
 public struct Assertion: Sendable, Hashable {
-    /// As it was written.
+    /// The condition as written.
     public let text: String
     let metric: Metric
     let comparison: Comparison
-    /// In seconds where the metric is a time.
+    /// In seconds if the metric is a time.
     let bound: Double
 
     enum Comparison: String, Sendable, CaseIterable {
-        // Longest first: the parser takes the first that fits.
+        // Longest first: of two operators at the same position, the parser takes the first in this list.
         case atMost = "<="
         case atLeast = ">="
         case equal = "=="
@@ -28,14 +28,14 @@ public struct Assertion: Sendable, Hashable {
         }
     }
 
-    /// Reads a condition.
+    /// Parses a condition.
     ///
-    /// - Throws: ``TextError``, which says how to write it.
+    /// - Throws: ``TextError``, which describes the correct syntax.
     public init(parsing text: String) throws(TextError) {
         let signs = Comparison.allCases.compactMap { sign in
             text.firstRange(of: sign.rawValue).map { (range: $0, sign: sign) }
         }
-        // The one that begins first; of two there, the longer, which stands first in the list.
+        // The leftmost operator; at the same position the longer one, which is first in the list.
         guard let found = signs.min(by: { $0.range.lowerBound < $1.range.lowerBound }) else {
             throw TextError(
                 "'\(text)' compares nothing: write a metric, one of < <= > >= == != and a value, such as p99<5ms"
@@ -59,7 +59,7 @@ public struct Assertion: Sendable, Hashable {
         self.bound = bound
     }
 
-    /// What a report says to it.
+    /// Evaluates the condition on a report.
     public func verdict(on report: Report) -> Verdict {
         guard let value = metric.value(in: report) else {
             return Verdict(assertion: text, isKept: false, found: "nothing was measured")
@@ -71,13 +71,13 @@ public struct Assertion: Sendable, Hashable {
         )
     }
 
-    /// Whether a condition was kept, and what was found.
+    /// Whether a condition holds, and the value found.
     public struct Verdict: Sendable, Hashable, Codable {
-        /// The condition as it was written.
+        /// The condition as written.
         public var assertion: String
-        /// Whether it holds.
+        /// Whether the condition holds.
         public var isKept: Bool
-        /// The value, as people read it.
+        /// The value, formatted for people.
         public var found: String
     }
 }

@@ -1,6 +1,6 @@
-/// A figure of a report that a condition can name.
+/// A metric of a report that a condition can refer to.
 enum Metric: Sendable, Hashable {
-    /// Of a distribution; the names of its fields.
+    /// A statistic of a distribution; the raw values are the names in conditions.
     case time(Distribution, Statistic)
     case count(Figure)
     case errors(FailureCause)
@@ -20,10 +20,10 @@ enum Metric: Sendable, Hashable {
         case errors, due, answered, failed, unanswered, unsent, overflowed, throughput, upload, download, lived
     }
 
-    /// - Parameter name: `p99`, `send.p99`, `errors`, `errors.reset`, `throughput` and the like.
+    /// - Parameter name: such as `p99`, `send.p99`, `errors`, `errors.reset` or `throughput`.
     init?(named name: String) {
         let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
-        // p99.9 and p99.99 as people write them.
+        // Common spellings with a decimal point.
         let digits = ["p99.9": "p999", "p99.99": "p9999"]
         if let statistic = Statistic(rawValue: digits[name] ?? name) {
             self = .time(.latency, statistic)
@@ -52,7 +52,7 @@ enum Metric: Sendable, Hashable {
         if case .time = self { true } else { false }
     }
 
-    /// nil where nothing was measured: a time that nobody took is not short.
+    /// Returns the metric's value; nil if nothing was measured, since a missing time must not count as a short one.
     func value(in report: Report) -> Double? {
         switch self {
         case .time(let distribution, let statistic):

@@ -1,45 +1,46 @@
-/// Finds the highest rate that keeps a condition, by running a plan again and again.
+/// A search for the highest rate at which a condition holds, by running a plan repeatedly.
 public struct RateFinder: Sendable {
-    /// Run at each rate for its duration; what it says of its pace is not looked at.
+    /// The plan, run at each rate for its duration; its own pace is ignored.
     public var plan: Plan
-    /// What has to be kept.
+    /// The condition that must hold.
     public var condition: Assertion
-    /// Rates outside it are not tried; nil finds the upper end by a closed loop.
+    /// Bounds of the rates to try; if nil, the upper bound is measured with a closed loop.
     public var range: ClosedRange<Double>?
 
-    /// A search without bounds.
+    /// Creates a search without bounds.
     public init(_ plan: Plan, keeping condition: Assertion) {
         self.plan = plan
         self.condition = condition
     }
 
-    /// What was found.
+    /// The result of a search.
     public struct Result: Sendable, Codable {
-        /// The highest rate, in requests per second, that was tried and kept the condition; nil if none did.
+        /// The highest tried rate, in requests per second, at which the condition held; nil if there is none.
         public var rate: Double?
-        /// Each try, in order.
+        /// All tries, in order.
         public var tries: [Try]
-        /// Whether the search was stopped before its end; then it is without the run that was stopped.
+        /// Whether the search was stopped early; the run that was stopped is not included in the tries.
         public var wasStopped: Bool
     }
 
     /// A run at one rate.
     public struct Try: Sendable, Codable {
-        /// Requests per second that were due.
+        /// Offered rate, in requests per second.
         public var rate: Double
-        /// Whether the condition was kept and the target answered all but a hundredth of what was due.
+        /// Whether the condition held and the target answered at least 99% of the requests due.
         public var isKept: Bool
-        /// What the run found.
+        /// The report of the run.
         public var report: Report
     }
 
-    /// Of what was due, so much has to be answered: else the rate was not borne, whatever the latency of the rest.
+    /// Minimum share of the due requests that must be answered for a rate to be sustained, whatever the latency of the
+    /// others.
     static let answeredShare = 0.99
 
     /// Runs the search.
     ///
-    /// - Parameter run: runs one plan; that of the caller, who may want to show its progress or stop it.
-    /// - Throws: what a run throws.
+    /// - Parameter run: runs one plan; supplied by the caller, which may show the progress or stop the run.
+    /// - Throws: the errors of `run`.
     public func find(
         running run: @Sendable (Plan) async throws -> Report
     ) async throws -> Result {
@@ -52,7 +53,7 @@ public struct RateFinder: Sendable {
             var plan = plan
             plan.pace = .flatOut
             let ceiling = try await run(plan)
-            // A closed loop's rate cannot be exceeded by an open one's, but for what rounding and luck make.
+            // An open loop cannot exceed the rate of a closed loop, except for rounding and noise; hence 10% on top.
             search = RateSearch(broken: max(1, ceiling.throughput * 1.1))
             if ceiling.wasStopped { return Result(rate: nil, tries: [], wasStopped: true) }
         }

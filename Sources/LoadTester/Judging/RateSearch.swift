@@ -1,8 +1,9 @@
-/// Looks for the highest rate that keeps a condition, by halves. Pure: it is told how each try went.
+/// A binary search for the highest rate at which a condition holds. Pure: the caller runs the tries and reports
+/// results.
 struct RateSearch: Sendable {
-    /// The highest rate that was tried and kept it; 0 before one did.
+    /// The highest rate known to keep the condition; 0 before the first success.
     private(set) var kept: Double
-    /// The lowest that did not, or that is taken not to.
+    /// The lowest rate that failed, or the upper bound.
     private(set) var broken: Double
     private(set) var tries = 0
     private let precision: Double
@@ -10,9 +11,9 @@ struct RateSearch: Sendable {
 
     /// - Parameters:
     ///   - kept: a rate that needs no try, or 0.
-    ///   - broken: a rate that is too high, or is not to be exceeded.
-    ///   - precision: it is over when the two are this part of the upper one apart.
-    ///   - limit: of tries.
+    ///   - broken: a rate that is too high, or the upper bound.
+    ///   - precision: the search ends when the two rates differ by at most this fraction of the upper one.
+    ///   - limit: maximum number of tries.
     init(kept: Double = 0, broken: Double, precision: Double = 0.02, limit: Int = 12) {
         self.kept = kept
         self.broken = broken
@@ -20,13 +21,13 @@ struct RateSearch: Sendable {
         self.limit = limit
     }
 
-    /// The rate to try next; nil when it is over.
+    /// The rate to try next; nil if the search is over.
     var next: Double? {
         guard tries < limit, broken - kept > precision * broken else { return nil }
         return (kept + broken) / 2
     }
 
-    /// How the try of ``next`` went.
+    /// Records the result of trying ``next``.
     mutating func note(isKept: Bool) {
         guard let rate = next else { return }
         tries += 1

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What several rounds say together.
+/// Statistics over several rounds.
 enum Statistics {
     static func median(_ values: [Double]) -> Double {
         let sorted = values.sorted()
@@ -9,13 +9,13 @@ enum Statistics {
         return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
     }
 
-    /// The ratio of the second of each pair to the first, and an interval that covers the true one in 95 of 100 cases.
+    /// Returns the mean ratio of the second of each pair to the first, and its 95% confidence interval.
     ///
-    /// Ratios multiply, so their logarithms are what is averaged; pairs are of one round each, so what changed between
-    /// the rounds cancels out. The interval is Student's (Student, "The Probable Error of a Mean", 1908): it takes the
-    /// logarithms to be spread as a normal distribution is, which a few rounds can neither show nor refute.
+    /// Ratios multiply, so their logarithms are averaged; both values of a pair are of one round, so changes between
+    /// rounds cancel out. The interval is Student's (Student, "The Probable Error of a Mean", 1908): it assumes that
+    /// the logarithms are normally distributed, which a few rounds can neither confirm nor refute.
     ///
-    /// - Parameter pairs: one at least, of numbers above 0.
+    /// - Parameter pairs: at least one pair of numbers above 0.
     static func ratio(of pairs: [(Double, Double)]) -> (ratio: Double, interval: ClosedRange<Double>?) {
         let logarithms = pairs.map { log($0.1 / $0.0) }
         let count = Double(logarithms.count)
@@ -27,7 +27,8 @@ enum Statistics {
         return (exp(mean), exp(mean - width)...exp(mean + width))
     }
 
-    /// Student's t at 97.5 %, from a table of it; from 30 degrees on it hardly changes.
+    /// Returns the 97.5% quantile of Student's t distribution, from a table; beyond 30 degrees of freedom it hardly
+    /// changes.
     static func quantile(degreesOfFreedom: Int) -> Double {
         let table = [
             12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,

@@ -1,13 +1,13 @@
-/// Two targets under the same load, in rounds that alternate, so that what changes on the machine meanwhile meets both.
+/// A comparison of two targets under the same load, in alternating rounds, so that changes of the machine affect both.
 public struct Versus: Sendable {
-    /// What is done to the first target.
+    /// The plan for the first target.
     public var first: Plan
-    /// What is done to the second.
+    /// The plan for the second target.
     public var second: Plan
-    /// How often each of them is run, 1 to 1,000; from two on there is an interval.
+    /// Number of rounds, 1 to 1,000; a confidence interval needs at least 2.
     public var rounds = 5
 
-    /// Five rounds.
+    /// Creates a comparison of five rounds.
     public init(_ first: Plan, _ second: Plan) {
         self.first = first
         self.second = second
@@ -15,8 +15,8 @@ public struct Versus: Sendable {
 
     /// Runs all rounds: first and second, then second and first, and so on.
     ///
-    /// - Parameter run: runs one plan; that of the caller, who may want to show its progress or stop it.
-    /// - Throws: what a run throws.
+    /// - Parameter run: runs one plan; supplied by the caller, which may show the progress or stop the run.
+    /// - Throws: the errors of `run`.
     public func compare(running run: @Sendable (Plan) async throws -> Report) async throws -> VersusReport {
         var firsts: [Report] = []
         var seconds: [Report] = []
@@ -33,30 +33,30 @@ public struct Versus: Sendable {
     }
 }
 
-/// How the second target compares with the first.
+/// The results of a comparison.
 public struct VersusReport: Sendable, Hashable, Codable {
-    /// The reports of the first target, round by round.
+    /// The reports of the first target, in order of rounds.
     public var first: [Report]
-    /// The reports of the second.
+    /// The reports of the second target, in order of rounds.
     public var second: [Report]
-    /// Metric by metric.
+    /// The ratio of each metric.
     public var ratios: [Ratio]
 
-    /// A metric's ratio, second to first.
+    /// The ratio of a metric of the second target to that of the first.
     public struct Ratio: Sendable, Hashable, Codable {
-        /// As in a condition: `throughput`, `p99`.
+        /// Name of the metric as in a condition: `throughput`, `p99`.
         public var metric: String
-        /// Whether it is a time, in seconds.
+        /// Whether the metric is a time, in seconds.
         public var isTime: Bool
-        /// The median of the first target's rounds.
+        /// Median over the first target's rounds.
         public var first: Double
-        /// The median of the second's.
+        /// Median over the second target's rounds.
         public var second: Double
-        /// The geometric mean of the rounds' ratios.
+        /// Geometric mean of the rounds' ratios.
         public var ratio: Double
-        /// The ends of its confidence interval of 95 %; nil where there was one round.
+        /// Lower bound of the 95% confidence interval of the ratio; nil if there was one round.
         public var low: Double?
-        /// The upper end.
+        /// Upper bound of the 95% confidence interval of the ratio; nil if there was one round.
         public var high: Double?
     }
 

@@ -1,44 +1,45 @@
 public import Sockets
 
-/// What a load test is to do.
+/// Configuration of a load test.
 public struct Plan: Sendable {
-    /// Where to. A name is resolved once, before the start, and its first address that answers is taken.
+    /// The target. A name is resolved once, before the start; the first of its addresses that accepts a connection is
+    /// used, or the first one if none does.
     public var target: ServiceAddress
-    /// What is done there.
+    /// What to do on the connections.
     public var mode: Mode
-    /// What decides when.
+    /// Open loop at a rate, or closed loop.
     public var pace: Pace
-    /// How requests at a rate are spread in time.
+    /// Distribution of the requests of an open loop in time.
     public var arrivals = Arrivals.constant
 
-    /// Connections in all, 1 to 1,000,000; in connect mode, the most at the same time.
+    /// Number of connections, 1 to 1,000,000; in mode `connect`, the maximum number of concurrent connections.
     public var connections = 16
-    /// Threads that generate load, 1 to 64, and no more than there are connections.
+    /// Number of threads that generate load, 1 to 64; at most one per connection is used.
     public var threads = 1
 
-    /// How long is measured, 1 ms to a day.
+    /// Length of the measured time, 1 ms to a day.
     public var duration: Duration = .seconds(10)
-    /// How long the same load runs before that, unmeasured; 0 to an hour.
+    /// Length of the unmeasured time before it, under the same load; 0 to an hour.
     public var warmUp: Duration = .zero
-    /// How long is waited after that for the responses still under way; 0 to an hour.
+    /// Maximum wait for outstanding responses after it; 0 to an hour.
     public var drain: Duration = .seconds(1)
 
-    /// For an exchange from its being sent to its response; the connection is then reset. 1 ms to an hour.
+    /// Timeout of an exchange, from sending the request to its response; the connection is then reset. 1 ms to an hour.
     public var timeout: Duration = .seconds(10)
-    /// For a connection to be established. 1 ms to an hour.
+    /// Timeout of a connect. 1 ms to an hour.
     public var connectTimeout: Duration = .seconds(5)
 
-    /// Local addresses to connect from, in turn, each of which has its own ports; empty leaves it to the system.
+    /// Local addresses to connect from, used in turn, each with its own ports; if empty, the kernel chooses.
     public var sources: [InternetAddress] = []
-    /// How many parts of a ramp are reported on, 1 to 1,000.
+    /// Number of steps in which a ramp is reported, 1 to 1,000.
     public var rampSteps = 20
-    /// Decides what is random: the same seed draws the same.
+    /// Seed of all random values: the same seed gives the same values.
     public var seed: UInt64 = 1
-    /// The most requests that may be due and wait for a connection, in all threads together, 1 to 100,000,000. More are
-    /// counted as overflowed and never sent.
+    /// Maximum number of due requests that wait for a connection, over all threads, 1 to 100,000,000. Requests beyond
+    /// it are counted as overflowed and never sent.
     public var queueLimit = 1_048_576
 
-    /// Sixty-four bytes, a thousand times a second, unless told otherwise.
+    /// Creates a plan; by default 64 bytes per request, 1,000 requests per second.
     public init(target: ServiceAddress, mode: Mode = .echo(.generated(count: 64)), pace: Pace = .rate(.constant(1000)))
     {
         self.target = target
@@ -46,7 +47,7 @@ public struct Plan: Sendable {
         self.pace = pace
     }
 
-    /// Reads the target as it is written: `127.0.0.1:8081`, `[::1]:8081`, `example.com:80`, `unix:/run/app.sock`.
+    /// Creates a plan, parsing the target: `127.0.0.1:8081`, `[::1]:8081`, `example.com:80`, `unix:/run/app.sock`.
     public init(
         _ target: String,
         mode: Mode = .echo(.generated(count: 64)),
@@ -56,32 +57,34 @@ public struct Plan: Sendable {
     }
 }
 
-/// What is done on the connections.
+/// What to do on the connections.
 public enum Mode: Sendable {
-    /// Requests whose responses have to be the same bytes. One at a time on each connection: others that are due
-    /// meanwhile wait, and their latency counts from when they were due.
+    /// Requests whose responses must be the same bytes. One at a time on each connection: further due requests are
+    /// queued, and their latency counts from when they were due.
     case echo(Payload)
-    /// Requests whose responses are the start of the `BytePattern`, of another size than the request. One at a time on each
+    /// Requests whose responses are the start of the `BytePattern`, of a size of their own. One at a time on each
     /// connection, as in an echo.
     case request(Payload, response: ExpectedResponse)
-    /// For each request a connection of its own, with one such exchange on it, and its end.
+    /// A new connection per request: connect, one echo exchange, close.
     case connect(Payload, ending: Ending)
     /// Streams without end.
     case bulk(Bulk)
-    /// Connections that are opened and kept; at the end of the time, one exchange on each, unless it has no bytes.
+    /// Connections that are opened and kept idle; at the end of the measured time one exchange on each, unless the
+    /// payload is empty.
     case hold(Payload)
-    /// What a file says, again and again.
+    /// The exchange defined by a script, repeatedly.
     case script(Script)
 }
 
 /// The bytes of a request.
 public enum Payload: Sendable, Hashable {
-    /// So many, numbered in the first eight of them; 0 to 1 GiB.
+    /// `count` bytes of the pattern, 1 byte to 1 GiB; 0 is valid in the modes `connect` and `hold`. Except in mode
+    /// `request`, the first eight bytes hold a sequence number.
     case generated(count: Int)
-    /// These, unchanged.
+    /// These bytes, unchanged.
     case bytes([UInt8])
 
-    /// How many bytes there are.
+    /// Number of bytes.
     public var count: Int {
         switch self {
         case .generated(let count): count
@@ -90,57 +93,58 @@ public enum Payload: Sendable, Hashable {
     }
 }
 
-/// What answers a request, such as `EchoServer` in its mode `respond` does.
+/// The expected response to a request, such as that of `EchoServer` in its mode `respond`.
 public struct ExpectedResponse: Sendable, Hashable {
-    /// How many bytes, 1 to 1 GiB. More are a mismatch.
+    /// Number of bytes, 1 to 1 GiB. More bytes are a mismatch.
     public var size: Int
-    /// Whether they have to be the `BytePattern` from its start. It costs a comparison of each byte.
+    /// Whether the bytes must be the `BytePattern` from its start. Costs a comparison of each byte.
     public var verifies = false
 
-    /// So many bytes, whatever they are.
+    /// Creates an expectation of `size` arbitrary bytes.
     public init(size: Int) {
         self.size = size
     }
 }
 
-/// How a connection is ended.
+/// How a connection is closed.
 public enum Ending: String, Sendable, Hashable, Codable, CaseIterable {
-    /// By a FIN. The port then rests for a minute (TIME-WAIT, RFC 9293, 3.6), or a second on the loopback.
+    /// With a FIN. The local port then stays in TIME-WAIT (RFC 9293, 3.6): for a minute on Linux, or for a second on
+    /// loopback.
     case fin
-    /// By a reset, which frees the port at once.
+    /// With a RST, which frees the port immediately.
     case reset
 }
 
-/// Streams in one direction or both.
+/// Streams in one or both directions.
 public struct Bulk: Sendable, Hashable {
-    /// Where the bytes go.
+    /// Direction of the data.
     public enum Direction: String, Sendable, Hashable, Codable, CaseIterable {
-        /// From here to the target.
+        /// From the load tester to the target.
         case upload
-        /// From the target to here.
+        /// From the target to the load tester.
         case download
-        /// Both at the same time, to a target that echoes.
+        /// Both at the same time, with a target that echoes.
         case both
     }
 
-    /// Where the bytes go.
+    /// Direction of the data.
     public var direction: Direction
-    /// Bytes given to the system in one go, 1 to 16 MiB.
+    /// Maximum number of bytes per send call, 1 to 16 MiB.
     public var chunk = 128 << 10
-    /// Whether what comes has to be the `BytePattern`, which is what is sent. It costs a comparison of each byte.
+    /// Whether received bytes must be the `BytePattern`, which is also sent. Costs a comparison of each byte.
     public var verifies = false
 
-    /// Streams in a direction, in chunks of 128 KiB, unchecked.
+    /// Creates streams in a direction, in chunks of 128 KiB, without verification.
     public init(_ direction: Direction) {
         self.direction = direction
     }
 }
 
-/// What decides when the next request is sent.
+/// When the next request is sent.
 public enum Pace: Sendable, Hashable {
-    /// Open loop: requests are due at a rate, whether or not the target keeps up.
+    /// Open loop: requests become due at a rate, whether or not the target keeps up.
     case rate(RateProfile)
-    /// Closed loop: each connection sends its next request when it has its response. What it measures is how fast the
-    /// target can be, not how long a client waits: while the target stands still, nobody asks.
+    /// Closed loop: each connection sends its next request when the response has arrived. Measures the target's maximum
+    /// throughput, not the latency of clients: while the target stalls, no requests are sent.
     case flatOut
 }

@@ -1,4 +1,4 @@
-/// What to send and to expect, again and again on each connection: one time through it is one exchange.
+/// What to send and to expect, repeatedly on each connection: one pass is one exchange.
 ///
 /// ```
 /// # Redis: set a key, and get it back
@@ -8,24 +8,24 @@
 /// expect $${any}\r\n${seq}\r\n
 /// ```
 ///
-/// A line is `send` or `expect`, a blank, and the bytes: all that follows to the end of the line. `\r`, `\n`, `\t`, `\0`,
-/// `\\`, `\$` and `\xHH` stand for the bytes that they name. Lines that are empty or begin with `#` are left out.
+/// A line is `send` or `expect`, a space, and the bytes: everything up to the end of the line. `\r`, `\n`, `\t`, `\0`,
+/// `\\`, `\$` and `\xHH` are escapes for single bytes. Empty lines and lines that start with `#` are ignored.
 ///
-/// `${seq}` is the number of the exchange, another one for each; `${random:N}` a whole number from 0 to N - 1, the same
-/// wherever the same N stands in one exchange. In what is expected, `${any}` stands for any bytes up to the text that
-/// follows it, and `${bytes:N}` for just so many of any kind.
+/// `${seq}` is the sequence number of the exchange; `${random:N}` is an integer from 0 to N - 1, the same wherever the
+/// same N is used within one exchange. In expected bytes, `${any}` matches any bytes up to and including the text that
+/// follows it, and `${bytes:N}` matches exactly N arbitrary bytes.
 public struct Script: Sendable, Hashable {
-    /// A piece of what is sent or expected.
+    /// A part of the bytes sent or expected.
     enum Part: Sendable, Hashable {
         case text([UInt8])
         case sequence
         case random(below: UInt64)
-        /// Any bytes up to this text, which is taken too.
+        /// Any bytes up to and including this text.
         case anything(upTo: [UInt8])
         case bytes(count: Int)
     }
 
-    /// First all that is sent, then all that is expected before more is sent.
+    /// The bytes to send, then the bytes to expect before sending more.
     struct Turn: Sendable, Hashable {
         var sends: [Part] = []
         var expects: [Part] = []
@@ -33,9 +33,9 @@ public struct Script: Sendable, Hashable {
 
     private(set) var turns: [Turn] = []
 
-    /// Reads a script.
+    /// Parses a script.
     ///
-    /// - Throws: ``TextError``, which names the line and says how to write it.
+    /// - Throws: ``TextError``, which contains the line number and describes the correct syntax.
     public init(parsing text: String) throws(TextError) {
         var number = 0
         for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
@@ -89,7 +89,7 @@ extension Script.Part {
     }
 }
 
-/// The text of a line.
+/// Parser of the text of a line.
 private enum ScriptText {
     static func parts(of text: Substring) throws(TextError) -> [Script.Part] {
         var parts: [Script.Part] = []
@@ -130,7 +130,7 @@ private enum ScriptText {
         }
     }
 
-    /// `{name}` or `{name:number}`.
+    /// Parses `{name}` or `{name:number}`.
     private static func fillIn(_ rest: inout Substring.UTF8View.SubSequence) throws(TextError) -> Script.Part {
         let body = rest.dropFirst().prefix { $0 != UInt8(ascii: "}") }
         rest = rest.dropFirst(body.count + 1)
@@ -147,7 +147,7 @@ private enum ScriptText {
         }
     }
 
-    /// Gives each `${any}` the text that it ends with, and joins texts that stand side by side.
+    /// Assigns each `${any}` the text that ends it, and joins adjacent texts.
     static func bounded(_ parts: [Script.Part]) throws(TextError) -> [Script.Part] {
         var bounded: [Script.Part] = []
         for part in parts {
