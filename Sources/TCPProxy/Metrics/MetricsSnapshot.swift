@@ -72,8 +72,8 @@ public enum ConnectFailure: UInt8, Hashable, Sendable, CaseIterable {
     case timeout
     /// ENETUNREACH, EHOSTUNREACH, ENETDOWN or EHOSTDOWN.
     case unreachable
-    /// The process or the machine is out of descriptors, memory or local ports, or the accept queue of the server's Unix
-    /// socket is full.
+    /// The process or the machine is out of descriptors, memory or local ports, or the accept queue of the server's
+    /// Unix socket is full.
     case exhausted
     /// The client closed the connection before the attempt completed.
     case clientGone
