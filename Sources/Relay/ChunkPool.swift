@@ -1,17 +1,17 @@
 import Workers
 
-/// Buffers for bytes that a sink would not take: one for each stalled half, none for others.
+/// A pool of buffers for bytes that a sink has not accepted. Only a stalled direction holds a buffer.
 ///
-/// A few are kept for the next; the rest goes back to the system at once.
+/// A limited number of unused buffers is kept for reuse; the others are returned to the system immediately.
 public struct ChunkPool: ~Copyable {
-    /// In bytes, of each chunk.
+    /// The size of a chunk in bytes.
     public let chunkSize: Int
-    /// How many unused chunks are kept.
+    /// The maximum number of unused chunks that are kept.
     public let spareLimit: Int
     private let spares: UnsafeMutablePointer<UnsafeMutableRawPointer>
-    /// Unused chunks that are kept.
+    /// The number of unused chunks.
     public private(set) var spareCount = 0
-    /// Chunks that are in use.
+    /// The number of chunks in use.
     public private(set) var taken = 0
 
     public init(chunkSize: Int, spareLimit: Int = 16) {
@@ -50,24 +50,24 @@ public struct ChunkPool: ~Copyable {
     }
 }
 
-/// What all relays of a worker share: a buffer to receive into, chunks for what could not be passed on, and pipes.
+/// The resources shared by all relays of a worker: a receive buffer, chunks for undelivered bytes, and pipes.
 public struct RelayBuffers: ~Copyable {
-    /// Holds bytes only between a receive and the send that follows it.
+    /// The receive buffer. It holds bytes only between a receive and the following send.
     public let shared: UnsafeMutableRawBufferPointer
-    /// Holds what could not be passed on.
+    /// The pool of chunks for undelivered bytes.
     public var chunks: ChunkPool
-    /// For transfers that are spliced.
+    /// The pool of pipes for spliced transfers.
     public var pipes: PipePool
-    /// When to splice.
+    /// The copy or splice engine.
     public let engine: Engine
-    /// When to batch reads.
+    /// The policy for batched reads.
     public let batching: BatchingPolicy
 
     /// - Parameters:
-    ///   - size: the most that is copied at once, in bytes, and the size of a chunk.
-    ///   - engine: whether halves copy or splice.
-    ///   - pipes: the most pipes in use at once.
-    ///   - batching: when halves batch their reads.
+    ///   - size: The maximum size of one copied transfer and the size of a chunk, in bytes.
+    ///   - engine: Whether directions copy or splice.
+    ///   - pipes: The maximum number of pipes in use.
+    ///   - batching: When directions batch their reads.
     public init(
         size: Int = 32 * 1024,
         engine: Engine = .auto,

@@ -1,37 +1,38 @@
 public import Sockets
 public import Workers
 
-/// A relayed connection: two endpoints, and one half for each direction between them.
+/// A relayed connection: two endpoints, and one direction each way between them.
 public struct Duplex: ~Copyable {
     public var client: Endpoint
     public var server: Endpoint
-    /// From the client to the server.
+    /// The direction from the client to the server.
     public var upstream = HalfRelay()
-    /// From the server to the client.
+    /// The direction from the server to the client.
     public var downstream = HalfRelay()
-    /// Whose end or failure came first.
+    /// The endpoint that was the first to end or fail.
     @inlinable public var firstToEnd: Party? { _firstToEnd }
     @usableFromInline var _firstToEnd: Party?
 
     public enum Outcome: Equatable, Sendable {
-        /// Nothing can move until an endpoint's readiness changes.
+        /// No bytes can be moved until an endpoint's readiness changes.
         case waiting
-        /// There may be more to move at once.
+        /// There may be more bytes to move immediately.
         case moreToMove
-        /// Both directions have ended, or both endpoints are gone: close.
+        /// Both directions have ended, or both endpoints have failed: close the connection.
         case over
-        /// One endpoint is gone. When all that it had sent has been delivered to the other, that one is to be reset.
+        /// One endpoint has failed. Once all bytes received from it have been delivered to the other endpoint, that
+        /// endpoint is to be reset.
         case failed(Party, delivered: Bool)
     }
 
-    /// - Parameter client: an accepted connection. The server's endpoint is set when it is connected.
+    /// - Parameter client: An accepted connection. The server's endpoint is set after the connect.
     @inlinable
     public init(client: consuming Descriptor) {
         self.client = Endpoint(client, canSend: true)
         server = Endpoint(nil, canSend: false)
     }
 
-    /// Moves what can be moved now, in both directions.
+    /// Moves the bytes that can be moved now, in both directions.
     @inlinable
     public mutating func turn<S: System & ~Copyable>(
         on system: inout S,
@@ -61,11 +62,11 @@ public struct Duplex: ~Copyable {
         return conclude(more: more, on: &system, with: &buffers)
     }
 
-    /// The same for a connection whose halves may receive so many bytes and no more; none of them splices.
+    /// Moves bytes in both directions within a limit on the bytes received; neither direction splices.
     ///
     /// - Parameters:
-    ///   - upstream: what the client may send now; less what has come afterwards.
-    ///   - downstream: what the server may send now; less what has come afterwards.
+    ///   - upstream: The number of bytes that may be received from the client; reduced by the bytes received.
+    ///   - downstream: The number of bytes that may be received from the server; reduced by the bytes received.
     @inlinable
     public mutating func turn<S: System & ~Copyable>(
         on system: inout S,
@@ -96,7 +97,7 @@ public struct Duplex: ~Copyable {
         return conclude(more: more, on: &system, with: &buffers)
     }
 
-    /// What follows from a turn of both halves.
+    /// Determines the outcome of a turn of both directions.
     @inlinable
     mutating func conclude<S: System & ~Copyable>(
         more: Bool,
@@ -112,7 +113,7 @@ public struct Duplex: ~Copyable {
         return fail(more: more, on: &system, with: &buffers)
     }
 
-    /// Asks a socket that reported an error for it. It may still hold bytes that came before.
+    /// Reads the error of a socket that reported one. The socket may still hold bytes received before the error.
     @inlinable
     public mutating func takeFailure<S: System & ~Copyable>(of party: Party, on system: inout S) {
         switch party {
@@ -121,11 +122,11 @@ public struct Duplex: ~Copyable {
         }
     }
 
-    /// Whether a source is reported only when much has arrived.
+    /// Whether a source is reported only after many bytes have arrived.
     @inlinable
     public var batchesReads: Bool { upstream.batchesReads || downstream.batchesReads }
 
-    /// When a source has to be read without a readiness event; nil if each byte is reported.
+    /// Returns the time at which a source must be read without a readiness event; nil if every byte is reported.
     @inlinable
     public func recheckTime(_ batching: borrowing BatchingPolicy) -> Instant? {
         let upstreamTime = upstream.recheckTime(batching)
@@ -133,7 +134,7 @@ public struct Duplex: ~Copyable {
         return upstreamTime.map { min($0, downstreamTime) } ?? downstreamTime
     }
 
-    /// Ends batching where the time for it has passed; the next turn reads those sources.
+    /// Ends batching in directions whose recheck time has passed; the next turn reads their sources.
     @inlinable
     public mutating func recheck<S: System & ~Copyable>(
         on system: inout S,
@@ -149,12 +150,12 @@ public struct Duplex: ~Copyable {
         client.failure != nil || server.failure != nil
     }
 
-    /// Received bytes that have not been delivered to the one endpoint that is left.
+    /// The number of received bytes that have not been delivered to the remaining endpoint.
     public var pending: Int {
         Int(upstream.state.pending) + Int(downstream.state.pending)
     }
 
-    /// Closes both sockets: what their kernels still hold is sent, and their ends after it.
+    /// Closes both sockets: their kernels still send the queued data, followed by a FIN.
     @inlinable
     public mutating func close<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         upstream.abandon(on: &system, with: &buffers)
@@ -163,7 +164,7 @@ public struct Duplex: ~Copyable {
         if let descriptor = server.descriptor.take() { system.close(descriptor) }
     }
 
-    /// Resets both sockets: what their kernels still hold is thrown away.
+    /// Resets both sockets: queued data is discarded.
     @inlinable
     public mutating func abort<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         upstream.abandon(on: &system, with: &buffers)
@@ -182,7 +183,8 @@ public struct Duplex: ~Copyable {
         }
     }
 
-    /// At least one endpoint has failed: what was for it is given up, what came from it goes on to the other.
+    /// Handles the failure of at least one endpoint: bytes for it are discarded; bytes from it are still delivered to
+    /// the other endpoint.
     @inlinable
     mutating func fail<S: System & ~Copyable>(
         more: Bool,

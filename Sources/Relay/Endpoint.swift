@@ -1,27 +1,28 @@
 public import Sockets
 
-/// One end of a relayed connection: a socket, and what is known of its readiness.
+/// One end of a relayed connection: a socket and its known readiness.
 ///
-/// Registered once and edge-triggered, so readiness is remembered here: an event sets it, a call that comes back short
-/// clears it. Both halves of a relay share an endpoint, one as source, the other as sink.
+/// The socket is registered once and edge-triggered, so its readiness is stored here: an event sets it, and a short or
+/// failed transfer clears it. Both directions of a relay share an endpoint, one as its source, the other as its sink.
 public struct Endpoint: ~Copyable {
-    /// nil before it is connected and after it is closed.
+    /// The socket; nil before it is connected and after it is closed.
     public var descriptor: Descriptor?
-    /// The socket's error, once it had one: nothing more can be sent to it, and what it had sent can still be received.
+    /// The error of the socket, if any. Nothing more can be sent to the socket; bytes that it has received can still be
+    /// read.
     public var failure: SystemError?
     public var canReceive = false
     public var canSend = false
-    /// A short read does not mean that the queue is empty: an end, an error or an urgent mark may stand behind it.
+    /// Whether a short read may leave data in the queue, because an EOF, an error or an urgent mark may follow.
     public var readsToTheEnd = false
 
-    /// A socket that is open, or none yet.
+    /// Creates an endpoint for an open socket, or without a socket.
     @inlinable
     public init(_ descriptor: consuming Descriptor?, canSend: Bool) {
         self.descriptor = descriptor
         self.canSend = canSend
     }
 
-    /// Takes note of what the poller has reported.
+    /// Records the readiness reported by the poller.
     @inlinable
     public mutating func note(_ readiness: Readiness) {
         if !readiness.isDisjoint(with: [.readable, .urgent, .peerEnded, .hungUp, .failed]) { canReceive = true }
@@ -30,7 +31,7 @@ public struct Endpoint: ~Copyable {
     }
 }
 
-/// Which of the two a connection's endpoint belongs to.
+/// The side of a connection to which an endpoint belongs.
 public enum Party: UInt8, Sendable {
     case client
     case server

@@ -1,32 +1,34 @@
-/// Whether a direction copies its bytes through user space or splices them through a pipe.
+/// The transfer engine of a direction: bytes are copied through user space or spliced through a pipe.
 public enum Engine: String, Sendable, CaseIterable {
-    /// Small messages are copied, larger ones are spliced: each direction goes by the sizes of its recent transfers.
+    /// Copies small messages and splices larger ones: each direction selects by the sizes of its recent transfers.
     case auto
-    /// Nothing is spliced.
+    /// Copies everything.
     case copy
-    /// Everything is spliced for which there is a pipe, whatever its size; for tests.
+    /// Splices everything for which a pipe is available, regardless of size; for tests.
     case splice
 }
 
-/// The numbers behind ``Engine/auto``.
+/// The thresholds of ``Engine/auto``.
 ///
-/// Measured on loopback with round trips of equal messages: on 64 connections copying costs less up to 24 KiB (16.6 us against
-/// 18.0), and splicing from 32 KiB on (21.1 against 25.8); on one connection splicing already costs less from 16 KiB on. At
-/// 48 KiB splicing costs half.
+/// Measured on loopback with round trips of equal messages. With 64 connections copying costs less up to 24 KiB (16.6
+/// us versus 18.0 us), and splicing costs less from 32 KiB on (21.1 us versus 25.8 us). With one connection splicing
+/// costs less from 16 KiB on. At 48 KiB splicing costs half as much as copying.
 @usableFromInline
 enum SplicePolicy {
-    /// A copied transfer of at least this size speaks for splicing, in bytes.
+    /// The minimum size in bytes of a copied transfer that counts toward splicing.
     @inlinable static var spliceFrom: Int { 24 * 1024 }
-    /// Consecutive copied transfers of that size after which a direction splices.
+    /// The number of consecutive copied transfers of at least that size after which a direction splices.
     @inlinable static var transfersToSplice: UInt8 { 2 }
-    /// A spliced transfer below this size speaks for copying, in bytes.
+    /// The size in bytes below which a spliced transfer counts toward copying.
     @inlinable static var copyBelow: Int { 16 * 1024 }
-    /// Consecutive spliced transfers below that size after which a direction copies.
+    /// The number of consecutive spliced transfers below that size after which a direction copies.
     @inlinable static var transfersToCopy: UInt8 { 4 }
-    /// A copied transfer of at least this size may belong to a stream, in bytes; for smaller ones the time is not read.
+    /// The minimum size in bytes of a copied transfer that can belong to a stream; for smaller ones the time is not
+    /// read.
     @inlinable static var streamFrom: Int { 1024 }
-    /// The most that is in a direction's pipe, in bytes.
+    /// The maximum number of bytes in a direction's pipe.
     @inlinable static var window: Int { 1024 * 1024 }
-    /// A pipe has one slot for each page of its capacity, and a slot may hold as little as one byte.
+    /// The bytes of pipe capacity per slot. A pipe has one slot per page of its capacity, and a slot may hold as little
+    /// as one byte.
     @inlinable static var bytesPerSlot: Int { 4096 }
 }

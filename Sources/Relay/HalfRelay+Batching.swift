@@ -1,14 +1,14 @@
 public import Sockets
 public import Workers
 
-// How a half batches the reads of a sustained stream: with SO_RCVLOWAT the poller reports the source only when much has
-// arrived, so that one wake-up moves much.
+// Batched reads of a sustained stream: with SO_RCVLOWAT the poller reports the source only after many bytes have
+// arrived, so that one wake-up moves many bytes.
 
 extension HalfRelay {
-    /// Whether the poller reports the source only when much has arrived.
+    /// Whether the poller reports the source only after many bytes have arrived.
     @inlinable var batchesReads: Bool { stream.isBatching }
 
-    /// Decides by a transfer whether reads are batched from now on.
+    /// Records a transfer and starts or stops batching accordingly.
     @inlinable
     mutating func noteStream<S: System & ~Copyable>(
         _ count: Int,
@@ -27,7 +27,7 @@ extension HalfRelay {
         }
     }
 
-    /// Has the poller report the source only when much has arrived.
+    /// Sets SO_RCVLOWAT so that the poller reports the source only after many bytes have arrived.
     @inlinable
     mutating func startBatching<S: System & ~Copyable>(
         _ source: borrowing Endpoint,
@@ -40,7 +40,8 @@ extension HalfRelay {
         system.setReceiveLowWater(of: source.descriptor!, to: size)
     }
 
-    /// Has the poller report the source with the first byte. Fewer bytes than a batch may have arrived without an event.
+    /// Resets SO_RCVLOWAT so that the poller reports the source from the first byte on. Fewer bytes than a batch may
+    /// already have arrived without an event, so the caller must read the source.
     @inlinable
     mutating func stopBatching<S: System & ~Copyable>(_ source: borrowing Endpoint, on system: inout S, at now: Instant)
     {
@@ -48,15 +49,15 @@ extension HalfRelay {
         system.setReceiveLowWater(of: source.descriptor!, to: 1)
     }
 
-    /// When the source has to be read without a readiness event, since SO_RCVLOWAT suppresses the event for what little has
-    /// arrived; nil if each byte is reported.
+    /// Returns the time at which the source must be read without a readiness event, because SO_RCVLOWAT suppresses the
+    /// event for small amounts of data; nil if every byte is reported.
     @inlinable
     public func recheckTime(_ batching: borrowing BatchingPolicy) -> Instant? {
         guard stream.isBatching, _state.phase == .open, _state.pending == 0 else { return nil }
         return Instant(nanoseconds: stream.lastTransferAt.nanoseconds &+ batching.delay)
     }
 
-    /// Ends batching if nothing has moved for the time that it may delay bytes: the stream has paused, or become slow.
+    /// Ends batching if no bytes have moved for the maximum batching delay: the stream has paused or slowed down.
     @inlinable
     mutating func recheck<S: System & ~Copyable>(
         _ source: inout Endpoint,

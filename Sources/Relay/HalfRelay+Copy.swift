@@ -1,10 +1,10 @@
 public import Sockets
 public import Workers
 
-// How a half copies.
+// Copied transfers of a direction.
 
 extension HalfRelay {
-    /// Receives into the shared buffer, and sends straight on.
+    /// Receives into the shared buffer and sends the bytes immediately.
     @inlinable
     mutating func copy<S: System & ~Copyable>(
         from source: inout Endpoint,
@@ -16,7 +16,7 @@ extension HalfRelay {
         switch system.receive(from: source.descriptor!, into: buffers.shared) {
         case .moved(let count):
             let isFull = count == buffers.shared.count
-            // Less than asked for: the queue is empty, and another call would only say so.
+            // Fewer bytes than requested: the queue is empty, and another call would only return EAGAIN.
             if !isFull, !source.readsToTheEnd { source.canReceive = false }
             _state.received(count)
             pass(count, to: &sink, on: &system, with: &buffers)
@@ -35,7 +35,8 @@ extension HalfRelay {
         }
     }
 
-    /// Decides by a copied transfer's size whether the next one is spliced. A full buffer says that there is more.
+    /// Decides by the size of a copied transfer whether the next one is spliced. A full buffer means that there are
+    /// more bytes.
     @inlinable
     mutating func noteCopied(_ count: Int, isFull: Bool) {
         guard !isSplicing else { return }
@@ -45,7 +46,7 @@ extension HalfRelay {
         score = 0
     }
 
-    /// Sends what was just received straight on, and keeps what the sink does not take.
+    /// Sends the bytes just received, and keeps those that the sink does not accept.
     @inlinable
     mutating func pass<S: System & ~Copyable>(
         _ count: Int,

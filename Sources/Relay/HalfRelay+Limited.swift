@@ -1,13 +1,13 @@
 public import Sockets
 
-// How a half moves bytes that have a budget.
+// Transfers of a direction with a bandwidth budget.
 
 extension HalfRelay {
-    /// Moves what can be moved now, and takes in no more than is allowed. It copies, much as well as little: a pipe would take in more
-    /// than a small budget has.
+    /// Moves the bytes that can be moved now, within a limit on the bytes received. All transfers are copied regardless
+    /// of size, because a pipe could take in more bytes than a small budget allows.
     ///
-    /// - Parameter allowance: how many bytes may come in now; less what has come afterwards.
-    /// - Returns: true if there may be more to move at once, and more is allowed.
+    /// - Parameter allowance: The number of bytes that may be received; reduced by the bytes received.
+    /// - Returns: True if there may be more bytes to move immediately and the allowance permits it.
     @inlinable
     public mutating func turn<S: System & ~Copyable>(
         from source: inout Endpoint,

@@ -1,16 +1,16 @@
 public import Sockets
 public import Workers
 
-// How a half splices: splice(2) moves bytes from socket to pipe and from pipe to socket without their passing through
-// user space.
+// Spliced transfers of a direction: splice(2) moves bytes from a socket to a pipe and from the pipe to a socket without
+// passing them through user space.
 
 extension HalfRelay {
-    /// Moves what the source has into one of the worker's pipes, and straight on to the sink.
+    /// Moves the source's bytes into one of the worker's pipes, and immediately on to the sink.
     ///
-    /// The pipe is taken for this one transfer, and returned when the sink has taken everything. Only a half whose sink did
-    /// not keeps it.
+    /// The pipe is taken for this one transfer, and returned when the sink has accepted all bytes. A direction keeps
+    /// its pipe only if the sink has not.
     ///
-    /// - Returns: false if the bytes have to be copied instead.
+    /// - Returns: False if the bytes must be copied instead.
     @inlinable
     mutating func splice<S: System & ~Copyable>(
         from source: inout Endpoint,
@@ -21,7 +21,7 @@ extension HalfRelay {
     ) -> Bool {
         let isRationed = buffers.pipes.isStallQuotaUsed
         guard let pipe = buffers.pipes.take(on: &system) else { return false }
-        // A half that stalled now could not keep its pipe, so it takes in no more than its sink has room for.
+        // A direction that stalls now could not keep its pipe, so it receives no more than its sink has room for.
         let window =
             isRationed
             ? max(buffers.chunks.chunkSize, min(SplicePolicy.window, system.sendRoom(of: sink.descriptor!)))
@@ -34,7 +34,8 @@ extension HalfRelay {
             self.pipe = consume pipe
             sendPipe(to: &sink, on: &system, with: &buffers)
             guard _state.phase == .open else { return true }
-            // Short of what was asked the source is empty, or the pipe was full. A half that batches finds out later.
+            // If fewer bytes were moved than requested, the source is empty or the pipe was full. A direction that
+            // batches finds out at the next event or recheck.
             if count < window, !source.readsToTheEnd,
                 stream.isBatching || !mayHaveFilledPipe || system.unreadBytes(on: source.descriptor!) == 0
             {
@@ -48,7 +49,7 @@ extension HalfRelay {
         case .wouldBlock:
             buffers.pipes.giveBack(pipe, on: &system)
             if source.readsToTheEnd, isAtUrgentMark(source, on: &system) { return false }
-            // The pipe is empty, so it is the source that has nothing.
+            // The pipe is empty, so the source has no data.
             source.canReceive = false
         case .ended:
             buffers.pipes.giveBack(pipe, on: &system)
@@ -67,8 +68,8 @@ extension HalfRelay {
         return true
     }
 
-    /// Whether the source has bytes that splice(2) does not move: it stops at an urgent mark, and reports that there is
-    /// nothing, or the end or the error that stands behind the bytes. Then they are copied, as recv(2) passes the mark.
+    /// Returns whether the source has bytes that splice(2) does not move: it stops at an urgent mark and reports no
+    /// data, or the EOF or error that follows the bytes. The bytes are then copied, because recv(2) passes the mark.
     @inlinable
     mutating func isAtUrgentMark<S: System & ~Copyable>(_ source: borrowing Endpoint, on system: inout S) -> Bool {
         guard system.unreadBytes(on: source.descriptor!) > 0 else { return false }
@@ -77,7 +78,7 @@ extension HalfRelay {
         return true
     }
 
-    /// Decides by a spliced transfer's size whether the next one is copied.
+    /// Decides by the size of a spliced transfer whether the next one is copied.
     @inlinable
     mutating func noteSpliced(_ count: Int) {
         score = count < SplicePolicy.copyBelow ? score + 1 : 0
@@ -86,7 +87,7 @@ extension HalfRelay {
         score = 0
     }
 
-    /// Passes on what is in the pipe, and returns the pipe if that is all.
+    /// Sends the bytes in the pipe, and returns the pipe once it is empty.
     @inlinable
     mutating func sendPipe<S: System & ~Copyable>(
         to sink: inout Endpoint,
@@ -102,7 +103,7 @@ extension HalfRelay {
             if sent == count {
                 if let pipe = pipe.take() { buffers.pipes.giveBack(pipe, on: &system) }
             } else {
-                // The sink's buffer is full: another call would only say so.
+                // The sink's buffer is full: another call would only return EAGAIN.
                 sink.canSend = false
                 keepPending(on: &system, with: &buffers)
             }
@@ -115,8 +116,8 @@ extension HalfRelay {
         }
     }
 
-    /// The sink takes no more. What little is in the pipe goes into a chunk, so that the pipe is free for others; much
-    /// keeps it.
+    /// Handles a sink that accepts no more bytes. A small amount of pending bytes is moved to a chunk, so that the pipe
+    /// is free for other directions; a larger amount stays in the pipe.
     @inlinable
     mutating func keepPending<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         let count = Int(_state.pending)

@@ -4,45 +4,45 @@ public import Workers
 /// One direction of a relay: from a source endpoint to a sink endpoint.
 ///
 /// Drives its ``HalfState`` by readiness. It copies small messages through the worker's buffer, and splices larger ones
-/// through one of the worker's pipes. What the sink does not take immediately waits in a chunk, or in the pipe, which the
-/// direction then keeps. A direction with nothing pending holds neither.
+/// through one of the worker's pipes. Bytes that the sink does not accept immediately wait in a chunk, or in the pipe,
+/// which the direction then keeps. A direction without pending bytes holds neither.
 public struct HalfRelay: ~Copyable {
     @inlinable public var state: HalfState { _state }
-    /// Bytes that the sink's kernel has taken.
+    /// The number of bytes accepted by the sink's kernel.
     @inlinable public var transferred: UInt64 { _transferred }
-    /// Of these, bytes that never were in user space.
+    /// The number of these bytes that never were in user space.
     @inlinable public var spliced: UInt64 { _spliced }
-    /// Bytes received that could not be passed on, since the sink was gone.
+    /// The number of bytes received that could not be delivered because the sink had failed.
     @inlinable public var discarded: UInt32 { _discarded }
 
     @usableFromInline var _state = HalfState()
     @usableFromInline var _transferred: UInt64 = 0
     @usableFromInline var _spliced: UInt64 = 0
     @usableFromInline var _discarded: UInt32 = 0
-    /// Where the first pending byte is in the chunk.
+    /// The offset of the first pending byte in the chunk.
     @usableFromInline var offset: Int32 = 0
-    /// Holds the pending bytes of a transfer that was copied; nil if there are none.
+    /// The pending bytes of a copied transfer; nil if there are none.
     @usableFromInline var chunk: UnsafeMutableRawPointer?
-    /// Holds the pending bytes of a transfer that was spliced; nil if there are none.
+    /// The pipe with the pending bytes of a spliced transfer; nil if there are none.
     @usableFromInline var pipe: Pipe?
     /// Whether the next transfer is spliced.
     @usableFromInline var isSplicing = false
-    /// Consecutive transfers whose size speaks for the other engine.
+    /// The number of consecutive transfers whose size counts toward the other engine.
     @usableFromInline var score: UInt8 = 0
     @usableFromInline var stream = SustainedStream()
 
-    /// How often a half may copy before others get their turn.
+    /// The maximum number of copies per turn, so that other connections are served.
     @inlinable public static var copiesPerTurn: Int { 4 }
 
     @inlinable
     public init() {}
 
-    /// Starts with bytes that have come already, and are pending.
+    /// Starts with bytes that have already been received and are pending.
     ///
     /// - Parameters:
-    ///   - chunk: holds them, and is the half's from here on; one of the pool's.
-    ///   - offset: where the first is.
-    ///   - count: how many there are, one at least.
+    ///   - chunk: A chunk of the pool that holds the bytes; the direction takes ownership.
+    ///   - offset: The offset of the first byte.
+    ///   - count: The number of bytes, at least 1.
     @inlinable
     public mutating func begin(with chunk: UnsafeMutableRawPointer, offset: Int, count: Int) {
         _state.received(count)
@@ -50,13 +50,13 @@ public struct HalfRelay: ~Copyable {
         self.offset = Int32(truncatingIfNeeded: offset)
     }
 
-    /// Moves what can be moved now.
+    /// Moves the bytes that can be moved now.
     ///
     /// - Parameters:
-    ///   - closesNext: the other half has ended, so with the end of this one both sockets are closed, and that is what
-    ///     passes the end on.
-    ///   - clock: the time of this turn.
-    /// - Returns: true if there may be more to move: the half wants another turn after the others had theirs.
+    ///   - closesNext: Whether the other direction has finished. Both sockets are closed when this direction finishes,
+    ///     so the close replaces the half-close.
+    ///   - clock: The time of this turn.
+    /// - Returns: True if there may be more to move: the direction needs another turn after the other connections.
     @inlinable
     public mutating func turn<S: System & ~Copyable>(
         from source: inout Endpoint,
@@ -74,7 +74,7 @@ public struct HalfRelay: ~Copyable {
                 if isSplicing || buffers.engine == .splice,
                     splice(from: &source, to: &sink, on: &system, with: &buffers, clock: &clock)
                 {
-                    // One splice in and one out for a turn: what arrives until the next turn is moved together.
+                    // One splice in and one out per turn: bytes that arrive before the next turn are moved together.
                     transfers = Self.copiesPerTurn
                 } else {
                     transfers += 1
@@ -94,7 +94,7 @@ public struct HalfRelay: ~Copyable {
         }
     }
 
-    /// The sink is gone: gives up what is pending.
+    /// Discards the pending bytes, because the sink is gone.
     @inlinable
     public mutating func abandon<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         if _state.phase != .abandoned { sinkFailed(on: &system, with: &buffers) }
@@ -102,15 +102,15 @@ public struct HalfRelay: ~Copyable {
 
     @inlinable
     mutating func finish<S: System & ~Copyable>(_ sink: inout Endpoint, on system: inout S) {
-        // Where this fails the sink has been reset, and the poller says so next.
+        // If this fails, the sink has been reset; the poller reports that next.
         _ = system.endSending(on: sink.descriptor!)
         _state.finishSent()
     }
 
-    /// The source says that there will be no more.
+    /// Records the EOF of the source.
     @inlinable
     mutating func sourceEnded(_ source: borrowing Endpoint) {
-        // After a reset the error may have been told already, to a send or to the poller; then this is no FIN.
+        // After a reset the error may already have been reported by a send or by the poller; then this is not a FIN.
         if source.failure == nil { _state.sourceEnded() } else { _state.sourceFailed() }
     }
 

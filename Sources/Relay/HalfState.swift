@@ -1,49 +1,49 @@
-/// The state machine of one direction of a relay: it hears what happened and says what to do next.
+/// The state machine of one direction of a relay: records events and returns the next action.
 ///
-/// Pure: who receives and sends, by readiness or by completion, by copy or by splice, is the driver's business.
+/// Pure: the driver decides how bytes are received and sent (by readiness or completion, by copy or splice).
 ///
-///     open ──sourceEnded──▶ finishing ──(pending gone) finishSent──▶ finished
-///       │──sourceFailed──▶ breaking ──(pending gone)──▶ broken
+///     open ──sourceEnded──▶ finishing ──(nothing pending) finishSent──▶ finished
+///       │──sourceFailed──▶ breaking ──(nothing pending)──▶ broken
 ///       └──sinkFailed (from any of these)──▶ abandoned
 public struct HalfState: Equatable, Sendable {
     public enum Phase: UInt8, Sendable {
         /// Bytes flow.
         case open
-        /// The source has ended. What is pending goes out, then the end is passed on.
+        /// The source has ended. Pending bytes are sent, then the end is passed on.
         case finishing
-        /// All has been passed on, the end too.
+        /// All bytes and the end have been passed on.
         case finished
-        /// The source has failed. What is pending goes out, then the sink can be reset.
+        /// The source has failed. Pending bytes are sent, then the sink can be reset.
         case breaking
-        /// The source has failed, and the sink's kernel holds all that it had sent.
+        /// The source has failed, and the sink's kernel has accepted all bytes received from it.
         case broken
-        /// The sink has failed: nothing can be passed on any more.
+        /// The sink has failed: nothing can be delivered any more.
         case abandoned
     }
 
     public enum Action: Equatable, Sendable {
-        /// Receive from the source, and pass on what comes.
+        /// Receive from the source, and send the bytes to the sink.
         case receive
-        /// Send what is pending to the sink.
+        /// Send the pending bytes to the sink.
         case send
-        /// Tell the sink that there will be no more.
+        /// Half-close the sink: there are no more bytes.
         case finish
-        /// There is nothing to do until an endpoint's readiness changes.
+        /// Wait until an endpoint's readiness changes.
         case wait
     }
 
     @inlinable public var phase: Phase { _phase }
     @usableFromInline var _phase: Phase = .open
-    /// Bytes received and not yet taken by the sink's kernel.
+    /// The number of bytes received and not yet accepted by the sink's kernel.
     @inlinable public var pending: Int32 { _pending }
     @usableFromInline var _pending: Int32 = 0
 
     @inlinable
     public init() {}
 
-    /// What to do now, given what the endpoints can do.
+    /// Returns the next action for the given readiness of the endpoints.
     ///
-    /// Nothing is received for a sink that would not take it: that is all of back-pressure.
+    /// Nothing is received while the sink accepts no bytes; this alone implements back-pressure.
     @inlinable
     public func next(canReceive: Bool, canSend: Bool) -> Action {
         switch phase {
@@ -61,14 +61,14 @@ public struct HalfState: Equatable, Sendable {
         }
     }
 
-    /// So many bytes came from the source; they are pending until they are sent.
+    /// Records bytes received from the source; they are pending until they are sent.
     @inlinable
     public mutating func received(_ count: Int) {
         guard phase == .open, pending == 0, count > 0 else { trap("received \(count)") }
         _pending = Int32(truncatingIfNeeded: count)
     }
 
-    /// The sink's kernel took so many of the pending bytes.
+    /// Records pending bytes accepted by the sink's kernel.
     @inlinable
     public mutating func sent(_ count: Int) {
         guard phase == .open || phase == .finishing || phase == .breaking, count >= 0, count <= Int(pending) else {
@@ -78,30 +78,30 @@ public struct HalfState: Equatable, Sendable {
         if phase == .breaking, pending == 0 { _phase = .broken }
     }
 
-    /// The source sent its FIN, and all before it has been received.
+    /// Records the FIN of the source, after all bytes before it have been received.
     @inlinable
     public mutating func sourceEnded() {
         guard phase == .open else { trap("sourceEnded") }
         _phase = .finishing
     }
 
-    /// The end has been passed on.
+    /// Records that the end has been passed on.
     @inlinable
     public mutating func finishSent() {
         guard phase == .finishing, pending == 0 else { trap("finishSent") }
         _phase = .finished
     }
 
-    /// The source was reset or vanished, and all it had sent has been received.
+    /// Records that the source was reset or vanished, after all bytes before that have been received.
     @inlinable
     public mutating func sourceFailed() {
         guard phase == .open else { trap("sourceFailed") }
         _phase = pending == 0 ? .broken : .breaking
     }
 
-    /// The sink was reset or vanished.
+    /// Records that the sink was reset or vanished.
     ///
-    /// - Returns: how many pending bytes are lost by that.
+    /// - Returns: The number of pending bytes, which are lost.
     @inlinable
     public mutating func sinkFailed() -> Int {
         defer {
@@ -111,13 +111,14 @@ public struct HalfState: Equatable, Sendable {
         return Int(pending)
     }
 
-    /// What was to go to the sink has gone there, or never will.
+    /// Whether all bytes for the sink have been delivered or can no longer be delivered.
     @inlinable
     public var isSettled: Bool {
         phase == .finished || phase == .broken || phase == .abandoned
     }
 
-    /// An event that cannot happen in this phase: the driver has lost its way, and with it perhaps somebody's bytes.
+    /// Traps on an event that is invalid in this phase: the driver is in an inconsistent state and may have corrupted a
+    /// stream.
     @usableFromInline
     func trap(_ event: String) -> Never {
         preconditionFailure("HalfState: \(event) while \(phase) with \(pending) bytes pending")

@@ -1,38 +1,40 @@
 public import Sockets
 
-/// The pipes through which a worker's halves splice: a bounded number, made when needed, a few kept for the next.
+/// The pool of pipes through which a worker's directions splice: a limited number, created on demand; a few unused ones
+/// are kept.
 ///
-/// A half takes a pipe for one transfer, the one that was used last, and returns it when it is empty. So all transfers that
-/// the sink takes whole go through one pipe. A pipe with bytes in it belongs to the half that put them there and is never
-/// pooled.
+/// A direction takes the most recently used pipe for one transfer, and returns it when it is empty. Thus all transfers
+/// that the sink accepts in full use the same pipe. A pipe that contains bytes belongs to the direction that put them
+/// there and is never pooled.
 public struct PipePool: ~Copyable {
-    /// The most pipes in use at once.
+    /// The maximum number of pipes in use.
     public let limit: Int
-    /// What a pipe should hold, in bytes.
+    /// The requested capacity of a pipe in bytes.
     public let wantedCapacity: Int
-    /// Pipes that are with a half. Between transfers these are the ones with bytes in them that a sink would not take.
+    /// The number of pipes held by directions. Between transfers these are the pipes with bytes that a sink has not
+    /// accepted.
     @inlinable public var inUse: Int { _inUse }
-    /// How often a half had to copy since there was no pipe for it, or only one too small.
+    /// The number of times that a direction had to copy because no pipe, or only one that was too small, was available.
     @inlinable public var refusals: Int { _refusals }
     @usableFromInline var _inUse = 0
     @usableFromInline var _refusals = 0
     @usableFromInline let spares: UnsafeMutablePointer<Pipe>
     @usableFromInline var spareCount = 0
-    /// Whether a pipe was taken since ``closeSparesIfUnused(on:)`` last asked.
+    /// Whether a pipe was taken since the last call of ``closeSparesIfUnused(on:)``.
     @usableFromInline var wasUsed = false
-    /// Until then the system is not asked again.
+    /// The time before which no pipe is requested from the system again.
     @usableFromInline var refusedUntil = Instant(nanoseconds: 0)
 
-    /// How many unused pipes are kept.
+    /// The maximum number of unused pipes that are kept.
     @inlinable static var spareLimit: Int { 4 }
-    /// A pipe that holds less costs more than copying does, in bytes.
+    /// The minimum capacity in bytes. Splicing through a smaller pipe costs more than copying.
     @inlinable static var leastCapacity: Int { 256 * 1024 }
-    /// How long nobody asks the system again, once it has refused a pipe or given too small a one.
+    /// The time before the next request, after the system has refused a pipe or granted one that is too small.
     @inlinable static var retryInterval: Duration { .seconds(1) }
 
     /// - Parameters:
-    ///   - limit: the most pipes in use at once; 0 for none.
-    ///   - wantedCapacity: in bytes; an unprivileged user may get less (pipe(7), pipe-user-pages-soft).
+    ///   - limit: The maximum number of pipes in use; 0 for none.
+    ///   - wantedCapacity: The capacity in bytes; an unprivileged user may get less (pipe(7), pipe-user-pages-soft).
     public init(limit: Int, wantedCapacity: Int = 1024 * 1024) {
         self.limit = limit
         self.wantedCapacity = wantedCapacity
@@ -47,15 +49,15 @@ public struct PipePool: ~Copyable {
         spares.deallocate()
     }
 
-    /// Whether slow readers hold as many pipes as they may: a quarter.
+    /// Whether slow readers hold their maximum share of the pipes: a quarter.
     @inlinable
     var isStallQuotaUsed: Bool { _inUse >= max(1, limit / 4) }
 
-    /// Whether unused pipes are kept.
+    /// Whether the pool holds unused pipes.
     @inlinable
     public var hasSpares: Bool { spareCount > 0 }
 
-    /// An empty pipe, or nil: then the half copies.
+    /// Takes an empty pipe; returns nil if none is available, so that the direction copies.
     @inlinable
     mutating func take<S: System & ~Copyable>(on system: inout S) -> Pipe? {
         wasUsed = true
@@ -83,13 +85,13 @@ public struct PipePool: ~Copyable {
             }
             Self.close(pipe, on: &system)
         } catch {
-            // Out of descriptors, or of the user's share of pipe pages: copying needs neither.
+            // Out of descriptors, or the user's quota of pipe pages is exhausted: copying needs neither.
         }
         refusedUntil = now + Self.retryInterval
         return nil
     }
 
-    /// Takes an empty pipe back.
+    /// Returns an empty pipe to the pool.
     @inlinable
     mutating func giveBack<S: System & ~Copyable>(_ pipe: consuming Pipe, on system: inout S) {
         _inUse -= 1
@@ -101,14 +103,14 @@ public struct PipePool: ~Copyable {
         }
     }
 
-    /// Closes a pipe that has bytes in it, which are lost.
+    /// Closes a pipe that contains bytes; the bytes are lost.
     @inlinable
     mutating func discard<S: System & ~Copyable>(_ pipe: consuming Pipe, on system: inout S) {
         _inUse -= 1
         Self.close(pipe, on: &system)
     }
 
-    /// Closes the unused pipes, unless one was used since the last call.
+    /// Closes the unused pipes, unless a pipe was used since the last call.
     @inlinable
     public mutating func closeSparesIfUnused<S: System & ~Copyable>(on system: inout S) {
         if !wasUsed { closeSpares(on: &system) }

@@ -1,20 +1,22 @@
 public import Sockets
 
-/// When a direction may batch its reads, which is the only case in which bytes that have arrived wait for more.
+/// The conditions under which a direction batches its reads, the only case in which received bytes wait for more bytes.
 ///
-/// To batch saves wake-ups, and delays the last bytes before a pause by at most ``delay`` and a timer's tick. The defaults
-/// keep that delay below 1 % of the time that the stream has taken: 2 ms after at least 250 ms.
+/// Batching saves wake-ups. It delays the last bytes before a pause by at most ``delay`` plus one timer tick. The
+/// defaults keep that delay below 1 % of the duration of the stream: 2 ms after at least 250 ms.
 public struct BatchingPolicy: Sendable {
-    /// KiB that a direction moves without a pause before it first batches. Doubled each time batching has ended.
+    /// The amount of data in KiB that a direction moves without a pause before it first batches; doubled each time
+    /// batching ends, up to ``mostDoublings`` times.
     public let minimumKiB: Int
-    /// For how many nanoseconds a direction moves bytes without a pause before it batches.
+    /// The time in nanoseconds for which a direction moves bytes without a pause before it batches.
     public let minimumDuration: UInt64
-    /// In nanoseconds between two transfers; a longer one is a pause of the source, and the count begins again.
+    /// The maximum time between two transfers in nanoseconds. A longer one is a pause of the source and restarts the
+    /// count.
     public let longestPause: UInt64
-    /// A transfer of at least so many bytes shows that it was not the source that paused: they have waited for the worker, or
-    /// for the sink.
+    /// The size in bytes from which a transfer shows that the source did not pause: the bytes were waiting for the
+    /// worker or the sink.
     public let backlog: Int
-    /// How many nanoseconds after the last transfer the source is read without a readiness event.
+    /// The time in nanoseconds after the last transfer at which the source is read without a readiness event.
     public let delay: UInt64
 
     public init(
@@ -31,24 +33,24 @@ public struct BatchingPolicy: Sendable {
         self.delay = delay.wholeNanoseconds
     }
 
-    /// The most that ``minimumKiB`` is doubled.
+    /// The maximum number of doublings of ``minimumKiB``.
     @inlinable static var mostDoublings: UInt8 { 10 }
-    /// The fewest bytes that are worth to be waited for.
+    /// The minimum batch in bytes; waiting for fewer is not worthwhile.
     @inlinable static var leastBatch: Int { 8 * 1024 }
-    /// The most bytes that are waited for.
+    /// The maximum batch in bytes.
     @inlinable static var largestBatch: Int { 1024 * 1024 }
 }
 
-/// How long a direction has moved bytes without a pause: decides when it batches its reads. Pure.
+/// The duration and amount of data that a direction has moved without a pause; decides when reads are batched. Pure.
 @usableFromInline
 struct SustainedStream {
-    /// When the first transfer after the last pause was made.
+    /// The time of the first transfer after the last pause.
     @usableFromInline var beganAt = Instant(nanoseconds: 0)
-    /// When the last transfer was made; zero before the first.
+    /// The time of the last transfer; zero before the first.
     @usableFromInline var lastTransferAt = Instant(nanoseconds: 0)
-    /// KiB moved since ``beganAt``.
+    /// The amount of data moved since ``beganAt``, in KiB.
     @usableFromInline var movedKiB: UInt32 = 0
-    /// How often batching has ended, up to ``BatchingPolicy/mostDoublings``.
+    /// The number of times that batching has ended, up to ``BatchingPolicy/mostDoublings``.
     @usableFromInline var doublings: UInt8 = 0
     /// Whether reads are batched.
     @usableFromInline var isBatching = false
@@ -58,10 +60,10 @@ struct SustainedStream {
 
     /// Records a transfer.
     ///
-    /// - Returns: whether reads may be batched from now on.
+    /// - Returns: Whether reads may be batched from now on.
     @inlinable
     mutating func moved(_ count: Int, at now: Instant, _ policy: borrowing BatchingPolicy) -> Bool {
-        // What batching itself delays is no pause.
+        // The delay caused by batching itself is not a pause.
         let longestPause = isBatching ? policy.longestPause &+ policy.delay : policy.longestPause
         let backlog = policy.backlog
         let isPause = now.nanoseconds &- lastTransferAt.nanoseconds > longestPause && count < backlog
@@ -75,8 +77,8 @@ struct SustainedStream {
         return now.nanoseconds &- beganAt.nanoseconds >= policy.minimumDuration
     }
 
-    /// How many bytes arrive in half of the time that batching may delay them, at the stream's average rate; 0 where that is
-    /// too little to be worth it.
+    /// Returns the number of bytes that arrive within half of the batching delay at the stream's average rate; 0 if
+    /// that is less than the minimum batch.
     @inlinable
     func batchSize(_ policy: borrowing BatchingPolicy) -> Int {
         let elapsed = max(1, lastTransferAt.nanoseconds &- beganAt.nanoseconds)
@@ -84,7 +86,7 @@ struct SustainedStream {
         return bytes < UInt64(BatchingPolicy.leastBatch) ? 0 : Int(min(bytes, UInt64(BatchingPolicy.largestBatch)))
     }
 
-    /// Reads are no longer batched: the next time takes twice as many bytes.
+    /// Ends batching: the next start requires twice as many bytes.
     @inlinable
     mutating func endBatching(at now: Instant) {
         isBatching = false
