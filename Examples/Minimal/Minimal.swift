@@ -1,6 +1,6 @@
 import TCPProxy
 
-/// All that a proxy needs: relays 127.0.0.1:8080 to 127.0.0.1:8081, where `monkey echo` listens, until Ctrl-C.
+/// The minimal proxy: relays 127.0.0.1:8080 to 127.0.0.1:8081, where `monkey echo` listens, until Ctrl-C.
 @main
 struct Minimal {
     static func main() async throws {

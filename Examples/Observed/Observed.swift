@@ -1,7 +1,7 @@
 import TCPProxy
 
-/// Watches a proxy from inside: tells of each thing that happens to its connections and of its figures, and shuts it
-/// down when the first client has left.
+/// Observes a proxy from within the program: prints its connection events and metrics, and shuts the proxy down after
+/// the first connection has closed.
 @main
 struct Observed {
     static func main() async throws {
@@ -22,7 +22,8 @@ struct Observed {
         print("Of those that were left, \(drain.ended) ended by themselves and \(drain.cut) were cut")
     }
 
-    /// Ends with the proxy. A reader that is too slow misses events and holds nobody up, so nothing is counted here.
+    /// Prints events until the proxy has stopped. A slow reader misses events and does not block the proxy, so nothing
+    /// is counted here.
     static func tellEvents(of proxy: Proxy) async {
         for await event in proxy.events {
             switch event {
@@ -39,7 +40,7 @@ struct Observed {
         }
     }
 
-    /// Ends with the proxy, after its last figures. These are exact, however slow their reader is.
+    /// Prints the totals after the proxy has stopped. Snapshots are exact even if the reader is slow.
     static func tellFigures(of proxy: Proxy) async {
         var last = MetricsSnapshot()
         for await snapshot in proxy.snapshots { last = snapshot }

@@ -3,14 +3,14 @@ import ServiceLifecycle
 import TCPProxy
 import UnixSignals
 
-/// A proxy among the services of a larger program: SIGINT or SIGTERM drains it, and only then ends what reports on it.
+/// A proxy as one service of a larger program: SIGINT or SIGTERM drains the proxy first and then stops its reporter.
 @main
 struct ServiceExample {
     static func main() async throws {
         let logger = Logger(label: "example")
         let proxy = try await Proxy.bind("127.0.0.1:8080", to: "127.0.0.1:8081")
         logger.info("Proxy listening on \(proxy.localAddress)")
-        // A group shuts its services down from the last to the first.
+        // A service group shuts its services down in reverse order.
         let group = ServiceGroup(
             services: [Reporter(proxy: proxy, logger: logger), proxy],
             gracefulShutdownSignals: [.sigint, .sigterm],
@@ -20,7 +20,7 @@ struct ServiceExample {
     }
 }
 
-/// Logs the figures whenever they have changed, until the proxy has ended.
+/// Logs the metrics whenever the number of connections changes, until the proxy has stopped.
 struct Reporter: Service {
     let proxy: Proxy
     let logger: Logger
@@ -31,7 +31,8 @@ struct Reporter: Service {
             connections = snapshot.activeConnections
             logger.info("\(connections) connections, \(snapshot.bytesUpstream) bytes up")
         }
-        // The figures end with the proxy, a moment before the group knows; and it wants no service to end untold.
+        // The snapshots end with the proxy, slightly before the group starts to shut down. A service must not return
+        // before it is shut down, so it waits here.
         try await gracefulShutdown()
     }
 }

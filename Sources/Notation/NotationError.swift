@@ -1,4 +1,4 @@
-/// Why a text is not what it should be: a sentence that says how to write it.
+/// The reason why a text is invalid: a sentence that states how to write it.
 public struct NotationError: Error, Hashable, Sendable, CustomStringConvertible {
     public let description: String
 

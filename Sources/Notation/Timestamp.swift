@@ -1,8 +1,8 @@
 import Glibc
 
-/// A moment in UTC, to the millisecond, as RFC 3339 writes it: `2026-01-31T23:59:59.999Z`.
+/// A UTC time with millisecond precision, formatted according to RFC 3339: `2026-01-31T23:59:59.999Z`.
 public struct Timestamp: Sendable, CustomStringConvertible {
-    /// Since 1970.
+    /// The time in seconds since 1970.
     public let seconds: Int
     public let milliseconds: Int
 

@@ -1,17 +1,17 @@
-/// A duration as a person writes it: a whole number and its unit, such as 500ms, 10s, 5m or 1h; and plain 0.
+/// A duration in its textual notation: a whole number and a unit, such as 500ms, 10s, 5m or 1h; or 0.
 public struct WrittenDuration: Hashable, Sendable {
     public let duration: Duration
 
-    /// The longest that can be written, a year: far from where a clock's arithmetic overflows.
+    /// The maximum duration that can be written: one year, far below any overflow in clock arithmetic.
     public static let longest: Duration = .seconds(365 * 24 * 3600)
 
     public init(_ duration: Duration) {
         self.duration = duration
     }
 
-    /// Reads a duration.
+    /// Parses a duration.
     ///
-    /// - Throws: ``NotationError``, which says how to write one.
+    /// - Throws: ``NotationError``, which states how to write a duration.
     public init(parsing text: String, in range: ClosedRange<Duration> = .zero...longest) throws(NotationError) {
         let digits = text.prefix { ("0"..."9").contains($0) }
         let unit = text.dropFirst(digits.count)
@@ -26,7 +26,7 @@ public struct WrittenDuration: Hashable, Sendable {
                     : "'\(unit)' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"
             )
         }
-        // Compared before it is multiplied, so that no length of digits overflows.
+        // Compared before the multiplication, so that a long number cannot overflow.
         guard let number = Int64(digits), isZero || Double(number) <= Self.longest / scale else {
             throw NotationError("it is too long: write \(Self(range.upperBound)) at most")
         }
@@ -45,7 +45,7 @@ public struct WrittenDuration: Hashable, Sendable {
 }
 
 extension WrittenDuration: CustomStringConvertible {
-    /// In the largest unit that needs no fraction: `90s`, `1h`.
+    /// The duration in the largest unit that needs no fraction: `90s`, `1h`.
     public var description: String {
         let (seconds, attoseconds) = duration.components
         return switch seconds {

@@ -1,4 +1,4 @@
-/// A number of bytes as a person writes it: `1500`, `64KiB`, `10MB`.
+/// A number of bytes in its textual notation: `1500`, `64KiB`, `10MB`.
 public struct WrittenSize: Hashable, Sendable {
     public let bytes: Int
 
@@ -6,9 +6,9 @@ public struct WrittenSize: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    /// Reads a number of bytes.
+    /// Parses a number of bytes.
     ///
-    /// - Throws: ``NotationError``, which says how to write one.
+    /// - Throws: ``NotationError``, which states how to write a size.
     public init(parsing text: String, in range: ClosedRange<Int>) throws(NotationError) {
         let digits = text.prefix { ("0"..."9").contains($0) }
         guard !digits.isEmpty, let scale = Self.units[text.dropFirst(digits.count)] else {
@@ -30,7 +30,7 @@ public struct WrittenSize: Hashable, Sendable {
 }
 
 extension WrittenSize: CustomStringConvertible {
-    /// In the largest unit that needs no fraction.
+    /// The size in the largest unit that needs no fraction.
     public var description: String {
         let units = [
             ("GB", 1_000_000_000), ("GiB", 1 << 30), ("MB", 1_000_000), ("MiB", 1 << 20), ("kB", 1000),
