@@ -404,8 +404,8 @@ extension Proxy {
     }
 
     /// Replaces the servers of a pool, and returns when all workers use them. Servers that remain, identified by
-    /// address, keep their connections, state and counters; connections to removed servers stay open. If several servers
-    /// have the same address, the name distinguishes them.
+    /// address, keep their connections, state and counters; connections to removed servers stay open. If several
+    /// servers have the same address, the name distinguishes them.
     ///
     /// - Parameter isWanted: called when the change is next in turn; the change is skipped if it returns false.
     /// - Returns: whether the change was made: false if it was skipped or the pool has been removed.
