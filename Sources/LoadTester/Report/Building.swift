@@ -27,7 +27,8 @@ extension Report {
             longestQueue: collector.legacies.map(\.longestQueue).max() ?? 0
         )
         throughput = perSecond(window.completed)
-        // What the target's kernel has: sent, less what it had not acknowledged, at both ends of the time.
+        // Bytes received by the target's kernel: sent bytes minus the unacknowledged ones, at both ends of the measured
+        // time.
         let upstream = max(0, window.bytesSent - window.bytesUnacknowledged)
         traffic = Traffic(
             upstream: upstream,
@@ -123,7 +124,7 @@ extension FailureCounts {
 }
 
 extension Mode {
-    /// What it is called, and the size of what it sends in one go.
+    /// The name of the mode, and the number of bytes it sends at a time.
     fileprivate var inWords: (name: String, size: Int) {
         switch self {
         case .echo(let payload): ("echo", payload.count)

@@ -1,5 +1,5 @@
 extension Report {
-    /// The timeline as comma-separated values (RFC 4180): one line for each interval, times in seconds.
+    /// The timeline as comma-separated values (RFC 4180): one line per interval, times in seconds.
     public var csv: String {
         let header = "time,seconds,throughput,p50,p99,max,errors,upstream_per_second,downstream_per_second"
         let rows = timeline.map { point in

@@ -1,12 +1,12 @@
 import FoundationEssentials
 
 extension Report {
-    /// As JSON (RFC 8259), in UTF-8: the names of the properties in snake case, sorted.
+    /// Encodes the report as JSON (RFC 8259) in UTF-8: property names in snake case, sorted.
     public func json() -> [UInt8] {
         JSONText.encode(self)
     }
 
-    /// Reads what ``json()`` wrote.
+    /// Decodes the output of ``json()``.
     ///
     /// - Throws: `DecodingError`.
     public init(json: [UInt8]) throws {
@@ -19,7 +19,7 @@ enum JSONText {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        // What a report holds is finite; should it ever not be, it is told rather than trapped on.
+        // All values of a report should be finite; one that is not is encoded as a string instead of trapping.
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "inf",
             negativeInfinity: "-inf",
@@ -42,14 +42,14 @@ enum JSONText {
 }
 
 extension VersusReport {
-    /// As JSON (RFC 8259), in UTF-8: the names of the properties in snake case, sorted.
+    /// Encodes the report as JSON (RFC 8259) in UTF-8: property names in snake case, sorted.
     public func json() -> [UInt8] {
         JSONText.encode(self)
     }
 }
 
 extension RateFinder.Result {
-    /// As JSON (RFC 8259), in UTF-8: the names of the properties in snake case, sorted.
+    /// Encodes the result as JSON (RFC 8259) in UTF-8: property names in snake case, sorted.
     public func json() -> [UInt8] {
         JSONText.encode(self)
     }

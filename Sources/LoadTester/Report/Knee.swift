@@ -1,19 +1,20 @@
-/// Where a ramp became too much.
+/// The saturation point of a ramp.
 enum Knee {
-    /// A step is borne if so much of what was due in it was answered,
+    /// A step is sustained if at least this share of the requests due in it was answered, and its median latency is
+    /// within one of the two limits below.
     static let answeredShare = 0.99
-    /// and its median is at most this many times the least of the steps before it,
+    /// Maximum ratio of a step's median latency to the lowest median of the sustained steps before it.
     static let slowdown = 5.0
-    /// or at most this long, in seconds.
+    /// Median latency, in seconds, up to which a step is within its limits regardless of `slowdown`.
     static let harmless = 1e-3
 
-    /// Decides for each step whether it was borne.
+    /// Decides for each step whether it was sustained.
     ///
-    /// The median, since a target that is asked for more than it can bear is slow for every request; a hiccup, which makes
-    /// a few slow, comes at any rate. For the same reason the last step that was borne counts, not the one before the first
-    /// that was not: who is over the limit does not recover while the rate goes on rising.
+    /// The median is used, since a target beyond its capacity is slow for every request, while a hiccup, which slows
+    /// only a few, occurs at any rate. For the same reason the last sustained step counts, not the one before the first
+    /// that was not sustained: a target beyond its capacity does not recover while the rate keeps rising.
     ///
-    /// - Returns: the rate of the last step that was borne, nil if none was.
+    /// - Returns: the rate of the last sustained step; nil if there is none.
     static func judge(_ steps: inout [Report.Step]) -> Double? {
         var knee: Double?
         var least = Double.infinity

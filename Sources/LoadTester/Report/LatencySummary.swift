@@ -1,45 +1,45 @@
 import Histogram
 
-/// A distribution of times, in seconds. All zero where nothing was measured.
+/// Summary of a distribution of times, in seconds. All zero if nothing was measured.
 public struct LatencySummary: Sendable, Hashable, Codable {
-    /// How many were measured.
+    /// Number of values.
     public var count = 0
-    /// The shortest.
+    /// Minimum.
     public var min = 0.0
-    /// The average, of which a long tail leaves little to be believed.
+    /// Mean; not meaningful if the distribution has a long tail.
     public var mean = 0.0
-    /// How far from the average they lie.
+    /// Standard deviation.
     public var standardDeviation = 0.0
-    /// Half of them were at most that long: the median.
+    /// 50th percentile (median).
     public var p50 = 0.0
-    /// Three quarters were at most that long.
+    /// 75th percentile.
     public var p75 = 0.0
-    /// 90 % were at most that long.
+    /// 90th percentile.
     public var p90 = 0.0
-    /// 95 % were at most that long.
+    /// 95th percentile.
     public var p95 = 0.0
-    /// 99 % were at most that long.
+    /// 99th percentile.
     public var p99 = 0.0
-    /// 99.9 % were at most that long.
+    /// 99.9th percentile.
     public var p999 = 0.0
-    /// 99.99 % were at most that long.
+    /// 99.99th percentile.
     public var p9999 = 0.0
-    /// The longest.
+    /// Maximum.
     public var max = 0.0
 }
 
-/// A point of a cumulative distribution: so many of the times were at most `value`.
+/// A point of a cumulative distribution: `percentile` percent of the times were at most `value`.
 public struct PercentilePoint: Sendable, Hashable, Codable {
     /// 0 to 100.
     public var percentile: Double
     /// In seconds.
     public var value: Double
-    /// How many were at most that long.
+    /// Number of times that were at most `value`.
     public var count: Int
 }
 
 extension LatencySummary {
-    /// Reads a histogram of nanoseconds in one pass: each query of its own would be another.
+    /// Reads a histogram of nanoseconds in a single pass; separate queries would each take a pass.
     init(_ histogram: LatencyHistogram) {
         let total = histogram.totalCount
         guard total > 0 else { return }
@@ -53,7 +53,7 @@ extension LatencySummary {
         var squares = 0.0
         for step in histogram.recordedValues() {
             seen += step.count
-            // What the histogram keeps is that a value was in a range, to a thousandth.
+            // The histogram stores only the range of a value, to a precision of 1/1000.
             let upper = Double(Swift.min(step.value, histogram.maxRecorded)) / 1e9
             while let next = ranks.first, next.rank <= seen {
                 self[keyPath: next.field] = upper
@@ -73,7 +73,7 @@ extension LatencySummary {
         ]
     }
 
-    /// Which of so many values, in their order and from 1 on, is the percentile.
+    /// Returns the rank, from 1, of a percentile in `total` ordered values.
     private static func rank(_ percentile: Double, of total: UInt64) -> UInt64 {
         Swift.max(1, UInt64((percentile.nextDown / 100 * Double(total)).rounded(.up)))
     }
@@ -84,7 +84,7 @@ extension Histogram where Count == UInt64 {
         lowestEquivalentForValue(value) + sizeOfEquivalentRangeForValue(value) / 2
     }
 
-    /// The cumulative distribution at percentiles that come ever closer to 100.
+    /// The cumulative distribution, at percentiles that converge to 100.
     var curve: [PercentilePoint] {
         percentiles(ticksPerHalfDistance: 5).map { step in
             PercentilePoint(

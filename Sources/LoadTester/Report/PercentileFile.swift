@@ -1,5 +1,5 @@
 extension Report {
-    /// The distribution of ``latency`` in HdrHistogram's percentile format, in milliseconds: what its plotter reads
+    /// The distribution of ``latency`` in HdrHistogram's percentile format, in milliseconds, as read by its plotter
     /// (https://hdrhistogram.github.io/HdrHistogram/plotFiles.html).
     public var percentileFile: String {
         var lines = [
@@ -9,7 +9,7 @@ extension Report {
         for point in percentiles {
             let share = point.percentile / 100
             let value = (point.value * 1e3).fixed(3)
-            // The last line, which is the maximum, has nothing beyond it.
+            // The last line is the maximum, at percentile 100, where 1/(1-percentile) is infinite.
             let distance = share < 1 ? (1 / (1 - share)).fixed(2) : ""
             lines.append(columns([value, share.fixed(12), "\(point.count)", distance]))
         }

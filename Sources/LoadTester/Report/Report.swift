@@ -1,187 +1,190 @@
-/// What a load test found. All times are in seconds, all sizes in bytes.
+/// The results of a load test. All times are in seconds, all sizes in bytes.
 ///
-/// Written as JSON by ``json()``, with the names below in snake case; docs/load-testing.md explains each.
+/// Encoded as JSON by ``json()``, with the property names in snake case; docs/load-testing.md explains each.
 public struct Report: Sendable, Hashable, Codable {
-    /// What was asked for.
+    /// The configuration of the test.
     public var setup: Setup
-    /// How long was measured.
+    /// Length of the measured time.
     public var duration: Double
-    /// Whether the run was stopped before its time.
+    /// Whether the run was stopped early.
     public var wasStopped: Bool
 
-    /// What became of the requests.
+    /// Requests and their outcomes.
     public var exchanges: Exchanges
-    /// Exchanges that ended well within the measured time, per second.
+    /// Exchanges completed successfully within the measured time, per second.
     public var throughput: Double
-    /// What went over the connections.
+    /// Bytes transferred.
     public var traffic: Traffic
 
-    /// From the moment a request was due to its response: what a client would have seen. Holds, besides the responses, the
-    /// ages of requests that timed out, had no response or had not been sent at the end.
+    /// Time from when a request was due to its response: the latency a client would have observed. Also contains the
+    /// ages of requests that timed out, or that were unanswered or unsent at the end.
     public var latency: LatencySummary
-    /// The same from the moment it was sent. Where it is much less, requests waited for the target before they were sent.
+    /// Time from when a request was sent to its response. If it is much shorter than ``latency``, requests waited for
+    /// the target before they were sent.
     public var latencyFromSend: LatencySummary
-    /// From the start of a connect to the connection.
+    /// Time to establish a connection.
     public var connect: LatencySummary
     /// The distribution of ``latency``.
     public var percentiles: [PercentilePoint]
     /// The distribution of ``latencyFromSend``.
     public var percentilesFromSend: [PercentilePoint]
 
-    /// By cause, of the whole run: `refused`, `reset`, `timeout`, `mismatch`, `closed_early`, `exhausted`, `unanswered`,
-    /// `other`; and their `total`.
+    /// Number of errors by cause, over the whole run: `refused`, `reset`, `timeout`, `mismatch`, `closed_early`,
+    /// `exhausted`, `unanswered`, `other`; and their `total`.
     public var errors: [String: Int]
-    /// What the system called the last error among the `other`.
+    /// Description of the last error counted as `other`.
     public var otherError: String?
 
-    /// What became of the connections.
+    /// Connection counters.
     public var connections: Connections
-    /// What the load tester itself cost.
+    /// Resources used by the load tester itself.
     public var tester: Tester
-    /// Whether the figures are the target's; if not, ``doubts`` says why they may be the tester's.
+    /// Whether the results reflect the target; if not, ``doubts`` lists why they may reflect the load tester.
     public var trustworthy: Bool
-    /// Why the figures may be the load tester's, one sentence each.
+    /// Reasons why the results may reflect the load tester, one sentence each.
     public var doubts: [String]
 
-    /// Interval by interval.
+    /// The intervals of the measured time.
     public var timeline: [TimelinePoint]
-    /// The parts of a ramp.
+    /// The steps of a ramp.
     public var steps: [Step]
-    /// The rate, in requests per second, of the last step that the target bore; nil if there was no ramp, or no step was
-    /// borne.
+    /// The rate, in requests per second, of the last step that the target sustained; nil if there was no ramp or no
+    /// step was sustained.
     public var knee: Double?
 
-    /// What was asked for.
+    /// The configuration of the test.
     public struct Setup: Sendable, Hashable, Codable {
-        /// As it was written.
+        /// The target as configured.
         public var target: String
         /// `echo`, `request`, `connect`, `upload`, `download`, `both`, `hold` or `script`.
         public var mode: String
-        /// `max` for a closed loop; else as it is written on the command line.
+        /// `max` for a closed loop; else the rate in command-line syntax.
         public var rate: String
-        /// How requests were spread around the rate.
+        /// Distribution of the requests in time.
         public var arrivals: Arrivals
-        /// In all threads.
+        /// Number of connections, over all threads.
         public var connections: Int
-        /// That generated load.
+        /// Number of threads that generated load.
         public var threads: Int
-        /// Bytes of a request; of a chunk in the bulk modes.
+        /// Bytes per request; in the bulk modes, bytes per chunk.
         public var size: Int
-        /// Bytes of a response, where they are not those of the request.
+        /// Bytes per response, if they differ from the request; else nil.
         public var responseSize: Int?
-        /// How long was to be measured.
+        /// Configured length of the measured time.
         public var duration: Double
-        /// Unmeasured time before.
+        /// Length of the unmeasured time before it.
         public var warmUp: Double
-        /// Of what was random.
+        /// Seed of all random values.
         public var seed: UInt64
     }
 
-    /// Requests that were due in the measured time, and what became of them. The last five add up to ``due``.
+    /// Requests due in the measured time, and their outcomes: ``answered``, ``failed``, ``unanswered``, ``unsent`` and
+    /// ``overflowed`` add up to ``due``.
     public struct Exchanges: Sendable, Hashable, Codable {
-        /// In the measured time.
+        /// Requests due in the measured time.
         public var due: Int
-        /// Well, and in time.
+        /// Answered correctly within the timeout.
         public var answered: Int
-        /// The connection failed under them, or they timed out.
+        /// Failed with their connection, or timed out.
         public var failed: Int
-        /// Without a response when the time to wait for it was over.
+        /// Without a response at the end of the drain time.
         public var unanswered: Int
-        /// Due, but not sent by the end.
+        /// Due, but not sent by the end of the measured time.
         public var unsent: Int
-        /// Never sent, since the queue of those that were due was full.
+        /// Never sent, since the queue of due requests was full.
         public var overflowed: Int
-        /// Of all the run, warm-up included: begun. What the target's own count has to agree with.
+        /// Exchanges begun in the whole run, warm-up included; the target's own counter must agree with it.
         public var begunInAll: Int
-        /// Of all the run: answered well.
+        /// Exchanges completed successfully in the whole run.
         public var answeredInAll: Int
-        /// The most requests that waited at the same time in one thread.
+        /// Maximum number of requests queued at the same time in one thread.
         public var longestQueue: Int
     }
 
-    /// Bytes that went over the connections.
+    /// Bytes transferred.
     public struct Traffic: Sendable, Hashable, Codable {
-        /// In the measured time: sent, and acknowledged by the target's kernel.
+        /// Bytes sent in the measured time and acknowledged by the target's kernel.
         public var upstream: Int
-        /// In the measured time: received.
+        /// Bytes received in the measured time.
         public var downstream: Int
-        /// Bytes per second.
+        /// ``upstream`` per second.
         public var upstreamPerSecond: Double
-        /// Bytes per second.
+        /// ``downstream`` per second.
         public var downstreamPerSecond: Double
-        /// Of all the run: sent and acknowledged.
+        /// Bytes sent and acknowledged in the whole run.
         public var upstreamInAll: Int
-        /// Of all the run: received.
+        /// Bytes received in the whole run.
         public var downstreamInAll: Int
     }
 
-    /// What became of the connections.
+    /// Connection counters.
     public struct Connections: Sendable, Hashable, Codable {
-        /// Established in all the run.
+        /// Connections established in the whole run.
         public var established: Int
-        /// Open at the end of the measured time.
+        /// Connections open at the end of the measured time.
         public var lived: Int
-        /// Closed by the target between two exchanges.
+        /// Connections closed by the target between two exchanges.
         public var closedIdle: Int
     }
 
-    /// What the load tester itself cost, in the measured time.
+    /// Resources used by the load tester itself in the measured time.
     public struct Tester: Sendable, Hashable, Codable {
         /// Processor time of its threads.
         public var processorTime: Double
-        /// The part of it outside the kernel.
+        /// User part of the processor time.
         public var userTime: Double
-        /// The part of it in the kernel.
+        /// System part of the processor time.
         public var systemTime: Double
-        /// The share of its time that the busiest thread was running, 0 to 1.
+        /// Share of the measured time that the busiest thread spent running, 0 to 1.
         public var busiestThread: Double
-        /// Per exchange that ended well.
+        /// Processor time per successful exchange.
         public var processorTimePerExchange: Double
-        /// As counted by the load tester itself.
+        /// Number of system calls, counted by the load tester itself.
         public var systemCalls: Int
-        /// Per exchange that ended well.
+        /// System calls per successful exchange.
         public var systemCallsPerExchange: Double
-        /// From when a request was due and a connection free to its being sent.
+        /// Time from when a request was due and a connection was idle to when it was sent.
         public var sendLag: LatencySummary
     }
 
     /// An interval of the measured time.
     public struct TimelinePoint: Sendable, Hashable, Codable {
-        /// Its end, from the start of the measured time.
+        /// End of the interval, from the start of the measured time.
         public var time: Double
-        /// Its length.
+        /// Length of the interval.
         public var seconds: Double
-        /// Exchanges that ended well, per second.
+        /// Exchanges completed successfully, per second.
         public var throughput: Double
-        /// Median of the latency.
+        /// Median latency.
         public var p50: Double
         /// 99th percentile of the latency.
         public var p99: Double
-        /// The longest latency.
+        /// Maximum latency.
         public var max: Double
-        /// Of all causes.
+        /// Number of errors of all causes.
         public var errors: Int
-        /// Bytes per second that were given to the system, whether or not the target's kernel had them by then.
+        /// Bytes per second accepted by the kernel for sending, whether or not the target's kernel has acknowledged
+        /// them.
         public var upstreamPerSecond: Double
-        /// Bytes per second.
+        /// Bytes received per second.
         public var downstreamPerSecond: Double
     }
 
-    /// A part of a ramp: what was due in it.
+    /// A step of a ramp: the requests due in it, and their outcomes.
     public struct Step: Sendable, Hashable, Codable {
-        /// Its start, from the start of the measured time.
+        /// Start of the step, from the start of the measured time.
         public var start: Double
-        /// Its end, from the start of the measured time.
+        /// End of the step, from the start of the measured time.
         public var end: Double
-        /// Requests per second that were due on average.
+        /// Average rate of due requests, per second.
         public var offered: Double
-        /// Requests per second of them that were answered.
+        /// Average rate of those that were answered, per second.
         public var answered: Double
-        /// How many of them failed.
+        /// Number of those that failed.
         public var failed: Int
-        /// From when they were due.
+        /// Latency, measured from when the requests were due.
         public var latency: LatencySummary
-        /// Whether the target bore it.
+        /// Whether the target sustained the step.
         public var isBorne: Bool
     }
 }

@@ -1,4 +1,4 @@
-/// A report in words: the same on a terminal and on a page, which only lay it out.
+/// A report as text, shared by the terminal output and the HTML page, which only do the layout.
 package struct ReportText {
     private let report: Report
 
@@ -6,7 +6,7 @@ package struct ReportText {
         self.report = report
     }
 
-    /// What was done, without where: `echo, 1000/s, constant arrivals, 16 connections, 10.00 s measured`.
+    /// The workload without the target: `echo, 1000/s, constant arrivals, 16 connections, 10.00 s measured`.
     package var load: String {
         let setup = report.setup
         var parts = [setup.modeAndPace]
@@ -18,12 +18,12 @@ package struct ReportText {
         return parts.joined(separator: ", ")
     }
 
-    /// What is said above the doubts about a report.
+    /// Heading of the list of doubts.
     package static let warning = "these may be the figures of the load tester, not of the target"
 
     // MARK: Tables
 
-    /// Percentiles, with a header.
+    /// Table of percentiles, with a header.
     package var latencies: [[String]] {
         var rows = [("latency", report.latency), ("from send", report.latencyFromSend)]
         if report.connect.count > 0 { rows.append(("connect", report.connect)) }
@@ -35,7 +35,7 @@ package struct ReportText {
             }
     }
 
-    /// The steps of a ramp, with a header; empty without one.
+    /// Table of the steps of a ramp, with a header; empty if there was no ramp.
     package var steps: [[String]] {
         guard !report.steps.isEmpty else { return [] }
         return [["offered/s", "answered/s", "p50", "p99", "max", "failed", ""]]
@@ -49,14 +49,14 @@ package struct ReportText {
             }
     }
 
-    /// Where a ramp became too much.
+    /// The saturation point of a ramp.
     package var knee: String {
         report.knee.map { "borne up to \(Grouped($0))/s" } ?? "not even the first step was borne"
     }
 
     // MARK: Facts
 
-    /// The rest: what each line is about, and the line.
+    /// The remaining lines of a report: name and text.
     package var facts: [(name: String, text: String)] {
         var facts: [(String, String)] = []
         let traffic = report.traffic
@@ -85,11 +85,11 @@ package struct ReportText {
         return "\(Grouped(exchanges.due)) due, \(Grouped(exchanges.answered)) answered" + parts.joined()
     }
 
-    /// `no errors`, or how often each cause was met.
+    /// Returns `no errors`, or the number of errors by cause.
     ///
     /// - Parameters:
     ///   - errors: as in a report.
-    ///   - other: what the system said of the last that has no cause of its own.
+    ///   - other: description of the last error counted as `other`.
     package static func errors(_ errors: [String: Int], other: String? = nil) -> String {
         let causes = errors.filter { $0.key != "total" && $0.value > 0 }.sorted {
             ($1.value, $0.key) < ($0.value, $1.key)
@@ -125,7 +125,7 @@ package struct ReportText {
 }
 
 extension Report.Setup {
-    /// `echo, 1000/s`; a mode that has no rate stands alone.
+    /// The mode and the rate: `echo, 1000/s`; only the mode if it has no rate.
     package var modeAndPace: String {
         if isBulk || isHold { return mode }
         return "\(mode), \(rate == "max" ? "as fast as it goes" : rate)"

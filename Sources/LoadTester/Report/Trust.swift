@@ -1,10 +1,11 @@
-/// Whether a run's figures are the target's, or the tester's own limits.
+/// Checks of whether a run's results reflect the target or the load tester's own limits.
 enum Trust {
-    /// A thread that runs more than this share of its time has no time left to be punctual.
+    /// Maximum share of its time that a thread may run; a busier thread cannot send on time.
     static let busiestThread = 0.9
-    /// Send lag at the 99th percentile may be this part of the latency there,
+    /// Send lag at the 99th percentile, as a share of the latency there, up to which the results are trusted.
     static let lagShare = 0.2
-    /// or this long, in seconds: to be woken from sleep takes a thread some of it on any machine.
+    /// Send lag, in seconds, up to which results are trusted in any case: the wakeup of a sleeping thread takes part of
+    /// it on any machine.
     static let lagFloor = 200e-6
 
     static func doubts(about report: Report) -> [String] {

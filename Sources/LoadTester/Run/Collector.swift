@@ -1,6 +1,6 @@
 import Sockets
 
-/// Merges what the threads tell, interval by interval. Pure.
+/// Merges the bulletins of the threads, interval by interval. Pure.
 struct Collector {
     private struct Interval {
         var sample = Sample.fresh()
@@ -8,10 +8,11 @@ struct Collector {
     }
 
     private let threads: Int
-    /// Of an interval, in nanoseconds, which a division by a power of ten makes neat seconds.
+    /// Length of an interval in nanoseconds; an integer, so that dividing by a power of ten gives short decimal
+    /// seconds.
     private let length: UInt64
     private var total = Sample.fresh()
-    /// Of each thread: its counts when it last told, and the interval that this was.
+    /// For each thread, the counters and the interval of its last bulletin.
     private var latestCounts: [Counts]
     private var latestInterval: [Int]
     private var pending: [Int: Interval] = [:]
@@ -19,7 +20,7 @@ struct Collector {
     private(set) var timeline: [Report.TimelinePoint] = []
     private(set) var legacies: [Legacy] = []
 
-    /// - Parameter interval: how often the threads tell.
+    /// - Parameter interval: interval between the bulletins of a thread.
     init(threads: Int, interval: Duration) {
         self.threads = threads
         length = interval.wholeNanoseconds
@@ -27,7 +28,7 @@ struct Collector {
         latestInterval = Array(repeating: 0, count: threads)
     }
 
-    /// Takes a thread's bulletin.
+    /// Adds a thread's bulletin.
     ///
     /// - Returns: whether the timeline has grown.
     mutating func add(_ bulletin: Bulletin, of thread: Int) -> Bool {
@@ -35,22 +36,22 @@ struct Collector {
         return completeIntervals(upTo: latestInterval.min() ?? 0)
     }
 
-    /// Takes what a thread left when it ended.
+    /// Adds the final measurements of a thread; returns whether the timeline has grown.
     mutating func add(_ legacy: Legacy, of thread: Int) -> Bool {
         legacies.append(legacy)
         if let atEnd = legacy.atEnd, latestInterval[thread] < legacy.interval {
-            // The last bulletin found no room.
+            // The last bulletin was not handed over, since the outbox was full.
             add(legacy.sample, atEnd, interval: legacy.interval, of: thread)
         } else {
             total.merge(legacy.sample)
         }
         latestCounts[thread] = legacy.counts
-        // It tells nothing more, so nobody waits for it.
+        // The thread sends no more bulletins, so no interval waits for it.
         latestInterval[thread] = .max
         return completeIntervals(upTo: min(latestInterval.min() ?? 0, pending.keys.max() ?? 0))
     }
 
-    /// Of all threads, as far as they have told.
+    /// Sum of the counters of all threads, as of their last bulletins.
     var counts: Counts {
         latestCounts.reduce(Counts(), +)
     }

@@ -1,28 +1,28 @@
 import Sockets
 import Workers
 
-/// What a generator's thread tells the one who waits for it.
+/// A notification from a generator's thread to the control plane.
 enum GeneratorNotice: Sendable {
     case opened(Opening)
     case published(thread: Int)
     case ended(thread: Int)
 }
 
-/// A thread that generates load, and the ways to it and from it.
+/// A thread that generates load, and the channels to and from it.
 struct GeneratorThread: Sendable {
     let worker: WorkerThread
     let mailbox: Mailbox<GeneratorCommand>
     let outbox: Outbox
 
-    /// Starts as many as a plan asks for.
+    /// Starts the threads that a plan needs.
     ///
-    /// - Parameter notify: called by the threads.
+    /// - Parameter notify: called on the threads.
     static func start(
         _ plan: Plan,
         at target: SocketAddress,
         notify: @escaping @Sendable (GeneratorNotice) -> Void
     ) throws(LoadError) -> [GeneratorThread] {
-        // All systems first, so that no thread has to be taken back if one cannot be had.
+        // All systems are created first, so that no thread must be stopped if one cannot be created.
         var systems: [Handover<MeteredSystem>] = []
         var mailboxes: [Mailbox<GeneratorCommand>] = []
         for _ in 0..<plan.usedThreads {
@@ -47,7 +47,7 @@ struct GeneratorThread: Sendable {
         }
     }
 
-    /// The one place where a mode becomes a type, so that each has a loop compiled for it.
+    /// Selects the dialogue type for the mode, so that the event loop is specialized for each.
     private static func generate(
         _ plan: Plan,
         _ share: GeneratorPlan,

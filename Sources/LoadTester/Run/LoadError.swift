@@ -1,29 +1,29 @@
 public import Sockets
 
-/// Why a load test could not run.
+/// The reason why a load test could not run.
 public enum LoadError: Error, Sendable, Equatable {
-    /// A setting of the plan is outside its range, or does not go with another.
+    /// A setting of the plan is outside its range, or conflicts with another.
     case badSetting(name: String, value: String, allowed: String)
-    /// A name that has no address, and what the resolver said.
+    /// A name has no address; `reason` is the resolver's error.
     case unknownHost(name: String, reason: String)
-    /// The process may not have as many descriptors open as the plan needs.
+    /// The descriptor limit of the process is lower than the plan needs.
     case descriptorLimit(limit: Int, needed: Int)
-    /// There are not as many local ports as the plan has connections to one target.
+    /// There are fewer local ports than connections to the target.
     case portLimit(available: Int, connections: Int)
-    /// A source address that this machine does not have.
+    /// A source address does not belong to this machine, or cannot be bound.
     case badSource(InternetAddress, SystemError)
-    /// A source address of another family than the target's, which no connection can be made from.
+    /// A source address has a different address family than the target.
     case foreignSource(InternetAddress, target: String)
-    /// Not one connection could be opened: why, for each that was tried.
+    /// No connection could be opened; contains the number of failures by cause.
     case noConnection(target: String, failures: FailureCounts)
-    /// A poller, a timer or a thread could not be had.
+    /// A poller or a timer could not be created.
     case system(SystemError)
-    /// A test runs once.
+    /// The test has already run; a test runs once.
     case ranAlready
 }
 
 extension LoadError: CustomStringConvertible {
-    /// One sentence that says what is wrong and how to mend it.
+    /// One sentence with the cause and how to fix it.
     public var description: String {
         switch self {
         case .badSetting(let name, let value, let allowed):

@@ -1,27 +1,27 @@
-/// What is known while a load test runs. Times in seconds.
+/// Progress of a running load test. Times are in seconds.
 public struct Progress: Sendable, Hashable {
-    /// Where a run is.
+    /// Phase of a run.
     public enum Phase: String, Sendable, Hashable {
         /// Connections are being opened.
         case opening
         case warmUp
         case measuring
-        /// The measured time is over; the last responses are awaited.
+        /// The measured time is over; outstanding responses are awaited.
         case draining
     }
 
-    /// Where the run is.
+    /// Phase of the run.
     public var phase: Phase
-    /// Of the measured time.
+    /// Elapsed part of the measured time.
     public var elapsed: Double
-    /// Of the measured time, in all.
+    /// Total length of the measured time.
     public var duration: Double
-    /// The last interval; nil before the first is over.
+    /// The last complete interval; nil before the first one.
     public var latest: Report.TimelinePoint?
-    /// Since the start of the measured time.
+    /// Number of requests answered since the start of the measured time.
     public var answered: Int
-    /// Connections that are open.
+    /// Current number of open connections.
     public var connections: Int
-    /// Of the whole run, by cause, as in ``Report/errors``.
+    /// Number of errors by cause, over the whole run, as in ``Report/errors``.
     public var errors: [String: Int]
 }

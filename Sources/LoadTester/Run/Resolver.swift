@@ -2,12 +2,12 @@ import Glibc
 import Sockets
 import Workers
 
-/// Finds the address behind a name.
+/// Name resolution.
 enum Resolver {
-    /// The resolver of the C library has no deadline of its own that we could set.
+    /// Maximum wait for the C library's resolver, which has no configurable deadline of its own.
     static let patience: Duration = .seconds(15)
 
-    /// - Returns: the first address that can be connected to; if none can, the first.
+    /// - Returns: the first address that accepts a connection; if none does, the first address.
     static func resolve(_ address: ServiceAddress, connectTimeout: Duration) async throws(LoadError) -> SocketAddress {
         let addresses: [InternetAddress]
         switch address {
@@ -23,7 +23,7 @@ enum Resolver {
         return .internet(addresses[0])
     }
 
-    /// - Returns: one at least.
+    /// - Returns: at least one address.
     private static func addresses(of host: String, port: UInt16) async throws(LoadError) -> [InternetAddress] {
         switch await onThread(within: patience, { HostLookup.lookUp(host, port: port) }) {
         case .success(let addresses): return addresses
@@ -32,7 +32,8 @@ enum Resolver {
         }
     }
 
-    /// Whether somebody listens there. Only asked where a name has several addresses: it costs the target a connection.
+    /// Whether the address accepts a connection. Tried only if a name has several addresses: it costs the target a
+    /// connection.
     private static func answers(_ address: InternetAddress, within limit: Duration) -> Bool {
         guard var system = try? MeteredSystem(wakerToken: .loadWaker, timerToken: .loadTimer),
             let descriptor = try? system.connect(to: RawAddress(address), from: nil, options: SocketOptions())
@@ -54,7 +55,8 @@ enum Resolver {
         return isConnected
     }
 
-    /// Runs what may block on a thread of its own; nil if it takes too long, and then it is left to end by itself.
+    /// Runs a blocking operation on a dedicated thread; returns nil after `limit`, and leaves the thread to end by
+    /// itself.
     private static func onThread<Value: Sendable>(
         within limit: Duration,
         _ body: @escaping @Sendable () -> Value

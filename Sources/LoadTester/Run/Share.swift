@@ -1,8 +1,7 @@
 import Sockets
 
 extension Plan {
-    /// How often the threads tell: often enough for a smooth picture of a short run, not so often that a long one has
-    /// more points than a screen.
+    /// Interval between bulletins: 1/100 of the duration, at least 100 ms and at most 1 s.
     var interval: Duration {
         min(max(duration / 100, .milliseconds(100)), .seconds(1))
     }
@@ -12,7 +11,7 @@ extension Plan {
         if case .connect = mode { false } else { true }
     }
 
-    /// A thread's part: as many connections as the others, give or take one, and every so manyth request.
+    /// The share of one thread: an equal number of connections, give or take one, and every n-th request of n threads.
     func share(of thread: Int, target: SocketAddress) -> GeneratorPlan {
         let threads = usedThreads
         var share = GeneratorPlan(
@@ -41,7 +40,7 @@ extension Plan {
         return share
     }
 
-    /// Whether the mode has no requests, and so no rate: the bulk modes, and hold.
+    /// Whether the mode has no requests and thus no rate: the bulk modes and `hold`.
     public var isUnpaced: Bool {
         switch mode {
         case .bulk, .hold: true
@@ -49,7 +48,7 @@ extension Plan {
         }
     }
 
-    /// Of each thread: small where little comes back, so that it stays in the processor's nearest cache.
+    /// Size of each thread's receive buffer: small if responses are small, so that it stays in the L1 or L2 cache.
     private var bufferSize: Int {
         let (small, large) = (64 << 10, 256 << 10)
         return switch mode {

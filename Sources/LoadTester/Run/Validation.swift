@@ -2,7 +2,7 @@ import Glibc
 import Sockets
 
 extension Plan {
-    /// Throws the first setting that is outside its range.
+    /// Throws ``LoadError/badSetting(name:value:allowed:)`` for the first setting that is outside its range.
     func validate() throws(LoadError) {
         try check("the number of connections", connections, 1...1_000_000)
         try check("the number of threads", threads, 1...64)
@@ -57,14 +57,14 @@ extension Plan {
         }
     }
 
-    /// Threads that have something to do.
+    /// Number of threads that have at least one connection.
     var usedThreads: Int { min(threads, connections) }
 
-    /// Descriptors that a run has open at the same time: each connection, and for each thread its poller, its waker and
-    /// its timer; and some that the process has open already.
+    /// Number of descriptors that a run needs: one per connection; a poller, a waker and a timer per thread; and 64 for
+    /// those already open in the process.
     var neededDescriptors: Int { connections + 3 * usedThreads + 64 }
 
-    /// Throws if the system will not bear the plan, before anything is opened.
+    /// Throws if the limits of the system do not allow the plan, before anything is opened.
     func checkLimits(target: SocketAddress) throws(LoadError) {
         let limit = DescriptorLimit.raise()
         guard neededDescriptors <= limit else { throw .descriptorLimit(limit: limit, needed: neededDescriptors) }
@@ -72,7 +72,7 @@ extension Plan {
         try checkPorts(target: target)
     }
 
-    /// Throws for the first source address from which the target cannot be reached.
+    /// Throws for the first source address that cannot be used to reach the target.
     private func checkSources(target: SocketAddress) throws(LoadError) {
         let family = RawAddress(target).family
         for source in sources {
@@ -94,7 +94,7 @@ extension Plan {
         guard connections <= available else { throw .portLimit(available: available, connections: connections) }
     }
 
-    /// How many ports a connection may be given (ip(7), ip_local_port_range); nil if the system does not say.
+    /// Number of local ports (ip(7), ip_local_port_range); nil if it cannot be read.
     private static var localPorts: Int? {
         guard let file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r") else { return nil }
         defer { fclose(file) }

@@ -1,16 +1,16 @@
 import Sockets
 import Workers
 
-/// Requests that are due and could not be sent yet, by the moment from which they wait. Bounded.
+/// A bounded FIFO queue of requests that are due and not sent yet, represented by their due times.
 struct DueQueue: ~Copyable {
     private let pages: Pages
     private let moments: UnsafeMutablePointer<UInt64>
     private var first = 0
     private(set) var count = 0
-    /// The most that may wait.
+    /// Maximum number of requests.
     let limit: Int
 
-    /// - Parameter limit: 1 at least. Memory is touched only as far as the queue grows and goes round.
+    /// - Parameter limit: at least 1. Memory is touched only as far as the ring buffer has been used.
     init(limit: Int) {
         self.limit = limit
         pages = Pages(bytes: limit * MemoryLayout<UInt64>.stride)
@@ -23,7 +23,7 @@ struct DueQueue: ~Copyable {
 
     var isEmpty: Bool { count == 0 }
 
-    /// - Returns: false if the queue is full, and the request was not taken.
+    /// - Returns: false if the queue is full; then the request was not appended.
     mutating func append(_ due: Instant) -> Bool {
         guard count < limit else { return false }
         let last = first + count
@@ -36,7 +36,7 @@ struct DueQueue: ~Copyable {
         guard count > 0 else { return nil }
         let moment = moments[first]
         count -= 1
-        // Back to the start when it is empty, so that a short queue stays on its first page.
+        // Restarts at index 0 when empty, so that a short queue stays on its first page.
         first = count == 0 || first + 1 == limit ? 0 : first + 1
         return Instant(nanoseconds: moment)
     }

@@ -1,16 +1,16 @@
-/// How the rate of requests goes over time: pieces one after the other, in each of which it rises or falls evenly. After
-/// the last piece its final rate goes on.
+/// The rate of requests over time: consecutive pieces, in each of which the rate changes linearly. After the last piece
+/// the final rate applies.
 public struct RateProfile: Sendable, Hashable {
-    /// One even change, or none.
+    /// A linear change of the rate, or a constant rate.
     public struct Piece: Sendable, Hashable {
-        /// At least a nanosecond.
+        /// Length of the piece, at least 1 ns.
         public var duration: Duration
-        /// Requests per second at its start, 0 at least.
+        /// Requests per second at the start, at least 0.
         public var from: Double
-        /// Requests per second at its end, 0 at least.
+        /// Requests per second at the end, at least 0.
         public var to: Double
 
-        /// A piece of that length, from a rate to a rate.
+        /// Creates a piece of a length, with the rates at its start and end.
         public init(duration: Duration, from: Double, to: Double) {
             self.duration = duration
             self.from = from
@@ -18,36 +18,36 @@ public struct RateProfile: Sendable, Hashable {
         }
     }
 
-    /// One after the other, from the start.
+    /// The pieces, in order.
     public private(set) var pieces: [Piece]
-    /// Requests per second when the pieces are over.
+    /// Requests per second after the last piece.
     public private(set) var finalRate: Double
 
-    /// The same rate for ever.
+    /// Returns a constant rate.
     ///
-    /// - Parameter rate: requests per second, more than 0.
+    /// - Parameter rate: requests per second, greater than 0.
     public static func constant(_ rate: Double) -> RateProfile {
         RateProfile(pieces: [], finalRate: rate)
     }
 
-    /// An even change, after which the rate stays.
+    /// Returns a linear change, after which the rate is constant.
     public static func ramp(from: Double, to: Double, over duration: Duration) -> RateProfile {
         RateProfile(pieces: [Piece(duration: duration, from: from, to: to)], finalRate: to)
     }
 
-    /// The same profile after a time at its first rate.
+    /// Returns the profile preceded by a time at its first rate.
     public func after(_ duration: Duration) -> RateProfile {
         guard duration > .zero else { return self }
         let first = pieces.first?.from ?? finalRate
         return RateProfile(pieces: [Piece(duration: duration, from: first, to: first)] + pieces, finalRate: finalRate)
     }
 
-    /// The highest rate that it ever has.
+    /// Maximum rate of the profile.
     public var highestRate: Double {
         pieces.reduce(finalRate) { max($0, $1.from, $1.to) }
     }
 
-    /// How many requests become due in a span of time, both ends counted from the start.
+    /// Returns the number of requests due in a time span; both ends are relative to the start.
     public func requests(from start: Duration, to end: Duration) -> Double {
         requests(until: end) - requests(until: start)
     }
@@ -65,16 +65,16 @@ public struct RateProfile: Sendable, Hashable {
     }
 }
 
-/// How requests are spread in time around their rate.
+/// Distribution of requests in time around their rate.
 public enum Arrivals: String, Sendable, Hashable, Codable, CaseIterable {
-    /// At even distances.
+    /// At equal distances.
     case constant
-    /// Independent of each other, as those of many users are: a Poisson process.
+    /// Independent of each other, like those of many users: a Poisson process.
     case poisson
 }
 
 extension RateProfile: CustomStringConvertible {
-    /// As it is written on the command line: `20000/s`, `0..50000/s over 30s`.
+    /// The profile in command-line syntax: `20000/s`, `0..50000/s over 30s`.
     public var description: String {
         if let first = pieces.first {
             return "\(first.from.short)..\(finalRate.short)/s over \((first.duration / .seconds(1)).short)s"
@@ -84,7 +84,7 @@ extension RateProfile: CustomStringConvertible {
 }
 
 extension Double {
-    /// Without a point where it is whole.
+    /// The number, without a decimal point if it is an integer.
     var short: String {
         rounded() == self && magnitude < 1e15 ? "\(Int64(self))" : "\(self)"
     }

@@ -1,15 +1,16 @@
 import Glibc
 import Sockets
 
-/// When requests become due, whatever the target does: that is what makes a loop open.
+/// The times at which requests become due, independent of the target: this makes a loop open.
 ///
-/// Pure. Arrivals of a unit-rate process (even, or Poisson) are stretched over the profile by the inverse of its integral,
-/// so that a changing rate is as exact as a constant one (Lewis and Shedler, "Simulation of Nonhomogeneous Poisson
-/// Processes by Thinning", 1979, section 1, on time transformation).
+/// Pure. Arrivals of a unit-rate process (constant or Poisson) are mapped through the inverse of the profile's
+/// integral, so that a changing rate is as exact as a constant one (Lewis and Shedler, "Simulation of Nonhomogeneous
+/// Poisson Processes by Thinning", 1979, section 1, on time transformation).
 struct Schedule: Sendable {
     private let profile: RateProfile
     private let arrivals: Arrivals
-    /// Of a unit-rate process: what one request of this thread counts, and how many were due before the next one.
+    /// In the unit-rate process: the mean distance between two requests of this thread, and the position of the next
+    /// request.
     private let stride: Double
     private var count: Double
     private var random: SplitMix64
@@ -17,8 +18,9 @@ struct Schedule: Sendable {
     private var piece = 0
 
     /// - Parameters:
-    ///   - share: of several threads with the same profile, each takes every `of`th request, from number `index` on.
-    ///   - seed: decides a Poisson process, for each thread another one.
+    ///   - share: of `of` threads with the same profile, each has every `of`-th request, starting with number `index`;
+    ///     with Poisson arrivals, each has an independent process with 1/`of` of the rate.
+    ///   - seed: seed of a Poisson process; each thread derives its own from it.
     init(
         _ profile: RateProfile,
         arrivals: Arrivals,
@@ -37,7 +39,7 @@ struct Schedule: Sendable {
         }
     }
 
-    /// Nanoseconds from the start to the next request; nil when there will never be another one.
+    /// Returns the nanoseconds from the start to the next request; nil if there are no more requests.
     mutating func next() -> UInt64? {
         while count >= current.endCount {
             piece += 1
@@ -48,20 +50,20 @@ struct Schedule: Sendable {
         return time
     }
 
-    /// A step of a Poisson process: exponentially distributed, with the stride as its mean.
+    /// A distance of a Poisson process: exponentially distributed, with the stride as its mean.
     private mutating func exponential() -> Double {
-        // 53 random bits, and never 0, whose logarithm there is none of.
+        // 53 random bits, and never 0, whose logarithm is undefined.
         let uniform = (Double(random.next() >> 11) + 1) * 0x1p-53
         return -log(uniform) * stride
     }
 
-    /// A piece of the profile with its place in it.
+    /// A piece of the profile, with its position in time and in the number of requests.
     private struct Segment {
         let startTime: Double
         let startCount: Double
         let endTime: Double
         let endCount: Double
-        /// Per second, and its change per second.
+        /// Requests per second, and its change per second.
         let rate: Double
         let slope: Double
 
@@ -87,11 +89,11 @@ struct Schedule: Sendable {
             let ahead = count - startCount
             let nanoseconds: Double
             if slope == 0 {
-                // A rate of nothing: whatever is due at its start is due, and nothing after it.
+                // At rate 0 no further request becomes due.
                 guard rate > 0 else { return nil }
                 nanoseconds = ahead * 1e9 / rate
             } else {
-                // The smaller root of rate * t + slope / 2 * t^2 = ahead, in the form that loses no digits.
+                // The smaller root of rate * t + slope / 2 * t^2 = ahead, in the form without cancellation.
                 let discriminant = max(0, rate * rate + 2 * slope * ahead)
                 nanoseconds = ahead == 0 ? 0 : 2 * ahead * 1e9 / (rate + discriminant.squareRoot())
             }

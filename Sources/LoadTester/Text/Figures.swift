@@ -1,4 +1,4 @@
-/// A whole number with commas between its thousands: `1,234,567`.
+/// An integer with thousands separators: `1,234,567`.
 package struct Grouped: CustomStringConvertible {
     package let description: String
 
@@ -12,19 +12,19 @@ package struct Grouped: CustomStringConvertible {
         description = (number < 0 ? "-" : "") + text
     }
 
-    /// The nearest whole number.
+    /// Rounds to the nearest integer.
     ///
-    /// - Parameter number: less than a trillion.
+    /// - Parameter number: magnitude less than 1e12.
     package init(_ number: Double) {
         self.init(Int(number.rounded()))
     }
 }
 
-/// A throughput in bits, as networks have it: `9.42 Gbit/s`.
+/// A throughput in bits per second: `9.42 Gbit/s`.
 package struct BitRate: CustomStringConvertible {
     package let description: String
 
-    /// - Parameter bytesPerSecond: 0 at least.
+    /// - Parameter bytesPerSecond: at least 0.
     package init(_ bytesPerSecond: Double) {
         let bits = bytesPerSecond * 8
         let units: [(scale: Double, name: String)] = [(1, "bit/s"), (1e3, "kbit/s"), (1e6, "Mbit/s"), (1e9, "Gbit/s")]
@@ -34,10 +34,10 @@ package struct BitRate: CustomStringConvertible {
 }
 
 extension String {
-    /// Filled up with blanks to a width.
+    /// Returns the string, padded with trailing spaces to a width.
     package func leftAligned(_ width: Int) -> String { self + blanks(width) }
 
-    /// With blanks before it, up to a width.
+    /// Returns the string, padded with leading spaces to a width.
     package func rightAligned(_ width: Int) -> String { blanks(width) + self }
 
     private func blanks(_ width: Int) -> String {

@@ -1,7 +1,7 @@
 extension RateProfile {
-    /// Reads a rate, `20000/s`, `20k/s`, `600/m`, or a ramp, `0..50000/s over 30s`.
+    /// Parses a rate, `20000/s`, `20k/s`, `600/m`, or a ramp, `0..50000/s over 30s`.
     ///
-    /// - Throws: ``TextError``, which says how to write it.
+    /// - Throws: ``TextError``, which describes the correct syntax.
     public init(parsing text: String) throws(TextError) {
         guard let dots = text.firstRange(of: "..") else {
             let rate = try Self.rate(text[...])
@@ -14,7 +14,7 @@ extension RateProfile {
         }
         let upper = text[dots.upperBound..<over.lowerBound].trimmed
         let to = try Self.rate(upper)
-        // The unit may stand behind the second number alone.
+        // The first number may omit the unit; it then has that of the second one.
         let unit = upper.firstIndex(of: "/").map { String(upper[$0...]) } ?? ""
         let lower = text[..<dots.lowerBound].trimmed
         let from = try Self.rate(lower.contains("/") ? lower : lower + unit)

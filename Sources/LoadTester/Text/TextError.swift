@@ -1,4 +1,4 @@
-/// A text that could not be read, with the one sentence that says how to write it.
+/// A parse error: one sentence with the cause and the correct syntax.
 public struct TextError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The sentence.
     public let description: String

@@ -1,12 +1,12 @@
-/// A time as people read it: three digits and a unit.
+/// A time formatted for people: three significant digits and a unit.
 public struct TimeText: CustomStringConvertible, Sendable {
     /// Such as `1.25 ms`.
     public let description: String
 
-    /// - Parameter seconds: 0 at least.
+    /// - Parameter seconds: at least 0.
     public init(_ seconds: Double) {
         let units: [(scale: Double, name: String)] = [(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1, "s")]
-        // As it will be rounded, so that 999.6 us becomes 1.00 ms and not 1000 us.
+        // Takes rounding into account, so that 999.6 us becomes 1.00 ms, not 1000 us.
         let unit = units.last { seconds >= $0.scale * 0.9995 } ?? units[0]
         let value = seconds / unit.scale
         description = seconds <= 0 ? "0" : "\(value.threeDigits) \(unit.name)"
@@ -14,7 +14,7 @@ public struct TimeText: CustomStringConvertible, Sendable {
 }
 
 extension Double {
-    /// With as many decimals as make three digits; whole above that.
+    /// The number with as many decimals as make three significant digits; no decimals from 100 on.
     var threeDigits: String {
         switch magnitude {
         case ..<9.995: fixed(2)
@@ -23,7 +23,7 @@ extension Double {
         }
     }
 
-    /// With so many decimals, 0 to 12.
+    /// Returns the number with a fixed number of decimals, 0 to 12.
     package func fixed(_ decimals: Int) -> String {
         guard isFinite, magnitude < 1e15 else { return "\(self)" }
         var scale = 1.0

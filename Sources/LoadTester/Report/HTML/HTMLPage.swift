@@ -1,5 +1,5 @@
 extension Report {
-    /// A page with tables and plots that needs nothing but itself: no network, and without scripts it still has the tables.
+    /// A self-contained page with tables and plots: no network access; without JavaScript it still shows the tables.
     public var html: String {
         let page = HTMLPage(self)
         return """
@@ -34,7 +34,7 @@ struct HTMLPage {
         text = ReportText(report)
     }
 
-    /// The report as JSON, in which nothing can end the element that it stands in.
+    /// The report as JSON, with `<` escaped so that it cannot close the script element.
     var data: String {
         String(decoding: report.json(), as: UTF8.self).replacing("<", with: "\\u003c")
     }
@@ -47,7 +47,7 @@ struct HTMLPage {
             parts.append(latencies)
             parts.append(plot("percentiles", "Latency by percentile"))
         }
-        // Connections that are held do nothing until the time is over.
+        // Held connections are idle during the measured time, so there is nothing to plot.
         if !report.setup.isHold {
             parts.append(plot("latency", "Latency over time"))
             parts.append(plot("throughput", "Throughput over time"))

@@ -1,5 +1,5 @@
 extension HTMLPage {
-    /// Draws the plots: plain SVG, no library.
+    /// JavaScript that draws the plots: plain SVG, no library.
     static let script = #"""
         "use strict";
         const report = JSON.parse(document.getElementById("report").textContent);
