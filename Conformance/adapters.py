@@ -1,6 +1,7 @@
-"""The proxies under test: how each is started in its best configuration, and which settings it has.
+"""The proxies under test: how each is started in its best configuration, and which settings it supports.
 
-A case asks for settings by what they mean. An adapter translates them, and says so where there is none.
+A case requests settings by meaning. An adapter translates them, and raises NotApplicable if a proxy does not support
+one.
 """
 
 import os
@@ -29,7 +30,7 @@ LONG = 3600
 
 @dataclass(frozen=True)
 class Settings:
-    """What a case needs other than a proxy's defaults. Times are in seconds."""
+    """The settings of a case that differ from a proxy's defaults. Times are in seconds."""
 
     idle: float | None = None
     half_close: float | None = None
@@ -42,9 +43,9 @@ class Settings:
     backlog: int | None = None
     grace: float | None = None
     pipes: int | None = None
-    """The most of each thread, or of all where threads share them."""
+    """Maximum number of pipes per thread, or in total if threads share them."""
     descriptors: int | None = None
-    """A limit of the process, which any proxy can be given."""
+    """Descriptor limit of the process, which applies to any proxy."""
 
     @property
     def chosen(self) -> dict[str, float]:
@@ -88,7 +89,7 @@ class Adapter:
             raise NotApplicable("takes no Unix sockets")
 
     def prepare(self) -> None:
-        """Does what has to be done once, before it is started for the first time."""
+        """Performs the setup that is needed once, before the first start."""
 
     def require_settings(self, settings: Settings) -> None:
         for name in settings.chosen:
@@ -144,7 +145,7 @@ class HAProxy(Adapter):
         half_close = milliseconds(settings.half_close or LONG)
         lines = [
             "global",
-            # It does not start unless it is sure of two descriptors for each connection and some for itself.
+            # HAProxy starts only with two descriptors for each connection and a reserve for itself.
             f"maxconn {settings.descriptors // 3}" if settings.descriptors else "",
             f"hard-stop-after {milliseconds(settings.grace)}" if settings.grace else "",
             f"maxpipes {settings.pipes}" if settings.pipes else "",
@@ -182,7 +183,7 @@ class Nginx(Adapter):
     drain_signal = signal.SIGQUIT
 
     def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
-        # The probes to servers have the system's intervals.
+        # The probes to servers use the system's intervals.
         probes = settings.client_keep_alive or KEEP_ALIVE
         module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
         lines = [
@@ -224,7 +225,7 @@ class Socat(Adapter):
     def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         probes = settings.client_keep_alive or settings.server_keep_alive or KEEP_ALIVE
         both = f"nodelay,oobinline,keepalive,keepidle={probes},keepintvl={probes},keepcnt=3"
-        # 6 is IPPROTO_TCP, 18 TCP_USER_TIMEOUT: an option that socat has no name for.
+        # 6 is IPPROTO_TCP, 18 TCP_USER_TIMEOUT: socat has no name for this option.
         both += f",setsockopt-int=6:18:{round(settings.user_timeout * 1000)}" if settings.user_timeout else ""
         many = f"fork,backlog={settings.backlog or BACKLOG}"
         many += f",max-children={settings.max_connections}" if settings.max_connections else ""
@@ -244,7 +245,7 @@ class Socat(Adapter):
 
 
 class Rival(Adapter):
-    """A proxy of a few lines from Benchmarks/Rivals: it takes two addresses and has no settings."""
+    """A minimal proxy from Benchmarks/Rivals: it takes two addresses and has no settings."""
 
     takes_unix_sockets = False
 
@@ -270,7 +271,7 @@ class Rival(Adapter):
 
 
 class Toy(Adapter):
-    """A proxy that does one thing wrong on purpose, and takes any setting without heeding it."""
+    """A proxy with one intentional fault, which accepts and ignores any setting."""
 
     settings = frozenset(MEANINGS)
 
@@ -287,7 +288,7 @@ class Toy(Adapter):
 
 
 class Custom(Adapter):
-    """Any program that takes a listening and a target address."""
+    """Any program that takes a listening address and a target address."""
 
     takes_unix_sockets = False
 
@@ -317,14 +318,15 @@ def written(place: Place) -> str:
 
 
 def milliseconds(seconds: float | None) -> str | None:
-    """As monkey, HAProxy and nginx write it. Whole seconds are written so, for what knows only those."""
+    """Formats a duration for monkey, HAProxy and nginx. Whole seconds have the unit s, for settings without
+    milliseconds."""
     if seconds is None:
         return None
     return f"{round(seconds)}s" if seconds == round(seconds) else f"{round(seconds * 1000)}ms"
 
 
 def program(name: str) -> str:
-    """The path of a program, which may live where only an administrator's PATH looks."""
+    """Returns the path of a program, which may be in a directory that is only in an administrator's PATH."""
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not found:
         raise Failure(f"the program {name} is missing: install the package of that name")

@@ -1,4 +1,4 @@
-"""What a case stands on: a proxy of its own, a listener behind it, and clients in front of it."""
+"""The environment of a case: a proxy of its own, a listener behind it, and clients in front of it."""
 
 import itertools
 import os
@@ -22,13 +22,13 @@ SMALL_BUFFER = 8192
 
 BACKLOG = 4096
 
-# Each bench has two addresses of 127.0.0.0/8 to itself, so no two of them, and nobody else, want the same port.
+# Each bench has two addresses of 127.0.0.0/8 of its own, so no port is requested twice.
 _networks = itertools.count(random.randrange(1 << 14, 1 << 15))
 PORT = 7000
 
 
 class Bench(ExitStack):
-    """The surroundings of one case. Everything it opened is gone when it is left."""
+    """The environment of one case. All that it opened is closed on exit."""
 
     def __init__(self, adapter: Adapter) -> None:
         super().__init__()
@@ -60,9 +60,10 @@ class Bench(ExitStack):
         unix_target: bool = False,
         **settings: float,
     ) -> None:
-        """Starts the proxy, in front of a listener, or with server=False of an address at which nobody listens.
+        """Starts the proxy in front of a listener, or with server=False in front of an address without a listener.
 
-        Either may be a Unix socket. Raises NotApplicable if the proxy has no such settings, or takes no Unix sockets.
+        Either address may be a Unix socket. Raises NotApplicable if the proxy does not support the settings or Unix
+        sockets.
         """
         chosen = Settings(**settings)
         self.adapter.require_settings(chosen)
@@ -77,7 +78,7 @@ class Bench(ExitStack):
         self.restart()
 
     def restart(self) -> None:
-        """Starts the proxy as before; it has ended, or was never started."""
+        """Starts the proxy as before; it has exited or was never started."""
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -96,19 +97,19 @@ class Bench(ExitStack):
         self.process.send_signal(number)
 
     def stop_the_clock(self) -> None:
-        """Holds all of the proxy's processes."""
+        """Stops all processes of the proxy (SIGSTOP)."""
         os.killpg(self.process.pid, signal.SIGSTOP)
 
     def let_go_on(self) -> None:
         os.killpg(self.process.pid, signal.SIGCONT)
 
     def expect_exit(self) -> None:
-        """Waits until it has ended, with success."""
+        """Waits until the proxy has exited, and requires success."""
         status = self.wait_for_exit()
         require(status == 0, f"the proxy ended with {status}")
 
     def wait_for_exit(self) -> int:
-        """Waits until it has ended, and returns its exit status."""
+        """Waits until the proxy has exited, and returns its exit status."""
         try:
             return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -131,9 +132,9 @@ class Bench(ExitStack):
         self.listener.settimeout(PATIENCE)
 
     def connect(self, receive_buffer: int | None = None, seconds: float = PATIENCE) -> Peer:
-        """A client.
+        """Connects a client.
 
-        Raises ConnectionRefusedError if the proxy does not listen, TimeoutError if nobody answers.
+        Raises ConnectionRefusedError if the proxy does not listen, TimeoutError if the connection is not established.
         """
         client = self.enter_context(socket.socket(family(self.front)))
         if receive_buffer:
@@ -142,12 +143,12 @@ class Bench(ExitStack):
         try:
             client.connect(self.front)
         except TimeoutError:
-            client.close()  # or its kernel would go on trying, and get in later
+            client.close()  # otherwise the kernel would retry and connect later
             raise
         return Peer("the client", client, self.front)
 
     def accept(self) -> Peer:
-        """The server's side of a connection that the proxy has made."""
+        """Accepts the server's side of a connection from the proxy."""
         require(self.listener, "nobody listens")
         assert self.listener
         try:
@@ -157,15 +158,15 @@ class Bench(ExitStack):
         return Peer("the server", self.enter_context(connected), remote)
 
     def pair(self, receive_buffer: int | None = None) -> Pair:
-        """Both ends of a new connection. No other may be on its way meanwhile."""
+        """Opens a connection and returns both ends. No other connection may be in progress at the same time."""
         return Pair(self.connect(receive_buffer), self.accept())
 
     def server_has_news(self, seconds: float = 0) -> bool:
-        """Whether a connection waits for the server to accept it."""
+        """Returns whether a connection is in the server's accept queue."""
         return bool(self.listener and select.select([self.listener], [], [], seconds)[0])
 
     def fill_the_servers_queue(self) -> list[socket.socket]:
-        """Connects to the server until nobody more gets in: from now on a connect to it is not answered."""
+        """Connects to the server until its accept queue is full: further connection attempts get no answer."""
         fillers = []
         while True:
             filler = self.enter_context(socket.socket())
@@ -182,10 +183,10 @@ class Bench(ExitStack):
             self.accept().close()
             filler.close()
 
-    # What the kernel says of the proxy's own sockets
+    # Kernel state of the proxy's sockets
 
     def ends_of(self, pair: Pair) -> list[Connection]:
-        """The proxy's sockets to a client and to its server, as far as there are any."""
+        """Returns the proxy's sockets to a client and to its server, if they exist."""
         ends = kernel.lookup(self.front, pair.client.address), kernel.lookup(pair.server.remote, self.target)
         return [end for end in ends if end]
 
@@ -202,7 +203,7 @@ def family(place: Place) -> socket.AddressFamily:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a program and all that it has started: they share a process group of their own."""
+    """Terminates a program and all its descendants, which share a process group."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""The sentences of docs/tcp-contract.md, and the cases that hold a proxy to them."""
+"""The sentences of docs/tcp-contract.md, and the cases that test a proxy against them."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Function = TypeVar("Function", bound=Callable[..., None])
 
 @dataclass(frozen=True)
 class Case:
-    """One case, in one direction if it has one."""
+    """One case, with its direction if it has one."""
 
     name: str
     way: Way | None
@@ -37,13 +37,13 @@ CASES: list[Case] = []
 
 
 def case(function: Callable[[Bench], None]) -> Callable[[Bench], None]:
-    """Makes a function a case, named as it is."""
+    """Registers a function as a case with the function's name."""
     CASES.append(Case(function.__name__, None, function))
     return function
 
 
 def case_each_way(function: Callable[[Bench, Way], None]) -> Callable[[Bench, Way], None]:
-    """The same, run once upstream and once downstream."""
+    """Registers a function as a case for each direction, upstream and downstream."""
     CASES.extend(Case(function.__name__, way, partial(function, way=way)) for way in BOTH_WAYS)
     return function
 
@@ -56,7 +56,7 @@ class Sentence:
 
 
 def sentences() -> list[Sentence]:
-    """The contract's sentences, in its order."""
+    """Returns the contract's sentences, in its order."""
     found = []
     for label, body in SENTENCE.findall(CONTRACT.read_text()):
         text = " ".join(CASE_NAME.sub("", body).split()).rstrip(" ,")
@@ -65,7 +65,7 @@ def sentences() -> list[Sentence]:
 
 
 def disagreements() -> list[str]:
-    """Where the contract and the cases differ: a case without a sentence, a name without a case."""
+    """Returns the differences between the contract and the cases: cases without a sentence, names without a case."""
     named = [name for sentence in sentences() for name in sentence.cases]
     names = {case.name for case in CASES}
     problems = [f"the contract names {name} twice" for name in sorted(set(named)) if named.count(name) > 1]

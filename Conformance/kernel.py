@@ -1,4 +1,4 @@
-"""What the kernel tells about connections and processes, whatever program they belong to."""
+"""Kernel state of connections and processes, independent of the program that owns them."""
 
 import os
 import socket
@@ -18,8 +18,8 @@ KEEP_ALIVE_TIMER = 2
 ACCEPTS = 0x10000
 """In the flags of /proc/net/unix: a socket that listens."""
 
-# sock_diag(7). It answers about one socket at once and exactly; /proc/net/tcp lists all there are, and while others
-# come and go it tells of some twice and of some not at all.
+# sock_diag(7) answers for a single socket, and exactly; /proc/net/tcp lists all sockets, and while others open and
+# close it repeats some and omits others.
 SOCK_DIAG_BY_FAMILY = 20
 NETLINK_SOCK_DIAG = 4
 NLM_F_REQUEST, NLM_F_DUMP = 0x001, 0x300
@@ -37,27 +37,27 @@ class Connection:
     remote: Address
     state: int
     unacknowledged: int
-    """Bytes sent, or waiting to be, that the other side's kernel has not acknowledged."""
+    """Bytes in the send queue: sent or unsent, not yet acknowledged by the peer's kernel."""
     unread: int
-    """Bytes received that the program has not read; for a listening socket, connections that it has not accepted."""
+    """Bytes received and not yet read; for a listening socket, connections not yet accepted."""
     timer: int
     timer_seconds: float
     inode: str
 
 
 def lookup(local: Address, remote: Address = ANY) -> Connection | None:
-    """The socket with these two addresses; without a remote one, a socket that listens."""
+    """Returns the socket with these two addresses; without a remote address, the listening socket."""
     return next(iter(_asked(local, remote, ALL_STATES, 0)), None)
 
 
 def in_state(state: int) -> list[Connection]:
-    """All sockets in a state."""
+    """Returns all sockets in a state."""
     return _asked(ANY, ANY, 1 << state, NLM_F_DUMP)
 
 
 def listens(place: Place) -> bool:
     if isinstance(place, str):
-        # HAProxy binds it by another name with something behind, and renames it when all is ready.
+        # HAProxy binds a temporary name with a suffix, and renames it when it is ready.
         listening = (path for flags, path in _unix_paths() if int(flags, 16) & ACCEPTS)
         return os.path.exists(place) and any(path.startswith(place) for path in listening)
     return lookup(place) is not None
@@ -69,7 +69,7 @@ def waiting_to_be_accepted(address: Address) -> int:
 
 
 def connecting_to(address: Address) -> list[Connection]:
-    """Attempts to connect to an address that have not been answered."""
+    """Returns the pending connection attempts to an address."""
     return [attempt for attempt in in_state(SYN_SENT) if attempt.remote == address]
 
 
@@ -85,7 +85,7 @@ def _asked(local: Address, remote: Address, states: int, flags: int) -> list[Con
             answer = kernel.recv(1 << 16)
             while answer:
                 length, kind, *_ = HEADER.unpack_from(answer)
-                if kind in (NLMSG_ERROR, NLMSG_DONE):  # the error is that there is no such socket
+                if kind in (NLMSG_ERROR, NLMSG_DONE):  # the error means that the socket does not exist
                     return found
                 found.append(_parsed(answer[HEADER.size : length]))
                 answer = answer[length:]
@@ -110,7 +110,7 @@ def _parsed(message: bytes) -> Connection:
 
 
 class ProcessGroup:
-    """A program with all the processes that it has started."""
+    """A program with all its descendant processes."""
 
     def __init__(self, leader: int) -> None:
         self.leader = leader
@@ -121,18 +121,18 @@ class ProcessGroup:
         try:
             children = (process / f"task/{process.name}/children").read_text().split()
         except OSError:
-            return  # it has ended meanwhile
+            return  # it has exited
         for child in children:
             yield from self._members(int(child))
 
     @property
     def open_connections(self) -> int:
-        """TCP sockets that it has not closed, alive or dead, other than those that listen."""
+        """Returns the number of TCP sockets that the group has open, in any state except LISTEN."""
         return len(self._sockets - _listening_or_unix())
 
     @property
     def _sockets(self) -> set[str]:
-        """The inodes of all its sockets."""
+        """Returns the inodes of all its sockets."""
         found = set()
         for process in self._members():
             try:
@@ -141,17 +141,17 @@ class ProcessGroup:
                     if target.startswith("socket:["):
                         found.add(target[len("socket:[") : -1])
             except OSError:
-                continue  # closed, or ended, meanwhile
+                continue  # the descriptor is closed or the process has exited
         return found
 
     @property
     def anonymous_memory(self) -> int:
-        """Bytes that its programs have allocated and touched."""
+        """Returns the anonymous memory of its processes, in bytes."""
         return sum(_status(process, "RssAnon:") * 1024 for process in self._members())
 
     @property
     def wake_ups(self) -> int:
-        """How often its threads have waited for something."""
+        """Returns the number of voluntary context switches of its threads."""
         return sum(
             _status(task, "voluntary_ctxt_switches:")
             for process in self._members()
@@ -160,12 +160,13 @@ class ProcessGroup:
 
 
 def longest_send_queue() -> int:
-    """Bytes that the kernel lets a TCP socket's queue grow to, of what is sent and not acknowledged (tcp(7))."""
+    """Returns the maximum size of a TCP socket's send queue, in bytes, unacknowledged data included (tcp(7))."""
     return int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
 
 
 def _unix_sockets() -> list[list[str]]:
-    """A line of /proc/net/unix for each, in words: the flags are the fourth, the inode the seventh, the path the last."""
+    """Returns the lines of /proc/net/unix, split into words: the flags are the fourth, the inode the seventh, the
+    path the last."""
     return [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
 
 
@@ -182,5 +183,5 @@ def _status(process: Path, field: str) -> int:
     try:
         lines = (process / "status").read_text().splitlines()
     except OSError:
-        return 0  # it has ended meanwhile
+        return 0  # it has exited
     return next((int(line.split()[1]) for line in lines if line.startswith(field)), 0)

@@ -1,4 +1,4 @@
-"""Who keeps what: as a table to print, and as docs/conformance.md."""
+"""The results as a table to print, and as docs/conformance.md."""
 
 import platform
 from collections import Counter
@@ -71,14 +71,14 @@ class Matrix:
 
     @property
     def _rows(self) -> list[tuple[str, list[Case]]]:
-        """The names of the cases that were run, in the contract's order, each with its directions."""
+        """Returns the names of the cases that were run, in the contract's order, each with its directions."""
         run = {title for _, title in self.outcomes}
         names = [name for sentence in sentences() for name in sentence.cases]
         rows = [(name, [case for case in CASES if case.name == name and case.title in run]) for name in names]
         return [(name, cases) for name, cases in rows if cases]
 
     def _cell(self, adapter: Adapter, cases: list[Case]) -> str:
-        """One sign, or one for each direction where they differ."""
+        """Returns one sign, or one for each direction if they differ."""
         found = [self.outcomes[adapter.name, case.title] for case in cases]
         signs = {outcome.verdict.value for outcome in found}
         if len(signs) == 1:
@@ -135,7 +135,7 @@ class Matrix:
         return "<br>".join(f"{name} {cell}" for name, cell in cells.items() if cell != Verdict.KEPT.value)
 
     def _findings(self, adapter: Adapter) -> list[str]:
-        """A line for each case that was broken, and one for each setting that there is not."""
+        """Returns one line for each failed case and for each unsupported setting."""
         lines: list[str] = []
         missing: dict[str, list[str]] = {}
         for name, cases in self._rows:

@@ -1,4 +1,5 @@
-"""Bytes that tell their place: whatever is lost, doubled or exchanged shows at once, and at which offset."""
+"""Byte patterns that encode the position: lost, duplicated or swapped bytes are detected immediately, with their
+offset."""
 
 import random
 from functools import lru_cache
@@ -7,7 +8,7 @@ from waits import Failure
 
 
 class Pattern:
-    """An endless stream of bytes, repeated after a prime number of them, so that no buffer's size divides it."""
+    """An endless stream of bytes with a prime period, so that no buffer size is a multiple of it."""
 
     PERIOD = 1_048_573
 
@@ -15,7 +16,7 @@ class Pattern:
         self._twice = memoryview(random.Random(seed).randbytes(self.PERIOD) * 2)
 
     def at(self, offset: int, count: int) -> memoryview:
-        """The bytes from an offset on, PERIOD at most."""
+        """Returns the bytes from an offset on, at most PERIOD."""
         start = offset % self.PERIOD
         return self._twice[start : start + min(count, self.PERIOD)]
 

@@ -1,4 +1,4 @@
-"""One end of a connection through the proxy: a client, or the server's side of it."""
+"""One end of a connection through the proxy: the client's, or the server's."""
 
 import ctypes
 import errno
@@ -38,7 +38,7 @@ class End(Enum):
 
 @dataclass(frozen=True)
 class Rest:
-    """What came until a stream was over."""
+    """The data and the end of a stream."""
 
     count: int
     end: End
@@ -46,7 +46,7 @@ class Rest:
 
 
 class Peer:
-    """A socket whose every call has a time limit, and which says in words what it saw."""
+    """A socket with a time limit on every call and descriptive failures."""
 
     def __init__(self, name: str, connected: socket.socket, remote: Place) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class Peer:
     # Sending
 
     def pace(self, rate: int) -> None:
-        """Has the kernel send so many bytes a second, evenly, however the program is scheduled."""
+        """Makes the kernel pace the sending at this rate in bytes per second, independent of process scheduling."""
         self.socket.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate)
 
     def send(self, data: bytes | memoryview, flags: int = 0) -> None:
@@ -82,7 +82,7 @@ class Peer:
             sent += len(piece)
 
     def send_for(self, seconds: float, least: int, stream: Pattern, start: int = 0) -> int:
-        """Sends a stream without a pause for so long, and at least so many bytes; returns how many they were."""
+        """Sends a stream continuously for `seconds` and at least `least` bytes; returns the number of bytes."""
         sent, deadline = start, time.monotonic() + seconds
         while sent - start < least or time.monotonic() < deadline:
             self.send(stream.at(sent, PIECE))
@@ -93,9 +93,9 @@ class Peer:
         self.send(byte, socket.MSG_OOB)
 
     def send_what_fits(self, stream: Pattern, start: int = 0, most: int = MOST_IN_BUFFERS) -> int:
-        """Sends until nothing more has been taken for a while, because nobody reads at the far end.
+        """Sends until no more bytes are accepted for a while, because the far end does not read.
 
-        Returns how many bytes were taken: about `most`, if so many were.
+        Returns the number of bytes accepted: about `most`, if that limit was reached.
         """
         sent = start
         self.socket.setblocking(False)
@@ -118,7 +118,7 @@ class Peer:
         return sent - start
 
     def send_without_waiting(self, stream: Pattern) -> int:
-        """Sends until the kernel takes nothing more at the moment; returns how many bytes it took."""
+        """Sends until the send would block; returns the number of bytes accepted."""
         sent = 0
         self.socket.setblocking(False)
         try:
@@ -133,7 +133,7 @@ class Peer:
         return sent
 
     def send_until_reset(self, piece: bytes = b"anybody there?", seconds: float = PATIENCE) -> None:
-        """Sends a little again and again until that is answered by a reset."""
+        """Sends small pieces repeatedly until a reset is received."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
@@ -142,7 +142,7 @@ class Peer:
                 if error.errno in RESETS:
                     return
                 raise self._lost(error, "sending") from None
-            time.sleep(POLL)  # an unread end would make every poll return at once
+            time.sleep(POLL)  # with an unread end, every poll would return immediately
             if self.has_news and self._is_reset():
                 return
         raise Failure(f"{self.name} saw no reset within {seconds:g} s of sending")
@@ -157,7 +157,7 @@ class Peer:
     # Ending
 
     def finish(self) -> None:
-        """Ends its sending (a FIN) and goes on reading."""
+        """Half-closes the connection (sends a FIN) and continues reading."""
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
@@ -167,15 +167,15 @@ class Peer:
         self.socket.close()
 
     def reset(self) -> None:
-        """Ends the connection by a RST."""
+        """Sends a RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def vanish(self) -> None:
-        """From now on its kernel drops whatever comes for it, as if its host or the way to it were gone."""
-        # Otherwise the kernel would repeat what it had sent: a sign of life.
+        """Makes the kernel drop all packets for this socket, as if its host or the path to it were down."""
+        # Otherwise the kernel would retransmit, which shows that the peer is alive.
         wait_until(f"an acknowledgement of what {self.name} sent", lambda: self.unacknowledged == 0)
-        drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0, of each packet keep nothing
+        drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0, keep no byte of any packet
         buffer = bytearray(drop_all)
         address = (1).to_bytes(2, "little") + bytes(6) + _address_of(buffer).to_bytes(8, "little")
         self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, address)
@@ -183,7 +183,7 @@ class Peer:
     # Receiving
 
     def receive(self, limit: int = PIECE) -> bytes:
-        """Some bytes; none at the end of the stream."""
+        """Receives some bytes; returns none at the end of the stream."""
         try:
             return self.socket.recv(limit)
         except TimeoutError:
@@ -192,7 +192,7 @@ class Peer:
             raise self._lost(error, "reading") from None
 
     def expect(self, data: bytes) -> None:
-        """Receives just these bytes."""
+        """Receives exactly these bytes."""
         received = b""
         while len(received) < len(data):
             more = self.receive(len(data) - len(received))
@@ -201,7 +201,7 @@ class Peer:
         require(received == data, f"{self.name} received {received[:40]!r}, where {data[:40]!r} was sent")
 
     def expect_stream(self, stream: Pattern, count: int, start: int = 0) -> None:
-        """Receives so many bytes of a stream."""
+        """Receives `count` bytes of a stream."""
         received = 0
         while received < count:
             more = self.receive(min(PIECE, count - received))
@@ -210,7 +210,8 @@ class Peer:
             received += len(more)
 
     def receive_quickly(self, stream: Pattern, start: int) -> int:
-        """Receives much, and checks only the first and the last of it, which takes less time than the bytes do."""
+        """Receives many bytes and checks only the first and the last of them, so that checking does not limit the
+        rate."""
         received = self.receive(16 * PIECE)
         require(received, f"{self.name} saw an end after {start:,} bytes")
         first, last = received[:GLIMPSE], received[-GLIMPSE:]
@@ -219,7 +220,8 @@ class Peer:
         return len(received)
 
     def rest(self, stream: Pattern | None = None, start: int = 0) -> Rest:
-        """Everything up to the end or the reset. With a stream, the bytes are held against it and not kept."""
+        """Receives all data up to the end or the reset. With a stream, the bytes are compared with it and not
+        stored."""
         count, kept = 0, bytearray()
         while True:
             try:
@@ -235,7 +237,7 @@ class Peer:
             count += len(more)
 
     def expect_rest(self, end: End | None, data: bytes = b"") -> None:
-        """Expects just these bytes, and then this; None is either."""
+        """Expects exactly these bytes, and then this end; None allows either end."""
         rest = self.rest()
         require(
             rest.data == data,
@@ -254,7 +256,7 @@ class Peer:
 
     @property
     def has_news(self) -> bool:
-        """Whether bytes or an end wait to be read."""
+        """Returns whether data or an end can be read."""
         return self.has_news_within(0)
 
     def has_news_within(self, seconds: float) -> bool:
@@ -264,12 +266,12 @@ class Peer:
 
     @property
     def unread(self) -> int:
-        """Bytes that wait to be read."""
+        """Returns the number of bytes that can be read."""
         return self._count(SIOCINQ)
 
     @property
     def unacknowledged(self) -> int:
-        """Bytes sent, or waiting to be, that the kernel at the other end has not acknowledged."""
+        """Returns the bytes in the send queue that the peer's kernel has not acknowledged."""
         return self._count(SIOCOUTQ)
 
     def _count(self, request: int) -> int:
@@ -300,7 +302,7 @@ class Pair:
     server: Peer
 
     def exchange(self) -> None:
-        """A few bytes each way."""
+        """Exchanges a few bytes in each direction."""
         self.client.send(b"ping")
         self.server.expect(b"ping")
         self.server.send(b"pong")

@@ -1,4 +1,4 @@
-"""A server beside a case, for cases in which clients are many and their order is open."""
+"""A background server, for cases with many clients in no fixed order."""
 
 import threading
 from types import TracebackType
@@ -9,9 +9,9 @@ from waits import PATIENCE, POLL, Failure
 
 
 class Background:
-    """Serves all connections of a bench on a thread of its own, for the time of a block.
+    """Serves all connections of a bench in a thread while the block runs.
 
-    With a greeting it sends that to each and closes it; otherwise it sends back what it gets.
+    With a greeting it sends the greeting to each connection and closes it; otherwise it echoes.
     """
 
     def __init__(self, bench: Bench, greeting: bytes = b"") -> None:
@@ -45,7 +45,7 @@ class Background:
         try:
             server.send(self.greeting)
         except Failure:
-            pass  # the client is gone, which is no matter of the server's
+            pass  # a client that has disconnected is not an error of the server
         server.close()
 
     def _echo(self, server: Peer) -> bool:

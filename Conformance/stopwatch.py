@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Measures how long exchanges take through a proxy, and over a direct connection, in turn.
+"""Measures the duration of exchanges through a proxy and over a direct connection, alternately.
 
     stopwatch.py FRONT TARGET ROUNDS REQUEST:RESPONSE...
 
-It connects to FRONT, where the proxy listens, and listens at TARGET; both are HOST:PORT. An exchange is a request of so
-many bytes and then a response. The exchanges follow each other on one connection, in the given order. The output is one
-line of JSON, see `main`.
+It connects to FRONT, where the proxy listens, and listens at TARGET; both are HOST:PORT. An exchange is a request of
+REQUEST bytes and then a response of RESPONSE bytes. The exchanges follow each other on one connection, in the given
+order. The output is one line of JSON, see `main`.
 
-It is a process of its own with one thread for both ends, since the threads of other cases would delay it.
+Both ends run in one thread of a separate process, because the threads of other cases would delay them.
 """
 
 import json
@@ -37,7 +37,7 @@ class Link:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def exchange(self, request: int, response: int) -> float:
-        """Returns how many seconds it took."""
+        """Performs one exchange; returns its duration in seconds."""
         start = time.perf_counter()
         transfer(self.client, self.server, request)
         transfer(self.server, self.client, response)

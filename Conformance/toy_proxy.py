@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""A proxy that does one thing wrong, on purpose, to show that the cases notice.
+"""A proxy with one intentional fault, to verify that the cases detect it.
 
     toy_proxy.py LISTEN TARGET FAULT LIMIT
 
-It has no settings, and does not drain. LIMIT is the smallest number that the case has set, which some faults misuse.
+It has no settings, and does not drain. LIMIT is the smallest number among the case's settings, which some faults
+misuse.
 """
 
 import errno
@@ -47,7 +48,7 @@ def reset(*ends: socket.socket) -> None:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     for end in ends:
         try:
-            end.shutdown(socket.SHUT_RD)  # wakes up whoever still reads from it
+            end.shutdown(socket.SHUT_RD)  # wakes up a thread that still reads from it
         except OSError:
             pass
         end.close()
@@ -172,7 +173,7 @@ class Relay:
                 pass
         if FAULT == "hasty":
             select.select([source], [], [])
-            time.sleep(0.01)  # so that a reset that comes right behind the bytes is there
+            time.sleep(0.01)  # so that a reset that directly follows the bytes has arrived
             poll = select.poll()
             poll.register(source, 0)
             if poll.poll(0):
@@ -210,10 +211,10 @@ class Relay:
         else:
             sink.shutdown(socket.SHUT_WR)
 
-    # Failing
+    # Failures
 
     def fail(self, source: socket.socket, sink: socket.socket) -> None:
-        """One of the two is gone: the other gets what was sent before, then a reset."""
+        """Handles the loss of one side: sends the other side the remaining data, then a reset."""
         if FAULT == "fragile":
             os._exit(1)
         if FAULT == "reset-as-end":

@@ -1,4 +1,4 @@
-"""The proof that each case can fail: for each there is a toy that does the very thing that the case is to notice."""
+"""The proof that each case can fail: for each case, a toy proxy with the fault that the case must detect."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ MORE_TRIES = 2
 
 @dataclass(frozen=True)
 class Fault:
-    """What a toy does wrong, and the cases that notice it."""
+    """A fault of a toy proxy, and the cases that detect it."""
 
     wrong: str
     noticed_by: tuple[str, ...]
@@ -188,12 +188,12 @@ FAULTS = {
 
 
 def pairs(chosen: list[Case]) -> list[tuple[Adapter, Case]]:
-    """Each fault's toy with the cases that are to notice it."""
+    """Returns each fault's toy with the cases that must detect it."""
     return [(Toy(name), case) for name, fault in FAULTS.items() for case in chosen if case.name in fault.noticed_by]
 
 
 def judge(chosen: list[Case], matrix: Matrix) -> int:
-    """Prints which case did not notice what, and returns the exit status."""
+    """Prints the faults that a case did not detect, and returns the exit status."""
     noticed = {outcome.case.title for outcome in matrix.outcomes.values() if outcome.verdict is Verdict.BROKEN}
     blind = [outcome for outcome in matrix.outcomes.values() if outcome.verdict is not Verdict.BROKEN]
     for outcome in blind:

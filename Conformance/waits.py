@@ -1,4 +1,4 @@
-"""Failures, and waits that have a limit."""
+"""Failures, and waits with a time limit."""
 
 import threading
 import time
@@ -22,15 +22,15 @@ POLL = 0.01
 
 
 class Failure(Exception):
-    """A sentence of the contract was not kept; the message says what was seen."""
+    """A sentence of the contract was violated; the message states the observation."""
 
 
 class Reset(Failure):
-    """A connection was reset, in a place where that is no part of the case."""
+    """A connection was reset where the case does not expect a reset."""
 
 
 class NotApplicable(Exception):
-    """The proxy has no setting that the case needs."""
+    """The proxy does not support a setting that the case needs."""
 
 
 def require(condition: object, seen: str) -> None:
@@ -39,7 +39,7 @@ def require(condition: object, seen: str) -> None:
 
 
 def wait_until(what: str, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """Looks until the condition gives something true, and returns that."""
+    """Polls the condition until its result is true, and returns the result."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         require(time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}")
@@ -48,13 +48,13 @@ def wait_until(what: str, condition: Callable[[], T], seconds: float = PATIENCE)
 
 
 def watch_for_absence(seconds: float = ABSENCE) -> None:
-    """Lets time go by in which something is not to happen; the case looks afterwards."""
+    """Waits for the time in which an event must not occur; the case checks afterwards."""
     time.sleep(seconds)
 
 
 @contextmanager
 def meanwhile(work: Callable[[], object]) -> Iterator[None]:
-    """Does work on a thread of its own while the block runs, and fails with it. Each of its steps has its own limit."""
+    """Runs `work` in a thread while the block runs, and fails with it. Each step of the work has its own limit."""
     problems: list[Exception] = []
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Bytes: all of them, unaltered, in order, without delay."""
+"""Data transfer: complete, unaltered, in order, without delay."""
 
 import json
 import select
@@ -102,7 +102,7 @@ def connections_keep_their_bytes_apart(bench: Bench) -> None:
 def small_pieces_are_passed_on_at_once(bench: Bench) -> None:
     bench.start()
     pair = bench.pair()
-    # Where the second piece waits for the acknowledgement of the first, which the reader's kernel delays by 40 ms, this
+    # If the second piece waits for the acknowledgment of the first, which the reader's kernel delays by 40 ms, this
     # takes eight seconds.
     rounds, limit = 200, 4.0
     start = time.monotonic()
@@ -118,10 +118,11 @@ def small_pieces_are_passed_on_at_once(bench: Bench) -> None:
 
 
 def require_no_hold(bench: Bench, *series: list[tuple[int, int]]) -> None:
-    """Requires that exchanges take little longer than their bytes do over a direct connection.
+    """Requires that exchanges take little longer than over a direct connection.
 
-    The exchanges of a series follow each other on one connection. A busy machine is slow now and then, so everything is
-    measured again until nothing was too slow for some tries in a row. A proxy that holds bytes is too slow in most.
+    The exchanges of a series follow each other on one connection. Because a busy machine is slow occasionally, the
+    measurement is repeated until several consecutive tries are fast enough. A proxy that holds bytes is too slow in
+    most tries.
     """
     good, seen = 0, ""
     for _ in range(TRIES):
@@ -133,7 +134,7 @@ def require_no_hold(bench: Bench, *series: list[tuple[int, int]]) -> None:
 
 
 def holds(bench: Bench, exchanges: list[tuple[int, int]]) -> list[str]:
-    """Which responses arrive too late, and by how much."""
+    """Returns the responses that arrive too late, and their delay."""
     sizes = [f"{request}:{response}" for request, response in exchanges]
     command = [sys.executable, str(HERE / "stopwatch.py"), written(bench.front), written(bench.target)]
     try:
@@ -172,7 +173,7 @@ def the_tail_of_a_burst_is_not_held(bench: Bench, way: Way) -> None:
         with meanwhile(lambda: pair.sender(way).send_stream(pattern(1), size, place)):
             pair.receiver(way).expect_stream(pattern(1), size, place)
         place += size
-        # Nothing more comes: a small message after bulk, too, is passed on by itself.
+        # No data follows: a small message after bulk data must be forwarded without a trigger.
         pair.sender(way).send(b"and one more")
         pair.receiver(way).expect(b"and one more")
 
@@ -225,7 +226,7 @@ def early_bytes_wait_for_the_server(bench: Bench) -> None:
     size = 1 << 20
     with meanwhile(lambda: client.send_stream(pattern(1), size)):
         wait_until("an attempt to connect", lambda: kernel.connecting_to(bench.target))
-        # The kernel repeats its SYN after a second, and then gets through.
+        # The kernel retransmits its SYN after a second, and then connects.
         bench.empty_the_servers_queue(fillers)
         server = bench.accept()
         server.expect_stream(pattern(1), size)
@@ -265,7 +266,7 @@ def urgent_data_before_an_end_arrives(bench: Bench, way: Way) -> None:
     bench.start()
     pair = bench.pair()
     sender, receiver = pair.sender(way), pair.receiver(way)
-    # The mark and the end reach the proxy while it still has much to send before them.
+    # The mark and the end reach the proxy while it still has much data to send before them.
     count = sender.send_what_fits(pattern(1))
     with meanwhile(lambda: _urgent_and_end(sender, count)):
         receiver.expect_rest_of(pattern(1), count + 1 + AFTER_URGENT, End.END)
@@ -286,7 +287,7 @@ def the_urgent_mark_is_not_passed_on(bench: Bench, way: Way) -> None:
     pair.sender(way).send(b";after")
     marked = select.poll()
     marked.register(pair.receiver(way).socket, select.POLLPRI)
-    # What is received, and whether it is all, is another sentence's case.
+    # Another sentence's case checks which bytes arrive and whether they are complete.
     while pair.receiver(way).has_news_within(ABSENCE):
         require(not marked.poll(0), "urgent data was announced as urgent")
         pair.receiver(way).receive()

@@ -1,4 +1,4 @@
-"""What a client sees of a server that is refused, out of reach, silent, late, or gone at once."""
+"""The client's view of a server that refuses, is unreachable, is silent, answers late, or closes immediately."""
 
 import time
 
@@ -20,7 +20,7 @@ TIME_OUT = 1.0
 
 
 def client_or_reset(bench: Bench) -> Peer | None:
-    """A client, or None where the reset came before connect(2) had even returned."""
+    """Connects a client; returns None if the reset arrived before connect(2) returned."""
     try:
         return bench.connect()
     except ConnectionError:
@@ -28,13 +28,13 @@ def client_or_reset(bench: Bench) -> Peer | None:
 
 
 def expect_refusal(bench: Bench, says: bytes = b"") -> None:
-    """Expects a client to be reset: an end would be an empty answer."""
+    """Expects a client to be reset: an orderly end would look like an empty response."""
     client = client_or_reset(bench)
     if client and says:
         try:
             client.send(says)
         except Failure:
-            return  # reset meanwhile
+            return  # it was reset
     if client:
         client.expect_rest(End.RESET)
 
@@ -88,7 +88,7 @@ def a_client_that_ended_meanwhile_is_served(bench: Bench) -> None:
     client.send(b"request")
     client.finish()
     wait_until("an attempt to connect", lambda: kernel.connecting_to(bench.target))
-    # The kernel repeats its SYN after a second, and then gets through.
+    # The kernel retransmits its SYN after a second, and then connects.
     bench.empty_the_servers_queue(fillers)
     server = bench.accept()
     server.expect_rest(End.END, b"request")
@@ -139,7 +139,7 @@ def clients_gone_before_service_harm_nobody(bench: Bench) -> None:
     working.exchange()
     late = bench.connect()
     late.send(b"here I am")
-    # Servers that got a connection from one of those who are gone see its end; one of them is the late one's.
+    # Servers with a connection of a departed client see its end; one server has the late client's connection.
     while True:
         server = bench.accept()
         try:

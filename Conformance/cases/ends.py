@@ -1,4 +1,4 @@
-"""Ends: a FIN as a FIN, each direction by itself, after the last byte."""
+"""End of stream: a FIN is forwarded as a FIN, in each direction separately, after the last byte."""
 
 from bench import SMALL_BUFFER, Bench
 from contract import case, case_each_way
@@ -37,7 +37,7 @@ def an_end_comes_after_the_last_byte(bench: Bench, way: Way) -> None:
     pair = bench.pair(SMALL_BUFFER)
     sent = pair.sender(way).send_what_fits(pattern(1))
     pair.sender(way).finish()
-    watch_for_absence()  # an end that overtakes the bytes has the time to do so
+    watch_for_absence()  # time for an end that overtakes the bytes
     pair.receiver(way).expect_rest_of(pattern(1), sent, End.END)
 
 
@@ -140,5 +140,5 @@ def when_both_have_ended_nothing_is_kept(bench: Bench) -> None:
         pair.server.finish()
         pair.client.expect_rest(End.END)
         pair.server.expect_rest(End.END)
-    # The clients and servers still have their sockets; the proxy is to have closed its own.
+    # The clients and servers still have their sockets open; the proxy must have closed its own.
     bench.wait_for_no_sockets()

@@ -1,4 +1,4 @@
-"""What happens at each limit: who waits, who is served, and when."""
+"""Behavior at each limit: which connections wait, which are served, and when."""
 
 from bench import Bench
 from contract import case
@@ -28,7 +28,7 @@ def leave(pair: Pair) -> None:
 
 
 def serve_in_turn(bench: Bench, clients: list[Peer]) -> None:
-    """Has each client say its number and hear it back, in whatever order they get to the server, and leave."""
+    """Exchanges each client's number with the server, in any order, and closes the client."""
     for number, client in enumerate(clients):
         client.send(b"client %d" % number)
     for _ in clients:

@@ -1,4 +1,4 @@
-"""Back-pressure: who stops reading when, and what is held meanwhile."""
+"""Back-pressure: which side stops reading, when, and how much is buffered."""
 
 from bench import SMALL_BUFFER, Bench
 from cases.ends import other
@@ -42,7 +42,8 @@ WAKE_UPS = 20
 
 
 def settled_memory(bench: Bench) -> int:
-    """The memory of the proxy once it has stopped growing: what is set up late is no cost of a connection."""
+    """Returns the memory of the proxy once it has stopped growing: late initialization is not a cost of a
+    connection."""
     last = 0
 
     def is_settled() -> bool:
@@ -69,10 +70,11 @@ def a_stalled_reader_stops_the_sender(bench: Bench, way: Way) -> None:
 
 
 def stall_in_bulk(pair: Pair, way: Way) -> int:
-    """Sends more than a reader's queue and the proxy hold, after some bulk, so that a proxy is on its way for that.
+    """Sends more than the reader's queue and the proxy can hold, after bulk data, so that the proxy has adapted to bulk
+    transfer.
 
-    Returns how many bytes were taken after BULK of them had arrived. It is not all that would be: a crowd could then hold
-    more than the kernel has for TCP.
+    Returns how many bytes were accepted after BULK of them had arrived. This is less than the maximum: many connections
+    could otherwise exceed the kernel's memory for TCP.
     """
     with meanwhile(lambda: pair.sender(way).send_stream(pattern(1), BULK)):
         pair.receiver(way).expect_stream(pattern(1), BULK)
@@ -80,7 +82,7 @@ def stall_in_bulk(pair: Pair, way: Way) -> int:
 
 
 def held(bench: Bench, pair: Pair, way: Way, sent: int) -> int:
-    """Bytes that were sent, not read, and are in none of the four queues of kernels: those are in the proxy."""
+    """Returns the bytes in the proxy: sent, not read, and not in any of the four kernel queues."""
     own = bench.ends_of(pair)
     require(len(own) == 2, f"the proxy has {len(own)} sockets for one connection")
     source, sink = own if way is Way.UPSTREAM else reversed(own)
@@ -106,7 +108,8 @@ def little_is_held_for_a_stalled_reader(bench: Bench, way: Way) -> None:
 def a_crowd_of_stalled_readers_leaves_little_to_hold(bench: Bench, way: Way) -> None:
     bench.start(receive_buffer=SMALL_BUFFER, pipes=PIPES)
     crowd = [bench.pair(SMALL_BUFFER) for _ in range(CROWD)]
-    # One after the other, so that each knows what those before it hold. Which thread has which is not for us to see.
+    # One after the other, so that each starts with the buffers of the earlier ones in use. The assignment to threads is
+    # not observable.
     sent = [stall_in_bulk(pair, way) for pair in crowd]
     counts = [held(bench, pair, way, its) for pair, its in zip(crowd, sent)]
     holders = [count // 1024 for count in counts if count > MOST_HELD_IN_CROWD]
@@ -119,7 +122,7 @@ def a_crowd_of_stalled_readers_leaves_little_to_hold(bench: Bench, way: Way) -> 
 @case_each_way
 def stalled_readers_cost_little_memory(bench: Bench, way: Way) -> None:
     bench.start(receive_buffer=SMALL_BUFFER)
-    # Whatever is set up once, by the first bytes, is there before it is measured.
+    # Data that is allocated once, by the first bytes, must exist before the measurement.
     for _ in range(8):
         bench.pair().exchange()
     before = settled_memory(bench)

@@ -1,4 +1,4 @@
-"""Resets: a RST as a RST, each way, after what was received before it."""
+"""Resets: a RST is forwarded as a RST, in each direction, after the data received before it."""
 
 import threading
 
@@ -19,7 +19,7 @@ GIVES_UP_WITHIN = 12.0
 
 
 def wait_for_arrival(sender: Peer) -> None:
-    """Waits until the proxy's kernel has acknowledged all that was sent."""
+    """Waits until the proxy's kernel has acknowledged all sent data."""
     wait_until("what was sent to arrive at the proxy", lambda: sender.unacknowledged == 0)
 
 
@@ -40,7 +40,7 @@ def what_came_before_a_reset_arrives_first(bench: Bench, way: Way) -> None:
     pair.sender(way).send_stream(pattern(1), IN_FLIGHT)
     wait_for_arrival(pair.sender(way))
     pair.sender(way).reset()
-    watch_for_absence()  # what goes wrong here goes wrong at once; the reader comes after it
+    watch_for_absence()  # a fault shows immediately; the reader starts after this wait
     pair.receiver(way).expect_rest_of(pattern(1), IN_FLIGHT)
 
 
@@ -130,7 +130,7 @@ def a_reset_after_its_own_end_is_passed_on(bench: Bench, way: Way) -> None:
     leaver.finish()
     stayer.expect_rest(End.END, b"last")
     leaver.reset()
-    # Its stream had ended well; that it takes nothing any more is what the other side is told.
+    # The stream ended in order; the other side must learn that this side no longer receives.
     stayer.send_until_reset()
     bench.wait_for_no_sockets()
 

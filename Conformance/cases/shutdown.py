@@ -1,4 +1,4 @@
-"""A drain: who is still served, who is refused, and when it is over."""
+"""Draining: which connections are served, which are refused, and when the drain ends."""
 
 import signal
 import threading
@@ -31,9 +31,9 @@ GREETING = b"hello and goodbye"
 
 
 def begin_drain(bench: Bench) -> None:
-    """Asks it to drain, and waits until nobody can connect any more.
+    """Starts the drain and waits until the proxy no longer listens.
 
-    It is not asked by connecting: what connects in time is one of those that are to be served.
+    It does not test this by connecting: a connection made in time must be served.
     """
     bench.signal(bench.adapter.drain_signal)
     wait_until("the end of listening", lambda: not kernel.listens(bench.front))
@@ -46,7 +46,7 @@ def running_connections_outlive_a_drain(bench: Bench) -> None:
     for pair in pairs:
         pair.exchange()
     begin_drain(bench)
-    # A client's end, a server's end, a reset: each connection comes to its own.
+    # A client's end, a server's end, a reset: each connection ends in its own way.
     count = 1 << 20
     with meanwhile(lambda: (pairs[0].client.send_stream(pattern(1), count), pairs[0].client.finish())):
         pairs[0].server.expect_rest_of(pattern(1), count, End.END)
@@ -89,7 +89,7 @@ def newcomers_are_refused_by_a_drain(bench: Bench) -> None:
 
 
 def connect_while_held(bench: Bench) -> list[Peer]:
-    """Clients that believe they are connected, and of whom the proxy does not know when it is told to drain."""
+    """Connects clients that are established for the kernel, but not accepted by the proxy when the drain starts."""
     bench.stop_the_clock()
     clients = [bench.connect() for _ in range(QUEUE)]
     for number, client in enumerate(clients):
@@ -143,7 +143,7 @@ def nobody_is_connected_and_then_reset_by_a_drain(bench: Bench) -> None:
 
 
 def drain_while_clients_come(bench: Bench) -> None:
-    """Clients come, one right after the other, and the drain is in the midst of them. Each is refused or served."""
+    """Connects clients one after the other, and starts the drain among them. Each client is refused or served."""
     begins = threading.Event()
 
     def come() -> None:
@@ -206,7 +206,7 @@ def its_port_is_free_at_once(bench: Bench) -> None:
     bench.start(grace=GRACE)
     for _ in range(3):
         pair = bench.pair()
-        # The proxy's end to the client is the first, so what stays behind in TIME_WAIT is on the proxy's port.
+        # The proxy closes its side to the client first, so the TIME_WAIT socket is on the proxy's port.
         pair.server.close()
         pair.client.expect_rest(End.END)
         pair.client.close()

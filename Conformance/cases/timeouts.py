@@ -1,4 +1,4 @@
-"""What the proxy ends by itself: never early, never what moves, and by resets."""
+"""Timeouts: never early, never on an active connection, and by resets."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ DEFAULT_KEEP_ALIVE = 60
 
 
 def expect_end_after(what: str, limit: float, start: float, wait: Callable[[], object]) -> None:
-    """Waits for an end, and expects that it does not come before a time-out is over."""
+    """Waits for an end, and requires that it does not occur before a timeout has expired."""
     wait()
     took = time.monotonic() - start
     require(took >= limit - CLOCK_STEP, f"{what} came to its end after {took:.2f} s of {limit:g} s")
@@ -131,12 +131,12 @@ def keep_alive_is_on_by_default(bench: Bench) -> None:
             end.timer == kernel.KEEP_ALIVE_TIMER and end.timer_seconds <= DEFAULT_KEEP_ALIVE for end in ends
         )
 
-    # After the exchange the timer of the acknowledgements may be the one that is told.
+    # After the exchange the kernel may report the delayed-acknowledgment timer instead.
     wait_until(f"keep-alive timers of {DEFAULT_KEEP_ALIVE} s or less on both sides", probes_both, LONG_ENOUGH)
 
 
 def pair_with_keep_alive(bench: Bench, way: Way) -> Pair:
-    """A pair of which the sender, by its direction, is probed."""
+    """Opens a connection whose sender, by direction, is subject to keep-alive probes."""
     if way is Way.UPSTREAM:
         bench.start(client_keep_alive=LIMIT)
     else:

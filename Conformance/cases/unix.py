@@ -1,4 +1,4 @@
-"""Unix sockets, on one side or on both: what is the same as between TCP sockets, and what is not."""
+"""Unix sockets on one or both sides: what they share with TCP sockets, and what differs."""
 
 from bench import Bench
 from cases.ends import other
@@ -38,7 +38,7 @@ def a_reset_is_an_end_to_a_unix_socket(bench: Bench, way: Way) -> None:
     pair.sender(way).send_stream(pattern(1), IN_FLIGHT)
     wait_until("what was sent to arrive at the proxy", lambda: pair.sender(way).unacknowledged == 0)
     pair.sender(way).reset()
-    watch_for_absence()  # what goes wrong here goes wrong at once; the reader comes after it
+    watch_for_absence()  # a fault shows immediately; the reader starts after this wait
     pair.receiver(way).expect_rest_of(pattern(1), IN_FLIGHT, End.END)
 
 
