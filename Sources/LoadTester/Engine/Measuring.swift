@@ -128,8 +128,8 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         return counts
     }
 
-    /// Sums the bytes of all streams that the peer's kernel has not acknowledged. Called only at both ends of a time
-    /// span, since it costs a system call per connection.
+    /// Sums the bytes of all streams that the peer's kernel has not acknowledged. Called only at the start and end of a
+    /// time span, since it costs a system call per connection.
     mutating func measureUnacknowledged() {
         guard Talk.isStream else { return }
         counts.bytesUnacknowledged = 0
