@@ -1,12 +1,13 @@
-/// The hash of clients and of server names: fixed, so that it is the same in every process and every version.
+/// The hash function for clients and for server names. It is fixed, so that every process and every version computes
+/// the same value.
 ///
-/// A word is mixed by the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// A word is mixed by the finalizer of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
 /// generators", 2014, with Stafford's constants), in which each bit of the input changes each bit of the output with a
-/// probability of about one half. A text starts at its length in bytes, and each eight of its bytes, the first being the
-/// lowest and the last filled up with zeros, are xored in and mixed. It is no defence against a client that chooses its
-/// address: nobody is kept from finding two addresses with the same server.
+/// probability of about one half. The hash of a text is initialized with its length in bytes. Each group of eight bytes
+/// (first byte lowest, the last group padded with zeros) is then XORed in and mixed. The hash is not a defense against
+/// clients that choose their address: two addresses that map to the same server are easy to find.
 public enum KeyHash {
-    /// A permutation of the 64-bit words.
+    /// Mixes a 64-bit word; the function is a permutation.
     @inlinable
     public static func mix(_ word: UInt64) -> UInt64 {
         var mixed = word &+ 0x9E37_79B9_7F4A_7C15
@@ -15,15 +16,16 @@ public enum KeyHash {
         return mixed ^ (mixed >> 31)
     }
 
-    /// The key of a client by its 128 bits of address; an IPv4 address in its IPv6 form, so that it has one key.
+    /// Returns the key of a client's 128-bit address. An IPv4 address is passed in its IPv4-mapped form, so that it has
+    /// one key.
     @inlinable
     public static func address(high: UInt64, low: UInt64) -> UInt64 {
         mix(mix(high) ^ low)
     }
 
-    /// The key of a name, by its bytes in UTF-8.
+    /// Returns the key of a name, computed from its UTF-8 bytes.
     ///
-    /// - Parameter seed: for several keys of one name that have nothing to do with each other.
+    /// - Parameter seed: A seed for several independent keys of one name.
     public static func name(_ name: String, seed: UInt64 = 0) -> UInt64 {
         var hash = mix(seed ^ UInt64(name.utf8.count))
         var word: UInt64 = 0
@@ -40,7 +42,7 @@ public enum KeyHash {
         return filled == 0 ? hash : mix(hash ^ word)
     }
 
-    /// A point below a bound, evenly from the whole range of a hash.
+    /// Maps the full range of a hash uniformly to an integer below a bound.
     @inlinable
     static func point(_ hash: UInt64, below bound: Int) -> Int {
         Int(truncatingIfNeeded: hash.multipliedFullWidth(by: UInt64(truncatingIfNeeded: bound)).high)

@@ -1,11 +1,12 @@
-/// One worker's picks for one pool, by whichever policy the pool has: its own state, and no locks.
+/// The server selection of one worker for one pool, with the policy of the pool. It has its own state and no locks.
 ///
-/// A pick allocates nothing and counts no references. Servers are looked through in order, so it takes time in proportion
-/// to their number; `docs/balancing.md` has the figures.
+/// A pick performs no allocation and no reference counting. All policies but Maglev examine the servers in order, so
+/// the time is proportional to the number of servers; see `docs/balancing.md` for measurements. Maglev does so only if
+/// its table lookups find no available server.
 public struct Picker: ~Copyable, Sendable {
     public let policy: Policy
-    // Only the policy's own is in use. The others are a few words each, which is less than a case for each would cost:
-    // what is in an enum has to be taken out and put back to be changed.
+    // Only the state of the selected policy is used. The others take a few words each, which costs less than an enum
+    // with a case for each: an enum's payload must be moved out and back in to be modified.
     @usableFromInline var roundRobin: RoundRobin
     @usableFromInline var leastConnections: LeastConnections
     @usableFromInline var randomOfTwo: RandomOfTwo
@@ -13,9 +14,9 @@ public struct Picker: ~Copyable, Sendable {
     @usableFromInline let maglev: Maglev
 
     /// - Parameters:
-    ///   - servers: how many the pool has; the view that is picked from must have as many.
-    ///   - seed: another one for each worker, so that not all begin at the same server.
-    ///   - table: for ``Policy/maglev``, and built for this pool's servers in this order.
+    ///   - servers: The number of servers of the pool; the view passed to `pick` must have the same number.
+    ///   - seed: A different seed for each worker, so that the workers do not all start at the same server.
+    ///   - table: The table for ``Policy/maglev``, built for the servers of this pool in this order.
     public init(_ policy: Policy, servers: Int, seed: UInt64, table: MaglevTable? = nil) {
         precondition(
             policy != .maglev || table?.serverCount == servers,
@@ -29,9 +30,10 @@ public struct Picker: ~Copyable, Sendable {
         maglev = Maglev(table: table ?? MaglevTable([]))
     }
 
-    /// The server for a new connection; backup servers only if no other is available, nil if none is at all.
+    /// Selects the server for a new connection. Backup servers are used only if no other server is available; returns
+    /// nil if none is available.
     ///
-    /// - Parameter key: of the client, for the policies of which ``Policy/usesKey`` says so; the others do not look at it.
+    /// - Parameter key: The key of the client, used only by policies for which ``Policy/usesKey`` is true.
     @inlinable
     public mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V, key: UInt64) -> Int? {
         switch policy {

@@ -1,25 +1,27 @@
-/// How a pool chooses the server for a new connection; the raw values are the names on the command line and in files.
+/// The policy by which a pool selects the server for a new connection. The raw values are the names on the command line
+/// and in configuration files.
 public enum Policy: String, CaseIterable, Sendable {
-    /// In turn, by weight, each server's turns spread evenly.
+    /// Rotation by weight; the turns of each server are evenly spaced.
     case roundRobin = "round-robin"
-    /// The fewest connections for its weight.
+    /// The fewest connections relative to the weight.
     case leastConnections = "least-connections"
-    /// Two drawn by weight, and of these the one with fewer connections for its weight.
+    /// Two servers drawn by weight; of these, the one with fewer connections relative to its weight.
     case random
-    /// By the client's address: the same server for as long as the pool stays as it is.
+    /// Hash of the client's address: the same server as long as the pool does not change.
     case sourceHash = "source-hash"
-    /// By the client's address and a table: the same server from every replica, and little movement on a change.
+    /// Hash of the client's address with a Maglev table: all replicas select the same server, and few clients move on a
+    /// change.
     case maglev
-    /// The first in order that is available.
+    /// The first available server in configuration order.
     case first
-    /// The shortest time to connect, for its connections and weight.
+    /// The shortest connect time relative to connections and weight.
     case fastest
 
-    /// Whether a pick looks at the client's key.
+    /// Whether a pick uses the key of the client.
     @inlinable
     public var usesKey: Bool { self == .sourceHash || self == .maglev }
 
-    /// Whether a pick looks at connect times, so that somebody has to measure them.
+    /// Whether a pick uses connect times, which must then be measured.
     @inlinable
     public var usesConnectTime: Bool { self == .fastest }
 }

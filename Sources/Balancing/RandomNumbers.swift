@@ -1,4 +1,4 @@
-/// Random numbers for picks, the same ones for the same seed: SplitMix64. Not for secrets.
+/// The pseudorandom numbers for picks, reproducible from the seed: SplitMix64. Not suitable for secrets.
 public struct RandomNumbers: RandomNumberGenerator, Sendable {
     @usableFromInline var state: UInt64
 
@@ -13,7 +13,7 @@ public struct RandomNumbers: RandomNumberGenerator, Sendable {
         return KeyHash.mix(state)
     }
 
-    /// Evenly from 0 up to a bound, but for an error below the bound's share of 2^64.
+    /// Returns a uniformly distributed integer from 0 up to a bound, with a bias of less than `bound` / 2^64.
     @inlinable
     mutating func next(below bound: Int) -> Int {
         KeyHash.point(next(), below: bound)

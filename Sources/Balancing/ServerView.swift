@@ -1,35 +1,39 @@
-/// What a policy sees of a pool's servers, by their index in the pool.
+/// A policy's view of the servers of a pool, by their index in the pool.
 ///
-/// What lies behind it may change between two calls, since other workers count connections and find servers down at the
-/// same time. A policy then may pick what has just gone; it never traps, and it never loops.
+/// The underlying state may change between two calls, because other workers concurrently count connections and detect
+/// failed servers. A policy may therefore pick a server that has just become unavailable, but it never traps and never
+/// loops indefinitely.
 public protocol ServerView: ~Copyable {
-    /// How many servers the pool has, whatever their state.
+    /// The number of servers of the pool, regardless of their state.
     var count: Int { get }
 
-    /// The server's share of connections, next to the others' shares: 0 for none, at most ``EffectiveWeight/limit``.
+    /// Returns the weight of the server relative to the others: 0 for no connections, at most
+    /// ``EffectiveWeight/limit``.
     func weight(of server: Int) -> Int
 
-    /// Whether the server takes connections only while no other can.
+    /// Returns whether the server takes connections only while no other server can.
     func isBackup(_ server: Int) -> Bool
 
-    /// Whether a connection may go there now: up, not drained, not ejected, not full, not tried already by this one.
+    /// Returns whether the server can take a connection now: it is up, not draining, not ejected, not full, and this
+    /// connection has not tried it yet.
     func isAvailable(_ server: Int) -> Bool
 
-    /// Connections of the whole process to the server now, those that are being made among them.
+    /// Returns the current number of connections of the entire process to the server, including those being
+    /// established.
     func connections(of server: Int) -> Int
 
-    /// The server's time to connect in nanoseconds, as ``PeakAverage`` keeps it; 0 if it is not known yet.
+    /// Returns the connect time of the server in nanoseconds, as maintained by ``PeakAverage``; 0 if it is unknown.
     func connectTime(of server: Int) -> Int
 }
 
-/// Which of a pool's servers a choice is among.
+/// The servers of a pool that are eligible for a selection.
 @usableFromInline
 struct Candidates {
-    /// The backup servers, or the others.
+    /// Whether the candidates are the backup servers or the primary servers.
     @usableFromInline var areBackups: Bool
-    /// Those too to which no connection may go now.
+    /// Whether unavailable servers are included.
     @usableFromInline var includeUnavailable = false
-    /// A server that is left out; -1 for none.
+    /// The index of an excluded server; -1 for none.
     @usableFromInline var excluded = -1
 
     @inlinable
@@ -41,7 +45,7 @@ struct Candidates {
 }
 
 extension ServerView where Self: ~Copyable {
-    /// The weight with which a server takes part in a choice; 0 if it does not.
+    /// Returns the weight of a server in a selection; 0 if it is not eligible.
     @inlinable
     func weight(of server: Int, among candidates: Candidates) -> Int {
         guard server != candidates.excluded, isBackup(server) == candidates.areBackups,
@@ -62,9 +66,10 @@ extension ServerView where Self: ~Copyable {
         return total
     }
 
-    /// The server in whose stretch a point lies, if the weights are laid end to end.
+    /// Returns the server whose interval contains a point, with the weights laid end to end.
     ///
-    /// - Parameter point: at least 0, below the total. If the weights have shrunk meanwhile, the last server has the rest.
+    /// - Parameter point: At least 0 and less than the total weight. If the weights have decreased since the total was
+    ///   computed, the last server gets the remainder.
     @inlinable
     func server(at point: Int, among candidates: Candidates) -> Int? {
         var left = point

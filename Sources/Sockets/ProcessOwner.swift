@@ -94,7 +94,7 @@ public struct ProcessOwner: Sendable, Hashable {
         return false
     }
 
-    // MARK: The system's tables
+    // MARK: User and group lookup
 
     private static func lookUp(
         user name: String

@@ -98,7 +98,7 @@ public struct TimerWheel: ~Copyable {
     }
 }
 
-// MARK: - Inside
+// MARK: - Implementation
 
 extension TimerWheel {
     private func tick(of instant: Instant) -> UInt64 {

@@ -1,27 +1,28 @@
-/// How long a server stays out that was ejected: twice as long each time, up to a cap, forgiven while it stays in.
+/// The ejection of a server. Its duration doubles with each ejection up to a cap, and decreases while the server stays
+/// in the pool.
 ///
-/// Times are in nanoseconds of a clock that does not go back.
+/// Times are in nanoseconds of a monotonic clock.
 public struct Ejection: Sendable {
-    /// The first ejection's length.
+    /// The duration of the first ejection.
     public let base: Int
-    /// The longest.
+    /// The maximum duration of an ejection.
     public let cap: Int
-    /// For each such time that a server stays in, its next ejection is half as long.
+    /// The time in the pool that halves the duration of the next ejection.
     public let forgiveness: Int
 
-    /// When the server may come back; nil while it is in.
+    /// The end of the ejection; nil while the server is in the pool.
     public private(set) var until: Int?
-    /// Ejections that are not forgiven yet, at most ``strikeLimit``.
+    /// The number of ejections that have not expired, at most ``strikeLimit``.
     public private(set) var strikes = 0
     private var inSince = 0
 
-    /// More doublings than this no base survives.
+    /// The maximum number of doublings; more would exceed 63 bits for any base.
     public static let strikeLimit = 62
 
     /// - Parameters:
-    ///   - base: at least 1; less counts as 1.
-    ///   - cap: at least `base`; less counts as that.
-    ///   - forgiveness: at least 1; nil for the cap.
+    ///   - base: At least 1; less counts as 1.
+    ///   - cap: At least `base`; less counts as `base`.
+    ///   - forgiveness: At least 1; nil uses the cap.
     public init(base: Int = 10_000_000_000, cap: Int = 300_000_000_000, forgiveness: Int? = nil) {
         self.base = max(1, base)
         self.cap = max(self.base, cap)
@@ -30,9 +31,9 @@ public struct Ejection: Sendable {
 
     public var isEjected: Bool { until != nil }
 
-    /// Ejects the server; one that is out already stays so, for no longer than it would have.
+    /// Ejects the server. If it is already ejected, the end of its ejection does not change.
     ///
-    /// - Returns: when it may come back.
+    /// - Returns: The end of the ejection.
     @discardableResult
     public mutating func eject(at now: Int) -> Int {
         if let until { return until }
@@ -45,16 +46,16 @@ public struct Ejection: Sendable {
         return until
     }
 
-    /// Lets the server come back once its time is over.
+    /// Readmits the server if its ejection has ended.
     ///
-    /// - Returns: whether it came back by this call.
+    /// - Returns: Whether this call has readmitted the server.
     public mutating func advance(to now: Int) -> Bool {
         guard let until, now >= until else { return false }
         readmit(at: now)
         return true
     }
 
-    /// Lets the server come back at once, as when it passes its checks or somebody says so.
+    /// Readmits the server immediately, for example after a passed health check or on request of an administrator.
     public mutating func readmit(at now: Int) {
         guard isEjected else { return }
         until = nil
@@ -67,17 +68,18 @@ public struct Ejection: Sendable {
     }
 }
 
-/// How much of a pool may be ejected at once: what is left has to carry the load.
+/// The fraction of a pool that may be ejected at the same time; the remaining servers must carry the load.
 public struct EjectionBudget: Sendable, Equatable {
-    /// Of a hundred servers, 0 to 100.
+    /// The percentage of servers, 0 to 100.
     public let percent: Int
 
-    /// - Parameter percent: 0 ejects nobody, and 100 all if need be. Anything between ejects at least one, and never all.
+    /// - Parameter percent: 0 allows no ejection, 100 allows all servers to be ejected. Values in between allow at
+    ///   least one server, if the pool has more than one, but never all.
     public init(percent: Int) {
         self.percent = min(max(percent, 0), 100)
     }
 
-    /// The most of so many servers that may be out at once.
+    /// Returns the maximum number of ejected servers for a pool with the given number of servers.
     public func limit(of servers: Int) -> Int {
         switch percent {
         case 0: 0
@@ -86,7 +88,7 @@ public struct EjectionBudget: Sendable, Equatable {
         }
     }
 
-    /// Whether one more may be ejected, of so many servers of which so many are out already.
+    /// Returns whether another server may be ejected, given the number of servers and how many of them are ejected.
     public func allowsAnother(ejected: Int, of servers: Int) -> Bool {
         ejected < limit(of: servers)
     }

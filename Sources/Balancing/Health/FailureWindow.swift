@@ -1,16 +1,18 @@
-/// What clients' own connects say of a server: too many failures in a row, or too large a share of them lately.
+/// Passive health check based on the connects of clients: detects too many consecutive failures, or a too high failure
+/// rate in a sliding window.
 ///
-/// Times are in nanoseconds of a clock that does not go back; a moment before the last one counts as the last.
+/// Times are in nanoseconds of a monotonic clock; a time before the last one counts as the last one.
 public struct FailureWindow: Sendable {
-    /// When it is too much.
+    /// The thresholds for ejection.
     public struct Limits: Sendable, Equatable {
-        /// So many failures in a row; nil for no such limit.
+        /// The number of consecutive failures; nil disables this threshold.
         public var consecutive: Int?
-        /// So many failures of a hundred attempts within the window, 1 to 100; nil for no such limit.
+        /// The percentage of failed attempts within the window, 1 to 100; nil disables this threshold.
         public var percent: Int?
-        /// Of fewer attempts within the window the share says nothing.
+        /// The minimum number of attempts within the window for the percentage to apply.
         public var leastAttempts: Int
-        /// The window's length. It moves on by eighths, so what counts is the last seven eighths of it, to the whole.
+        /// The length of the window. It advances in steps of one eighth, so between seven eighths and all of it are
+        /// counted.
         public var window: Int
 
         public init(consecutive: Int? = 5, percent: Int? = nil, leastAttempts: Int = 20, window: Int = 10_000_000_000) {
@@ -21,16 +23,16 @@ public struct FailureWindow: Sendable {
         }
     }
 
-    /// Why a server should be ejected.
+    /// The cause of an ejection.
     public enum Cause: Sendable, Equatable {
         case consecutiveFailures(Int)
         case failureShare(failures: Int, attempts: Int)
     }
 
     public let limits: Limits
-    /// Failures since the last success.
+    /// The number of failures since the last success.
     public private(set) var consecutive = 0
-    /// By eighths of the window; which one is the current eighth's number modulo eight.
+    /// The counts per eighth of the window; the index is the number of the eighth modulo 8.
     private var attempts = SIMD8<UInt32>()
     private var failures = SIMD8<UInt32>()
     private var currentEighth = Int.min
@@ -39,9 +41,9 @@ public struct FailureWindow: Sendable {
         self.limits = limits
     }
 
-    /// Hears how an attempt to connect ended.
+    /// Records the result of a connect attempt.
     ///
-    /// - Returns: why to eject the server, if this was too much. Then all counts begin anew.
+    /// - Returns: The cause of an ejection if a threshold is reached; all counts are then reset.
     public mutating func observe(failed: Bool, at now: Int) -> Cause? {
         advance(to: now)
         let place = currentEighth & 7
@@ -57,7 +59,7 @@ public struct FailureWindow: Sendable {
         return cause
     }
 
-    /// Forgets all attempts, as when the server comes back.
+    /// Resets all counts, for example when the server is readmitted.
     public mutating func reset() {
         consecutive = 0
         attempts = SIMD8()

@@ -1,36 +1,37 @@
-/// What a server's active checks say of it: it goes down after so many failures in a row, and up after so many passes.
+/// The state of a server according to its active health checks: down after a number of consecutive failures, up after a
+/// number of consecutive passes.
 public struct HealthCounter: Sendable, Equatable {
     public enum State: String, Sendable {
         case up
         case down
-        /// Not checked yet. Connections go there, and the first result settles it, whatever it is.
+        /// Not checked yet. The server takes connections, and the first result determines its state.
         case unknown
     }
 
-    /// So many passes in a row bring a server up that is down.
+    /// The number of consecutive passes that mark a server up.
     public let rise: Int
-    /// So many failures in a row bring a server down that is up.
+    /// The number of consecutive failures that mark a server down.
     public let fall: Int
     public private(set) var state: State
-    /// Results in a row that speak against the state.
+    /// The number of consecutive results that contradict the state.
     public private(set) var contrary = 0
 
     /// - Parameters:
-    ///   - rise: at least 1; less counts as 1.
-    ///   - fall: at least 1; less counts as 1.
-    ///   - initially: the state before the first result.
+    ///   - rise: At least 1; less counts as 1.
+    ///   - fall: At least 1; less counts as 1.
+    ///   - initially: The state before the first result.
     public init(rise: Int = 2, fall: Int = 3, initially: State = .unknown) {
         self.rise = max(1, rise)
         self.fall = max(1, fall)
         state = initially
     }
 
-    /// Whether new connections may go there.
+    /// Whether the server takes new connections.
     public var takesConnections: Bool { state != .down }
 
-    /// Hears the result of a check.
+    /// Records the result of a health check.
     ///
-    /// - Returns: the new state, if this result has changed it.
+    /// - Returns: The new state if this result has changed it, otherwise nil.
     public mutating func observe(passed: Bool) -> State? {
         let heard: State = passed ? .up : .down
         guard state != heard else {

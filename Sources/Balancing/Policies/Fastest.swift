@@ -1,27 +1,27 @@
-/// The smallest connect time × (connections + 1) / weight, the time being a ``PeakAverage``.
+/// The smallest connect time × (connections + 1) / weight, where the connect time is a ``PeakAverage``.
 ///
-/// One pick in ``explorationInterval`` goes to a server drawn by weight instead. So a server that was slow once is
-/// measured again, and nobody starves.
+/// On average, one pick in ``explorationInterval`` goes to a server drawn by weight instead. A server that was slow
+/// once is thus measured again, and no server starves.
 public struct Fastest: Sendable {
-    /// One pick in so many is drawn, on average.
+    /// The average number of picks per randomly drawn server.
     @inlinable public static var explorationInterval: Int { 32 }
-    /// What a server counts as whose connect time is not known yet while somebody is connecting to it, in nanoseconds:
-    /// until the first has come back, nobody follows.
+    /// The assumed connect time in nanoseconds of a server that has connections but no measured connect time: no
+    /// further clients follow until the first connect has completed.
     @inlinable public static var unknownConnectTime: Int { 1_000_000_000 }
 
     @usableFromInline var random: RandomNumbers
-    /// Where the next look begins, and so who wins among equals.
+    /// The server at which the next scan starts; the first of several equal servers wins.
     @usableFromInline var start: Int
 
     /// - Parameters:
-    ///   - servers: how many the pool has.
-    ///   - seed: of what is drawn, and of where among equals to begin.
+    ///   - servers: The number of servers of the pool.
+    ///   - seed: Determines the random draws and the first server among equals.
     public init(servers: Int, seed: UInt64) {
         random = RandomNumbers(seed: seed)
         start = random.next(below: max(1, servers))
     }
 
-    /// The server for a new connection, or nil if none is available.
+    /// Selects the server for a new connection; returns nil if none is available.
     @inlinable
     public mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V) -> Int? {
         pick(from: view, among: Candidates(backups: false)) ?? pick(from: view, among: Candidates(backups: true))

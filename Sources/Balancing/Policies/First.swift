@@ -1,8 +1,8 @@
-/// The first server in order that is available: the others wait for it to fail, or to be full.
+/// The first available server in configuration order. The others are used only if it fails or is full.
 public struct First: Sendable {
     public init() {}
 
-    /// The server for a new connection, or nil if none is available.
+    /// Selects the server for a new connection; returns nil if none is available.
     @inlinable
     public func pick<V: ServerView & ~Copyable>(from view: borrowing V) -> Int? {
         pick(from: view, among: Candidates(backups: false)) ?? pick(from: view, among: Candidates(backups: true))

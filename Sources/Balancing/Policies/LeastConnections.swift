@@ -1,18 +1,18 @@
-/// Weighted least connections: the smallest (connections + 1) / weight, which is what the pick will make of it.
+/// Weighted least connections: the smallest (connections + 1) / weight, which is the load after the pick.
 ///
-/// Those that are equal take turns, and workers begin at different ones.
+/// Servers with equal load take turns, and workers start at different ones.
 public struct LeastConnections: Sendable {
-    /// Where the next look begins, and so who wins among equals.
+    /// The server at which the next scan starts; the first of several equal servers wins.
     @usableFromInline var start: Int
 
     /// - Parameters:
-    ///   - servers: how many the pool has.
-    ///   - seed: where among equals to begin.
+    ///   - servers: The number of servers of the pool.
+    ///   - seed: Determines the first server among equals.
     public init(servers: Int, seed: UInt64) {
         start = KeyHash.point(KeyHash.mix(seed), below: max(1, servers))
     }
 
-    /// The server for a new connection, or nil if none is available.
+    /// Selects the server for a new connection; returns nil if none is available.
     @inlinable
     public mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V) -> Int? {
         pick(from: view, among: Candidates(backups: false)) ?? pick(from: view, among: Candidates(backups: true))

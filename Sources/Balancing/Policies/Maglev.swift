@@ -1,10 +1,11 @@
-/// The client's key through a ``MaglevTable``: the same server from every replica of the proxy.
+/// The client's key looked up in a ``MaglevTable``: all replicas of the proxy select the same server.
 ///
-/// The clients of a server that is not available are spread over the others by hashing their keys again, a bounded number
-/// of times; whoever then still has none gets one of those that are available by weight. All of it depends on the key and
-/// on who is available, and on nothing else, so replicas agree here too.
+/// The clients of an unavailable server are spread over the others by rehashing their keys, up to a fixed number of
+/// times. A client still without a server gets one of the available servers by weight. The result depends only on the
+/// key and on the availability of the servers, so replicas agree in this case too.
 public struct Maglev: Sendable {
-    /// How often a key is hashed before the servers are looked through. If half of them are away, one key in 256 is left.
+    /// The maximum number of lookups per key before the servers are scanned. If half of the servers are unavailable,
+    /// one key in 256 remains after that.
     @inlinable public static var tryLimit: Int { 8 }
 
     @usableFromInline let table: MaglevTable
@@ -13,9 +14,9 @@ public struct Maglev: Sendable {
         self.table = table
     }
 
-    /// The server for a new connection, or nil if none is available.
+    /// Selects the server for a new connection; returns nil if none is available.
     ///
-    /// - Parameter key: of the client; ``KeyHash/address(high:low:)`` or any other number.
+    /// - Parameter key: The key of the client: ``KeyHash/address(high:low:)`` or any other number.
     @inlinable
     public func pick<V: ServerView & ~Copyable>(from view: borrowing V, key: UInt64) -> Int? {
         var hash = KeyHash.mix(key)

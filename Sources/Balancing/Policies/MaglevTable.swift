@@ -1,14 +1,15 @@
-/// A table from keys to servers that hardly changes when a server joins or leaves.
+/// A lookup table from keys to servers that changes very little when a server joins or leaves.
 ///
 /// Eisenbud and others, "Maglev: A fast and reliable software network load balancer" (2016), 3.4: each server has a
-/// permutation of the table's places, made from its name alone, and the servers take turns in claiming the next free place
-/// of theirs until all are claimed. A server's turns are in proportion to its weight. The servers claim in the order of
-/// their names. So each replica of the proxy builds the same table, in whatever order its file lists them.
+/// permutation of the table entries, computed from its name alone, and the servers take turns in claiming their next
+/// free entry until all are claimed. The number of a server's turns is proportional to its weight. The servers claim
+/// entries in the order of their names. Each replica of the proxy therefore builds the same table, regardless of the
+/// order of the servers in its configuration file.
 public struct MaglevTable: Sendable, Equatable {
     public struct Server: Sendable, Equatable {
-        /// What it is known by, in every replica: its address as it was written, or its name in the file.
+        /// The name of the server in every replica: its address as configured, or its name in the configuration file.
         public var name: String
-        /// 0 has no place in the table; so it should be for a backup server.
+        /// The weight; 0 gets no entries in the table. Backup servers should have 0.
         public var weight: Int
 
         public init(name: String, weight: Int) {
@@ -17,21 +18,22 @@ public struct MaglevTable: Sendable, Equatable {
         }
     }
 
-    /// The prime that the paper calls small. With a hundred servers no share is wrong by more than a few per cent.
+    /// The smaller prime of the paper. With 100 servers of similar weight, no share deviates by more than a few
+    /// percent.
     public static let defaultSize = 65_537
-    /// The most servers of a table.
+    /// The maximum number of servers of a table.
     public static let serverLimit = Int(UInt16.max)
 
-    /// How many servers it was built for.
+    /// The number of servers for which the table was built.
     public let serverCount: Int
-    /// The servers by place; empty if no server has a weight.
+    /// The server index of each entry; empty if no server has a weight.
     @usableFromInline let places: [UInt16]
 
-    /// Builds a table, which takes milliseconds: off the data plane.
+    /// Builds a table. This takes milliseconds and must not run on the data plane.
     ///
     /// - Parameters:
-    ///   - servers: in the order of the pool, at most ``serverLimit``.
-    ///   - size: a prime, the same in every replica. A table of another size has nothing in common with this one.
+    ///   - servers: The servers in the order of the pool, at most ``serverLimit``.
+    ///   - size: A prime, equal in all replicas. Tables of different sizes have nothing in common.
     public init(_ servers: [Server], size: Int = defaultSize) {
         precondition(Self.isPrime(size), "a Maglev table of \(size) places: the number must be prime")
         precondition(servers.count <= Self.serverLimit, "a Maglev table of more than \(Self.serverLimit) servers")
@@ -39,12 +41,12 @@ public struct MaglevTable: Sendable, Equatable {
         places = Self.fill(size, with: servers)
     }
 
-    /// How many places a server has.
+    /// Returns the number of entries of a server.
     public func placeCount(of server: Int) -> Int {
         places.count { Int($0) == server }
     }
 
-    /// The server for a hash, or nil if no server has a place.
+    /// Returns the server for a hash, or nil if no server has an entry.
     @inlinable
     public func server(for hash: UInt64) -> Int? {
         places.isEmpty ? nil : Int(places[KeyHash.point(hash, below: places.count)])
@@ -52,14 +54,14 @@ public struct MaglevTable: Sendable, Equatable {
 }
 
 extension MaglevTable {
-    /// One server while the table is being filled.
+    /// One server during the construction of the table.
     private struct Claimant {
         let server: Int
         let weight: Int
         let step: Int
-        /// The place that it claims next.
+        /// The next entry to claim.
         var place: Int
-        /// What it has saved up for a turn, which costs as much as the largest weight.
+        /// The accumulated credit. A turn costs as much as the largest weight.
         var credit = 0
     }
 
@@ -78,14 +80,14 @@ extension MaglevTable {
         guard let price = claimants.map(\.weight).max() else { return [] }
         var places = [UInt16?](repeating: nil, count: size)
         var free = size
-        // Each round the heaviest has a turn, so there are at most as many rounds as places.
+        // In each round the server with the largest weight has a turn, so there are at most as many rounds as entries.
         while true {
             for index in claimants.indices {
                 claimants[index].credit += claimants[index].weight
                 guard claimants[index].credit >= price else { continue }
                 claimants[index].credit -= price
                 var place = claimants[index].place
-                // The size is prime, so that any step leads through all places.
+                // The size is prime, so any step visits all entries.
                 while places[place] != nil { place = (place + claimants[index].step) % size }
                 places[place] = UInt16(claimants[index].server)
                 claimants[index].place = place

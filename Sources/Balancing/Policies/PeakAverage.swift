@@ -1,19 +1,21 @@
-/// A mean of times that rises at once to a peak, and comes down slowly (peak EWMA, as in Finagle).
+/// A moving average of times that rises to a peak immediately and decays slowly (peak EWMA, as in Finagle).
 ///
-/// So a server that has become slow is left at once, and is believed again only when it has been fast for a while.
+/// A server that has become slow is therefore avoided immediately, and used again only after it has been fast for a
+/// while.
 public enum PeakAverage {
-    /// After so long without a peak the old mean counts 1/e (37 %), in nanoseconds, unless told otherwise: ten seconds.
+    /// The default time constant in nanoseconds (10 s): after this time without a peak, the old average has a weight of
+    /// 1/e (37 %).
     @inlinable public static var usualTimeConstant: Int { 10_000_000_000 }
-    /// The longest time that is told from longer ones, in nanoseconds: a hundred days.
+    /// The maximum time in nanoseconds, about 104 days; longer times count as this.
     @inlinable public static var longest: Int { 1 << 53 }
 
-    /// The mean after a sample; all in nanoseconds.
+    /// Returns the average updated with a sample; all times are in nanoseconds.
     ///
     /// - Parameters:
-    ///   - average: the mean so far, 0 if there is none yet.
-    ///   - sample: what was measured now; less than 1 counts as 1.
-    ///   - elapsed: since the sample before.
-    ///   - timeConstant: after so long without a peak, the old mean counts 1/e and the new samples the rest.
+    ///   - average: The previous average; 0 if there is none.
+    ///   - sample: The measured time; less than 1 counts as 1.
+    ///   - elapsed: The time since the previous sample.
+    ///   - timeConstant: The time without a peak after which the old average has a weight of 1/e.
     @inlinable
     public static func updated(
         _ average: Int,
@@ -25,15 +27,16 @@ public enum PeakAverage {
         let average = min(average, longest)
         guard sample < average else { return sample }
         let kept = decay(over: elapsed, timeConstant: timeConstant)
-        // Half is added, so that what is cut off rounds it: `rounded()` is a call of libm's.
+        // Adding 0.5 before truncation rounds the value; `rounded()` is a call into libm.
         return sample &+ Int(Double(average &- sample) * kept + 0.5)
     }
 
-    /// e^(-elapsed / timeConstant), wrong by less than a ten-millionth.
+    /// Returns e^(-elapsed / timeConstant), with an error below 10^-7.
     @inlinable
     static func decay(over elapsed: Int, timeConstant: Int) -> Double {
         guard timeConstant > 0, elapsed / 64 < timeConstant else { return 0 }
-        // e^-x = (e^(-x / 256))^256, and e^y is 1 + y + y²/2 + y³/6 for a small y. Sixty-four time constants leave nothing.
+        // e^-x = (e^(-x / 256))^256, and e^y is approximately 1 + y + y²/2 + y³/6 for a small y. After 64 time
+        // constants the result is negligible.
         let part = Double(max(0, elapsed)) / (256 * Double(timeConstant))
         var power = 1 / (1 + part * (1 + part * (0.5 + part / 6)))
         for _ in 0..<8 { power *= power }

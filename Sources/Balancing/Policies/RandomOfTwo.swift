@@ -1,8 +1,8 @@
-/// Two different servers drawn by weight, and of these the one with fewer connections for its weight.
+/// Two different servers drawn by weight; of these, the one with fewer connections relative to its weight.
 ///
-/// Between equals the first that was drawn is taken, so that an idle pool is used by weight. The second look takes nearly
-/// all of the difference that plain drawing makes (Mitzenmacher, "The power of two choices in randomized load
-/// balancing", 2001), and unlike "the least of all" it does not send everybody to the same server at once.
+/// If both are equal, the first one drawn is picked, so that an idle pool is used by weight. The second choice removes
+/// nearly all of the imbalance of purely random selection (Mitzenmacher, "The power of two choices in randomized load
+/// balancing", 2001). Unlike "least connections" it does not direct all clients to the same server at the same time.
 public struct RandomOfTwo: Sendable {
     @usableFromInline var random: RandomNumbers
 
@@ -10,7 +10,7 @@ public struct RandomOfTwo: Sendable {
         random = RandomNumbers(seed: seed)
     }
 
-    /// The server for a new connection, or nil if none is available.
+    /// Selects the server for a new connection; returns nil if none is available.
     @inlinable
     public mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V) -> Int? {
         pick(from: view, backups: false) ?? pick(from: view, backups: true)
@@ -25,7 +25,7 @@ public struct RandomOfTwo: Sendable {
         return load.1 &* weight.0 < load.0 &* weight.1 ? second : first
     }
 
-    /// A server by weight.
+    /// Draws a server by weight.
     @inlinable
     mutating func draw<V: ServerView & ~Copyable>(from view: borrowing V, among candidates: Candidates) -> Int? {
         let total = view.totalWeight(among: candidates)

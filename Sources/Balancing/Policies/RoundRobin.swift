@@ -1,26 +1,28 @@
-/// Smooth weighted round-robin: each server's turns lie evenly in time, and whoever's turn is next is picked.
+/// Smooth weighted round-robin: the turns of each server are evenly spaced in virtual time, and the server with the
+/// next turn is picked.
 ///
-/// Time is the policy's own. In each cycle of it a server of weight w has w turns, at (k + p) / w of the cycle for k from
-/// 0 to w - 1, where p is the server's phase. The phases are spread evenly over the pool, so that equal servers take
-/// turns in their order and the turns of a heavy one fall between those of the light ones. All phases are moved on by
-/// the seed: workers do not all begin at the same server.
+/// In each cycle of virtual time a server of weight w has w turns, at (k + p) / w of the cycle for k from 0 to w - 1,
+/// where p is the phase of the server. The phases are spread evenly over the pool, so that servers of equal weight take
+/// turns in order and the turns of a heavy server fall between those of light ones. All phases are shifted by the seed,
+/// so that the workers do not all start at the same server.
 ///
-/// So every run of as many picks as the weights add up to gives each server its weight, exactly, from the first pick on.
-/// That stays so when servers come and go, for the others' turns do not move. A server that was away takes its next
-/// turn, and makes up for none: it is not flooded. A changed weight counts from the server's next turn.
+/// Every sequence of picks as long as the sum of the weights therefore gives each server exactly its weight, from the
+/// first pick on. This still holds when servers join or leave, because the turns of the other servers do not move. A
+/// server that was unavailable takes its next turn and does not catch up on missed turns, so it is not flooded. A
+/// changed weight applies from the server's next turn.
 ///
-/// The better known method (nginx's: add the weights to credits, pick the richest, take the sum from it) keeps debts that
-/// were made under weights that no longer hold. When a server of weight 256 leaves two of weight 1, one of these can get
-/// nothing for a hundred picks.
+/// The better-known algorithm (nginx: add the weights to credits, pick the highest credit, subtract the sum from it)
+/// keeps credits that were accumulated under outdated weights. When a server of weight 256 leaves a pool with two
+/// servers of weight 1, one of these can get nothing for a hundred picks.
 public struct RoundRobin: ~Copyable {
     @usableFromInline
     struct Turns {
-        /// When the next turn is.
+        /// The time of the next turn.
         @usableFromInline var next: UInt64 = 0
         @usableFromInline var phase: UInt32
         /// The number of the next turn in its cycle.
         @usableFromInline var number: UInt32 = 0
-        /// The weight by which the next turn was found; 0 before the first.
+        /// The weight with which the next turn was computed; 0 before the first.
         @usableFromInline var weight: UInt32 = 0
 
         @usableFromInline
@@ -29,8 +31,8 @@ public struct RoundRobin: ~Copyable {
         }
     }
 
-    /// The length of a cycle. Time wraps around at 2^64, which is a whole number of cycles, and is only ever compared
-    /// with times that are less than a cycle away.
+    /// The length of a cycle. Time wraps around at 2^64, which is a multiple of the cycle, and is only compared with
+    /// times less than one cycle away.
     @inlinable static var cycle: UInt64 { 1 << 32 }
 
     @usableFromInline let turns: UnsafeMutablePointer<Turns>
@@ -39,8 +41,8 @@ public struct RoundRobin: ~Copyable {
     @usableFromInline var now: UInt64
 
     /// - Parameters:
-    ///   - servers: how many the pool has.
-    ///   - seed: where in the order to begin.
+    ///   - servers: The number of servers of the pool.
+    ///   - seed: Determines the first server of the rotation.
     public init(servers: Int, seed: UInt64) {
         self.init(servers: servers, seed: seed, beginningAt: 0)
     }
@@ -60,7 +62,7 @@ public struct RoundRobin: ~Copyable {
         turns.deallocate()
     }
 
-    /// The server for a new connection, or nil if none is available.
+    /// Selects the server for a new connection; returns nil if none is available.
     @inlinable
     public mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V) -> Int? {
         pick(from: view, among: Candidates(backups: false)) ?? pick(from: view, among: Candidates(backups: true))
@@ -74,7 +76,8 @@ public struct RoundRobin: ~Copyable {
             let weight = view.weight(of: server, among: candidates)
             guard weight > 0 else { continue }
             var wait = turns[server].next &- now
-            // A turn in the past wraps around, and so is far away too: the server was not there for it.
+            // A turn in the past wraps around, so it is also more than a cycle away: the server was unavailable at that
+            // turn.
             if wait > Self.cycle || turns[server].weight != UInt32(truncatingIfNeeded: weight) {
                 turns[server].schedule(after: now, weight: weight)
                 wait = turns[server].next &- now
@@ -91,11 +94,11 @@ public struct RoundRobin: ~Copyable {
     }
 }
 
-// The memory is the policy's alone, and goes where it goes.
+// Sendable: the memory is owned by the policy alone and moves with it.
 extension RoundRobin: @unchecked Sendable {}
 
 extension RoundRobin.Turns {
-    /// Finds the first turn after a moment.
+    /// Computes the first turn after a time.
     @inlinable
     mutating func schedule(after moment: UInt64, weight: Int) {
         self.weight = UInt32(truncatingIfNeeded: weight)
@@ -107,7 +110,7 @@ extension RoundRobin.Turns {
         set(inCycleFrom: start)
     }
 
-    /// Goes on to the turn after the next.
+    /// Advances to the following turn.
     @inlinable
     mutating func advance() {
         number &+= 1
@@ -121,7 +124,7 @@ extension RoundRobin.Turns {
             number = 0
             start &+= RoundRobin.cycle
         }
-        // A weight of 0 has no turns, and is never asked for one.
+        // A weight of 0 has no turns, and its turn is never requested.
         next = start &+ (UInt64(number) &* RoundRobin.cycle &+ UInt64(phase)) / max(1, UInt64(weight))
     }
 }

@@ -1,14 +1,14 @@
-/// The client's key over the weights laid end to end: the same server for as long as the pool stays as it is.
+/// The client's key mapped to the weights laid end to end: the same server as long as the pool does not change.
 ///
-/// The key is first laid over all servers, whether available or not. Only if it falls on one that is not does a second
-/// hash choose among those that are: so a server that fails moves its own clients, and has them back when it returns.
-/// A server that joins or leaves, or a changed weight, moves many; ``Maglev`` moves few.
+/// The key is first mapped to all servers, whether available or not. Only if that server is unavailable, a second hash
+/// selects one of the available servers. A failed server therefore moves only its own clients, which return when the
+/// server recovers. Adding or removing a server or changing a weight moves many clients; ``Maglev`` moves few.
 public struct SourceHash: Sendable {
     public init() {}
 
-    /// The server for a new connection, or nil if none is available.
+    /// Selects the server for a new connection; returns nil if none is available.
     ///
-    /// - Parameter key: of the client; ``KeyHash/address(high:low:)`` or any other number.
+    /// - Parameter key: The key of the client: ``KeyHash/address(high:low:)`` or any other number.
     @inlinable
     public func pick<V: ServerView & ~Copyable>(from view: borrowing V, key: UInt64) -> Int? {
         pick(from: view, key: key, backups: false) ?? pick(from: view, key: key, backups: true)
