@@ -1,4 +1,4 @@
-"""What the kernel has on its books: processor time and memory of a process and its children, and of the whole machine."""
+"""Kernel accounting: processor time and memory of a process and its descendants, and of the whole machine."""
 
 import ctypes
 import fcntl
@@ -11,21 +11,21 @@ from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-SETTLE_SECONDS = 15  # for memory, or a count of descriptors, to come to rest
-STEADY_SECONDS = 0.3  # unchanged for so long is at rest
+SETTLE_SECONDS = 15  # for memory, or a number of descriptors, to become steady
+STEADY_SECONDS = 0.3  # unchanged for this long counts as steady
 POLL_SECONDS = 0.05
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def family(root):
-    """A process and all its descendants that live."""
+    """Returns a process and all its living descendants."""
     children = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The name in parentheses may hold anything, so count from its end.
+            # The name in parentheses may contain any character, so count from its end.
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has ended since
+        except OSError:  # the process has exited
             continue
         children.setdefault(parent, []).append(int(stat.parent.name))
     found = [root]
@@ -35,8 +35,8 @@ def family(root):
 
 
 def processor_seconds(root):
-    """What the process and its descendants have run so far, in user and kernel mode: the kernel's own account in
-    nanoseconds (CLOCK_PROCESS_CPUTIME_ID of each), not its sampled one."""
+    """Returns the processor time that the process and its descendants have used, in user and kernel mode: the
+    kernel's exact counter in nanoseconds (CLOCK_PROCESS_CPUTIME_ID of each), not the sampled one."""
     total = 0
     for process in family(root):
         clock = ctypes.c_int()
@@ -46,7 +46,7 @@ def processor_seconds(root):
 
 
 def machine_seconds():
-    """What all processors of the machine have been busy so far, whoever for."""
+    """Returns the busy time of all processors of the machine, for any process."""
     user, nice, system, _idle, _waiting, interrupts, soft_interrupts, *_ = (
         int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     )
@@ -54,7 +54,7 @@ def machine_seconds():
 
 
 def user_memory(root):
-    """Anonymous memory of the process and its descendants, in bytes: what is theirs alone and backed by no file."""
+    """Returns the anonymous memory of the process and its descendants, in bytes: private and not backed by a file."""
     total = 0
     for process in family(root):
         rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
@@ -63,7 +63,7 @@ def user_memory(root):
 
 
 def socket_memory():
-    """What the whole machine's TCP sockets hold in their queues, in bytes."""
+    """Returns the bytes in the queues of all TCP sockets of the machine."""
     return int(re.search(r"^TCP:.* mem (\d+)", Path("/proc/net/sockstat").read_text(), re.MULTILINE)[1]) * PAGE
 
 
@@ -72,7 +72,7 @@ def descriptors(root):
 
 
 def pipe_memory(root):
-    """What waits in the pipes of the process and its descendants, in bytes."""
+    """Returns the bytes in the pipes of the process and its descendants."""
     waiting = {}
     for process in family(root):
         for link in Path(f"/proc/{process}/fd").iterdir():
@@ -87,7 +87,7 @@ def pipe_memory(root):
 
 
 def at_rest(measure):
-    """The value of a measure once it no longer changes, or after SETTLE_SECONDS the last one."""
+    """Returns the value of a measure once it is steady, or the last value after SETTLE_SECONDS."""
     deadline = time.monotonic() + SETTLE_SECONDS
     value, since = measure(), time.monotonic()
     while time.monotonic() < min(deadline, since + STEADY_SECONDS):

@@ -1,4 +1,4 @@
-"""A drawing of the results: a panel for each load, a bar for each rival, as SVG that needs nothing else."""
+"""A plot of the results: a panel for each load, a bar for each proxy, as self-contained SVG."""
 
 import statistics
 from html import escape
@@ -20,7 +20,7 @@ STYLE = """
 
 
 def draw(results):
-    """Of the loads that name one, one number: mostly what it costs, since that moves least from run to run."""
+    """Draws one value of each load that names one: usually its cost, which varies least between runs."""
     panels = []
     for load in [load for load in results.loads if load.plotted] or results.loads:
         figure = next(figure for figure in load.figures if figure.key == (load.plotted or "proxy"))

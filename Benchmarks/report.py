@@ -1,4 +1,4 @@
-"""From runs to tables: medians, the spread of the rounds, and ratios to the best rival."""
+"""From runs to tables: medians, the spread of the rounds, and ratios to the best other proxy."""
 
 import statistics
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from loads import LOADS
 from rivals import RIVALS
 
-EXPERT = ("haproxy-pipesize", "haproxy-forced")  # set by an expert for bulk; the second comparison leaves them out
+EXPERT = ("haproxy-pipesize", "haproxy-forced")  # tuned for bulk by an expert; excluded from the second comparison
 
 
 @dataclass
 class Results:
-    """All runs, in the order they were made: `about` says where and how, each of `runs` has load, rival and figures."""
+    """All runs, in order: `about` describes the environment, each of `runs` has load, rival and figures."""
 
     about: dict
     runs: list
@@ -29,7 +29,7 @@ class Results:
         return [rival for rival in RIVALS if rival.name in seen]
 
     def values(self, load, rival, figure):
-        """One value for each round, in the figure's unit; empty if the rival has no such figure."""
+        """Returns one value for each round, in the figure's unit; empty if the rival has no such figure."""
         return list(self.by_round(load, rival, figure).values())
 
     def by_round(self, load, rival, figure):
@@ -40,7 +40,7 @@ class Results:
         }
 
     def best(self, load, figure, without=()):
-        """The best of the others: none of ours, and not the floor."""
+        """Returns the best of the other proxies: not ours and not the floor."""
         others = [
             rival
             for rival in self.rivals(load)
@@ -50,24 +50,24 @@ class Results:
         return choose(others, key=lambda rival: statistics.median(self.values(load, rival, figure)), default=None)
 
     def ratios(self, load, figure, rival, other):
-        """Round by round, so that what changes on the machine meanwhile meets both."""
+        """Returns one ratio for each round, so that a change on the machine affects both values."""
         ours, theirs = self.by_round(load, rival, figure), self.by_round(load, other, figure)
         return [value / theirs[turn] for turn, value in ours.items() if theirs.get(turn)]
 
     def errors(self):
-        """Runs in which something failed: their figures say little."""
+        """Returns the runs with failures, whose values are unreliable."""
         return [run for run in self.runs if run["errors"]]
 
 
 def number(value):
-    """Three significant digits, and no more places than that needs."""
+    """Formats a number with three significant digits, with no more decimals than needed."""
     if abs(value) >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
 
 
 def spread(values, show=number):
-    """The median, and the least and the most where there are several."""
+    """Formats the median, and the minimum and maximum if there are several values."""
     middle = show(statistics.median(values))
     if len(values) < 2:
         return middle
@@ -84,8 +84,8 @@ def rows_of(header, rows):
 
 
 def merged(several):
-    """Results of several invocations in one: what the first says of itself, and all runs. Where two have runs of one load,
-    those of the later one count."""
+    """Merges the results of several invocations: the metadata of the first, and all runs. If several contain the
+    same load, the last one counts."""
     first, *others = several
     runs, commands, versions = first.runs, [first.about["command"]], dict(first.about["versions"])
     for other in others:
@@ -98,7 +98,7 @@ def merged(several):
 
 @dataclass
 class Standing:
-    """Where ours stands in one load by one number: against the best of the others."""
+    """The position of our proxy for one load and one value: against the best of the others."""
 
     load: object
     figure: object
@@ -113,18 +113,18 @@ class Standing:
 
     @property
     def is_worse(self):
-        """By as much as shows in two decimals."""
+        """Whether our proxy is worse by an amount that shows in two decimals."""
         shown = round(self.ratio, 2)
         return shown < 1 if self.figure.better == "more" else shown > 1
 
     @property
     def excess(self):
-        """How many times worse than the best."""
+        """The factor by which our proxy is worse than the best."""
         return 1 / max(self.ratio, 1e-9) if self.figure.better == "more" else self.ratio
 
 
 def standings(results, load, without=()):
-    """For each number by which a load is judged."""
+    """Returns the standing for each value by which a load is judged."""
     ours = next((rival for rival in results.rivals(load) if rival.is_ours), None)
     found = []
     for figure in load.figures if ours else []:
@@ -137,12 +137,12 @@ def standings(results, load, without=()):
 
 
 def comparison(results, without=()):
-    """Where we stand in one table: ours over the best rival, a row for each load; bold where the rival is better."""
+    """Returns one table: ours over the best other proxy, a row for each load; bold if the other is better."""
     rows, columns = [], {}
     for load in results.loads:
         found = standings(results, load, without)
         if without and all(standing.best == results.best(load, standing.figure) for standing in found):
-            continue  # the table without those left out says the same
+            continue  # identical to the table with all proxies
         rows.append((load, {standing.figure.key: standing for standing in found}))
         columns |= {figure.key: heading(figure) for figure in (standing.figure for standing in found)}
     ordered = [key for key in COLUMNS if key in columns]
@@ -168,7 +168,7 @@ def cell(standing):
 
 
 def losses(results):
-    """The loads in which another proxy is better than ours, with the numbers; the worst first."""
+    """Returns the loads and values in which another proxy is better than ours; the worst first."""
     judged = [found for found in (standings(results, load) for load in results.loads) if found]
     lost = [[standing for standing in found if standing.is_worse] for found in judged]
     lost = sorted((found for found in lost if found), key=lambda found: -max(standing.excess for standing in found))
@@ -193,7 +193,8 @@ def losses(results):
 
 
 def table(results, load):
-    """One load: a row for each rival, and behind each median its ratio to the best rival's."""
+    """Returns the table of one load: a row for each proxy, and after each median its ratio to the best other
+    proxy's."""
     header = [""]
     for figure in load.figures:
         header += [f"{figure.title}, {figure.unit}"] + (["to best"] if figure.better else [])
@@ -211,7 +212,7 @@ def table(results, load):
 
 
 def price(results, load):
-    """What balancing costs: ours with several servers over ours with one."""
+    """Returns the cost of balancing: ours with several servers over ours with one."""
     by_name = {rival.name: rival for rival in results.rivals(load)}
     if not {"monkey", "monkey-proxy"} <= by_name.keys():
         return []

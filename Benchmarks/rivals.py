@@ -1,7 +1,7 @@
-"""The proxies that are held against each other: what each needs, how it is built and how it is started.
+"""The proxies under comparison: the requirements of each, how it is built and how it is started.
 
-Each has one route or several: a port where it listens, and the server that it forwards to. Those that balance have several
-servers behind one port for the loads that have a policy.
+Each has one or more routes: a port where it listens, and the server that it forwards to. For the loads with a policy,
+the balancers have several servers behind one port.
 """
 
 import os
@@ -23,7 +23,7 @@ INSTALL_SECONDS = 600
 
 @dataclass(frozen=True)
 class Rival:
-    """A proxy, or a way to set one. Rivals of one `kind` are the same executable."""
+    """A proxy, or one configuration of a proxy. Rivals of one `kind` share an executable."""
 
     name: str
     kind: str
@@ -33,7 +33,7 @@ class Rival:
     balancing: str | None = None
     """The configuration for several servers."""
     is_usual: bool = True
-    """It takes part unless `--rivals` says otherwise."""
+    """Whether it takes part unless `--rivals` is given."""
 
     @property
     def is_ours(self):
@@ -41,7 +41,7 @@ class Rival:
 
     @property
     def is_reference(self):
-        """Ours too, with one server where the others have several: what balancing costs is the difference."""
+        """Also ours, with one server where the others have several: the difference is the cost of balancing."""
         return self.name == "monkey-proxy"
 
     def meets(self, load):
@@ -51,12 +51,12 @@ class Rival:
 
     @property
     def engine(self):
-        """How ours moves bytes."""
+        """The engine that our proxy moves bytes with."""
         return "copy" if self.name == "monkey-copy" else "auto"
 
     @property
     def is_floor(self):
-        """No proxy at all: what the machine, the load tester and the target cost without one."""
+        """No proxy at all: the cost of the machine, the load tester and the target."""
         return self.kind == "direct"
 
 
@@ -96,7 +96,7 @@ PACKAGES = {
 
 
 def install(kinds):
-    """Has Debian's packages installed for those kinds, as root, or says what to install."""
+    """Installs Debian's packages for those kinds, as root, or raises an error that names the packages."""
     wanted = [package for kind in kinds for package in PACKAGES.get(kind, [])]
     missing = [package for package in wanted if not is_installed(package)]
     if not missing:
@@ -119,7 +119,7 @@ def is_installed(package):
 
 
 class no_services:
-    """Keeps Debian's packages from starting what they install: we start the rivals ourselves."""
+    """Prevents Debian's packages from starting services: the benchmark starts the rivals itself."""
 
     policy = Path("/usr/sbin/policy-rc.d")
 
@@ -154,7 +154,7 @@ def build_tokio():
 
 
 class Executables:
-    """Where the executable of each kind is: named on the command line, installed, or built from our sources."""
+    """The path of each kind's executable: given on the command line, installed, or built from our sources."""
 
     def __init__(self, rivals, named, monkey):
         kinds = list(dict.fromkeys(rival.kind for rival in rivals))
@@ -182,7 +182,7 @@ class Executables:
         return kind in self.paths
 
     def versions(self):
-        """What each kind says it is, for the report."""
+        """Returns the version that each kind reports."""
         ask = {
             "monkey": lambda path: said([path, "--version"]),
             "haproxy": lambda path: re.search(r"version (\S+)", said([path, "-v"]))[1],
@@ -206,11 +206,11 @@ def tokio_version(path):
 
 
 class RunningProxy:
-    """A rival that was started for one run: an address to connect to for each of its routes, and a `process` unless it is
-    the floor."""
+    """A rival started for one run: an address to connect to for each of its routes, and a `process` except for the
+    floor."""
 
     def __init__(self, rival, executables, site, routes, threads, policy=None):
-        """Each route is the addresses of the servers behind it, several only where they are balanced."""
+        """Each route is the list of addresses of its servers, several only if they are balanced."""
         self.rival, self.executables, self.threads = rival, executables, threads
         self.site, self.routes, self.policy = site, routes, policy
         self.ports = [] if rival.is_floor else distinct_ports(len(routes))
@@ -218,7 +218,7 @@ class RunningProxy:
 
     @property
     def addresses(self):
-        """Where the clients of each route connect to."""
+        """The address that the clients of each route connect to."""
         if self.rival.is_floor:
             return [servers[0] for servers in self.routes]
         return [f"{self.site.proxy_host}:{port}" for port in self.ports]
@@ -271,7 +271,7 @@ class RunningProxy:
         return [executable, "proxy", listen, servers[0], *options]
 
     def our_configuration(self):
-        """A file for `monkey run` (docs/configuration.md), which is what has several listeners."""
+        """Returns a file for `monkey run` (docs/configuration.md), which supports several listeners."""
         lines = [f"threads: {self.threads}", f"engine: {self.rival.engine}", "metrics: off", "summary: off", "grace: 1s"]
         listeners, pools = ["listeners:"], ["pools:"]
         for index, (address, servers) in enumerate(zip(self.addresses, self.routes)):
@@ -282,7 +282,7 @@ class RunningProxy:
         return path
 
     def configuration(self):
-        """The rival's file with this run's addresses filled in."""
+        """Returns the rival's configuration file for the addresses of this run."""
         values = {"threads": self.threads}
         if self.rival.kind == "nginx":
             values["load_stream_module"] = load_stream_module(self.executables["nginx"])
@@ -298,7 +298,7 @@ class RunningProxy:
         return path
 
     def balancing_values(self):
-        """The policy and the servers, as the rival writes them."""
+        """Returns the policy and the servers, in the rival's syntax."""
         if self.rival.kind == "nginx":
             policy = {"round-robin": "", "least-connections": "least_conn;"}[self.policy]
             servers = [f"        server {server};" for server in self.routes[0]]
@@ -316,8 +316,8 @@ def distinct_ports(count):
 
 
 def filled(template, values, routes):
-    """A template with its values in it. What stands between the comments `# each route` and `# end` comes once for each
-    route."""
+    """Returns a template with its values substituted. The text between the comments `# each route` and `# end` is
+    repeated for each route."""
     before, _, rest = template.partition("# each route\n")
     section, _, after = rest.partition("# end\n")
     parts = [(before, values), *((section, values | route) for route in routes), (after, values)]
@@ -325,7 +325,7 @@ def filled(template, values, routes):
 
 
 def load_stream_module(nginx):
-    """The line that nginx needs where its stream module is a file of its own, as Debian's is."""
+    """Returns the directive that nginx needs if its stream module is a separate file, as in Debian."""
     built = said([nginx, "-V"])
     if "--with-stream=dynamic" not in built:
         return ""

@@ -1,4 +1,5 @@
-"""Where the client, the proxy and the servers of a load are: on one host, or with a slow wire before the servers."""
+"""The location of the client, the proxy and the servers of a load: on one host, or with a slow wire before the
+servers."""
 
 import os
 import sys
@@ -9,23 +10,24 @@ from harness import ROOT, accepts, free_port
 
 ROUND_TRIP_MILLISECONDS = 20
 WIRE_MEGABITS_PER_SECOND = 200
-DEVICE_QUEUE_PACKETS = 5000  # of the wire's devices, which must not lose what the wire itself would carry
+DEVICE_QUEUE_PACKETS = 5000  # of the wire's devices, which must not drop packets that the wire would carry
 WIRE_PRIORITY = -15
 QUEUE_BYTES = 1 << 20
 """What the wire's slow end holds before it loses packets: twice what is under way in one round trip."""
 
 
 class Loopback:
-    """One host: all talk over its loopback."""
+    """A single host: all connections use its loopback interface."""
 
     proxy_host = server_host = "127.0.0.1"
-    """Where the clients reach the proxy, and where the proxy, or a client without one, reaches the servers."""
+    """The address where the clients reach the proxy, and where the proxy, or a client without one, reaches the
+    servers."""
 
     def __init__(self, room, monkey):
         self.room, self.monkey = room, monkey
         self.started = {}
 
-    # Programs that are started in the block of one of these are on its side.
+    # Programs started in the block of one of these run on its side.
 
     def client_side(self):
         return nullcontext()
@@ -37,7 +39,7 @@ class Loopback:
         return nullcontext()
 
     def servers(self, behavior, count=1):
-        """The addresses of so many servers: `monkey echo` with these options, started when first asked for."""
+        """Returns the addresses of `count` servers: `monkey echo` with these options, started on first use."""
         known = self.started.setdefault(behavior, [])
         with self.server_side():
             while len(known) < count:
@@ -53,8 +55,8 @@ class Loopback:
 
 
 class Wire(Loopback):
-    """Two hosts, which are network namespaces, with a wire between them that has a delay and a rate: the client and the
-    proxy on the near one, the servers on the far one."""
+    """Two hosts, as network namespaces, connected by a wire with a delay and a rate: the client and the proxy on the
+    near one, the servers on the far one."""
 
     server_host = "10.77.0.2"
 
@@ -70,7 +72,7 @@ class Wire(Loopback):
         except (OSError, hosts.Failure) as error:
             raise Unavailable(f"no wire between network namespaces: {error}: allow them, and /dev/net/tun") from None
         room.callback(wire.close)
-        # The wire is a program too: it has to come first, or it would lose what it is late for.
+        # The wire is a program too: without priority it would lose packets that it is late for.
         os.setpriority(os.PRIO_PROCESS, wire.process, WIRE_PRIORITY)
         for end, _ in ends:
             end.ip("link", "set", "wire", "txqueuelen", str(DEVICE_QUEUE_PACKETS))
@@ -102,11 +104,11 @@ class ClientWire(Wire):
 
 
 class Unavailable(Exception):
-    """This machine, or this user, cannot have such a site; the message says why, and what to do."""
+    """The site is not available on this machine or to this user; the message states the reason and the fix."""
 
 
 def networks():
-    """The network namespaces and wires of Networks/."""
+    """Returns the network namespaces and wires of Networks/."""
     for folder in ("Networks", "Conformance"):
         if str(ROOT / folder) not in sys.path:
             sys.path.append(str(ROOT / folder))
@@ -116,7 +118,7 @@ def networks():
 
 
 class Sites:
-    """Each site, made when the first load asks for it; `None` for one that cannot be had, which is told once."""
+    """All sites, each created on first use; `None` for an unavailable site, which is reported once."""
 
     KINDS = {"loopback": Loopback, "wire": Wire, "client-wire": ClientWire}
 

@@ -1,4 +1,4 @@
-"""How many system calls a proxy makes for a round trip and for a connection, as strace counts them."""
+"""The number of system calls of a proxy for a round trip and for a connection, as counted by strace."""
 
 import re
 import signal
@@ -13,11 +13,11 @@ from rivals import RunningProxy
 
 ROUND_TRIPS = 1000
 CONNECTIONS = 200
-FEWEST_SHOWN = 0.05  # calls each: less is what a program does by the clock
+FEWEST_SHOWN = 0.05  # calls each: fewer are periodic calls of the program
 
 
 def table(rivals, executables, site, threads):
-    """One thing at a time, so each event costs a wait of its own, which a busy proxy shares out among many."""
+    """Measures one event at a time, so each event costs a wait of its own, which a busy proxy shares among many."""
     rows = []
     for rival in rivals:
         if rival.is_floor or rival.is_reference:
@@ -55,7 +55,7 @@ def connections(proxy):
 
 
 def fewest_descriptors(proxy):
-    """How many are left when the connections before have ended; a rival may end them when it likes."""
+    """Returns the lowest number of descriptors within a second: a rival may close earlier connections with a delay."""
     fewest, until = descriptors(proxy.process.pid), time.monotonic() + 1
     while time.monotonic() < until:
         fewest = min(fewest, descriptors(proxy.process.pid))
@@ -69,7 +69,7 @@ def breakdown(counts, times):
 
 
 class Trace:
-    """strace on a proxy and its workers for the length of a block; `counts` of the calls, by name, after it."""
+    """strace on a proxy and its workers while a block runs; afterwards `counts` has the calls by name."""
 
     def __init__(self, proxy):
         self.processes = family(proxy.process.pid)
@@ -90,7 +90,7 @@ class Trace:
         return self
 
     def __exit__(self, *reason):
-        end(self.tracer, signal.SIGINT)  # it detaches, and writes what it has counted
+        end(self.tracer, signal.SIGINT)  # strace detaches, and writes its counts
         lines = re.findall(r"^\s*(\d+)\s+(\w+)$", self.output.read_text(), re.MULTILINE)
         self.counts = {name: int(calls) for calls, name in lines if name != "total"}
         return self.room.__exit__(*reason)

@@ -127,12 +127,12 @@ class ProcessGroup:
 
     @property
     def open_connections(self) -> int:
-        """Returns the number of TCP sockets that the group has open, in any state except LISTEN."""
+        """Number of TCP sockets that the group has open, in any state except LISTEN."""
         return len(self._sockets - _listening_or_unix())
 
     @property
     def _sockets(self) -> set[str]:
-        """Returns the inodes of all its sockets."""
+        """The inodes of all its sockets."""
         found = set()
         for process in self._members():
             try:
@@ -146,12 +146,12 @@ class ProcessGroup:
 
     @property
     def anonymous_memory(self) -> int:
-        """Returns the anonymous memory of its processes, in bytes."""
+        """The anonymous memory of its processes, in bytes."""
         return sum(_status(process, "RssAnon:") * 1024 for process in self._members())
 
     @property
     def wake_ups(self) -> int:
-        """Returns the number of voluntary context switches of its threads."""
+        """Number of voluntary context switches of its threads."""
         return sum(
             _status(task, "voluntary_ctxt_switches:")
             for process in self._members()

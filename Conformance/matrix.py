@@ -71,7 +71,7 @@ class Matrix:
 
     @property
     def _rows(self) -> list[tuple[str, list[Case]]]:
-        """Returns the names of the cases that were run, in the contract's order, each with its directions."""
+        """The names of the cases that were run, in the contract's order, each with its directions."""
         run = {title for _, title in self.outcomes}
         names = [name for sentence in sentences() for name in sentence.cases]
         rows = [(name, [case for case in CASES if case.name == name and case.title in run]) for name in names]

@@ -256,7 +256,7 @@ class Peer:
 
     @property
     def has_news(self) -> bool:
-        """Returns whether data or an end can be read."""
+        """Whether data or an end can be read."""
         return self.has_news_within(0)
 
     def has_news_within(self, seconds: float) -> bool:
@@ -266,12 +266,12 @@ class Peer:
 
     @property
     def unread(self) -> int:
-        """Returns the number of bytes that can be read."""
+        """Number of bytes that can be read."""
         return self._count(SIOCINQ)
 
     @property
     def unacknowledged(self) -> int:
-        """Returns the bytes in the send queue that the peer's kernel has not acknowledged."""
+        """Bytes in the send queue that the peer's kernel has not acknowledged."""
         return self._count(SIOCOUTQ)
 
     def _count(self, request: int) -> int:

@@ -1,4 +1,5 @@
-"""What every step shares: a failure with one clear line, processes that end with their step, waits with a deadline."""
+"""The common base of all steps: a failure with one clear line, processes that end with their step, waits with a
+deadline."""
 
 import ctypes
 import os
@@ -19,12 +20,12 @@ MONKEY = Path(os.environ.get("MONKEY", ROOT / ".build/release/monkey")).resolve(
 
 READY_SECONDS = 30  # for a server to answer for the first time
 LOAD_SECONDS = 120  # for one run of a load generator
-STOP_SECONDS = 30  # for a process to end after it was asked to
+STOP_SECONDS = 30  # for a process to exit after the request to stop
 POLL_SECONDS = 0.05
 
 
 class Failure(Exception):
-    """A step did not show what it has to; the message is the one line that is printed."""
+    """A step failed; the message is the one line that is printed."""
 
 
 def require(condition, message):
@@ -41,15 +42,15 @@ def require_between(what, low, ours, high):
 
 
 def program(name, package):
-    """The path of a program, which may live where only an administrator's PATH looks."""
+    """Returns the path of a program, which may be in a directory that is only in an administrator's PATH."""
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     require(found, f"the program {name} is missing: install the package {package}")
     return found
 
 
 def free_port():
-    """A port nobody listens on, below the range the kernel takes outgoing ports from, so that no connection can take
-    it between this look and the server's bind."""
+    """Returns a free port below the kernel's range of ephemeral ports, so that no outgoing connection can take it
+    between this check and the server's bind."""
     for _ in range(200):
         port = random.randrange(20_000, 32_000)
         with socket.socket() as probe:
@@ -62,7 +63,7 @@ def free_port():
 
 
 def wait_until(what, condition, seconds=READY_SECONDS):
-    """Polls until the condition gives something true, and returns it."""
+    """Polls until the result of the condition is true, and returns the result."""
     deadline = time.monotonic() + seconds
     while True:
         result = condition()
@@ -81,12 +82,13 @@ def accepts(port, host="127.0.0.1"):
 
 
 def unprivileged_user():
-    """Whom the servers run as: PostgreSQL refuses to be root, and none of them needs to be."""
+    """The user that the servers run as: PostgreSQL refuses to run as root, and no server needs root."""
     return "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
 def run(arguments, seconds=LOAD_SECONDS, expected=0, **options):
-    """Runs a program to its end and returns it; its output is in .stdout, and in the failure if there is one."""
+    """Runs a program to completion and returns the result; its output is in .stdout, and in the failure if there is
+    one."""
     name = Path(arguments[0]).name
     try:
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=seconds, **options)
@@ -98,7 +100,7 @@ def run(arguments, seconds=LOAD_SECONDS, expected=0, **options):
 
 
 class Room(ExitStack):
-    """One step's surroundings: a directory that is removed, and processes that are ended, when the step is over."""
+    """The environment of one step: a directory that is removed, and processes that are stopped, when the step ends."""
 
     def __enter__(self):
         super().__enter__()
@@ -107,12 +109,12 @@ class Room(ExitStack):
         return self
 
     def give_away(self, path):
-        """Lets the unprivileged user write here."""
+        """Gives the unprivileged user write access to a path."""
         user = pwd.getpwnam(unprivileged_user())
         os.chown(path, user.pw_uid, user.pw_gid)
 
     def as_unprivileged(self):
-        """Options for a subprocess that is to run as the unprivileged user, in this room."""
+        """Returns the options for a subprocess that runs as the unprivileged user, in this room."""
         options = {"cwd": self.path, "env": {**os.environ, "HOME": str(self.path)}}
         if os.geteuid() == 0:
             user = pwd.getpwnam(unprivileged_user())
@@ -120,7 +122,7 @@ class Room(ExitStack):
         return options
 
     def start(self, arguments, stop_with=signal.SIGTERM, **options):
-        """Starts a process of this room. What it prints is in `<name>.log` of the room."""
+        """Starts a process of this room. Its output is in the room's `<name>.log`."""
         name = Path(arguments[0]).name
         with open(self.path / f"{name}.log", "ab") as log:
             process = subprocess.Popen(
@@ -138,7 +140,7 @@ class Room(ExitStack):
         return (self.path / f"{name}.log").read_text(errors="replace")
 
     def wait_for_port(self, process, name, port):
-        """Waits until the process accepts connections, and fails at once with its last words if it ends instead."""
+        """Waits until the process accepts connections; fails immediately with its last output if it exits."""
         self.wait_for(process, name, lambda: accepts(port))
 
     def wait_for(self, process, name, condition):
@@ -150,7 +152,7 @@ class Room(ExitStack):
 
 
 def end_with_parent(signal_number):
-    """Runs in the child: the kernel sends it this signal should the script itself be killed (PR_SET_PDEATHSIG)."""
+    """Runs in the child process: the kernel sends it this signal if the script itself is killed (PR_SET_PDEATHSIG)."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal_number)
 

@@ -1,4 +1,4 @@
-"""Starts nginx in a room, with what a step wants of it."""
+"""Starts nginx in a room, with the directives of a step."""
 
 from harness import program
 
@@ -22,9 +22,10 @@ http {{
 
 
 def start_nginx(room, port=None, http="", ahead="", beside="", workers=1):
-    """Starts it with these directives in its http block, ahead of all blocks and beside that one.
+    """Starts nginx with these directives in its http block, ahead of all blocks and beside that one.
 
-    Waits for a port, or leaves the waiting to whoever counts connections. Returns the process.
+    Waits for a port; without one, the caller has to wait, so that a check does not add a connection. Returns the
+    process.
     """
     file = room.path / "nginx.conf"
     file.write_text(CONFIGURATION.format(room=room.path, http=http, ahead=ahead, beside=beside, workers=workers))

@@ -7,7 +7,7 @@ import urllib.request
 
 from harness import MONKEY, Failure, end, free_port, require, wait_until
 
-SETTLE_SECONDS = 15  # from the last byte of a load to counts that no longer move
+SETTLE_SECONDS = 15  # from the last byte of a load to steady counters
 HTTP_SECONDS = 10
 
 SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
@@ -22,12 +22,12 @@ def get(url):
 def answers(request):
     try:
         return bool(request())
-    except OSError:  # urllib's own errors are among them
+    except OSError:  # urllib's own errors are subclasses
         return False
 
 
 def parse(text):
-    """Prometheus text as {series: value}."""
+    """Parses Prometheus text into {series: value}."""
     samples = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
@@ -38,12 +38,12 @@ def parse(text):
 
 
 def series(name, labels):
-    """A name for a series that does not depend on the order its labels are written in."""
+    """Returns a name for a series that is independent of the order of its labels."""
     return name + ("".join(f'{{{label}="{labels[label]}"}}' for label in sorted(labels)))
 
 
 class Counts:
-    """The four figures an operator asks for first."""
+    """The four most important counters."""
 
     def __init__(self, samples):
         for name in ("connections_active", "connections_total", "bytes_upstream", "bytes_downstream"):
@@ -51,7 +51,7 @@ class Counts:
             setattr(self, name, int(samples[name]))
 
     def __sub__(self, earlier):
-        """What was counted between two readings. connections_active stays what it is now."""
+        """Returns the difference of two readings; connections_active keeps its current value."""
         difference = object.__new__(Counts)
         difference.connections_active = self.connections_active
         for name in ("connections_total", "bytes_upstream", "bytes_downstream"):
@@ -77,7 +77,7 @@ class Proxy:
             [MONKEY, "proxy", f"127.0.0.1:{self.port}", f"127.0.0.1:{upstream_port}"]
             + ["--metrics", self.metrics_address, *options]
         )
-        # Not by connecting to the proxy's own port: that would be a connection to account for.
+        # Not by connecting to the proxy's own port, which would be an additional connection.
         room.wait_for(self.process, MONKEY.name, lambda: answers(lambda: get(f"http://{self.metrics_address}/readyz")))
 
     def text(self):
@@ -87,8 +87,8 @@ class Proxy:
         return Counts(parse(self.text()))
 
     def settled(self, connections):
-        """The counts once every connection is closed and at least so many have been seen: a load generator may be gone
-        before the proxy has accepted its last connection, and nothing is active then either."""
+        """Returns the counters once every connection is closed and at least `connections` have been counted: a load
+        generator may exit before the proxy has accepted its last connection, when none is active either."""
         last = None
 
         def closed():
@@ -106,7 +106,7 @@ class Proxy:
         return last
 
     def require_same_in_json(self):
-        """The JSON form has the same four figures, first and in this order."""
+        """Requires that the JSON form has the same four values, first and in this order."""
         counts = self.counts()
         figures = json.loads(get(f"http://{self.metrics_address}/metrics?format=json"))
         wanted = {
@@ -119,6 +119,6 @@ class Proxy:
         require(list(first.items()) == list(wanted.items()), f"?format=json begins with {first}, /metrics: {wanted}")
 
     def stop(self):
-        """With nothing left to drain, SIGTERM ends it at once, and successfully."""
+        """Stops the proxy. With no connection to drain, SIGTERM ends it immediately and with success."""
         status = end(self.process, signal.SIGTERM)
         require(status == 0, f"after SIGTERM monkey ended with {status}, not 0")

@@ -1,4 +1,4 @@
-"""Clients of our own on libpq: a new connection for each transaction, and a cause for each that fails."""
+"""Clients of our own on libpq: a new connection for each transaction, and a cause for each failure."""
 
 import ctypes
 import queue
@@ -11,10 +11,10 @@ from ctypes.util import find_library
 
 from harness import require
 
-RATE = 100  # transactions a second that begin, whatever became of those before
-CLIENTS = 200  # transactions at once, at most
-BUSY_SECONDS = 0.02  # how long a transaction takes, so that some always run
-PATIENCE_SECONDS = 30  # for a connection to be there
+RATE = 100  # transactions started per second, independent of earlier ones
+CLIENTS = 200  # maximum number of concurrent transactions
+BUSY_SECONDS = 0.02  # duration of a transaction, so that some are always running
+PATIENCE_SECONDS = 30  # for a connection to be established
 
 OK, BAD = 0, 1  # ConnStatusType
 FAILED, READING, WRITING, DONE = range(4)  # PostgresPollingStatusType
@@ -47,12 +47,12 @@ def load_libpq():
 
 
 class Refusal(Exception):
-    """A transaction did not get to its commit; the message is the cause."""
+    """A transaction did not reach its commit; the message is the cause."""
 
 
 class Outcome:
-    """What became of a transaction: when it began and ended, its client's port, the port of the server that served it,
-    and the cause if it failed."""
+    """The result of a transaction: its start and end, its client's port, the port of the server that served it, and
+    the cause if it failed."""
 
     def __init__(self):
         self.began = time.monotonic()
@@ -67,7 +67,7 @@ class Outcome:
 
 
 class Transactions:
-    """Begins transactions at a steady rate until it is told to stop."""
+    """Starts transactions at a steady rate until it is stopped."""
 
     def __init__(self, room, port):
         self.libpq = load_libpq()
@@ -133,7 +133,7 @@ class Transactions:
             state = self.libpq.PQconnectPoll(connection)
 
     def execute(self, connection, statement):
-        """The first value of the answer, if it has one."""
+        """Executes a statement; returns the first value of the result, if there is one."""
         result = self.libpq.PQexec(connection, statement.encode())
         try:
             status = self.libpq.PQresultStatus(result)
@@ -147,17 +147,17 @@ class Transactions:
             self.libpq.PQclear(result)
 
     def said_of(self, connection):
-        """libpq's first line, without the address that it may begin with."""
+        """Returns the first line of libpq's message, without the address that it may begin with."""
         lines = self.libpq.PQerrorMessage(connection).decode(errors="replace").strip().splitlines()
         return lines[0].rpartition("failed: ")[2] if lines else "libpq says nothing"
 
     def done_since(self, moment):
-        """Transactions that began after a moment and have been committed."""
+        """Returns the transactions that started after a moment and have been committed."""
         with self.lock:
             return [outcome for outcome in self.outcomes if outcome.began > moment and not outcome.cause]
 
     def stop(self):
-        """Begins no more, and returns what became of all."""
+        """Starts no more transactions, and returns the results of all."""
         self.is_over.set()
         for thread in self.threads:
             thread.join(PATIENCE_SECONDS)

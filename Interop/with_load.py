@@ -1,4 +1,5 @@
-"""`monkey load` to real servers, its own counts held against theirs. The scripts are those of docs/load-testing.md."""
+"""`monkey load` against real servers, its counters compared with theirs. The scripts are those of
+docs/load-testing.md."""
 
 import json
 import re
@@ -25,7 +26,7 @@ listen echo
 
 
 def load_redis():
-    """A script that Redis answers: as many SETs and GETs as the load tester says were answered."""
+    """Runs a script against Redis: Redis counts as many SETs and GETs as the load tester counts responses."""
     with Room() as room:
         server = Redis(room)
         told = ""
@@ -40,7 +41,7 @@ def load_redis():
 
 
 def load_nginx():
-    """A script that nginx answers: as many requests as it has logged, each with the page."""
+    """Runs a script against nginx: it logs as many requests as the load tester counts, each with the page."""
     with Room() as room:
         server = Nginx(room)
         (server.files / "index.html").write_bytes(b"x" * PAGE_BYTES)
@@ -54,7 +55,7 @@ def load_nginx():
 
 
 def load_haproxy():
-    """Through HAProxy to `monkey echo`: every byte that was sent came there, and nothing went wrong."""
+    """Runs through HAProxy to `monkey echo`: every sent byte arrives, without an error."""
     with Room() as room:
         echo = room.path / "echo"
         server = room.start([MONKEY, "echo", f"unix:{echo}", "--log-format", "json"])
@@ -72,14 +73,14 @@ def load_haproxy():
         counts = json.loads(room.log_of("monkey").splitlines()[-1])["metadata"]
         sent = sum(report["traffic"]["upstream_in_all"] for report in (exchanges, connects, streams))
         require(int(counts["received"]) == sent, f"sent {sent:,} bytes, the echo received {counts['received']}")
-        # One more than was asked for: the look whether HAProxy listens.
+        # One more than requested: the check whether HAProxy listens.
         made = sum(report["connections"]["established"] for report in (exchanges, connects, streams)) + 1
         require(int(counts["connections"]) == made, f"made {made} connections, the echo had {counts['connections']}")
         return f"{made:,} connections and {sent:,} bytes, exact"
 
 
 def load(room, port, *options):
-    """Runs it without an error and returns its report."""
+    """Runs the load tester without an error and returns its report."""
     path = room.path / "report.json"
     conditions = ["--assert", "errors==0", "--assert", "answered>0"]
     if "--verify" in options:
@@ -94,7 +95,7 @@ def agree(report, whose, theirs):
 
 
 def script(room, name):
-    """A script as the document shows it, in a file."""
+    """Writes a script of the document to a file."""
     found = re.search(rf"^<!-- script:{name} -->\n+```\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
     require(found, f"{DOCUMENT.name} has no block after <!-- script:{name} -->")
     path = room.path / f"{name}.txt"
@@ -103,7 +104,7 @@ def script(room, name):
 
 
 def commands(server):
-    """How many of each command Redis has served."""
+    """Returns the number of calls of each command that Redis has served."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as asked, asked.makefile("rb") as answers:
         asked.sendall(b"INFO commandstats\r\n")
         text = answers.read(int(answers.readline()[1:])).decode()

@@ -1,4 +1,4 @@
-"""curl and wrk to a real nginx."""
+"""curl and wrk against a real nginx."""
 
 import hashlib
 import json
@@ -32,12 +32,12 @@ PAGE_BYTES = 1024
 
 
 def curl():
-    """A file of 1 GiB comes down and one of 256 MiB goes up, and both arrive as they were.
+    """Downloads a file of 1 GiB and uploads one of 256 MiB; both arrive unchanged.
 
-    Bytes are exact: curl reads its answer to the end before it closes, so what nginx wrote ($bytes_sent), what the
-    proxy passed on and what curl read (size_header and size_download) are one figure. A static file has its length in
-    the header and is not chunked, so nothing of the body is framing. Upwards curl counts its header (size_request) and
-    its body (size_upload); nginx counts both in $request_length.
+    Bytes are exact: curl reads its response to the end before it closes, so the bytes that nginx wrote ($bytes_sent),
+    that the proxy forwarded and that curl read (size_header and size_download) are equal. A static file has its length
+    in the header and is not chunked, so no byte of the body is framing. For the upload curl counts its header
+    (size_request) and its body (size_upload); nginx counts both in $request_length.
     """
     with Room() as room:
         server = Nginx(room)
@@ -74,15 +74,15 @@ def check(proxy, server, before, curl_says, nginx_says):
 
 
 def wrk():
-    """Sixty-four connections kept alive, as many requests as go through in five seconds, and none fails.
+    """Runs 64 keep-alive connections with as many requests as possible in five seconds, without a failure.
 
-    Connections are exact: wrk first tries the address with one that carries nothing, then makes its 64; nginx closes
-    none of its own accord here, so wrk makes no more; and nginx counts what it accepts.
-    Bytes are held between two counts, because wrk stops in the middle: on each connection the request under way is
-    given up. Downwards wrk has read at least the bytes it reports, and the proxy can have passed on no more than nginx
-    wrote; upwards nginx has read the whole of each request it logged, and a connection can have one more under way.
-    Requests are all alike and each is sent by one write that loopback takes whole, so the sum is also a multiple of
-    one request's length, and an answer that was given up is at most one for each connection.
+    Connections are exact: wrk first tries the address with one that carries no data, then makes its 64; nginx closes
+    none by itself here, so wrk makes no more; and nginx counts the connections that it accepts. Bytes are bounded by
+    two counts, because wrk stops without waiting: on each connection the request in progress is aborted. Downstream wrk
+    has read at least the bytes that it reports, and the proxy can have forwarded no more than nginx wrote; upstream
+    nginx has read the whole of each request that it logged, and a connection can have one more in progress. All
+    requests are identical and each is sent by one write that loopback takes whole, so the sum is also a multiple of one
+    request's length, and there is at most one aborted response per connection.
     """
     with Room() as room:
         server = Nginx(room)
@@ -98,10 +98,11 @@ def wrk():
 
 
 def wrk_reconnecting():
-    """A connection for each request, and every answer comes whole although its end is the end of the connection.
+    """Runs one connection for each request; every response arrives complete although its end is the end of the
+    connection.
 
-    The bounds are those of `wrk`, and hold for connections too: one under way when wrk stops is counted by the proxy,
-    and nginx may not come to see it; each connection that nginx saw the proxy counted.
+    The bounds are those of `wrk`, and apply to connections too: one in progress when wrk stops is counted by the proxy,
+    and possibly not by nginx; the proxy has counted each connection that nginx has.
     """
     with Room() as room:
         server = Nginx(room)
@@ -133,7 +134,8 @@ def run_wrk(proxy, *options):
 
 
 def check_requests(server, counts, loaded):
-    """Holds the bytes between what wrk and what nginx say, as `wrk` argues; returns the number of whole requests."""
+    """Checks the bytes against the counts of wrk and nginx, as `wrk` argues; returns the number of complete
+    requests."""
     logged = server.requests()
     one_request, one_answer = logged[0].received, logged[0].sent
     read_by_nginx = sum(request.received for request in logged)
@@ -157,7 +159,7 @@ def check_requests(server, counts, loaded):
 
 
 def write_random(path, size):
-    """Fills a file with bytes that nowhere repeat, so that any two that changed places would show. Gives the hash."""
+    """Fills a file with random bytes without repetition, so that swapped bytes are detected. Returns the hash."""
     digest = hashlib.sha256()
     with open(path, "wb") as file:
         for _ in range(size // PIECE_BYTES):
@@ -177,7 +179,7 @@ CURL_OPTIONS = ["--silent", "--show-error", "--fail", "--max-time", str(LOAD_SEC
 
 
 def hashed_download(address):
-    """Hashes while curl reads, so that nothing of the 1 GiB is written a second time."""
+    """Hashes while curl reads, so that the 1 GiB is not written a second time."""
     with subprocess.Popen(
         [program("curl", "curl"), *CURL_OPTIONS, "--write-out", "%{stderr}%{json}", address],
         stdout=subprocess.PIPE,
@@ -197,7 +199,7 @@ class LoggedRequest:
 
 
 class Nginx:
-    """A server with the files of its room, that logs for each request what it read and what it wrote."""
+    """A server with the files of its room that logs, for each request, the bytes read and written."""
 
     HTTP = """
         log_format counted "$status $request_length $bytes_sent";
@@ -229,7 +231,7 @@ class Nginx:
         room.give_away(self.files)
         http = self.HTTP.format(room=room.path, port=self.port, status_port=self.status_port)
         process = start_nginx(room, http=http, workers=2)
-        # Not by connecting to the port the proxy will use: that would be a connection nobody accounts for.
+        # Not by connecting to the port that the proxy will use, which would be an uncounted connection.
         room.wait_for(process, "nginx", lambda: answers(self.status))
 
     def status(self):
@@ -238,13 +240,13 @@ class Nginx:
         return status
 
     def connections_accepted(self):
-        """Connections nginx has accepted, less those to its status page."""
+        """Returns the number of connections nginx has accepted, without those to its status page."""
         accepts = int(self.status().splitlines()[2].split()[0])
         return accepts - self.asked
 
     def requests(self):
-        """What nginx has logged, once it has ended every connection but the one that asks: a request is logged at its
-        end, and one that was given up when its connection is closed."""
+        """Returns nginx's log once it has closed every connection except the one of this query: a request is logged
+        at its end, and an aborted one when its connection is closed."""
         wait_until("nginx to close its connections", lambda: self.status().startswith("Active connections: 1 "))
         log = (self.room.path / "requests.log").read_text()
         return [LoggedRequest(line) for line in log.splitlines()]

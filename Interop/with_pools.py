@@ -1,4 +1,4 @@
-"""A client loop through `monkey run` to three PostgreSQL servers, of which one after the other gets into trouble."""
+"""A client loop through `monkey run` to three PostgreSQL servers, of which one after the other fails."""
 
 import json
 import resource
@@ -16,10 +16,10 @@ from with_postgresql import PostgreSQL
 IDLE_CONNECTIONS = 2_000
 CALM_SECONDS = 1  # of load in each state
 RELOADS = 10
-RELOAD_SECONDS = 0.3  # of load between two of them
+RELOAD_SECONDS = 0.3  # of load between two reloads
 CHECK = "{type: postgres, interval: 200ms, timeout: 200ms, rise: 2, fall: 2}"
 EXCUSED_SECONDS = 0.05  # how long a server that was sent SIGKILL may still accept
-LOGGED_SECONDS = 5  # from a transaction's end to its line
+LOGGED_SECONDS = 5  # from a transaction's end to its log line
 MOST_LOST = 12  # at 100/s and 20 ms each, a third of them on the server that dies, one or two run there
 
 FILE = """
@@ -44,11 +44,11 @@ pools:
 
 
 def postgresql_in_trouble():
-    """One is killed, one becomes a black hole, one is drained, and the file is reloaded ten times: no transaction is lost but
-    those that ran on the server that was killed, at that moment; no idle connection is.
+    """Kills one server, turns one into a black hole, drains one, and reloads the file ten times: no transaction is lost
+    except those that ran on the killed server at that moment; no idle connection is lost.
 
-    A failure is excused if the transaction had begun before the killed server was gone, and ended after the kill, and if the
-    access log says that it had that server. How many such there may be is bounded by how many ran.
+    A failure is excused if the transaction started before the killed server had exited and ended after the kill, and if
+    the access log shows that server for it. The number of excused failures is bounded by the number that ran.
     """
     with Room() as room:
         servers = [PostgreSQL(room.enter_context(Room()), max_connections=60) for _ in range(3)]
@@ -95,7 +95,7 @@ def postgresql_in_trouble():
 
 
 def require_served(transactions, servers):
-    """From now on these servers serve, each of them and no other."""
+    """Requires that exactly these servers serve new transactions."""
     began = time.monotonic()
     time.sleep(CALM_SECONDS)
     wanted = {server.port for server in servers}
@@ -106,14 +106,14 @@ def require_served(transactions, servers):
 
 
 class Kill:
-    """Between these two moments the server died."""
+    """The two moments between which the server died."""
 
     def __init__(self, began, gone):
         self.began, self.gone = began, gone
 
 
 def kill(balancer, server):
-    """SIGKILL of a server that has transactions to do, as far as can be seen."""
+    """Sends SIGKILL to a server that appears to have running transactions."""
     wait_until("a transaction on the server", lambda: balancer.server(server)["active_connections"] > 0)
     processes = server.processes()
     began = time.monotonic()
@@ -135,7 +135,7 @@ def require_excused(outcomes, killed):
 
 
 def require_logged(outcomes, lost, balancer, killed):
-    """The access log has a line for each transaction, and one with the killed server for each that was lost."""
+    """Requires a line in the access log for each transaction, and one with the killed server for each lost one."""
 
     def clients():
         lines = [json.loads(line) for line in balancer.log.read_text().splitlines()]
@@ -153,10 +153,10 @@ def require_logged(outcomes, lost, balancer, killed):
 
 
 def black_hole(room, balancer, server):
-    """All processes of a server stand still, and its queue of connections is full: who connects hears nothing."""
+    """Stops all processes of a server and fills its accept queue: new connections get no answer."""
     server.signal_all(signal.SIGSTOP)
     hole = Hole(server)
-    room.callback(hole.end)  # what stands still cannot be ended
+    room.callback(hole.end)  # a stopped process cannot exit
     balancer.wait_for_state(server, "down")
     require(
         balancer.server(server)["connect_failures"]["timeout"] > 0,
@@ -166,7 +166,7 @@ def black_hole(room, balancer, server):
 
 
 class Hole:
-    """Connections that fill a queue, until it takes none any more."""
+    """Connections that fill an accept queue until it is full."""
 
     def __init__(self, server):
         self.server = server
@@ -185,7 +185,7 @@ class Hole:
 
 
 class IdleConnections:
-    """Clients of another pool that say something once, and then nothing."""
+    """Clients of another pool that send one message and are then idle."""
 
     def __init__(self, room, port):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -229,7 +229,7 @@ class Balancer:
             self.wait_for_state(server, "up")
 
     def write(self, servers, number):
-        """A file with these servers, and each time with other settings."""
+        """Writes a configuration file with these servers, and with different settings each time."""
         names = {server.port: self.servers[server.port] for server in servers}
         lines = (f"      - {{address: '127.0.0.1:{port}', name: {name}}}" for port, name in names.items())
         self.file.write_text(
@@ -296,7 +296,7 @@ class Balancer:
             raise Failure(f"{failure}; it is {found['state']}: {found['cause']}") from None
 
     def stop(self):
-        # Idle connections are there to the end, so it is to cut them: a second signal does.
+        # Idle connections remain to the end, so a second signal has to close them.
         self.process.send_signal(signal.SIGTERM)
         wait_until("it to drain", lambda: "Draining" in self.room.log_of(MONKEY.name))
         self.process.send_signal(signal.SIGTERM)

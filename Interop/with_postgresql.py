@@ -1,4 +1,4 @@
-"""pgbench to a real PostgreSQL."""
+"""pgbench against a real PostgreSQL."""
 
 import os
 import re
@@ -11,16 +11,16 @@ from proxy import Proxy
 
 CLIENTS = 8
 SECONDS = 8
-SCALE = 5  # 500,000 accounts: about 50 MB go up while the tables are filled
+SCALE = 5  # 500,000 accounts: about 50 MB are uploaded while the tables are filled
 
 
 def pgbench():
-    """Tables filled through the proxy, then eight clients at once, and no transaction fails.
+    """Fills tables through the proxy, then runs eight concurrent clients, without a failed transaction.
 
-    Bytes are exact: pgbench's own send() and recv() are counted inside it. It says Terminate and closes only after it
-    has read the answer to its last query, so all it sent reaches the server's kernel, and all the server sent reaches
-    pgbench's: neither direction has a byte that one side counts and the other does not.
-    Connections are exact: PostgreSQL logs each one it accepts and each one that ends.
+    Bytes are exact: pgbench's own send() and recv() are counted inside its process. It sends Terminate and closes only
+    after it has read the response to its last query, so all that it sent reaches the server's kernel, and all that the
+    server sent reaches pgbench: neither direction has a byte that only one side counts. Connections are exact:
+    PostgreSQL logs each one that it accepts and each one that ends.
     """
     with Room() as room:
         server = PostgreSQL(room)
@@ -76,7 +76,8 @@ def figure(name, report):
 
 
 def in_postgresql(name):
-    """A program of the newest PostgreSQL. Not the one of this name in /usr/bin: that is Debian's wrapper in Perl."""
+    """Returns the path of a program of the newest PostgreSQL. The one of this name in /usr/bin is Debian's wrapper
+    in Perl."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
     found = versions and (versions[-1] / name).exists()
     require(found, f"the program {name} is missing: install the package postgresql")
@@ -84,7 +85,7 @@ def in_postgresql(name):
 
 
 def is_running(process):
-    """Whether it is there, and no corpse that waits to be buried."""
+    """Returns whether the process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -93,7 +94,7 @@ def is_running(process):
 
 
 class PostgreSQL:
-    """A server with a fresh cluster. fsync is off: what is tested is the road to the database, not its disk."""
+    """A server with a fresh cluster. fsync is off: the test covers the network path to the database, not its disk."""
 
     def __init__(self, room, max_connections=100):
         self.room = room
@@ -119,7 +120,7 @@ class PostgreSQL:
         self.start()
 
     def start(self):
-        """Starts it, or starts it again after kill()."""
+        """Starts the server, also after kill()."""
         before = self.times_ready()
         # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients.
         self.process = self.room.start(self.arguments, stop_with=signal.SIGINT, **self.room.as_unprivileged())
@@ -130,21 +131,21 @@ class PostgreSQL:
         return log.read_text(errors="replace").count("ready to accept connections") if log.exists() else 0
 
     def kill(self):
-        """Ends it as a crash does, and returns when it is gone; its other processes then follow."""
+        """Kills the server as a crash would, and returns when it has exited; its other processes then follow."""
         self.process.kill()
         self.process.wait()
 
     def wait_for_end(self, processes):
-        """Until these of its processes are gone too: before, it cannot be started again."""
+        """Waits until these processes of the server have exited too: before, it cannot be started again."""
         wait_until("PostgreSQL's processes to be gone", lambda: not any(map(is_running, processes)))
 
     def processes(self):
-        """All of its processes, the first of them first."""
+        """Returns all its processes, the main process first."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [self.process.pid, *map(int, children.split())]
 
     def signal_all(self, number):
-        """Sends a signal to all of its processes, those included that it has started meanwhile."""
+        """Sends a signal to all its processes, including any started in the meantime."""
         told = set()
         while missing := set(self.processes()) - told:
             for process in missing:
@@ -153,7 +154,7 @@ class PostgreSQL:
             told |= missing
 
     def ask(self, query):
-        """One value, asked directly and not through the proxy."""
+        """Queries one value, directly and not through the proxy."""
         arguments = [in_postgresql("psql"), "--host=127.0.0.1", f"--port={self.port}", "--username=postgres"]
         return run([*arguments, "--tuples-only", "--no-align", "--command", query, "postgres"]).stdout.strip()
 

@@ -9,14 +9,14 @@ from harness import Failure, Room, free_port, program, require, require_equal, r
 from proxy import Counts, Proxy, answers, get, parse, series
 
 SCRAPE_SECONDS = 1
-SCRAPED_SECONDS = 30  # for Prometheus to hold a scrape from after the load
+SCRAPED_SECONDS = 30  # for Prometheus to have a scrape from after the load
 
 UP_BYTES, DOWN_BYTES = 3_000, 5_000
 CONNECTIONS = 7
 
 
 def promtool():
-    """promtool finds nothing to complain of in names, help texts, types and format, before a connection and after."""
+    """promtool reports no problem with names, help texts, types and format, before a connection and after."""
     with Room() as room, Answerer() as server:
         proxy = Proxy(room, server.port)
         for moment in ("before the first connection", "after some"):
@@ -32,10 +32,10 @@ def promtool():
 
 
 def prometheus():
-    """Prometheus finds the proxy up, and gives back through its own API what /metrics says.
+    """Prometheus reports the proxy as up, and returns the values of /metrics through its own API.
 
-    Exact: the proxy is at rest, so every figure that two readings of /metrics agree on is what each scrape between
-    them read.
+    Exact: the proxy is idle, so every value that is equal in two readings of /metrics is the value of each scrape
+    between them.
     """
     with Room() as room, Answerer() as server:
         proxy = Proxy(room, server.port)
@@ -77,11 +77,11 @@ class Prometheus:
             + [f"--storage.tsdb.path={room.path}/data"],
             **room.as_unprivileged(),
         )
-        # It listens some time before it answers queries.
+        # Prometheus listens some time before it answers queries.
         room.wait_for(process, "prometheus", lambda: answers(lambda: get(f"http://{self.address}/-/ready")))
 
     def ask(self, query):
-        """An instant query's answer as {series: value}, without the labels that only Prometheus adds."""
+        """Returns the result of an instant query as {series: value}, without the labels that only Prometheus adds."""
         answer = get(f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": query}))
         values = {}
         for result in json.loads(answer)["data"]["result"]:
@@ -91,7 +91,7 @@ class Prometheus:
 
 
 class Answerer:
-    """A server that takes a fixed number of bytes and answers with another, so that the figures are known."""
+    """A server that receives a fixed number of bytes and responds with another, so that the values are known."""
 
     def __enter__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""HAProxy and nginx as the other ends of the PROXY protocol, both ways."""
+"""HAProxy and nginx as peers of the PROXY protocol, in both directions."""
 
 import socket
 from itertools import product
@@ -7,14 +7,14 @@ from harness import Room, free_port, program, require, require_equal
 from nginx import start_nginx
 from proxy import Proxy, parse
 
-CLIENT = "127.0.0.7"  # tells the client from all programs that connect on its behalf
-CLIENTS = 20  # for each way, so that a header that is mixed up with another would show
-BODY = "x" * 12_000  # HAProxy's buffer holds it, so that it answers when it has all
-PIECE = 5_000  # of what is sent at once, so that bytes behind a header come in several reads
+CLIENT = "127.0.0.7"  # distinguishes the client from all programs that connect on its behalf
+CLIENTS = 20  # for each direction, so that mixed-up headers are detected
+BODY = "x" * 12_000  # fits into HAProxy's buffer, so that it responds when it has all of it
+PIECE = 5_000  # bytes per send, so that bytes behind a header arrive in several reads
 TIMEOUT = 10
 
-# Servers that require a header and answer whom it names: source, source port, destination, destination port, and how many
-# bytes of body came behind it.
+# Servers that require a header and respond with its content: source, source port, destination, destination port, and
+# the number of bytes of the body behind it.
 
 HTTP = """
     access_log off;
@@ -77,10 +77,10 @@ listen sends-v2-with-fields
 
 
 def proxy_protocol():
-    """Whom a client is said to be reaches the last server, whoever wrote and whoever read the header on the way.
+    """The client's address reaches the last server, for every combination of writer and reader of the header.
 
-    First monkey writes and the others read; then the others write, monkey reads and writes anew, and the others read. The
-    last server answers the addresses that it was told, and each client knows its own.
+    First monkey writes and the others read; then the others write, monkey reads and writes a new header, and the others
+    read. The last server responds with the addresses that it received, and each client knows its own.
     """
     with Room() as room:
         ways, denied = 0, 0
@@ -112,7 +112,7 @@ def ask_often(port, asked, way):
 
 
 def ask(port):
-    """One request from an address of our own: that address, and what the server was told."""
+    """Sends one request from a distinct local address: returns that address, and the response of the server."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT, source_address=(CLIENT, 0)) as client:
         head = f"POST / HTTP/1.1\r\nHost: told\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n"
         request = (head + BODY).encode()
@@ -127,7 +127,7 @@ def ask(port):
 
 
 def require_denied(proxy):
-    """Who is not trusted, and who is and sends no header, is reset and counted."""
+    """Requires that an untrusted client, and a trusted one that sends no header, is reset and counted."""
     for source in (CLIENT, "127.0.0.1"):
         try:
             with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT, source_address=(source, 0)) as client:
@@ -145,7 +145,7 @@ def require_denied(proxy):
 
 
 class HAProxy:
-    """Answers whom a header names, and sends headers in three ways."""
+    """Responds with the content of the header, and sends headers in three ways."""
 
     def __init__(self, room, target):
         ports = {name: free_port() for name in ("port", "v1", "v2", "fields")}
@@ -162,7 +162,7 @@ class HAProxy:
 
 
 class Nginx:
-    """The same; of the PROXY protocol it writes version 1."""
+    """The same; as a sender of the PROXY protocol it writes version 1."""
 
     def __init__(self, room, target):
         ports = {name: free_port() for name in ("port", "drain", "sender")}

@@ -1,4 +1,4 @@
-"""redis-benchmark to a real Redis."""
+"""redis-benchmark against a real Redis."""
 
 import csv
 import socket
@@ -13,11 +13,11 @@ RUNS = {"one at a time": [], "16 in a pipeline, values of 512 bytes": ["-P", "16
 
 
 def redis_benchmark():
-    """Fifty clients, one request at a time and then sixteen, and no answer is an error.
+    """Runs fifty clients, with one request at a time and then sixteen, without an error response.
 
-    Bytes and connections are exact, both ways: Redis counts what it reads, what it writes and whom it accepts, and
-    redis-benchmark closes a connection only when it has read every answer it is owed, so neither direction has a byte
-    that one side counts and the other does not.
+    Bytes and connections are exact, in both directions: Redis counts the bytes that it reads and writes and the
+    connections that it accepts, and redis-benchmark closes a connection only after it has read every pending response,
+    so neither direction has a byte that only one side counts.
     """
     with Room() as room:
         server = Redis(room)
@@ -33,7 +33,7 @@ def redis_benchmark():
             rows += len(list(csv.DictReader(done.stdout.splitlines())))
         require(rows >= len(RUNS) * len(TESTS), f"redis-benchmark reported {rows} tests of {len(RUNS) * len(TESTS)}")
 
-        # The figures of one INFO are those before its own answer was written, and after its own request was read.
+        # The values of one INFO are from before its own response was written, and after its own request was read.
         after = server.totals()
         accepted = after["total_connections_received"] - before["total_connections_received"]
         counts = proxy.settled(accepted)
@@ -51,7 +51,7 @@ def redis_benchmark():
 
 
 class Redis:
-    """A server that keeps nothing on disk, and one direct connection to it, made before anything is counted."""
+    """A server that stores nothing on disk, and one direct connection to it, made before the first reading."""
 
     INFO = b"*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n"
 
@@ -67,7 +67,7 @@ class Redis:
         self.answers = room.enter_context(self.direct.makefile("rb"))
 
     def totals(self):
-        """INFO stats, with the lengths of this very request and answer."""
+        """Returns INFO stats, with the lengths of this request and response."""
         self.direct.sendall(self.INFO)
         head = self.answers.readline()
         require(head.startswith(b"$"), f"Redis answered INFO with {head!r}")

@@ -1,4 +1,4 @@
-"""curl and openssl s_client to TLS servers that are chosen by the name that they ask for."""
+"""curl and openssl s_client against TLS servers that are selected by SNI host name."""
 
 import re
 
@@ -8,8 +8,8 @@ from proxy import answers, get, parse
 
 NAMES = ("www.example.test", "below.example.test", "other.test")
 
-# Each presents a certificate of its own, and requires to be told who the client is, so that the header stands before a hello
-# that came first.
+# Each presents a certificate of its own, and requires a PROXY protocol header, so that the header precedes a
+# ClientHello that arrived first.
 SERVER = """
     server {{
         listen 127.0.0.1:{port} ssl http2 proxy_protocol;
@@ -39,7 +39,7 @@ pools:
   other: {{servers: ["127.0.0.1:{other}"], send-proxy: v2}}
 """
 
-# The name that a client asks for, and the server that it is to get.
+# The name that a client requests, and the server that it must get.
 ASKED = {
     "www.example.test": "www.example.test",
     "WWW.EXAMPLE.TEST": "www.example.test",
@@ -50,7 +50,7 @@ ASKED = {
     None: "other.test",
 }
 
-# Protocols that a client offers for www.example.test, and the server that it is to get.
+# Protocols that a client offers for www.example.test, and the server that it must get.
 OFFERED = {
     "h2,http/1.1": "www.example.test",
     "http/1.0": "other.test",
@@ -59,10 +59,10 @@ OFFERED = {
 
 
 def server_names():
-    """Each client gets the server that its name or its protocol is for, with that server's own certificate.
+    """Each client gets the server for its name or its protocol, with that server's own certificate.
 
-    curl verifies the certificate against the name; openssl s_client shows whose it is. Both put their hello into one segment
-    or two as they like; a client that sends no name, and one that speaks no TLS, are among them.
+    curl verifies the certificate against the name; openssl s_client shows its subject. Both send their ClientHello in
+    one segment or two; the clients include one without a name, and one that does not use TLS.
     """
     with Room() as room:
         ports = {name: free_port() for name in NAMES}
@@ -117,12 +117,12 @@ def start_monkey(room, ports):
 
 
 def ask_openssl(port, name, *options):
-    """The subject of the certificate that the server shows."""
+    """Returns the subject of the certificate that the server presents."""
     asked = ["-servername", name] if name else ["-noservername"]
     done = run(
         [program("openssl", "openssl"), "s_client", "-connect", f"127.0.0.1:{port}", *asked, *options],
         input="",
-        errors="replace",  # behind the handshake the server may say something that is no text
+        errors="replace",  # after the handshake the server may send data that is not text
         seconds=30,
     )
     match = re.search(r"^subject=CN ?= ?(\S+)$", done.stdout, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What happens to connections when the network between the hosts breaks."""
+"""Connections on a network that breaks between the hosts."""
 
 import threading
 import time
@@ -59,7 +59,7 @@ def case_each_way(run: Callable[[Road, Way], None]) -> Callable[[Road, Way], Non
 
 @contextmanager
 def told_after(limit: float, late: float = LATE) -> Iterator[None]:
-    """The block takes as long as a time-out."""
+    """Requires that the block takes as long as a timeout."""
     started = time.monotonic()
     yield
     seconds = time.monotonic() - started
@@ -67,7 +67,8 @@ def told_after(limit: float, late: float = LATE) -> Iterator[None]:
 
 
 def pass_both_ways(pair: Pair, count: int, in_the_middle: Callable[[], object] = lambda: None) -> None:
-    """Streams each way at once, each with its end; something may happen when a quarter of one has arrived."""
+    """Streams in both directions concurrently, each with its end; calls `in_the_middle` when a quarter of one has
+    arrived."""
 
     def send_up() -> None:
         pair.client.send_stream(UP, count)
@@ -86,7 +87,7 @@ def pass_both_ways(pair: Pair, count: int, in_the_middle: Callable[[], object] =
         pair.client.expect_rest_of(DOWN, count - count // 4, End.END, start=count // 4)
 
 
-# Bad weather: everything arrives
+# Impaired network: everything arrives
 
 
 @case_each_engine
@@ -153,7 +154,7 @@ def a_link_that_goes_down_in_a_transfer_ends_it_in_time(road: Road, way: Way) ->
             with told_after(LIMIT):
                 require(told.wait(LIMIT + LATE), f"{sender.name} was not reset")
             road.wait_for_no_sockets()
-    # The other end is cut off, and hears of it as soon as it can be reached and speaks.
+    # The other end is unreachable, and gets the reset once it is reachable and sends.
     receiver.send_until_reset()
 
 
@@ -210,7 +211,7 @@ def a_server_whose_link_is_down_is_served_again_when_it_is_up(road: Road) -> Non
     road.pair().exchange()
 
 
-# A host that is gone
+# An unreachable host
 
 
 @case_each_way

@@ -1,7 +1,7 @@
-"""Hosts of a network that exists for one case: network namespaces without a name, and wires between them.
+"""Hosts of a network that exists for one case: unnamed network namespaces, and wires between them.
 
-A namespace goes with the last process, socket and descriptor in it, and a wire with the process that carries its
-packets. So nothing stays behind, however a run ends.
+A namespace is removed with the last process, socket and descriptor in it, and a wire with the process that carries its
+packets. So nothing is left over, however a run ends.
 """
 
 import ctypes
@@ -34,7 +34,7 @@ def _checked(result: int) -> None:
 
 @contextmanager
 def _back_home() -> Iterator[None]:
-    """The calling thread is in its own network again when the block is left."""
+    """Restores the calling thread's own network namespace when the block exits."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield
@@ -44,7 +44,7 @@ def _back_home() -> Iterator[None]:
 
 
 class Host:
-    """A network stack of its own."""
+    """A separate network stack."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -55,7 +55,7 @@ class Host:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Sockets that the block opens, and programs that it starts, are on this host."""
+        """Sockets opened, and programs started, in the block are on this host."""
         with _back_home():
             _checked(_libc.setns(self._network, CLONE_NEWNET))
             yield
@@ -67,7 +67,7 @@ class Host:
             raise Failure(f"`ip {' '.join(words)}` on {self.name}: {done.stderr.strip()}")
 
     def forward_packets(self) -> None:
-        """Makes a router of it."""
+        """Makes the host a router."""
         with self.inside():
             Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
@@ -77,18 +77,18 @@ class Host:
 
 @dataclass(frozen=True)
 class Weather:
-    """What a wire does to packets. Shares are of 1, times in milliseconds."""
+    """The impairments of a wire. Shares are of 1, times in milliseconds."""
 
     lost: float = 0
     doubled: float = 0
     damaged: float = 0
     delay: float = 0
     jitter: float = 0
-    """Up to so much is added to the delay of each packet by itself, so that they overtake each other."""
+    """Maximum random addition to the delay of each packet, so that packets are reordered."""
     rate: float = 0
-    """Megabits a second in each direction; 0 is without limit."""
+    """Megabits per second in each direction; 0 is unlimited."""
     queue: int = 0
-    """Bytes that wait in each direction for their turn at the rate, beyond which packets are lost; 0 is without limit."""
+    """Queue in bytes for each direction at the rate, above which packets are dropped; 0 is unlimited."""
 
 
 FINE = Weather()
@@ -99,7 +99,7 @@ class Wire:
     """A link between two hosts. A process of its own (wire.py) carries its packets."""
 
     def __init__(self, name: str, left: tuple[Host, str], right: tuple[Host, str], seed: int) -> None:
-        """Each end is a host and its address with the length of its network's prefix."""
+        """Each end is a host and its address with the prefix length of its network."""
         self.name = name
         ends = [self._end(host, address) for host, address in (left, right)]
         self._carrier = subprocess.Popen(
@@ -122,14 +122,14 @@ class Wire:
         return self._carrier.pid
 
     def turns(self, weather: Weather) -> None:
-        """From now on it is like this."""
+        """Applies an impairment from now on."""
         assert self._carrier.stdin
         self._carrier.stdin.write(json.dumps(asdict(weather)).encode() + b"\n")
         self._carrier.stdin.flush()
 
     def close(self) -> None:
         assert self._carrier.stdin
-        self._carrier.stdin.close()  # which is what tells it to end
+        self._carrier.stdin.close()  # which makes the process exit
         try:
             self._carrier.wait(PATIENCE)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What a case stands on: three hosts in a row, with the proxy on the one in the middle."""
+"""The environment of a case: three hosts in a row, with the proxy on the middle one."""
 
 import random
 import socket
@@ -51,12 +51,12 @@ class Road(Bench):
 
     @contextmanager
     def link_down(self, wire: Wire) -> Iterator[None]:
-        """The proxy's own end of a wire is down in the block, which takes its routes away too."""
+        """The proxy's own end of a wire is down in the block, which also removes its routes."""
         self.proxy_host.ip("link", "set", wire.name, "down")
         yield
         self.proxy_host.ip("link", "set", wire.name, "up")
 
-    # The same as on one host, each on its own
+    # As on one host, but each on its own host
 
     def restart(self) -> None:
         with self.proxy_host.inside():

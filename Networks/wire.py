@@ -1,6 +1,6 @@
 """Carries packets between two TUN devices: usage: wire.py DESCRIPTOR DESCRIPTOR SEED.
 
-Each line of standard input is the weather from now on, as JSON; at its end the wire is gone.
+Each line of standard input is a new impairment, as JSON; at end of file the process exits.
 """
 
 import heapq
@@ -25,14 +25,14 @@ def main() -> None:
     luck = random.Random(int(sys.argv[3]))
     opposite = {left: right, right: left}
     weather = {"lost": 0, "doubled": 0, "damaged": 0, "delay": 0, "jitter": 0, "rate": 0, "queue": 0}
-    free_at = {left: 0.0, right: 0.0}  # when the last packet that goes to an end will have left
+    free_at = {left: 0.0, right: 0.0}  # when the last packet to each end will have been sent
     on_the_way: list[tuple[float, int, int, bytes]] = []
     number = 0
     poll = select.poll()
     for source in (0, left, right):
         poll.register(source, select.POLLIN)
     while True:
-        # Rounded up to whole milliseconds by poll(2).
+        # poll(2) rounds up to whole milliseconds.
         wait = None if not on_the_way else max(0.0, on_the_way[0][0] - time.monotonic()) * 1000
         for source, _ in poll.poll(wait):
             if source == 0:
@@ -66,7 +66,7 @@ def main() -> None:
             try:
                 os.write(end, packet)
             except OSError:
-                pass  # that end's link is down, or its kernel takes no packet that is damaged so
+                pass  # that end's link is down, or its kernel rejects such a damaged packet
 
 
 def packets(source: int) -> list[bytes]:
@@ -75,12 +75,12 @@ def packets(source: int) -> list[bytes]:
         while len(found) < BATCH:
             found.append(os.read(source, LARGEST_PACKET))
     except OSError:
-        pass  # there is no more, or the link is down
+        pass  # no more packets, or the link is down
     return found
 
 
 def damaged(packet: bytes, luck: random.Random) -> bytes:
-    """The packet with one bit turned, which every checksum notices."""
+    """Returns the packet with one bit flipped, which every checksum detects."""
     bit = luck.randrange(len(packet) * 8)
     changed = bytearray(packet)
     changed[bit // 8] ^= 1 << bit % 8

@@ -1,4 +1,4 @@
-"""What the two ends of a connection do with it. Every act says how the proxy has to count its end."""
+"""The scenarios of the two ends of a connection. Each act states how the proxy has to count its end."""
 
 import random
 import time
@@ -23,9 +23,9 @@ class Act:
     run: Callable[[Pair, random.Random], None]
     outcome: Outcome
     weight: int
-    """How often it is played, against the others."""
+    """Relative frequency of the act."""
     is_exact: bool
-    """Whether all bytes that the proxy's kernel took for an end reach that end."""
+    """Whether all bytes that the proxy's kernel accepted for an end reach that end."""
 
     @property
     def name(self) -> str:
@@ -150,7 +150,7 @@ def reset_at_rest(pair: Pair, luck: random.Random) -> None:
 
 @act(Outcome.RESET, 10)
 def reset_after_sending(pair: Pair, luck: random.Random) -> None:
-    """All that the sender's kernel had got rid of arrives before its reset."""
+    """All data that left the sender's kernel arrives before its reset."""
     way, count = any_way(luck), luck.randrange(128 * KiB)
     sender, receiver = pair.sender(way), pair.receiver(way)
 
@@ -165,7 +165,7 @@ def reset_after_sending(pair: Pair, luck: random.Random) -> None:
 
 @act(Outcome.RESET, 10, is_exact=False)
 def reset_in_the_middle(pair: Pair, luck: random.Random) -> None:
-    """The reader is reset while the sender sends, which throws away what is on its way."""
+    """The reader resets while the sender sends, which discards the data in flight."""
     way, count = any_way(luck), luck.randrange(1, 256 * KiB)
     sender, receiver = pair.sender(way), pair.receiver(way)
 

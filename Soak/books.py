@@ -1,4 +1,4 @@
-"""What has to be so when everything is over."""
+"""The assertions at the end of a run."""
 
 from ends import Account
 from proxies import Figures, Steady
@@ -12,7 +12,7 @@ MEMORY_MAY_GROW = 6 * MiB
 
 
 def check_house(steady: Steady) -> list[str]:
-    """Descriptors and memory are what they were at rest."""
+    """Checks that descriptors and memory are as they were at rest."""
     proxy, problems = steady.proxy, []
     proxy.wait_until_quiet()
     try:
@@ -32,7 +32,7 @@ def check_house(steady: Steady) -> list[str]:
 
 
 def check_books(name: str, account: Account, counted: Figures, exact: str, loose: str) -> list[str]:
-    """Connections, how they ended, and bytes are those that the ends have seen."""
+    """Checks that the proxy's connections, their ends and their bytes match those that the ends counted."""
     seen, closed = account.total, dict(counted.closed)
     ended, broken = closed.pop("ended"), closed.pop("reset") + closed.pop("connect_failed")
     problems = [
@@ -47,7 +47,7 @@ def check_books(name: str, account: Account, counted: Figures, exact: str, loose
         if ours != theirs
     ]
     one, some = account.of(exact), account.of(loose)
-    # Where the server stopped listening nobody knows whether its kernel had taken the ticket, but taken it was whole.
+    # If the server had stopped listening, it is unknown whether its kernel accepted the ticket; if so, all of it.
     tickets, rest = divmod(counted.up.get(exact, 0) - one.taken_up, TICKET_BYTES)
     if rest or not 0 <= tickets <= one.turned_away:
         problems.append(f"{name} counted {counted.up.get(exact, 0):,} bytes up, and {one.taken_up:,} were taken")

@@ -1,4 +1,4 @@
-"""The threads that play acts on connections through the proxies until the time is up."""
+"""The threads that run acts on connections through the proxies until the time is over."""
 
 import random
 import socket
@@ -28,7 +28,7 @@ class TurnedAway(Exception):
 
 class Crew:
     def __init__(self, upstream: Upstream, proxies: list[Steady | Rolling], exact: str, loose: str, seed: int) -> None:
-        """Acts whose bytes can be counted exactly have one address of clients, the others another."""
+        """Acts with exactly countable bytes use one client address, the others another."""
         self.upstream, self.proxies, self.seed = upstream, proxies, seed
         self.exact, self.loose = exact, loose
         self.failures: list[str] = []
@@ -83,7 +83,7 @@ class Crew:
         proxy.account.add(source, outcome, client, server)
 
     def _connect(self, proxy: Steady | Rolling, source: str) -> tuple[CountingPeer, float]:
-        """A client, and when it began to connect."""
+        """Connects a client; returns it and the time of the connection attempt."""
         deadline = time.monotonic() + PATIENCE
         while True:
             connecting = socket.socket()
@@ -95,7 +95,7 @@ class Crew:
                 try:
                     connecting.connect(proxy.front)
                 except ConnectionResetError:
-                    pass  # it was connected, and reset before connect(2) had returned, which shows on the first use
+                    pass  # established and then reset before connect(2) returned, which the first use shows
                 return CountingPeer("the client", connecting, proxy.front), started
             except ConnectionRefusedError:
                 connecting.close()
@@ -104,7 +104,7 @@ class Crew:
                 time.sleep(POLL)
 
     def _meet(self, client: CountingPeer, started: float, proxy: Steady | Rolling) -> CountingPeer:
-        """The server's end of a client's connection."""
+        """Returns the server's end of a client's connection."""
         deadline = time.monotonic() + PATIENCE
         with self._lock:
             ticket = next(self._tickets).to_bytes(TICKET_BYTES, "big")

@@ -1,4 +1,4 @@
-"""The ends of connections, which count what they send and take, and the sums of what they counted."""
+"""The ends of connections, which count the bytes that they send and receive, and the sums of these counts."""
 
 import socket
 import threading
@@ -38,12 +38,12 @@ class Outcome(Enum):
     ENDED = "ended"
     RESET = "reset"
     TURNED_AWAY = "turned away"
-    """Reset before it had met its server, which was being restarted."""
+    """Reset before the connection to its server, which was being restarted."""
 
 
 @dataclass
 class Sums:
-    """What the ends of connections have seen. Bytes of each direction: sent into it, and taken out of it."""
+    """Counts of the ends of connections. For each direction the bytes sent into it and received from it."""
 
     connections: int = 0
     ended: int = 0
@@ -62,7 +62,7 @@ class Sums:
 
 @dataclass
 class Account:
-    """The sums of all connections through one address, for each address of clients."""
+    """The sums of all connections through one address, for each client address."""
 
     sums: dict[str, Sums] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -1,4 +1,4 @@
-"""`monkey proxy` under soak: one process that lives as long as the run, and one that is restarted all the time."""
+"""`monkey proxy` under soak: one process that runs for the whole run, and one that is restarted repeatedly."""
 
 import json
 import random
@@ -33,13 +33,13 @@ EVERY = (3.0, 8.0)
 
 @dataclass
 class Figures:
-    """What a proxy has counted at its end, or several together; its witness is not among it."""
+    """The final counters of one proxy or the sum of several; the witness is not included."""
 
     connections: int
     closed: dict[str, int]
     """By reason."""
     up: dict[str, int]
-    """Bytes, by the address of the clients."""
+    """Bytes, by client address."""
     down: dict[str, int]
     all_bytes: int
 
@@ -53,7 +53,7 @@ class Figures:
 
 
 class Proxy:
-    """One process, and a connection through it that rests: the witness, which lets a drain be watched to its end."""
+    """One process, and an idle connection through it: the witness, by which a drain can be observed to its end."""
 
     def __init__(
         self, front: Address, upstream: Upstream, admin: Address, witness: str, engine: str, folder: Path
@@ -98,7 +98,7 @@ class Proxy:
         return ProcessGroup(self.process.pid).anonymous_memory
 
     def wait_until_quiet(self) -> None:
-        """Until the witness is the only connection."""
+        """Waits until the witness is the only connection."""
         wait_until(
             "the connections to be over",
             lambda: self.get("/metrics?format=json")["active_connections"] == 1,
@@ -121,7 +121,7 @@ class Proxy:
         )
 
     def begin_drain(self) -> None:
-        """Returns when newcomers are refused."""
+        """Starts the drain; returns when new connections are refused."""
         self.process.send_signal(signal.SIGTERM)
         wait_until("the listening sockets to be closed", lambda: not kernel.listens(self.front))
 
@@ -143,7 +143,7 @@ class Proxy:
 
 
 class Rolling:
-    """A proxy that is drained and replaced all the time: the next one listens while the last still drains."""
+    """A proxy that is drained and replaced continuously: the next one listens while the last still drains."""
 
     ENGINES = ("auto", "copy", "splice")
 
@@ -181,7 +181,7 @@ class Rolling:
             self.problem = problem
 
     def tell(self, moment: float) -> str:
-        """Where a moment was among the drains, for a failure's message."""
+        """Describes a moment relative to the drains, for a failure's message."""
         drains = sorted(self._drains, key=lambda drain: abs(drain[0] - moment))
         if not drains:
             return ""
@@ -189,7 +189,7 @@ class Rolling:
         return f" (a drain began {began:+.1f} ms from when it began to connect, and had closed by {refused:+.1f} ms)"
 
     def stop(self) -> None:
-        """Returns when the last has been drained, and the figures are complete."""
+        """Returns when the last proxy has been drained, and the counters are complete."""
         self._stopping.set()
         self._thread.join(2 * GRACE + 2 * PATIENCE)
         if self.problem:
@@ -209,7 +209,7 @@ class Rolling:
 
 
 class Steady:
-    """A proxy that lives as long as the run, whose descriptors and memory are looked at in the end."""
+    """A proxy that runs for the whole run, whose descriptors and memory are checked at the end."""
 
     def __init__(self, front: Address, upstream: Upstream, witness: str, folder: Path) -> None:
         self.front = front
@@ -222,7 +222,7 @@ class Steady:
         return ""
 
     def remember(self) -> None:
-        """Takes the memory that it has at rest as the measure of what it may have at rest later."""
+        """Records its memory at rest as the baseline for later checks."""
         self.proxy.wait_until_quiet()
         self.memory = self.proxy.memory
 

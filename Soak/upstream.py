@@ -1,4 +1,4 @@
-"""The server behind the proxies. Each connection brings a ticket, which says whose it is."""
+"""The server behind the proxies. Each connection sends a ticket, which identifies its client."""
 
 import random
 import select
@@ -21,7 +21,7 @@ UP, DOWN = (2.0, 6.0), (0.1, 0.5)
 
 
 class Upstream:
-    """Stops listening now and then, as a server does that is restarted. Who is connected by then stays so."""
+    """A server that stops listening periodically, as during a restart. Existing connections stay open."""
 
     def __init__(self, address: Address, seed: int) -> None:
         self.address = address
@@ -42,13 +42,13 @@ class Upstream:
         self._thread.start()
 
     def expect(self, ticket: bytes) -> "SimpleQueue[CountingPeer]":
-        """Where the server's end of the connection with this ticket will be put."""
+        """Returns the queue for the server's end of the connection with this ticket."""
         queue: SimpleQueue[CountingPeer] = SimpleQueue()
         self._expected[ticket] = queue
         return queue
 
     def meet(self, client: CountingPeer, ticket: bytes) -> CountingPeer:
-        """The server's end of a connection that nothing keeps from having one."""
+        """Returns the server's end of a connection that must have one."""
         arrival = self.expect(ticket)
         client.send(ticket)
         try:
@@ -59,7 +59,7 @@ class Upstream:
             self.forget(ticket)
 
     def forget(self, ticket: bytes) -> None:
-        """Closes what has come for a ticket that nobody waits for any more."""
+        """Closes the connections of a ticket that is no longer expected."""
         queue = self._expected.pop(ticket, None)
         try:
             while queue:
@@ -68,7 +68,7 @@ class Upstream:
             pass
 
     def was_down_since(self, moment: float) -> bool:
-        """Whether a connection that began then may have been turned away."""
+        """Returns whether a connection attempted at that moment may have been rejected."""
         return not self._is_up or self._last_up >= moment
 
     def stop(self) -> None:
@@ -102,7 +102,7 @@ class Upstream:
                 else:
                     self._read_ticket(descriptor)
             is_due = self.restarting.is_set() and time.monotonic() >= next_restart
-            # Who keeps it up waits to be served, so it does not wait for them.
+            # A thread that holds the lock waits to be served, so it is not waited for.
             if is_due and self.kept_up.acquire(blocking=False):
                 try:
                     self._restart()
@@ -117,7 +117,7 @@ class Upstream:
         try:
             connected, remote = self._listener.accept()
         except OSError:
-            return  # it has gone away meanwhile
+            return  # the connection is already closed
         self._pending[connected.fileno()] = connected, remote
         self._poll.register(connected, select.POLLIN)
 
@@ -128,7 +128,7 @@ class Upstream:
         except OSError:
             waiting = b""
         if waiting and len(waiting) < TICKET_BYTES:
-            time.sleep(POLL)  # so as not to spin until the rest is there
+            time.sleep(POLL)  # avoids spinning until the rest has arrived
             return
         self._poll.unregister(connected)
         del self._pending[descriptor]
