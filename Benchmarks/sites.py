@@ -13,7 +13,7 @@ WIRE_MEGABITS_PER_SECOND = 200
 DEVICE_QUEUE_PACKETS = 5000  # of the wire's devices, which must not drop packets that the wire would carry
 WIRE_PRIORITY = -15
 QUEUE_BYTES = 1 << 20
-"""What the wire's slow end holds before it loses packets: twice what is under way in one round trip."""
+"""Bytes that the wire's slow end queues before it drops packets: twice the bandwidth-delay product."""
 
 
 class Loopback:

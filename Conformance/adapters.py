@@ -20,12 +20,12 @@ ROOT = HERE.parent
 MONKEY = Path(os.environ.get("MONKEY", ROOT / ".build/release/monkey"))
 
 KEEP_ALIVE = 60
-"""Seconds; where a proxy has no default that fits a relay."""
+"""Seconds; if a proxy has no suitable default for a relay."""
 
 BACKLOG = 4096
 
 LONG = 3600
-"""Seconds, for a time-out that a proxy cannot switch off and that no case is about."""
+"""Seconds, for a timeout that a proxy cannot disable and that no case tests."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from peer import Pair, Peer
 from waits import PATIENCE, Failure, require, wait_until
 
 SMALL_BUFFER = 8192
-"""SO_RCVBUF of a reader that is to stall soon, in bytes."""
+"""SO_RCVBUF of a reader that must stall soon, in bytes."""
 
 BACKLOG = 4096
 

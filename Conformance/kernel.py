@@ -9,14 +9,14 @@ from pathlib import Path
 
 Address = tuple[str, int]
 Place = Address | str
-"""Where somebody listens: an address, or the path of a Unix socket."""
+"""The location of a listener: an address, or the path of a Unix socket."""
 
 ANY: Address = ("0.0.0.0", 0)
 
 ESTABLISHED, SYN_SENT, LISTEN = 1, 2, 10
 KEEP_ALIVE_TIMER = 2
 ACCEPTS = 0x10000
-"""In the flags of /proc/net/unix: a socket that listens."""
+"""A flag in /proc/net/unix: a listening socket."""
 
 # sock_diag(7) answers for a single socket, and exactly; /proc/net/tcp lists all sockets, and while others open and
 # close it repeats some and omits others.

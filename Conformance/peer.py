@@ -15,13 +15,13 @@ from pattern import Pattern
 from waits import ABSENCE, PATIENCE, POLL, Failure, Reset, require, wait_until
 
 PIECE = 64 * 1024
-"""Bytes for one call."""
+"""Bytes per call."""
 
 GLIMPSE = 256
-"""Bytes that are checked where there is no time to check all."""
+"""Bytes to check if there is no time to check all."""
 
 MOST_IN_BUFFERS = 64 * 1024 * 1024
-"""More than this no kernel on the way holds: a sender that gets rid of it is not held up."""
+"""More bytes than all kernel buffers on the path hold: a sender that sends this many is not blocked."""
 
 SIOCINQ, SIOCOUTQ = 0x541B, 0x5411
 SO_ATTACH_FILTER, SO_MAX_PACING_RATE = 26, 47

@@ -20,7 +20,7 @@ from statistics import median
 PIECE = bytes(256 * 1024)
 
 SMALL = 64, 64
-"""Bytes of an exchange that costs little more than its wake-ups."""
+"""Bytes of an exchange whose cost is little more than its wake-ups."""
 
 LIMIT = 15.0
 """Seconds for one message."""

@@ -22,7 +22,7 @@ PIECE = 16 * 1024
 SIOCOUTQ = 0x5411
 DEEP = 2 << 20
 LONG = 16 << 20
-"""Bytes of a stream that is sustained."""
+"""Bytes of a sustained stream."""
 
 AT_ONCE = 1
 """Connections, for the faults that serve few."""

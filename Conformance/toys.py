@@ -7,7 +7,7 @@ from contract import Case
 from matrix import Matrix, Verdict
 
 MORE_TRIES = 2
-"""On a busy machine a toy may be too slow to do wrong at the moment that matters."""
+"""On a busy machine a toy may be too slow to show its fault at the critical moment."""
 
 
 @dataclass(frozen=True)

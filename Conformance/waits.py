@@ -9,16 +9,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE = 15.0
-"""Seconds for what has to happen and need not happen at once: the machine may be busy."""
+"""Seconds for an event that must occur but not immediately: the machine may be busy."""
 
 ABSENCE = 0.5
-"""Seconds to look before saying that something does not happen."""
+"""Seconds to observe before concluding that an event does not occur."""
 
 CLOCK_STEP = 0.01
-"""Seconds by which a proxy's clock may be behind that looks at the time now and then."""
+"""Seconds by which the clock of a proxy that reads it only periodically may be behind."""
 
 POLL = 0.01
-"""Seconds between two looks at a condition that nothing announces."""
+"""Seconds between two polls of a condition without a notification."""
 
 
 class Failure(Exception):

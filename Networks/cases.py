@@ -15,13 +15,13 @@ MiB = 1 << 20
 UP, DOWN = pattern(1), pattern(2)
 
 LIMIT = 2
-"""Seconds, of each time-out that a case is about."""
+"""Seconds, of each timeout under test."""
 
 LATE = 8.0
-"""Seconds: beyond its limit no time-out may come so late. The kernel looks when it next repeats a packet, or probes."""
+"""Seconds: the maximum delay of a timeout beyond its limit. The kernel checks at its next retransmission or probe."""
 
 EARLY = 0.25
-"""Seconds: as much as what is measured here may have begun after what the kernel measures."""
+"""Seconds by which this measurement may start later than the kernel's."""
 
 OUTAGE = 1.0
 
@@ -30,7 +30,7 @@ WILD = Weather(lost=0.005, doubled=0.02, damaged=0.005, delay=2, jitter=4)
 
 Run = Callable[[Road], None]
 CASES: dict[str, tuple[str, Run]] = {}
-"""By name: the engine, and what to do."""
+"""By name: the engine, and the function to run."""
 
 
 def case(run: Run) -> Run:

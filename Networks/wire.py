@@ -14,10 +14,10 @@ import time
 LARGEST_PACKET = 65_535
 
 BATCH = 64
-"""Packets read from one end before the other has its turn."""
+"""Packets read from one end before the other is read."""
 
 MOST_ON_THE_WAY = 20_000
-"""Packets. Beyond them a wire loses packets as a router with a full queue does."""
+"""Packets. Above this number a wire drops packets, as a router with a full queue does."""
 
 
 def main() -> None:

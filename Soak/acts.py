@@ -15,7 +15,7 @@ UP, DOWN = pattern(1), pattern(2)
 STREAM = {Way.UPSTREAM: UP, Way.DOWNSTREAM: DOWN}
 
 LONGEST_REST = 3.0
-"""Seconds in which nothing happens."""
+"""Maximum seconds of inactivity."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from waits import Failure, wait_until
 MiB = 1 << 20
 
 MEMORY_MAY_GROW = 6 * MiB
-"""Anonymous memory, from before the run to after it, however long it was: what allocators keep of a busy time."""
+"""Growth of anonymous memory over the run, independent of its length: memory that allocators retain after peak load."""
 
 
 def check_house(steady: Steady) -> list[str]:

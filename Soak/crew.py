@@ -16,10 +16,10 @@ from waits import PATIENCE, POLL, Failure, Reset, require
 IP_BIND_ADDRESS_NO_PORT = 24
 
 PAUSE = 0.01
-"""Seconds between two connections of a thread, which bounds how many there are."""
+"""Seconds between two connections of a thread, which bounds their number."""
 
 MOST_FAILURES = 10
-"""With so many the run stops."""
+"""The number of failures at which the run stops."""
 
 
 class TurnedAway(Exception):

@@ -14,7 +14,7 @@ class CountingPeer(Peer):
     def __init__(self, name: str, connected: socket.socket, remote: Address) -> None:
         super().__init__(name, connected, remote)
         self.sent = 0
-        """Bytes. Where a call failed, its bytes are counted all the same: no more than these can have been sent."""
+        """Bytes. The bytes of a failed call are counted too: this is an upper bound of the bytes sent."""
         self.received = 0
 
     def send(self, data: bytes | memoryview, flags: int = 0) -> None:

@@ -20,7 +20,7 @@ from upstream import Upstream
 from waits import PATIENCE, Failure, require, wait_until
 
 GRACE = 60
-"""Seconds. No connection takes so long, so none is to be cut."""
+"""Seconds. No connection takes this long, so none should be closed forcibly."""
 
 HTTP_SECONDS = 10
 WITNESS_TICKET = b"witness."
@@ -156,7 +156,7 @@ class Rolling:
         self._luck = random.Random(seed)
         self._stopping = threading.Event()
         self._drains: list[tuple[float, float]] = []
-        """When each began, and when newcomers were seen to be refused."""
+        """The start of each drain, and the time at which new connections were seen to be refused."""
         self._proxies = [self._next()]
         self._thread = threading.Thread(target=self._roll, name="rolling", daemon=True)
         self._thread.start()

@@ -14,10 +14,10 @@ from waits import PATIENCE, POLL, Failure
 TICKET_BYTES = 8
 BACKLOG = 4096
 TURN = 0.05
-"""Seconds after which the server looks whether it is to stop."""
+"""Seconds between two checks for a stop request."""
 
 UP, DOWN = (2.0, 6.0), (0.1, 0.5)
-"""Seconds between two restarts, and of one."""
+"""Seconds between two restarts, and duration of a restart."""
 
 
 class Upstream:
@@ -33,9 +33,9 @@ class Upstream:
         self._stopping = threading.Event()
         self.restarts = 0
         self.restarting = threading.Event()
-        """Whether it may restart at all."""
+        """Whether restarts are allowed."""
         self.kept_up = threading.Lock()
-        """Who holds it meets no restart."""
+        """A lock whose holder prevents a restart."""
         self._thread = threading.Thread(target=self._serve, name="the server", daemon=True)
         self._poll = select.poll()
         self._listen()

@@ -17,38 +17,38 @@ from waits import ABSENCE, PATIENCE, POLL, Failure, meanwhile, require, wait_unt
 MUCH = 16 << 20
 
 URGENT_AT = 2 << 20
-"""Bytes of bulk on both sides of an urgent one."""
+"""Bytes of bulk data on both sides of an urgent byte."""
 
 AFTER_URGENT = 3_000
-"""Bytes between an urgent one and the end of the stream."""
+"""Bytes between an urgent byte and the end of the stream."""
 
 ODD_SIZES = (1, 2, 3, 100, 1459, 1460, 1461, 4096, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 131_073, 524_289)
-"""Bytes, on both sides of the sizes that buffers and segments have."""
+"""Bytes, around the sizes of buffers and segments."""
 
 KIB = 1024
 
 RESPONSES = (4 * KIB, 16 * KIB, 32 * KIB, 64 * KIB, 200 * KIB, 1024 * KIB)
-"""Bytes, each on a request of 100."""
+"""Bytes, each for a request of 100 bytes."""
 
 MESSAGES = (32 * KIB, 64 * KIB, 256 * KIB)
 """Bytes of each request and each response."""
 
 MOST_ADDED, MOST_TIMES = 0.0008, 10
-"""Seconds, and multiples of the time over a direct connection, that an exchange may take beyond a small one. A proxy
-that moves bytes slowly does not hold them. One that holds them until a timer of a millisecond fires takes longer."""
+"""Seconds, plus the multiple of the time over a direct connection, that an exchange may take longer than a small one. A
+proxy that is merely slow stays below this limit; one that holds bytes until a timer of a millisecond fires exceeds it."""
 
 ROUNDS = 15
-"""Exchanges of each size, whose median is judged."""
+"""Exchanges of each size, of which the median is tested."""
 
 GOOD_TRIES, TRIES = 3, 9
-"""How often in a row everything has to be fast enough, and how often everything is measured at most."""
+"""Number of consecutive tries that must be fast enough, and maximum number of tries."""
 
 STREAM_SIZE, STREAM_TIME, STREAM_RATE = 64 << 20, 0.35, 256 << 20
-"""Bytes, seconds, and bytes a second: a stream beyond the first two is sustained. At this rate the machine has time for
-other work, which would interrupt a faster stream."""
+"""Bytes, seconds, and bytes per second: a stream above the first two is sustained. At this rate the machine has time
+for other work, which would interrupt a faster stream."""
 
 STREAMS = 3
-"""One after the other, each with a pause behind it."""
+"""One after the other, each followed by a pause."""
 
 
 @case_each_way

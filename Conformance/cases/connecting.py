@@ -10,13 +10,13 @@ from peer import End, Pair, Peer
 from waits import CLOCK_STEP, Failure, require, wait_until
 
 UNREACHABLE = ("127.255.255.255", 7000)
-"""A broadcast address, to which the kernel refuses a TCP connection at once, by ENETUNREACH."""
+"""A broadcast address, for which the kernel rejects a TCP connection immediately with ENETUNREACH."""
 
 SOON = 3.0
-"""Seconds: less than any proxy's time-out for connecting, which would end the attempt too."""
+"""Seconds: less than any proxy's connect timeout, which would end the attempt too."""
 
 TIME_OUT = 1.0
-"""Seconds, for proxies that are to give up soon."""
+"""Seconds, for proxies that must give up soon."""
 
 
 def client_or_reset(bench: Bench) -> Peer | None:

@@ -9,7 +9,7 @@ from waits import meanwhile, require, watch_for_absence
 MUCH = 4 << 20
 
 REST = 1.5
-"""Seconds of silence on a half-closed connection; short time-outs that somebody forgot about are shorter."""
+"""Seconds of silence on a half-closed connection; a short timeout left enabled by mistake would be shorter."""
 
 
 def other(way: Way) -> Way:

@@ -11,15 +11,15 @@ MAXIMUM = 2
 CROWD = 24
 
 MORE_THAN_A_QUEUE_OF_ONE = 32
-"""Clients. Each of several workers may have a queue, and each queue a place more than it was told."""
+"""Clients. Each of several workers may have a queue, and each queue one slot more than configured."""
 
 DESCRIPTORS = 120
-"""The process's limit of descriptors, with which it can serve some dozens of clients at once, and not STORM of them."""
+"""Descriptor limit of the process, which allows some dozens of concurrent clients, and fewer than STORM."""
 
 STORM = 200
 
 SERVED_WITHIN = 30.0
-"""Seconds for all of a storm, one after the other."""
+"""Seconds for all clients of a storm, one after the other."""
 
 
 def leave(pair: Pair) -> None:

@@ -9,36 +9,36 @@ from peer import End, Pair, Peer, Way
 from waits import ABSENCE, meanwhile, require, wait_until, watch_for_absence
 
 BULK = 4 << 20
-"""Bytes after which a direction is in bulk by anybody's judgement."""
+"""Bytes after which a direction counts as bulk for any proxy."""
 
 MOST_HELD = (1 << 20) + 32 * 1024
 """Bytes of one direction that the proxy itself may hold, in its memory or in a pipe, by contract."""
 
 PIPES, CROWD = 4, 8
-"""Pipes of each thread, and connections in bulk that stall one after the other: more than may hold a pipe of a thread
-each, which is a quarter of its pipes."""
+"""Pipes of each thread, and bulk connections that stall one after the other: more than the number that may each hold
+a pipe of a thread, which is a quarter of its pipes."""
 
 MOST_HELD_IN_CROWD = 128 * 1024
-"""Bytes of one direction where a quarter of the pipes is held: an eighth of a pipe. How much room a socket has the kernel
-tells in bytes, and counts in buffers that hold more or less of them."""
+"""Bytes of one direction if a quarter of the pipes is in use: an eighth of a pipe. The kernel reports a socket's
+free space in bytes, but accounts for it in buffers that hold more or fewer bytes."""
 
 MOST_MEMORY = 64 * 1024
-"""Bytes of its memory for a stalled connection: the 32 KiB of the contract, and as much for what goes with them."""
+"""Bytes of its memory for a stalled connection: the 32 KiB of the contract, and as much for related state."""
 
 MOST_AT_REST = 8 * 1024
-"""Bytes of its memory for a connection at rest: less than any buffer that is worth its name."""
+"""Bytes of its memory for an idle connection: less than any useful buffer."""
 
 NOISE = 64 * 1024
-"""Bytes by which a program's memory may move while it does nothing."""
+"""Bytes by which the memory of an idle program may vary."""
 
 PORTION, PAUSE = 256 * 1024, 0.05
-"""How many bytes a slow reader takes until it pauses, and for how many seconds."""
+"""Bytes that a slow reader reads before it pauses, and seconds of the pause."""
 
 MORE_THAN_QUEUED = 6 << 20
-"""Bytes: more than the kernels on the way hold for a slow reader, so the proxy is held up too."""
+"""Bytes: more than the kernels on the path buffer for a slow reader, so the proxy is blocked too."""
 
 WAKE_UPS = 20
-"""In a second, for all threads together. A tick of 10 ms in one of them would be 100."""
+"""Per second, for all threads together. A tick of 10 ms in one thread would be 100."""
 
 
 def settled_memory(bench: Bench) -> int:

@@ -9,13 +9,14 @@ from peer import End, Peer, Way
 from waits import Reset, meanwhile, require, wait_until, watch_for_absence
 
 IN_FLIGHT = 256 * 1024
-"""Bytes that fit into what the kernels on the way hold, and not into a reader's small buffer."""
+"""Bytes that fit into the kernel buffers on the path, and not into a reader's small buffer."""
 
 BEHIND = 2.0
-"""Seconds that a reader waits for the reset. Where the kernels on the way do not hold so much, it has to go on."""
+"""Seconds that a reader waits for the reset. If the kernel buffers on the path are too small, it has to continue
+reading."""
 
 GIVES_UP_WITHIN = 12.0
-"""Seconds until a reset has gone out although its reader takes nothing: 5 by contract, and some for a busy machine."""
+"""Seconds until a reset is sent although its reader does not read: 5 by contract, plus a margin for a busy machine."""
 
 
 def wait_for_arrival(sender: Peer) -> None:

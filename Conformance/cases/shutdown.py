@@ -19,13 +19,13 @@ GRACE = 600
 SHORT_GRACE = 1.0
 
 QUEUE = 20
-"""Clients that are connected by the kernel while the proxy is held, and so wait to be accepted."""
+"""Clients that are established by the kernel while the proxy is stopped, and so are in the accept queue."""
 
 DRAINS = 8
-"""In the midst of clients that come: the moment that matters is short."""
+"""Drains with concurrently connecting clients: the critical moment is short."""
 
 CLIENTS_BEFORE = 20
-"""So many clients one thread has seen served when the drain begins."""
+"""Clients that one thread must have seen served when the drain starts."""
 
 GREETING = b"hello and goodbye"
 

@@ -12,7 +12,7 @@ from peer import End, Pair, Peer, Way
 from waits import CLOCK_STEP, PATIENCE, Failure, meanwhile, require, wait_until, watch_for_absence
 
 LIMIT = 1
-"""Seconds of each time-out; a whole number, since some settings take no other."""
+"""Seconds of each timeout; a whole number, since some settings accept no other."""
 
 STEP = 0.25
 """Seconds between two messages that keep a connection from being idle."""
@@ -20,7 +20,7 @@ STEP = 0.25
 LONG_ENOUGH = 3 * LIMIT
 
 DEFAULT_KEEP_ALIVE = 60
-"""Seconds of silence, by contract, before a peer is probed."""
+"""Seconds of silence, by contract, before a keep-alive probe."""
 
 
 def expect_end_after(what: str, limit: float, start: float, wait: Callable[[], object]) -> None:

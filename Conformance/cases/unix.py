@@ -11,7 +11,7 @@ COUNT = 4 << 20
 """Bytes: more than the queues of both sockets hold."""
 
 IN_FLIGHT = 64 * 1024
-"""Bytes that the queues on the way hold, that of a Unix socket among them, whatever pieces they come in."""
+"""Bytes that fit into the queues on the path, including that of a Unix socket, for any write sizes."""
 
 
 def start(bench: Bench, unix: Way) -> None:
