@@ -7,7 +7,7 @@ public import Workers
 extension HalfRelay {
     /// Moves the source's bytes into one of the worker's pipes, and immediately on to the sink.
     ///
-    /// The pipe is taken for this one transfer, and returned when the sink has accepted all bytes. A direction keeps
+    /// The pipe is borrowed for this one transfer, and returned when the sink has accepted all bytes. A direction keeps
     /// its pipe only if the sink has not.
     ///
     /// - Returns: False if the bytes must be copied instead.

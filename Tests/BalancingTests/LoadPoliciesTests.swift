@@ -6,7 +6,7 @@ import Testing
 struct LoadPoliciesTests {
     static let weights: [[Int]] = [[1, 1, 1], [5, 1, 1], [4, 3, 2, 1], [256, 128, 64]]
 
-    /// Picks 100,000 connections; once so many stand, one of them drawn evenly ends before each pick.
+    /// Picks 100,000 connections; once `standing` of them are open, a uniformly drawn one ends before each pick.
     ///
     /// - Returns: the picks of each server, and how many of its connections ended.
     private func churn(
@@ -43,7 +43,7 @@ struct LoadPoliciesTests {
         let (picks, ends) = churn(&pool, standing: standing) { policy.pick(from: $0) }
         #expect(picks.reduce(0, +) == 100_000)
         for (server, weight) in weights.enumerated() {
-            // A server's connections end with its share of what stands, so that is what it is given anew.
+            // Each server loses connections in proportion to its open ones, so its new ones have that proportion.
             #expect(isByChance(picks[server], share: Double(weight) / Double(total), of: 100_000))
             #expect(picks[server] - ends[server] == pool.servers[server].connections)
             #expect(pool.servers[server].connections == 10 * weight)

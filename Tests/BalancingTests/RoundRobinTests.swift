@@ -183,7 +183,7 @@ struct RoundRobinTests {
         _ = policy.pick(from: pool)
         _ = policy.pick(from: pool)
         pool.servers[1].isAvailable = false
-        // As if there had been so many picks.
+        // Simulates that number of picks.
         policy.now &+= quarters << 62
         _ = policy.pick(from: pool)
         pool.servers[1].isAvailable = true

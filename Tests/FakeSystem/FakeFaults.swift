@@ -1,6 +1,6 @@
 public import Sockets
 
-/// What goes wrong in a ``FakeWorld``: by plan, and by chance that a seed decides.
+/// Faults of a ``FakeWorld``: planned ones, and random ones drawn from a seed.
 public struct FakeFaults {
     /// Calls that can be made to fail.
     public enum Call: Hashable, Sendable {
@@ -13,29 +13,29 @@ public struct FakeFaults {
         case splice
     }
 
-    /// The most that one receive, send or splice moves.
+    /// Maximum bytes of one receive, send or splice.
     public var largestTransfer = Int.max
-    /// How likely a transfer is to move less than it could.
+    /// Probability that a transfer moves less than it could.
     public var shortTransfers = 0.0
-    /// How likely a receive, a send or a splice is to find nothing to do although there is; the poller then tells again.
+    /// Probability that a receive, send or splice returns EAGAIN although it could proceed; the poller then
+    /// reports again.
     public var wouldBlocks = 0.0
-    /// How likely a receive, a send or a splice is to find that the network has reset the connection, both ends of it,
-    /// just before.
+    /// Probability that the network resets both ends of the connection just before a receive, a send or a splice.
     public var resets = 0.0
-    /// How likely an event is to be reported twice in a batch.
+    /// Probability that an event is reported twice in a batch.
     public var doubledEvents = 0.0
-    /// How likely an event is to be reported only by the wait after.
+    /// Probability that an event is reported one wait later.
     public var lateEvents = 0.0
-    /// How likely a wait is to report again what it, or one before, has reported: whether that still holds or not, and
-    /// also of a descriptor that has been closed since, whose number another may have.
+    /// Probability that a wait repeats an event that it, or an earlier one, has reported: whether that still holds or
+    /// not, and also for a descriptor that has been closed since, whose number may be in use again.
     public var staleEvents = 0.0
-    /// How likely a wait is to be interrupted by a signal.
+    /// Probability that a wait is interrupted by a signal.
     public var interruptedWaits = 0.0
-    /// The most that a pipe holds, whatever was asked for.
+    /// Maximum capacity of a pipe, whatever was requested.
     public var largestPipe = Int.max
-    /// How likely a pipe's slots are used up before its bytes are, as small packets do.
+    /// Probability that a pipe runs out of slots before bytes, as it does with small packets.
     public var fragmentedPipes = 0.0
-    /// The most that one packet carries.
+    /// Maximum payload of one packet.
     public var largestSegment = Int.max
 
     private var planned: [Call: [SystemError]] = [:]
@@ -46,17 +46,17 @@ public struct FakeFaults {
         generator = SplitMix64(seed: seed)
     }
 
-    /// The next calls of a kind fail.
+    /// Makes the next calls of a kind fail.
     public mutating func fail(_ call: Call, with error: SystemError, times: Int = 1) {
         planned[call, default: []] += Array(repeating: error, count: times)
     }
 
-    /// From now on calls of a kind fail so likely, each with one of these errors.
+    /// Makes calls of a kind fail with this probability from now on, each with one of these errors.
     public mutating func fail(_ call: Call, withOneOf errors: [SystemError], probability: Double) {
         chances[call] = probability > 0 ? (probability, errors) : nil
     }
 
-    /// The error that a call meets now.
+    /// The error with which the call must fail; nil if it may proceed.
     mutating func error(of call: Call) -> SystemError? {
         if let next = planned[call], !next.isEmpty {
             planned[call]?.removeFirst()
@@ -66,13 +66,13 @@ public struct FakeFaults {
         return chance.errors.randomElement(using: &generator)
     }
 
-    /// How much of what it wants to move a transfer may move.
+    /// The part of the wanted bytes that a transfer may move.
     mutating func allowance(of wanted: Int) -> Int {
         let most = min(wanted, largestTransfer)
         return most > 1 && happens(shortTransfers) ? Int.random(in: 1..<most, using: &generator) : most
     }
 
-    /// How much fits into an empty pipe: a slot for each page of its capacity, and one byte at least in each slot.
+    /// Bytes that fit into an empty pipe: one slot for each page of its capacity, and at least one byte in each slot.
     mutating func pipeRoom(_ capacity: Int) -> Int {
         happens(fragmentedPipes)
             ? Int.random(in: max(1, capacity / 4096)...max(1, capacity), using: &generator) : capacity
@@ -82,7 +82,7 @@ public struct FakeFaults {
     mutating func resetsNow() -> Bool { happens(resets) }
     mutating func doublesEvent() -> Bool { happens(doubledEvents) }
     mutating func delaysEvent() -> Bool { happens(lateEvents) }
-    /// The place in a list of so many old events of the one that is reported again.
+    /// Index of the event to repeat among `count` old events; nil for none.
     mutating func staleEvent(of count: Int) -> Int? {
         count > 0 && happens(staleEvents) ? Int.random(in: 0..<count, using: &generator) : nil
     }

@@ -1,22 +1,22 @@
 public import Sockets
 
-/// What a descriptor stands for.
+/// The object behind a descriptor.
 public class FakeFile {
-    /// What holds now, as poll(2) would say.
+    /// Present readiness, as poll(2) would return it.
     var readiness: Readiness { [] }
-    /// Who watches it; nil if nobody does.
+    /// The interest that a poller has registered; nil if it is not watched.
     var interest: FakePoller.Interest?
 
-    /// Something has changed that a poller tells of.
+    /// Notifies the poller of a change.
     func changed() {
         interest?.poller.signal(self)
     }
 }
 
-/// An epoll set: who is watched for what, and of whom there is news.
+/// An epoll set: the watched descriptors with their interests, and the queue of those with events.
 ///
-/// As Linux has it, news queues a descriptor, in the order of the news, and what is reported of it is all that holds at
-/// the time of the wait. Edge-triggered it is then forgotten until there is more news, else it stays while it holds.
+/// As in Linux, an event queues a descriptor, in order of occurrence, and the report contains everything that holds at
+/// the time of the wait. Edge-triggered, it then leaves the queue until the next event; else it stays while it holds.
 public final class FakePoller {
     final class Interest {
         let poller: FakePoller
@@ -42,12 +42,12 @@ public final class FakePoller {
     private let wakerToken: Token
     private var news: [News] = []
     private(set) var batch: [PollEvent] = []
-    /// What was reported last, for those who would hear it again.
+    /// The latest reports, from which stale events are drawn.
     private var reported: [PollEvent] = []
     private static let memory = 32
-    /// How often somebody has come back from a wait.
+    /// Number of waits that have returned.
     public private(set) var waits = 0
-    /// Until when the last wait would have gone on by itself; nil for ever.
+    /// When the last wait would have timed out; nil for never.
     public private(set) var lastDeadline: Instant?
 
     init(_ world: FakeWorld, batchLimit: Int, waker: FakeWaker, wakerToken: Token) {
@@ -68,7 +68,7 @@ public final class FakePoller {
         news.append(News(file: file, interest: interest))
     }
 
-    /// Whether a wait would return events at once.
+    /// Whether a wait would return events immediately.
     public var hasEvents: Bool {
         waker.isSignalled || news.contains { !Self.reportable($0).isEmpty }
     }
@@ -84,7 +84,7 @@ public final class FakePoller {
             if !batch.isEmpty { return batch.count }
             if hasEvents { continue }
             if let deadline, deadline <= world.clock { return 0 }
-            // Nobody else moves the clock in a process of one thread: this one sleeps until something happens.
+            // In a process of one thread nothing else advances the clock: a wait sleeps until something happens.
             guard let next = [deadline, world.nextPlanned].compactMap({ $0 }).min() else {
                 preconditionFailure("a wait without a deadline in a world where nothing will happen any more")
             }
@@ -121,7 +121,7 @@ public final class FakePoller {
         news = rest
     }
 
-    /// Errors and hang-ups are reported without being asked for (epoll_ctl(2)).
+    /// Errors and hang-ups are reported without being requested (epoll_ctl(2)).
     private static func reportable(_ item: News) -> Readiness {
         guard let file = item.file, let interest = item.interest, file.interest === interest else { return [] }
         return file.readiness.intersection(interest.readiness.union([.failed, .hungUp]))

@@ -2,27 +2,27 @@ public import Sockets
 
 /// A program at the far end of a connection: a client of the process, or a server that it has connected to.
 ///
-/// It reads all that comes unless it is told not to, and what it sends waits for room by itself.
+/// By default it reads everything that arrives; what it sends waits for buffer space without further calls.
 public final class FakePeer {
-    /// How its connection ended for it.
+    /// How the connection ended for this peer.
     public enum End: Hashable, Sendable {
         case fin
         case failed(SystemError)
     }
 
-    /// What the kernel of the process knows of the end that the process has.
+    /// State of the process's end, as the kernel of the process knows it.
     public struct ProcessSide {
         /// Bytes that have arrived for the process.
         public var arrived = 0
-        /// Of these, bytes that it has received.
+        /// Of these, bytes that the process has received.
         public var received = 0
-        /// Bytes that it has sent, which is that its kernel has taken them.
+        /// Bytes that the process has sent, which means that its kernel has accepted them.
         public var sent = 0
-        /// Whether it has ended its sending.
+        /// Whether the process has shut down its sending side.
         public var hasEnded = false
-        /// Of these, bytes that had not been acknowledged when it closed or reset the connection.
+        /// Of these, bytes that were unacknowledged when the process closed or reset the connection.
         public var unacknowledgedAtEnd = 0
-        /// Whether it has reset the connection, with which nothing was wrong until then.
+        /// Whether the process has reset a connection that had no error until then.
         public var hasReset = false
 
         public init() {}
@@ -36,17 +36,17 @@ public final class FakePeer {
     private var isFlushing = false
     private var isTaking = false
 
-    /// All that has come.
+    /// All bytes received.
     public private(set) var received: [UInt8] = []
-    /// How what comes has ended; nil while it may go on.
+    /// How the incoming stream has ended; nil while it is open.
     public private(set) var end: End?
-    /// Whether it reads; while it does not, what comes fills its kernel's buffer and then the sender's.
+    /// Whether it reads; while it does not, incoming bytes fill its kernel's buffer and then the sender's.
     public var isReading = true {
         didSet { socketChanged() }
     }
-    /// Whether the network has reset its connection by itself.
+    /// Whether the network has reset the connection.
     public internal(set) var wasResetByNetwork = false
-    /// Told when something has come, or has ended.
+    /// Called when bytes or an end have arrived.
     public var onChange: ((FakePeer) -> Void)?
 
     init(_ socket: FakeSocket) {
@@ -54,11 +54,11 @@ public final class FakePeer {
         socket.peer = self
     }
 
-    /// What has come, as text.
+    /// The received bytes as text.
     public var text: String { String(decoding: received, as: UTF8.self) }
-    /// Bytes that its kernel has not taken yet.
+    /// Bytes that its kernel has not accepted yet.
     public var waiting: Int { unsent.count }
-    /// Bytes that have arrived and that it has not read.
+    /// Bytes that have arrived and are unread.
     public var unread: Int { socket.received }
 
     public func send(_ text: String) {
@@ -70,7 +70,7 @@ public final class FakePeer {
         flush()
     }
 
-    /// Sends so many bytes of ``BytePattern``, from an offset on.
+    /// Sends `count` bytes of ``BytePattern``, from an offset on.
     public func sendPattern(from offset: Int = 0, count: Int) {
         send(
             [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -80,47 +80,47 @@ public final class FakePeer {
         )
     }
 
-    /// How many bytes have come, if they are those of ``BytePattern``; nil if one of them is not.
+    /// Number of received bytes, if they match ``BytePattern``; nil if one of them does not.
     public var patternReceived: Int? {
         received.withUnsafeBytes { BytePattern.firstDifference(in: $0) } == nil ? received.count : nil
     }
 
-    /// Whether the process has its kernel probe the connection while it is silent.
+    /// Whether the process has enabled keepalive probes on the connection.
     public var isProbed: Bool { socket.other?.probes ?? false }
 
-    /// What the process has done with its end of the connection.
+    /// State of the process's end of the connection.
     public var process: ProcessSide { socket.other?.asSeenByTheProcess ?? ProcessSide() }
 
-    /// Ends its sending, after what waits.
+    /// Shuts down sending, after the bytes that wait.
     public func finish() {
         wantsToFinish = true
         flush()
     }
 
-    /// Closes, after what waits; what comes later is answered by a reset.
+    /// Closes, after the bytes that wait; bytes that arrive later are answered with a reset.
     public func close() {
         wantsToClose = true
         flush()
     }
 
-    /// Ends the connection at once.
+    /// Resets the connection immediately.
     public func reset() {
         unsent.removeAll()
         socket.abort()
     }
 
-    /// Reads so many bytes at most, also while it does not read by itself.
+    /// Reads at most `count` bytes, also while ``isReading`` is false.
     public func read(_ count: Int) {
         take(atMost: count)
     }
 
-    /// The network drops all that either side sends from now on.
+    /// Makes the network drop everything that either side sends from now on.
     public func vanish() {
         socket.isCutOff = true
         socket.other?.isCutOff = true
     }
 
-    /// The process's kernel gives the connection up: its probes, or its bytes, were not answered for too long.
+    /// Makes the process's kernel give up: its probes, or its bytes, were not acknowledged for too long.
     public func giveUp(_ error: SystemError) {
         socket.other?.giveUp(error)
     }
@@ -131,7 +131,7 @@ public final class FakePeer {
     }
 
     private func flush() {
-        // What a send sets off may come back here before it has returned.
+        // A send can call back into this function before it returns.
         guard !isFlushing, !socket.isOrphan else { return }
         isFlushing = true
         defer { isFlushing = false }
@@ -159,7 +159,7 @@ public final class FakePeer {
             case .bytes(let bytes):
                 received += bytes
                 left -= bytes.count
-            // After a reset the error has perhaps been told to a send; then this is no FIN.
+            // After a reset a send may have consumed the error; then this is not a FIN.
             case .ended: end = sendFailure.map { .failed($0) } ?? .fin
             case .failed(let error): end = .failed(error)
             case .wouldBlock: return
@@ -169,21 +169,21 @@ public final class FakePeer {
     }
 }
 
-/// An end of a connection that the process has, or has had: whose it is can be asked after its number is another's.
+/// An end of a connection that the process has or had; identifies the peer even after the descriptor number is reused.
 public struct FakeEnd {
     let socket: FakeSocket
 
-    /// Who is at the far end; nil as long as nobody is.
+    /// The far end; nil until there is one.
     public var peer: FakePeer? { socket.other?.peer }
 }
 
 /// A server that the process can connect to.
 public final class FakeServer {
-    /// What becomes of a connect.
+    /// Response to a connection attempt.
     public enum Answer {
         case accept(after: Duration = .zero)
         case fail(SystemError, after: Duration = .zero)
-        /// Nothing is ever heard.
+        /// No response ever arrives.
         case silence
         /// The call itself fails.
         case failAtOnce(SystemError)
@@ -191,15 +191,15 @@ public final class FakeServer {
 
     public let address: SocketAddress
     public var answer: Answer
-    /// Asked for each attempt; without it, ``answer`` holds for all.
+    /// Called for each attempt; without it, ``answer`` applies to all.
     public var onAttempt: (() -> Answer)?
-    /// How often the process has tried to connect.
+    /// Number of connection attempts of the process.
     public private(set) var attempts = 0
-    /// From which local address each attempt came; nil where the process left it to the system.
+    /// The local address of each attempt; nil if the process left the choice to the system.
     public private(set) var sources: [PeerAddress?] = []
-    /// Connections that it has accepted, in order.
+    /// Accepted connections, in order.
     public private(set) var connections: [FakePeer] = []
-    /// Told of each, as soon as it is there.
+    /// Called for each accepted connection, immediately.
     public var onConnect: ((FakePeer) -> Void)?
 
     init(at address: SocketAddress, answer: Answer) {

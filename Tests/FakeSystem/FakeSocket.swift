@@ -13,45 +13,45 @@ final class FakeSocket: FakeFile {
 
     private unowned let world: FakeWorld
     let isUnix: Bool
-    /// Where the process accepted it; nil on all others.
+    /// The local address of an accepted socket; nil on all others.
     var localAddress: SocketAddress?
     private(set) var state = State.connecting
     private(set) weak var other: FakeSocket?
-    /// Whoever acts on this end, if it is not the process.
+    /// The peer that acts on this end, if it is not the process.
     weak var peer: FakePeer?
-    /// The error that the next call meets, and takes away.
+    /// The pending error, which the next call returns and clears.
     private(set) var error: SystemError?
-    /// Its owner has closed it; the kernel still sends what is queued.
+    /// Its owner has closed it; the kernel still sends the queued bytes.
     private(set) var isOrphan = false
-    /// The network no longer carries what it sends.
+    /// The network drops everything that it sends.
     var isCutOff = false
 
     private var inbox = ByteQueue()
-    /// Whether it has its kernel probe the peer while that is silent (SO_KEEPALIVE).
+    /// Whether keepalive probes are enabled (SO_KEEPALIVE).
     var probes = false
-    /// So many bytes must wait before they are news (SO_RCVLOWAT).
+    /// Minimum number of received bytes for a readable event (SO_RCVLOWAT).
     var lowWater = 1 {
         didSet { if hasEnough { changed() } }
     }
     private let receiveCapacity: Int
-    /// Bytes that are on their way here.
+    /// Bytes in flight to this end.
     private var announced = 0
     /// The other side's FIN has arrived.
     private(set) var hasReceivedEnd = false
 
     private var outbox = ByteQueue()
     private let sendCapacity: Int
-    /// Bytes that were sent and not acknowledged yet.
+    /// Bytes sent and not yet acknowledged.
     private var inFlight = 0
-    /// Its owner has ended its sending.
+    /// Its owner has shut down sending.
     private(set) var hasEnded = false
     private var isEndSent = false
     private var isEndAcknowledged = false
-    /// A send found no room, so room is news.
+    /// A send found no buffer space, so a writable event is due.
     private var wantsRoom = false
     private var isTransmitting = false
     private(set) var asSeenByTheProcess = FakePeer.ProcessSide()
-    /// Nothing that is sent now arrives before.
+    /// Lower bound for the arrival of everything sent from now on.
     private var lastArrival = Instant(nanoseconds: 0)
     /// How much that is sent has not arrived.
     private var underWay = 0
@@ -73,14 +73,14 @@ final class FakeSocket: FakeFile {
         peer?.socketChanged()
     }
 
-    /// As tcp_poll has it: who asks and finds no room is told of room later.
+    /// Readiness as tcp_poll computes it: if it finds no buffer space, a writable event follows later.
     override var readiness: Readiness {
         let readiness = presentReadiness
         if state != .connecting, !readiness.contains(.writable) { wantsRoom = true }
         return readiness
     }
 
-    /// The same for somebody who is not the process, and so changes nothing by asking.
+    /// Readiness for callers other than the process, without that side effect.
     var presentReadiness: Readiness {
         guard state != .connecting else { return [] }
         var readiness: Readiness = []
@@ -97,16 +97,16 @@ final class FakeSocket: FakeFile {
     /// A third of the buffer must be free, so that a sender is not woken for each byte.
     private var hasRoom: Bool { used <= sendCapacity * 2 / 3 }
     private var used: Int { outbox.count + inFlight }
-    /// Where the buffer is full, there will not be more, whatever the mark.
+    /// If the buffer is full, nothing more can arrive, whatever the low-water mark.
     private var hasEnough: Bool { !inbox.isEmpty && (inbox.count >= lowWater || window == 0) }
 
-    /// About how many bytes a send would take.
+    /// Approximate number of bytes that a send would accept.
     var room: Int { max(0, sendCapacity - used) }
 
-    /// Bytes that are there to be received.
+    /// Bytes available to receive.
     var received: Int { inbox.count }
 
-    /// What SIOCOUTQ says: a FIN counts as a byte until it is acknowledged.
+    /// The value of SIOCOUTQ: a FIN counts as one byte until it is acknowledged.
     var unacknowledged: Int {
         state == .connecting ? 0 : used + (hasEnded && !isEndAcknowledged ? 1 : 0)
     }
@@ -122,7 +122,7 @@ extension FakeSocket {
             other?.transmit()
             return .bytes(bytes)
         }
-        // An end that has arrived is told before an error that came after it, as often as one asks.
+        // A FIN that has arrived is returned before an error that came after it, by every call.
         if hasReceivedEnd { return .ended }
         if let error = takeError() { return .failed(error) }
         return state == .closed ? .ended : .wouldBlock
@@ -135,7 +135,7 @@ extension FakeSocket {
         case failed(SystemError)
     }
 
-    /// - Returns: how many bytes it has taken; none if it would block.
+    /// - Returns: the number of accepted bytes; 0 if the call would block.
     func send(_ bytes: some Collection<UInt8>) throws(SystemError) -> Int {
         if let error = takeError() { throw error }
         if state == .closed || hasEnded { throw SystemError(code: EPIPE) }
@@ -160,7 +160,7 @@ extension FakeSocket {
         return error
     }
 
-    /// With bytes that nobody has received a close is a reset, since the other side would else believe them taken
+    /// Closing with unread bytes sends a reset, since the other side would otherwise assume that they were received
     /// (RFC 2525, 2.17).
     func close() {
         isOrphan = true
@@ -177,7 +177,7 @@ extension FakeSocket {
     func abort() {
         isOrphan = true
         asSeenByTheProcess.unacknowledgedAtEnd = used
-        // With bytes before its own end it is not over, though it has said that it ends (tcp_need_reset).
+        // With bytes queued before its own FIN the connection is open, though sending is shut down (tcp_need_reset).
         let isOver = hasReceivedEnd && hasEnded && outbox.isEmpty
         outbox.removeAll()
         inbox.removeAll()
@@ -192,14 +192,14 @@ extension FakeSocket {
 // MARK: - The network
 
 extension FakeSocket {
-    /// The handshake is done.
+    /// Completes the handshake.
     func establish() {
         guard state == .connecting, !isOrphan else { return }
         state = .connected
         changed()
     }
 
-    /// The handshake has failed.
+    /// Fails the handshake.
     func fail(_ error: SystemError) {
         guard state == .connecting, !isOrphan else { return }
         state = .closed
@@ -207,7 +207,7 @@ extension FakeSocket {
         changed()
     }
 
-    /// Somebody between the two ends has reset both.
+    /// Resets both ends, as a middlebox between them would.
     func resetByNetwork() {
         guard state == .connected, let other else { return }
         other.peer?.wasResetByNetwork = true
@@ -215,7 +215,7 @@ extension FakeSocket {
         other.arriveReset()
     }
 
-    /// The kernel has tried for too long.
+    /// Ends the connection because the kernel's retransmissions or probes have timed out.
     func giveUp(_ error: SystemError) {
         guard state == .connected, !isOrphan else { return }
         isCutOff = true
@@ -229,7 +229,7 @@ extension FakeSocket {
         guard state == .connected, !isTransmitting, !isCutOff, let other else { return }
         isTransmitting = true
         defer { isTransmitting = false }
-        // What arrives at once may have its owner close or reset it meanwhile.
+        // An immediate arrival may make its owner close or reset this end inside the loop.
         while state == .connected, !outbox.isEmpty, other.window > 0 {
             let bytes = outbox.takeFirst(min(other.window, world.faults.segmentSize()))
             inFlight += bytes.count
@@ -248,12 +248,12 @@ extension FakeSocket {
         }
     }
 
-    /// A socket that nobody reads any more takes everything, to answer it with a reset.
+    /// Receive window; a socket that its owner has closed accepts everything, to answer it with a reset.
     private var window: Int {
         isOrphan || state == .closed ? .max : max(0, receiveCapacity - inbox.count - announced)
     }
 
-    /// In order, whatever becomes of the latency meanwhile: also behind what arrives at this very moment.
+    /// Delivers in order, even if the latency changes: also after anything that arrives at this moment.
     private func carry(_ action: @escaping () -> Void) {
         lastArrival = max(lastArrival, world.clock + world.latency)
         guard underWay > 0 || lastArrival > world.clock else { return action() }
@@ -300,7 +300,7 @@ extension FakeSocket {
     }
 
     private func arriveReset() {
-        // After both ends it is late, and means nothing.
+        // After the FINs of both ends a reset is late, and has no effect.
         guard state != .closed, !(hasReceivedEnd && isEndAcknowledged) else { return }
         error =
             state == .connecting
@@ -318,7 +318,7 @@ final class FakeListener: FakeFile {
     private let backlog: Int
     private let remove: (FakeListener) -> Void
     private var queue: [(socket: FakeSocket, from: PeerAddress)] = []
-    /// Those whose handshake does not end, since the queue is full, or does not begin.
+    /// Connections whose handshake does not complete because the queue is full, or does not begin.
     private var waiting: [Arrival] = []
     private var answersHandshakes = true
 
@@ -343,7 +343,7 @@ final class FakeListener: FakeFile {
     override var readiness: Readiness { queue.isEmpty ? [] : .readable }
 
     var queued: Int { queue.count }
-    /// How many were in the queue when it was closed.
+    /// Number of connections in the queue when it was closed.
     private(set) var abandoned = 0
 
     func arrive(_ near: FakeSocket, _ far: FakeSocket, from source: PeerAddress) {
@@ -362,7 +362,7 @@ final class FakeListener: FakeFile {
         answersHandshakes = false
     }
 
-    /// Those that nobody has accepted are reset, and those in their handshakes refused.
+    /// Resets the connections that were not accepted, and refuses those in their handshakes.
     func close() {
         remove(self)
         for (socket, _) in queue { socket.abort() }

@@ -2,15 +2,15 @@ import Glibc
 public import Sockets
 import Synchronization
 
-/// One thread's view of a ``FakeWorld``: what the data plane takes for its kernel.
+/// One thread's view of a ``FakeWorld``, which the data plane uses as its kernel.
 public struct FakeSystem: System, ~Copyable {
     public let waker: FakeWaker
     public let poller: FakePoller
     private let world: FakeWorld
 
     /// - Parameters:
-    ///   - batch: how many events one wait may return.
-    ///   - waker: what wakes it.
+    ///   - batch: maximum number of events of one wait.
+    ///   - waker: wakes its waits.
     ///   - wakerToken: the token under which a wake-up is reported.
     public init(in world: FakeWorld, batch: Int = 256, waker: FakeWaker = FakeWaker(), wakerToken: Token) {
         self.world = world
@@ -76,7 +76,7 @@ public struct FakeSystem: System, ~Copyable {
         world.file(listener.number, as: FakeListener.self, for: "stopHandshakes")?.stopHandshakes()
     }
 
-    /// The number is taken before the queue is looked at, so that without a free one not even an empty queue would block.
+    /// The number is allocated before the queue is read, so without a free one even an empty queue is an error.
     public mutating func accept(from listener: borrowing Descriptor) -> Accepted {
         world.onCall?()
         guard let queue = world.file(listener.number, as: FakeListener.self, for: "accept") else {
@@ -141,7 +141,7 @@ public struct FakeSystem: System, ~Copyable {
         if world.faults.resetsNow() { socket.resetByNetwork() }
         if let error = world.faults.error(of: .receive) { return .failed(error) }
         if world.faults.wouldBlock() { return Self.blocked(socket) }
-        // Short because of a fault, it looks to the caller as if the queue were empty: so the rest is news.
+        // To the caller, a read shortened by a fault looks like an empty queue, so the rest needs a new event.
         let allowance = world.faults.allowance(of: buffer.count)
         switch socket.receive(atMost: allowance) {
         case .bytes(let bytes):
@@ -277,7 +277,7 @@ public struct FakeSystem: System, ~Copyable {
         let transfer: Transfer
         switch (from, to) {
         case (let socket as FakeSocket, let pipe as FakePipeEnd):
-            // A pipe whose slots are used up moves less, and what is left in the socket is no news.
+            // A pipe whose slots are used up moves less, and the bytes left in the socket cause no event.
             transfer = pipe.fill(from: socket, atMost: min(allowance, world.faults.pipeRoom(pipe.capacity)))
         case (let pipe as FakePipeEnd, let socket as FakeSocket):
             transfer = pipe.drain(into: socket, atMost: allowance)

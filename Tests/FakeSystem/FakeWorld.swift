@@ -1,35 +1,35 @@
 public import Sockets
 
-/// A world without a kernel: a clock that stands still until somebody moves it on, hosts that a test acts for, and one
-/// process, the one under test, whose workers see it through a ``FakeSystem`` each.
+/// A world without a kernel: a clock that moves only when it is advanced, hosts that a test controls, and one
+/// process, the one under test, each of whose workers sees the world through a ``FakeSystem``.
 ///
-/// It does as Linux does where a relay can tell the difference; where that is, the tests of the fake run on both. It
-/// is deterministic: the same seed and the same acts give the same story. For one thread.
+/// It behaves like Linux wherever a relay can tell the difference; the tests of the fake run on both there. It is
+/// deterministic: the same seed and the same calls give the same run. For use by one thread.
 public final class FakeWorld {
-    /// The time now.
+    /// The current time.
     public private(set) var clock: Instant
-    /// How long anything takes to the other host; an acknowledgement takes as long on its way back. It may change at any
-    /// time: what has been sent is never overtaken.
+    /// One-way latency to the other host; an acknowledgement takes as long on its way back. It may change at any
+    /// time: bytes are not overtaken by later ones.
     public var latency: Duration = .zero
-    /// Bytes that the queues of new sockets hold.
+    /// Capacity, in bytes, of the send and receive buffers of new sockets.
     public var sendBuffer = 64 * 1024
     public var receiveBuffer = 64 * 1024
-    /// How many descriptors the process may have open.
+    /// Maximum number of open descriptors of the process.
     public var descriptorLimit = 1024
-    /// What goes wrong.
+    /// Faults to inject.
     public var faults: FakeFaults
-    /// What no right program does: descriptors used or closed that are not open, and the like.
+    /// Errors that a correct program never makes: using or closing descriptors that are not open, and the like.
     public private(set) var problems: [String] = []
-    /// Told of each call of the process and each act of its peers, for whoever wants to read the story.
+    /// Receives one line for each call of the process and each act of its peers.
     public var listener: ((String) -> Void)?
 
     private var agenda: [Planned] = []
     private var files: [Int32: FakeFile] = [:]
     private var listeners: [SocketAddress: [FakeListener]] = [:]
     private var servers: [SocketAddress: FakeServer] = [:]
-    /// Every socket there ever was, so that links between them need not own.
+    /// All sockets ever created, so that links between them need not own.
     private var sockets: [FakeSocket] = []
-    /// The same with the programs at their far ends.
+    /// All peers ever created, for the same reason.
     private var peers: [FakePeer] = []
     private var clients = 0
 
@@ -39,7 +39,7 @@ public final class FakeWorld {
     }
 
     /// - Parameters:
-    ///   - seed: decides what chance decides.
+    ///   - seed: determines all random choices.
     ///   - clock: the time at the beginning.
     public init(seed: UInt64 = 0, clock: Instant = Instant(nanoseconds: 1_000_000_000)) {
         faults = FakeFaults(seed: seed)
@@ -48,7 +48,7 @@ public final class FakeWorld {
 
     // MARK: Time
 
-    /// Has something done at a moment: now if it has passed, and after what was planned for the same moment before.
+    /// Schedules an action: for now if the moment has passed, and after earlier actions for the same moment.
     public func plan(at moment: Instant, _ action: @escaping () -> Void) {
         let moment = max(moment, clock)
         var index = agenda.count
@@ -60,10 +60,10 @@ public final class FakeWorld {
         plan(at: clock + delay, action)
     }
 
-    /// When the next thing is planned; nil if nothing is.
+    /// When the next action is scheduled; nil if none is.
     public var nextPlanned: Instant? { agenda.first?.at }
 
-    /// Moves the clock on, and does what was planned until then, each thing at its moment.
+    /// Advances the clock, and runs the actions scheduled until then, each at its moment.
     public func advance(to moment: Instant) {
         while let next = agenda.first, next.at <= moment {
             clock = max(clock, next.at)
@@ -86,8 +86,8 @@ public final class FakeWorld {
     ///
     /// - Parameters:
     ///   - address: where the process listens.
-    ///   - source: who connects; nil makes up somebody on 127.0.0.1, each on another port.
-    ///   - member: which of several sockets that share the address gets it; nil takes them in turn.
+    ///   - source: the client's address; nil generates one on 127.0.0.1, each with another port.
+    ///   - member: which of several sockets that share the address receives it; nil rotates among them.
     public func connect(to address: SocketAddress, from source: PeerAddress? = nil, member: Int? = nil) -> FakePeer {
         clients += 1
         let name =
@@ -111,52 +111,52 @@ public final class FakeWorld {
 
     // MARK: The process
 
-    /// What other threads of the process do right before a call of one: told at calls that they could come between.
+    /// Acts for other threads of the process, right before a call that they could race with.
     public var onCall: (() -> Void)?
 
-    /// How many connections it has accepted.
+    /// Number of connections that the process has accepted.
     public internal(set) var accepted = 0
-    /// How often it has called connect, whatever came of it.
+    /// Number of connect calls of the process, whatever their result.
     public internal(set) var connects = 0
-    /// How many clients were in a queue of its when it closed the listening socket.
+    /// Number of clients in the accept queues of listening sockets at the time they were closed.
     public internal(set) var abandoned = 0
-    /// Bytes that it has spliced from pipes to sockets.
+    /// Number of bytes that the process has spliced from pipes to sockets.
     public internal(set) var spliced = 0
 
-    /// Who is at the far end of a descriptor; nil if nobody is.
+    /// The peer at the far end of a descriptor; nil if there is none.
     public func peer(of descriptor: Int32) -> FakePeer? {
         end(of: descriptor)?.peer
     }
 
-    /// The end of a connection that the process has by a descriptor; nil if that is no socket's.
+    /// The process's end of the connection behind a descriptor; nil if that is not a socket.
     public func end(of descriptor: Int32) -> FakeEnd? {
         (files[descriptor] as? FakeSocket).map { FakeEnd(socket: $0) }
     }
 
-    /// What the kernel has sent of a descriptor's bytes, or is to send, and nobody has acknowledged.
+    /// Bytes of a descriptor that the kernel has sent, or is to send, and that are unacknowledged.
     public func unacknowledged(of descriptor: Int32) -> Int {
         (files[descriptor] as? FakeSocket)?.unacknowledged ?? 0
     }
 
-    /// How many bytes must wait at a socket before it is reported readable.
+    /// Minimum number of bytes for a socket to be reported readable.
     public func lowWater(of descriptor: Int32) -> Int {
         (files[descriptor] as? FakeSocket)?.lowWater ?? 1
     }
 
-    /// How many wait in a listening socket's queue.
+    /// Number of connections in a listening socket's queue.
     public func queued(at descriptor: Int32) -> Int {
         (files[descriptor] as? FakeListener)?.queued ?? 0
     }
 
-    /// What poll(2) would say of a socket.
+    /// The readiness of a socket, as poll(2) would return it.
     public func readiness(of descriptor: Int32) -> Readiness {
         (files[descriptor] as? FakeSocket)?.presentReadiness ?? []
     }
 
-    /// The descriptors it has open, in order.
+    /// The open descriptors of the process, sorted.
     public var openDescriptors: [Int32] { files.keys.sorted() }
 
-    /// Errs on the side of noise: every entry is a bug.
+    /// Records a problem; every entry is a bug, so this prefers false alarms to misses.
     func report(_ problem: String) {
         problems.append(problem)
         tell("PROBLEM: \(problem)")
@@ -167,7 +167,7 @@ public final class FakeWorld {
         listener("\(clock.nanoseconds / 1_000) us: \(text())")
     }
 
-    /// The lowest free number, as POSIX wants it, so that numbers are used again at once.
+    /// Returns the lowest free number, as POSIX requires, so that numbers are reused immediately.
     func open(_ file: FakeFile) throws(SystemError) -> Descriptor {
         guard files.count < descriptorLimit else { throw .tooManyOpenFiles }
         var number: Int32 = 3

@@ -146,7 +146,7 @@ struct HalfStateTests {
     }
 }
 
-/// Events that cannot happen: the driver has lost its way, and going on could cost somebody's bytes.
+/// Events that cannot happen: the driver is in a wrong state, and continuing could lose bytes of a connection.
 @Suite("HalfState traps")
 struct HalfStateTrapTests {
     @Test("bytes received while others are pending")

@@ -30,7 +30,7 @@ struct ScriptedSystem: System, ~Copyable {
     var arrivals: [Int32: [Arrival]] = [:]
     /// Without a script a socket takes everything.
     var rooms: [Int32: [Room]] = [:]
-    /// What sockets hold for whoever asks them.
+    /// Pending errors of the sockets (SO_ERROR).
     var errors: [Int32: SystemError] = [:]
     var calls: [Call] = []
     let waker = NoWaker()

@@ -10,7 +10,8 @@ struct SimulationTests {
         #expect(Simulation.run(seed: seed).complaints == [])
     }
 
-    /// The simulation erred in these: about who served whom, the order of bytes, and who was told what at the end.
+    /// Former false alarms of the simulation: about which server served which client, the order of bytes, and the order
+    /// in which workers receive the final messages.
     @Test("what once was found fault with, and was right", arguments: [32_714, 42_360, 64_011, 98_793] as [UInt64])
     func blameless(seed: UInt64) {
         #expect(Simulation.run(seed: seed).complaints == [])

@@ -56,7 +56,7 @@ final class Ends {
         peer = try accept()
     }
 
-    /// Who the listener said the client was.
+    /// The client's address as reported by accept.
     private(set) var peer: PeerAddress?
 
     deinit {

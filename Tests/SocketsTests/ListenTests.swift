@@ -145,7 +145,7 @@ struct ListenTests {
 
     @Test("An address of another machine")
     func foreign() throws {
-        // TEST-NET-1 (RFC 5737) is nobody's.
+        // TEST-NET-1 (RFC 5737) is not assigned to any host.
         let address = SocketAddress.internet(InternetAddress(v4: 0xC000_0201, port: 0))
         #expect(try error(listeningAt: address, .exclusive) == SystemError(code: EADDRNOTAVAIL))
     }

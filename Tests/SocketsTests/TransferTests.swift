@@ -52,7 +52,7 @@ struct TransferTests {
         } while last.hasMoved
         #expect(last == .failed(.connectionReset))
         #expect(received < sent)
-        // The error is told once; then the connection is at its end.
+        // The error is returned once; then the connection is at its end.
         #expect(try ends.receiveNow(.server).outcome == .ended)
         #expect(try ends.send("x", from: .server) == .failed(SystemError(code: EPIPE)))
     }

@@ -60,7 +60,7 @@ struct SlabTests {
             names = names.suffix(20) + [generation]
             #expect(slab.remove(slot).number == number)
             #expect(slab.find(slot, generation: generation) == nil)
-            // The free slot's own generation names nobody either.
+            // The generation of a free slot does not find an element either.
             #expect(slab.find(slot, generation: slab.generation(of: slot)) == nil)
         }
     }
@@ -95,7 +95,7 @@ struct SlabTests {
         #expect(slab.blockCount == 20)
         for slot in slots.dropFirst() { _ = slab.remove(slot) }
         #expect(slab.blockCount == 2)
-        // What was given back can be had again, with new elements in it.
+        // Released blocks can be allocated again, with new elements in them.
         let again = (0..<slab.capacity - 1).map { slab.insert(Element(-$0, tracker)) }
         #expect(slab.blockCount == 20)
         for (number, slot) in again.enumerated() { #expect(slab.remove(slot).number == -number) }

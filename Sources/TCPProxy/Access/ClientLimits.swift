@@ -55,7 +55,7 @@ struct ClientLimits: @unchecked Sendable {
     ///     them evenly, there is a margin above it. Physical memory is used as clients are added, about 60 bytes for
     ///     each.
     ///   - ipv6PrefixLength: IPv6 addresses that share this many leading bits count as one client, 1-128. A /64 is the
-    ///     usual assignment to one customer, who can use any address in it.
+    ///     usual assignment to one customer, which can use any address in it.
     ///   - seed: hash seed, a parameter for tests.
     init(capacity: Int = usualCapacity, ipv6PrefixLength: Int = 128, seed: UInt64 = .random(in: .min ... .max)) {
         precondition((1...Self.highestCapacity).contains(capacity), "1 to \(Self.highestCapacity) clients")

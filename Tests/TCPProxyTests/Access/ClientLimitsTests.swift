@@ -91,7 +91,7 @@ struct ClientLimitsTests {
     func makesWay() throws {
         let limit = try limit(1, burst: 1)
         withLimits(capacity: 1) { limits in
-            // Whoever comes when all places are taken by clients that must not be forgotten is told so.
+            // If all slots hold clients that must not be evicted, a further client gets a verdict that says so.
             var verdicts: [ClientLimits.Verdict: Int] = [:]
             for number in 0..<5000 {
                 let verdict = limits.reserve(client(number), limit, at: Self.start)

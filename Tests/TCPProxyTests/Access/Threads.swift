@@ -1,6 +1,6 @@
 import Support
 
-/// What each of so many threads makes of its number, all at the same time.
+/// Runs `body` on `count` threads at the same time, each with its number; returns the results.
 func onThreads<Result: Sendable>(
     _ count: Int,
     _ body: @escaping @Sendable (Int) -> Result

@@ -213,7 +213,7 @@ final class FakeProxy {
 
     /// Has workers go over to other listeners and pools, as the control plane does.
     ///
-    /// - Parameter members: those that are told already; all, if nothing is said.
+    /// - Parameter members: the workers that receive the message; all by default.
     func change(
         version: Int = 1,
         pools: [WorkerChange.Pool] = [],
@@ -259,7 +259,7 @@ final class FakeProxy {
     /// How many attempts to connect have succeeded.
     var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }
 
-    /// Clients whom the listener did not let in; only what has happened is there.
+    /// Clients that the listener denied, by cause; causes with a count of zero are left out.
     var denied: [DenialCause: Int] {
         let counts = DenialCause.allCases.map { cause in
             (cause, memory.listenerFigures.reduce(0) { $0 + $1[0, .denied(cause)] })

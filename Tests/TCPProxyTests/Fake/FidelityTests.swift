@@ -51,7 +51,7 @@ private protocol FarEnd: AnyObject {
 private protocol FarSide {
     /// Where one of them listens.
     var address: SocketAddress { get }
-    /// Where nobody does.
+    /// An address without a listener.
     var deadAddress: SocketAddress { get }
     /// The next connection there.
     func accept() throws -> any FarEnd
@@ -73,7 +73,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         self.far = far
     }
 
-    /// Long enough for news on a busy machine; nobody waits for it where there is news.
+    /// Timeout for an expected event, long enough for a busy machine; a wait ends as soon as the event arrives.
     private static var patience: Duration { .seconds(5) }
 
     mutating func play(_ scene: FidelityTests.Scene) throws {
@@ -243,7 +243,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         system.close(descriptor)
     }
 
-    /// What is there already is news to whoever begins to watch.
+    /// A state that exists already is reported when a descriptor is registered.
     private mutating func registersLate() throws {
         let descriptor = try connect(to: far.address)
         let end = try far.accept()

@@ -8,8 +8,8 @@ import Testing
 
 @Suite("A proxy's life", .ownThreads, .timeLimit(.minutes(2)))
 struct LifecycleTests {
-    /// Nobody listens there any more. It takes a moment where another test starts a process at the same time: before it is
-    /// another program, that has copies of all descriptors.
+    /// Expects that nothing listens on the address any more. This can take a moment while another test starts a
+    /// process: until its exec, the child holds copies of all descriptors.
     private func expectFree(_ address: TestAddress) async throws {
         try await eventually("a free address") { (try? TestListener(on: address)) != nil }
     }

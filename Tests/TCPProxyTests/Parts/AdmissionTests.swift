@@ -104,7 +104,7 @@ private final class Crowd: Sendable {
     private let rounds: Int
     private let mailboxes: [Mailbox<Int>]
     private let wakers: [SemaphoreWaker]
-    /// Who sleeps for longer has been forgotten; in seconds.
+    /// Longest sleep of a worker, in seconds; one that sleeps longer has missed its wake-up.
     private static let patience = Int(Support.patience.components.seconds)
     /// The most places that were taken at once, by another count than the admission's own.
     let taken = Atomic(0)
@@ -140,7 +140,7 @@ private final class Crowd: Sendable {
                 if held == 2 { giveBack(&held) }
             } else {
                 if admission.taken > limit { excess.store(1, ordering: .relaxed) }
-                // Nobody may sleep on a place that others wait for.
+                // A worker must not sleep while it holds permits that others wait for.
                 while held > 0 { giveBack(&held) }
                 guard admission.wait(worker: index) else { continue }
                 // A wake-up may be left over from a message that was taken before it came.

@@ -45,7 +45,7 @@ struct ClientTableTests {
 
     @Test("where there is no place left the address seen longest ago makes way, and its figures stay in the sum")
     func evicts() {
-        // One set of eight places, so that everybody meets there.
+        // One set of eight slots, so that all addresses fall into it.
         var table = ClientTable(capacity: 8)
         for number in 1...8 { table.record(entry("192.0.2.\(number)", at: UInt64(number))) }
         // Seen again, the first is no longer the one seen longest ago.

@@ -20,7 +20,7 @@ final class SemaphoreWaker: Waker, @unchecked Sendable {
         sem_post(semaphore)
     }
 
-    /// - Returns: false if nobody woke it in time.
+    /// - Returns: false if the wait timed out.
     func wait(seconds: Int) -> Bool {
         var deadline = timespec()
         clock_gettime(CLOCK_REALTIME, &deadline)

@@ -20,7 +20,7 @@ struct MadeHello {
         (16, vector(names.flatMap { vector(Array($0.utf8), lengthBytes: 1) }, lengthBytes: 2))
     }
 
-    /// As browsers do: values that nobody knows (RFC 8701) everywhere, and a post-quantum key share of 1,216 bytes.
+    /// As browsers send it: reserved unknown values (RFC 8701) everywhere, and a post-quantum key share of 1,216 bytes.
     static func browser(_ name: String) -> MadeHello {
         var hello = MadeHello()
         hello.session = Array(0..<32)
@@ -55,7 +55,7 @@ struct MadeHello {
 
     var bytes: [UInt8] { Self.records(message) }
 
-    /// A message in records of so many bytes each.
+    /// A message in records of at most `length` bytes each.
     static func records(_ message: [UInt8], of length: Int = 16_384) -> [UInt8] {
         stride(from: 0, to: message.count, by: length).flatMap { start in
             [22, 3, 1] + vector(Array(message[start..<min(start + length, message.count)]), lengthBytes: 2)

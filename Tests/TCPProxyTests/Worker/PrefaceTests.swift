@@ -14,7 +14,7 @@ private func trusting(_ header: TrustedProxies.Header) -> (inout Configuration) 
     { $0.entrance.proxies = TrustedProxies(header: header, networks: networks) }
 }
 
-/// A header of version 2 about the same connection, with a field that nobody knows.
+/// A header of version 2 about the same connection, with a field of unknown type.
 private func binary(fields: [UInt8] = [0xE0, 0, 2, 1, 2]) throws -> [UInt8] {
     try ProxyHeader.write(
         .v2,
@@ -287,7 +287,7 @@ struct SentHeaderTests {
         for first in [Array(line.utf8), try binary(fields: [])] {
             let version: ProxyProtocolVersion = version == 1 ? .v1 : .v2
             #expect(try sent(version, first + hello) == ProxyHeader.write(version, addresses) + hello)
-            // A server that speaks first is told at once, too.
+            // If the server speaks first, the header must not wait for bytes of the client either.
             #expect(try sent(version, first) == ProxyHeader.write(version, addresses))
         }
     }

@@ -71,7 +71,7 @@ struct ResetTests {
             proxy.settle()
             #expect(proxy.active == 0)
             #expect(proxy.closures == [.by(side, .reset): 1])
-            // It may send as much as it likes now; nobody listens.
+            // It may send any amount now; nothing reads it.
             sides.left.send("answer")
             proxy.settle()
             #expect(sides.left.text == "last words")

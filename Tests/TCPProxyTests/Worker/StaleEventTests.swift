@@ -11,7 +11,7 @@ struct StaleEventTests {
     @Test("of a connection that has just ended are not taken for its slot's next holder's")
     func slotTakenAgain() throws {
         try withProxy { proxy in
-            // One batch tells of the first client's reset, the second client and the first one's server, in this order.
+            // One batch reports the first client's reset, the second client and the first one's server, in this order.
             // The first two leave another connection in the slot that the third was for.
             proxy.server.answer = .fail(.connectionRefused, after: .seconds(1))
             let first = proxy.connect()
