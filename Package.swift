@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-// Targets stand bottom-up: each imports only what is above it, so the manifest reads as the import order.
+// Targets are in dependency order: each imports only targets above it.
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -85,8 +85,8 @@ let package = Package(
 
         .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support"),
         .target(name: "FakeSystem", dependencies: ["Sockets"], path: "Tests/FakeSystem"),
-        // The data plane's own sources, built into the simulation: the worker is nobody's interface, and a release build
-        // has no way into a module but this.
+        // The simulation compiles the data plane's own sources, because the worker is not public API and a release
+        // build cannot import internals (`@testable`).
         .executableTarget(
             name: "simulate",
             dependencies: ["Relay", "Balancing", "Workers", "Sockets", "FakeSystem"],

@@ -2,14 +2,14 @@
 
 import PackageDescription
 
-// A package of its own, so that nobody who builds the proxy builds the benchmark library too. The modules under
-// measurement are the proxy's own sources, by links in Sources/: none of them is a product of the proxy's package.
+// A separate package, so that building the proxy does not build the benchmark library. The modules under measurement
+// are the proxy's own sources, linked in Sources/, because none of them is a product of the proxy's package.
 
 let package = Package(
     name: "micro-benchmarks",
     platforms: [.macOS(.v15)],
     dependencies: [
-        // Without its traits there is no malloc interposer: it counts no allocations. Tests do that.
+        // Without its traits the library has no malloc interposer and counts no allocations; the tests count them.
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.0", traits: [])
     ],
     targets: [
