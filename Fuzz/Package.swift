@@ -2,8 +2,8 @@
 
 import PackageDescription
 
-// A package of its own, so that nobody who builds the proxy builds this too: it instruments every branch. The modules under
-// test are the proxy's own sources, by a link.
+// A separate package, because it instruments every branch, which the proxy's own build must not do. The modules under
+// test are the proxy's own sources, by a symbolic link.
 
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -56,7 +56,7 @@ let package = Package(
         ),
         .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
         .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),
-        // Of the command line, what reads values.
+        // Only the command line sources that parse values.
         .target(
             name: "Arguments",
             dependencies: ["EchoServer", "LoadTester", "Sockets", "Notation", arguments],
@@ -101,7 +101,7 @@ for target in package.targets where target.name != "CLinux" && target.name != "L
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("MemberImportVisibility"),
         .enableUpcomingFeature("InternalImportsByDefault"),
-        // Tells libFuzzer which branches an input takes.
+        // Instruments the code, so that libFuzzer sees which branches an input takes.
         .unsafeFlags(["-sanitize=fuzzer"]),
     ]
 }

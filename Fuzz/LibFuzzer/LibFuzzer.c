@@ -1,2 +1,2 @@
-// The functions are in the compiler's own library, which Fuzz/run links.
+// The functions are in the compiler's fuzzer runtime, which Fuzz/run links.
 #include "LibFuzzer.h"

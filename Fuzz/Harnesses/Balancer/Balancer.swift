@@ -15,7 +15,7 @@ struct Balancer {
         ])
     }
 
-    /// A file is taken or refused, and who is refused is told why and where.
+    /// A file is accepted, or rejected with an error message and its position.
     @Sendable
     static func configurations(_ bytes: [UInt8]) {
         do {
@@ -41,7 +41,7 @@ struct Balancer {
         }
     }
 
-    /// The first two bytes are the answer's number, by which it is the one to our query.
+    /// The first two bytes are the ID of the response, which matches it to the query.
     @Sendable
     static func nameAnswers(_ bytes: [UInt8]) {
         guard bytes.count >= 2, let name = DNSName("_pg._tcp.db.example") else { return }
@@ -56,7 +56,7 @@ struct Balancer {
         }
     }
 
-    /// A verdict on a beginning stands, whatever comes after it.
+    /// A verdict on a prefix does not change when more bytes follow.
     @Sendable
     static func checkAnswers(_ bytes: [UInt8]) {
         let dialogues: [any Dialogue] = [

@@ -1,7 +1,8 @@
 import Glibc
 import LibFuzzer
 
-/// What is done with an input. It ends the process if something is wrong: that is how libFuzzer is told.
+/// A function that processes one fuzzing input. It terminates the process on a failed check, which is how libFuzzer
+/// detects a failure.
 public struct Harness: Sendable {
     public let name: String
     let run: @Sendable ([UInt8]) -> Void
@@ -11,15 +12,17 @@ public struct Harness: Sendable {
         self.run = run
     }
 
-    /// A harness for what reads text. Bytes that are not UTF-8 become what Swift makes of a program's arguments.
+    /// A harness for a text parser. Bytes that are not valid UTF-8 are repaired in the way Swift repairs program
+    /// arguments.
     public init(_ name: String, text: @escaping @Sendable (String) -> Void) {
         self.init(name) { bytes in text(String(decoding: bytes, as: UTF8.self)) }
     }
 
-    /// The one that libFuzzer's callback, a C function without a context, calls.
+    /// The harness called by libFuzzer's callback, a C function without a context.
     nonisolated(unsafe) private static var chosen: Harness?
 
-    /// Runs the harness that the first argument names. What follows is libFuzzer's: options and folders of inputs.
+    /// Runs the harness named by the first argument. The remaining arguments are libFuzzer's: options and corpus
+    /// folders.
     public static func main(_ harnesses: [Harness]) -> Never {
         let names = harnesses.map(\.name).joined(separator: ", ")
         guard CommandLine.arguments.count > 1,
@@ -28,7 +31,7 @@ public struct Harness: Sendable {
         chosen = harness
         var count = CommandLine.argc
         var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
-        // It takes "addresses" for a folder, unless the name is out of the way.
+        // libFuzzer would take "addresses" for a corpus folder, so the name is removed from the arguments.
         arguments?[1] = arguments?[0]
         arguments = arguments.map { $0 + 1 }
         count -= 1

@@ -15,7 +15,7 @@ struct Parsers {
         ])
     }
 
-    /// What was read is read again from how it is written out, and is the same in the kernel's form.
+    /// A parsed value, written out and parsed again, is the same value, also in the kernel's form.
     @Sendable
     static func addresses(_ text: String) {
         do {
@@ -74,7 +74,8 @@ struct Parsers {
         }
     }
 
-    /// Up to a zero byte a script; after it what a server answers, in pieces of a length that the first byte says.
+    /// Up to a zero byte the input is a script; the rest is the server's response, in chunks whose length is given by
+    /// the first byte.
     @Sendable
     static func scripts(_ bytes: [UInt8]) {
         let text = bytes.prefix { $0 != 0 }
@@ -100,7 +101,7 @@ struct Parsers {
         _ = dialogue.mayEnd(exchange)
     }
 
-    /// What was read; nil for an error, whose words have to be there.
+    /// The parsed value, or nil on an error, whose message must not be empty.
     @discardableResult
     private static func explain<Value>(_ read: () throws -> Value) -> Value? {
         do {

@@ -9,7 +9,7 @@ struct Prefaces {
         Harness.main([Harness("proxy-headers", run: proxyHeaders), Harness("hellos", run: hellos)])
     }
 
-    /// What is read from the beginnings of a connection fits together, and what is a header is written as it was read.
+    /// Results of parsing the prefixes of a connection are consistent, and a parsed header is written as it was read.
     @Sendable
     static func proxyHeaders(_ bytes: [UInt8]) {
         let reading = read(bytes)
@@ -99,14 +99,15 @@ struct Prefaces {
 
     // MARK: Hellos
 
-    /// A hello as it was read, with its name and protocols themselves.
+    /// A ClientHello as parsed, with its server name and its protocols.
     private enum Outcome: Equatable {
         case needMore(minimum: Int)
         case hello(serverName: [UInt8]?, protocols: [[UInt8]])
         case other(ClientHello.Reading)
     }
 
-    /// What is read from the beginnings of a connection fits together, and does not depend on where records are cut.
+    /// Results of parsing the prefixes of a connection are consistent, and do not depend on the boundaries of TLS
+    /// records.
     @Sendable
     static func hellos(_ bytes: [UInt8]) {
         let outcome = readHello(bytes)
@@ -116,7 +117,7 @@ struct Prefaces {
             stage: { outcome in
                 switch outcome {
                 case .needMore(let minimum): .waits(minimum: minimum)
-                // What cannot end within the limit may turn out to be malformed before it.
+                // A ClientHello that cannot end within the limit may be found malformed before it reaches the limit.
                 case .other(.malformed), .other(.tooLong): .refused
                 case .hello, .other: .answered
                 }
@@ -135,7 +136,7 @@ struct Prefaces {
         }
         precondition(protocols.allSatisfy { !$0.isEmpty }, "a protocol without a name")
 
-        // The same in two records, where it was one.
+        // The same ClientHello in two records instead of one.
         let length = Int(bytes[3]) << 8 + Int(bytes[4])
         guard length > 1, bytes.count >= 5 + length else { return }
         let cut = 1 + Int(bytes[bytes.count - 1]) % (length - 1)
@@ -173,7 +174,7 @@ struct Prefaces {
 
     // MARK: Beginnings
 
-    /// The most bytes whose beginnings are all looked at; of longer ones only these.
+    /// Maximum length at which all prefixes are checked; for longer inputs, only the prefixes up to this length.
     private static let mostBeginnings = 300
 
     private enum Stage: Equatable {
@@ -182,8 +183,8 @@ struct Prefaces {
         case refused
     }
 
-    /// Whoever waits says for how many bytes at least, and has no answer before there are as many; and who has an answer
-    /// keeps to it.
+    /// A parser that waits returns the minimum number of bytes that it needs, and has no result before that many have
+    /// arrived; a result does not change when more bytes follow.
     private static func checkBeginnings<Reading: Equatable>(
         of bytes: [UInt8],
         _ last: Reading,

@@ -16,8 +16,8 @@ struct Requests {
         Harness.main([Harness("requests", run: requests)])
     }
 
-    /// The bytes of one connection, in pieces of a length that the first byte says, through the pipeline that the
-    /// endpoint has; each request is answered at once, by its path alone.
+    /// Sends the bytes of one connection, in chunks whose length is given by the first byte, through the pipeline of
+    /// the admin endpoint; each request is answered immediately, by its path alone.
     @Sendable
     static func requests(_ bytes: [UInt8]) {
         var rest = bytes[...]
@@ -35,7 +35,7 @@ struct Requests {
             }
             try channel.connect(to: .init(unixDomainSocketPath: "/fuzz")).wait()
             while !rest.isEmpty, channel.isActive {
-                // What cannot be understood is answered by the pipeline itself.
+                // Malformed requests are answered by the pipeline itself.
                 _ = try? channel.writeInbound(ByteBuffer(bytes: rest.prefix(length)))
                 rest = rest.dropFirst(length)
                 try waiting.answer(on: channel)
@@ -43,19 +43,19 @@ struct Requests {
             channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
             try waiting.answer(on: channel)
         } catch {
-            // The connection was closed meanwhile.
+            // The connection has been closed.
         }
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 }
 
-/// Requests of one connection that wait for their answer; all on the one thread that there is.
+/// Requests of one connection that await their response; confined to the single thread of the harness.
 private final class Waiting: @unchecked Sendable {
     var requests: [PendingRequest] = []
 
     func answer(on channel: EmbeddedChannel) throws {
         while let request = requests.popLast() {
-            // One at a time: the next is handed out when this one's answer is taken.
+            // One at a time: the next request is delivered after the response to this one is written.
             precondition(requests.isEmpty, "two requests at once")
             let format = request.request.uri.queryParameters["format"]
             let status: HTTPResponseStatus = format == nil && request.request.uri.path == "/metrics" ? .ok : .notFound

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Calls `callback` with one input after the other, as https://llvm.org/docs/LibFuzzer.html describes for a fuzzer that has
-// a main function of its own.
+// Calls `callback` once for each input, as described in https://llvm.org/docs/LibFuzzer.html for a fuzzer with its own
+// main function.
 int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*callback)(const uint8_t *data, size_t size));
 
 #endif
