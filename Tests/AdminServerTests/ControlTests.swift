@@ -204,7 +204,7 @@ import Testing
             let fields = origin.map { ["Origin: \($0)"] } ?? []
             let response = try httpGet("/config/reload", from: address, method: "POST", host: host, fields: fields)
             #expect(response.status == status)
-            // Who only reads is not asked.
+            // Read-only requests are not checked.
             #expect(try httpGet("/healthz", from: address, host: host, fields: fields).status == 200)
         }
         #expect(control.told == (status == 422 ? ["reload"] : []))

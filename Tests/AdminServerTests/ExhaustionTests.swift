@@ -3,12 +3,12 @@ import Support
 import Testing
 
 @Suite struct ExhaustionTests {
-    /// In a process of its own, since the limit of descriptors is a process's.
+    /// Runs in a separate process, since the descriptor limit is per process.
     @Test func withoutDescriptorsItRestsAndThenServes() async {
         await #expect(processExitsWith: .success) {
             try await onOwnThreads {
                 try await withServer { address in
-                    // Open to the end, so that no descriptor comes free meanwhile.
+                    // Open until the end, so that no descriptor is released in between.
                     let other = try TestSocket.connect(to: address)
                     try other.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
                     #expect(try other.receiveResponse().status == 200)
@@ -33,7 +33,7 @@ import Testing
     }
 }
 
-/// All descriptors that the process may have, for as long as they are not given back.
+/// All descriptors that the process may open, until they are released.
 private final class Hoard {
     private var descriptors: [CInt] = []
 

@@ -3,7 +3,7 @@ import Sockets
 import Synchronization
 import TCPProxy
 
-/// Notes what it is told to do, and says that it was done.
+/// A control that records each request and reports success.
 final class FakeControl: AdminControl {
     private let notes = Mutex<[String]>([])
     let answer: ReloadAnswer?

@@ -6,7 +6,7 @@ import Synchronization
 import TCPProxy
 import Testing
 
-/// A proxy of which the test says what it tells.
+/// A proxy whose metrics are set by the test.
 final class FakeSource: AdminSource {
     private let state: Mutex<State>
 
@@ -29,7 +29,7 @@ final class FakeSource: AdminSource {
     }
 }
 
-/// Figures of which no two are the same.
+/// Metrics with pairwise different values.
 func distinctSnapshot() -> MetricsSnapshot {
     var snapshot = MetricsSnapshot()
     snapshot.activeConnections = 3
@@ -57,7 +57,7 @@ func distinctSnapshot() -> MetricsSnapshot {
     return snapshot
 }
 
-/// So many clients, each with an address of its own.
+/// Returns `count` clients, each with its own address.
 func manyClients(_ count: Int) throws -> ClientsSnapshot {
     var snapshot = ClientsSnapshot()
     snapshot.clients = try (0..<count).map { index in
@@ -74,7 +74,7 @@ func internetAddress(_ text: String) throws -> InternetAddress {
     return address
 }
 
-/// Lends `body` a running endpoint, and stops it.
+/// Runs an endpoint for the duration of `body`, then stops it.
 func withServer<Value: Sendable>(
     at address: String = "127.0.0.1:0",
     source: any AdminSource = FakeSource(),

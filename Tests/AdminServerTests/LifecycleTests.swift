@@ -28,7 +28,7 @@ import Testing
         #expect(try idle.receiveRest().bytes.isEmpty)
         #expect(try silent.receiveRest().bytes.isEmpty)
         try await expectRefusal(at: address)
-        // The address is free again at once.
+        // The address is free again immediately.
         try await running(bindServer(at: "\(address)")) { () throws in
             #expect(try httpGet("/healthz", from: address).status == 200)
         }

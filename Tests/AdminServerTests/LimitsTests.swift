@@ -6,9 +6,9 @@ import Testing
 
 private let get = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
 
-/// A time limit that is to be met: what is waited for comes by itself, and nothing here measures time.
+/// A timeout that is expected to fire; nothing here measures time.
 private let short: Duration = .milliseconds(200)
-/// One that a response comes well within, even on a busy machine, and that is to be met after it.
+/// A timeout that a response stays well within, even on a busy machine, and that is expected to fire after it.
 private let ample: Duration = .seconds(3)
 
 @Suite(.ownThreads) struct TimeLimitTests {
@@ -61,7 +61,7 @@ private let ample: Duration = .seconds(3)
         try await withServer(limits: limits) { address in
             let stalled = try TestSocket.connect(to: address, receiveBuffer: 4096)
             try stalled.askForMoreThanIsQueued()
-            // There is one place, and the next client gets it only when the stalled one has lost it.
+            // The limit is one connection: the next client is accepted only after the stalled one is closed.
             #expect(try httpGet("/healthz", from: address).status == 200)
         }
     }
@@ -126,7 +126,7 @@ private let ample: Duration = .seconds(3)
             let socket = try TestSocket.connect(to: address)
             try socket.send(beginning)
             #expect(throws: SystemFailure.self) {
-                // Far more than the limit and all that the kernel may hold in between.
+                // Far more than the limit plus all that kernel buffers may hold.
                 for _ in 0..<1024 { try socket.send(String(repeating: "\r\n", count: 32 << 10)) }
             }
             #expect(try httpGet("/healthz", from: address).status == 200)
@@ -171,7 +171,7 @@ private func limits(_ change: (inout AdminServer.Limits) -> Void) -> AdminServer
 }
 
 extension TestSocket {
-    /// Asks for some 8 MB of responses, far more than the kernel keeps for a client that does not read.
+    /// Requests about 8 MB of responses, far more than the kernel buffers for a client that does not read.
     func askForMoreThanIsQueued() throws {
         try send(String(repeating: "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n", count: 1500))
     }
@@ -186,7 +186,7 @@ extension TestSocket {
     }
 }
 
-/// Sends a request as it is, ends with a FIN, and receives the response.
+/// Sends a raw request, ends the stream with a FIN, and receives the response.
 func answer(to request: String, at address: TestAddress) throws -> HTTPResponse {
     let socket = try TestSocket.connect(to: address)
     try socket.send(request)
@@ -194,7 +194,7 @@ func answer(to request: String, at address: TestAddress) throws -> HTTPResponse 
     return try HTTPResponse(parsing: socket.receiveRest().text)
 }
 
-/// Sends a byte every few milliseconds until the other side ends the connection, without having said anything.
+/// Sends a byte every few milliseconds until the peer closes the connection without a response.
 private func dripUntilClosed(_ socket: TestSocket) async throws {
     try await eventually("end of the connection") {
         do {
@@ -210,7 +210,7 @@ private func dripUntilClosed(_ socket: TestSocket) async throws {
     }
 }
 
-/// Sends a byte every few milliseconds until the other side takes no more.
+/// Sends a byte every few milliseconds until the peer accepts no more.
 private func dripUntilReset(_ socket: TestSocket) async throws {
     try await eventually("end of the connection") {
         do {

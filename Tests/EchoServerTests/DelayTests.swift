@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Delayed echo")
 struct DelayTests {
-    /// Sends one message after the other and measures how long each answer takes.
+    /// Sends one message after another and measures the latency of each response.
     private func delays(
         of count: Int,
         seed: UInt64 = 0,
@@ -35,7 +35,7 @@ struct DelayTests {
     {
         #expect(measured.count == asked.count, sourceLocation: location)
         for (measured, asked) in zip(measured, asked) {
-            // Never early, and late by less than a tick of a millisecond.
+            // Never early, and less than one millisecond tick late.
             #expect(measured >= asked && measured < asked + .milliseconds(1), sourceLocation: location)
         }
     }
@@ -73,7 +73,7 @@ struct DelayTests {
         let measured = try delays(of: 4000, .exponential(mean: .milliseconds(100)))
         let mean = measured.reduce(.zero, +) / measured.count
         #expect(mean > .milliseconds(95) && mean < .milliseconds(106), "\(mean)")
-        // e^-1, e^-3 of them take longer than the mean and three times the mean.
+        // e^-1 and e^-3 of them take longer than the mean and three times the mean.
         #expect((1370..<1580).contains(measured.count { $0 > .milliseconds(100) }))
         #expect((150..<250).contains(measured.count { $0 > .milliseconds(300) }))
     }

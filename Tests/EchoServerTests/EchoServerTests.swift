@@ -5,11 +5,11 @@ import Support
 import Testing
 
 extension EchoServer {
-    /// Where a test connects to.
+    /// The address that a test connects to.
     fileprivate var testAddress: TestAddress? { TestAddress("\(localAddress)") }
 }
 
-/// Lends a running server, and cuts it off afterwards.
+/// Runs a server for the duration of `body`, then stops it.
 private func withServer<Value>(
     _ listen: String = "127.0.0.1:0",
     _ configure: (inout EchoServer.Configuration) -> Void = { _ in },
@@ -141,7 +141,7 @@ struct EchoServerTests {
             let client = try TestSocket.connect(to: address, receiveBuffer: 8192)
             var sent = 0
             try await eventually("a sender that is held up") {
-                // What the server has sent is as much as the client's window takes; it is stuck when nothing moves.
+                // The server has filled the client's receive window; it is blocked when nothing moves.
                 let before = (sent, server.counters.bytesSent)
                 while case let count = try pattern.withBytes(from: sent, count: 65_536, client.sendWithoutWaiting),
                     count > 0
@@ -329,7 +329,7 @@ struct EchoServerLifeTests {
             try await EchoServer.bind(listen, configuration: .init()).localAddress
         }
         let address = try await bound("127.0.0.1:0")
-        // A program that another test is starting has it open too, for a moment.
+        // A program that another test is starting may hold a copy of it for a moment.
         try await eventually("the same port") { (try? await bound("\(address)")) == address }
         try await withScratchFolder { folder in
             _ = try await bound("unix:\(folder)/s")

@@ -1,22 +1,22 @@
 import Sockets
 import Synchronization
 
-/// A scripted system: clients in memory, a clock that moves only when all wait, and no threads.
+/// A scripted system: in-memory clients, a clock that advances only when all wait, and no threads.
 ///
-/// Readiness is told as epoll tells it: of a connection once for each change and in full, of the listener for as long as
-/// its queue is not empty.
+/// Readiness is reported as by epoll: edge-triggered and in full for a connection, level-triggered for the listener (as
+/// long as its queue is not empty).
 final class FakeNetwork {
-    /// The time, which the test moves by ``run(for:)``.
+    /// The current time, advanced by ``run(for:)``.
     private(set) var now = Instant(nanoseconds: 1_000_000_000)
-    /// How often anybody has waited.
+    /// Number of waits.
     private(set) var waits = 0
-    /// Clients that the kernel has accepted and the server has not.
+    /// Clients in the accept queue.
     private(set) var queue: [FakeClient] = []
-    /// What the next accepts fail with.
+    /// Errors of the next accepts.
     var acceptFailures: [SystemError] = []
-    /// The most connections that can be open; accepting more fails with EMFILE.
+    /// Maximum number of open connections; accepting more fails with EMFILE.
     var connectionLimit = Int.max
-    /// Descriptors that are open.
+    /// Open descriptors.
     private(set) var open: Set<Int32> = []
     let waker = FakeWaker()
 
@@ -27,7 +27,7 @@ final class FakeNetwork {
     private var listener: (number: Int32, readiness: Readiness, token: Token)?
     private var batch: [PollEvent] = []
 
-    /// A listening socket that is nobody's yet.
+    /// A listening socket that is not registered with a worker yet.
     func makeListener() -> Descriptor {
         let number = takeNumber()
         listener = (number, [], Token(bits: 0))
@@ -44,14 +44,14 @@ final class FakeNetwork {
     /// Whether the listener is closed.
     var isListening: Bool { listener != nil }
 
-    /// Lets a worker run until it waits for something that does not come within `duration`.
+    /// Runs a worker until it waits for an event that does not come within `duration`.
     func run(_ duration: Duration = .zero, turn: () -> Bool) {
         end = now + duration
         isIdle = false
         while !isIdle, turn() {}
     }
 
-    /// Time passes, though somebody might be busy.
+    /// Advances the time even if a worker is busy.
     func skip(_ duration: Duration) {
         now = now + duration
         end = now
@@ -64,27 +64,27 @@ final class FakeNetwork {
     }
 }
 
-/// One client and its connection, from both sides.
+/// One client and its connection, seen from both sides.
 final class FakeClient {
-    /// Sent by the client and not received by the server; at most so much comes in one receive.
+    /// Bytes sent by the client and not yet received by the server, and the maximum that one receive returns.
     private(set) var outgoing: ArraySlice<UInt8> = []
     var receiveLimit = Int.max
-    /// What the server has sent.
+    /// Bytes that the server has sent.
     private(set) var incoming: [UInt8] = []
-    /// What each send brought.
+    /// Bytes of each send.
     private(set) var pieces: [Int] = []
-    /// When the last byte came.
+    /// Arrival time of the last byte.
     private(set) var lastByte: Instant?
-    /// How many bytes more the server may send.
+    /// Number of bytes that the server may still send.
     private(set) var window = Int.max
     private(set) var hasFinished = false
     private(set) var hasReset = false
     /// The server has sent a FIN.
     private(set) var serverHasFinished = false
-    /// The server has closed, orderly or not.
+    /// The server has closed the connection, orderly or not.
     private(set) var isClosed = false
     private(set) var isAborted = false
-    /// Receives by the server, and those of them that found nothing.
+    /// Number of receives by the server, and of those that returned no data.
     private(set) var receives = 0
     private(set) var emptyReceives = 0
 
@@ -109,18 +109,18 @@ final class FakeClient {
         news.formUnion([.readable, .writable, .peerEnded, .hungUp, .failed])
     }
 
-    /// Lets the server send so many bytes more.
+    /// Increases the server's send window by `more` bytes.
     func open(window more: Int) {
         if window == 0, more > 0 { news.formUnion(.writable) }
         window = window == .max ? more : window + more
     }
 
-    /// Lets the server send nothing from now on.
+    /// Closes the server's send window.
     func shutWindow() { window = 0 }
 
     var text: String { String(decoding: incoming, as: UTF8.self) }
 
-    /// The state that goes with the news, as epoll tells it.
+    /// The full state that accompanies a change, as epoll reports it.
     fileprivate var readiness: Readiness {
         var readiness = news
         if !outgoing.isEmpty || hasFinished { readiness.formUnion(.readable) }
@@ -175,7 +175,7 @@ final class FakeWaker: Waker {
 
 // MARK: - What the server sees
 
-/// The system that a worker owns.
+/// The system used by a worker.
 struct FakeSystem: System, ~Copyable {
     private let network: FakeNetwork
 
@@ -230,7 +230,7 @@ struct FakeSystem: System, ~Copyable {
         network.close(descriptor.release(), abortive: true)
     }
 
-    // MARK: What an echo server does not do
+    // MARK: Not used by an echo server
 
     mutating func listen(at address: SocketAddress, options: ListenOptions) throws(SystemError) -> Descriptor {
         throw SystemError(code: 38)
@@ -275,7 +275,7 @@ extension FakeNetwork {
         } else {
             precondition(client(number).token == nil, "registered twice")
             client(number).token = token
-            // What a new connection can do is news.
+            // The initial readiness of a new connection is a change.
             client(number).news.formUnion(client(number).readiness)
         }
         return nil

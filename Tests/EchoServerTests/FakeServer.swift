@@ -2,7 +2,7 @@ import EchoServer
 import Sockets
 import Workers
 
-/// A worker on a fake network, run by hand.
+/// A worker on a fake network, stepped by the test.
 final class FakeServer {
     let network = FakeNetwork()
     private var worker: EchoWorker<FakeSystem>?
@@ -38,14 +38,14 @@ final class FakeServer {
         return sum
     }
 
-    /// Lets time pass, and the worker do all that can be done meanwhile. True if it has come to its end.
+    /// Advances the time and lets the worker do all that is due. Returns true if the worker has ended.
     @discardableResult
     func run(_ duration: Duration = .zero) -> Bool {
         network.run(duration) { turn() }
         return isDone
     }
 
-    /// One round; false if there will be no more.
+    /// Runs one round; returns false if no more will follow.
     @discardableResult
     func turn() -> Bool {
         guard !isDone else { return false }

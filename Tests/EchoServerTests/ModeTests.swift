@@ -73,7 +73,7 @@ struct RespondTests {
         }
     }
 
-    /// Whether bytes are so many whole responses.
+    /// Returns whether `bytes` consists of whole responses of `size` bytes.
     private func areResponses(_ bytes: [UInt8], of size: Int) -> Bool {
         bytes.count % size == 0
             && stride(from: 0, to: bytes.count, by: size).allSatisfy { start in
@@ -210,7 +210,7 @@ struct LimitTests {
         server.run(.milliseconds(100))
         #expect(client.incoming == Array(bytes.prefix(limit)))
         #expect(client.serverHasFinished)
-        // What comes still is thrown away, so that no reset overtakes the end.
+        // Data that still arrives is discarded, so that no reset overtakes the FIN.
         #expect(!client.isClosed)
         #expect(client.outgoing.isEmpty)
         client.send("more")

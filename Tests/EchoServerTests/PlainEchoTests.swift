@@ -65,7 +65,7 @@ struct PlainEchoTests {
         client.send(bytes)
         client.finish()
         server.run()
-        // One receive is all that the server holds for it.
+        // The server buffers at most one receive for it.
         #expect(client.receives == 1)
         #expect(client.outgoing.count == 1_000_000 - (256 << 10))
         let waits = server.network.waits
@@ -114,7 +114,7 @@ struct PlainEchoTests {
             for other in others { other.send("\(round % 10)") }
             server.turn()
             #expect(others.allSatisfy { $0.incoming.count == round + 1 })
-            // One receive a round: the longer it waits, the more each brings.
+            // One receive per round: the longer the wait, the more bytes each returns.
             #expect(greedy.receives == round + 1)
         }
         #expect(!greedy.outgoing.isEmpty)
@@ -146,15 +146,15 @@ struct AcceptTests {
         let waits = server.network.waits
         server.run(.seconds(10))
         #expect(server.counters.active == 3)
-        // Ten tries a second, and few wake-ups for each.
+        // Ten retries per second, and few wakeups for each.
         #expect(server.counters.acceptPauses == 101)
         #expect(server.network.waits - waits <= 310)
 
-        // A close makes room at once, without waiting for the next try.
+        // A close frees a descriptor immediately, without waiting for the next retry.
         clients[0].finish()
         server.run()
         #expect(server.counters.total == 4)
-        // And so does time, if it was somebody else who made room.
+        // So does a retry after some time, if a descriptor was freed elsewhere.
         server.network.connectionLimit = 20
         server.run(.milliseconds(100))
         #expect(server.counters.total == 10)

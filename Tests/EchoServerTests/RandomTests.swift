@@ -4,8 +4,8 @@ import Testing
 
 @Suite("Echo under random circumstances")
 struct RandomTests {
-    /// Clients that send, take, end and reset as a seed decides, in all modes. Whatever happens: what a client has
-    /// got is what it has sent, in order; who did not reset gets all of it and an end; and the counters say so.
+    /// Clients that send, receive, close and reset as decided by a seed, in all modes. Invariants: a client receives
+    /// what it has sent, in order; a client that did not reset receives all of it and a FIN; and the counters agree.
     @Test("Nothing is lost, doubled, altered or left open", arguments: 1...60 as ClosedRange<UInt64>)
     func anything(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
@@ -42,7 +42,7 @@ struct RandomTests {
                 if let client = clients.randomElement(using: &random) { client.act(&random) }
             }
         }
-        // Now all take what comes, and end.
+        // From here on all clients receive what arrives, and close.
         let firstEnd = server.network.now
         server.network.connectionLimit = .max
         while server.network.now.since(firstEnd) < .seconds(60), clients.contains(where: { !$0.far.isClosed }) {
@@ -60,7 +60,7 @@ struct RandomTests {
         #expect(counters.ended + counters.reset + counters.closed == clients.count)
         #expect(counters.bytesSent == clients.reduce(0) { $0 + $1.far.incoming.count })
         let received = clients.reduce(0) { $0 + $1.sent - $1.far.outgoing.count }
-        // What a reset threw away was sent and never received.
+        // Bytes discarded by a reset were sent and never received.
         #expect(clients.contains { $0.far.hasReset } || counters.bytesReceived == received)
         server.drain(grace: .zero)
         #expect(server.run())
@@ -74,7 +74,7 @@ struct RandomTests {
 
         init(_ far: FakeClient, sourceLike: Bool) {
             self.far = far
-            // A source that is taken from without bounds has no end.
+            // A source that is read without a limit never ends.
             if sourceLike { far.shutWindow() }
         }
 
@@ -92,7 +92,7 @@ struct RandomTests {
         private func send(_ most: Int, _ random: inout SplitMix64) {
             guard !far.hasFinished, !far.hasReset else { return }
             let count = Int.random(in: 1...most, using: &random)
-            // Now and then urgent, at which a receive stops.
+            // Occasionally urgent data, at which a receive stops.
             let isUrgent = Bool.random(using: &random, in: 8)
             if isUrgent { far.receiveLimit = Int.random(in: 1000...70_000, using: &random) }
             var bytes = [UInt8](repeating: 0, count: count)
@@ -136,7 +136,7 @@ struct RandomTests {
 }
 
 extension Bool {
-    /// True once in so many times.
+    /// Returns true with probability 1 / `count`.
     fileprivate static func random(using generator: inout SplitMix64, in count: Int) -> Bool {
         Int.random(in: 0..<count, using: &generator) == 0
     }

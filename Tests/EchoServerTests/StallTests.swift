@@ -11,15 +11,15 @@ struct StallTests {
         }
     }
 
-    /// A request each tenth of a second for a minute: what comes in the last second of each ten waits for its end, and
-    /// all else is answered at once.
+    /// A request every 100 ms for a minute: requests in the last second of every ten wait until its end; all others are
+    /// answered immediately.
     @Test("One second in ten, from the start, nothing is answered", arguments: [nil, Duration.milliseconds(200)])
     func phases(delay: Duration?) throws {
         let server = try stalling { $0.delay = delay.map { .constant($0) } }
         let start = server.network.now
         let client = server.connect()
         for number in 0..<600 {
-            // In the middle of each tenth, so that no request falls on an edge.
+            // In the middle of each tenth of a second, so that no request falls on a boundary.
             let due = start + .milliseconds(100 * number + 50)
             server.run(due.since(server.network.now))
             let (answered, time) = (client.incoming.count, server.network.now)
@@ -88,7 +88,7 @@ struct StallTests {
         server.run(.milliseconds(3999))
         #expect(client.serverHasFinished && !client.isClosed)
         server.run(.milliseconds(500))
-        // Has something to be read, but not before the stall is over; its time is up at 5 s.
+        // Readable, but not before the stall is over; its deadline is at 5 s.
         client.send("y")
         server.run(.seconds(1))
         #expect(client.isClosed)
@@ -132,7 +132,7 @@ struct StallTests {
         for _ in 0..<20 { server.turn() }
         let before = client.incoming.count
         #expect(before > 0)
-        // It always has its next turn, so time has to be moved past it.
+        // It always has another turn due, so the time has to be moved past it.
         server.network.skip(.milliseconds(9100))
         for _ in 0..<3 { server.turn() }
         let during = client.incoming.count
