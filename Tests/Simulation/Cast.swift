@@ -2,22 +2,22 @@ import FakeSystem
 import Sockets
 import Workers
 
-/// The clients and servers of a simulation: who comes when, and what each does.
+/// The clients and servers of a simulation, with the schedule of their actions.
 final class Cast {
     private let scenario: Scenario
     private let world: FakeWorld
     private var random: SplitMix64
     private(set) var clients: [Program] = []
     private(set) var servers: [Program] = []
-    /// Told of each that begins.
+    /// Called for each program that begins.
     var onProgram: (Program) -> Void = { _ in }
     var tell: (String) -> Void = { _ in }
 
-    /// Clients come, and programs act, within so long; then they are told to end.
+    /// Period in which clients connect and programs act; then the programs finish.
     static let acts: Duration = .seconds(2)
-    /// Clients have so many addresses between them.
+    /// Number of client addresses.
     static let addresses = 3
-    /// By then all have been told to end.
+    /// Time by which every program has been asked to finish.
     static let duration: Duration = acts * 3
 
     init(_ scenario: Scenario, in world: FakeWorld) {
@@ -28,12 +28,12 @@ final class Cast {
 
     var programs: [Program] { clients + servers }
 
-    /// Whether every client has come and gone.
+    /// Whether all clients have connected and ended.
     var isOver: Bool {
         clients.count == scenario.clients && clients.allSatisfy { $0.peer.end != nil || $0.isDisturbed }
     }
 
-    /// Plans all there is to come.
+    /// Schedules everything that will happen.
     func plan(through crew: Crew) {
         for address in scenario.upstreams {
             let server = world.serve(address)
@@ -57,7 +57,7 @@ final class Cast {
             let comesAfter = moment()
             world.plan(after: scenario.crowd ?? comesAfter) { [unowned self, unowned crew] in
                 tell("client \(clients.count) connects")
-                // A crowd is there at the moment that was chosen for it.
+                // The burst of clients arrives exactly at the chosen moment.
                 if scenario.crowd != nil { world.latency = .zero }
                 varyBuffers()
                 let peer = world.connect(to: crew.address, from: .internet(source), member: member)
@@ -69,7 +69,7 @@ final class Cast {
         planControl(of: crew)
     }
 
-    /// What the control plane does meanwhile: other addresses, questions about clients; and a network that changes.
+    /// Schedules the control plane's changes of servers and queries about clients, and changes of the network.
     private func planControl(of crew: Crew) {
         world.latency = latency()
         for _ in 0..<number(0...4) {
@@ -88,7 +88,7 @@ final class Cast {
         }
     }
 
-    /// Servers go down, and come up again or not.
+    /// Servers go down, and may come up again.
     private func planHealth(of crew: Crew) {
         for _ in 0..<number(0...3) {
             let address = scenario.upstreams.randomElement(using: &random)!
@@ -108,7 +108,7 @@ final class Cast {
         if happens(scenario.misbehaviour) { planMisbehaviour(of: program) }
         if happens(scenario.slowReading) { planSlowReading(of: program) }
         if number(0...3) == 0 { planAnswers(of: program) }
-        // In the end everybody reads on and ends, so that nothing is left but what a time-out has to end.
+        // In the end every program reads and finishes, so that only a timeout may be left to end a connection.
         after(Self.acts, program) {
             $0.resume()
             $0.finish()
@@ -135,7 +135,7 @@ final class Cast {
         if number(0...3) == 0 { after(moment(), program) { $0.finish() } }
     }
 
-    /// Some of what a connection may meet; several of these come together.
+    /// Schedules a random choice of faults of a connection; several of them can coincide.
     private func planMisbehaviour(of program: Program) {
         if number(0...1) == 0 { planStall(of: program) }
         switch number(0...6) {
@@ -146,7 +146,7 @@ final class Cast {
         }
     }
 
-    /// In the midst of what it sends, perhaps.
+    /// Schedules a reset, possibly in the middle of a stream.
     private func planReset(of program: Program) {
         let begin = moment()
         let count = number(0...scenario.buffers.upperBound)
@@ -163,7 +163,7 @@ final class Cast {
         }
     }
 
-    /// As one whose line is thin: never still for long, and never done.
+    /// Schedules reads as on a slow link: never still for long, and never complete.
     private func planSlowReading(of program: Program) {
         let interval = Duration.milliseconds(number(20...200))
         let count = number(100...5_000)
@@ -181,7 +181,7 @@ final class Cast {
         if Bool.random(using: &random) { after(begin + moment(), program) { $0.isGivenUp() } }
     }
 
-    /// Like many protocols: it answers what comes, and ends when the other one has.
+    /// Like many protocols: the program answers what arrives, and finishes when the other side has.
     private func planAnswers(of program: Program) {
         let delay = moment() / 10
         let closes = Bool.random(using: &random)
@@ -208,19 +208,19 @@ final class Cast {
         }
     }
 
-    /// Kernels differ: one that takes much, and one that hands little on, leave much on its way.
+    /// Varies the socket buffers, as kernels differ: large send and small receive buffers leave many bytes in flight.
     private func varyBuffers() {
         world.sendBuffer = number(scenario.buffers)
         world.receiveBuffer = number(scenario.buffers)
     }
 
-    /// How long a worker waits for a processor.
+    /// Returns how long a worker waits for a processor.
     func delayOfTurn() -> Duration {
         guard happens(scenario.delayedTurns) else { return .zero }
         return .microseconds(number(1...20_000))
     }
 
-    /// How long it takes until a worker is told what all are told.
+    /// Returns the delay with which a worker receives a message that is sent to all.
     func delayOfWord() -> Duration { .microseconds(number(0...Scenario.telling)) }
 
     func interleavesTurn() -> Bool { happens(scenario.interleavedTurns) }

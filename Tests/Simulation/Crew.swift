@@ -2,14 +2,14 @@ import FakeSystem
 import Sockets
 import Workers
 
-/// The workers of a proxy and all that they share, in a world whose clock only this moves on.
+/// The workers of a proxy and their shared state, in a world whose clock only this class advances.
 ///
-/// A worker gets a turn only where its wait would have come back, and perhaps only a while later, as on a busy machine.
+/// A worker gets a turn only if its wait would have returned, and possibly later, as on a busy machine.
 final class Crew {
     final class Member {
         var worker: Worker<FakeSystem>
         let poller: FakePoller
-        /// Its thread is not scheduled before.
+        /// The thread is not scheduled before this moment.
         fileprivate(set) var awaitsProcessorUntil = Instant(nanoseconds: 0)
         fileprivate var isRunning = false
 
@@ -21,10 +21,10 @@ final class Crew {
         /// Its listening socket, until it is closed.
         var listener: Int32? { Record.number(worker.listeners.pointer(to: 0).pointee.descriptor) }
 
-        /// Whether its thread has ended. One that is done may still have been handed something.
+        /// Whether its thread has ended. A worker that is done may still have received handed-over connections.
         var hasEnded: Bool { worker.isDone && !poller.hasEvents }
 
-        /// When its wait comes back; nil if nothing that is known now makes it come back.
+        /// When its wait returns; nil if nothing known now makes it return.
         fileprivate func nextTurn(_ now: Instant) -> Instant? {
             guard !hasEnded else { return nil }
             guard let due = poller.hasEvents ? now : worker.nextDeadline else { return nil }
@@ -40,19 +40,19 @@ final class Crew {
     let hub: EventHub
     let mailboxes: [Mailbox<WorkerMessage>]
     let members: [Member]
-    /// Told after each turn.
+    /// Called after each turn.
     var onTurn: (Member) -> Void = { _ in }
-    /// Told when nothing more happens without time going by.
+    /// Called when nothing more happens without time passing.
     var onRest: () -> Void = {}
-    /// Whether another worker comes between a worker and its next call.
+    /// Whether another worker runs between a worker and its next call.
     var isInterleaved: () -> Bool = { false }
-    /// How long a worker that is to have a turn is kept from it.
+    /// Scheduling delay of a worker that is due for a turn.
     var delayOfTurn: () -> Duration = { .zero }
     private(set) var turns = 0
-    /// Set where workers had turn after turn without time going by.
+    /// Whether workers had turn after turn without time passing.
     private(set) var isSpinning = false
 
-    /// More turns of a worker than this without time going by are spinning.
+    /// Number of turns without time passing above which a worker counts as spinning.
     private static let turnLimit = 50_000
 
     init(in world: FakeWorld, scenario: Scenario) throws(SystemError) {
@@ -114,7 +114,7 @@ final class Crew {
 
     // MARK: Time
 
-    /// When something happens by itself; nil if all are asleep for good.
+    /// When the next event happens without further calls; nil if everything sleeps forever.
     var nextMoment: Instant? {
         var next = world.nextPlanned
         for member in members {
@@ -124,7 +124,7 @@ final class Crew {
         return next
     }
 
-    /// Everything that happens until a moment, or until a condition holds or the workers spin.
+    /// Runs everything that happens until a moment, or until a condition holds or the workers spin.
     func advance(to end: Instant, orUntil isOver: () -> Bool) {
         settle()
         while !isSpinning, !isOver(), let next = nextMoment, next <= end {
@@ -134,7 +134,7 @@ final class Crew {
         if !isSpinning, !isOver() { world.advance(to: end) }
     }
 
-    /// Everything that happens without time going by.
+    /// Runs everything that happens without time passing.
     private func settle() {
         var turnsNow = 0
         var progressed = true
@@ -166,7 +166,7 @@ final class Crew {
         onTurn(member)
     }
 
-    /// Has workers take their turns in the middle of each other's, as on several processors.
+    /// Runs turns of workers in the middle of each other's, as on several processors.
     func interleave() {
         world.onCall = { [unowned self] in
             guard isInterleaved(), let other = members.first(where: { isReady($0) }) else { return }
@@ -187,7 +187,7 @@ final class Crew {
         }
     }
 
-    /// Gives the pool other servers.
+    /// Replaces the servers of the pool.
     func change(to servers: [ServerConfiguration]) {
         do throws(ProxyError) {
             guard let plan = try pools.change(0, to: servers) else { return }
@@ -197,7 +197,7 @@ final class Crew {
         }
     }
 
-    /// Takes a server out of the choice, or back into it, as whoever watches it does.
+    /// Marks a server as unavailable or available, as a health check does.
     func set(_ address: SocketAddress, isOpen: Bool) {
         guard let server = pools.entries[0].servers.first(where: { $0.configuration.address == address }) else {
             return
@@ -211,22 +211,22 @@ final class Crew {
     /// A counter, summed over the workers.
     subscript(counter: Counter) -> Int { memory.pages.reduce(0) { $0 + $1[counter] } }
 
-    /// Whether a worker has something to do and no processor.
+    /// Whether a worker is due and waits for a processor.
     func isHeldUp(_ member: Member) -> Bool { member.awaitsProcessorUntil > world.clock }
 
-    /// How many connections a worker is said to have, also of one that has said that it takes no more.
+    /// The number of connections in a worker's published load, without the flag that it takes no more.
     func load(of member: Member) -> Int { memory.loads[member.worker.index] & ((1 << 40) - 1) }
 
     var active: Int { memory.admission.active }
     var placesTaken: Int { memory.admission.taken }
     var total: Int { memory.admission.total }
-    /// Whether no worker has anything left to do. One may still be told something that it need not know any more.
+    /// Whether no worker has anything left to do. One may still receive a message that no longer matters.
     var isDone: Bool { members.allSatisfy { $0.worker.isDone } }
 
-    /// How many attempts to connect have succeeded.
+    /// Number of successful connection attempts.
     var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }
 
-    /// How many connections have ended.
+    /// Number of closed connections.
     var closed: Int {
         CloseReason.allCases.reduce(0) { sum, reason in
             Side.allCases.reduce(sum) { $0 + self[.closure(reason, $1)] }

@@ -1,4 +1,4 @@
-/// What the command line asks for.
+/// Command-line options.
 enum Options {
     case help
     case story(seed: UInt64)

@@ -1,9 +1,9 @@
 import FakeSystem
 import Sockets
 
-/// A client or a server: what it has done to its connection, which is what the proxy can be held to.
+/// A client or a server, with a record of what it has done to its connection, against which the proxy is checked.
 ///
-/// What it sends is the byte pattern from an offset of its own, so that bytes that went astray show.
+/// It sends the byte pattern from an offset of its own, so that misdirected bytes are detected.
 final class Program {
     enum Role: String {
         case client
@@ -13,13 +13,13 @@ final class Program {
     let role: Role
     let number: Int
     let peer: FakePeer
-    /// Bytes that it has given to its kernel, or will.
+    /// Bytes that it has passed to its kernel, or will.
     private(set) var sent = 0
-    /// Whether it has ended its stream in order.
+    /// Whether it has ended its stream with a FIN.
     private(set) var hasFinished = false
     /// Whether it ever stopped reading.
     private(set) var hasStalled = false
-    /// Whether it left its connection otherwise than by ending its stream.
+    /// Whether it has closed its connection in another way than by ending its stream.
     private(set) var hasLeft = false
     /// Whether the network between it and the proxy is gone.
     private(set) var hasVanished = false
@@ -34,12 +34,12 @@ final class Program {
 
     var name: String { "\(role) \(number)" }
 
-    /// Programs' offsets are so far apart in the pattern; a prime that does not divide its period.
+    /// Distance of the programs' offsets in the pattern; a prime that does not divide its period.
     private static let distance = 1_009
 
     private var offset: Int { (2 * number + (role == .client ? 0 : 1)) * Self.distance }
 
-    /// Whether its connection came to an end that is not the proxy's doing.
+    /// Whether its connection ended for a reason other than the proxy.
     var isDisturbed: Bool { hasLeft || hasVanished || peer.wasResetByNetwork }
 
     // MARK: Acts
@@ -97,7 +97,7 @@ final class Program {
         peer.vanish()
     }
 
-    /// The proxy's kernel finds out that it has vanished.
+    /// Makes the proxy's kernel detect that the program has vanished.
     func isGivenUp() {
         tell("the kernel gives \(name) up")
         peer.giveUp(.timedOut)
@@ -105,7 +105,7 @@ final class Program {
 
     // MARK: Judgement
 
-    /// What is wrong with what has come to it, if that was for somebody else, or is not what the other one has sent.
+    /// Returns what is wrong with the received bytes and end if they are not those that `other` sent; nil if all is right.
     func complaint(from other: Program) -> String? {
         let received = peer.received.count
         let wrong = peer.received.withUnsafeBytes { BytePattern.firstDifference(in: $0, from: other.offset) }
@@ -119,7 +119,7 @@ final class Program {
         return nil
     }
 
-    /// Whether it has all that the other one has sent, and its end.
+    /// Whether it has received everything that the other program sent, and its FIN.
     func hasAll(of other: Program) -> Bool {
         peer.end == .fin && peer.received.count == other.sent
     }

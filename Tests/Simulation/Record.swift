@@ -2,50 +2,50 @@ import FakeSystem
 import Relay
 import Sockets
 
-/// What has been seen of a connection from outside its session, turn by turn.
+/// What has been observed of a connection from outside its session, turn by turn.
 final class Record {
-    /// How it ended; the reason is known where somebody reads events.
+    /// How the connection ended; the reason is known only if events are read.
     struct Closure {
         let at: Instant
         var reason: CloseReason?
         var side: Side?
     }
 
-    /// How far a delivery after a failure has come.
+    /// Progress of the delivery that precedes a reset.
     struct Delivery: Equatable {
-        /// Whether the kernel has all that there will be.
+        /// Whether the kernel has accepted everything that will be sent.
         var isHandedOver = false
         var pending = 0
         var unacknowledged = 0
-        /// By the side that is left, of all that it ever was sent.
+        /// Bytes that the remaining side has acknowledged, of everything ever sent to it.
         var acknowledged = 0
     }
 
     let id: ConnectionID
     let client: Program
     let openedAt: Instant
-    /// What its latest attempt to connect is made with; who is there it may be told later.
+    /// The process's end of its latest connection attempt; the peer may become known later.
     var serverEnd: FakeEnd?
     var server: Program?
     var stage = Session.Stage.dialing
     var attempts: Int32 = 0
-    /// When the search for a server began, or went on after a wait for a place.
+    /// When the search for a server began, or continued after a wait for a slot.
     var searchedSince: Instant
     /// When the present attempt began, or when it is to be repeated.
     var attemptAt: Instant
     var isToBeRepeated = false
-    /// Attempts that lacked something, and so are to be repeated.
+    /// Attempts that failed for lack of a resource, and so are to be repeated.
     var repetitions: Int32 = 0
-    /// Bytes that it has moved, both ways, and when last.
+    /// Bytes moved in both directions, and the time of the latest move.
     var moved: UInt64 = 0
     var movedAt: Instant
-    /// When the first of its directions ended.
+    /// When the first direction ended.
     var halfClosedAt: Instant?
     var delivery = Delivery()
     var deliveredAt: Instant
-    /// When the side that is left was last seen to have acknowledged something.
+    /// When the remaining side was last seen to have acknowledged bytes.
     var acknowledgedAt: Instant
-    /// Since when bytes wait in each direction's source, and how many had been received by then.
+    /// For each direction, since when bytes wait in its source, and how many had been received by then.
     var waiting: [Party: (at: Instant, received: Int)] = [:]
     /// What each direction has moved without a pause.
     var streams: [Party: Stream] = [:]
@@ -58,7 +58,7 @@ final class Record {
         var received: Int
     }
 
-    /// Records what a direction has received by now.
+    /// Records how much a direction has received by now.
     func noteStream(from party: Party, received: Int, at now: Instant, longestPause: UInt64, backlog: Int) {
         guard let stream = streams[party] else {
             if received > 0 {
@@ -87,12 +87,12 @@ final class Record {
         acknowledgedAt = openedAt
     }
 
-    /// Since when nothing has happened on it that a time-out would wait for.
+    /// Since when nothing has happened that would restart a timeout.
     var quietSince: Instant { max(movedAt, halfClosedAt ?? movedAt) }
 
     var name: String { "connection \(id) of \(client.name)" }
 
-    /// Takes note of what a turn has done to it.
+    /// Records what a turn has changed.
     func note(_ session: borrowing Session, at now: Instant, in world: FakeWorld) {
         if session.stage != stage {
             stage = session.stage

@@ -2,7 +2,7 @@ import Glibc
 import Sockets
 import Synchronization
 
-/// Many seeds, played by several threads.
+/// Many seeds, run by several threads.
 struct Run: Sendable {
     let seeds: Range<UInt64>
     var minutes: Double?
@@ -18,7 +18,7 @@ struct Run: Sendable {
         seeds = first..<end
     }
 
-    /// What is known after some seeds.
+    /// Totals of the seeds run.
     private struct Tally {
         var played = 0
         var failed: [UInt64] = []
@@ -41,7 +41,7 @@ struct Run: Sendable {
         }
     }
 
-    /// What the threads share.
+    /// State shared by the threads.
     private final class Course: Sendable {
         let next: Atomic<UInt64>
         let isOver = Atomic(false)
@@ -52,7 +52,7 @@ struct Run: Sendable {
         }
     }
 
-    /// - Returns: whether all was as it must be.
+    /// - Returns: whether no invariant was violated.
     func play() async -> Bool {
         let watch = SeedWatch(jobs: jobs)
         let course = Course(from: seeds.lowerBound)

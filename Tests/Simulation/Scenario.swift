@@ -4,21 +4,21 @@ import Glibc
 import Relay
 import Sockets
 
-/// What a seed decides before anything happens: the proxy, the machine, the network, and what is wrong with them.
+/// Everything that a seed decides in advance: the proxy, the machine, the network, and their faults.
 ///
-/// Each kind of trouble is there or not by itself, so that every kind meets every other, and some seeds have none.
+/// Each kind of fault is present or not independently, so that all combinations occur, and some seeds have none.
 struct Scenario {
-    /// How much is sent.
+    /// Amount of data sent.
     enum Traffic: String {
-        /// Little at a time, through buffers of any size.
+        /// Small amounts, through buffers of any size.
         case chatter
-        /// So much, through buffers so large, that halves splice by themselves.
+        /// Amounts and buffers so large that the directions splice without being configured to.
         case bulk
     }
 
-    /// When listening ends.
+    /// When the proxy stops accepting.
     enum Shutdown {
-        /// When all is over.
+        /// When all connections are over.
         case atEnd
         /// In the middle.
         case after(Duration, grace: Duration)
@@ -26,10 +26,10 @@ struct Scenario {
         case cut(after: Duration)
     }
 
-    /// How clients are spread over the servers, and what becomes of them where there is no place.
+    /// How clients are distributed over the servers, and what happens to them if no slot is free.
     struct Balancing {
         let policy: Policy
-        /// The most connections of each server; nil is as many as come.
+        /// Maximum number of connections of each server; nil is unlimited.
         let limit: Int?
         let queueLimit: Int
         let queueTimeout: Duration?
@@ -43,23 +43,23 @@ struct Scenario {
     let limit: Int
     let address = SocketAddress.internet(InternetAddress(v4: 0x7F00_0001, port: 8080))
     let upstreams: [SocketAddress]
-    /// Events of one wait.
+    /// Maximum number of events of one wait.
     let batch: Int
     let configuration: Configuration
     let descriptorLimit: Int
-    /// Between these are the sizes of all sockets' buffers.
+    /// Range of the sizes of all socket buffers.
     let buffers: ClosedRange<Int>
-    /// The most that the network takes.
+    /// Maximum latency of the network.
     let slowest: Duration
     let shutdown: Shutdown
-    /// Whether somebody reads events.
+    /// Whether events are read.
     let isObserved: Bool
-    /// How servers are chosen where there is a choice; nil goes on with the one that answered last.
+    /// How servers are chosen if there are several; nil continues with the server that answered last.
     let balancing: Balancing?
-    /// When all clients come at once, and to one worker, who is to hand most of them over; nil if each comes by itself.
+    /// When all clients connect together to one worker, which must hand most of them over; nil if each connects separately.
     let crowd: Duration?
 
-    // What is wrong. Each is how likely it is where it can happen, 0 for never.
+    // Faults. Each is a probability, wherever the fault can happen; 0 is never.
 
     let shortTransfers: Double
     let wouldBlocks: Double
@@ -69,17 +69,17 @@ struct Scenario {
     let interruptedWaits: Double
     let largestSegment: Int
     let largestPipe: Int
-    /// A call says that there is no memory or no descriptor.
+    /// A call fails for lack of memory or descriptors.
     let exhaustion: Double
-    /// A pipe cannot be made.
+    /// A pipe cannot be created.
     let pipeFailures: Double
-    /// A send, a receive or a splice fails for want of memory.
+    /// A send, a receive or a splice fails for lack of memory.
     let transferFailures: Double
-    /// The network resets a connection, right in the middle of a turn.
+    /// The network resets a connection in the middle of a turn.
     let resets: Double
-    /// A server does not take a connection at once.
+    /// A server does not accept a connection immediately.
     let dialTrouble: Double
-    /// A worker does not get a processor at once.
+    /// A worker does not get a processor immediately.
     let delayedTurns: Double
     /// A worker has a turn in the middle of another's.
     let interleavedTurns: Double
@@ -89,7 +89,7 @@ struct Scenario {
     let slowReading: Double
     /// A pipe's slots are used up before its bytes are.
     let fragmentedPipes: Double
-    /// When directions batch their reads: sooner than they really do, so that they do at all.
+    /// When directions batch their reads: sooner than in production, so that it happens at all.
     let batching: BatchingPolicy
 
     init(seed: UInt64) {
@@ -97,7 +97,7 @@ struct Scenario {
         func pick<T>(_ choices: T...) -> T { choices.randomElement(using: &random)! }
         func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
         func milliseconds(_ range: ClosedRange<Int>) -> Duration { .milliseconds(number(range)) }
-        // A seed in eight has no trouble at all.
+        // One seed in eight has no fault at all.
         let troubles = number(0...7) == 0 ? 0 : number(1...6)
         func trouble(_ most: Double) -> Double {
             number(0...7) < troubles ? Double.random(in: 0...most, using: &random) : 0
@@ -172,7 +172,7 @@ struct Scenario {
         )
     }
 
-    /// At any time, or just when the workers are told one by one that it is over.
+    /// At any time, or during the moments in which the workers receive the message to shut down, one by one.
     private static func crowd(_ shutdown: Shutdown, _ random: inout SplitMix64) -> Duration {
         switch shutdown {
         case .after(let delay, _), .cut(let delay):
@@ -182,10 +182,10 @@ struct Scenario {
         }
     }
 
-    /// Within so many microseconds all workers are told what they are told.
+    /// Microseconds within which all workers receive a message that is sent to all.
     static let telling = 2
 
-    /// The pool that its servers are in, or so many of them.
+    /// The pool of all its servers, or of some.
     func pool(of addresses: [SocketAddress]) -> PoolConfiguration {
         guard let balancing else { return PoolConfiguration(upstream: "server", at: addresses) }
         let servers = addresses.map { address in
@@ -200,14 +200,14 @@ struct Scenario {
         return pool
     }
 
-    /// Sets the machine up; what goes wrong begins with ``begin(in:)``.
+    /// Sets up the machine; faults begin with ``begin(in:)``.
     func makeWorld() -> FakeWorld {
         let world = FakeWorld(seed: seed)
         world.descriptorLimit = descriptorLimit
         return world
     }
 
-    /// From now on things go wrong.
+    /// Enables the faults from now on.
     func begin(in world: FakeWorld) {
         world.faults.shortTransfers = shortTransfers
         world.faults.wouldBlocks = wouldBlocks
@@ -233,7 +233,7 @@ struct Scenario {
         world.faults.fail(.splice, withOneOf: starving + [.invalidArgument], probability: transferFailures)
     }
 
-    /// For the head of a story.
+    /// The first line of a log.
     var description: String {
         let timeouts = configuration.timeouts
         func percent(_ probability: Double) -> String { "\(Int((probability * 1000).rounded()))" }

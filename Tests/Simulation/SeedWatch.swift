@@ -1,15 +1,15 @@
 import Glibc
 import Synchronization
 
-/// Knows which seed each thread plays, so that one which ends the process, or never ends, can be named.
+/// Records which seed each thread runs, so that a seed that crashes the process, or never ends, can be named.
 final class SeedWatch: Sendable {
-    /// A seed that takes so long of real time does not end.
+    /// Seconds of real time after which a seed counts as hanging.
     static let patience: UInt32 = 300
 
-    /// For the signal handler, which may touch nothing that needs a lock or memory.
+    /// Storage for the signal handler, which must not use locks or memory allocation.
     private final class Slots: @unchecked Sendable {
-        // Sendable: two words for each job that its thread alone writes, and a handler that reads them on that thread,
-        // or when nobody waits for the process any more.
+        // Sendable: two words for each job that only its thread writes; a handler reads them on that thread, or when
+        // nothing waits for the process any more.
         let seeds: UnsafeMutablePointer<UInt64>
         let threads: UnsafeMutablePointer<pthread_t>
         let count: Int
@@ -26,7 +26,7 @@ final class SeedWatch: Sendable {
     private let slots: Slots
     nonisolated(unsafe) private static var current: Slots?
 
-    /// - Parameter jobs: how many threads play. For one run in a process: its handlers stay.
+    /// - Parameter jobs: number of threads. At most one instance in a process: its signal handlers stay installed.
     init(jobs: Int) {
         slots = Slots(jobs)
         Self.current = slots
@@ -39,13 +39,13 @@ final class SeedWatch: Sendable {
     func during<Result>(_ seed: UInt64, _ job: Int, _ body: () -> Result) -> Result {
         slots.seeds[job] = seed
         slots.threads[job] = pthread_self()
-        // One alarm for all: it rings when no seed has been begun for so long.
+        // One alarm for all threads: it fires if no seed has begun for that long.
         alarm(Self.patience)
         defer { slots.seeds[job] = .max }
         return body()
     }
 
-    /// Writes the seed of the thread that the signal has met, or all of them, and ends the process by it.
+    /// Writes the seed of the thread that received the signal, or all of them, and ends the process by that signal.
     private static func nameSeeds(_ number: Int32) {
         if let slots = current {
             for job in 0..<slots.count where slots.seeds[job] != .max {

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// Plays the data plane of the proxy through seeds: `simulate --seed N` tells one seed's story, `simulate --seeds A..B`
-/// plays many and tells of those that went wrong.
+/// Runs the data plane of the proxy through seeds: `simulate --seed N` logs one seed's run, `simulate --seeds A..B`
+/// runs many and reports those that failed.
 @main
 enum Simulate {
     static func main() async {
@@ -18,7 +18,7 @@ enum Simulate {
         }
     }
 
-    /// - Returns: whether all was as it must be.
+    /// - Returns: whether no invariant was violated.
     private static func tellStory(of seed: UInt64) -> Bool {
         let outcome = Simulation.run(seed: seed) { print($0) }
         guard outcome.complaints.isEmpty else {

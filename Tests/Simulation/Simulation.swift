@@ -1,11 +1,11 @@
 import FakeSystem
 import Sockets
 
-/// One seed's story, from the first client to the last descriptor.
+/// One seed's run, from the first client to the last descriptor.
 final class Simulation {
-    /// What has come of it.
+    /// The result of a run.
     struct Outcome {
-        /// What was not as it must be; empty if all was.
+        /// Violated invariants; empty if there are none.
         var complaints: [String]
         var connections = 0
         var bytes = 0
@@ -21,7 +21,7 @@ final class Simulation {
     private let cast: Cast
     private let witness: Witness
 
-    /// Bytes and ends may need so long on a bad network, after everybody has been told to end.
+    /// Time that bytes and FINs may need on a bad network after all programs have been asked to finish.
     private static let patience: Duration = .seconds(120)
 
     private init(_ scenario: Scenario, tell: ((String) -> Void)?) throws(SystemError) {
@@ -33,7 +33,7 @@ final class Simulation {
         witness = Witness(scenario, crew)
     }
 
-    /// - Parameter tell: told of all that happens, line by line.
+    /// - Parameter tell: receives a line for everything that happens.
     static func run(seed: UInt64, tell: ((String) -> Void)? = nil) -> Outcome {
         let scenario = Scenario(seed: seed)
         tell?(scenario.description)
@@ -92,7 +92,7 @@ final class Simulation {
         tellAll(.stopAccepting)
     }
 
-    /// One after another, so that some know while others do not.
+    /// Posts a message to one worker after another, so that some have received it while others have not.
     private func tellAll(_ message: WorkerMessage) {
         for member in crew.members.indices {
             world.plan(after: cast.delayOfWord()) { [unowned crew] in crew.post(message, to: member) }
@@ -104,7 +104,7 @@ final class Simulation {
         witness.isStopping = true
         witness.cutSince = world.clock
         tellAll(.cut)
-        // For workers that wait for a processor; then for what is under way to those at the far ends.
+        // First for workers that wait for a processor; then for bytes in flight to the peers.
         advance(by: .milliseconds(100))
         if !hasFailed, !crew.isDone { witness.complain("a worker does not end when it is to cut") }
         advance(by: .seconds(10))
@@ -118,7 +118,7 @@ final class Simulation {
         }
         var outcome = Outcome(complaints: witness.complaints)
         if hasFailed {
-            // What is broken may not be fit to be taken down: then its own checks would end the process.
+            // After a failure the state may be unfit for teardown: its own checks would end the process.
             _ = Unmanaged.passRetained(crew)
             return outcome
         }

@@ -3,7 +3,7 @@ import Relay
 import Sockets
 import Workers
 
-// What is held against the proxy when all is over.
+// Checks of the proxy after the end of a run.
 
 extension Witness {
     func judge(_ cast: Cast) {
@@ -37,7 +37,7 @@ extension Witness {
         }
     }
 
-    /// Bytes are counted where the kernels have them.
+    /// Compares the counters with the bytes that the kernels have counted.
     private func checkSums(_ cast: Cast) {
         func compare(_ counter: Counter, _ expected: Int, _ name: String) {
             if crew[counter] != expected { complain("\(name): counted \(crew[counter]), and it was \(expected)") }
@@ -51,7 +51,7 @@ extension Witness {
         compare(.bytesDownstream, sum(toClients, \.sent), "bytes downstream")
         let spliced = crew[.splicedUpstream] + crew[.splicedDownstream]
         if spliced != world.spliced { complain("\(spliced) spliced bytes counted, and it was \(world.spliced)") }
-        // What was received and never passed on is lost for certain; of what was passed on, what nobody acknowledged.
+        // Bytes received and not passed on are certainly lost; bytes passed on and unacknowledged are possibly lost.
         func checkDiscarded(
             _ counter: Counter,
             _ from: [FakePeer.ProcessSide],
@@ -68,12 +68,12 @@ extension Witness {
         checkDiscarded(.discardedDownstream, toServers, toClients, "downstream")
     }
 
-    /// Each attempt to connect has come to something, once.
+    /// Each connection attempt has exactly one result.
     private func checkAttempts() {
         func closures(_ reason: CloseReason) -> Int { Side.allCases.reduce(0) { $0 + crew[.closure(reason, $1)] } }
         let failures = ConnectFailure.allCases.reduce(0) { $0 + crew[.failure($1)] }
         let told = crew.connected + failures
-        // A time-out, a shutdown or a client's end may come in the middle of an attempt, or between two.
+        // A timeout, a shutdown or the client's end can happen in the middle of an attempt, or between two.
         let least = world.connects - closures(.lifetime) - closures(.cut)
         let most = world.connects + crew[.failure(.clientGone)] + crew[.refused]
         if told < least || told > most {
@@ -86,7 +86,7 @@ extension Witness {
         if crew.connected < served { complain("\(crew.connected) connections had a server, \(served) needed one") }
     }
 
-    /// Events and counters tell the same.
+    /// Events and counters agree.
     private func checkEvents() {
         if crew[.eventsDropped] != 0 { complain("events were dropped, where each was read at once") }
         if openings != crew.total { complain("\(openings) openings were told of \(crew.total)") }
@@ -100,7 +100,7 @@ extension Witness {
         }
     }
 
-    /// What is known of each client's address is the sum of its connections.
+    /// The statistics of each client address are the sum of its connections.
     private func checkClientFigures(_ cast: Cast) {
         var figures: [PeerAddress: (connections: Int, upstream: Int, downstream: Int)] = [:]
         for member in crew.members {
@@ -124,7 +124,7 @@ extension Witness {
         }
     }
 
-    /// Bytes go where they belong, and to nobody else.
+    /// Bytes arrive at their destination, and nowhere else.
     private func checkStreams(_ cast: Cast) {
         var paired: Set<ObjectIdentifier> = []
         for record in records {
@@ -136,7 +136,7 @@ extension Witness {
         }
         for program in cast.programs where !paired.contains(ObjectIdentifier(program)) {
             if !program.peer.received.isEmpty { complain("\(program.name): bytes from nobody") }
-            // A server whose connection was given up before it was used sees it end, and nothing wrong with that.
+            // A server whose connection was abandoned before it was used sees a clean end.
             if program.role == .client, program.peer.end == .fin {
                 complain("\(program.name): a clean end from nobody")
             }
@@ -146,13 +146,13 @@ extension Witness {
         }
     }
 
-    /// A connection on which nothing went wrong ended well, and one that was broken off gave first what it had.
+    /// An undisturbed connection ended cleanly, and a broken one first delivered the bytes it had.
     private func checkEnd(of record: Record) {
         guard let reason = record.closure?.reason else {
             if record.closure == nil { complain("\(record.name): never ended") }
             return
         }
-        // Where a cut has made room for one that had waited, that one is cut soon after.
+        // If a forced close has freed a slot for a queued connection, that one is closed soon after.
         let hadTime = cutSince.map { record.openedAt < $0 } ?? true
         if case .atEnd = scenario.shutdown, reason == .cut, hadTime, record.stage != .queued,
             !record.client.isDisturbed,
@@ -171,7 +171,7 @@ extension Witness {
                 }
             }
         case .reset:
-            // What a client that is gone has sent is for no server, if there was none yet.
+            // Bytes of a client that is gone have no destination if there was no server yet.
             guard scenario.transferFailures == 0, record.stage != .dialing else { return }
             for (to, from) in [(server, record.client), (record.client, server)] {
                 guard !to.isDisturbed, !to.hasStalled else { continue }

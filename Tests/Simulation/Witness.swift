@@ -3,33 +3,33 @@ import Relay
 import Sockets
 import Workers
 
-/// Watches the workers of a simulation: after each turn, and whenever nothing more happens without time going by.
+/// Checks the workers of a simulation after each turn, and whenever nothing more happens without time passing.
 ///
-/// It believes what the fake kernel and the programs know, not what workers say of themselves, wherever there is both.
+/// It relies on what the fake kernel and the programs know, not on the workers' own data, wherever both exist.
 final class Witness {
     let scenario: Scenario
     let crew: Crew
     let world: FakeWorld
     private(set) var complaints: [String] = []
     private(set) var records: [Record] = []
-    /// Those that a worker has, by its number.
+    /// Open connections of each worker, by its number.
     private var open: [[Record]]
     private var byID: [ConnectionID: Record] = [:]
     private var programs: [ObjectIdentifier: Program] = [:]
     private var clients: [PeerAddress: Program] = [:]
-    /// Bytes that events have told of.
+    /// Bytes reported by events.
     private(set) var told = (upstream: 0, downstream: 0)
     private(set) var closures: [MetricsSnapshot.Closure: Int] = [:]
     private(set) var openings = 0
-    /// Since when each worker is to stop accepting.
+    /// Whether the workers are to stop accepting; they receive the message one after another.
     var isStopping = false
-    /// Since when the workers are told, one after another, to cut.
+    /// When sending the message to close all connections to the workers began; they receive it one after another.
     var cutSince: Instant?
     var isCutting: Bool { cutSince != nil }
 
-    /// The most that is worth to be read.
+    /// Maximum number of complaints that are worth reading.
     private static let complaintLimit = 20
-    /// A timer may be so much late.
+    /// Permitted lateness of a timer.
     private static let tick: Duration = .milliseconds(1)
 
     init(_ scenario: Scenario, _ crew: Crew) {
@@ -73,7 +73,7 @@ final class Witness {
             seen.append(record)
         }
         for record in open[index] where !seen.contains(where: { $0 === record }) {
-            // Its server may have taken it after the last turn, and it may have ended in the first turn that it was used.
+            // The server may have accepted it after the last turn, and the first turn that used it may have ended it.
             findServer(of: record)
             record.closure = Record.Closure(at: now)
         }
@@ -85,7 +85,7 @@ final class Witness {
     private func noteStreams(of session: UnsafeMutablePointer<Session>, _ record: Record) {
         func note(_ party: Party, _ source: Int32?) {
             guard let source, let process = world.peer(of: source)?.process else { return }
-            // What batching itself delays is no pause.
+            // The delay that batching itself causes is not a pause.
             let delay = world.lowWater(of: source) > 1 ? scenario.batching.delay : 0
             let longestPause = scenario.batching.longestPause + delay
             record.noteStream(
@@ -137,10 +137,10 @@ final class Witness {
             case .bytesDownstream(_, _, let count): told.downstream += count
             case .connectionClosed(let id, _, let reason, let side, _):
                 closures[.init(reason: reason, side: side), default: 0] += 1
-                // One that came and went in one turn has only its events.
+                // A connection that began and ended within one turn has only its events.
                 guard let record = byID[id] else { continue }
                 guard record.closure != nil else { return complain("\(record.name): open after its end was told") }
-                // A server whose connection was given up before it was used had nothing to do with the client.
+                // A server whose connection was abandoned before it was used had nothing to do with the client.
                 let used = record.server?.peer.process
                 if record.stage == .dialing, reason != .ended, used?.sent == 0, used?.received == 0 {
                     record.server = nil
@@ -152,7 +152,7 @@ final class Witness {
         }
     }
 
-    /// A reason for an end must be true, and no time-out may be early.
+    /// Checks that the reason of a close is true, and that no timeout is early.
     private func check(_ record: Record, endedFor reason: CloseReason, by side: Side) {
         let now = world.clock
         let timeouts = scenario.configuration.timeouts
@@ -188,10 +188,10 @@ final class Witness {
         }
     }
 
-    /// A reset throws away what nobody has acknowledged. So the one that is passed on waits for that, unless there is no
-    /// progress.
+    /// A reset discards unacknowledged bytes. So a reset that is passed on waits for their acknowledgement, unless
+    /// there is no progress.
     private func checkDelivery(of record: Record) {
-        // A side that a call without memory has given up is reset with all that was for it.
+        // A side that was given up after a call without memory is reset with all bytes queued for it.
         guard let server = record.server, scenario.transferFailures == 0 else { return }
         for (to, from) in [(server, record.client), (record.client, server)] where to.peer.process.hasReset {
             let lost = from.peer.process.received - to.peer.process.sent + to.peer.process.unacknowledgedAtEnd
@@ -204,7 +204,7 @@ final class Witness {
 
     // MARK: At rest
 
-    /// What must hold whenever all workers wait.
+    /// Checks what must hold whenever all workers wait.
     func rest() {
         if !world.problems.isEmpty { world.problems.forEach(complain) }
         checkFigures()
@@ -232,7 +232,7 @@ final class Witness {
         for member in crew.members {
             sessions += member.worker.sessions.count
             let load = crew.load(of: member)
-            // What another worker has handed over waits in its mailbox, until it has a processor.
+            // Handed-over connections wait in the mailbox of a worker until it has a processor.
             let handedOver = load - member.worker.sessions.count
             if handedOver < 0 || handedOver > 0 && !crew.isHeldUp(member) {
                 complain(
@@ -255,7 +255,7 @@ final class Witness {
         }
         if crew.active != sessions { complain("\(crew.active) connections are counted, \(sessions) are there") }
         if crew.active > scenario.limit { complain("\(crew.active) connections, where \(scenario.limit) may be") }
-        // What is handed over to a worker that has been cut is reset at once, and never was a connection.
+        // A connection handed over to a worker after its forced close is reset immediately, and never counted.
         let unopened = world.accepted - crew.total - underWay
         if unopened < 0 || unopened > 0 && !isCutting {
             complain("\(crew.total) connections counted, \(world.accepted) accepted")
@@ -272,7 +272,7 @@ final class Witness {
         for (id, count) in places where count > scenario.balancing?.limit ?? .max {
             complain("server \(id) has \(count) connections, more than it may")
         }
-        // Two for a pipe; a worker may keep some for the next.
+        // Two for a pipe; a worker may keep some for later use.
         let spare = world.openDescriptors.count - descriptors - underWay - 2 * pipes
         if spare < 0 || spare % 2 != 0 || spare > 8 * crew.members.count {
             complain("\(world.openDescriptors.count) descriptors are open, of which \(spare) are nobody's")
@@ -288,7 +288,7 @@ final class Witness {
             }
         case .connections:
             // While another worker waits for the processor, a message to it may be what this one waits for.
-            // One that has ended no longer passes a place on: then those that end try again by themselves.
+            // A worker that has ended no longer passes permits on; then waiting workers retry by themselves.
             if crew.active < scenario.limit, !isStopping, !crew.members.contains(where: { crew.isHeldUp($0) }) {
                 complain(
                     "worker \(member.worker.index) waits for a place, and \(scenario.limit - crew.active) are free"
@@ -301,7 +301,7 @@ final class Witness {
         }
     }
 
-    /// Nobody waits for a place that is free.
+    /// Checks that no connection waits for a slot that is free.
     private func checkQueue(of member: Crew.Member) {
         // While another worker waits for the processor, a message to it may be what this one waits for.
         guard !crew.members.contains(where: { crew.isHeldUp($0) }) else { return }
@@ -341,7 +341,7 @@ final class Witness {
             check(record.quietSince, timeouts.idle, "idle")
             if record.halfClosedAt != nil { check(record.quietSince, timeouts.halfClose, "half-close") }
         case .delivering:
-            // It looks now and then only, and the time counts from the look that saw no change.
+            // It polls at intervals only, and the time counts from the poll that saw no change.
             let looks = WorkerSettings.deliveryLooks.upperBound * 2 + Self.tick
             check(record.deliveredAt, timeouts.resetDelivery + looks, "delivery")
             if record.delivery.isHandedOver, record.delivery.unacknowledged == 0 {
@@ -360,9 +360,9 @@ final class Witness {
         }
     }
 
-    /// No half waits while it could move something.
+    /// Checks that no direction waits while it could move bytes.
     private func checkProgress(_ session: UnsafeMutablePointer<Session>, _ record: Record) {
-        // Where a call lacked memory a side is given up whose socket still has bytes: then the delivery's time ends it.
+        // After a call without memory a side is given up though its socket has bytes: the delivery timeout ends it.
         let isGivenUp = session.pointee.stage == .delivering && scenario.transferFailures > 0
         guard session.pointee.stage != .dialing, !isGivenUp,
             let client = Record.number(session.pointee.duplex.client.descriptor),
@@ -384,7 +384,7 @@ final class Witness {
         let hasEnd = !world.readiness(of: source).isDisjoint(with: [.peerEnded, .hungUp, .failed])
         let process = world.peer(of: source)?.process ?? FakePeer.ProcessSide()
         let hasBytes = process.arrived > process.received
-        // The source of a sustained stream is reported only when much has arrived.
+        // The source of a sustained stream is reported only when many bytes have arrived.
         let isBatching = world.lowWater(of: source) > 1
         if isBatching, state.phase == .open { checkBatching(record, party, name) }
         let mayWait = isBatching && hasBytes && !hasEnd
@@ -410,12 +410,12 @@ final class Witness {
         }
     }
 
-    /// Only a direction that has moved much without a pause batches its reads.
+    /// Checks that only a direction that has moved many bytes without a pause batches its reads.
     private func checkBatching(_ record: Record, _ party: Party, _ name: String) {
         guard let stream = record.streams[party] else {
             return complain("\(record.name): its \(name) half batches reads, and has moved nothing")
         }
-        // What is counted is whole KiB of each transfer.
+        // Each transfer is counted in whole KiB.
         let moved = stream.received - stream.receivedBefore
         if moved >> 10 < scenario.batching.minimumKiB
             || stream.lastAt.since(stream.beganAt).wholeNanoseconds < scenario.batching.minimumDuration
@@ -426,7 +426,7 @@ final class Witness {
         }
     }
 
-    /// Bytes that have arrived while the sink is writable wait for more only where reads are batched, and not for long.
+    /// Bytes that have arrived while the sink is writable wait for more only if reads are batched, and not for long.
     private func hasWaitedTooLong(_ record: Record, _ party: Party, _ received: Int) -> Bool {
         guard let since = record.waiting[party], since.received == received else {
             record.waiting[party] = (world.clock, received)
