@@ -1,10 +1,10 @@
-// Counts what a program calls, thread by thread: for .ci/cost, which loads it into `monkey` by LD_PRELOAD.
+// Counts the library calls of a program, per thread; .ci/cost loads it into `monkey` with LD_PRELOAD.
 //
-// The counts stand in the file that CALLS_FILE names, mapped by both, so that they can be read while the program runs
-// and cost it an addition each. Nothing here allocates. A call is counted when it begins; epoll_wait a second time, as
-// epoll_wait_end, when it comes back, so that a thread which sleeps can be told from one that works.
+// The counters are in the file named by CALLS_FILE, which both processes map, so they can be read while the program
+// runs and cost it one addition per call. Nothing here allocates. A call is counted on entry; epoll_wait is counted
+// again on return, as epoll_wait_end, which distinguishes a sleeping thread from a working one.
 //
-// Memory goes on to glibc by the names that it keeps for this, all else straight to the kernel.
+// Memory functions call the names that glibc reserves for interposition; all others make the system call directly.
 
 #define _GNU_SOURCE
 #include <errno.h>

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Access log", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct AccessLogTests {
-    /// A line's members.
+    /// The members of a log line.
     private struct Line: Decodable {
         var client: String
         var listener: String
@@ -20,7 +20,7 @@ struct AccessLogTests {
         var by: String
     }
 
-    /// The lines of a file, as soon as there are so many.
+    /// Waits until the file has `count` lines, and returns them.
     private func lines(_ count: Int, of path: String) async throws -> [Line] {
         var lines: [Substring] = []
         try await eventually("\(count) lines in \(path)") {
@@ -97,7 +97,7 @@ struct AccessLogTests {
                 _ = try await lines(1, of: path)
                 _ = try await lines(1, of: "\(folder)/old.log")
 
-                // Cut by the second signal.
+                // Forcibly closed by the second signal.
                 let pair = try RelayedPair(through: proxy, to: upstream)
                 try pair.exchange()
                 try proxy.program.signal(SIGTERM)

@@ -49,7 +49,8 @@ struct AddressTests {
                 let pair = try RelayedPair(through: proxy, to: upstream)
                 try pair.exchange()
                 try pair.server.reset()
-                // A Unix socket knows no reset without bytes thrown away: its close is an end of stream.
+                // A Unix socket sends a reset only if unread bytes are discarded: otherwise its close is an end of
+                // stream.
                 let end = try pair.client.receiveRest().end
                 if listen != .unix && forward != .unix { #expect(end == .reset) }
                 pair.client.close()
@@ -63,7 +64,7 @@ struct AddressTests {
     func staleSocket() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/front"
-            // A process that was killed leaves its file, as one does that closes its socket and nothing more.
+            // A killed process leaves its socket file behind, as does a process that only closes its socket.
             try TestListener(on: .unix(path: path)).close()
             #expect(FileManager.default.fileExists(atPath: path))
             let upstream = try TestListener()
@@ -85,10 +86,10 @@ struct AddressTests {
             let owner = try TestListener(on: .unix(path: "\(folder)/front"))
             let result = try await runMonkey(["proxy", "\(owner.address)", "127.0.0.1:1", "--metrics", "off"])
             result.expectFailure(naming: "\(folder)/front")
-            // The owner still gets its connections.
+            // The owner still receives its connections.
             let client = try TestSocket.connect(to: owner.address)
             try client.send("hello")
-            // One of them may be the other's question whether anybody lives here.
+            // One of them may be the connection by which the other process tests whether the socket is in use.
             var received: [UInt8] = []
             while received.isEmpty { received = try owner.accept().receiveRest(unlessOpen: 5) }
             #expect(received == Array("hello".utf8))
@@ -108,7 +109,7 @@ struct AddressTests {
 
     @Test("A port that is taken is an error that names it", arguments: ["127.0.0.1", "::1"], [false, true])
     func portInUse(host: String, reusePort: Bool) async throws {
-        // With SO_REUSEPORT and the same user bind would succeed, and the two would share the clients.
+        // With SO_REUSEPORT and the same user, bind would succeed and the two would share the clients.
         let owner = try TestListener(on: .ip(host, port: 0), reusePort: reusePort)
         let result = try await runMonkey(["proxy", "\(owner.address)", "127.0.0.1:1", "--metrics", "off"])
         result.expectFailure(naming: "\(owner.address)")
@@ -145,14 +146,14 @@ struct AddressTests {
         }
     )
     func noPermission() async throws {
-        // Root is left everything but just this permission.
+        // Root keeps all capabilities except this one.
         let wrapper = getuid() == 0 ? ["setpriv", "--bounding-set=-net_bind_service"] : []
         let result = try await runMonkey(["proxy", "127.0.0.1:1", "127.0.0.1:9", "--metrics", "off"], under: wrapper)
         result.expectFailure(naming: "127.0.0.1:1")
     }
 }
 
-/// Ports below this one are for root alone (ip(7), ip_unprivileged_port_start).
+/// Ports below this one are privileged (ip(7), ip_unprivileged_port_start).
 private var privilegedPorts: Int {
     get throws {
         let text = try textOfSystemFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("A balancer in front of several servers", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct BalanceTests {
-    /// Connections that a server's queue has; nobody accepts them.
+    /// Connections counted by the proxy for a server; they stay in the server's accept queue.
     private func connected(_ proxy: RunningProxy, _ server: TestListener) throws -> Double? {
         let labels = ["pool": "servers", "server": "\(server.address)"]
         return try proxy.readMetrics().value("monkey_server_connections_total", labels)
@@ -26,7 +26,7 @@ struct BalanceTests {
                 counts = try listeners.map { try connected(proxy, $0) ?? 0 }
                 return counts.reduce(0, +) == 80
             }
-            // Each worker goes round by itself, and each may stand anywhere in its round.
+            // Each worker has its own round-robin position, which may be anywhere in the round.
             let slack = Double(threads)
             #expect(abs(counts[0] - 20) <= slack && abs(counts[1] - 40) <= 2 * slack, "\(counts)")
             for client in clients { client.close() }

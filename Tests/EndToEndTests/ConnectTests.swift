@@ -20,7 +20,7 @@ struct ConnectTests {
             for _ in 0..<20 {
                 #expect(try proxy.connect().receiveRest().bytes.isEmpty)
             }
-            // One that has sent something is ended just as well.
+            // A client that has sent data is closed as well.
             let talker = try proxy.connect()
             _ = try? talker.send("hello")
             #expect(try talker.receiveRest().bytes.isEmpty)
@@ -67,7 +67,7 @@ struct ConnectTests {
             try client.send("request")
             try client.finish()
             try await eventually("connect under way") { try proxy.process.socketCount == proxy.socketsAtStart + 2 }
-            // Now there is room; the kernel's next SYN, a second or three after the first, gets through.
+            // Now the queue has room; the kernel's next SYN, one or three seconds after the first, succeeds.
             try full.makeRoom()
             let server = try full.listener.accept()
             #expect(try server.receiveRest() == .init(bytes: Array("request".utf8), end: .fin))
@@ -98,7 +98,7 @@ struct ConnectTests {
         arguments: ["127.0.0.1", "127.0.0.3", "::1"]
     )
     func severalAddresses(serving host: String) async throws {
-        // One port of which only one address is listened on.
+        // A port with a listener on only one of the addresses.
         let upstream = try TestListener(on: .ip(host, port: 0))
         try await withScratchFolder { folder in
             let hosts = try OwnHosts(
@@ -118,7 +118,7 @@ struct ConnectTests {
         .enabled("needs leave to give the proxy an /etc/hosts of its own (unshare)") { await OwnHosts.isPossible }
     )
     func silentAddress() async throws {
-        // Whatever the order, one of the two is silent, and in one of the two runs it is the first.
+        // In either order one of the two is silent, and in one of the two runs it is the first.
         for (silent, serving) in [("127.0.0.2", "127.0.0.3"), ("127.0.0.3", "127.0.0.2")] {
             let full = try FullListener(on: .ip(silent, port: 0))
             let upstream = try TestListener(on: .ip(serving, port: full.listener.port))

@@ -183,7 +183,7 @@ struct ConsoleTests {
     func stalledOutput() async throws {
         try await withProxy(to: "echo", ["--events"]) { proxy in
             proxy.program.pauseOutput()
-            // Each connection makes four lines of about sixty bytes: ten times what a pipe of 64 KiB takes.
+            // Each connection logs four lines of about sixty bytes: ten times the capacity of a 64 KiB pipe.
             for _ in 0..<2500 {
                 let client = try proxy.connect()
                 try client.send("hello")
@@ -204,8 +204,8 @@ struct ConsoleTests {
     func drops() async throws {
         try await withProxy(to: "echo", ["--events", "--summary", "200ms"]) { proxy in
             proxy.program.pauseOutput()
-            // Four lines of some sixty bytes for each, which is more than the pipe and the program can hold. They are about
-            // connections and not about bytes alone, which a busy program tells of in fewer lines.
+            // Four lines of about sixty bytes each, which is more than the pipe and the program's buffer hold. They are
+            // connection events rather than byte counts only, which a busy program reports in fewer lines.
             let rounds = 12_000
             for _ in 0..<rounds {
                 let client = try proxy.connect()
@@ -245,7 +245,7 @@ extension RunningProxy {
 }
 
 extension [String] {
-    /// The sum of what the byte lines with this arrow tell.
+    /// The sum of the byte counts on the lines with this arrow.
     fileprivate func bytes(_ arrow: String) -> Int {
         compactMap { line in
             let words = line.split(separator: " ")

@@ -26,12 +26,12 @@ struct DescriptorTests {
                     try pair.client.finish()
                     try pair.server.reset()
                 default:
-                    // With bytes on their way that nobody will take.
+                    // With bytes in flight that are never received.
                     _ = try pair.server.sendWithoutWaiting(Array(repeating: 0, count: 1 << 20))
                     pair.client.close()
                 }
             }
-            // Clients that are gone before they are accepted or before the server is reached.
+            // Clients that disconnect before they are accepted or before the server is connected.
             for _ in 0..<100 { try proxy.connect().reset() }
             try await proxy.descriptorsReturn()
         }
@@ -60,14 +60,15 @@ struct DescriptorTests {
         defer { echo.cancel() }
         let options = ["--threads", "\(threads)", "--summary", "off"]
         try await withProxy(to: upstream, options, under: descriptorLimit(1000)) { proxy in
-            // accept and socket meet EMFILE now, where the proxy had reason to expect room for all.
+            // accept and socket now fail with EMFILE although the proxy's limit allows for all connections.
             let change = try await runToEnd(["prlimit", "--pid", "\(proxy.program.processID)", "--nofile=120:1000"])
             #expect(change.exit == .code(0))
             try await expectSurvival(of: proxy)
         }
     }
 
-    /// Storms it, expects some service and little work meanwhile, and full service afterwards.
+    /// Opens more connections than there are descriptors; expects some service and little work during that time, and
+    /// full service afterwards.
     private func expectSurvival(of proxy: RunningProxy) async throws {
         var clients: [TestSocket] = []
         for _ in 0..<300 {
@@ -80,7 +81,8 @@ struct DescriptorTests {
             try clients.count { try $0.isAnswered } >= fewest
         }
 
-        // It neither spins nor polls while it has none: half a second of work in two would be a quarter of a processor.
+        // While it has no descriptors it neither spins nor polls: half a second of CPU time in two would be a quarter
+        // of a core.
         let wakeUps = try proxy.process.wakeUps
         let work = try proxy.process.processorTime
         try await Task.sleep(for: .seconds(2))
@@ -99,13 +101,13 @@ struct DescriptorTests {
 }
 
 extension TestSocket {
-    /// Whether bytes have come.
+    /// Returns whether bytes have arrived.
     fileprivate var isAnswered: Bool {
         get throws { try readable > 0 }
     }
 }
 
-/// Sends back what comes, connection by connection, until the task is cancelled.
+/// Echoes data, connection by connection, until the task is cancelled.
 func echoForEver(on listener: TestListener) async throws {
     try await withThrowingDiscardingTaskGroup { group in
         while !Task.isCancelled {

@@ -31,7 +31,7 @@ struct DrainTests {
             try proxy.program.signal(signal)
             try await proxy.refuses(with: 3)
 
-            // A client's end, a server's end, a reset: each is an end of its own.
+            // A client's FIN, a server's FIN and a reset: each ends its connection differently.
             try pairs[0].client.send(pattern, count: 1 << 20)
             try pairs[0].client.finish()
             let received = try pairs[0].server.receiveRest(of: pattern)
@@ -56,7 +56,7 @@ struct DrainTests {
         try await withProxy(to: upstream, ["--grace", "300ms", "--threads", "\(threads)"]) { proxy in
             let pairs = try (0..<4).map { _ in try RelayedPair(through: proxy, to: upstream) }
             for pair in pairs { try pair.exchange() }
-            // Half-closed, and still not at its end.
+            // Half-closed and not yet complete.
             try pairs[3].client.finish()
             #expect(try pairs[3].server.receive(upTo: 1).isEmpty)
             try proxy.end()
@@ -135,7 +135,7 @@ struct DrainTests {
     @Test("So are those of a proxy that was told to end just after it had said that it listens", arguments: [1, 2])
     func acceptQueueAtStart(threads: Int) async throws {
         let upstream = try TestListener()
-        // The earlier it is told the more it is still setting up: several times, since that is never the same.
+        // The earlier the signal, the more of the setup is still running; repeated because the timing varies.
         for _ in 0..<10 {
             try await withProxy(to: upstream, ["--grace", "10m", "--threads", "\(threads)"]) { proxy in
                 try await expectService(of: upstream, throughQueueOf: proxy)
@@ -144,7 +144,7 @@ struct DrainTests {
         }
     }
 
-    /// Stops the process while clients connect, tells it to end, lets it go on, and expects that all are served.
+    /// Stops the process while clients connect, sends it SIGTERM, resumes it, and expects that all clients are served.
     private func expectService(of upstream: TestListener, throughQueueOf proxy: RunningProxy) async throws {
         try proxy.program.signal(SIGSTOP)
         let clients = try (0..<20).map { _ in try proxy.connect() }
@@ -212,7 +212,7 @@ struct DrainTests {
         let address = try await withProxy(to: upstream) { proxy in
             for _ in 0..<3 {
                 let pair = try RelayedPair(through: proxy, to: upstream)
-                // The proxy's FIN to the client is the first, so the TIME_WAIT is on the proxy's port.
+                // The proxy sends the first FIN to the client, so the TIME_WAIT is on the proxy's port.
                 pair.server.close()
                 #expect(try pair.client.receiveRest().end == .fin)
                 pair.client.close()
@@ -232,17 +232,17 @@ extension RunningProxy {
         program.outputLines.filter { $0.hasPrefix("Drained: ") }
     }
 
-    /// Waits until it no longer listens, and checks that what connects is refused.
+    /// Waits until the proxy has stopped listening, and checks that new connections are refused.
     ///
-    /// Its sockets are counted first: a connection made to find it out would be one of the drain.
+    /// Counts its sockets first: a connection made as a test would become part of the drain.
     ///
-    /// - Parameter connections: how many are open, with two sockets each.
+    /// - Parameter connections: number of open connections, with two sockets each.
     fileprivate func refuses(
         with connections: Int,
         at location: SourceLocation = #_sourceLocation
     ) async throws {
         try await eventually("end of listening", at: location) {
-            // Beside its sockets a connection may have pipes.
+            // A connection may have pipes in addition to its sockets.
             let pipes = try process.pipeCount - pipesAtStart
             return try process.socketCount - pipes <= socketsAtStart - listeners + 2 * connections
         }
@@ -250,5 +250,5 @@ extension RunningProxy {
     }
 }
 
-/// Two threads, each with a listening socket of its own.
+/// Two threads, each with its own listening socket.
 private let listeners = 2

@@ -68,7 +68,7 @@ struct EchoTests {
                 try client.send("hello")
                 try client.receive("hello")
                 for number in 1...signals {
-                    // Two of the same that are pending together are one.
+                    // Two pending signals of the same number are merged into one.
                     if number > 1 { try await expectRefusal(at: address) }
                     try program.signal(SIGTERM)
                 }

@@ -1,16 +1,16 @@
 import Support
 import Testing
 
-/// How a proxy under test is to move bytes.
+/// The engine that a proxy under test uses to move bytes.
 enum Engine: String, CaseIterable, Sendable {
     case auto, copy, splice
 
-    /// What ``withProxy(on:to:_:metrics:under:at:_:)`` is to ask for; nil asks for nothing.
+    /// The value of `--engine` passed by ``withProxy(on:to:_:metrics:under:at:_:)``; nil omits the option.
     @TaskLocal static var current: Engine?
 
-    /// Expects that what has gone in a direction went as this engine has it go.
+    /// Expects that the bytes of a direction were moved as this engine moves them.
     ///
-    /// - Parameter isBulk: whether it was so much at once that `auto` must have come to splice.
+    /// - Parameter isBulk: whether the transfer was large enough for `auto` to have switched to splice.
     func expect(
         in metrics: MetricsText,
         _ direction: Direction,
@@ -30,7 +30,7 @@ enum Engine: String, CaseIterable, Sendable {
     }
 }
 
-/// Runs every test of a suite once under each engine, one after the other, and says in its issues which it was.
+/// Runs each test of a suite once per engine, in sequence, and names the engine in its issues.
 struct EachEngineTrait: SuiteTrait, TestTrait, TestScoping {
     let isRecursive = true
 
@@ -53,6 +53,6 @@ struct EachEngineTrait: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == EachEngineTrait {
-    /// What holds must hold however the bytes are moved.
+    /// Behavior that must not depend on the engine.
     static var eachEngine: Self { Self() }
 }

@@ -30,7 +30,7 @@ struct LimitTests {
             let second = try RelayedPair(through: proxy, to: upstream)
             let third = try proxy.connect()
             try third.send("third")
-            // It must not reach the server as long as the others are there.
+            // It must not reach the server while the others are connected.
             try first.exchange()
             try second.exchange()
             try await Task.sleep(for: .milliseconds(300))
@@ -75,7 +75,7 @@ struct LimitTests {
             let resting = try RelayedPair(through: proxy, to: upstream)
             let speaking = try RelayedPair(through: proxy, to: upstream)
             let listening = try RelayedPair(through: proxy, to: upstream)
-            // Three times as long as is allowed.
+            // Three times the allowed duration.
             for _ in 0..<60 {
                 try speaking.client.send("up")
                 try speaking.server.receive("up")
@@ -86,7 +86,7 @@ struct LimitTests {
             #expect(try resting.client.receiveRest().bytes.isEmpty)
             #expect(try resting.server.receiveRest().bytes.isEmpty)
             try speaking.exchange()
-            // They too come to rest, and are ended.
+            // They too become idle and are closed.
             #expect(try speaking.client.receiveRest().bytes.isEmpty)
             #expect(try listening.server.receiveRest().bytes.isEmpty)
             try await proxy.descriptorsReturn()
@@ -101,7 +101,7 @@ struct LimitTests {
             let half = try RelayedPair(through: proxy, to: upstream)
             try half.sender(direction).finish()
             #expect(try half.receiver(direction).receive(upTo: 1).isEmpty)
-            // The end of the half that has gone on.
+            // The end of the half that continued.
             #expect(try half.sender(direction).receiveRest().bytes.isEmpty)
             try await Task.sleep(for: .seconds(1))
             try whole.exchange()
@@ -127,7 +127,7 @@ struct LimitTests {
             pair.client.close()
             pair.server.close()
             try await proxy.descriptorsReturn()
-            // The next one lives no longer, which on a busy machine may be too short for it.
+            // The next connection has the same lifetime limit, which may be too short for it on a busy machine.
             try await eventually("service of another") {
                 (try? RelayedPair(through: proxy, to: upstream).exchange()) != nil
             }
@@ -143,7 +143,7 @@ struct LimitTests {
             while clients.count < 10, let client = try? proxy.connect(limit: .milliseconds(300)) {
                 clients.append(client)
             }
-            // The kernel lets in one more than it is told (listen(2) is silent on it).
+            // The kernel queues one connection more than the backlog (not documented in listen(2)).
             #expect((2...3).contains(clients.count))
             try proxy.program.signal(SIGCONT)
             for client in clients {
@@ -164,7 +164,7 @@ struct LimitTests {
             ] {
                 try await eventually("a socket at rest, from \(own) to \(peer)") {
                     guard let timer = try KernelTimer(of: own, connectedTo: peer) else { return false }
-                    // After the exchange the acknowledgements' timer may be the one that is told.
+                    // After the exchange the reported timer may be that of the acknowledgements.
                     if interval == "off" { return timer.kind == .none }
                     return timer.kind == .keepalive && (.seconds(80)...(.seconds(100))).contains(timer.remaining)
                 }
@@ -173,7 +173,7 @@ struct LimitTests {
     }
 }
 
-/// The timer of a TCP connection, as the kernel tells it in /proc/net/tcp.
+/// The timer of a TCP connection, as reported in /proc/net/tcp.
 private struct KernelTimer {
     enum Kind: Substring {
         case none = "00"
@@ -186,7 +186,7 @@ private struct KernelTimer {
     let kind: Kind
     let remaining: Duration
 
-    /// Nil if there is no such connection.
+    /// Returns nil if there is no such connection.
     init?(of own: TestAddress, connectedTo peer: TestAddress) throws {
         let table = try textOfSystemFile("/proc/net/tcp").split(separator: "\n")
         let rows = table.map { $0.split(separator: " ") }
@@ -199,7 +199,7 @@ private struct KernelTimer {
         remaining = .milliseconds(ticks * 1000 / sysconf(Int32(_SC_CLK_TCK)))
     }
 
-    /// 127.0.0.1 in the order of this machine's bytes, and the port.
+    /// 127.0.0.1 in host byte order, and the port.
     private static func hex(_ address: TestAddress) -> String {
         let port = String(address.port, radix: 16, uppercase: true)
         return "0100007F:" + String(repeating: "0", count: 4 - port.count) + port

@@ -67,7 +67,7 @@ struct LoadTests {
         listener.close()
         let refused = try await load(address, "--assert", "errors==0")
         refused.expectFailure(code: 2, naming: "refused")
-        // Before the run, which would otherwise have been for nothing.
+        // Reported before the run, whose results would otherwise be lost.
         try await load(address, "--html", "/nonexistent/x", "--duration", "1h").expectFailure(
             code: 2,
             naming: "/nonexistent/x"
@@ -76,7 +76,7 @@ struct LoadTests {
         try await load(address, "--connections", "1000000").expectFailure(code: 2, naming: "descriptors")
     }
 
-    /// Runs a load on an echo server with options of its own, and gives what both have counted.
+    /// Runs a load against an echo server with the given options, and returns the counters of both.
     private func counts(
         of load: [String],
         on echo: [String],
@@ -105,7 +105,7 @@ struct LoadTests {
         }
     }
 
-    /// The parts of the JSON that are held against a server's counts.
+    /// The members of the JSON report that are compared with the server's counters.
     private struct Report {
         let latency: [String: Double]
         let exchanges: [String: Int]
@@ -140,7 +140,7 @@ struct LoadTests {
         let (report, server) = try await counts(of: load + ["--assert", "errors==0"], on: echo)
         #expect(server["connections"] == report.connections["established"])
         #expect(Double(server["received"] ?? -1) == report.traffic["upstream_in_all"])
-        // A source has sent more than was received when the connection is torn down.
+        // A source has sent more than was received when the connection is closed.
         if !echo.contains("--source") {
             #expect(Double(server["bytes"] ?? -1) == report.traffic["downstream_in_all"])
         } else {
@@ -150,7 +150,7 @@ struct LoadTests {
 
     @Test("A script, and connections that end after so many bytes, of which each serves one exchange")
     func scriptAndEnds() async throws {
-        // No more requests than connections, and patience: on a slow machine too each of them is sent and answered.
+        // At most one request per connection, and a long timeout: even on a slow machine each is sent and answered.
         let load = ["--rate", "100/s", "--connections", "64", "--drain", "1m", "--assert", "errors==0"]
         let script = "send a${seq} ${random:9}\\r\\n\nexpect a${seq} ${random:9}\\r\\n\n"
         let (said, server) = try await counts(of: load, on: [], script: script)
@@ -172,7 +172,7 @@ struct LoadTests {
         let (report, _) = try await counts(of: ["--rate", "200/s", "--connections", "64", "--drain", "1m"], on: echo)
         #expect(report.exchanges["answered"] == 60)
         #expect(report.latency["min"] ?? 0 >= least)
-        // A list begins anew on each connection; a stall nobody escapes for long.
+        // The list of delays restarts on each connection; a stall affects all connections soon.
         if echo[0] != "--delay" { #expect(report.latency["max"] ?? 0 >= 0.02) }
     }
 

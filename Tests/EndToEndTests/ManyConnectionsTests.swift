@@ -15,7 +15,7 @@ struct ManyConnectionsTests {
 
             try await expectRest(of: proxy.process)
 
-            // Each of them is alive all the same.
+            // Each of them still works.
             for (number, client) in clients.enumerated() { try client.send(String(10_000 + number)) }
             for server in servers { try server.send(server.receive(exactly: 5)) }
             for (number, client) in clients.enumerated() { try client.receive(String(10_000 + number)) }
@@ -31,8 +31,8 @@ struct ManyConnectionsTests {
         }
     }
 
-    /// Expects that all threads together wake up less than 20 times in a second, as soon as what the connections' opening
-    /// left to do is done. One thread with a tick of 10 ms would wake up 100 times.
+    /// Expects that all threads together wake up fewer than 20 times per second once the work left over from opening
+    /// the connections is done. One thread with a 10 ms tick would wake up 100 times.
     private func expectRest(of process: ProcessView, at location: SourceLocation = #_sourceLocation) async throws {
         var counts: [Int] = []
         repeat {

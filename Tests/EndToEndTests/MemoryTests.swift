@@ -44,12 +44,12 @@ struct MemoryTests {
                 // Beside it stands what it takes at rest.
                 #expect(taken / count <= 32 << 10 + 512, "\(taken / count) bytes for each, in round \(round)")
 
-                // The other direction is not held up.
+                // The other direction is not affected.
                 for pair in pairs {
                     try pair.receiver(direction).send("still here")
                     try pair.sender(direction).receive("still here")
                 }
-                // Windows that were closed open slowly, so all at the same time.
+                // Closed windows reopen slowly, so all of them at the same time.
                 try await withThrowingDiscardingTaskGroup { group in
                     for (pair, count) in zip(pairs, sent) {
                         group.addTask {
@@ -64,12 +64,12 @@ struct MemoryTests {
                 try await proxy.descriptorsReturn()
                 afterEach.append(try proxy.process.residentMemory - before)
             }
-            // Each of the two workers keeps 16 chunks of 32 KiB for the next who stalls.
+            // Each of the two workers keeps 16 chunks of 32 KiB for the next stalled connections.
             #expect(afterEach.max()! <= 2 * 16 * (32 << 10) + 64 << 10, "\(afterEach)")
         }
     }
 
-    /// Whatever is set up once, by the first connections, is there before it is measured.
+    /// Ensures that whatever the first connections allocate permanently exists before the measurement.
     private func warmUp(_ proxy: RunningProxy, _ upstream: TestListener) throws {
         for _ in 0..<32 {
             let first = try RelayedPair(through: proxy, to: upstream)
@@ -80,7 +80,7 @@ struct MemoryTests {
     }
 }
 
-/// As the other ``withProxy(on:to:_:metrics:under:at:_:)``, and lends the listener too.
+/// Like the other ``withProxy(on:to:_:metrics:under:at:_:)``, and also passes the listener to `body`.
 private func withProxy(
     to upstream: TestListener,
     _ options: [String],
@@ -90,8 +90,8 @@ private func withProxy(
 }
 
 extension ProcessView {
-    /// Bytes of its own memory that are resident, counted page by page: `Anonymous` in smaps_rollup (proc(5)). The sums
-    /// in /proc/PID/status lag behind.
+    /// Resident private memory in bytes, counted page by page: `Anonymous` in smaps_rollup (proc(5)). The sums in
+    /// /proc/PID/status lag behind.
     fileprivate var residentMemory: Int {
         get throws {
             let lines = try textOfSystemFile("/proc/\(processID)/smaps_rollup").split(separator: "\n")

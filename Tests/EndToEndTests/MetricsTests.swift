@@ -161,7 +161,7 @@ struct MetricsTests {
             for client in clients {
                 let first = try #require(client["first_seen"] as? String)
                 let last = try #require(client["last_seen"] as? String)
-                // RFC 3339 in UTC, so the order of the texts is that of the times.
+                // RFC 3339 in UTC, so the texts sort by time.
                 #expect(first.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/) != nil)
                 #expect(first <= last)
             }
@@ -208,7 +208,7 @@ struct MetricsTests {
     func endless() async throws {
         try await withProxy(to: "echo", metrics: true) { proxy in
             let endpoint = try #require(proxy.metrics)
-            // Endless in size: header after header, then one header without an end.
+            // Unbounded in size: header after header, then one header without an end.
             for chunk in ["X-Header: some value\r\n", String(repeating: "a", count: 1024)] {
                 let socket = try TestSocket.connect(to: endpoint)
                 try socket.send("GET /metrics HTTP/1.1\r\nHost: a\r\n")
@@ -221,7 +221,7 @@ struct MetricsTests {
                     }
                 }
             }
-            // Endless in time: one that never goes on, and one that drips.
+            // Unbounded in time: a request that never continues, and one that trickles.
             let silent = try TestSocket.connect(to: endpoint, limit: .seconds(60))
             try silent.send("GET /metr")
             let dripping = try TestSocket.connect(to: endpoint, limit: .seconds(60))

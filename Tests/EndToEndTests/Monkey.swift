@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// The executable under test: MONKEY in the environment, or what SwiftPM has built beside the test bundle.
+/// The executable under test: MONKEY in the environment, or the product that SwiftPM built beside the test bundle.
 let monkeyPath: String = {
     if let path = ProcessInfo.processInfo.environment["MONKEY"] { return path }
     let bundle =
@@ -10,17 +10,17 @@ let monkeyPath: String = {
     return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("monkey").path
 }()
 
-/// A `monkey proxy` that listens.
+/// A `monkey proxy` that is listening.
 struct RunningProxy: Sendable {
     let program: RunningProgram
     let address: TestAddress
-    /// What it says it forwards to.
+    /// The upstream address that it reports.
     let upstream: String
     /// Nil with `--metrics off`.
     let metrics: TestAddress?
-    /// How many sockets and pipes it had open before the first connection.
+    /// Number of open sockets and pipes before the first connection.
     let socketsAtStart: Int
-    /// How many of those were pipes.
+    /// Number of pipes among them.
     let pipesAtStart: Int
 
     var process: ProcessView { ProcessView(program.processID) }
@@ -43,7 +43,7 @@ struct RunningProxy: Sendable {
         try MetricsText(get("/metrics", at: location).body)
     }
 
-    /// Waits until all descriptors of connections are given back.
+    /// Waits until all descriptors of connections are closed.
     func descriptorsReturn(
         within limit: Duration = patience,
         at location: SourceLocation = #_sourceLocation
@@ -53,7 +53,7 @@ struct RunningProxy: Sendable {
         }
     }
 
-    /// Asks it to end and waits for that.
+    /// Requests termination and waits for it.
     func end(
         with signal: Int32 = SIGTERM,
         at location: SourceLocation = #_sourceLocation
@@ -64,12 +64,12 @@ struct RunningProxy: Sendable {
     }
 }
 
-/// Starts `monkey proxy` on a port of the system's choice, under the engine of ``EachEngineTrait`` if there is one, and
-/// lends it to `body`; it is killed afterwards if it still runs.
+/// Starts `monkey proxy` on an ephemeral port, under the engine of ``EachEngineTrait`` if there is one, and passes it
+/// to `body`; kills it afterwards if it still runs.
 ///
 /// - Parameters:
-///   - metrics: whether it has its HTTP endpoint, on a port of the system's choice too.
-///   - wrapper: a command that becomes the one it is given, as `prlimit` does.
+///   - metrics: whether it has its HTTP endpoint, also on an ephemeral port.
+///   - wrapper: a command that executes the command given to it, such as `prlimit`.
 func withProxy<Value>(
     on listen: TestAddress = .loopback,
     to upstream: String,
@@ -83,7 +83,8 @@ func withProxy<Value>(
     return try await withServing(arguments, metrics: metrics, under: wrapper, at: location, body)
 }
 
-/// As ``withProxy(on:to:_:metrics:under:at:_:)``, with `monkey balance` over servers; it always has its HTTP endpoint.
+/// Like ``withProxy(on:to:_:metrics:under:at:_:)``, with `monkey balance` and several servers; always has an HTTP
+/// endpoint.
 func withBalancer<Value>(
     over servers: [String],
     _ options: [String] = [],
@@ -127,7 +128,7 @@ private func withServing<Value>(
     }
 }
 
-/// As the other ``withProxy(on:to:_:metrics:under:at:_:)``, in front of a listener.
+/// Like the other ``withProxy(on:to:_:metrics:under:at:_:)``, in front of a listener.
 func withProxy<Value>(
     on listen: TestAddress = .loopback,
     to upstream: TestListener,
@@ -148,7 +149,7 @@ func withProxy<Value>(
     )
 }
 
-/// Runs `monkey` to an end that is to come by itself.
+/// Runs `monkey` until it exits by itself.
 func runMonkey(
     _ arguments: [String],
     under wrapper: [String] = [],
@@ -158,7 +159,7 @@ func runMonkey(
     return FinishedRun(exit: exit, output: output, errors: errors)
 }
 
-/// The wrapper that sets RLIMIT_NOFILE, hard and soft alike unless a lower soft limit is given.
+/// Returns a wrapper that sets RLIMIT_NOFILE, both hard and soft unless a lower soft limit is given.
 func descriptorLimit(_ hard: Int, soft: Int? = nil) -> [String] {
     ["prlimit", "--nofile=\(soft ?? hard):\(hard)"]
 }
@@ -173,7 +174,7 @@ struct RelayedPair: Sendable {
         self.server = server
     }
 
-    /// Connects through the proxy and accepts behind it. No other connection may be on its way meanwhile.
+    /// Connects through the proxy and accepts behind it. No other connection may be in progress.
     init(
         through proxy: RunningProxy,
         to upstream: TestListener,
@@ -190,7 +191,7 @@ struct RelayedPair: Sendable {
     /// The end that receives in a direction.
     func receiver(_ direction: Direction) -> TestSocket { direction == .upstream ? server : client }
 
-    /// Sends a few bytes each way and sees them arrive.
+    /// Sends a few bytes in each direction and checks that they arrive.
     func exchange(at location: SourceLocation = #_sourceLocation) throws {
         try client.send("ping", at: location)
         try server.receive("ping", at: location)
@@ -207,13 +208,13 @@ enum Direction: String, CaseIterable, Sendable, CustomTestStringConvertible {
     var testDescription: String { rawValue }
 }
 
-/// A run of `monkey` that came to its end.
+/// A completed run of `monkey`.
 struct FinishedRun: Sendable {
     let exit: RunningProgram.Exit
     let output: [String]
     let errors: [String]
 
-    /// Expects one clear line on standard error that names `text`, nothing on standard output, and this exit code.
+    /// Expects one line on standard error that contains `text`, nothing on standard output, and this exit code.
     func expectFailure(
         code: Int32 = 1,
         naming text: String,

@@ -7,7 +7,7 @@ import Testing
 struct OwnerTests {
     static var isRoot: Bool { geteuid() == 0 }
 
-    /// What stands behind a word in the status of each thread.
+    /// The values of a field in the status of each thread.
     private func statuses(_ word: String, of process: Int32) throws -> Set<[String]> {
         let tasks = "/proc/\(process)/task"
         let statuses = try FileManager.default.contentsOfDirectory(atPath: tasks).map { task in
@@ -30,7 +30,7 @@ struct OwnerTests {
         let entry = try #require(getpwnam("nobody")?.pointee)
         let upstream = try TestListener()
         try await withScratchFolder { folder in
-            // Another address of the loopback for each run, so that the port is free.
+            // A different loopback address for each run, so that the port is free.
             let listen = TestAddress.ip("127.\(UInt8.random(in: 1...250)).\(UInt8.random(in: 1...250)).1", port: 1001)
             let options = ["--user", "nobody", "--threads", "3", "--access-log", "\(folder)/log"]
             try await withProxy(on: listen, to: upstream, options, metrics: true) { proxy in
@@ -74,7 +74,7 @@ struct OwnerTests {
         )
     }
 
-    /// A wrapper that is not root, and that may run what is in this folder.
+    /// Returns a wrapper that drops root but can execute the programs in this folder.
     private static let unprivileged = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
 
     static var othersMayRun: Bool {

@@ -37,7 +37,7 @@ struct PipeTests {
                     #expect(traffic.refusals > 0)
                     #expect(traffic.pipesInUse == 0)
                 }
-                // It asks again, though not at once.
+                // The proxy retries, after a pause.
                 try await eventually("splicing, once there is room") {
                     try await relayBulk(through: proxy, to: upstream)
                     return try proxy.traffic.spliced > 0
@@ -65,7 +65,7 @@ struct PipeTests {
         let upstream = try TestListener()
         let options = ["--threads", "1", "--max-pipes", "1"]
         try await withProxy(to: upstream, options, metrics: true) { proxy in
-            // One of these has so much pending that it keeps the pipe.
+            // One of these has enough pending data to keep the pipe.
             let stalled = try (0..<4).map { _ in try RelayedPair(through: proxy, to: upstream) }
             try await withThrowingTaskGroup { group in
                 for pair in stalled { group.addTask { try pair.server.send(pattern, count: count) } }
@@ -83,9 +83,9 @@ struct PipeTests {
         }
     }
 
-    /// Sends much downstream on a connection of its own, and sees it arrive.
+    /// Sends a large amount downstream on a new connection, and checks that it arrives.
     ///
-    /// - Parameter others: connections that are open besides.
+    /// - Parameter others: number of other open connections.
     private func relayBulk(
         through proxy: RunningProxy,
         to upstream: TestListener,
@@ -107,8 +107,7 @@ struct PipeTests {
         }
     }
 
-    /// Lends a wrapper that makes a command run as somebody who is not root: to whom the system grants no more pages for
-    /// pipes than to anybody.
+    /// Provides a wrapper that runs a command as an unprivileged user, for whom the system limits the pages of pipes.
     private func withUser(_ body: ([String]) async throws -> Void) async throws {
         guard getuid() == 0 else { return try await body([]) }
         try await body(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"])
@@ -116,7 +115,7 @@ struct PipeTests {
 }
 
 extension RunningProxy {
-    /// What /metrics says of the engines, downstream.
+    /// The metrics of the engines, downstream.
     fileprivate var traffic: (copied: Double, spliced: Double, refusals: Double, pipesInUse: Double) {
         get throws {
             let metrics = try readMetrics()
@@ -132,12 +131,12 @@ extension RunningProxy {
     }
 }
 
-/// Another process of the same user, which has taken the pages for pipes (pipe(7), pipe-user-pages-soft).
+/// Another process of the same user, which has allocated the user's pipe pages (pipe(7), pipe-user-pages-soft).
 private enum PipeHolder {
     enum Extent: String, CaseIterable, Sendable {
-        /// Not enough are left for a pipe of 1 MiB; it stays at 64 KiB.
+        /// Too few pages are left for a pipe of 1 MiB; it stays at 64 KiB.
         case nearlyAll
-        /// None are left; a new pipe has two pages.
+        /// No pages are left; a new pipe has two pages.
         case all
     }
 

@@ -24,7 +24,7 @@ struct ReloadTests {
 
         func read() throws -> MetricsText { try MetricsText(httpGet("/metrics", from: metrics).body) }
 
-        /// Where a listener listens, by its name.
+        /// Returns the address of a listener by its name.
         func address(of listener: String) throws -> TestAddress {
             let page = try JSONSerialization.jsonObject(with: Data(httpGet("/pools", from: metrics).body.utf8))
             let listeners = try #require((page as? [String: Any])?["listeners"] as? [[String: Any]])
@@ -33,7 +33,7 @@ struct ReloadTests {
             return address
         }
 
-        /// How many connections a server has taken.
+        /// Returns the number of connections established to a server.
         func taken(by server: TestListener) throws -> Double {
             try read().value("monkey_server_connections_total", ["pool": "db", "server": "\(server.address)"]) ?? 0
         }
@@ -186,7 +186,7 @@ struct ReloadTests {
                     }
                 }
                 func reload(_ round: Int) throws {
-                    // A server and a listener come and go, and the one that stays changes.
+                    // Adds and removes a server and a listener, and changes the remaining one.
                     var listeners = fixed
                     if round % 2 == 0 { listeners["extra"] = "127.0.0.1:0" }
                     var file = text(listeners, round % 3 == 0 ? Array(servers.dropLast()) : servers)
@@ -205,7 +205,7 @@ struct ReloadTests {
                 let metrics = try served.read()
                 #expect(metrics.value("monkey_connections_refused_total") == 0)
                 #expect(metrics.value("monkey_connections_closed_total", ["reason": "reset", "by": "server"]) == 0)
-                // The first rounds have set up what is set up once; what the allocator keeps varies by some pages.
+                // The first rounds allocate what is allocated once; the pages kept by the allocator vary slightly.
                 let grown = try process.anonymousMemory - memory
                 if !isSanitized { #expect(grown < 4 << 20, "\(grown)") }
                 for client in lasting { client.close() }
@@ -230,7 +230,7 @@ struct ReloadTests {
             let more = try (0..<6).map { _ in try TestSocket.connect(to: address) }
             try await eventually("six more") { try servers.map(served.taken).reduce(0, +) == 14 }
             #expect(try servers.map(served.taken) == [before[0], before[1] + 6])
-            // Also when the file is read anew.
+            // Also after the file is reloaded.
             #expect(try served.post("/config/reload").status == 200)
             #expect(try httpGet("/pools", from: served.metrics).body.contains("\"state\":\"draining\""))
             let far = try servers[0].accept()
@@ -274,7 +274,7 @@ struct ReloadTests {
     }
 }
 
-/// Set by one thread, seen by another.
+/// Set by one thread, read by another.
 private final class Flag: Sendable {
     private let value = Atomic(false)
 

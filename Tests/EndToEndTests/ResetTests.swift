@@ -34,12 +34,12 @@ struct ResetTests {
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
             let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
             let sender = pair.sender(direction)
-            // A quarter of a megabyte is more than the reader's window and less than what the sender's and the proxy's
-            // kernels hold, so all of it is on its way, and none was read, when the reset comes.
+            // A quarter of a megabyte exceeds the reader's window and fits the buffers of the sender's and the proxy's
+            // kernels, so all of it is in flight and none has been read when the reset arrives.
             try sender.send(pattern, count: megabyte / 4)
             try await eventually("arrival at the proxy's kernel") { try sender.unacknowledged == 0 }
             try sender.reset()
-            // What a proxy does wrong here it does at once; the reader comes after it.
+            // A faulty proxy fails here immediately; the reader starts after it.
             try await Task.sleep(for: .milliseconds(200))
             let received = try pair.receiver(direction).receiveRest(of: pattern)
             #expect(received == (megabyte / 4, .reset))
@@ -123,7 +123,7 @@ struct ResetTests {
             try other.receive("last")
             #expect(try other.receive(upTo: 1).isEmpty)
             try leaver.reset()
-            // Its stream had ended well; what it no longer takes is what the other side hears of.
+            // Its stream had ended properly; the other side is informed of the data it no longer accepts.
             try await eventually("reset when the other side sends") {
                 do {
                     return try other.sendWithoutWaiting([0]) == 0
@@ -136,7 +136,7 @@ struct ResetTests {
     }
 }
 
-/// A suite of its own: each takes seconds, most of which it waits.
+/// A separate suite: each test takes seconds, most of them waiting.
 @Suite("A reset waits for its delivery, but not for ever", .ownThreads, .eachEngine, .timeLimit(.minutes(2)))
 struct StalledResetTests {
     @Test("A reader that stalls for ever does not keep a reset connection for ever", arguments: Direction.allCases)
@@ -147,10 +147,11 @@ struct StalledResetTests {
             let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
             _ = try await sendUntilStuck([pair.sender(direction)], pattern)
             try pair.sender(direction).reset()
-            // The named deadline for the send queue to empty ends it, though the receiver stays.
+            // The configured timeout for emptying the send queue ends it, although the receiver stays connected.
             try await proxy.descriptorsReturn(within: .seconds(60))
 
-            // What did reach the receiver is its own; what counted as sent and did not is counted as thrown away.
+            // Data that reached the receiver stays with it; data that counted as sent and did not arrive counts as
+            // discarded.
             let received = try pair.receiver(direction).receiveRest(of: pattern)
             #expect(received.end == .reset)
             let metrics = try proxy.readMetrics()

@@ -28,7 +28,7 @@ struct RobustnessTests {
                 } else {
                     pair.receiver(direction).close()
                 }
-                // The sender hears of it, sooner or later.
+                // The sender gets an error eventually.
                 try await eventually("end of the sender's connection") {
                     do {
                         _ = try pair.sender(direction).sendWithoutWaiting(bytes)

@@ -3,12 +3,12 @@ import Support
 import Testing
 
 extension SystemFailure {
-    /// Whether it says that the connection is gone.
+    /// Whether the error means that the connection is closed.
     var isEndOfConnection: Bool { code == ECONNRESET || code == EPIPE }
 }
 
-/// Sends on all sockets until none has taken a byte for a while, because nobody reads at the far end; gives what each
-/// has sent.
+/// Sends on all sockets until none has accepted a byte for a while, because the receivers do not read; returns the
+/// number of bytes sent on each.
 func sendUntilStuck(
     _ sockets: [TestSocket],
     _ pattern: Pattern,

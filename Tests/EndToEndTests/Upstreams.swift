@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// A listener whose queue is full, so that a connect to it gets no answer.
+/// A listener whose accept queue is full, so that a connect to it gets no answer.
 struct FullListener: Sendable {
     let listener: TestListener
     private let fillers: [TestSocket]
@@ -12,7 +12,7 @@ struct FullListener: Sendable {
         fillers = try listener.fill()
     }
 
-    /// Accepts, and closes, what filled the queue.
+    /// Accepts and closes the connections that filled the queue.
     func makeRoom() throws {
         for filler in fillers {
             try listener.accept().close()
@@ -21,7 +21,7 @@ struct FullListener: Sendable {
     }
 }
 
-/// An /etc/hosts that one program alone sees, by a mount namespace of its own.
+/// An /etc/hosts seen by one program only, through a private mount namespace.
 struct OwnHosts {
     let wrapper: [String]
 
