@@ -2,18 +2,19 @@ import Foundation
 import Glibc
 package import Testing
 
-/// How long tests wait for something that must happen. Generous, since the machine may be busy, with hundreds of other
-/// tests to begin with: a test that passes never waits for it. PATIENCE in the environment is another number of seconds,
-/// for builds that are slow themselves.
+/// Timeout for an event that must happen. Generous, since the machine may be busy, if only with hundreds of other
+/// tests; a passing test never waits this long. PATIENCE in the environment overrides the number of seconds, for builds
+/// that are slow.
 package let patience: Duration = .seconds(ProcessInfo.processInfo.environment["PATIENCE"].flatMap(Int.init) ?? 60)
 
-/// Whether the programs under test are built for a sanitizer, which takes memory of its own. SANITIZER in the environment
-/// says so.
+/// Whether the programs under test are built with a sanitizer, which uses additional memory. Set by SANITIZER in the
+/// environment.
 package let isSanitized = ProcessInfo.processInfo.environment["SANITIZER"] != nil
 
-/// Waits until `condition` holds, looking again every few milliseconds.
+/// Waits until `condition` holds, polling every few milliseconds.
 ///
-/// - Throws: ``TimedOut``, with `what` in its text, when it does not hold within `limit`; and what `condition` throws.
+/// - Throws: ``TimedOut``, with `what` in its text, if `condition` does not hold within `limit`; and errors of
+///   `condition`.
 package func eventually(
     _ what: String,
     within limit: Duration = patience,
@@ -27,7 +28,7 @@ package func eventually(
     }
 }
 
-/// As ``eventually(_:within:at:_:)``, for a thread that may block: gives the first value that is not nil.
+/// Like ``eventually(_:within:at:_:)``, for a thread that may block; returns the first value that is not nil.
 func waited<Value>(
     for what: String,
     within limit: Duration,

@@ -1,7 +1,7 @@
 import Glibc
 package import Testing
 
-/// A system call made by a test that failed, told by the name of the call, the name of its error and where the test was.
+/// A failed system call of a test, described by the call's name, the error's name and the location in the test.
 package struct SystemFailure: Error, Equatable, CustomStringConvertible {
     package let call: String
     package let code: Int32
@@ -22,13 +22,13 @@ package struct SystemFailure: Error, Equatable, CustomStringConvertible {
         return located
     }
 
-    /// By call and code: where it happened makes no other failure of it.
+    /// Compares call and code only, not the location.
     package static func == (left: SystemFailure, right: SystemFailure) -> Bool {
         left.call == right.call && left.code == right.code
     }
 }
 
-/// A wait that met its deadline.
+/// A wait that exceeded its deadline.
 package struct TimedOut: Error, CustomStringConvertible {
     package let description: String
 
@@ -37,7 +37,7 @@ package struct TimedOut: Error, CustomStringConvertible {
     }
 }
 
-/// Something a test was given that is not what it had to be, where an expectation would not say enough.
+/// A value that differs from the required one, where an expectation would not say enough.
 package struct Unexpected: Error, CustomStringConvertible {
     package let description: String
 
@@ -46,7 +46,7 @@ package struct Unexpected: Error, CustomStringConvertible {
     }
 }
 
-/// Runs a system call again for as long as a signal interrupts it; any other failure is thrown.
+/// Retries a system call while a signal interrupts it (EINTR); throws any other error.
 @discardableResult
 func retried<Result: SignedInteger>(_ call: String, _ body: () -> Result) throws -> Result {
     while true {

@@ -1,15 +1,15 @@
 package import Testing
 
-/// One request and its response over a connection of its own, on a raw socket, so that a test can also say what no HTTP
+/// One request and its response over a separate connection, on a raw socket, so that a test can also send what no HTTP
 /// client would.
 package struct HTTPResponse: Sendable {
     package let status: Int
-    /// By name in lower case.
+    /// Header fields by lowercase name.
     package let headers: [String: String]
     package let body: String
 }
 
-/// Asks `address` for `path` and receives the whole response.
+/// Requests `path` from `address` and receives the whole response.
 package func httpGet(
     _ path: String,
     from address: TestAddress,
@@ -27,7 +27,7 @@ package func httpGet(
 
 extension HTTPResponse {
     package init(parsing text: String, at location: SourceLocation = #_sourceLocation) throws {
-        // Swift takes CR LF as one character.
+        // Swift treats CR LF as one character.
         guard let headEnd = text.firstRange(of: "\r\n\r\n") else {
             throw Unexpected("no HTTP response: “\(text)”", at: location)
         }

@@ -1,4 +1,4 @@
-/// A page in the Prometheus text format, read back.
+/// A parsed page in the Prometheus text format.
 ///
 /// Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 package struct MetricsText: Sendable {
@@ -14,13 +14,13 @@ package struct MetricsText: Sendable {
         }
     }
 
-    /// In the order of the page.
+    /// Samples in the order of the page.
     package private(set) var samples: [Sample] = []
-    /// What `# TYPE` says, by name.
+    /// Types from `# TYPE`, by metric name.
     package private(set) var types: [String: String] = [:]
-    /// What `# HELP` says, by name.
+    /// Help texts from `# HELP`, by metric name.
     package private(set) var help: [String: String] = [:]
-    /// Lines that are none of the format's.
+    /// Lines that do not conform to the format.
     package private(set) var strays: [String] = []
 
     package init(_ page: String) {
@@ -38,14 +38,14 @@ package struct MetricsText: Sendable {
         }
     }
 
-    /// The value of the series with just these labels.
+    /// Returns the value of the series with exactly these labels.
     package func value(_ name: String, _ labels: [String: String] = [:]) -> Double? {
         samples.first { $0.name == name && $0.labels == labels }?.value
     }
 }
 
 extension MetricsText.Sample {
-    /// Reads `name 1` or `name{label="value",other="value"} 1`.
+    /// Parses `name 1` or `name{label="value",other="value"} 1`.
     fileprivate init?(_ line: Substring) {
         guard let gap = line.lastIndex(of: " "), let value = Double(line[line.index(after: gap)...]) else { return nil }
         self.value = value

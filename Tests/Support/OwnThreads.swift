@@ -1,10 +1,10 @@
 import Foundation
 package import Testing
 
-/// Runs every test of a suite on threads of its own, so that it may block in a socket call.
+/// Runs each test of a suite on dedicated threads, so that it may block in a socket call.
 ///
-/// Swift's own threads are as many as the machine has cores; a few tests blocked in `recv` would hold up everything
-/// else in the process, also what they wait for.
+/// Swift's shared pool has one thread per core; a few tests blocked in `recv` would stall everything else in the
+/// process, including what they wait for.
 package struct OwnThreadsTrait: SuiteTrait, TestTrait, TestScoping {
     package let isRecursive = true
 
@@ -18,11 +18,11 @@ package struct OwnThreadsTrait: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == OwnThreadsTrait {
-    /// The tests block, and get threads where that disturbs nobody.
+    /// The tests block, and run on threads where that affects nothing else.
     package static var ownThreads: Self { Self() }
 }
 
-/// Runs `body`, and the child tasks it starts, on threads that may block.
+/// Runs `body`, and the child tasks that it starts, on threads that may block.
 package func onOwnThreads<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
     try await withTaskExecutorPreference(ThreadForEachJob.shared) { try await body() }
 }

@@ -1,12 +1,12 @@
 import Glibc
 package import Testing
 
-/// An endless stream of bytes that a seed decides, to be sent and to be compared with what arrives.
+/// An endless stream of bytes determined by a seed, to be sent and to be compared with the data that arrives.
 ///
-/// The stream repeats a block of random bytes whose length is a prime, so bytes that are lost, doubled, altered or moved
-/// show at the first one that differs. Comparing is `memcmp`: 64 MiB take no time even in a debug build.
+/// The stream repeats a block of random bytes whose length is prime, so that lost, duplicated, altered or moved bytes
+/// are detected at the first difference. Comparison is `memcmp`: 64 MiB take negligible time even in a debug build.
 package struct Pattern: Sendable {
-    /// The block, and as much of it again, so that any window of up to one period is in one piece.
+    /// The block twice, so that any window of up to one period is contiguous.
     private let block: [UInt8]
 
     package static let period = 1_048_573
@@ -26,7 +26,7 @@ package struct Pattern: Sendable {
         block = once + once
     }
 
-    /// Lends the bytes of the stream from `offset` on: `count` of them, or one period if that is less.
+    /// Passes the bytes of the stream from `offset` on to the closure: `count` of them, or one period if that is less.
     package func withBytes<Result>(
         from offset: Int,
         count: Int,
@@ -47,9 +47,9 @@ package struct Pattern: Sendable {
         return bytes
     }
 
-    /// Whether `bytes` are those of the stream from `offset` on.
+    /// Checks that `bytes` are those of the stream from `offset` on.
     ///
-    /// - Throws: ``Unexpected``, naming the first byte that differs.
+    /// - Throws: ``Unexpected``, which names the first byte that differs.
     package func check(
         _ bytes: UnsafeRawBufferPointer,
         at offset: Int,

@@ -1,11 +1,11 @@
 import Foundation
 import Glibc
 
-/// What /proc shows of a running process.
+/// A running process as shown by /proc.
 package struct ProcessView: Sendable {
     package struct ThreadView: Sendable {
         package let name: String
-        /// How often the thread went to sleep of itself, which is how often it has been woken up.
+        /// Voluntary context switches of the thread, which equal its wakeups.
         package let voluntarySwitches: Int
     }
 
@@ -15,16 +15,15 @@ package struct ProcessView: Sendable {
         self.processID = processID
     }
 
-    /// How many sockets and pipes it has open.
+    /// Number of open sockets and pipes.
     ///
-    /// Other descriptors are not counted: the runtime opens its timers, signals and polls when they are first used, so
-    /// their number says nothing about connections. Nor are pipes to a child of its own, as a sanitizer starts one to
-    /// name functions.
+    /// Other descriptors are not counted: the runtime opens its timers, signals and polls on first use, so their number
+    /// is unrelated to connections. Nor are pipes to a child process, such as the symbolizer that a sanitizer starts.
     package var socketCount: Int {
         get throws { try count(["socket:", "pipe:"]) }
     }
 
-    /// How many of those are pipes.
+    /// Number of pipes among them.
     package var pipeCount: Int {
         get throws { try count(["pipe:"]) }
     }
@@ -32,7 +31,7 @@ package struct ProcessView: Sendable {
     private func count(_ kinds: [String]) throws -> Int {
         let ofChildren = try children.flatMap { child in [0, 1].compactMap { child.target(of: "\($0)") } }
         return try FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count { descriptor in
-            // It may be closed while we look.
+            // It may be closed during the scan.
             guard let target = target(of: descriptor), !ofChildren.contains(target) else { return false }
             return kinds.contains { target.hasPrefix($0) }
         }
@@ -46,26 +45,26 @@ package struct ProcessView: Sendable {
         get throws {
             let folder = "/proc/\(processID)/task"
             return try FileManager.default.contentsOfDirectory(atPath: folder).flatMap { thread in
-                // A thread may end while we look.
+                // A thread may end during the scan.
                 let text = try? textOfSystemFile("\(folder)/\(thread)/children")
                 return (text ?? "").split(separator: " ").compactMap { Int32($0) }.map { ProcessView($0) }
             }
         }
     }
 
-    /// Whether all of its threads stand still, as they do some time after SIGSTOP.
+    /// Whether all of its threads are stopped, which takes some time after SIGSTOP.
     package var isStopped: Bool {
         get throws {
             let folder = "/proc/\(processID)/task"
             return try FileManager.default.contentsOfDirectory(atPath: folder).allSatisfy { thread in
-                // Behind the name, in brackets, stands the state (proc(5)). A thread may end while we look.
+                // The state follows the name in parentheses (proc(5)). A thread may end during the scan.
                 guard let text = try? textOfSystemFile("\(folder)/\(thread)/stat") else { return true }
                 return text.split(separator: ")").last?.hasPrefix(" T") == true
             }
         }
     }
 
-    /// Bytes of its own memory that are resident: heap and stacks, no files. RssAnon in proc(5).
+    /// Resident private memory in bytes: heap and stacks, no files. RssAnon in proc(5).
     package var anonymousMemory: Int {
         get throws { try kibibytes("RssAnon") * 1024 }
     }
@@ -74,7 +73,7 @@ package struct ProcessView: Sendable {
         get throws {
             let folder = "/proc/\(processID)/task"
             return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { thread in
-                // A thread may end while we look.
+                // A thread may end during the scan.
                 guard let fields = try? statusFields("\(folder)/\(thread)/status"),
                     let switches = fields["voluntary_ctxt_switches"].flatMap({ Int($0) })
                 else { return nil }
@@ -83,16 +82,17 @@ package struct ProcessView: Sendable {
         }
     }
 
-    /// How often its threads have been woken up, taken together.
+    /// Total number of wakeups of its threads.
     package var wakeUps: Int {
         get throws { try threads.reduce(0) { $0 + $1.voluntarySwitches } }
     }
 
-    /// Processor time used so far, user and system, in steps of a clock tick (10 ms).
+    /// CPU time used so far, user and system, in units of a clock tick (10 ms).
     package var processorTime: Duration {
         get throws {
             let text = try textOfSystemFile("/proc/\(processID)/stat")
-            // The name, which may hold anything, ends with the last parenthesis; utime and stime are fields 14 and 15.
+            // The name, which may contain anything, ends with the last parenthesis; utime and stime are fields 14 and
+            // 15.
             guard let nameEnd = text.lastIndex(of: ")") else { throw SystemFailure("/proc stat", code: EINVAL) }
             let fields = text[nameEnd...].split(separator: " ")
             guard fields.count > 13, let user = Int(fields[12]), let system = Int(fields[13]) else {
@@ -128,7 +128,7 @@ package struct ProcessView: Sendable {
     }
 }
 
-/// Lets this process open as many descriptors as the system allows it.
+/// Raises this process's limit of open descriptors to the maximum that the system allows.
 package func raiseDescriptorLimit() throws {
     var limits = rlimit()
     try retried("getrlimit") { getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) }
@@ -136,9 +136,9 @@ package func raiseDescriptorLimit() throws {
     try retried("setrlimit") { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) }
 }
 
-/// The whole text of a file that the kernel writes as it is read, such as those in /proc.
+/// The whole text of a file that the kernel generates as it is read, such as those in /proc.
 ///
-/// Foundation's own way takes the first short read for the end, and these files come in many.
+/// Foundation treats the first short read as the end, and these files are read in many short reads.
 package func textOfSystemFile(_ path: String) throws -> String {
     let descriptor = try retried("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
     defer { close(descriptor) }

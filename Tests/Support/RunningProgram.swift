@@ -4,10 +4,10 @@ import Glibc
 import Synchronization
 package import Testing
 
-/// A program that a test started: its output read line by line, its end awaited, its life bounded by
+/// A program started by a test: its output is read line by line, its exit is awaited, and its lifetime is bounded by
 /// ``withProgram(_:_:)``.
 package final class RunningProgram: Sendable {
-    /// How a process ended.
+    /// The way in which a process ended.
     package enum Exit: Equatable, Sendable {
         case code(Int32)
         case signal(Int32)
@@ -36,15 +36,15 @@ package final class RunningProgram: Sendable {
         errors = LineCollector(reading: errorReader)
     }
 
-    /// The complete lines of standard output so far.
+    /// Complete lines of standard output so far.
     package var outputLines: [String] { output.lines }
 
-    /// The complete lines of standard error so far.
+    /// Complete lines of standard error so far.
     package var errorLines: [String] { errors.lines }
 
-    /// The first line of standard output, past or to come, that `matches`.
+    /// Returns the first line of standard output, past or future, for which `matches` is true.
     ///
-    /// - Throws: ``Unexpected`` when the output ends without one, ``TimedOut`` when none comes.
+    /// - Throws: ``Unexpected`` if the output ends without one, ``TimedOut`` if none comes.
     package func outputLine(
         within limit: Duration = patience,
         at location: SourceLocation = #_sourceLocation,
@@ -53,7 +53,7 @@ package final class RunningProgram: Sendable {
         var looked = 0
         return try waited(for: "such line of output; there is \(outputLines)", within: limit, at: location) {
             let ended = output.hasEnded
-            // A program may write tens of thousands, so each is looked at once.
+            // A program may write tens of thousands of lines, so each is examined only once.
             let new = output.lines(from: looked)
             if let line = new.first(where: matches) { return line }
             looked += new.count
@@ -64,7 +64,7 @@ package final class RunningProgram: Sendable {
         }
     }
 
-    /// What follows `prefix` on the first line of standard output that begins with it.
+    /// Returns the text after `prefix` on the first line of standard output that begins with it.
     package func output(
         after prefix: String,
         within limit: Duration = patience,
@@ -74,31 +74,31 @@ package final class RunningProgram: Sendable {
         return String(line.dropFirst(prefix.count))
     }
 
-    /// Reads no more of standard output until ``resumeOutput()``: a program that writes on fills its pipe.
+    /// Stops reading standard output until ``resumeOutput()``, so that a program that keeps writing fills its pipe.
     package func pauseOutput() { output.flow = .paused }
 
     package func resumeOutput() { output.flow = .flowing }
 
-    /// Closes this end of standard output: what the program writes from then on meets a closed pipe.
+    /// Closes this end of standard output: later writes of the program meet a closed pipe.
     package func closeOutput(at location: SourceLocation = #_sourceLocation) throws {
         output.flow = .closed
         _ = try waited(for: "end of the output", within: patience, at: location) { output.hasEnded ? true : nil }
     }
 
     package func signal(_ number: Int32) throws {
-        // After waitpid the number may be somebody else's.
+        // After waitpid the process ID may have been reused.
         try exit.withLock { exit in
             guard exit == nil else { throw SystemFailure("kill", code: ESRCH) }
             try retried("kill") { kill(processID, number) }
         }
     }
 
-    /// Whether it has not ended yet.
+    /// Whether the process is still running.
     package var isRunning: Bool {
         get throws { try reap(waiting: false) == nil }
     }
 
-    /// Waits for the end, and for the end of the output.
+    /// Waits for the exit and for the end of the output.
     @discardableResult
     package func waitForExit(
         within limit: Duration = patience,
@@ -130,9 +130,9 @@ package final class RunningProgram: Sendable {
     }
 }
 
-/// Starts a program, lends it to `body`, and kills it at the end if it still runs.
+/// Starts a program, passes it to `body`, and kills it at the end if it still runs.
 ///
-/// - Parameter command: the program, as an absolute path or a name to be looked for in PATH, and its arguments.
+/// - Parameter command: the program, as an absolute path or a name to be found in PATH, and its arguments.
 package func withProgram<Value>(
     _ command: [String],
     _ body: (RunningProgram) async throws -> Value
@@ -142,16 +142,17 @@ package func withProgram<Value>(
     return try await body(program)
 }
 
-/// Held while a program is being started. What is done under it may itself close sockets, and so take it again.
+/// Held while a program is being started. Recursive, because code that holds it may close sockets, which takes it
+/// again.
 private let starting = NSRecursiveLock()
 
-/// Runs what a program that is being started would disturb: until it has begun it has all open that the tests have, and what
-/// they close meanwhile is closed a moment later.
+/// Excludes program starts while `body` runs: until it has called exec, a starting program has copies of all
+/// descriptors of the tests, and what they close during that time is closed a moment later.
 package func whileNoProgramStarts<Value>(_ body: () throws -> Value) rethrows -> Value {
     try starting.withLock(body)
 }
 
-/// Runs a program to its end.
+/// Runs a program until it exits.
 package func runToEnd(
     _ command: [String],
     within limit: Duration = patience,
@@ -163,7 +164,7 @@ package func runToEnd(
     }
 }
 
-/// Reads a descriptor on a thread of its own, so that the writer is never held up, and keeps its lines.
+/// Reads a descriptor on a dedicated thread, so that the writer never blocks, and keeps its lines.
 private final class LineCollector: Sendable {
     enum Flow {
         case flowing, paused, closed
@@ -178,7 +179,7 @@ private final class LineCollector: Sendable {
 
     private let state = Mutex(State())
 
-    /// Takes over the descriptor.
+    /// Takes ownership of the descriptor.
     init(reading descriptor: Int32) {
         Thread.detachNewThread { [self] in
             collect(from: descriptor)
@@ -223,7 +224,7 @@ extension LineCollector.State {
         unfinished.removeSubrange(...lastNewline)
     }
 
-    /// A last line without its newline is a line too.
+    /// A last line without a newline counts as a line.
     fileprivate mutating func takeUnfinished() {
         if !unfinished.isEmpty { lines.append(String(decoding: unfinished, as: UTF8.self)) }
         unfinished = []
@@ -244,11 +245,11 @@ private func spawn(
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    // All else is closed on exec: a test's socket left open in a child would keep its FIN from being sent.
+    // All other descriptors are close-on-exec: a test's socket left open in a child would keep its FIN from being sent.
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, standardOutput, 1)
     posix_spawn_file_actions_adddup2(&actions, standardError, 2)
-    // A test runner may block signals in its threads or ignore SIGPIPE, and both would be inherited.
+    // A test runner may block signals in its threads or ignore SIGPIPE, and a child would inherit both.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Lends `body` a new, empty folder with a short path, fit for Unix sockets, and removes it with all that is in it.
+/// Passes `body` a new, empty folder with a short path, fit for Unix sockets, and removes it with its contents.
 package func withScratchFolder<Value>(_ body: (String) async throws -> Value) async throws -> Value {
     let template = FileManager.default.temporaryDirectory.appendingPathComponent("monkey-XXXXXX").path
     var path = Array(template.utf8CString)

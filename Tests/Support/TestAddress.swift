@@ -1,15 +1,15 @@
 import Glibc
 
-/// Where a test socket listens or connects. Its text is what the command line takes: `127.0.0.1:80`, `[::1]:80`,
-/// `unix:/path`.
+/// The address that a test socket listens on or connects to. Its text is in command-line form: `127.0.0.1:80`,
+/// `[::1]:80`, `unix:/path`.
 package enum TestAddress: Hashable, Sendable, CustomStringConvertible {
-    /// A literal IPv4 or IPv6 address; never a name.
+    /// A literal IPv4 or IPv6 address, never a host name.
     case ip(String, port: UInt16)
     case unix(path: String)
 
-    /// 127.0.0.1 on a port that the system picks.
+    /// 127.0.0.1 with an ephemeral port.
     package static let loopback = TestAddress.ip("127.0.0.1", port: 0)
-    /// ::1 on a port that the system picks.
+    /// ::1 with an ephemeral port.
     package static let loopback6 = TestAddress.ip("::1", port: 0)
 
     package init?(_ text: some StringProtocol) {
@@ -90,7 +90,7 @@ extension TestAddress {
         }
     }
 
-    /// Asks a descriptor for an address with `getsockname` or `getpeername`.
+    /// Reads an address of a descriptor with `getsockname` or `getpeername`.
     static func asked(
         of descriptor: Int32,
         _ call: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32

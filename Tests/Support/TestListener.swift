@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 package import Testing
 
-/// A listening socket, on a port of the system's choice unless told otherwise. It is closed when it is released.
+/// A listening socket, by default on an ephemeral port. It is closed when it is deallocated.
 package final class TestListener: Sendable {
     package let address: TestAddress
     private let state: Mutex<Int32?>
@@ -11,10 +11,10 @@ package final class TestListener: Sendable {
     private let limit: Duration
 
     /// - Parameters:
-    ///   - backlog: as for `listen(2)`; with 0 the second connection that nobody accepts stays in its handshake.
-    ///   - reusePort: sets SO_REUSEPORT, as another proxy that shares its port would.
+    ///   - backlog: as for `listen(2)`; with 0 a second connection stays in its handshake until the first is accepted.
+    ///   - reusePort: sets SO_REUSEPORT, like another proxy that shares its port.
     ///   - receiveBuffer: SO_RCVBUF of the connections it accepts.
-    ///   - limit: the deadline of each accept, and of the calls on what it accepts.
+    ///   - limit: the timeout of each accept, and of the calls on accepted sockets.
     package init(
         on address: TestAddress = .loopback,
         backlog: Int32 = 4096,
@@ -47,9 +47,9 @@ package final class TestListener: Sendable {
 
     package var port: UInt16 { address.port }
 
-    /// The next connection, waiting for one.
+    /// Waits for the next connection and returns it.
     ///
-    /// - Throws: ``TimedOut`` when none comes.
+    /// - Throws: ``TimedOut`` if none arrives.
     package func accept(at location: SourceLocation = #_sourceLocation) throws -> TestSocket {
         guard let descriptor = state.withLock({ $0 }) else { throw SystemFailure("closed listener", code: EBADF) }
         do {
@@ -61,9 +61,9 @@ package final class TestListener: Sendable {
         }
     }
 
-    /// Fills the queue, so that the next handshake is not answered. For TCP.
+    /// Fills the accept queue, so that the next handshake is not answered. TCP only.
     ///
-    /// - Returns: the clients in the queue: the kernel takes one more than the backlog.
+    /// - Returns: the clients in the queue: the kernel queues one more than the backlog.
     package func fill(at location: SourceLocation = #_sourceLocation) throws -> [TestSocket] {
         let clients = try (0...backlog).map { _ in try TestSocket.connect(to: address, limit: limit, at: location) }
         // The last segment of a handshake may reach the listener after the client's connect has returned.
@@ -71,7 +71,8 @@ package final class TestListener: Sendable {
         return clients
     }
 
-    /// How many connections are in the queue. The kernel tells it of a listener in place of what is not acknowledged.
+    /// Number of connections in the accept queue, which the kernel reports for a listener in the field of
+    /// unacknowledged segments.
     private var waiting: Int {
         get throws {
             guard let descriptor = state.withLock({ $0 }) else { throw SystemFailure("closed listener", code: EBADF) }
@@ -82,7 +83,7 @@ package final class TestListener: Sendable {
         }
     }
 
-    /// Stops listening; a connection that was not accepted is reset.
+    /// Stops listening; connections that were not accepted are reset.
     package func close() {
         state.withLock { descriptor in
             if let open = descriptor {

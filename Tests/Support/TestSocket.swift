@@ -3,22 +3,22 @@ import Glibc
 import Synchronization
 package import Testing
 
-/// How a stream came to its end.
+/// The way in which a stream ended.
 package enum StreamEnd: Sendable, Equatable {
-    /// The other side has nothing more to send.
+    /// End of stream: the peer sends no more data.
     case fin
-    /// The connection was torn down: ECONNRESET.
+    /// The connection was reset: ECONNRESET.
     case reset
 }
 
-/// A connected stream socket whose calls block, each with a deadline, so that no test can hang in one.
+/// A connected stream socket with blocking calls, each with a timeout, so that no test can hang in one.
 ///
-/// It may be sent on by one thread and received from by another. It is closed when it is released.
+/// One thread may send while another receives. It is closed when it is deallocated.
 package final class TestSocket: Sendable {
     private let state: Mutex<Int32?>
     private let limit: Duration
 
-    /// Takes over a connected descriptor.
+    /// Takes ownership of a connected descriptor.
     init(adopting descriptor: Int32, limit: Duration) throws {
         state = Mutex(descriptor)
         self.limit = limit
@@ -27,10 +27,10 @@ package final class TestSocket: Sendable {
 
     deinit { close() }
 
-    /// Connects, from `source` if that is given.
+    /// Connects, from `source` if given.
     ///
     /// - Parameters:
-    ///   - limit: the deadline of the connect and of each later call.
+    ///   - limit: the timeout of the connect and of each later call.
     ///   - receiveBuffer: SO_RCVBUF, set before the connect, so that the window is small from the start.
     package static func connect(
         to address: TestAddress,
@@ -59,7 +59,7 @@ package final class TestSocket: Sendable {
         return socket
     }
 
-    /// The descriptor, for an option or a question that has no method here.
+    /// The descriptor, for an option or a query that has no method here.
     ///
     /// - Throws: ``SystemFailure`` with EBADF once the socket is closed.
     package var descriptor: Int32 {
@@ -77,12 +77,12 @@ package final class TestSocket: Sendable {
         get throws { try .asked(of: descriptor) { getpeername($0, $1, $2) } }
     }
 
-    /// Bytes sent that the other kernel has not acknowledged.
+    /// Bytes sent and not yet acknowledged by the peer's kernel.
     package var unacknowledged: Int {
         get throws { try count(UInt(TIOCOUTQ)) }
     }
 
-    /// Bytes that have arrived and were not received yet.
+    /// Bytes received by the kernel and not yet read.
     package var readable: Int {
         get throws { try count(UInt(FIONREAD)) }
     }
@@ -106,7 +106,7 @@ extension TestSocket {
         try bytes.withUnsafeBytes { try send($0, at: location) }
     }
 
-    /// Sends `count` bytes of a pattern, from its byte `offset` on.
+    /// Sends `count` bytes of a pattern, starting at its byte `offset`.
     package func send(
         _ pattern: Pattern,
         from offset: Int = 0,
@@ -144,12 +144,12 @@ extension TestSocket {
         }
     }
 
-    /// Sends what there is room for and does not wait; gives how much that was.
+    /// Sends as much as fits without blocking; returns the number of bytes sent.
     package func sendWithoutWaiting(_ bytes: [UInt8]) throws -> Int {
         try bytes.withUnsafeBytes { try sendWithoutWaiting($0) }
     }
 
-    /// Sends what there is room for and does not wait; gives how much that was.
+    /// Sends as much as fits without blocking; returns the number of bytes sent.
     package func sendWithoutWaiting(_ bytes: UnsafeRawBufferPointer) throws -> Int {
         let descriptor = try descriptor
         let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
@@ -160,13 +160,13 @@ extension TestSocket {
         }
     }
 
-    /// Ends this side's stream with a FIN; receiving goes on.
+    /// Half-closes the connection with a FIN; receiving continues.
     package func finish() throws {
         let descriptor = try descriptor
         try retried("shutdown") { shutdown(descriptor, Int32(SHUT_WR)) }
     }
 
-    /// Closes with a reset (SO_LINGER with no time): what is queued here is thrown away and the other side gets an RST.
+    /// Closes with a reset (SO_LINGER with a zero timeout): queued data is discarded and the peer receives an RST.
     package func reset() throws {
         let descriptor = try descriptor
         var noTime = linger(l_onoff: 1, l_linger: 0)
@@ -176,7 +176,7 @@ extension TestSocket {
         close()
     }
 
-    /// Closes. With bytes not yet received the kernel makes this a reset.
+    /// Closes the socket. With unread data the kernel sends a reset.
     package func close() {
         state.withLock { descriptor in
             if let open = descriptor { Glibc.close(open) }
@@ -188,7 +188,7 @@ extension TestSocket {
 // MARK: - Receiving
 
 extension TestSocket {
-    /// What was received up to the end of the stream, and which end it was.
+    /// The data received up to the end of the stream, and how the stream ended.
     package struct Rest: Sendable, Equatable {
         package let bytes: [UInt8]
         package let end: StreamEnd
@@ -201,18 +201,18 @@ extension TestSocket {
         package var text: String { String(decoding: bytes, as: UTF8.self) }
     }
 
-    /// Receives what is there, waiting until there is something: at most `count` bytes, none at a FIN.
+    /// Receives what has arrived, waiting until there is some: at most `count` bytes, none at a FIN.
     ///
-    /// - Throws: ``SystemFailure`` with ECONNRESET on a reset, ``TimedOut`` when nothing comes.
+    /// - Throws: ``SystemFailure`` with ECONNRESET on a reset, ``TimedOut`` if nothing arrives.
     package func receive(upTo count: Int, at location: SourceLocation = #_sourceLocation) throws -> [UInt8] {
         try [UInt8](unsafeUninitializedCapacity: count) { buffer, received in
             received = try receive(into: UnsafeMutableRawBufferPointer(buffer), at: location)
         }
     }
 
-    /// Receives just this many bytes.
+    /// Receives exactly this many bytes.
     ///
-    /// - Throws: ``Unexpected`` when the stream ends before.
+    /// - Throws: ``Unexpected`` if the stream ends before.
     package func receive(exactly count: Int, at location: SourceLocation = #_sourceLocation) throws -> [UInt8] {
         try [UInt8](unsafeUninitializedCapacity: count) { buffer, received in
             while received < count {
@@ -232,7 +232,7 @@ extension TestSocket {
         guard received == expected else { throw Unexpected("received “\(received)”, not “\(expected)”", at: location) }
     }
 
-    /// Receives `count` bytes, which have to be those of `pattern` from its byte `offset` on.
+    /// Receives `count` bytes, which must be those of `pattern` from its byte `offset` on.
     package func receive(
         _ pattern: Pattern,
         from offset: Int = 0,
@@ -245,7 +245,7 @@ extension TestSocket {
         }
     }
 
-    /// Receives to the end of the stream. All bytes have to be those of `pattern` from its byte `offset` on.
+    /// Receives to the end of the stream. All bytes must be those of `pattern` from its byte `offset` on.
     package func receiveRest(
         of pattern: Pattern,
         from offset: Int = 0,
@@ -282,7 +282,7 @@ extension TestSocket {
 
     /// Receives to the end of the stream.
     ///
-    /// - Throws: ``Unexpected`` when more than `limit` bytes come, ``TimedOut`` when neither bytes nor an end come.
+    /// - Throws: ``Unexpected`` if more than `limit` bytes arrive, ``TimedOut`` if neither bytes nor an end arrive.
     package func receiveRest(limit: Int = 16 << 20, at location: SourceLocation = #_sourceLocation) throws -> Rest {
         var bytes: [UInt8] = []
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
@@ -296,7 +296,7 @@ extension TestSocket {
         throw Unexpected("more than \(limit) bytes came", at: location)
     }
 
-    /// What is there to receive right now, without waiting; nil when there is nothing.
+    /// Returns the data available without waiting; nil if there is none.
     package func receiveWithoutWaiting(upTo count: Int = 64 << 10) throws -> [UInt8]? {
         let descriptor = try descriptor
         do {
@@ -338,8 +338,8 @@ extension TestSocket {
     }
 }
 
-/// Waits until connections to an address are refused. What a test closes goes on listening for a moment where another test
-/// starts a program: until that has begun it has copies of all descriptors.
+/// Waits until connections to an address are refused. A listener closed by a test keeps listening for a moment while
+/// another test starts a program, which has copies of all descriptors until it calls exec.
 package func expectRefusal(at address: TestAddress, from location: SourceLocation = #_sourceLocation) async throws {
     try await eventually("refusal of connections to \(address)", at: location) {
         do {
@@ -364,7 +364,7 @@ func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int3
     }
 }
 
-/// Sets the deadline of each receive, accept, send and connect.
+/// Sets the timeout of each receive, accept, send and connect.
 func setDeadlines(of descriptor: Int32, to limit: Duration) throws {
     let (seconds, attoseconds) = limit.components
     var time = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))

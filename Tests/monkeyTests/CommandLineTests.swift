@@ -5,7 +5,7 @@ import Testing
 
 @testable import monkey
 
-/// What a command line becomes, and what a wrong one gets.
+/// Results of parsing command lines, and the errors for invalid ones.
 @Suite struct CommandLineTests {
     private func proxy(_ arguments: String...) throws -> ProxyCommand {
         try #require(Monkey.parseAsRoot(["proxy"] + arguments) as? ProxyCommand)

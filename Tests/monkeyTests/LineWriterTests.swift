@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct LineWriterTests {
     init() {
-        // As the program does: a reader that goes away is told by an error, and must not end the process.
+        // As in the program: a write to a closed pipe must return an error and not terminate the process.
         signal(SIGPIPE, SIG_IGN)
     }
 
@@ -23,7 +23,7 @@ import Testing
     @Test func whatDoesNotFitIsCountedAndTold() async throws {
         let pipe = try TestPipe()
         let writer = LineWriter(descriptor: pipe.input, capacity: 100) { "dropped \($0)" }
-        // Nobody reads: the pipe fills, then the buffer does, and no call waits.
+        // Nothing is read: the pipe fills, then the buffer does, and no call blocks.
         let line = String(repeating: "x", count: 49)
         let written = 10_000
         for _ in 1...written { writer.write(line) }
@@ -56,7 +56,7 @@ import Testing
         let line = String(repeating: "x", count: 999)
         for _ in 1...1000 { writer.write(line) }
         await writer.flush(within: .milliseconds(10))
-        // Lets the writer's thread go before the pipe is closed under it.
+        // Lets the writer's thread end before the pipe is closed under it.
         pipe.closeOutput()
         await writer.flush(within: patience)
         pipe.closeInput()
@@ -74,7 +74,7 @@ import Testing
     }
 }
 
-/// A pipe whose ends are closed one by one.
+/// A pipe whose ends are closed separately.
 private struct TestPipe: Sendable {
     let output: Int32
     let input: Int32
@@ -88,7 +88,7 @@ private struct TestPipe: Sendable {
     func closeInput() { close(input) }
     func closeOutput() { close(output) }
 
-    /// Reads to the end of what was written.
+    /// Reads to the end of the stream.
     func readLines() -> [String] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)

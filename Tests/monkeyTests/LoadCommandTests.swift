@@ -6,7 +6,7 @@ import Testing
 
 @testable import monkey
 
-/// What the options of `monkey load` become, and how its results are written.
+/// Results of parsing the options of `monkey load`, and the output format of its results.
 @Suite struct LoadCommandTests {
     private func plan(_ arguments: String...) throws -> Plan {
         let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
