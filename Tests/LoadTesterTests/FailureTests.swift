@@ -4,10 +4,10 @@ import Testing
 
 @testable import LoadTester
 
-/// What goes wrong on connections is counted by its cause, and is never a hang.
+/// Failures of connections are counted by cause, and never cause a hang.
 @Suite("What goes wrong")
 struct FailureTests {
-    /// Answers each request after a millisecond, but for what the closure gives instead.
+    /// Responds to each request after a millisecond, unless the closure overrides it.
     struct FaultyTarget: ScriptedTarget {
         var connects: @Sendable (Int, UInt64) -> ScriptedConnect = { _, now in .established(at: now) }
         var fault: @Sendable (_ request: Int, _ connection: Int, _ bytes: [UInt8], _ now: UInt64) -> [ScriptedEvent]?
@@ -84,7 +84,7 @@ struct FailureTests {
         let swapped = try openLoop(
             FaultyTarget { request, _, bytes, now in
                 guard request == 5 else { return nil }
-                // What request 4 was answered.
+                // The response to request 4.
                 var other = bytes
                 other[0] = 4
                 return [ScriptedEvent(at: now + .milliseconds(1), .bytes(other))]
@@ -107,7 +107,7 @@ struct FailureTests {
         #expect(run.counts.failures[.timeout] == 10)
         #expect(run.counts.failed == 10)
         #expect(run.latency.count == 1000)
-        // No earlier, and no later than the next look.
+        // Not before the deadline, and not after the next poll.
         #expect(run.latency.max >= 0.08 && run.latency.max <= 0.0901)
     }
 
@@ -151,8 +151,8 @@ struct FailureTests {
         let run = try openLoop(target, duration: .seconds(10)) { plan, _ in plan.drain = .zero }
         #expect(run.counts.answered == 500)
         #expect(run.counts.failures[.reset] == 8)
-        // 10, 20, 40 ... ms apart and at last a second: what is tried in 9.5 s is bounded, whatever the rate. Each time
-        // all eight.
+        // Retries after 10, 20, 40 ... ms, up to one second: the number of attempts in 9.5 s is bounded, whatever the
+        // rate. Each attempt is for all eight connections.
         let refused = run.counts.failures[.refused]
         #expect((8 * 12...8 * 17).contains(refused))
         #expect(run.counts.unsent == 10_000 - 500 - 8)

@@ -36,7 +36,7 @@ struct JudgingTests {
         var plan = try Plan("127.0.0.1:1")
         plan.pace = .flatOut
         let finder = RateFinder(plan, keeping: try Assertion(parsing: "p99<10ms"))
-        // A target that is fast up to 5,000/s, and answers no more than 8,000/s.
+        // A target that is fast up to 5,000/s, and answers at most 8,000/s.
         let found = try await finder.find { plan in
             var report = Report.example
             guard case .rate(let profile) = plan.pace else {
@@ -128,7 +128,7 @@ struct JudgingTests {
         #expect(abs(same.ratio - 2) < 1e-12)
         let interval = try #require(same.interval)
         #expect(interval.upperBound - interval.lowerBound < 1e-9)
-        // By hand: logarithms -0.1, 0 and 0.1, so an error of 0.1 / sqrt(3), times 4.303.
+        // Computed by hand: logarithms -0.1, 0 and 0.1, so an error of 0.1 / sqrt(3), times 4.303.
         let spread = Statistics.ratio(of: [(1, 0.904837418), (1, 1), (1, 1.105170918)])
         #expect(abs(spread.ratio - 1) < 1e-9)
         let width = try #require(spread.interval?.upperBound)
@@ -142,7 +142,7 @@ struct JudgingTests {
         var random = TestRandom()
         var covered = 0
         for _ in 0..<2000 {
-            // Normal logarithms, as sums of twelve uniform ones.
+            // Normally distributed logarithms, as sums of twelve uniform ones.
             let pairs = (0..<5).map { _ in
                 let noise = (0..<12).reduce(-6.0) { sum, _ in sum + Double.random(in: 0..<1, using: &random) }
                 return (1.0, 1.3 * (1 + 0.1 * noise / 10))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LoadTester
 
-/// What each mode does, on a scripted target.
+/// The behavior of each mode on a scripted target.
 @Suite("Modes")
 struct ModeTests {
     private static let afterAMillisecond = DelayingTarget { $0 + .milliseconds(1) }
@@ -20,7 +20,7 @@ struct ModeTests {
         let atEnd = try #require(run.legacy.atEnd)
         let window = atEnd - atStart
         #expect(window.completed == 8 * 1000)
-        // Eight answers come at the same time, so one wait is for eight exchanges; and one each for the sweeps.
+        // Eight responses arrive simultaneously, so there is one wait per eight exchanges, and one for each sweep.
         let sweeps = 10
         #expect(window.calls <= 8 * 1000 * 2 + 1000 + sweeps + 1)
         #expect(run.world.registrations == 8)
@@ -159,7 +159,7 @@ struct ModeTests {
             connections: 1,
             duration: .seconds(1)
         ) { plan, _ in plan.schedule = Schedule(.constant(1), arrivals: .constant) }
-        // The greeting was there before the first request; what comes with the answer to it was not asked for.
+        // The greeting arrived before the first request; the extra bytes after the response were not requested.
         #expect(run.counts.failures[.mismatch] == 1)
         #expect(run.counts.failures.total == 1)
     }
@@ -206,14 +206,14 @@ struct ModeTests {
                 plan.bufferSize = 10_007
                 world.largestPiece = 30_000
             }
-            // A connection that takes the place of one with a mismatch gets its bytes when the time is over.
+            // A connection that replaces one with a mismatch receives its bytes after the measured time.
             #expect(run.counts.failures[.mismatch] == mismatches)
             #expect(run.counts.failures.total == mismatches)
             if flips == nil { #expect(run.counts.bytesReceived == 400_000) }
         }
     }
 
-    /// Answers each hundred bytes with the pattern's first ones, or with others, after a millisecond.
+    /// Responds to every hundred bytes with the first bytes of the pattern, or with others, after a millisecond.
     private struct Responder: ScriptedTarget {
         private var response: [UInt8]
         private var received: [Int: Int] = [:]
@@ -248,7 +248,7 @@ struct ModeTests {
         #expect(run.counts.answered == 100)
         #expect(run.counts.bytesSent == 100 * 100)
         #expect(run.counts.bytesReceived == 100 * size)
-        // Pieces of a response come a microsecond apart, so it has the latency of its last one.
+        // Chunks of a response arrive a microsecond apart, so its latency is that of the last one.
         #expect(run.latency.min >= 0.001)
         if size > 1 { #expect(run.latency.min > 0.001_002) }
     }
@@ -338,7 +338,8 @@ struct ModeTests {
             plan.schedule = Schedule(.ramp(from: 0, to: 1000, over: .seconds(10)), arrivals: .constant)
             plan.steps = 10
         }
-        // From 0 to 1000/s in ten steps: 50, 150, 250 and so on, as requests due at a border are of the later step.
+        // From 0 to 1000/s in ten steps: 50, 150, 250 and so on, as requests due at a boundary belong to the later
+        // step.
         let due = run.legacy.steps.map(\.due)
         #expect(due.reduce(0, +) == 5000)
         for (index, count) in due.enumerated() { #expect(abs(count - (50 + 100 * index)) <= 1) }

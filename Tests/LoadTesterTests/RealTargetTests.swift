@@ -5,10 +5,10 @@ import Testing
 
 @testable import LoadTester
 
-/// On real sockets, against the echo server of this package. No test here judges how fast anything is.
+/// Runs on real sockets, against this package's echo server. No test here checks performance.
 @Suite("Real targets", .ownThreads, .serialized, .timeLimit(.minutes(1)))
 struct RealTargetTests {
-    /// Runs a plan against an echo server, and gives the report with what the server counted itself.
+    /// Runs a plan against an echo server, and returns the report with the server's own counters.
     private func load(
         at listen: String = "127.0.0.1:0",
         configuration: EchoServer.Configuration = .init(),
@@ -38,10 +38,10 @@ struct RealTargetTests {
                 == exchanges.answered + exchanges.failed + exchanges.unanswered + exchanges.unsent
                 + exchanges.overflowed
         )
-        // On a machine that has other things to do, some may not have been sent by the end.
+        // On a busy machine, some may not have been sent by the end.
         #expect(exchanges.answered + exchanges.unsent == exchanges.due)
         #expect(exchanges.begunInAll == exchanges.answeredInAll)
-        // To the byte, and to the connection.
+        // Exact, in bytes and in connections.
         #expect(server.bytesReceived == exchanges.begunInAll * size)
         #expect(server.bytesSent == exchanges.answeredInAll * size)
         #expect(server.total == report.connections.established)
@@ -132,7 +132,7 @@ struct RealTargetTests {
         }
         #expect(report.errors["total"] == 0)
         #expect(report.traffic.upstreamInAll == server.bytesReceived)
-        // A send more than the bytes need is one that found the queue full.
+        // A send beyond those needed for the bytes found the send buffer full.
         #expect(report.tester.systemCalls >= report.traffic.upstream / 1024)
     }
 
@@ -243,12 +243,12 @@ struct RealTargetTests {
                 plan.connections = 1
             }
             expectAgreement(report, server)
-            // How many were at least as slow as half of a stall.
+            // Number of latencies of at least half a stall.
             let below = report.percentiles.last { $0.value < 0.1 }?.count ?? 0
             return (Double(report.latency.count - below) / Double(report.latency.count), report)
         }
-        // A sixth of the requests is due in the first half of a stall. Two stalls stop one request each of the closed
-        // loop, however many others there are.
+        // One sixth of the requests is due in the first half of a stall. In the closed loop, two stalls delay one
+        // request each, however many others there are.
         let open = try await slow(.rate(.constant(500)))
         #expect(open.slow > 0.1)
         #expect(open.report.latency.p95 > open.report.latencyFromSend.p95)
@@ -404,7 +404,7 @@ struct PlanTests {
                 _ = try await LoadTest(planned).run()
             }
         }
-        // Ports, which a Unix socket does not need, and of which each source address has its own.
+        // Ports, which a Unix socket does not need, and of which each source address has its own range.
         plan.connections = 100_000
         let target = try SocketAddress.anywhere
         let error = #expect(throws: LoadError.self) { try plan.checkPorts(target: target) }

@@ -6,7 +6,7 @@ import Testing
 @testable import LoadTester
 
 extension Report {
-    /// As of a run of ten seconds with a thousand requests, whose latencies were 1 to 1,000 ms.
+    /// The report of a run of ten seconds with a thousand requests, whose latencies were 1 to 1,000 ms.
     static var example: Report {
         var histogram = LatencyHistogram.forLatency()
         for milliseconds in 1...1000 { histogram.record(UInt64(milliseconds) * 1_000_000) }
@@ -176,7 +176,7 @@ struct ReportTests {
         #expect(!html.contains("alert(1)</script>"))
         #expect(!html.contains("src="))
         #expect(!html.contains("@import"))
-        // Names a kind of element, and is not fetched.
+        // A namespace identifier, which is not fetched.
         #expect(html.replacing("http://www.w3.org/2000/svg", with: "").contains("http") == false)
         #expect(html.contains("unix:/tmp/&lt;/script&gt;"))
     }
@@ -194,7 +194,7 @@ struct ReportTests {
         report.setup.rate = rate
         report.setup.connections = 1
         #expect(ReportText(report).load.hasPrefix("\(text)1 connection, "))
-        // Nothing happens on connections that are held until the time is over.
+        // Nothing happens on connections that are held until the end of the run.
         #expect(report.html.contains("<figure id=\"throughput\">") == (mode != "hold"))
     }
 
@@ -237,7 +237,7 @@ struct ReportTests {
         report.errors["exhausted"] = 1
         #expect(Trust.doubts(about: report).count == 4)
         report.errors["exhausted"] = 0
-        // A fifth of the latency, or what it takes to wake up.
+        // One fifth of the latency, or the wakeup time.
         report.tester.sendLag.p99 = 0.19
         #expect(Trust.doubts(about: report).count == 2)
         report.latency.p99 = 20e-6

@@ -20,7 +20,7 @@ struct ScheduleTests {
         )
         let thirds = all(Schedule(.constant(3), arrivals: .constant), until: .seconds(1000) + 1)
         #expect(thirds.count == 3001)
-        // The error does not add up.
+        // The error does not accumulate.
         #expect(thirds[1] == 333_333_333)
         #expect(thirds[3000] == .seconds(1000))
         let slow = all(Schedule(.constant(0.1), arrivals: .constant), until: .seconds(31))
@@ -48,7 +48,7 @@ struct ScheduleTests {
         #expect(times[50] == .seconds(1))
         #expect(times[200] == .seconds(2))
         #expect(times[5000] == .seconds(10))
-        // Then the rate stays.
+        // Then the rate is constant.
         #expect(times[5001] == .milliseconds(10_001))
         #expect(times.count == 5000 + 10_000)
     }
@@ -79,7 +79,7 @@ struct ScheduleTests {
         // 100,000 expected, with a standard deviation of 316.
         #expect(abs(times.count - 100_000) < 4 * 316)
         let gaps = zip(times, times.dropFirst()).map { Double($1 - $0) / 1e6 }
-        // An exponential distribution: its mean is its deviation, and 1/e of it lies beyond the mean.
+        // An exponential distribution: its mean equals its standard deviation, and 1/e of it lies beyond the mean.
         let mean = gaps.reduce(0, +) / Double(gaps.count)
         let deviation = (gaps.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(gaps.count)).squareRoot()
         #expect(abs(mean - 1) < 0.02)
@@ -91,7 +91,7 @@ struct ScheduleTests {
     func poissonRamp() {
         let profile = RateProfile.ramp(from: 0, to: 10_000, over: .seconds(10))
         let times = all(Schedule(profile, arrivals: .poisson, seed: 1), until: .seconds(10))
-        // Halfway up a quarter of all requests have been due.
+        // Halfway through the ramp, one quarter of all requests have been due.
         #expect(abs(times.count - 50_000) < 4 * 224)
         #expect(abs(times.prefix { $0 < .seconds(5) }.count - 12_500) < 4 * 112)
     }

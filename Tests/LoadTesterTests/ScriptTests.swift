@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Scripts")
 struct ScriptTests {
-    /// Follows one exchange against what a peer sends, in pieces of a size.
+    /// Runs one exchange against the bytes that a peer sends, in chunks of a given size.
     private func follow(_ script: String, _ answers: [String], pieces: Int = .max) throws -> (
         sent: [String], reaction: Reaction
     ) {
@@ -39,7 +39,7 @@ struct ScriptTests {
         while true {
             let bytes = dialogue.outgoing(&exchange)
             if bytes.isEmpty { return String(decoding: text, as: UTF8.self) }
-            // Not all at once.
+            // Not all in one chunk.
             let count = max(1, bytes.count / 2)
             text += bytes.prefix(count)
             dialogue.sent(count, &exchange)

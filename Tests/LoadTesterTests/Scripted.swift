@@ -8,11 +8,11 @@ extension UInt64 {
     static func seconds(_ count: UInt64) -> UInt64 { count * 1_000_000_000 }
 }
 
-/// What a generator left, and the world that it left it in.
+/// The result of a generator, and the final state of its world.
 struct ScriptedRun<Target: ScriptedTarget> {
     let legacy: Legacy
     let world: ScriptedWorld<Target>
-    /// When the start was, on the world's clock.
+    /// The start time on the world's clock.
     let start: UInt64
 
     var latency: LatencySummary { LatencySummary(legacy.sample.fromDue) }
@@ -23,8 +23,8 @@ struct ScriptedRun<Target: ScriptedTarget> {
 /// Runs one thread's generator to its end, against a scripted target.
 ///
 /// - Parameters:
-///   - commands: by moments of the world's clock.
-///   - prepare: changes the plan and the world before the start, which is a second after the world's beginning.
+///   - commands: commands by their time on the world's clock.
+///   - prepare: changes the plan and the world before the start, which is one second after the world's beginning.
 func run<Target: ScriptedTarget, Talk: Dialogue & ~Copyable>(
     _ target: Target,
     saying dialogue: consuming Talk,
@@ -39,7 +39,7 @@ func run<Target: ScriptedTarget, Talk: Dialogue & ~Copyable>(
         connections: connections,
         duration: duration
     )
-    // No bulletins: all that was measured is in the legacy.
+    // No bulletins: all measurements are in the `Legacy`.
     plan.interval = .seconds(1_000_000)
     prepare(&plan, world)
     let mailbox = Mailbox<GeneratorCommand>(waker: SilentWaker())
@@ -60,7 +60,7 @@ func run<Target: ScriptedTarget, Talk: Dialogue & ~Copyable>(
         outbox: outbox
     )
     generator.run()
-    // The bulletins at the start and the end of the measured time, and what came after.
+    // The bulletins at the start and the end of the measured time, and the final result.
     guard var legacy = outbox.takeLegacy() else { throw MissingLegacy() }
     if let bulletin = outbox.take() { legacy.sample.merge(bulletin.sample) }
     return ScriptedRun(legacy: legacy, world: world, start: start)
@@ -77,9 +77,9 @@ extension SocketAddress {
     }
 }
 
-/// Echoes each piece after the time that the closure gives for its arrival.
+/// Echoes each chunk after the delay that the closure returns for its arrival time.
 struct DelayingTarget: ScriptedTarget {
-    /// From the moment of arrival, from the start of the world, to that of the answer.
+    /// Maps the time of arrival, relative to the start of the world, to that of the response.
     var answer: @Sendable (UInt64) -> UInt64
 
     mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {

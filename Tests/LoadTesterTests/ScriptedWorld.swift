@@ -2,13 +2,13 @@ import Sockets
 
 @testable import LoadTester
 
-/// What the other side of a connection does, in a world without sockets. Times are nanoseconds of that world's clock.
+/// The peer of a connection, in a world without sockets. Times are nanoseconds of that world's clock.
 protocol ScriptedTarget {
-    /// What becomes of a connect, the `number`th from 0 on.
+    /// Returns the result of a connect, the `number`th from 0 on.
     mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect
-    /// What happens on a connection when bytes have arrived there: each thing in its time.
+    /// Returns the events on a connection after bytes have arrived there, each with its time.
     mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent]
-    /// When a connection's peer has ended its stream.
+    /// Called when a connection's peer has ended its stream.
     mutating func ended(_ number: Int, at now: UInt64) -> [ScriptedEvent]
 }
 
@@ -41,13 +41,13 @@ struct ScriptedEvent {
     }
 }
 
-/// Connections and a clock that stands still but when somebody waits.
+/// Connections, and a clock that advances only during a wait.
 final class ScriptedWorld<Target: ScriptedTarget> {
     var target: Target
     var clock: UInt64
-    /// What each call costs on this clock.
+    /// The duration of each call on this clock.
     var costOfACall: UInt64 = 0
-    /// The most that a send takes, and that arrives in one piece: at random, up to it.
+    /// Maximum size of one send, and of one arriving chunk; the actual size is random, up to it.
     var largestPiece = Int.max
     var chaos = SplitMix64(seed: 0)
     private(set) var calls = 0
@@ -59,12 +59,12 @@ final class ScriptedWorld<Target: ScriptedTarget> {
     private(set) var waits = 0
     /// Bytes that reached the target.
     private(set) var bytesSent = 0
-    /// Waits that had neither an event ahead nor a deadline: a hang.
+    /// Number of waits that had neither a pending event nor a deadline: a hang.
     private(set) var endlessWaits = 0
 
     private var connections: [Int32: ScriptedConnection] = [:]
     private var agenda: [(at: UInt64, run: (ScriptedWorld) -> Void)] = []
-    /// Connections that something happened on since the last wait, in that order.
+    /// Connections with events since the last wait, in the order of the events.
     private var changed: [Int32] = []
     private var isWoken = false
     private var batch: [PollEvent] = []
@@ -78,14 +78,14 @@ final class ScriptedWorld<Target: ScriptedTarget> {
     var openConnections: Int { connections.count }
 
     func plan(at moment: UInt64, _ run: @escaping (ScriptedWorld) -> Void) {
-        // Kept in order: what is planned last is mostly the latest.
+        // Kept in order: the event scheduled last is usually the latest.
         let moment = max(moment, clock)
         var index = agenda.count
         while index > 0, agenda[index - 1].at > moment { index -= 1 }
         agenda.insert((moment, run), at: index)
     }
 
-    /// What a waker does.
+    /// The effect of a waker.
     func wakeUp() { isWoken = true }
 
     // MARK: The system's side
@@ -176,7 +176,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         guard connection.isEstablished else { return .wouldBlock }
         let count = min(bytes.count, piece())
         if count < bytes.count {
-            // There is room again as soon as somebody looks.
+            // The socket is writable again at the next poll.
             change(descriptor) { $0.isWritable = true }
         }
         bytesSent += count
@@ -204,7 +204,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
 
     private func schedule(_ events: [ScriptedEvent], on descriptor: Int32) {
         for event in events.flatMap(inPieces) {
-            // A stream keeps its order.
+            // A stream preserves its order.
             let moment = max(event.at, connections[descriptor]?.lastDelivery ?? 0)
             connections[descriptor]?.lastDelivery = moment
             plan(at: moment) { world in
@@ -219,7 +219,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         }
     }
 
-    /// Bytes come in pieces, a microsecond apart, where there is a largest one.
+    /// Bytes arrive in chunks, a microsecond apart, if there is a maximum chunk size.
     private func inPieces(_ event: ScriptedEvent) -> [ScriptedEvent] {
         guard largestPiece < .max, case .bytes(var rest) = event.what else { return [event] }
         var pieces: [ScriptedEvent] = []
@@ -237,7 +237,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         for item in due { item.run(self) }
     }
 
-    /// Something happens on a connection, if it is still there.
+    /// Applies an event to a connection, if it still exists.
     private func change(_ descriptor: Int32, _ body: (inout ScriptedConnection) -> Void) {
         guard var connection = connections.removeValue(forKey: descriptor) else { return }
         body(&connection)
@@ -254,7 +254,7 @@ private struct ScriptedConnection {
     var isEstablished = false
     var hasEnded = false
     var error: SystemError?
-    /// What the poller has not told yet.
+    /// Events that the poller has not reported yet.
     var isReadable = false
     var isWritable = false
     var tellsEnd = false
@@ -287,7 +287,7 @@ private struct ScriptedConnection {
         tellsEnd = true
     }
 
-    /// Edge-triggered: told once. As Linux does, it tells of all that holds when there is something new to tell.
+    /// Edge-triggered: reported once. Like Linux, reports the full state when something has changed.
     mutating func takeEvent() -> PollEvent? {
         guard hasEvent, let token else { return nil }
         var bits: UInt32 = 0
@@ -300,7 +300,7 @@ private struct ScriptedConnection {
     }
 }
 
-/// The world as a generator sees it.
+/// The world as seen by a generator.
 struct ScriptedSystem<Target: ScriptedTarget>: LoadSystem, ~Copyable {
     let world: ScriptedWorld<Target>
     let waker = SilentWaker()

@@ -4,14 +4,14 @@ import Testing
 
 @testable import LoadTester
 
-/// A server that answers after a millisecond, but stands still one second in ten. What a client sees of it can be
-/// computed; what a load tester says of it has to be just that.
+/// A server that answers after a millisecond, but stalls for one second in ten. The latencies seen by its clients can
+/// be computed, and the load tester must report exactly these.
 @Suite("A server that stalls one second in ten")
 struct StalledServerTests {
     static let start: UInt64 = .seconds(2)
     static let service: UInt64 = .milliseconds(1)
 
-    /// The second before the end of each ten, counted from the start of the run.
+    /// The last second of every ten, counted from the start of the run.
     static func answer(_ arrival: UInt64) -> UInt64 {
         let passed = arrival - start
         let inPeriod = passed % .seconds(10)
@@ -37,7 +37,7 @@ struct StalledServerTests {
         }
     }
 
-    /// What a histogram of these times holds, however they came about.
+    /// The expected histogram of these latencies, however they came about.
     private func histogram(_ times: [UInt64]) -> LatencyHistogram {
         var histogram = LatencyHistogram.forLatency()
         for time in times { histogram.record(time) }
@@ -54,7 +54,7 @@ struct StalledServerTests {
         #expect(run.legacy.sample.fromSend == expected)
         #expect(run.counts.due == 3000)
         #expect(run.counts.answered == 3000)
-        // A tenth of the requests fall into a stall, and wait for half a second on average.
+        // A tenth of the requests fall into a stall, and wait half a second on average.
         #expect(abs(run.latency.mean - (0.1 * 0.505 + 0.001)) < 0.001)
         #expect(run.latency.p50 < 0.00101)
         #expect(abs(run.latency.p99 - 0.9) < 0.02)
@@ -67,8 +67,8 @@ struct StalledServerTests {
     )
     func oneConnection(arrivals: Arrivals) throws {
         let run = try openLoop(rate: 400, connections: 1, seconds: 30, arrivals: arrivals)
-        // A single server with a queue: each request starts when it is due and the one before it is answered (Lindley's
-        // recursion), and is then answered as the server does.
+        // A single server with a queue: each request starts when it is due and the previous one is answered (Lindley's
+        // recursion), and is then answered like by the server.
         var schedule = Schedule(.constant(400), arrivals: arrivals, seed: 7)
         var free: UInt64 = 0
         var fromDue: [UInt64] = []
@@ -77,7 +77,7 @@ struct StalledServerTests {
             let due = Self.start + offset
             let sent = max(due, free)
             free = Self.answer(sent)
-            // Those that are still in the queue at the end are not sent.
+            // Requests that are still queued at the end are not sent.
             guard sent < Self.start + .seconds(30) else {
                 fromDue.append(Self.start + .seconds(30) - due)
                 continue
@@ -89,7 +89,7 @@ struct StalledServerTests {
         #expect(run.legacy.sample.fromSend == histogram(fromSend))
         #expect(run.counts.due == fromDue.count)
         #expect(run.counts.unsent == fromDue.count - fromSend.count)
-        // From the send only three requests ever waited; from when they were due, more than a tenth.
+        // Measured from the send, only three requests ever waited; measured from the due time, more than a tenth.
         #expect(run.latency.p99 > 0.9)
         #expect(run.latencyFromSend.p99 < 0.0011)
     }
@@ -101,8 +101,8 @@ struct StalledServerTests {
             saying: EchoDialogue(.generated(count: 64), thread: 0),
             duration: .seconds(30)
         )
-        // One each millisecond, 9,000 in each ten seconds, and one more in the first, which has no stall before it. While
-        // the server stands still nobody asks, so that three of them are slow.
+        // One request per millisecond, 9,000 in every ten seconds, and one more in the first ten, which have no stall
+        // before them. No requests are sent while the server stalls, so three of them are slow.
         #expect(run.counts.answered == 27_001)
         #expect(run.latency.p99 < 0.0011)
         #expect(run.latency.p999 < 0.0011)
@@ -122,7 +122,8 @@ struct StalledServerTests {
             plan.schedule = Schedule(.constant(100), arrivals: .constant)
             plan.drain = .milliseconds(100)
         }
-        // From 9.0 s on four are sent and 46 wait; at 9.5 s they are counted as unsent, at 9.6 s the four as unanswered.
+        // From 9.0 s on four are sent and 46 wait; at 9.5 s the 46 are counted as unsent, at 9.6 s the four as
+        // unanswered.
         #expect(run.counts.due == 950)
         #expect(run.counts.answered == 900)
         #expect(run.counts.unanswered == 4)

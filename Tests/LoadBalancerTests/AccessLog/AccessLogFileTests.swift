@@ -70,7 +70,7 @@ struct AccessLogFileTests {
                 #expect(error.code == EAGAIN)
                 #expect(waits == 2)
             }
-            // The line that was cut off is not gone on with.
+            // The truncated line is not continued.
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
             while read(reader, &buffer, buffer.count) > 0 {}
             try file.write("next\n") { true }

@@ -11,7 +11,7 @@ import Testing
 struct PoolKeeperTests {
     private struct NoName: Error {}
 
-    /// What the names stand for; nil while they cannot be looked up.
+    /// The result of resolving the names; nil while resolution fails.
     private final class Zone: Sendable {
         private let servers: Mutex<[ServerConfiguration]?>
         private let lookups = Mutex(0)
@@ -28,7 +28,7 @@ struct PoolKeeperTests {
             return servers
         }
 
-        /// Runs a proxy with one pool, of these servers, and its keeper.
+        /// Runs a proxy with one pool of these servers, and its `PoolKeeper`.
         func running(interval: Duration, _ body: (Proxy) async throws -> Void) async throws {
             let proxy = try await Proxy.bind(
                 listeners: [

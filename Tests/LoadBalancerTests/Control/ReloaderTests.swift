@@ -149,7 +149,7 @@ struct ReloaderTests {
         let servers = listeners.map { "\($0.address)" }.joined(separator: ", ")
         try await withReloader(Self.text(servers, ", policy: maglev")) { running in
             let address = try #require(TestAddress("\(running.proxy.localAddress)"))
-            /// The server that has the most clients of 127.0.0.x.
+            /// Returns the server to which most clients of 127.0.0.x are mapped.
             func chosen() throws -> [Int] {
                 let before = running.proxy.poolSnapshots()[0].servers.map(\.connected)
                 for _ in 0..<5 { try TestSocket.connect(to: address).close() }
@@ -158,7 +158,7 @@ struct ReloaderTests {
             func counts() -> [Int] { running.proxy.poolSnapshots()[0].servers.map(\.connected) }
             _ = try chosen()
             try await eventually("five connections") { counts().reduce(0, +) == 5 }
-            // One client has one server; a table without that one sends him to the other.
+            // Each client maps to one server; a table without that server maps the client to the other one.
             let first = try #require(counts().firstIndex(of: 5))
             let name = "\(listeners[first].address)"
             try await running.keeper.order(weight: 0, server: name, pool: "p")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LoadBalancer
 
-/// What nobody would write by intention. It is told on one line, and ends nothing.
+/// Malformed and hostile input. Each error is reported on one line, and the process continues.
 @Suite struct BadInputTests {
     @Test func whateverIsLeftOutOrPutInItIsTold() {
         var random = Xorshift(state: 0x9E37_79B9_7F4A_7C15)
@@ -53,7 +53,7 @@ import Testing
         #expect(messages("threads: \(text)\n").contains { $0.contains("nested too deep: 16 levels are allowed") })
     }
 
-    /// Each line stands for ten times the one before.
+    /// Each line expands to ten times the one before.
     @Test func aliasesCannotMultiply() {
         let bomb = (1...12).map { line in
             "a\(line): &a\(line) [\(Array(repeating: "*a\(line - 1)", count: 10).joined(separator: ", "))]\n"
@@ -62,7 +62,7 @@ import Testing
         #expect(messages.contains { $0.contains("aliases stand for more than 20000 values: write some of them out") })
     }
 
-    /// Yams alone would look at each key of this as often as at all it stands for.
+    /// Yams alone would process each key of this once per value in its expansion.
     @Test func norInKeys() {
         let bomb = (1...30).map { "a\($0): &a\($0) {? [*a\($0 - 1), *a\($0 - 1)] : 1}\n" }
         let messages = messages("a0: &a0 x\n" + bomb.joined())
@@ -90,7 +90,7 @@ import Testing
     }
 }
 
-/// The same numbers in each run.
+/// A generator with the same numbers in each run.
 private struct Xorshift {
     var state: UInt64
 

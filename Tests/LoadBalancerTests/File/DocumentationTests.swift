@@ -3,11 +3,11 @@ import Testing
 
 @testable import LoadBalancer
 
-/// Where the package is.
+/// The root folder of the package.
 let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
 
-/// docs/configuration.md against the tables of keys, and its examples against the parser.
+/// Checks docs/configuration.md against the key tables, and its examples against the parser.
 @Suite struct DocumentationTests {
     private let lines: [String]
 
@@ -78,7 +78,7 @@ let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLa
     }
 
     private struct Block {
-        /// Of its opening fence, from 0.
+        /// Line of the opening fence, from 0.
         var line: Int
         var text: String
     }

@@ -4,9 +4,9 @@ import Testing
 
 @testable import LoadBalancer
 
-/// The keys of a listener about who may come in, what they become, and what is told about mistakes in them.
+/// The access control keys of a listener: the values that they are parsed to, and the errors reported for invalid ones.
 @Suite struct EntranceTests {
-    /// A file of one listener with such keys, and pools `p` and `web`.
+    /// Returns a file with one listener that has these keys, and the pools `p` and `web`.
     private func file(_ keys: String) -> String {
         let lines = keys.split(separator: "\n").map { "    \($0)\n" }.joined()
         return """

@@ -1,6 +1,6 @@
 import LoadBalancer
 
-/// What is told about a file, as `monkey check` prints it after the file's name.
+/// Returns the diagnostics of a file, in the form that `monkey check` prints after the file name.
 func messages(_ text: String) -> [String] {
     messages(Array(text.utf8))
 }
@@ -13,7 +13,7 @@ func messages(_ bytes: [UInt8]) -> [String] {
     }
 }
 
-/// A file without mistakes, up to a pool's keys after its servers.
+/// A valid file, up to the point in a pool where more keys may follow its servers.
 func file(pool keys: String) -> String {
     """
     listeners:

@@ -1,7 +1,7 @@
 import LoadBalancer
 import Testing
 
-/// What is told about files with mistakes, word for word.
+/// Diagnostics of invalid files, word for word.
 @Suite struct MessagesTests {
     @Test func allMistakesAreToldAtOnce() {
         #expect(messages(Transcripts.long) == Transcripts.longMessages)
@@ -48,7 +48,7 @@ import Testing
         #expect(message.hasSuffix(": \(hint)"), "\(message)")
     }
 
-    // MARK: - YAML that has no use here
+    // MARK: - YAML that is not supported
 
     @Test(arguments: [
         ("a: !!int 5\n", "1:4: error: a: 'tag:yaml.org,2002:int' is a tag, which means nothing here: leave it out"),
@@ -75,7 +75,7 @@ import Testing
         #expect(messages(text).contains(message), "\(messages(text))")
     }
 
-    /// The second mistake on a line stands where it was written, whatever Yams was given to read.
+    /// The second error on a line is reported at its original position, whatever text Yams was given.
     @Test func columnsAreThoseOfTheFile() {
         #expect(
             messages(file(pool: "queue: {limit: 1, limit: 2, timeout: x}\n")).filter { $0.contains("error") } == [

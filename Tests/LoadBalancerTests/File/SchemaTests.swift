@@ -3,9 +3,9 @@ import Testing
 
 @testable import LoadBalancer
 
-/// The JSON Schema against the parser: what the parser takes an editor must not mark.
+/// The JSON Schema compared with the parser: an editor must not mark a value that the parser accepts.
 @Suite struct SchemaTests {
-    /// Scalars of all kinds, of which each key takes a few.
+    /// Scalars of all kinds, of which each key accepts a few.
     static let scalars = [
         "", "~", "0", "00", "1", "5", "64", "65", "100", "200", "600", "4096", "4097", "70000", "1000000", "9999999",
         "-1",
@@ -80,7 +80,7 @@ import Testing
 }
 
 extension WrittenNode {
-    /// As an editor sees it (YAML 1.2.2, 10.3.2).
+    /// The type that an editor sees (YAML 1.2.2, 10.3.2).
     var json: JSONValue {
         switch content {
         case .list(let items): .list(items.map(\.json))
@@ -89,7 +89,7 @@ extension WrittenNode {
         case .scalar(let scalar):
             switch scalarType {
             case .boolean: .boolean(scalar.text.lowercased() == "true")
-            // Stands for null, which no key takes.
+            // These represent null, which no key accepts.
             case .nothing: .list([.text("null")])
             case .number: Int(scalar.text).map(JSONValue.number) ?? .list([.text("no whole number")])
             default: .text(scalar.text)
@@ -99,7 +99,7 @@ extension WrittenNode {
 }
 
 extension JSONValue {
-    /// Whether a value is valid by this schema; of JSON Schema, the words that our schema has.
+    /// Returns whether a value is valid by this schema; supports the JSON Schema keywords that our schema uses.
     func allows(_ value: JSONValue) -> Bool {
         guard case .object(let schema) = self else { return false }
         return schema.allSatisfy { word, rule in
@@ -129,7 +129,7 @@ extension JSONValue {
             case ("additionalProperties", let rule, .object(let members)):
                 members.filter { schema["properties"]?[$0.key] == nil }
                     .allSatisfy { rule != .boolean(false) && rule.allows($0.value) }
-            // Of values of another type, which "type" refuses, these words say nothing.
+            // These keywords do not apply to values of other types, which "type" rejects.
             case ("minimum", _, _), ("maximum", _, _), ("minLength", _, _), ("maxLength", _, _), ("pattern", _, _),
                 ("minItems", _, _), ("maxItems", _, _), ("items", _, _), ("minProperties", _, _),
                 ("maxProperties", _, _), ("propertyNames", _, _), ("required", _, _), ("properties", _, _),

@@ -1,6 +1,6 @@
-/// Files that several tests read.
+/// Files used by several tests.
 enum Transcripts {
-    /// As much as can be wrong at once.
+    /// A file with as many errors as possible.
     static let long = """
         thread: 2
         max-connections: 0
@@ -49,7 +49,7 @@ enum Transcripts {
 
         """
 
-    /// Without mistakes, and with much of YAML.
+    /// A valid file that uses many features of YAML.
     static let well = """
         %YAML 1.2
         ---
@@ -78,7 +78,7 @@ enum Transcripts {
 }
 
 extension Transcripts {
-    /// What is told about ``long``.
+    /// The diagnostics of ``long``.
     static let longMessages = #"""
         1:1: error: thread: there is no such key of the file: did you mean threads?
         2:18: error: max-connections: '0' does not fit: write a whole number from 1 to 1000000

@@ -3,7 +3,7 @@ import LoadBalancer
 import TCPProxy
 import Testing
 
-/// What a file without mistakes becomes.
+/// The values that valid files are parsed to.
 @Suite struct ValuesTests {
     private func read(_ text: String) throws -> ConfigurationFile {
         try ConfigurationFile(parsing: Array(text.utf8))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LoadBalancer
 
-/// Look-ups, with answers that the test gives.
+/// Lookups with results given by the test.
 @Suite struct NamesLookupTests {
     @Test func everyAddressIsAServer() async throws {
         let zone = Zone()
@@ -55,7 +55,8 @@ import Testing
         #expect(outcome == .init(servers: [], failure: .notOffered))
     }
 
-    /// One host of a service, or one family of a host, whose look-up fails keeps what it had.
+    /// If the lookup of one host of a service, or of one address family of a host, fails, it keeps its previous
+    /// addresses.
     @Test func whatCannotBeAskedKeepsItsLastAnswer() async {
         let zone = Zone()
         zone.set(.ipv4(name("db.example")), addresses: "127.0.0.1", ttl: 60)
@@ -70,12 +71,12 @@ import Testing
         #expect(first.servers.map(\.address.description) == ["[::1]:1", "127.0.0.1:1"])
         #expect(second.servers.map(\.address.description) == ["[::1]:1", "127.0.0.7:1"])
         #expect(second.failure == trouble)
-        // That the family has gone is an answer.
+        // A response without the family counts as an answer.
         zone.set(.ipv6(name("db.example")))
         let third = await lookup.servers(of: address)
         #expect(third.servers.map(\.address.description) == ["127.0.0.7:1"])
         #expect(third.failure == nil)
-        // And after that there is nothing to be kept.
+        // After that there is nothing to keep.
         zone.fail(.ipv6(name("db.example")), trouble)
         #expect(await lookup.servers(of: address).servers.map(\.address.description) == ["127.0.0.7:1"])
     }
@@ -167,7 +168,7 @@ private func server(_ address: String, _ host: String, _ priority: UInt16, _ wei
     return ResolvedServer(address: address, host: host, priority: priority, weight: weight)
 }
 
-/// What a name server would say: nothing about what the test has not set.
+/// The responses of a name server: empty for all names that the test has not set.
 private final class Zone: Sendable {
     let answers = Mutex<[NameQuestion: Result<NameAnswer, NameFailure>]>([:])
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LoadBalancer
 
-/// Messages, byte by byte.
+/// DNS messages, byte by byte.
 @Suite struct NamesMessageTests {
     @Test func aQueryIsOneQuestion() throws {
         let question = DNSQuestion(name: try #require(DNSName("Db.Example.")), type: .service)
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func theLongestNameIsTaken() {
-        // 4 labels of 63, 63, 63 and 61 bytes, with their lengths and the end: 255.
+        // 4 labels of 63, 63, 63 and 61 bytes, with their length bytes and the terminator: 255.
         let text = [63, 63, 63, 61].map { String(repeating: "a", count: $0) }.joined(separator: ".")
         #expect(DNSName(text)?.wire.count == 255)
         #expect(DNSName(text + "a") == nil)
@@ -137,7 +137,7 @@ import Testing
     // MARK: Hostile
 
     @Test func jumpsForwardAndInCirclesAreRefused() {
-        // The first record's name is at 28, after the header and the question.
+        // The first record's name is at offset 28, after the header and the question.
         for name in [[0xC0, 28], [0xC0, 30, 0xC0, 28], [1, 0x61, 0xC0, 28], [0xC0, 200], [0x40, 1], [0x80, 1]]
             as [[UInt8]]
         {
@@ -148,7 +148,7 @@ import Testing
     }
 
     @Test func aLongChainOfJumpsIsRefused() {
-        // Each name but the first is a jump to the one before it.
+        // Each name but the first is a compression pointer to the previous one.
         var records: [[UInt8]] = []
         var offset = 28
         var target = 12
@@ -161,7 +161,7 @@ import Testing
     }
 
     @Test func aNameThatGrowsByJumpsIsRefused() {
-        // A label of 63 bytes, and a jump to the name before, again and again: past 255 bytes.
+        // A label of 63 bytes and a pointer to the previous name, repeatedly: past 255 bytes.
         var records: [[UInt8]] = []
         var offset = 28
         var target = 12
@@ -197,7 +197,7 @@ import Testing
         }
     }
 
-    /// Random bytes after a good beginning, and good answers with a few bytes changed.
+    /// Random bytes after a valid prefix, and valid responses with a few bytes changed.
     @Test(arguments: 0..<100 as Range<UInt64>) func noMessageTraps(seed: UInt64) {
         var numbers = SeededNumbers(seed: seed)
         let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
@@ -211,7 +211,7 @@ import Testing
         for _ in 0..<100 {
             var changed = good
             for _ in 0..<Int.random(in: 1...4, using: &numbers) {
-                // Past the identity and the flags, else nothing would be read.
+                // Past the ID and the flags, otherwise nothing would be parsed.
                 changed[Int.random(in: 4..<changed.count, using: &numbers)] = UInt8.random(in: 0...255, using: &numbers)
             }
             let count = Int.random(in: 0...200, using: &numbers)
@@ -231,7 +231,7 @@ private func question(_ type: DNSType) -> DNSQuestion {
     DNSQuestion(name: DNSName("db.example") ?? .root, type: type)
 }
 
-/// An answer with the identity 0x1234 to a question about db.example, whose name is at 12.
+/// A response with the ID 0x1234 to a question for db.example, whose name is at offset 12.
 private func message(_ type: DNSType, _ records: [[UInt8]], flags: UInt16 = 0x8180) -> [UInt8] {
     var bytes = question(type).query(id: 0x1234)
     (bytes[2], bytes[3]) = (UInt8(flags >> 8), UInt8(flags & 0xFF))
@@ -262,7 +262,7 @@ private func answer(
 }
 
 extension [UInt8] {
-    /// The same answer, which says that it has so many records.
+    /// The same response with a record count of `count` in the header.
     fileprivate func replacing(count: UInt8) -> [UInt8] {
         var bytes = self
         bytes[7] = count

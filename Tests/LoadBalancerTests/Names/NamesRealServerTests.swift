@@ -6,7 +6,7 @@ import Testing
 
 @testable import LoadBalancer
 
-/// Names that a real dnsmasq knows, on loopback.
+/// Names served by a real dnsmasq on loopback.
 @Suite(.ownThreads, .needs(RealServer.path(of: "dnsmasq"), package: "dnsmasq-base"))
 struct NamesRealServerTests {
     @Test func addressesServicesAndAliases() async throws {
@@ -48,7 +48,7 @@ struct NamesRealServerTests {
         }
     }
 
-    /// Hosts and services come and go from one look-up to the next; and the name server goes itself, which takes nothing away.
+    /// Hosts and services are added and removed between lookups; if the name server itself fails, nothing is removed.
     @Test func recordsChangeFromLookupToLookup() async throws {
         let port = try RealServer.freePort()
         try await withScratchFolder { folder in
@@ -75,7 +75,7 @@ struct NamesRealServerTests {
                 try write("127.0.0.3 one.example", "127.0.0.2 two.example")
                 try server.signal(SIGHUP)
                 try await settles(on: "127.0.0.3:5432", isWhole: true)
-                // The host goes, and its service remains: a mistake, which takes no server away.
+                // The host is removed and its service remains: an error, which removes no server.
                 try write("127.0.0.2 two.example")
                 try server.signal(SIGHUP)
                 try await settles(on: "127.0.0.3:5432", isWhole: false)
@@ -84,7 +84,7 @@ struct NamesRealServerTests {
                 try server.signal(SIGHUP)
                 try await settles(on: "127.0.0.3:5432", isWhole: true)
             }
-            // The name server itself is gone.
+            // The name server itself is down.
             try await settles(on: "127.0.0.3:5432", isWhole: false)
             let entries = service("one.example,5432,10,40", "two.example,6432,5,1")
             try await withNameServer(on: port, entries) { _ in
@@ -95,7 +95,7 @@ struct NamesRealServerTests {
         }
     }
 
-    /// The first name server is silent, the second knows.
+    /// The first name server does not respond, the second does.
     @Test func aSilentNameServerIsFollowedByTheNext() async throws {
         let port = try RealServer.freePort()
         let nobody = try RealServer.freePort()
@@ -110,7 +110,7 @@ struct NamesRealServerTests {
     }
 }
 
-/// Lends a dnsmasq that knows what its options say.
+/// Runs a dnsmasq with these options for the duration of the closure.
 func withNameServer(
     on port: UInt16,
     _ options: [String],
@@ -120,7 +120,7 @@ func withNameServer(
         "--keep-in-foreground", "--port=\(port)", "--listen-address=127.0.0.1", "--bind-interfaces", "--no-resolv",
         "--no-hosts", "--local=/example/", "--conf-file=/dev/null", "--pid-file=", "--log-facility=-",
     ]
-    // It would become somebody else, who may not read the scratch folder.
+    // Without --user, dnsmasq would drop root for a user that cannot read the scratch folder.
     let user = geteuid() == 0 ? ["--user=root"] : []
     try await withProgram([RealServer.path(of: "dnsmasq")] + usual + user + options) { server in
         do {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import LoadBalancer
 
-/// Servers of pools by names that a real dnsmasq knows.
+/// Servers of pools given by names that a real dnsmasq serves.
 @Suite(.ownThreads, .serialized, .needs(RealServer.path(of: "dnsmasq"), package: "dnsmasq-base"))
 struct ServerNamesTests {
     private func entry(_ address: String, _ nameServer: UInt16) throws -> ServerEntry {
@@ -56,8 +56,8 @@ struct ServerNamesTests {
         }
     }
 
-    /// The record goes from one server to another: who is connected stays, who comes goes to the other. Without a name server
-    /// nothing changes.
+    /// The record changes from one server to another: established connections stay, new connections go to the other
+    /// server. While the name server is down, nothing changes.
     @Test func aServerThatIsGoneFromTheAnswerDrains() async throws {
         let nameServer = try RealServer.freePort()
         let listeners = try (0..<2).map { _ in try TestListener() }
@@ -90,11 +90,11 @@ struct ServerNamesTests {
         let tasks = [Task { try await running.run() }, Task { await keeper.run() }]
         let client = try TestSocket.connect(to: address)
         let server = try listeners[0].accept()
-        // The name server is gone, and comes back with another record.
+        // The name server is stopped, and restarted with another record.
         try await withNameServer(on: nameServer, zone(listeners[1])) { _ in
             try await eventually("the other server") { servers() == ["127.0.0.1:\(port(listeners[1]))"] }
-            // The registry knows the server before the workers do. Changes take turns, so one that is not wanted, and
-            // does nothing, returns when the workers have applied the change before it.
+            // The registry contains the server before the workers do. Changes are serialized, so an extra change that
+            // has no effect returns only after the workers have applied the previous one.
             let number = running.pools[0].number
             #expect(try await !running.change(pool: number, to: []) { false })
             let next = try TestSocket.connect(to: address)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LoadBalancer
 
-/// What each kind of server may answer, without a connection.
+/// Responses of each kind of server, evaluated without a connection.
 @Suite struct ProbesDialogueTests {
     // MARK: PostgreSQL
 
@@ -22,7 +22,7 @@ import Testing
     func anyRequestForAuthenticationIsUp(kind: UInt8, isSession: Bool) {
         let tail: [UInt8] = kind == 10 ? Array("SCRAM-SHA-256\0\0".utf8) : kind == 5 ? [1, 2, 3, 4] : []
         let verdict = judgedByteByByte(postgresMessage("R", [0, 0, 0, kind] + tail), Self.postgres)
-        // A server that waits for a password is told nothing more.
+        // A server that waits for a password is sent nothing more.
         #expect(verdict == .up(farewell: isSession ? [UInt8(ascii: "X"), 0, 0, 0, 4] : nil))
     }
 
@@ -138,7 +138,7 @@ import Testing
         #expect(judgedByteByByte(Array("..220 mail".utf8), dialogue) == .up())
     }
 
-    /// Each begins as an answer does, so that the parsers get to their depths.
+    /// Each begins like a valid response, so that the parsers are exercised in depth.
     @Test(arguments: 0..<200 as Range<UInt64>) func noAnswerTraps(seed: UInt64) {
         var numbers = SeededNumbers(seed: seed)
         let dialogues: [any Dialogue] = [
@@ -187,7 +187,8 @@ import Testing
     }
 }
 
-/// As a slow network would bring it: nothing is judged before it is there, and the first verdict stands.
+/// Delivers the bytes one by one, like a slow network: there is no verdict before the response is complete, and the
+/// first verdict does not change.
 private func judgedByteByByte(_ answer: [UInt8], _ dialogue: any Dialogue) -> Verdict? {
     for count in 0...answer.count {
         if let verdict = dialogue.judge(Array(answer.prefix(count))) { return verdict }
@@ -204,7 +205,7 @@ func postgresError(_ code: String, _ text: String) -> [UInt8] {
     postgresMessage("E", Array("SFATAL\0VFATAL\0C\(code)\0M\(text)\0Fpostmaster.c\0\0".utf8))
 }
 
-/// SplitMix64, so that a seed gives the same bytes everywhere.
+/// SplitMix64, so that a seed gives the same bytes on all platforms.
 struct SeededNumbers: RandomNumberGenerator {
     private var state: UInt64
 

@@ -5,7 +5,7 @@ import Support
 import Synchronization
 import Testing
 
-/// The monitor on a clock that the test moves, with checks whose results the test gives.
+/// The monitor on a manual clock, with check results given by the test.
 @Suite struct ProbesMonitorTests {
     @Test func aServerGoesDownAndComesBackByItsCounts() async throws {
         let world = World()
@@ -53,7 +53,7 @@ import Testing
             return all
         }
         let first = try await deadlines(seed: 7)
-        // The second check comes anywhere within the interval, the others within a fifth of it.
+        // The second check is at a random time within the interval, the others within a fifth of it.
         #expect(first[0].allSatisfy { (.zero ... .seconds(10)).contains($0) })
         #expect(first.dropFirst().joined().allSatisfy { (.seconds(8) ... .seconds(12)).contains($0) })
         #expect(Set(first.joined()).count == 20)
@@ -69,7 +69,7 @@ import Testing
             try await eventually("the check to begin") { world.held == 1 }
             for _ in 0..<10 { world.clock.advance(by: .seconds(2)) }
             #expect(world.running(at: place(1)) == 1)
-            // It took ten intervals, so the next one begins as soon as it may.
+            // It took ten intervals, so the next one begins as soon as allowed.
             world.letGo()
             try await world.settles(reports: 1, sleepers: 1)
             #expect(world.clock.deadlines == [.seconds(20) + HealthCheck.shortestInterval])
@@ -127,7 +127,7 @@ import Testing
             try await world.settles(reports: 2, sleepers: 1)
         }
         #expect(world.reports.map(\.state) == [.down, .up])
-        // The check has a port of its own.
+        // The check has its own port.
         guard case .internet(let checked) = world.checked.last else {
             Issue.record("nothing was checked")
             return
@@ -180,7 +180,7 @@ private func place(_ number: Int) -> SocketAddress {
     .internet(InternetAddress(v4: 0x7F00_0001, port: UInt16(1_000 + number)))
 }
 
-/// A monitor with all that it needs.
+/// A monitor with its dependencies.
 private final class World: Sendable {
     private struct Checks {
         var running: [SocketAddress: Int] = [:]
@@ -191,9 +191,9 @@ private final class World: Sendable {
     }
 
     let clock = ManualClock()
-    /// What a check of an address gives; true where nothing is said.
+    /// Results of the checks by address; true by default.
     let results = Mutex<[SocketAddress: Bool]>([:])
-    /// Whether checks wait until they are let go.
+    /// Whether checks wait until they are released.
     let hold = Mutex(false)
     private let checks = Mutex(Checks())
     private let heard = Mutex<[HealthReport<Int>]>([])
@@ -218,7 +218,7 @@ private final class World: Sendable {
 
     func running(at address: SocketAddress) -> Int { checks.withLock { $0.running[address] ?? 0 } }
 
-    /// Runs the monitor for as long as the body.
+    /// Runs the monitor for the duration of `body`.
     func running(_ body: () async throws -> Void) async throws {
         let monitor = monitor
         let task = Task { await monitor.run() }

@@ -3,7 +3,7 @@ import LoadBalancer
 import Support
 import Testing
 
-/// The check on a real nginx.
+/// Health checks of a real nginx.
 @Suite(.ownThreads, .needs(RealServer.path(of: "nginx"), package: "nginx"))
 struct ProbesRealHTTPTests {
     @Test func theStatusOfTheAnswerCounts() async throws {
@@ -11,7 +11,7 @@ struct ProbesRealHTTPTests {
         let address = RealServer.address(port)
         try await withNginx(on: port) { server in
             try await awaitResult(.http(HTTPCheck(path: "/good")), at: address, "up", isUp)
-            // A body far longer than what is read of it.
+            // A body far longer than the part that is read.
             let large = await Probe.run(.http(HTTPCheck(path: "/large")), at: address, timeout: patience)
             #expect(isUp(large))
             let named = HTTPCheck(path: "/good", host: "other.example", expected: 418...418)

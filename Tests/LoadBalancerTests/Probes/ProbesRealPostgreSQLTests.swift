@@ -5,15 +5,15 @@ import Testing
 
 @testable import LoadBalancer
 
-/// The check on a real PostgreSQL.
+/// Health checks of a real PostgreSQL.
 @Suite(.ownThreads, .needs(RealServer.postgreSQL("postgres"), package: "postgresql"))
 struct ProbesRealPostgreSQLTests {
-    /// Whoever asks, the server is up, and its log has no complaint of how the check went about it.
+    /// The server is up for every kind of user, and its log has no complaint about the checks.
     @Test func aServerThatServesIsUpForEverybody() async throws {
         try await withCluster { cluster in
             let port = try RealServer.freePort()
             try await cluster.running(on: port, []) { server in
-                // A superuser who comes in; users who need a password, are rejected, and are in no rule.
+                // A superuser with access; users that need a password, are rejected, and match no rule.
                 for user in ["trusted", "secret", "refused", "nobody-here", Check.defaultUser] {
                     try await awaitResult(.postgres(user: user), at: RealServer.address(port), "\(user) up", isUp)
                 }
@@ -37,7 +37,7 @@ struct ProbesRealPostgreSQLTests {
                 try await awaitResult(check, at: RealServer.address(port), "up", isUp)
                 var sessions: [TestSocket] = []
                 while sessions.count < 2 {
-                    // The checks' own sessions take some time to go.
+                    // The sessions of the checks take some time to end.
                     if let session = try session(on: port) { sessions.append(session) }
                 }
                 try #require(try session(on: port) == nil)
@@ -57,7 +57,7 @@ struct ProbesRealPostgreSQLTests {
         }
     }
 
-    /// A standby that takes no queries says so for as long as it lives.
+    /// A standby that accepts no queries reports so as long as it runs.
     @Test func aServerInRecoveryIsDown() async throws {
         try await withCluster { cluster in
             try #require(FileManager.default.createFile(atPath: "\(cluster.folder)/standby.signal", contents: nil))
@@ -71,12 +71,12 @@ struct ProbesRealPostgreSQLTests {
         }
     }
 
-    /// A session as a client has it; nil if there is no room for one.
+    /// Opens a client session; returns nil if no connection is available.
     private func session(on port: UInt16) throws -> TestSocket? {
         let socket = try TestSocket.connect(to: .ip("127.0.0.1", port: port))
         try socket.send(PostgreSQLDialogue(user: "trusted").question)
         var answer: [UInt8] = []
-        // Until it is ready for queries, and idle.
+        // Until the session is ready for queries, and idle.
         while !answer.suffix(6).elementsEqual([UInt8(ascii: "Z"), 0, 0, 0, 5, UInt8(ascii: "I")]) {
             let more = try socket.receive(upTo: 4_096)
             if more.isEmpty { return nil }
@@ -86,7 +86,7 @@ struct ProbesRealPostgreSQLTests {
     }
 }
 
-/// A fresh cluster, without a disk's pains: what is tested is what it says.
+/// Creates a new cluster without durability, which these tests do not need.
 private struct Cluster {
     let folder: String
 
@@ -105,7 +105,7 @@ private struct Cluster {
                 Issue.record("PostgreSQL said: \(server.errorLines)")
                 throw error
             }
-            // At once, without a word to the sessions.
+            // The immediate shutdown, without a message to the sessions.
             try? server.signal(SIGQUIT)
             try server.waitForExit()
         }

@@ -3,7 +3,7 @@ import Sockets
 import Support
 import Testing
 
-/// The check on a real Redis.
+/// Health checks of a real Redis.
 @Suite(.ownThreads, .needs(RealServer.path(of: "redis-server"), package: "redis-server"))
 struct ProbesRealRedisTests {
     @Test(arguments: [[], ["--requirepass", "secret"]])
@@ -13,7 +13,7 @@ struct ProbesRealRedisTests {
         }
     }
 
-    /// A thousand keys of which each takes a tenth of a second to load.
+    /// A thousand keys, each of which takes 100 ms to load.
     @Test func aServerThatReadsItsDataIsDown() async throws {
         try await withScratchFolder { folder in
             let keep = ["--dir", folder, "--enable-debug-command", "local"]
@@ -63,7 +63,7 @@ struct ProbesRealRedisTests {
         try await withRedis(["--maxclients", "1"]) { address, _ in
             try await awaitResult(.redis, at: address, "up", isUp)
             var client = try connected(to: address)
-            // The check's own connection may still have its place.
+            // The check's own connection may still occupy its slot.
             try await eventually("a place") {
                 client = try connected(to: address)
                 try client.send("PING\r\n")

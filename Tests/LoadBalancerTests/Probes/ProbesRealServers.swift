@@ -4,9 +4,9 @@ import Sockets
 import Support
 import Testing
 
-/// Programs of Debian's packages that a test starts, on loopback, with their files in a scratch folder.
+/// Programs from Debian packages that a test starts on loopback, with their files in a scratch folder.
 enum RealServer {
-    /// Where an administrator's programs are, which need not be on the PATH.
+    /// Folders of administration programs, which may not be on the PATH.
     private static let folders =
         (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin"]
 
@@ -15,7 +15,7 @@ enum RealServer {
         return found ?? program
     }
 
-    /// A program of the newest PostgreSQL: Debian's wrappers in /usr/bin are not the programs.
+    /// Returns a program of the newest PostgreSQL: Debian's wrappers in /usr/bin are not the programs.
     static func postgreSQL(_ program: String) -> String {
         let root = "/usr/lib/postgresql"
         let versions = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
@@ -23,13 +23,13 @@ enum RealServer {
         return "\(root)/\(newest)/bin/\(program)"
     }
 
-    /// PostgreSQL refuses to be root.
+    /// PostgreSQL refuses to run as root.
     static func unprivileged(_ command: [String]) -> [String] {
         geteuid() == 0 ? ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] + command : command
     }
 
-    /// A port nobody listens on, below the range that the kernel takes outgoing ports from, so that no connection can
-    /// take it between this look and the server's own bind.
+    /// Returns an unused port below the ephemeral port range, so that no outgoing connection can take it between this
+    /// check and the server's bind.
     static func freePort() throws -> UInt16 {
         for _ in 0..<200 {
             let port = UInt16.random(in: 20_000..<32_000)
@@ -45,7 +45,7 @@ enum RealServer {
         .internet(InternetAddress(v4: 0x7F00_0001, port: port))
     }
 
-    /// Lets the unprivileged user write here.
+    /// Makes the folder writable for the unprivileged user.
     static func giveAway(_ folder: String) async throws {
         guard geteuid() == 0 else { return }
         let done = try await runToEnd(["chown", "nobody:nogroup", folder])
@@ -54,7 +54,8 @@ enum RealServer {
 }
 
 extension Trait where Self == ConditionTrait {
-    /// The test starts this program. Where it is missing the test is left out, but never in CI, which installs it.
+    /// Requires a program that the test starts. If it is missing, the test is skipped, but never in CI, which installs
+    /// it.
     static func needs(_ path: String, package: String) -> Self {
         let isThere = FileManager.default.isExecutableFile(atPath: path)
         let isCI = ProcessInfo.processInfo.environment["CI"] != nil
@@ -62,7 +63,7 @@ extension Trait where Self == ConditionTrait {
     }
 }
 
-/// Checks until the result is one that is looked for.
+/// Checks repeatedly until the result is the wanted one.
 func awaitResult(
     _ check: Check,
     at address: SocketAddress,

@@ -4,7 +4,7 @@ import Sockets
 import Support
 import Testing
 
-/// Checks over real sockets, of servers that do as the test says.
+/// Checks over real sockets, of servers scripted by the test.
 @Suite(.ownThreads) struct ProbesTests {
     @Test func aServerThatListensIsUp() async throws {
         let listener = try TestListener()
@@ -38,7 +38,7 @@ import Testing
         #expect(ProbeFailure.notConnected(.connectionRefused).description == "connection refused")
     }
 
-    /// The queue of the listener is full, so the handshake of one more is never answered.
+    /// The listener's accept queue is full, so the handshake of another client is never answered.
     @Test func aServerThatDoesNotAnswerTheHandshakeIsTimedOut() async throws {
         let listener = try TestListener(backlog: 0)
         let waiting = try listener.fill()
@@ -82,7 +82,7 @@ import Testing
         let check = Check.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
         let result = try await probed(check) {
             try $0.receive("hello\n")
-            // More than is read, and the check may be gone before it is all sent.
+            // More than is read, and the check may close the connection before all of it is sent.
             try? $0.send([UInt8](repeating: 0x2E, count: 4 << 20))
         }
         #expect(result == .failure(.longAnswer(limit: Check.answerLimit)))
@@ -137,7 +137,7 @@ import Testing
     @Test func aSessionIsTerminatedAndTheServerClosesFirst() async throws {
         let result = try await probed(.postgres(user: "monkey")) {
             _ = try $0.receive(upTo: 200)
-            // What follows the first message is read too: to leave it would reset the connection.
+            // Data after the first message is read too: unread data would cause a reset.
             try $0.send(postgresMessage("R", [0, 0, 0, 0]) + postgresMessage("Z", [UInt8(ascii: "I")]))
             let rest = try $0.receiveRest()
             try #require(rest == .init(bytes: [UInt8(ascii: "X"), 0, 0, 0, 4], end: .fin))
@@ -170,11 +170,11 @@ import Testing
         for listener in [silent, full] {
             let target = address(of: listener)
             let check = Task { await Probe.run(.redis, at: target, timeout: .seconds(3_600)) }
-            // Cancelled while it connects or waits, and with some luck before.
+            // Cancelled while it connects or waits, and possibly before.
             check.cancel()
             #expect(await check.value == .failure(.cancelled))
         }
-        // A listener of its own: the checks above may have left a connection, ended, in the queue of theirs.
+        // A separate listener: the checks above may have left a closed connection in the accept queue of theirs.
         let listener = try TestListener()
         let target = address(of: listener)
         let check = Task { await Probe.run(.redis, at: target, timeout: .seconds(3_600)) }
@@ -186,7 +186,7 @@ import Testing
     }
 }
 
-/// The result of a check of a server that takes one connection, plays its part and closes.
+/// Returns the result of a check of a server that accepts one connection, runs its script and closes.
 private func probed(
     _ check: Check,
     _ play: @escaping @Sendable (TestSocket) throws -> Void
