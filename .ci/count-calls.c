@@ -20,7 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// In the order of the counts; the names are written to the file, so that its reader need not know them.
+// In the order of the counters; the names are written to the file, so that the reader does not need a copy of the list.
 #define CALLS(X)                                                                                                      \
     X(malloc) X(calloc) X(realloc) X(memalign) X(free) X(mmap) X(munmap) X(epoll_wait) X(epoll_wait_end) X(epoll_ctl)  \
     X(accept4) X(socket) X(bind) X(connect) X(setsockopt) X(getsockopt) X(getsockname) X(recv) X(send) X(read)         \

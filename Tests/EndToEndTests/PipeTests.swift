@@ -107,7 +107,7 @@ struct PipeTests {
         }
     }
 
-    /// Provides a wrapper that runs a command as an unprivileged user, for whom the system limits the pages of pipes.
+    /// Provides a wrapper that runs a command as an unprivileged user, for which the kernel limits the pages of pipes.
     private func withUser(_ body: ([String]) async throws -> Void) async throws {
         guard getuid() == 0 else { return try await body([]) }
         try await body(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"])
