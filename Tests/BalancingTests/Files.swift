@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// Reads a text file; small ones, for tests.
+/// Reads the lines of a text file; meant for small files.
 func lines(ofFile path: String) throws -> [String] {
     let file = try #require(fopen(path, "r"), "cannot open \(path)")
     defer { fclose(file) }

@@ -5,7 +5,7 @@ import Testing
 @Suite("Source hash and maglev")
 struct HashPoliciesTests {
     static let weights: [[Int]] = [[1, 1, 1], [5, 1, 1], [4, 3, 2, 1], [256, 128, 64]]
-    /// Clients of one network, one after the other: as little alike as their hashes.
+    /// Hash keys of consecutive client addresses in one network.
     private static let keys = (0..<100_000 as Range<UInt64>).map {
         KeyHash.address(high: 0, low: 0xFFFF_0A00_0000 + $0)
     }
@@ -30,7 +30,7 @@ struct HashPoliciesTests {
         let total = Double(weights.reduce(0, +))
         for (server, weight) in weights.enumerated() {
             let places = table.placeCount(of: server)
-            // The turns go round by weight to the last round, of which not all servers may have had theirs.
+            // Slots are assigned in rounds by weight; in the last round some servers may not have had their turn.
             #expect(abs(Double(places) - 1009 * Double(weight) / total) <= 2)
             #expect(isByChance(counts[server], share: Double(places) / 1009, of: 100_000), "\(counts)")
         }

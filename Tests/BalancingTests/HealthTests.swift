@@ -6,7 +6,7 @@ private let second = 1_000_000_000
 
 @Suite("Health: active checks")
 struct HealthCounterTests {
-    /// What each result changes: `+` a pass, `-` a failure; in the answer `U` up, `D` down, `.` nothing.
+    /// Returns the effect of each result: input `+` a pass, `-` a failure; output `U` up, `D` down, `.` no change.
     private func transcript(_ results: String, _ counter: HealthCounter) -> String {
         var counter = counter
         return String(
@@ -67,7 +67,7 @@ struct FailureWindowTests {
         var window = FailureWindow(.init(consecutive: 3))
         let heard = [true, true, false, true, true, true].map { window.observe(failed: $0, at: 0) }
         #expect(heard == [nil, nil, nil, nil, nil, .consecutiveFailures(3)])
-        // What led to it has been told once.
+        // The cause has been reported once.
         #expect(window.observe(failed: true, at: 0) == nil)
         #expect(window.consecutive == 1)
     }
@@ -98,7 +98,7 @@ struct FailureWindowTests {
             #expect(window.observe(failed: true, at: second / 2) == nil)
             #expect((window.observe(failed: true, at: third) != nil) == isEjected, "at \(third)")
         }
-        // Successes leave it, too.
+        // Successes expire from the window, too.
         var window = FailureWindow(limits)
         #expect(window.observe(failed: false, at: 0) == nil)
         for moment in [1, 2, 3] { #expect(window.observe(failed: true, at: moment * second) == nil) }

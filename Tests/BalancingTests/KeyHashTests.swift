@@ -28,7 +28,7 @@ struct KeyHashTests {
                 for other in 0..<64 { flips[64 * bit + other] += Int(changed >> UInt64(other) & 1) }
             }
         }
-        // Six standard deviations: of 4,096 fair coins one is further off once in a hundred thousand such tests.
+        // Six standard deviations: one of 4,096 fair coins deviates more in only one of 100,000 such tests.
         let allowed = 6 * (Double(words) / 4).squareRoot()
         #expect(flips.allSatisfy { abs(Double($0) - Double(words) / 2) < allowed })
     }

@@ -112,7 +112,8 @@ struct LoadPoliciesTests {
         }
         let connections = pool.servers.map(\.connections)
         #expect(connections.reduce(0, +) == 10_000)
-        // The fullest is log(log 100) / log 2 above the mean, and a constant: 2.2. Without the second look it would be 25.
+        // The maximum is log(log 100) / log 2 = 2.2 above the mean, plus a constant. With one choice instead of two it
+        // would be 25.
         #expect((connections.max() ?? 0) <= 104)
     }
 

@@ -22,7 +22,7 @@ struct MaglevTableTests {
     @Test("What is built is fixed for ever: replicas of different versions agree")
     func pinned() {
         #expect(KeyHash.name("") == KeyHash.mix(0))
-        // Computed from the description, by another program in another language.
+        // Computed from the description by an independent program in another language.
         #expect(KeyHash.name("10.0.0.1:5432") == 14_641_005_815_489_767_924)
         #expect(KeyHash.name("10.0.0.1:5432", seed: 1) == 9_760_472_644_574_196_447)
         #expect(KeyHash.address(high: 0, low: 0xFFFF_7F00_0001) == 2_489_746_625_639_752_034)
@@ -63,23 +63,23 @@ struct MaglevTableTests {
     }
 }
 
-/// The figures of docs/balancing.md are computed here, from the same tables that the proxy would build.
+/// Recomputes the numbers in docs/balancing.md, from the same tables that the proxy would build.
 @Suite("Movement, as docs/balancing.md tells it")
 struct MovementTests {
-    /// Clients of which the share that moves is counted; for Maglev all places of the table are.
+    /// Clients whose moved share is counted; for Maglev all slots of the table are.
     private static let clients = (0..<10_000 as Range<UInt64>).map(KeyHash.mix)
 
     private func servers(_ count: Int) -> [MaglevTable.Server] {
         (1...count).map { MaglevTable.Server(name: "10.0.0.\($0):5432", weight: 1) }
     }
 
-    /// The share of places that another server has now; `isSame` tells by index whether it is another.
+    /// The share of slots that belong to another server now; `index` maps the old index of a server to the new one.
     private func moved(from old: MaglevTable, to new: MaglevTable, index: (Int) -> Int) -> Double {
         let changed = zip(old.places, new.places).count { index(Int($0)) != Int($1) }
         return Double(changed) / Double(old.places.count)
     }
 
-    /// The mean over three servers that leave.
+    /// The mean over three servers that are removed one at a time.
     private func movedWhenOneLeaves(of count: Int) -> Double {
         let all = servers(count)
         let table = MaglevTable(all)
@@ -115,7 +115,7 @@ struct MovementTests {
         ]
         let line = "| \(row.joined(separator: " | ")) |"
         #expect(try document().contains(line), "docs/balancing.md should have this row: \(line)")
-        // Whatever the document says: never less than has to move, and never twice as much.
+        // Independent of the document: never less than has to move, and never twice as much.
         #expect(leaves >= 0.99 / Double(count) && leaves < 2 / Double(count))
         #expect(joins >= 0.99 / Double(count + 1) && joins < 2 / Double(count + 1))
     }

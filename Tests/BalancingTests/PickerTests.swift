@@ -2,7 +2,7 @@ import Testing
 
 @testable import Balancing
 
-/// What every policy keeps, on pools and with changes drawn from a seed.
+/// Invariants of every policy, on random pools and changes drawn from a seed.
 @Suite("All policies")
 struct PickerTests {
     static let seeds = 0..<60 as Range<UInt64>
@@ -96,7 +96,7 @@ struct PickerTests {
         }
     }
 
-    /// Answers as other workers might bring about between any two questions.
+    /// A pool whose state changes between any two reads, as other workers may change it.
     private final class RestlessPool: ServerView {
         private var random: RandomNumbers
         init(seed: UInt64) { random = RandomNumbers(seed: seed) }

@@ -1,6 +1,6 @@
 import Balancing
 
-/// A pool that a test sets as it likes.
+/// A pool whose state a test sets freely.
 struct Pool: ServerView {
     struct Server {
         var weight = 1
@@ -30,10 +30,10 @@ struct Pool: ServerView {
     func connections(of server: Int) -> Int { servers[server].connections }
     func connectTime(of server: Int) -> Int { servers[server].connectTime }
 
-    /// Of those that are not backup servers.
+    /// The total weight of the servers that are not backup servers.
     var totalWeight: Int { servers.reduce(0) { $0 + ($1.isBackup ? 0 : $1.weight) } }
 
-    /// The pool's Maglev table, in which its servers are called by their place; a backup server has no place in it.
+    /// The pool's Maglev table, in which the servers are named by index; a backup server has no slot in it.
     var table: MaglevTable {
         MaglevTable(
             servers.enumerated().map { MaglevTable.Server(name: "server-\($0)", weight: $1.isBackup ? 0 : $1.weight) },
@@ -42,15 +42,15 @@ struct Pool: ServerView {
     }
 }
 
-/// Whether a count lies so near to its share of all that chance explains the difference.
+/// Whether a count is so near to its expected share that chance explains the difference.
 ///
-/// A share of independent draws has a standard deviation of √(n p (1 - p)). Five of them are exceeded once in two million
-/// times; so with the seeds at hand, where nothing changes from run to run, a failure means a wrong share.
+/// A share of independent draws has a standard deviation of √(n p (1 - p)). Five of them are exceeded once in two
+/// million runs; so with the fixed seeds, which give the same result in each run, a failure means a wrong share.
 func isByChance(_ count: Int, share: Double, of all: Int) -> Bool {
     abs(Double(count) - Double(all) * share) <= 5 * (Double(all) * share * (1 - share)).squareRoot()
 }
 
-/// How often each server is picked.
+/// Counts how often each server is picked.
 func tally(_ picks: Int, servers: Int, _ pick: (Int) -> Int?) -> [Int] {
     var counts = [Int](repeating: 0, count: servers)
     for number in 0..<picks {

@@ -19,7 +19,7 @@ struct RoundRobinTests {
 
     @Test("A heavy server's turns fall between those of the light ones")
     func smooth() {
-        // From wherever the seed begins, never all five turns in a row, and never both light ones.
+        // Wherever the seed begins, never all five turns in a row, and never both of the lighter servers in a row.
         for seed in 0..<50 as Range<UInt64> {
             let picked = picks(14, of: [5, 1, 1], seed: seed).map(String.init).joined()
             #expect(!picked.contains("00000") && !picked.contains("12") && !picked.contains("21"), "\(picked)")
@@ -41,7 +41,7 @@ struct RoundRobinTests {
         }
     }
 
-    /// Every run of one cycle's length, wherever it begins.
+    /// Checks every window of one cycle's length, wherever it begins.
     private func expectExactShares(_ picked: [Int], _ weights: [Int], _ comment: Comment? = nil) {
         let cycle = weights.reduce(0, +)
         var counts = [Int](repeating: 0, count: weights.count)
@@ -59,8 +59,8 @@ struct RoundRobinTests {
         arguments: weights
     )
     func distribution(weights: [Int]) {
-        // In time t a server has between t·w - 1 and t·w + 1 turns, and all together have the number of picks. So t is
-        // known but for count / total, and a server's turns but for 1 and its share of that.
+        // In time t a server has between t·w - 1 and t·w + 1 turns, and the total is the number of picks. So t is
+        // known up to an error of count / total, and a server's turns up to 1 plus its share of that.
         let total = Double(weights.reduce(0, +))
         let counts = picks(100_000, of: weights, seed: 9).reduce(into: [Int](repeating: 0, count: weights.count)) {
             $0[$1] += 1
@@ -134,8 +134,8 @@ struct RoundRobinTests {
             expected += Double(pool.servers[2].weight) / Double(pool.totalWeight)
             if policy.pick(from: pool) == 2 { count += 1 }
         }
-        // Its turns are where they are for the weight of the moment, so a change can take one away or give one twice. As
-        // much as independent draws would differ is the most that is let pass.
+        // A server's turns depend on its present weight, so a change can skip a turn or repeat one. The accepted
+        // deviation is that of independent draws.
         #expect(isByChance(count, share: expected / Double(picks), of: picks), "\(count) for \(expected)")
     }
 
@@ -154,7 +154,7 @@ struct RoundRobinTests {
         var random = RandomNumbers(seed: seed)
         let weight = 1 + random.next(below: 20)
         let phase = random.next(below: 2) == 0 ? 0 : UInt32(truncatingIfNeeded: random.next())
-        // All turns of the first cycle, and the first of the next.
+        // All turns of the first cycle, and the first one of the next.
         let turns = (0..<UInt64(weight)).map { ($0 << 32 + UInt64(phase)) / UInt64(weight) }
         let all = turns + [RoundRobin.cycle + turns[0]]
         let moments = turns + turns.map { $0 &- 1 } + (0..<20).map { _ in random.next() >> 32 }

@@ -19,7 +19,7 @@ private struct DuplexBench: ~Copyable {
         duplex.turn(on: &system, with: &buffers, clock: &clock)
     }
 
-    /// The client resets, and the poller tells it.
+    /// Makes the client reset the connection and the poller report it.
     mutating func reset(_ party: Party) {
         let report: Readiness = [.readable, .writable, .peerEnded, .hungUp, .failed]
         switch party {
@@ -82,7 +82,7 @@ struct DuplexTests {
             #expect(bench.system.takeCalls() == [.receive(firstNumber), .endSending(secondNumber)])
             #expect(bench.duplex.firstToEnd == first)
 
-            // The other direction goes on.
+            // The other direction continues.
             bench.system.arrivals[secondNumber] = [.bytes("late"), .end]
             let report: Readiness = [.readable, .peerEnded]
             if first == .client { bench.duplex.server.note(report) } else { bench.duplex.client.note(report) }
@@ -92,7 +92,7 @@ struct DuplexTests {
                     .receive(secondNumber), .send("late", to: firstNumber), .receive(secondNumber),
                 ]
             )
-            // The close passes the last end on.
+            // The close forwards the last end of stream.
             #expect(bench.duplex.firstToEnd == first)
             bench.duplex.close(on: &bench.system, with: &bench.buffers)
             #expect(bench.system.takeCalls() == [.close(1), .close(2)])
@@ -170,7 +170,7 @@ struct DuplexTests {
             bench.system.arrivals = [1: [.bytes("up")], 2: [.bytes("last"), .end]]
             bench.system.rooms[2] = [.failure(.connectionReset)]
             bench.duplex.client.note(.readable)
-            // The poller has not told of it yet.
+            // The poller has not reported it yet.
             #expect(bench.turn() == .failed(.server, delivered: false))
             #expect(bench.duplex.upstream.discarded == 2)
             #expect(bench.system.takeCalls() == [.receive(1), .send("up", to: 2)])

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Endpoint")
 struct EndpointTests {
-    /// What an endpoint that knew nothing knows after a report.
+    /// Returns the state of a new endpoint after a report.
     private func flags(after readiness: Readiness) -> [Bool] {
         var endpoint = Endpoint(nil, canSend: false)
         endpoint.note(readiness)

@@ -3,7 +3,7 @@ import Sockets
 import Testing
 import Workers
 
-/// A half between descriptor 1, the source, and descriptor 2, the sink, on a scripted system, with room for eight bytes.
+/// A half between descriptor 1, the source, and descriptor 2, the sink, on a scripted system, with an 8-byte buffer.
 private struct HalfBench: ~Copyable {
     var system = ScriptedSystem()
     var half = HalfRelay()
@@ -123,7 +123,7 @@ struct HalfRelayTests {
             #expect(bench.half.transferred == 3)
             #expect(bench.buffers.chunks.taken == 1)
 
-            // There is more to receive, but nothing is, before the sink has room.
+            // The source has more bytes, but they are not received before the sink has buffer space.
             _ = bench.turn()
             #expect(bench.system.takeCalls() == [])
 

@@ -1,17 +1,17 @@
 import Relay
 import Testing
 
-/// One direction as a transcript: what it hears, and what it then wants to do.
+/// One direction as a transcript: the events it receives and the actions it then requests.
 @Suite("HalfState")
 struct HalfStateTests {
-    /// A half that has heard this before.
+    /// Returns a half after these events.
     private func half(after events: (inout HalfState) -> Void) -> HalfState {
         var half = HalfState()
         events(&half)
         return half
     }
 
-    /// What it wants to do for each of the four states of its endpoints: neither, only source, only sink, both.
+    /// Returns its actions for each of the four states of its endpoints: neither ready, only source, only sink, both.
     private func actions(of half: HalfState) -> [HalfState.Action] {
         [(false, false), (true, false), (false, true), (true, true)].map { source, sink in
             half.next(canReceive: source, canSend: sink)

@@ -1,23 +1,23 @@
 import Sockets
 import Testing
 
-/// A system that answers each call of a half from a script, and writes down what it was asked. What is not in the script
+/// A system that answers each call of a half from a script and records the calls. After the end of its script, a call
 /// would block.
 struct ScriptedSystem: System, ~Copyable {
-    /// What a receive finds.
+    /// Result of a receive.
     enum Arrival {
         case bytes(String)
         case end
         case failure(SystemError)
     }
 
-    /// What a send finds.
+    /// Result of a send.
     enum Room {
         case bytes(Int)
         case failure(SystemError)
     }
 
-    /// A call, as a test expects it.
+    /// A recorded call.
     enum Call: Equatable {
         case receive(Int32)
         case send(String, to: Int32)
@@ -28,14 +28,14 @@ struct ScriptedSystem: System, ~Copyable {
     }
 
     var arrivals: [Int32: [Arrival]] = [:]
-    /// Without a script a socket takes everything.
+    /// Without a script a socket accepts everything.
     var rooms: [Int32: [Room]] = [:]
     /// Pending errors of the sockets (SO_ERROR).
     var errors: [Int32: SystemError] = [:]
     var calls: [Call] = []
     let waker = NoWaker()
 
-    /// The calls since it was last asked.
+    /// Returns the calls since the last read.
     mutating func takeCalls() -> [Call] {
         defer { calls = [] }
         return calls

@@ -12,7 +12,7 @@ struct SustainedStreamTests {
         Instant(nanoseconds: 10_000_000_000 + UInt64(microseconds) * 1000)
     }
 
-    /// Moves a MiB each half of a millisecond.
+    /// Moves 1 MiB every 0.5 ms.
     private func stream(_ stream: inout SustainedStream, from start: Int, mebibytes: Int) -> Bool {
         var mayBatch = false
         for index in 0..<mebibytes { mayBatch = stream.moved(mebibyte, at: at(start + index * 500), policy) }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Simulation")
 struct SimulationTests {
-    /// Of many more, which CI plays with the release build.
+    /// A sample of the seeds; CI runs many more, with the release build.
     @Test("whatever a seed has happen, all is as it must be", arguments: UInt64(0)..<60)
     func seed(seed: UInt64) {
         #expect(Simulation.run(seed: seed).complaints == [])

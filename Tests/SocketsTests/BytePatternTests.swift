@@ -13,7 +13,7 @@ struct BytePatternTests {
         bytes.withUnsafeBytes { BytePattern.firstDifference(in: $0, from: offset) }
     }
 
-    /// The first outputs of SplitMix64 with the seed 0, as its authors' program prints them.
+    /// The first outputs of SplitMix64 with the seed 0, as printed by its authors' program.
     @Test("The stream is what its documentation says")
     func definition() {
         let outputs: [UInt64] = [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F]

@@ -3,7 +3,7 @@ import Sockets
 import Support
 import Testing
 
-/// A `Transfer` to compare with.
+/// A comparable `Transfer`.
 enum Outcome: Equatable {
     case moved(Int)
     case wouldBlock
@@ -23,9 +23,9 @@ enum Outcome: Equatable {
     var hasMoved: Bool { if case .moved = self { true } else { false } }
 }
 
-/// A real system with a listener and a connection to it, both ends of which are in the test's hands.
+/// A real system with a listener and one connection to it, both ends of which the test controls.
 ///
-/// A class, since it closes what is open even where a test throws: a descriptor that is lost traps.
+/// A class, so that open descriptors are closed even if a test throws: a lost descriptor traps.
 final class Ends {
     enum End: CaseIterable {
         case listener
@@ -63,12 +63,12 @@ final class Ends {
         for number in open.values { system.close(Descriptor(adopting: number)) }
     }
 
-    /// The number of an end's descriptor, for an option or a question.
+    /// Returns the descriptor number of an end, for socket options and queries.
     func number(_ end: End) throws -> Int32 {
         try #require(open[end])
     }
 
-    /// Lends an end's descriptor.
+    /// Lends the descriptor of an end.
     func with<Value>(
         _ end: End,
         _ body: (inout LinuxSystem, borrowing Descriptor) throws -> Value
@@ -84,13 +84,13 @@ final class Ends {
         }
     }
 
-    /// Closes the listener. It listens no more, not even in a program that is being started and has a copy of it.
+    /// Shuts down and closes the listener, so that a copy of it in a process that is being started stops listening too.
     func stopListening() throws {
         try #require(shutdown(try number(.listener), Int32(SHUT_RDWR)) == 0)
         system.close(try take(.listener))
     }
 
-    /// Gives an end away: the test closes it.
+    /// Passes ownership of an end to the test, which must close it.
     func take(_ end: End) throws -> Descriptor {
         let number = try number(end)
         open[end] = nil
@@ -113,7 +113,7 @@ final class Ends {
         return (outcome, [])
     }
 
-    /// Receives, waiting for something to come.
+    /// Receives, and waits for bytes.
     func receive(_ end: End, upTo count: Int = 65_536) throws -> (outcome: Outcome, bytes: [UInt8]) {
         try soon("something to receive") {
             let received = try receiveNow(end, upTo: count)
@@ -136,8 +136,8 @@ final class Ends {
     }
 }
 
-/// Asks again and again, with a deadline, for what the kernel will have done in a moment. Does not give up the thread,
-/// since on loopback that moment is a few microseconds; so it is for tests with threads of their own.
+/// Polls with a deadline for a state that the kernel reaches within a moment. Spins instead of suspending the thread,
+/// since on loopback that moment is a few microseconds; only for tests with threads of their own.
 @discardableResult
 func soon<Value>(
     _ what: String,

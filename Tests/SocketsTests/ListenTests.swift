@@ -7,7 +7,7 @@ import Testing
 struct ListenTests {
     private static let anyPort = SocketAddress.internet(InternetAddress(v4: 0x7f00_0001, port: 0))
 
-    /// Opens a listener and closes it again; says what stood in its way.
+    /// Opens a listener and closes it again; returns the error if that failed.
     private func error(listeningAt address: SocketAddress, _ sharing: ListenOptions.Sharing) throws -> SystemError? {
         var system = try LinuxSystem(wakerToken: Token(bits: 0))
         do {
@@ -89,7 +89,7 @@ struct ListenTests {
     func lingering() throws {
         let first = try Ends()
         let address = first.address
-        // The server's end closes first, so it is the one that lingers (TIME-WAIT).
+        // The server's end closes first, so it is the one in TIME-WAIT.
         first.system.close(try first.take(.server))
         try first.stopListening()
         #expect(try first.receive(.client).outcome == .ended)

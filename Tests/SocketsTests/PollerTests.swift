@@ -23,7 +23,7 @@ struct PollerTests {
             if ends.system.wait(until: deadline) == 1 { readiness = ends.system.event(0).readiness }
         }
         #expect(readiness.contains([.readable, .peerEnded]))
-        // Edge-triggered: what has been told is not told again.
+        // Edge-triggered: an event is reported once.
         #expect(ends.system.wait(until: Instant(nanoseconds: 0)) == 0)
     }
 
@@ -61,8 +61,8 @@ struct PollerTests {
         let ends = try Ends()
         #expect(try ends.with(.server) { $0.register($1, for: .connection, token: token) } == nil)
         ends.system.close(try ends.take(.server))
-        // A program that another test is starting has a copy until it has begun, and that is watched on: each byte is an
-        // event until then.
+        // A process that another test is starting holds a copy of the descriptor until its exec, which stays
+        // registered: until then each byte is an event.
         try soon("end of the events") {
             _ = try ends.send("x", from: .client)
             return ends.system.wait(until: ends.system.now() + .milliseconds(1)) == 0 ? true : nil
@@ -123,7 +123,7 @@ struct PollerTests {
         #expect(count == 1)
         let woken = system.event(0).token
         #expect(woken == token)
-        // The three were one or, where they came in between, a second; none is left after that.
+        // The three were merged into one event or, if some came between, two; none is left after that.
         while system.wait(until: Instant(nanoseconds: 0)) > 0 {}
         waker.wake()
         #expect(system.wait(until: nil) == 1)

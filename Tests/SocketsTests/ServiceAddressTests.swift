@@ -2,7 +2,7 @@ import Sockets
 import Testing
 
 extension InternetAddress {
-    /// An IPv4 address by its four numbers.
+    /// An IPv4 address from its four octets.
     fileprivate static func v4(_ a: UInt32, _ b: UInt32, _ c: UInt32, _ d: UInt32, port: UInt16) -> InternetAddress {
         InternetAddress(v4: a << 24 | b << 16 | c << 8 | d, port: port)
     }

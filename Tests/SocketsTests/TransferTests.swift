@@ -57,7 +57,7 @@ struct TransferTests {
         #expect(try ends.send("x", from: .server) == .failed(SystemError(code: EPIPE)))
     }
 
-    /// Sends from the client until nothing more is taken, and says how much was.
+    /// Sends from the client until no more bytes are accepted; returns how many were.
     private func fill(_ ends: Ends) throws -> Int {
         let text = String(repeating: "x", count: 65_536)
         var sent = 0
@@ -113,7 +113,7 @@ struct TransferTests {
             #expect(ends.system.takeError(of: client2) == nil)
             ends.system.close(client2)
         } catch let refusal {
-            // On loopback the refusal may be there before connect returns.
+            // On loopback ECONNREFUSED may be returned by connect itself.
             error = refusal
         }
         #expect(error == .connectionRefused)
@@ -124,7 +124,7 @@ struct TransferTests {
         let source = SocketAddress.internet(InternetAddress(v4: 0x7f00_0003, port: 0))
         let ends = try Ends(from: source)
         #expect(ends.peer.map { "\($0)".hasPrefix("127.0.0.3:") } == true)
-        // One of another family cannot be used, and is not.
+        // A source address of another family cannot be used, and is ignored.
         let other = try Ends(from: .internet(InternetAddress(high: 0, low: 1, port: 0)))
         #expect(other.peer.map { "\($0)".hasPrefix("127.0.0.1:") } == true)
     }
@@ -141,7 +141,7 @@ struct TransferTests {
         let ends = try Ends()
         let pipe = try ends.system.pipe(capacity: 1 << 18)
         let capacity = pipe.capacity
-        // Lent by number, so that a failed expectation does not lose a descriptor.
+        // Passed by number, so that a failed expectation does not lose a descriptor.
         let input = pipe.input.release()
         let output = pipe.output.release()
         defer {

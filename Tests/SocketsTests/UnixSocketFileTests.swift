@@ -47,7 +47,7 @@ struct UnixSocketFileTests {
             let path = "\(folder)/s"
             let server = try TestListener(on: .unix(path: path), backlog: 0)
             #expect(problem(preparing: path) == .inUse(path: path))
-            // With the probe's one and this one its queue is full, so the next probe would block.
+            // With the probe's connection and this one its backlog is full, so the next probe would block.
             let clients = try Clients(filling: path)
             #expect(problem(preparing: path) == .inUse(path: path))
             #expect(exists(path))
@@ -57,7 +57,7 @@ struct UnixSocketFileTests {
         }
     }
 
-    /// Fills a listening queue.
+    /// Fills a listening socket's backlog.
     private final class Clients {
         private var system: LinuxSystem
         private var open: [Int32] = []

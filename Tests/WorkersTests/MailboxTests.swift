@@ -70,7 +70,7 @@ struct MailboxTests {
         }
         var next = [Int](repeating: 0, count: senders)
         let deadline = system.now() + .seconds(60)
-        // Waits for the waker alone: a message without a wake-up would stay for ever.
+        // Relies on the waker alone: a message without a wake-up would stay in the mailbox.
         while next.reduce(0, +) < senders * each, system.now() < deadline {
             guard system.wait(until: deadline) > 0 else { continue }
             #expect(system.event(0).token == Token(bits: 7))

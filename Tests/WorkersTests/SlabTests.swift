@@ -3,7 +3,7 @@ import Testing
 
 @testable import Workers
 
-/// Tells how many of its kind are alive.
+/// Counts the live elements.
 private final class Tracker {
     var living = 0
 }
@@ -22,7 +22,7 @@ private struct Element: ~Copyable {
 }
 
 extension Slab where Element: ~Copyable {
-    /// Blocks that hold memory.
+    /// Number of blocks that hold memory.
     fileprivate var blockCount: Int {
         (0..<(capacity + Self.slotsPerBlock - 1) / Self.slotsPerBlock).count { blocks[$0] != nil }
     }
@@ -120,7 +120,7 @@ struct SlabTests {
         var slab = Slab<Element>(capacity: capacity)
         var living: [Name] = []
         var gone: [Name] = []
-        // Grows and shrinks in turns, so that blocks come and go.
+        // Grows and shrinks alternately, so that blocks are allocated and released.
         var isGrowing = true
         for step in 0..<4000 {
             if Int.random(in: 0..<300, using: &random) == 0 { isGrowing.toggle() }

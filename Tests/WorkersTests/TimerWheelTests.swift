@@ -99,8 +99,8 @@ struct TimerWheelTests {
         #expect(expirations == 500)
     }
 
-    /// On each side of every level's reach, of the horizon (2^24 ticks) and of several horizons, from starts that are
-    /// aligned with the levels and starts that are not.
+    /// Distances just below and above the range of every level, of the horizon (2^24 ticks) and of several horizons,
+    /// from starts that are aligned with the levels and starts that are not.
     @Test(
         "A timer at any distance expires at its tick, woken up only a few times on the way",
         arguments: [0, 1, 63, 64, 4095, 4096, 262_143, 262_144, 16_777_216] as [UInt64]
@@ -122,7 +122,7 @@ struct TimerWheelTests {
                 wheel.advance(to: wake)
             }
             #expect(wakes <= 8, "\(start) + \(distance)")
-            // It expired in the round of its own tick, so the wheel is there now.
+            // It expired in the round of its own tick, so the wheel is at that tick now.
             wheel.schedule(0, at: at(start + distance))
             #expect(wheel.nextWake == at(start + distance))
         }
@@ -172,7 +172,7 @@ struct TimerWheelTests {
                 deadlines[timer] = deadline
                 wheel.schedule(timer, at: deadline)
             case 4:
-                // Also into the past.
+                // Includes deadlines in the past.
                 let deadline = Instant(nanoseconds: now.nanoseconds &- min(now.nanoseconds, UInt64(distance(&random))))
                 deadlines[timer] = deadline
                 wheel.schedule(timer, at: deadline)
@@ -180,7 +180,7 @@ struct TimerWheelTests {
                 deadlines[timer] = nil
                 wheel.cancel(timer)
             default:
-                // As a worker does: at most until the next wake, if there is one, and then some.
+                // As a worker does: sleeps at most until the next wake, if there is one, and returns a little late.
                 let wake = wheel.nextWake
                 if let next = deadlines.values.min() {
                     guard let wake, wake.nanoseconds < max(next, now).nanoseconds + Self.tick else {
@@ -209,11 +209,11 @@ struct TimerWheelTests {
         while let expired = wheel.nextExpired() {
             #expect(deadlines.removeValue(forKey: expired).map { $0 <= now } == true)
         }
-        // Whatever is left is not due, or by less than a tick.
+        // The remaining timers are not due, or by less than a tick.
         #expect(deadlines.values.allSatisfy { $0.nanoseconds + Self.tick > now.nanoseconds })
     }
 
-    /// Nanoseconds of any size up to days, small ones as likely as large ones.
+    /// Returns up to several days in nanoseconds, with small and large magnitudes equally likely.
     private func distance(_ random: inout SplitMix64) -> Int64 {
         let bits = Int.random(in: 0...48, using: &random)
         return Int64(UInt64.random(in: 0...(1 << bits), using: &random))

@@ -76,7 +76,7 @@ struct AccessListTests {
     @Test("finds what a search of all blocks, one by one, finds", arguments: UInt64(0)..<40)
     func againstNaive(seed: UInt64) {
         var generator = SplitMix64(seed: seed)
-        // Few different bits, so that blocks lie within each other and addresses in blocks.
+        // Few distinct bits, so that blocks nest and contain addresses.
         let bits = (0..<6).map { _ in UInt32.random(in: .min ... .max, using: &generator) }
         func address() -> InternetAddress {
             let noise = UInt32.random(in: .min ... .max, using: &generator)
@@ -99,7 +99,7 @@ struct AccessListTests {
         #expect(table.rangeCount <= 2 * entries.count + 2)
         for _ in 0..<300 {
             let address = address()
-            // Of equal blocks the last.
+            // Of equal blocks the last one applies.
             let naive = entries.enumerated().filter { $0.element.block.contains(address) }
                 .max { ($0.element.block.prefixLength, $0.offset) < ($1.element.block.prefixLength, $1.offset) }
             #expect(table[address] == naive?.element.value ?? 0, "\(address)")

@@ -16,7 +16,7 @@ struct BandwidthTests {
         #expect(bandwidth.allowance(at: Self.start + .milliseconds(1)) == 1000)
         #expect(bandwidth.nextMoment(for: 16_000, at: Self.start) == Self.start + .milliseconds(16))
         #expect(bandwidth.nextMoment(for: 16_000, at: Self.start + .milliseconds(20)) == Self.start + .milliseconds(20))
-        // More than the burst will never be there at once.
+        // More than the burst is never available at one time.
         #expect(bandwidth.nextMoment(for: 1 << 40, at: Self.start) == Self.start + .milliseconds(64))
         #expect(bandwidth.allowance(at: Self.start + .seconds(3600)) == 64_000)
     }

@@ -44,7 +44,7 @@ struct ClientLimitsTests {
             limits.release(client, at: Self.start)
             #expect(limits.reserve(client, limit, at: Self.start) == .admitted)
             #expect(limits.reserve(client, limit, at: Self.start) == .tooManyConnections)
-            // Another limit, after a change of configuration.
+            // Another limit, as after a reload of the configuration.
             #expect(limits.reserve(client, ClientLimits.Limit(connections: 3), at: Self.start) == .admitted)
             #expect(limits.reserve(client, ClientLimits.Limit(), at: Self.start) == .admitted)
             let none = ClientLimits.Limit(connections: 0)
@@ -79,7 +79,7 @@ struct ClientLimitsTests {
                 limits.release(client(1), at: Self.start)
             }
             #expect(limits.figures.clients == 1)
-            // It cannot come back as a stranger with a full bucket.
+            // The client must not return as an unknown one with a full bucket.
             #expect(limits.reserve(client(1), limit, at: Self.start + .milliseconds(999)) == .tooFast)
             #expect(limits.reserve(client(1), limit, at: Self.start + .seconds(1)) == .admitted)
             limits.release(client(1), at: Self.start + .seconds(10))
@@ -102,7 +102,7 @@ struct ClientLimitsTests {
             #expect(places > 0)
             #expect(verdicts == [.admitted: places, .tableFull: 5000 - places])
             #expect(limits.figures == (places, 5000 - places))
-            // A second later all are like those that never came.
+            // One second later all are equivalent to unknown clients.
             let later = Self.start + .seconds(1)
             for number in 5000..<10_000 {
                 #expect(limits.reserve(client(number), limit, at: later + .seconds(number)) == .admitted)

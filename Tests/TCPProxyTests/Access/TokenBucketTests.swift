@@ -128,7 +128,7 @@ struct TokenBucketTests {
     }
 }
 
-/// A bucket that an expectation can take from.
+/// A bucket in a class, so that an expectation can mutate it.
 private final class HeldBucket {
     private(set) var bucket = TokenBucket()
 

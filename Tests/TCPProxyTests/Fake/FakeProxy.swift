@@ -6,10 +6,10 @@ import Workers
 
 @testable import TCPProxy
 
-/// The whole data plane of a proxy in a fake world: its workers, which take their turns on this thread, and what they
-/// share.
+/// The whole data plane of a proxy in a fake world: its workers, which have their turns on this thread, and their
+/// shared state.
 ///
-/// Time stands still but for ``advance(by:)``, and a worker gets a turn only where its wait would have come back.
+/// Time passes only in ``advance(by:)``, and a worker gets a turn only if its wait would have returned.
 final class FakeProxy {
     let world: FakeWorld
     let address: SocketAddress
@@ -21,10 +21,10 @@ final class FakeProxy {
     let mailboxes: [Mailbox<WorkerMessage>]
     private let members: [Member]
 
-    /// More turns than this without time going by is spinning.
+    /// Number of turns without time passing above which a worker counts as spinning.
     static let turnLimit = 100_000
 
-    /// A worker, with what is known of its system.
+    /// A worker and its fake system.
     final class Member {
         var worker: Worker<FakeSystem>
         let poller: FakePoller
@@ -37,11 +37,11 @@ final class FakeProxy {
         var isDone: Bool { worker.isDone }
         var nextDeadline: Instant? { worker.nextDeadline }
         var connectionCount: Int { worker.sessions.count }
-        /// Timers that are set, of connections and of the worker.
+        /// Active timers, of connections and of the worker.
         var timersLeft: [Int] {
             (0..<worker.timers.capacity).filter { worker.timers.isScheduled($0) && $0 != worker.pipeTimer }
         }
-        /// Buffers that hold bytes which a side does not take.
+        /// Number of buffers with bytes that a side has not accepted.
         var chunksTaken: Int { worker.buffers.chunks.taken }
 
         fileprivate func isDue(at now: Instant) -> Bool {
@@ -116,15 +116,15 @@ final class FakeProxy {
 
     // MARK: Time
 
-    /// One turn of a worker that has something to do.
+    /// Runs one turn of a worker that is due.
     func turn(_ index: Int = 0) {
         members[index].worker.turn()
     }
 
-    /// Whether a worker's wait would come back now.
+    /// Whether a worker's wait would return now.
     func isDue(_ index: Int = 0) -> Bool { members[index].isDue(at: world.clock) }
 
-    /// Everything that happens without time going by.
+    /// Runs everything that happens without time passing.
     func settle(at location: SourceLocation = #_sourceLocation) {
         var turns = 0
         var progressed = true
@@ -142,7 +142,7 @@ final class FakeProxy {
         }
     }
 
-    /// Everything that happens in a time.
+    /// Runs everything that happens within a duration.
     func advance(by duration: Duration, at location: SourceLocation = #_sourceLocation) {
         let target = world.clock + duration
         settle(at: location)
@@ -154,7 +154,7 @@ final class FakeProxy {
         settle(at: location)
     }
 
-    /// Everything that happens until a condition holds, looking now and then.
+    /// Runs everything that happens until a condition holds, which is checked at intervals.
     func advance(
         upTo limit: Duration,
         at location: SourceLocation = #_sourceLocation,
@@ -164,7 +164,7 @@ final class FakeProxy {
         while !condition(), world.clock < end { advance(by: .milliseconds(100), at: location) }
     }
 
-    /// When something happens by itself; nil if all are asleep for good.
+    /// When the next event happens without further calls; nil if everything sleeps forever.
     var nextMoment: Instant? {
         let deadlines = members.compactMap { $0.isDone ? nil : $0.nextDeadline }
         return (deadlines + [world.nextPlanned].compactMap { $0 }).min()
@@ -172,12 +172,12 @@ final class FakeProxy {
 
     // MARK: Acts
 
-    /// A client.
+    /// Connects a client.
     func connect(from source: PeerAddress? = nil, to member: Int? = nil) -> FakePeer {
         world.connect(to: address, from: source, member: member)
     }
 
-    /// A client and the server's end of its connection.
+    /// Connects a client; returns it and the server's end of its connection.
     func connectThrough(
         server: FakeServer? = nil,
         at location: SourceLocation = #_sourceLocation
@@ -196,22 +196,22 @@ final class FakeProxy {
         }
     }
 
-    /// Gives the pool other servers, as the control plane does.
+    /// Replaces the servers of the pool, as the control plane does.
     func change(to addresses: [SocketAddress]) throws {
         guard let plan = try pools.change(0, to: addresses.map(ServerConfiguration.init)) else { return }
         post(.pool(plan, at: 0, nil))
     }
 
-    /// A listener as it is to be after a change.
+    /// The state of a listener after a change.
     struct Wanted {
         var number: Int
-        /// Where sockets are opened; nil where those of another number move here.
+        /// Where sockets are opened; nil if those of another listener number move here.
         var address: SocketAddress?
         var former = 0
         var settings: ListenerSettings
     }
 
-    /// Has workers go over to other listeners and pools, as the control plane does.
+    /// Replaces the workers' listeners and pools, as the control plane does.
     ///
     /// - Parameter members: the workers that receive the message; all by default.
     func change(
@@ -256,7 +256,7 @@ final class FakeProxy {
     var active: Int { memory.admission.active }
     var total: Int { memory.admission.total }
 
-    /// How many attempts to connect have succeeded.
+    /// Number of successful connection attempts.
     var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }
 
     /// Clients that the listener denied, by cause; causes with a count of zero are left out.
@@ -267,7 +267,7 @@ final class FakeProxy {
         return Dictionary(uniqueKeysWithValues: counts).filter { $0.value > 0 }
     }
 
-    /// How connections have ended; only what has happened is there.
+    /// Closed connections by reason; reasons with a count of zero are left out.
     var closures: [MetricsSnapshot.Closure: Int] {
         var closures: [MetricsSnapshot.Closure: Int] = [:]
         for reason in CloseReason.allCases {
@@ -284,26 +284,26 @@ final class FakeProxy {
             .filter { $0.value > 0 }
     }
 
-    /// The events that are waiting to be read.
+    /// Returns the unread events.
     func takeEvents() -> [MetricEvent] {
         var events: [MetricEvent] = []
         for ring in memory.rings { ring.read(into: &events, limit: .max) }
         return events
     }
 
-    /// The records of ended connections that are waiting to be read.
+    /// Returns the unread records of ended connections.
     func takeRecords() -> [ConnectionRecord] {
         var records: [ConnectionRecord] = []
         for ring in memory.records ?? [] { ring.read(into: &records, limit: .max) }
         return records
     }
 
-    /// Turns of all workers so far.
+    /// Number of turns of all workers so far.
     var waits: Int { members.reduce(0) { $0 + $1.poller.waits } }
 
     // MARK: End
 
-    /// Cuts what is left, and checks that nothing is left of it.
+    /// Closes the remaining connections, and checks that no resource is left.
     func end(at location: SourceLocation) {
         post(.cut)
         settle(at: location)
@@ -325,13 +325,13 @@ final class FakeProxy {
     }
 }
 
-/// Lends a proxy in a world of its own, and checks at the end that it leaves nothing behind.
+/// Runs `body` with a proxy in a world of its own, and checks at the end that it leaves no resource behind.
 ///
 /// - Parameters:
-///   - limit: the maximum of connections.
-///   - upstreams: how many servers it knows; they are at 10.0.0.1:80, 10.0.0.2:80 and so on.
+///   - limit: maximum number of connections.
+///   - upstreams: number of servers; they are at 10.0.0.1:80, 10.0.0.2:80 and so on.
 ///   - names: pools of one server each, at 10.0.1.1:80 and so on, which come last among the proxy's servers.
-///   - protocols: that clients offer, with the numbers of these pools, from 1.
+///   - protocols: ALPN protocols offered by clients, with the numbers of these pools, from 1.
 func withProxy(
     workers: Int = 1,
     limit: Int = 64,
@@ -365,7 +365,7 @@ func withProxy(
 }
 
 extension SocketAddress {
-    /// An address in figures; traps on any other.
+    /// Parses a numeric address; traps on any other.
     init(_ text: String) {
         guard case .socket(let address) = try? ServiceAddress(parsing: text) else {
             preconditionFailure("'\(text)' is no address in figures")
@@ -375,7 +375,7 @@ extension SocketAddress {
 }
 
 extension PeerAddress {
-    /// `127.0.0.1:50000`; traps on what is no address.
+    /// Parses an address such as `127.0.0.1:50000`; traps on anything else.
     init(_ text: String) {
         guard case .internet(let address) = SocketAddress(text) else {
             preconditionFailure("'\(text)' is no internet address")

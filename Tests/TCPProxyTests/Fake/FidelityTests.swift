@@ -4,7 +4,7 @@ import Sockets
 import Support
 import Testing
 
-/// The fake system does as Linux does: each scene is played on both, and has to tell the same story.
+/// The fake system behaves like Linux: each scene runs on both, and must produce the same log.
 @Suite("Fake system beside Linux", .ownThreads, .timeLimit(.minutes(2)))
 struct FidelityTests {
     enum Scene: CaseIterable {
@@ -41,22 +41,22 @@ private protocol FarEnd: AnyObject {
     func finish() throws
     func reset() throws
     func close() throws
-    /// All that has come, and how it ended if it has.
+    /// All bytes received, and how the stream ended if it has.
     func heard() throws -> String
-    /// Takes what has come and throws it away.
+    /// Reads and discards the bytes that have arrived.
     func drain() throws
 }
 
-/// The programs at the far ends.
+/// The peers' host.
 private protocol FarSide {
-    /// Where one of them listens.
+    /// The address of a listening peer.
     var address: SocketAddress { get }
     /// An address without a listener.
     var deadAddress: SocketAddress { get }
-    /// The next connection there.
+    /// Accepts the next connection.
     func accept() throws -> any FarEnd
     func connect(to address: SocketAddress) throws -> any FarEnd
-    /// Where the system under test can listen.
+    /// An address on which the system under test can listen.
     var listenAddress: SocketAddress { get }
 }
 
@@ -98,7 +98,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         case .hearsBytes:
             try end.send("hello")
             tellEvents()
-            // Told once.
+            // Reported once.
             tellNoEvents()
             receive(descriptor, atMost: 2)
             tellNoEvents()
@@ -271,7 +271,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         let second = try far.connect(to: address)
         try second.send("two")
         tellEvents()
-        // Level-triggered: told as long as it holds.
+        // Level-triggered: reported as long as the state holds.
         tellEvents()
         accept(listener)
         tellEvents()
@@ -364,7 +364,7 @@ extension Stage where S: ~Copyable {
         #expect(system.register(descriptor, for: .connection, token: Token(bits: connections)) == nil)
     }
 
-    /// Something has happened, or is about to.
+    /// Logs events that have happened, or are about to.
     private mutating func tellEvents() {
         let count = system.wait(until: system.now() + Self.patience)
         for index in 0..<count {
@@ -378,7 +378,7 @@ extension Stage where S: ~Copyable {
         story.append("\(system.wait(until: system.now())) events")
     }
 
-    /// Events of what has been closed end with it; but while another test starts a process, that one has a copy of the
+    /// A closed descriptor causes no more events; but while another test starts a process, that one holds a copy of the
     /// descriptor for a moment.
     private mutating func tellEndOfEvents(after news: () -> Void) {
         var looks = 1000
@@ -455,7 +455,7 @@ extension Stage where S: ~Copyable {
         }
     }
 
-    /// Sends until nothing more is taken.
+    /// Sends until no more bytes are accepted.
     private mutating func fill(_ descriptor: borrowing Descriptor) {
         let bytes = [UInt8](repeating: 1, count: 64 * 1024)
         while true {
@@ -464,7 +464,7 @@ extension Stage where S: ~Copyable {
         }
     }
 
-    /// Has the far end take all that is on its way.
+    /// Makes the far end read everything in flight.
     private mutating func drain(_ descriptor: borrowing Descriptor, into end: any FarEnd) throws {
         let deadline = system.now() + Self.patience
         while system.unacknowledged(on: descriptor) > 0, system.now() < deadline { try end.drain() }
@@ -489,7 +489,7 @@ private final class LinuxFarEnd: FarEnd {
 
     func heard() throws -> String {
         var text = ""
-        // It has come, or is about to: the first is waited for.
+        // An event has happened or is about to: waits for the first one.
         do {
             var next: [UInt8]? = try socket.receive(upTo: 100)
             while let bytes = next {

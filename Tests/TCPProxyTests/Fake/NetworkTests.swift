@@ -4,7 +4,8 @@ import Testing
 
 @Suite("Fake network")
 struct NetworkTests {
-    /// What waits for room goes out when something before it arrives, and must not arrive before the rest of that.
+    /// Bytes that wait for buffer space are sent when earlier bytes have arrived, and must not overtake the
+    /// rest of those.
     @Test("lets nothing overtake what was sent before, also when it becomes faster")
     func order() throws {
         let world = FakeWorld()
@@ -23,7 +24,7 @@ struct NetworkTests {
         system.close(descriptor)
     }
 
-    /// As tcp_need_reset() has it: a FIN that waits behind bytes has not ended anything yet.
+    /// As in tcp_need_reset(): a FIN that is queued behind bytes has not ended the stream yet.
     @Test("resets a connection that is aborted with bytes before its end")
     func abortBeforeTheEnd() throws {
         let world = FakeWorld()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import TCPProxy
 
-/// Changes of a proxy that runs, on real sockets.
+/// Changes of a running proxy, on real sockets.
 @Suite("Proxy: changes while it runs", .ownThreads, .timeLimit(.minutes(2)))
 struct ChangeProxyTests {
     private func listener(
@@ -173,7 +173,7 @@ struct ChangeProxyTests {
                 try await proxy.change(listeners: [listener("four")], pools: pools)
             }
             try await proxy.change(listeners: [listener("two", "127.0.0.1:\(port)")], pools: pools)
-            // A SYN that came to a socket that was about to be closed is repeated after a second.
+            // A SYN that arrived at a socket that was about to be closed is retransmitted after a second.
             let (client, far) = try proxy.connect(through: server)
             try exchange(client, far)
         }

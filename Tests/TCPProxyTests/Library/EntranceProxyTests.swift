@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Who may come in, on real sockets", .ownThreads, .timeLimit(.minutes(2)))
 struct EntranceProxyTests {
-    /// Whether a client is reset, be it while it still connects.
+    /// Whether a client is reset, possibly while it still connects.
     private func isReset(_ proxy: Proxy) throws -> Bool {
         guard let client = try? TestSocket.connect(to: proxy.testAddress) else { return true }
         return try client.receiveRest().end == .reset

@@ -21,7 +21,7 @@ struct LifecycleTests {
             let (client, server) = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(60))
             try await eventually("a proxy that is not ready") { !proxy.isReady }
-            // Looked for in this way since a connection that tries would be one more to drain.
+            // Checked by a bind, since a connection attempt would be one more connection to drain.
             try await expectFree(proxy.testAddress)
             try await expectRefusal(at: proxy.testAddress)
             try client.send("still here")
@@ -66,7 +66,7 @@ struct LifecycleTests {
     @Test("a shutdown serves clients that connect in the drain delay, and ends after it")
     func drainDelay() async throws {
         let listener = try TestListener()
-        // Longer than any machine takes to connect; a second shutdown skips the rest of it.
+        // Longer than a connect takes on any machine; a second shutdown skips the rest of it.
         let long: (inout Configuration) -> Void = { $0.drainDelay = .seconds(3600) }
         try await withRunningProxy(to: listener.address, configure: long) { proxy in
             async let summary = proxy.shutdown(grace: .seconds(60))
@@ -143,7 +143,7 @@ struct LifecycleTests {
         try server.receive("still here")
         client.close()
         server.close()
-        // A group takes a service that returns after a graceful shutdown for one that has done its work.
+        // A service group treats a return after a graceful shutdown as success.
         try await running.value
         #expect(proxy.drainSummary == DrainSummary(ended: 1, cut: 0))
     }
@@ -211,12 +211,12 @@ struct LifecycleTests {
     }
 }
 
-/// What stays behind is looked for in a process of its own, since tests beside each other share their descriptors (and a
-/// process that is about to start has copies of them for a moment).
+/// Leaks are checked in a process of their own, since parallel tests share their descriptors (and a process that is
+/// about to start holds copies of them for a moment).
 @Suite("What a proxy leaves behind", .timeLimit(.minutes(2)))
 struct LeftoverTests {
-    /// How many descriptors this process has. Swift's runtime opens and closes a few when it likes, so what counts is whether
-    /// they become more each time.
+    /// Number of open descriptors of this process. Swift's runtime opens and closes a few at any time, so the criterion
+    /// is whether the number grows each time.
     private static var descriptorCount: Int {
         get throws { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
     }

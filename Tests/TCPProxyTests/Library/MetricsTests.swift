@@ -8,7 +8,7 @@ struct MetricsTests {
     func events() async throws {
         let listener = try TestListener()
         let proxy = try await Proxy.bind("127.0.0.1:0", to: listener.address.description)
-        // Begun before the first connection, so that none is missed.
+        // Created before the first connection, so that no event is missed.
         let events = proxy.events.makeAsyncIterator()
         let collected = Task {
             var events = events
@@ -69,7 +69,7 @@ struct MetricsTests {
                 }
                 client.close()
                 server.close()
-                // By its event, which comes after the figures: one that is still to come would be the next reader's first.
+                // Waits for its event, which follows the counters: otherwise the next reader would receive it first.
                 var isClosed = false
                 while !isClosed, let event = await events.next() {
                     if case .connectionClosed = event { isClosed = true }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Errors of bind", .ownThreads, .timeLimit(.minutes(2)))
 struct ProxyErrorTests {
-    /// The error of a bind; nil if it works.
+    /// Returns the error of a bind; nil if it succeeds.
     private func error(
         _ listen: String,
         to upstream: String = "127.0.0.1:9",

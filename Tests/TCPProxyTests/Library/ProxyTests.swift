@@ -3,7 +3,7 @@ import Support
 import TCPProxy
 import Testing
 
-/// The library as its users write it, on real sockets.
+/// The library as an application uses it, on real sockets.
 @Suite("Proxy", .ownThreads, .timeLimit(.minutes(2)))
 struct ProxyTests {
     @Test("few connections that last are spread over the threads: none has more than one and a half times the mean")
@@ -98,7 +98,7 @@ struct ProxyTests {
         try await withRunningProxy(to: listener.address) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             try client.send("last words")
-            // Its kernel has it, and a reset throws nothing away any more.
+            // Acknowledged bytes are in the receiver's kernel, so a reset no longer discards them.
             try await eventually("acknowledged bytes") { try client.unacknowledged == 0 }
             try client.reset()
             let rest = try server.receiveRest()
@@ -133,7 +133,7 @@ struct ProxyTests {
                 pair.client.close()
             }
             let received = try pairs.map { try $0.server.receiveRest().text }
-            // Connections reach the server in the order in which the workers get to them.
+            // Connections reach the server in the order in which the workers process them.
             #expect(Set(received) == Set((0..<40).map { "\($0)" }))
             for pair in pairs { pair.server.close() }
             try await eventually("the connections' ends") { proxy.snapshot().activeConnections == 0 }
@@ -172,7 +172,7 @@ struct ProxyTests {
 
 @Suite("Proxy addresses", .ownThreads, .timeLimit(.minutes(2)))
 struct ProxyAddressTests {
-    /// One question and one answer.
+    /// Sends one request and receives one response.
     private func exchange(_ proxy: Proxy, _ listener: TestListener) throws {
         let (client, server) = try proxy.connect(through: listener)
         try client.send("question")
@@ -211,7 +211,7 @@ struct ProxyAddressTests {
                 try client.send("question")
                 try server.receive("question")
             }
-            // One that came by IPv4 is known by its IPv4 address.
+            // A client that connected by IPv4 is listed with its IPv4 address.
             let clients = await proxy.clients().clients
             #expect(Set(clients.compactMap { $0.address?.description }) == ["127.0.0.1:0", "[::1]:0"])
         }

@@ -3,7 +3,7 @@ import Support
 import TCPProxy
 import Testing
 
-/// Runs a proxy for as long as `body` takes, as a user would, and cuts what is left.
+/// Runs a proxy while `body` runs, as an application would, and closes the remaining connections.
 func withRunningProxy<Value: Sendable>(
     _ listen: String = "127.0.0.1:0",
     to upstream: TestAddress,
@@ -31,10 +31,10 @@ func withRunningProxy<Value: Sendable>(
 }
 
 extension Proxy {
-    /// Where it listens, for a test's sockets.
+    /// Its listen address, for a test's sockets.
     var testAddress: TestAddress { TestAddress(localAddress.description)! }
 
-    /// A client and the server's end of its connection.
+    /// Connects a client; returns it and the server's end of its connection.
     func connect(through server: TestListener) throws -> (client: TestSocket, server: TestSocket) {
         let client = try TestSocket.connect(to: testAddress)
         return (client, try server.accept())

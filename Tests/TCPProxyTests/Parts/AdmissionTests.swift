@@ -95,7 +95,7 @@ struct AdmissionTests {
     }
 }
 
-/// Workers on threads of their own that take places and give them back, as those of a proxy do: one that finds no place
+/// Workers on threads of their own that reserve and release permits, as those of a proxy do: one that gets no permit
 /// sleeps until another wakes it.
 private final class Crowd: Sendable {
     let admission: Admission
@@ -106,7 +106,7 @@ private final class Crowd: Sendable {
     private let wakers: [SemaphoreWaker]
     /// Longest sleep of a worker, in seconds; one that sleeps longer has missed its wake-up.
     private static let patience = Int(Support.patience.components.seconds)
-    /// The most places that were taken at once, by another count than the admission's own.
+    /// The number of permits held at the same time, counted independently of the admission.
     let taken = Atomic(0)
     let excess = Atomic(0)
     let starved = Atomic(0)
@@ -143,7 +143,7 @@ private final class Crowd: Sendable {
                 // A worker must not sleep while it holds permits that others wait for.
                 while held > 0 { giveBack(&held) }
                 guard admission.wait(worker: index) else { continue }
-                // A wake-up may be left over from a message that was taken before it came.
+                // A wake-up may be left over from a message that was read before the wake-up came.
                 while mailboxes[index].takeAll().isEmpty {
                     guard wakers[index].wait(seconds: Self.patience) else {
                         starved.store(1, ordering: .relaxed)

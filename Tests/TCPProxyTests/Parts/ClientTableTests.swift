@@ -48,7 +48,7 @@ struct ClientTableTests {
         // One set of eight slots, so that all addresses fall into it.
         var table = ClientTable(capacity: 8)
         for number in 1...8 { table.record(entry("192.0.2.\(number)", at: UInt64(number))) }
-        // Seen again, the first is no longer the one seen longest ago.
+        // After this update the first is no longer the least recently seen.
         table.record(entry("192.0.2.1", at: 20))
         table.record(entry("192.0.2.9", at: 21))
         #expect(Set(table.all.map(\.address)) == Set([1, 3, 4, 5, 6, 7, 8, 9].map { PeerAddress("192.0.2.\($0):0") }))
@@ -217,7 +217,7 @@ struct ClientsSnapshotTests {
         #expect(snapshot.clients.count == ClientsSnapshot.limit)
         #expect(snapshot.other.totalConnections == 100)
         #expect(snapshot.other.bytesUpstream == 100)
-        // Those seen longest ago are the ones without a name.
+        // The least recently seen are the ones without a name.
         #expect(!snapshot.clients.contains { $0.address == .internet(InternetAddress(v4: 99, port: 0)) })
         #expect(snapshot.clients.contains { $0.address == .internet(InternetAddress(v4: 100, port: 0)) })
     }

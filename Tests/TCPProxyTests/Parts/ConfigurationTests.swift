@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Configuration")
 struct ConfigurationTests {
-    /// The error that a change of the defaults brings; nil if it is right.
+    /// Returns the validation error of the changed defaults; nil if they are valid.
     private func error(_ change: (inout Configuration) -> Void) -> ProxyError? {
         var configuration = Configuration()
         change(&configuration)

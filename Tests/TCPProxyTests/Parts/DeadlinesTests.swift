@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Deadlines")
 struct DeadlinesTests {
-    /// A deadline, comparable.
+    /// A comparable deadline.
     private struct Next: Equatable {
         let seconds: Int
         let verdict: Deadlines.Verdict
@@ -13,7 +13,7 @@ struct DeadlinesTests {
 
     private func at(_ seconds: Int) -> Instant { Instant(nanoseconds: UInt64(seconds) * 1_000_000_000) }
 
-    /// Opened at 100 s, last heard of at 120 s, the attempt begun at 105 s, and to be looked at at 130 s.
+    /// Opened at 100 s, last activity at 120 s, attempt begun at 105 s, and next recheck at 130 s.
     private func facts(
         _ stage: Session.Stage,
         retryAt: Int? = nil,

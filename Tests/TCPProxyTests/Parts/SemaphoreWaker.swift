@@ -1,9 +1,9 @@
 import Glibc
 import Sockets
 
-/// Wakes a thread that waits for it, which does not sleep for longer than it says.
+/// Wakes a thread that waits for it with a timeout.
 final class SemaphoreWaker: Waker, @unchecked Sendable {
-    // Sendable: a POSIX semaphore is for any thread, and stays where it is.
+    // Sendable: a POSIX semaphore may be used by any thread, and its address does not change.
     private let semaphore: UnsafeMutablePointer<sem_t>
 
     init() {

@@ -1,6 +1,6 @@
 @testable import TCPProxy
 
-/// Bytes from figures in hexadecimal; what is no such figure stands between them for the reader only.
+/// Parses hexadecimal digits; all other characters are ignored.
 func bytes(hex: String) -> [UInt8] {
     let digits = hex.compactMap(\.hexDigitValue)
     return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
@@ -15,7 +15,7 @@ extension ProxyHeader {
         read(Array(text.utf8))
     }
 
-    /// What is written, into a buffer that is just large enough.
+    /// Writes into a buffer of exactly the needed size and returns the bytes.
     static func write(
         _ version: Version,
         _ announcement: Announcement,

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("ClientHello")
 struct ClientHelloTests {
-    /// A reading, with the name and the protocols themselves.
+    /// A comparable parse result, with the name and the protocols as values.
     enum Outcome: Equatable {
         case needMore(minimum: Int)
         case hello(serverName: String?, protocols: [String])
@@ -116,7 +116,7 @@ struct ClientHelloTests {
         #expect(outcome([name, MadeHello.serverName("b.example")]) == .malformed(.repeatedExtension))
         let protocols = MadeHello.protocols(["h2"])
         #expect(outcome([protocols, protocols]) == .malformed(.repeatedExtension))
-        // Two names, another kind of name, and lists that are none.
+        // Two names, a name of another type, and malformed lists.
         for contents in [
             bytes(hex: "0008 000001 61 000001 62"), bytes(hex: "0004 010001 61"), bytes(hex: "0005 000001 61"),
             bytes(hex: "0003 000001 61"), bytes(hex: "0004 000001 61 00"), bytes(hex: "0000"), [],
@@ -156,7 +156,7 @@ struct ClientHelloTests {
         for beginning in ["GET /", "SSH-2.0", "\0\0\0\u{8}", "\u{16}GET"] {
             #expect(read(beginning.utf8) == .notTLS)
         }
-        // SSL 2's hello, and alerts and data of TLS.
+        // An SSL 2 hello, and TLS alerts and application data.
         #expect(read(bytes(hex: "80 2e 01 03 01")) == .notTLS)
         #expect(read(bytes(hex: "15 0301 0002 0228")) == .notTLS)
         #expect(read([22, 2]) == .notTLS)

@@ -1,11 +1,11 @@
-/// A hello of our own making, so that each field can be as one wants it.
+/// A generated ClientHello, each field of which a test can set.
 struct MadeHello {
     var version: [UInt8] = [3, 3]
     var session: [UInt8] = []
     var suites: [UInt8] = [0x13, 0x01]
     var compressions: [UInt8] = [0]
     var extensions: [(type: UInt16, contents: [UInt8])] = []
-    /// Extensions as they are, in place of those.
+    /// Raw extensions, which replace those.
     var rawExtensions: [UInt8]?
 
     static func vector(_ bytes: [UInt8], lengthBytes: Int) -> [UInt8] {
@@ -36,7 +36,7 @@ struct MadeHello {
         return hello
     }
 
-    /// The handshake's message, with its header.
+    /// The handshake message, with its header.
     var message: [UInt8] {
         var contents = version + [UInt8](repeating: 0x5A, count: 32)
         contents += Self.vector(session, lengthBytes: 1)

@@ -7,7 +7,7 @@ import Testing
 struct ProxyHeaderBinaryTests {
     static let signature = "0d0a0d0a 000d0a51 5549540a "
 
-    /// As HAProxy 2.6 sends them: `send-proxy-v2`, without and with `crc32c` and `unique-id`.
+    /// As sent by HAProxy 2.6: `send-proxy-v2`, without and with `crc32c` and `unique-id`.
     static let sent = [
         "0d0a0d0a000d0a515549540a2111000c7f0000017f00000198289fd1",
         """
@@ -29,17 +29,17 @@ struct ProxyHeaderBinaryTests {
         [UInt8]("/run/client".utf8) + [UInt8](repeating: 0, count: 97) + [UInt8]("/run/proxy".utf8)
         + [UInt8](repeating: 0, count: 98)
 
-    /// One of each kind, by the specification's words.
+    /// One header of each kind in the specification.
     static let whole =
         sent.map { bytes(hex: $0) } + [
-            // LOCAL, as it should be sent.
+            // LOCAL, as a sender should write it.
             bytes(hex: signature + "20 00 0000"),
-            // LOCAL with an address that is none, which is to be skipped.
+            // LOCAL with an invalid address, which must be skipped.
             bytes(hex: signature + "20 11 0003 ffffff"),
-            // PROXY of an unknown family: alone, with a field, and with what is none.
+            // PROXY of an unknown family: alone, with a field, and with an invalid one.
             bytes(hex: signature + "21 00 0000"), bytes(hex: signature + "21 00 0005 050002 6162"),
             bytes(hex: signature + "21 00 0004 05000261"),
-            // Datagrams, and a transport that is not said.
+            // Datagrams, and an unspecified transport.
             bytes(hex: signature + "21 12 000c c0000201 c0000202 0001 0002"),
             bytes(hex: signature + "21 20 0024" + String(repeating: "00", count: 36)),
             bytes(hex: signature + "21 31 00d8") + paths,
@@ -162,7 +162,7 @@ struct ProxyHeaderBinaryTests {
                 for bit in 0..<8 {
                     changed[place] = original[place] ^ 1 << bit
                     guard case .header(let header) = ProxyHeader.read(changed) else { continue }
-                    // The field is no longer one of a checksum.
+                    // The field no longer has the type of a checksum.
                     let type = try #require(
                         original.indices.first { $0 >= header.tlvs.lowerBound && original[$0] == 3 }
                     )
@@ -203,7 +203,7 @@ struct ProxyHeaderBinaryTests {
 
     @Test("passes on what it has read, byte for byte")
     func passesOn() throws {
-        // Of LOCAL, of an unknown family and of other transports, what is to be ignored is not passed on.
+        // For LOCAL, an unknown family and other transports, the ignored parts are not forwarded.
         for bytes in Self.whole[0..<7] + [Self.whole[8], Self.whole[9]] + Self.whole[13...] {
             let header = try header(bytes)
             let written = try ProxyHeader.write(

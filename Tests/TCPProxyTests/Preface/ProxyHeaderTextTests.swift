@@ -20,14 +20,14 @@ struct ProxyHeaderTextTests {
         #expect(ProxyHeader.read(line + "GET / HTTP/1.1\r\n") == .header(header), sourceLocation: location)
     }
 
-    /// The longest and the shortest lines, and the example, of the specification's section 2.1.
+    /// The longest and the shortest lines, and the example, of section 2.1 of the specification.
     static let lines = [
         "PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n",
         "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
         "PROXY UNKNOWN\r\n",
         "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
         "PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n",
-        // As HAProxy 2.6 sends them.
+        // As sent by HAProxy 2.6.
         "PROXY TCP4 127.0.0.1 127.0.0.1 39236 40451\r\n",
         "PROXY TCP6 ::1 ::1 40092 40451\r\n",
     ]
@@ -155,7 +155,7 @@ struct ProxyHeaderTextTests {
 }
 
 extension ProxyHeader {
-    /// What passes this header on, of which these are the bytes.
+    /// Returns the announcement that forwards this header; `bytes` is its original text.
     func announcement(in bytes: [UInt8]) -> Announcement {
         switch origin {
         case .local: .local

@@ -1,6 +1,6 @@
 import Testing
 
-/// What real clients sent to a listener of ours (OpenSSL 3.0).
+/// A ClientHello recorded from a real client by a listener with OpenSSL 3.0.
 struct RecordedHello: Sendable, CustomTestStringConvertible {
     let client: String
     let serverName: String?

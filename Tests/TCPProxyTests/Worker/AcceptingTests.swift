@@ -89,7 +89,7 @@ struct MaximumTests {
     @Test("those that wait are all served in the end, never more than the maximum at once")
     func servesAll() throws {
         try withProxy(limit: 3, configure: { $0.backlog = 4 }) { proxy in
-            // Some of them wait in the queue, others for a place in it.
+            // Some of them wait in the queue, others for a slot in it.
             let clients = (0..<20).map { number in
                 let client = proxy.connect()
                 client.send("\(number)")
@@ -133,7 +133,7 @@ struct MaximumTests {
     @Test("a worker that waits for a place and has nobody to give it to hands it on")
     func handsOn() throws {
         try withProxy(workers: 2, limit: 1) { proxy in
-            // It takes the last place and then waits for one, its own queue empty.
+            // The worker takes the last permit and then waits for one, with its own queue empty.
             let client = proxy.connect(to: 0)
             proxy.settle()
             let waiting = proxy.connect(to: 1)

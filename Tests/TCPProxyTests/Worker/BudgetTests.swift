@@ -14,7 +14,7 @@ struct BudgetTests {
             sender.sendPattern(count: 500_000)
             sender.finish()
             proxy.settle()
-            // What may go at once after a rest.
+            // The burst after an idle period.
             #expect(receiver.received.count == Bandwidth.leastBurst)
             for second in 1...4 {
                 proxy.advance(by: .seconds(1))
@@ -25,7 +25,7 @@ struct BudgetTests {
             proxy.advance(by: .seconds(1))
             #expect(receiver.patternReceived == 500_000)
             #expect(receiver.end == .fin)
-            // The other direction is still there.
+            // The other direction still works.
             receiver.send("thanks")
             proxy.settle()
             #expect(sender.text == "thanks")
@@ -40,7 +40,7 @@ struct BudgetTests {
             proxy.settle()
             let before = proxy.waits
             proxy.advance(by: .seconds(5))
-            // A packet takes 73 ms, and the wheel of timers wakes up on its way there too.
+            // A packet takes 73 ms, and the timer wheel also wakes up in between.
             #expect(proxy.waits - before < 5 * 50)
             server.send("hello")
             proxy.settle()

@@ -68,7 +68,7 @@ struct ChangeTests {
                 let change = [opened(version, at: address)]
                 _ = try proxy.change(version: version, listeners: change, closed: [version - 1])
                 proxy.settle()
-                // Those of the last 100 ms, and one tick for the timer.
+                // Listeners of the last 100 ms, and one tick for the timer.
                 let waiting = (0..<version).count { open($0, proxy) > 0 }
                 #expect(waiting <= 7)
             }
@@ -100,7 +100,7 @@ struct ChangeTests {
         try withProxy { proxy in
             let changed = settings { $0.timeouts.idle = .seconds(2) }
             _ = try proxy.change(listeners: [.init(number: 1, former: 0, settings: changed)])
-            // Before the worker has taken the message, and after it would have been watched by the old number.
+            // Before the worker has received the message, after which it would be watched under the old number.
             let client = proxy.connect()
             client.send("hello")
             proxy.settle()
@@ -149,7 +149,7 @@ struct ChangeTests {
             var pool = proxy.pools.entries[0].configuration
             pool.servers.append(ServerConfiguration(proxy.servers[1].address))
             let plans = proxy.pools.commit(try proxy.pools.draft([pool]))
-            // The listener that he came to changes at the same moment.
+            // The listener that the client connected to changes at the same moment.
             _ = try proxy.change(
                 pools: plans.map { .init(number: $0.number, plan: $0.plan) },
                 listeners: [.init(number: 1, former: 0, settings: settings { $0.timeouts.idle = .seconds(60) })]
@@ -186,7 +186,7 @@ struct ChangeTests {
             let first = proxy.connect(to: 0)
             proxy.settle()
             #expect(proxy.active == 1)
-            // As if it had begun to wait before its listeners were closed.
+            // Simulates a wait that began before its listeners were closed.
             #expect(proxy.memory.admission.wait(worker: 0))
             let second = proxy.connect(to: 0)
             second.send("hello")
@@ -256,7 +256,7 @@ struct ChangeTests {
         try withProxy { proxy in
             for version in 1...100 {
                 let address = SocketAddress("127.0.0.1:\(10_000 + version)")
-                // 0 and 1 take turns.
+                // 0 and 1 alternate.
                 let (number, former) = (version % 2, 1 - version % 2)
                 _ = try proxy.change(version: version, listeners: [opened(number, at: address)], closed: [former])
                 let client = proxy.world.connect(to: address)

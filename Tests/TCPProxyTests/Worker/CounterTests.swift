@@ -16,7 +16,7 @@ struct WorkerCounterTests {
             server.isReading = false
             client.send([UInt8](repeating: 1, count: 5000))
             proxy.settle()
-            // A thousand with the server's kernel and a thousand with the proxy's for it.
+            // A thousand in the server's kernel, and a thousand in the proxy's send buffer.
             #expect(proxy[.bytesUpstream] == 2000)
             server.isReading = true
             proxy.settle()
@@ -238,7 +238,7 @@ struct WorkerEventTests {
             server.close()
             proxy.settle()
             #expect(server.text == "hello")
-            // Opened, bytes and closed.
+            // The events for opened, bytes and closed.
             #expect(proxy[.eventsDropped] == 3)
             #expect(proxy[.bytesUpstream] == 5)
             #expect(proxy.takeEvents().allSatisfy { $0 == filler })

@@ -78,7 +78,7 @@ struct DialingTests {
             configure: { configuration in
                 configuration.sourceAddresses = sources.map { source in
                     guard case .internet(var address) = source else { preconditionFailure() }
-                    // A port would allow for one connection only.
+                    // A fixed port would permit one connection only.
                     address.port = 1234
                     return address
                 }
@@ -98,7 +98,7 @@ struct DialingTests {
         try withProxy(upstreams: 2) { proxy in
             _ = try proxy.connectThrough()
             let client = proxy.connect()
-            // The listener and the client have been watched; the server is next.
+            // The listener and the client are registered; the server is next.
             proxy.servers[0].onConnect = { _ in
                 proxy.world.faults.fail(.register, with: SystemError(code: ENOSPC))
             }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Who may come in")
 struct EntranceTests {
-    /// A client that says hello.
+    /// Connects a client that sends a greeting.
     private func connect(_ source: String, to proxy: FakeProxy, on worker: Int? = nil) -> FakePeer {
         let client = proxy.connect(from: PeerAddress(source), to: worker)
         client.send("hello")
@@ -26,7 +26,7 @@ struct EntranceTests {
             #expect(proxy.server.connections.count == 1)
             #expect(proxy.denied == [.address: 2])
             #expect(proxy[.denied(.address)] == 2)
-            // Nothing else knows of them.
+            // No other counter includes them.
             #expect(proxy.total == 1)
             #expect(proxy.active == 1)
             #expect(proxy.memory.admission.taken == 1)
@@ -118,7 +118,7 @@ struct EntranceTests {
                 configuration.entrance.maxConnections = 8
             }
         ) { proxy in
-            // All accepted by one, which hands some over.
+            // All are accepted by one worker, which hands some over.
             let clients = (0..<4).map { connect("192.0.2.1:\(1000 + $0)", to: proxy, on: 0) }
             #expect(proxy[1].connectionCount > 0)
             #expect(connect("192.0.2.1:2000", to: proxy, on: 1).end == .failed(.connectionReset))

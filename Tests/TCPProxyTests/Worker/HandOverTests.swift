@@ -7,7 +7,7 @@ import Workers
 
 @Suite("Connections are handed over to workers that have fewer")
 struct HandOverTests {
-    /// Clients whose connections all arrive at the first worker's socket.
+    /// Connects clients that all arrive at the first worker's socket.
     private func connect(_ count: Int, to proxy: FakeProxy) -> [FakePeer] {
         (0..<count).map { _ in
             let client = proxy.connect(to: 0)
@@ -58,7 +58,8 @@ struct HandOverTests {
     func cut() throws {
         try withProxy(workers: 2) { proxy in
             let clients = (0..<8).map { _ in proxy.connect(to: 0) }
-            // The first has its turn, and what it hands over waits in the mailbox of the second, which is cut first.
+            // The first worker has its turn, and its handed-over connections wait in the mailbox of the second,
+            // which receives `.cut` first.
             proxy.post(.cut, to: 1)
             proxy.turn(0)
             proxy.settle()

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Pools of servers")
 struct PoolTests {
-    /// Clients that each say hello, one after the other.
+    /// Connects clients one after the other, each of which sends a greeting.
     private func connect(_ count: Int, to proxy: FakeProxy, on worker: Int? = nil) -> [FakePeer] {
         (0..<count).map { _ in
             let client = proxy.connect(to: worker)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Records of connections")
 struct RecordingTests {
-    /// A proxy that records, in front of servers that take 30 ms to connect to.
+    /// Runs a proxy that records connections, with servers that take 30 ms to connect to.
     private func withRecords(
         upstreams: Int = 1,
         pool: (inout PoolConfiguration) -> Void = { _ in },
@@ -146,7 +146,7 @@ struct RecordingTests {
             client.reset()
             proxy.settle()
             proxy.pools.collect()
-            // The next server gets the place of the one that has gone.
+            // The next server gets the index of the removed one.
             try proxy.change(to: [SocketAddress("10.0.0.2:80"), SocketAddress("10.0.0.3:80")])
             proxy.settle()
             #expect(try record(proxy).server.flatMap { proxy.pools.server($0) }?.name == "10.0.0.1:80")

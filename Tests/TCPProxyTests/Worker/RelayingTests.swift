@@ -76,7 +76,7 @@ struct RelayingTests {
             client.isReading = false
             server.sendPattern(count: 5_000_000)
             proxy.advance(by: .seconds(10))
-            // What the client's kernel, the proxy's two and the server's own hold, and one chunk or pipe.
+            // The client's buffer, the proxy's two, the server's own, and one chunk or pipe are full.
             #expect(server.waiting > 4_000_000)
             #expect(proxy[0].chunksTaken + proxy[.pipesInUse] <= 2)
             let waits = proxy.waits
@@ -114,7 +114,7 @@ struct RelayingTests {
             let other = try proxy.connectThrough()
             busy.client.sendPattern(count: 10_000_000)
             other.client.send("hello")
-            // The busy one may take a turn or two before the other has its first.
+            // The busy one may have a turn or two before the other has its first.
             for _ in 0..<3 where proxy.isDue() { proxy.turn() }
             #expect(other.server.text == "hello")
             #expect(busy.server.received.count < 1_000_000)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import TCPProxy
 
-/// One side of a connection, and the other.
+/// The two sides of a connection.
 private struct Sides {
     let failing: FakePeer
     let left: FakePeer
@@ -21,7 +21,7 @@ private struct Sides {
 
 @Suite("Resets")
 struct ResetTests {
-    /// Kernels that hold little, so that much is still on its way when a side resets.
+    /// A world with small buffers, so that many bytes are still in flight when a side resets.
     private func smallWorld(receiveBuffer: Int = 4096) -> FakeWorld {
         let world = FakeWorld()
         world.receiveBuffer = receiveBuffer
@@ -91,7 +91,7 @@ struct ResetTests {
             sides.failing.reset()
             proxy.settle()
             #expect(sides.left.unread == 4096)
-            // Slower than the deadline in all, never without progress for so long.
+            // In total slower than the timeout, but never without progress for that long.
             for step in 1...7 {
                 proxy.advance(by: .seconds(4))
                 #expect(proxy.active == 1)
@@ -113,7 +113,7 @@ struct ResetTests {
         }
     }
 
-    /// A reader that takes as much at a time as the proxy does leaves it with as much as before.
+    /// A reader that takes as much at a time as the proxy refills leaves the pending amount unchanged.
     @Test("wait while there is progress, also where as much comes from what the gone side left as goes to the other")
     func waitForEqualSteps() throws {
         let piece = 32 * 1024
@@ -191,7 +191,7 @@ struct ResetTests {
             sides.left.isReading = false
             sides.failing.sendPattern(count: 22_000)
             proxy.settle()
-            // Of 22,000 the left one's kernel has 16,384 and the proxy's to it 2,000; the rest waits in a chunk.
+            // Of 22,000 bytes the left kernel has 16,384 and the proxy's send buffer 2,000; the rest waits in a chunk.
             #expect(proxy[0].chunksTaken == 1)
             sides.failing.reset()
             proxy.settle()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TCPProxy
 
-/// Which messages are spliced, through how many pipes, and that none waits for more bytes.
+/// Which messages are spliced, through how many pipes, and that no message waits for more bytes.
 @Suite("Splicing")
 struct SplicingTests {
     private static let sizes = [1 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10, 200 << 10, 1 << 20]
@@ -37,14 +37,14 @@ struct SplicingTests {
                 proxy.settle()
             }
             #expect(client.patternReceived == 8 * (30 << 10))
-            // Two copied messages decide.
+            // The decision takes two copied messages.
             #expect(proxy[.splicedDownstream] == 6 * (30 << 10))
             #expect(proxy[.splicedUpstream] == 0)
             for round in 0..<8 {
                 server.sendPattern(from: 8 * (30 << 10) + round * 100, count: 100)
                 proxy.settle()
             }
-            // Four small spliced messages decide.
+            // The decision takes four small spliced messages.
             #expect(proxy[.splicedDownstream] == 6 * (30 << 10) + 4 * 100)
             #expect(client.patternReceived == 8 * (30 << 10) + 8 * 100)
         }
@@ -134,14 +134,14 @@ struct SplicingTests {
             stream(96)
             #expect(client.patternReceived == sent)
             #expect(proxy.waits - before >= 96)
-            // From 8 MiB on several pieces are moved with one wake-up.
+            // From 8 MiB on several pieces are moved for each wake-up.
             stream(64)
             let waits = proxy.waits
             stream(200)
             #expect(proxy.waits - waits <= 100)
             proxy.advance(by: .milliseconds(2))
             #expect(client.patternReceived == sent)
-            // After the pause each piece is forwarded by itself again.
+            // After the pause each piece is forwarded separately again.
             let later = proxy.waits
             stream(96)
             #expect(client.patternReceived == sent)
@@ -149,7 +149,7 @@ struct SplicingTests {
         }
     }
 
-    /// One in which no socket's buffer is full.
+    /// A world in which no socket buffer becomes full.
     private func roomyWorld() -> FakeWorld {
         let world = FakeWorld()
         world.sendBuffer = 4 << 20

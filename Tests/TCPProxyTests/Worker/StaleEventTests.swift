@@ -4,15 +4,15 @@ import Testing
 
 @testable import TCPProxy
 
-/// Events that a batch still holds for a descriptor that is closed by then, and whose number, slot or connection another
-/// may have taken.
+/// Events in a batch for a descriptor that has been closed since, and whose number, slot or connection may be in use
+/// again.
 @Suite("Stale events")
 struct StaleEventTests {
     @Test("of a connection that has just ended are not taken for its slot's next holder's")
     func slotTakenAgain() throws {
         try withProxy { proxy in
             // One batch reports the first client's reset, the second client and the first one's server, in this order.
-            // The first two leave another connection in the slot that the third was for.
+            // The first two put another connection into the slot that the third was for.
             proxy.server.answer = .fail(.connectionRefused, after: .seconds(1))
             let first = proxy.connect()
             var second: FakePeer?

@@ -5,8 +5,8 @@ import Testing
 
 @testable import TCPProxy
 
-/// How often a worker wakes up for what it does. Each time costs a call of the system and a turn, so much should be done
-/// with each.
+/// Number of wake-ups of a worker for its work. Each one costs a system call and a turn, so each should do much of the
+/// work.
 @Suite("Wake-ups")
 struct WakeUpTests {
     @Test("a round trip takes two, one for each message", arguments: [Engine.auto, .copy])
@@ -26,7 +26,7 @@ struct WakeUpTests {
         }
     }
 
-    /// How fast a server sends, and how many wake-ups that may cost for a MiB.
+    /// The pace of a server, and the permitted number of wake-ups for 1 MiB.
     struct Pace: CustomTestStringConvertible {
         let piece: Int
         let interval: Duration
@@ -41,7 +41,7 @@ struct WakeUpTests {
             Pace(piece: 64 << 10, interval: .microseconds(125), limit: 5),
             Pace(piece: 16 << 10, interval: .microseconds(31), limit: 5),
             Pace(piece: 256 << 10, interval: .microseconds(500), limit: 5),
-            // A pause ends the batching, so each piece costs one.
+            // A pause ends the batching, so each piece costs one wake-up.
             Pace(piece: 256 << 10, interval: .milliseconds(2), limit: 5),
             Pace(piece: 64 << 10, interval: .milliseconds(2), limit: 17),
         ]
