@@ -248,7 +248,7 @@ extension FakeSocket {
         }
     }
 
-    /// Receive window; a socket that its owner has closed accepts everything, to answer it with a reset.
+    /// Receive window; a socket that is closed accepts everything, to answer it with a reset.
     private var window: Int {
         isOrphan || state == .closed ? .max : max(0, receiveCapacity - inbox.count - announced)
     }

@@ -93,7 +93,7 @@ struct ScriptedSystem: System, ~Copyable {
         calls.append(.abort(descriptor.release()))
     }
 
-    // MARK: What a relay does not ask for
+    // MARK: Calls that a relay does not make
 
     mutating func now() -> Instant { unexpected() }
     mutating func wait(until deadline: Instant?) -> Int { unexpected() }

@@ -179,7 +179,7 @@ final class Crew {
         return due <= world.clock
     }
 
-    // MARK: What the control plane does
+    // MARK: Control plane
 
     func post(_ message: WorkerMessage, to member: Int? = nil) {
         for (index, mailbox) in mailboxes.enumerated() where member.map({ $0 == index }) ?? true {
@@ -206,7 +206,7 @@ final class Crew {
         post(.placeFree(pool: 0, asked: .max))
     }
 
-    // MARK: Figures
+    // MARK: Metrics
 
     /// A counter, summed over the workers.
     subscript(counter: Counter) -> Int { memory.pages.reduce(0) { $0 + $1[counter] } }

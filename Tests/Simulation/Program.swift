@@ -42,7 +42,7 @@ final class Program {
     /// Whether its connection ended for a reason other than the proxy.
     var isDisturbed: Bool { hasLeft || hasVanished || peer.wasResetByNetwork }
 
-    // MARK: Acts
+    // MARK: Actions
 
     func send(_ count: Int) {
         guard !hasFinished, !hasLeft, count > 0 else { return }
@@ -103,7 +103,7 @@ final class Program {
         peer.giveUp(.timedOut)
     }
 
-    // MARK: Judgement
+    // MARK: Checks
 
     /// Returns what is wrong with the received bytes and end if they are not those that `other` sent; nil if all is right.
     func complaint(from other: Program) -> String? {

@@ -59,7 +59,7 @@ struct Scenario {
     /// When all clients connect together to one worker, which must hand most of them over; nil if each connects separately.
     let crowd: Duration?
 
-    // Faults. Each is a probability, wherever the fault can happen; 0 is never.
+    // Faults. A `Double` is a probability, wherever the fault can happen; 0 is never.
 
     let shortTransfers: Double
     let wouldBlocks: Double

@@ -170,7 +170,7 @@ final class FakeProxy {
         return (deadlines + [world.nextPlanned].compactMap { $0 }).min()
     }
 
-    // MARK: Acts
+    // MARK: Actions
 
     /// Connects a client.
     func connect(from source: PeerAddress? = nil, to member: Int? = nil) -> FakePeer {
@@ -248,7 +248,7 @@ final class FakeProxy {
         return acknowledgement
     }
 
-    // MARK: Figures
+    // MARK: Metrics
 
     /// A counter, summed over the workers.
     subscript(counter: Counter) -> Int { memory.pages.reduce(0) { $0 + $1[counter] } }

@@ -352,7 +352,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
     }
 }
 
-// MARK: - Lines of a story
+// MARK: - Log lines
 
 extension Stage where S: ~Copyable {
     private mutating func connect(to address: SocketAddress) throws -> Descriptor {

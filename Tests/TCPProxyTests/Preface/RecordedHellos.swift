@@ -1,6 +1,6 @@
 import Testing
 
-/// A ClientHello recorded from a real client by a listener with OpenSSL 3.0.
+/// A ClientHello recorded from a real client (OpenSSL 3.0).
 struct RecordedHello: Sendable, CustomTestStringConvertible {
     let client: String
     let serverName: String?
