@@ -29,7 +29,7 @@ final class FakeSource: AdminSource {
     }
 }
 
-/// Metrics with pairwise different values.
+/// Returns metrics with pairwise different values.
 func distinctSnapshot() -> MetricsSnapshot {
     var snapshot = MetricsSnapshot()
     snapshot.activeConnections = 3

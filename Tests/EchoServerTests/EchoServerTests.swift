@@ -168,7 +168,7 @@ struct EchoServerTests {
             #expect(send(try client.descriptor, "!", 1, Int32(MSG_OOB)) == 1)
             try client.send("def")
             try client.finish()
-            // The echo's own urgent mark is not passed on; its byte is.
+            // The urgent byte is echoed, but not as urgent data.
             #expect(try client.receiveRest().text == "abc!def")
         }
     }
@@ -306,7 +306,7 @@ struct EchoServerLifeTests {
     @Test("It runs once")
     func runsOnce() async throws {
         try await withServer { server, address in
-            // Running, since it answers.
+            // The server is running, since it responds.
             let client = try TestSocket.connect(to: address)
             try client.send("x")
             try client.receive("x")

@@ -27,14 +27,14 @@ final class FakeNetwork {
     private var listener: (number: Int32, readiness: Readiness, token: Token)?
     private var batch: [PollEvent] = []
 
-    /// A listening socket that is not registered with a worker yet.
+    /// Creates a listening socket that is not registered with a worker yet.
     func makeListener() -> Descriptor {
         let number = takeNumber()
         listener = (number, [], Token(bits: 0))
         return Descriptor(adopting: number)
     }
 
-    /// A client connects.
+    /// Connects a new client.
     func connect() -> FakeClient {
         let client = FakeClient()
         queue.append(client)
@@ -173,7 +173,7 @@ final class FakeWaker: Waker {
     func wake() { isSignalled.withLock { $0 = true } }
 }
 
-// MARK: - What the server sees
+// MARK: - The server's side
 
 /// The system used by a worker.
 struct FakeSystem: System, ~Copyable {

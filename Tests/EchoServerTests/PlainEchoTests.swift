@@ -154,7 +154,7 @@ struct AcceptTests {
         clients[0].finish()
         server.run()
         #expect(server.counters.total == 4)
-        // So does a retry after some time, if a descriptor was freed elsewhere.
+        // If a descriptor is freed elsewhere, the next retry accepts.
         server.network.connectionLimit = 20
         server.run(.milliseconds(100))
         #expect(server.counters.total == 10)

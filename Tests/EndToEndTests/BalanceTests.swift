@@ -3,7 +3,7 @@ import Testing
 
 @Suite("A balancer in front of several servers", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct BalanceTests {
-    /// Connections counted by the proxy for a server; they stay in the server's accept queue.
+    /// Returns the proxy's count of connections to a server; they stay in the server's accept queue.
     private func connected(_ proxy: RunningProxy, _ server: TestListener) throws -> Double? {
         let labels = ["pool": "servers", "server": "\(server.address)"]
         return try proxy.readMetrics().value("monkey_server_connections_total", labels)

@@ -18,7 +18,7 @@ struct ConsoleTests {
             first.server.close()
             _ = try proxy.program.outputLine { $0.contains("ConnectionClosed") }
 
-            // The totals are the process's, of all connections.
+            // The totals are those of the process, over all connections.
             let second = try RelayedPair(through: proxy, to: upstream)
             let other = try "\(second.client.localAddress)"
             try second.client.send(Array(repeating: 67, count: 1_572_864 - 1024))
@@ -238,14 +238,14 @@ struct ConsoleTests {
 }
 
 extension RunningProxy {
-    /// The lines of one client, in order.
+    /// Returns the metrics lines of one client, in order.
     fileprivate func metricLines(of client: String) -> [String] {
         program.outputLines.filter { $0.hasPrefix("[METRICS] ") && $0.contains("\(client) ") }
     }
 }
 
 extension [String] {
-    /// The sum of the byte counts on the lines with this arrow.
+    /// Returns the sum of the byte counts on the lines with this arrow.
     fileprivate func bytes(_ arrow: String) -> Int {
         compactMap { line in
             let words = line.split(separator: " ")

@@ -101,7 +101,7 @@ struct DescriptorTests {
 }
 
 extension TestSocket {
-    /// Returns whether bytes have arrived.
+    /// Whether bytes have arrived.
     fileprivate var isAnswered: Bool {
         get throws { try readable > 0 }
     }

@@ -30,7 +30,7 @@ enum Engine: String, CaseIterable, Sendable {
     }
 }
 
-/// Runs each test of a suite once per engine, in sequence, and names the engine in its issues.
+/// A trait that runs each test of a suite once per engine, in sequence, and names the engine in its issues.
 struct EachEngineTrait: SuiteTrait, TestTrait, TestScoping {
     let isRecursive = true
 

@@ -199,7 +199,7 @@ private struct KernelTimer {
         remaining = .milliseconds(ticks * 1000 / sysconf(Int32(_SC_CLK_TCK)))
     }
 
-    /// 127.0.0.1 in host byte order, and the port.
+    /// Returns 127.0.0.1 in host byte order and the port, in hexadecimal as in /proc/net/tcp.
     private static func hex(_ address: TestAddress) -> String {
         let port = String(address.port, radix: 16, uppercase: true)
         return "0100007F:" + String(repeating: "0", count: 4 - port.count) + port

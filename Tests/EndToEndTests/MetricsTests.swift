@@ -35,7 +35,7 @@ struct MetricsTests {
             #expect(metrics.value("monkey_bytes_total", ["direction": "upstream"]) == 1000)
             #expect(metrics.value("monkey_bytes_total", ["direction": "downstream"]) == 0)
 
-            // Every family says what it is, and every counter is named as one.
+            // Every family has HELP and TYPE, and counters follow the naming convention.
             for sample in metrics.samples {
                 let families = metrics.types.keys.filter { sample.name == $0 || sample.name.hasPrefix("\($0)_") }
                 let family = try #require(families.max { $0.count < $1.count }, "\(sample.name)")

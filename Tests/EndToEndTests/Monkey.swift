@@ -185,10 +185,10 @@ struct RelayedPair: Sendable {
         server = try upstream.accept(at: location)
     }
 
-    /// The end that sends in a direction.
+    /// Returns the end that sends in a direction.
     func sender(_ direction: Direction) -> TestSocket { direction == .upstream ? client : server }
 
-    /// The end that receives in a direction.
+    /// Returns the end that receives in a direction.
     func receiver(_ direction: Direction) -> TestSocket { direction == .upstream ? server : client }
 
     /// Sends a few bytes in each direction and checks that they arrive.

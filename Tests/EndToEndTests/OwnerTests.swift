@@ -7,7 +7,7 @@ import Testing
 struct OwnerTests {
     static var isRoot: Bool { geteuid() == 0 }
 
-    /// The values of a field in the status of each thread.
+    /// Returns the values of a field in the status of each thread.
     private func statuses(_ word: String, of process: Int32) throws -> Set<[String]> {
         let tasks = "/proc/\(process)/task"
         let statuses = try FileManager.default.contentsOfDirectory(atPath: tasks).map { task in
@@ -74,7 +74,7 @@ struct OwnerTests {
         )
     }
 
-    /// Returns a wrapper that drops root but can execute the programs in this folder.
+    /// A wrapper that runs a command as an unprivileged user.
     private static let unprivileged = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
 
     static var othersMayRun: Bool {

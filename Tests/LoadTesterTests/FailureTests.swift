@@ -7,7 +7,7 @@ import Testing
 /// Failures of connections are counted by cause, and never cause a hang.
 @Suite("What goes wrong")
 struct FailureTests {
-    /// Responds to each request after a millisecond, unless the closure overrides it.
+    /// A target that responds to each request after a millisecond, unless the closure overrides it.
     struct FaultyTarget: ScriptedTarget {
         var connects: @Sendable (Int, UInt64) -> ScriptedConnect = { _, now in .established(at: now) }
         var fault: @Sendable (_ request: Int, _ connection: Int, _ bytes: [UInt8], _ now: UInt64) -> [ScriptedEvent]?

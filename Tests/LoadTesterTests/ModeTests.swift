@@ -213,7 +213,8 @@ struct ModeTests {
         }
     }
 
-    /// Responds to every hundred bytes with the first bytes of the pattern, or with others, after a millisecond.
+    /// A target that responds to every hundred bytes with the first bytes of the pattern, or with others, after a
+    /// millisecond.
     private struct Responder: ScriptedTarget {
         private var response: [UInt8]
         private var received: [Int: Int] = [:]

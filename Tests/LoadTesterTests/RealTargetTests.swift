@@ -5,7 +5,7 @@ import Testing
 
 @testable import LoadTester
 
-/// Runs on real sockets, against this package's echo server. No test here checks performance.
+/// Tests on real sockets, against this package's echo server. None of them checks performance.
 @Suite("Real targets", .ownThreads, .serialized, .timeLimit(.minutes(1)))
 struct RealTargetTests {
     /// Runs a plan against an echo server, and returns the report with the server's own counters.

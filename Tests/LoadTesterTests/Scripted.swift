@@ -77,9 +77,9 @@ extension SocketAddress {
     }
 }
 
-/// Echoes each chunk after the delay that the closure returns for its arrival time.
+/// A target that echoes each chunk after the delay that the closure returns for its arrival time.
 struct DelayingTarget: ScriptedTarget {
-    /// Maps the time of arrival, relative to the start of the world, to that of the response.
+    /// The time of the response by the time of arrival, both relative to the start of the world.
     var answer: @Sendable (UInt64) -> UInt64
 
     mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {

@@ -8,7 +8,7 @@ protocol ScriptedTarget {
     mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect
     /// Returns the events on a connection after bytes have arrived there, each with its time.
     mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent]
-    /// Called when a connection's peer has ended its stream.
+    /// Returns the events on a connection after its peer has ended its stream.
     mutating func ended(_ number: Int, at now: UInt64) -> [ScriptedEvent]
 }
 
@@ -85,7 +85,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         agenda.insert((moment, run), at: index)
     }
 
-    /// The effect of a waker.
+    /// Interrupts the wait, as a waker does.
     func wakeUp() { isWoken = true }
 
     // MARK: The system's side
@@ -219,7 +219,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         }
     }
 
-    /// Bytes arrive in chunks, a microsecond apart, if there is a maximum chunk size.
+    /// Splits the bytes into chunks that arrive a microsecond apart, if there is a maximum chunk size.
     private func inPieces(_ event: ScriptedEvent) -> [ScriptedEvent] {
         guard largestPiece < .max, case .bytes(var rest) = event.what else { return [event] }
         var pieces: [ScriptedEvent] = []
@@ -287,7 +287,7 @@ private struct ScriptedConnection {
         tellsEnd = true
     }
 
-    /// Edge-triggered: reported once. Like Linux, reports the full state when something has changed.
+    /// Returns the pending event, edge-triggered: once. Like Linux, reports the full state when something has changed.
     mutating func takeEvent() -> PollEvent? {
         guard hasEvent, let token else { return nil }
         var bits: UInt32 = 0

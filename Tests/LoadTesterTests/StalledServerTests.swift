@@ -11,7 +11,8 @@ struct StalledServerTests {
     static let start: UInt64 = .seconds(2)
     static let service: UInt64 = .milliseconds(1)
 
-    /// The last second of every ten, counted from the start of the run.
+    /// Returns the time of the response; requests in the last second of every ten, counted from the start of the run,
+    /// wait until its end.
     static func answer(_ arrival: UInt64) -> UInt64 {
         let passed = arrival - start
         let inPeriod = passed % .seconds(10)
@@ -37,7 +38,7 @@ struct StalledServerTests {
         }
     }
 
-    /// The expected histogram of these latencies, however they came about.
+    /// Returns the expected histogram of these latencies, however they came about.
     private func histogram(_ times: [UInt64]) -> LatencyHistogram {
         var histogram = LatencyHistogram.forLatency()
         for time in times { histogram.record(time) }

@@ -1,10 +1,7 @@
 import Foundation
 package import Testing
 
-/// Runs each test of a suite on dedicated threads, so that it may block in a socket call.
-///
-/// Swift's shared pool has one thread per core; a few tests blocked in `recv` would stall everything else in the
-/// process, including what they wait for.
+/// A trait that runs each test of a suite on dedicated threads, so that it may block in a socket call.
 package struct OwnThreadsTrait: SuiteTrait, TestTrait, TestScoping {
     package let isRecursive = true
 

@@ -136,9 +136,7 @@ package func raiseDescriptorLimit() throws {
     try retried("setrlimit") { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) }
 }
 
-/// The whole text of a file that the kernel generates as it is read, such as those in /proc.
-///
-/// Foundation treats the first short read as the end, and these files are read in many short reads.
+/// Returns the whole text of a file that the kernel generates as it is read, such as those in /proc.
 package func textOfSystemFile(_ path: String) throws -> String {
     let descriptor = try retried("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
     defer { close(descriptor) }

@@ -164,7 +164,7 @@ package func runToEnd(
     }
 }
 
-/// Reads a descriptor on a dedicated thread, so that the writer never blocks, and keeps its lines.
+/// A reader of a descriptor on a dedicated thread, so that the writer never blocks; keeps the lines.
 private final class LineCollector: Sendable {
     enum Flow {
         case flowing, paused, closed
@@ -224,7 +224,7 @@ extension LineCollector.State {
         unfinished.removeSubrange(...lastNewline)
     }
 
-    /// A last line without a newline counts as a line.
+    /// Takes a last line without a newline as a line.
     fileprivate mutating func takeUnfinished() {
         if !unfinished.isEmpty { lines.append(String(decoding: unfinished, as: UTF8.self)) }
         unfinished = []

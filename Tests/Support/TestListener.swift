@@ -87,8 +87,8 @@ package final class TestListener: Sendable {
     package func close() {
         state.withLock { descriptor in
             if let open = descriptor {
-                // Ends it for the copies of the descriptor too, which a program has until it has begun: an exit test is
-                // started by the testing library, whose starts cannot be waited for.
+                // Also ends listening on copies of the descriptor, which a program has until it calls exec: exit tests
+                // are started by the testing library, whose starts cannot be excluded.
                 shutdown(open, Int32(SHUT_RDWR))
                 whileNoProgramStarts { _ = Glibc.close(open) }
             }

@@ -15,7 +15,7 @@ struct Balancer {
         ])
     }
 
-    /// A file is accepted, or rejected with an error message and its position.
+    /// Checks that a file is accepted, or rejected with an error message and its position.
     @Sendable
     static func configurations(_ bytes: [UInt8]) {
         do {
@@ -56,7 +56,7 @@ struct Balancer {
         }
     }
 
-    /// A verdict on a prefix does not change when more bytes follow.
+    /// Checks that a verdict on a prefix does not change when more bytes follow.
     @Sendable
     static func checkAnswers(_ bytes: [UInt8]) {
         let dialogues: [any Dialogue] = [

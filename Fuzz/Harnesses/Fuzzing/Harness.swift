@@ -12,8 +12,8 @@ public struct Harness: Sendable {
         self.run = run
     }
 
-    /// A harness for a text parser. Bytes that are not valid UTF-8 are repaired in the way Swift repairs program
-    /// arguments.
+    /// Creates a harness for a text parser. Bytes that are not valid UTF-8 are repaired in the way Swift repairs
+    /// program arguments.
     public init(_ name: String, text: @escaping @Sendable (String) -> Void) {
         self.init(name) { bytes in text(String(decoding: bytes, as: UTF8.self)) }
     }

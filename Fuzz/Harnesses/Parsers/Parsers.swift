@@ -15,7 +15,7 @@ struct Parsers {
         ])
     }
 
-    /// A parsed value, written out and parsed again, is the same value, also in the kernel's form.
+    /// Checks that a parsed value, written out and parsed again, is the same value, also in the kernel's form.
     @Sendable
     static func addresses(_ text: String) {
         do {
@@ -74,8 +74,8 @@ struct Parsers {
         }
     }
 
-    /// Up to a zero byte the input is a script; the rest is the server's response, in chunks whose length is given by
-    /// the first byte.
+    /// Runs a script against a server: up to a zero byte the input is the script; the rest is the server's response, in
+    /// chunks whose length is given by the first byte.
     @Sendable
     static func scripts(_ bytes: [UInt8]) {
         let text = bytes.prefix { $0 != 0 }
@@ -101,7 +101,7 @@ struct Parsers {
         _ = dialogue.mayEnd(exchange)
     }
 
-    /// The parsed value, or nil on an error, whose message must not be empty.
+    /// Returns the parsed value, or nil on an error, whose message must not be empty.
     @discardableResult
     private static func explain<Value>(_ read: () throws -> Value) -> Value? {
         do {

@@ -9,7 +9,8 @@ struct Prefaces {
         Harness.main([Harness("proxy-headers", run: proxyHeaders), Harness("hellos", run: hellos)])
     }
 
-    /// Results of parsing the prefixes of a connection are consistent, and a parsed header is written as it was read.
+    /// Checks that the results of parsing the prefixes of a connection are consistent, and that a parsed header is
+    /// written as it was read.
     @Sendable
     static func proxyHeaders(_ bytes: [UInt8]) {
         let reading = read(bytes)
@@ -106,8 +107,8 @@ struct Prefaces {
         case other(ClientHello.Reading)
     }
 
-    /// Results of parsing the prefixes of a connection are consistent, and do not depend on the boundaries of TLS
-    /// records.
+    /// Checks that the results of parsing the prefixes of a connection are consistent, and do not depend on the
+    /// boundaries of TLS records.
     @Sendable
     static func hellos(_ bytes: [UInt8]) {
         let outcome = readHello(bytes)
@@ -183,8 +184,8 @@ struct Prefaces {
         case refused
     }
 
-    /// A parser that waits returns the minimum number of bytes that it needs, and has no result before that many have
-    /// arrived; a result does not change when more bytes follow.
+    /// Checks that a parser that waits returns the minimum number of bytes that it needs and has no result before that
+    /// many have arrived, and that a result does not change when more bytes follow.
     private static func checkBeginnings<Reading: Equatable>(
         of bytes: [UInt8],
         _ last: Reading,

@@ -149,7 +149,7 @@ struct ReloaderTests {
         let servers = listeners.map { "\($0.address)" }.joined(separator: ", ")
         try await withReloader(Self.text(servers, ", policy: maglev")) { running in
             let address = try #require(TestAddress("\(running.proxy.localAddress)"))
-            /// Returns the server to which most clients of 127.0.0.x are mapped.
+            /// Opens five connections; returns the number of connections of each server before.
             func chosen() throws -> [Int] {
                 let before = running.proxy.poolSnapshots()[0].servers.map(\.connected)
                 for _ in 0..<5 { try TestSocket.connect(to: address).close() }

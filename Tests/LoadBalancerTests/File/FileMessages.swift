@@ -13,7 +13,7 @@ func messages(_ bytes: [UInt8]) -> [String] {
     }
 }
 
-/// A valid file, up to the point in a pool where more keys may follow its servers.
+/// Returns a valid file with these keys appended to a pool, after its servers.
 func file(pool keys: String) -> String {
     """
     listeners:

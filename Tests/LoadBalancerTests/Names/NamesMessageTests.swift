@@ -231,7 +231,7 @@ private func question(_ type: DNSType) -> DNSQuestion {
     DNSQuestion(name: DNSName("db.example") ?? .root, type: type)
 }
 
-/// A response with the ID 0x1234 to a question for db.example, whose name is at offset 12.
+/// Returns a response with the ID 0x1234 to a question for db.example, whose name is at offset 12.
 private func message(_ type: DNSType, _ records: [[UInt8]], flags: UInt16 = 0x8180) -> [UInt8] {
     var bytes = question(type).query(id: 0x1234)
     (bytes[2], bytes[3]) = (UInt8(flags >> 8), UInt8(flags & 0xFF))
@@ -262,7 +262,7 @@ private func answer(
 }
 
 extension [UInt8] {
-    /// The same response with a record count of `count` in the header.
+    /// Returns the same response with a record count of `count` in the header.
     fileprivate func replacing(count: UInt8) -> [UInt8] {
         var bytes = self
         bytes[7] = count

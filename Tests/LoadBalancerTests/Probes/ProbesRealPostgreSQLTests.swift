@@ -86,7 +86,7 @@ struct ProbesRealPostgreSQLTests {
     }
 }
 
-/// Creates a new cluster without durability, which these tests do not need.
+/// A new cluster without durability, which these tests do not need.
 private struct Cluster {
     let folder: String
 

@@ -23,7 +23,7 @@ enum RealServer {
         return "\(root)/\(newest)/bin/\(program)"
     }
 
-    /// PostgreSQL refuses to run as root.
+    /// Returns the command run as an unprivileged user: PostgreSQL refuses to run as root.
     static func unprivileged(_ command: [String]) -> [String] {
         geteuid() == 0 ? ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] + command : command
     }

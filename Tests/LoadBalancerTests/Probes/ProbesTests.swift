@@ -51,7 +51,7 @@ import Testing
 
     @Test func aServerThatSaysNothingIsTimedOut() async throws {
         let listener = try TestListener()
-        // For the connection too, which a busy machine takes a while to report.
+        // Also covers the connect, whose completion may be reported late on a busy machine.
         let limit = Duration.seconds(2)
         let result = await Probe.run(.redis, at: address(of: listener), timeout: limit)
         #expect(result == .failure(.timedOut(.waitingForAnswer, after: limit)))
