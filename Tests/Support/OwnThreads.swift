@@ -2,6 +2,9 @@ import Foundation
 package import Testing
 
 /// A trait that runs each test of a suite on dedicated threads, so that it may block in a socket call.
+///
+/// Swift's shared pool has one thread per core; a few tests blocked in `recv` would stall everything else in the
+/// process, including what they wait for.
 package struct OwnThreadsTrait: SuiteTrait, TestTrait, TestScoping {
     package let isRecursive = true
 

@@ -137,6 +137,8 @@ package func raiseDescriptorLimit() throws {
 }
 
 /// Returns the whole text of a file that the kernel generates as it is read, such as those in /proc.
+///
+/// Foundation treats the first short read as the end, and these files are read in many short reads.
 package func textOfSystemFile(_ path: String) throws -> String {
     let descriptor = try retried("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
     defer { close(descriptor) }
