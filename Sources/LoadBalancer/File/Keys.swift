@@ -75,16 +75,16 @@ extension Section where Entry == ConfigurationFile {
                     \.resolver,
                     .optional(.resolver),
                     in: empty,
-                    standard: "whom the system asks",
-                    "The name server that is asked what names of servers stand for. It gets them as they are written."
+                    standard: "the system's resolver",
+                    "Name server that resolves the names of servers. It receives them as they are written."
                 ),
                 Key(
                     "user",
                     \.user,
                     .optional(.text(1...256, example: "the name of a user")),
                     in: empty,
-                    standard: "who has started it",
-                    "Whom root becomes when all is bound and nobody is served yet. A number needs quotes."
+                    standard: "the user that started the process",
+                    "User that the process switches to after binding its sockets, before it serves clients. A number needs quotes."
                 ),
                 Key(
                     "group",
@@ -106,8 +106,8 @@ extension Section where Entry == ConfigurationFile {
                     \.control,
                     .boolean,
                     in: empty,
-                    "Whether servers can be drained, connections cut and this file be read anew over HTTP, at the address of "
-                        + "`metrics`. Without a token that address must be this machine's own."
+                    "Whether servers can be drained, connections closed and this file reloaded over HTTP, at the address of "
+                        + "`metrics`. Without a token that address must be a loopback address or a Unix socket."
                 ),
                 Key(
                     "admin-token-file",
@@ -240,8 +240,8 @@ extension Section where Entry == ListenerEntry {
                     \.allow,
                     .networks,
                     in: empty,
-                    standard: "everybody who is not denied",
-                    "Clients who may come in. Of the networks in `allow` and `deny` that a client is in, the smallest counts."
+                    standard: "every client that is not denied",
+                    "Clients that are accepted. Of the networks in `allow` and `deny` that contain a client's address, the smallest counts."
                 ),
                 Key(
                     "deny",
@@ -249,7 +249,7 @@ extension Section where Entry == ListenerEntry {
                     .networks,
                     in: empty,
                     standard: "nobody",
-                    "Clients who may not."
+                    "Clients that are rejected."
                 ),
                 Key(
                     "max-connections",
@@ -287,7 +287,7 @@ extension Section where Entry == ListenerEntry {
                     \.acceptProxy,
                     .orOff(.word),
                     in: empty,
-                    "Whether proxies that are trusted tell who the client is, by the PROXY protocol."
+                    "Whether trusted proxies send the client's address in a PROXY protocol header."
                 ),
                 Key(
                     "trust",
@@ -388,14 +388,14 @@ extension Section where Entry == PoolEntry {
                     \.sendProxy,
                     .orOff(.word),
                     in: empty,
-                    "Whether servers are told who the client is, by the PROXY protocol, and in which version."
+                    "Whether servers receive the client's address in a PROXY protocol header, and in which version."
                 ),
                 Key(
                     "resolve-interval",
                     \.resolveInterval,
                     .durationOrOff(),
                     in: empty,
-                    "How often host names of servers are resolved anew; `off` resolves them once."
+                    "How often host names of servers are resolved again; `off` resolves them once."
                 ),
             ]
         )
@@ -457,13 +457,13 @@ extension Section where Entry == CheckEntry {
                 Key(required: "type", \.type, .word, placeholder: "tcp", "What is asked."),
                 Key("interval", \.interval, .duration(range), in: empty, "Between two checks of a server."),
                 Key("timeout", \.timeout, .duration(range), in: empty, "For the connection and the answer together."),
-                Key("rise", \.rise, .wholeNumber(1...1000), in: empty, "So many passes in a row bring a server up."),
+                Key("rise", \.rise, .wholeNumber(1...1000), in: empty, "Consecutive passes that bring a server up."),
                 Key(
                     "fall",
                     \.fall,
                     .wholeNumber(1...1000),
                     in: empty,
-                    "So many failures in a row bring a server down."
+                    "Consecutive failures that bring a server down."
                 ),
                 Key(
                     "port",
@@ -478,7 +478,7 @@ extension Section where Entry == CheckEntry {
                     \.initial,
                     .word,
                     in: empty,
-                    "What a server is before its first result; `unknown` is taken for up, and the first result settles it."
+                    "State of a server before its first result; `unknown` counts as up until the first result."
                 ),
                 Key(
                     "send",
@@ -522,7 +522,7 @@ extension Section where Entry == CheckEntry {
                     \.user,
                     .text(1...63, example: "the name of a PostgreSQL user"),
                     in: empty,
-                    "`postgres`: who the check says it is. It needs no account there."
+                    "`postgres`: user name that the check sends. It needs no account on the server."
                 ),
             ]
         )
@@ -547,7 +547,7 @@ extension Section where Entry == EjectionEntry {
                     \.consecutiveFailures,
                     .orOff(.wholeNumber(1...10_000)),
                     in: empty,
-                    "So many failed connects in a row are too many."
+                    "Consecutive failed connects after which a server is ejected."
                 ),
                 Key(
                     "failure-share",

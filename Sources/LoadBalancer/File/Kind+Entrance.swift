@@ -48,7 +48,7 @@ extension Kind where Value == WrittenRate {
     static var rate: Self {
         Self(
             name: "rate",
-            allowed: "so many in a second, minute or hour, such as `100/s`, `30/m` or `10/s,burst=50`",
+            allowed: "a number per second, minute or hour, such as `100/s`, `30/m` or `10/s,burst=50`",
             schema: .object(["type": .text("string"), "pattern": .text("^[0-9]+/[smh](,burst=[0-9]+)?$")]),
             example: "a rate, such as 100/s",
             write: { $0.text },

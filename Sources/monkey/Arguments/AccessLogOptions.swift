@@ -6,7 +6,7 @@ import Logging
 struct AccessLogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "A file that gets a line for each connection at its end, or - for standard output; SIGUSR1 has it opened anew.",
+            "File for a line at the end of each connection, or - for standard output; SIGUSR1 reopens it.",
             valueName: "file"
         )
     )

@@ -8,7 +8,7 @@ struct EchoOptions: ParsableArguments {
 
     @Option(
         .byteSize,
-        "Answer each request with so many bytes of the pattern of --source, such as 4K; monkey load --response-size."
+        "Answer each request with this many bytes of the pattern of --source, such as 4K; see monkey load --response-size."
     )
     var respond: ByteSize?
 
@@ -39,7 +39,7 @@ struct EchoOptions: ParsableArguments {
     @Option(.byteSize, "Bytes written in one go at most, such as 1 or 16K. (default: as many as there are)")
     var chunk: ByteSize?
 
-    @Option(.byteSize, "End each connection after so many bytes.")
+    @Option(.byteSize, "End each connection after this many bytes.")
     var closeAfter: ByteSize?
 
     @Option(.stall, "Stand still for a time at the end of each period, such as 1s/10s.")

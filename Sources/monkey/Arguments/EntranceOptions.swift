@@ -5,10 +5,10 @@ import TCPProxy
 
 /// Options for access lists, connection and rate limits, bandwidth limits and the PROXY protocol.
 struct EntranceOptions: ParsableArguments {
-    @Option(.network, "Clients who may come in: an address or a network, several each with its own --allow.")
+    @Option(.network, "Clients that are accepted: an address or a network, several each with its own --allow.")
     var allow: [AddressBlock] = []
 
-    @Option(.network, "Clients who may not; the smallest network that a client is in counts.")
+    @Option(.network, "Clients that are rejected; the smallest network that contains a client's address counts.")
     var deny: [AddressBlock] = []
 
     @Option(.wholeNumber(1...1_000_000), "Connections of one client at the same time; further ones are reset.")
@@ -25,7 +25,7 @@ struct EntranceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Whether proxies that are trusted tell who the client is, by the PROXY protocol: required or optional.",
+            "Whether trusted proxies send the client's address in a PROXY protocol header: required or optional.",
             valueName: "header"
         ),
         transform: { try word($0) }
@@ -37,7 +37,7 @@ struct EntranceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Tells servers who the client is, by the PROXY protocol: v1 or v2.",
+            "Send the client's address to servers in a PROXY protocol header: v1 or v2.",
             valueName: "version"
         ),
         transform: { try word($0) }

@@ -5,7 +5,7 @@ import Sockets
 struct OwnerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The user, by name or number, that root becomes when everything is bound and nobody is served yet.",
+            "User, by name or number, that the process switches to after binding its sockets, before it serves clients.",
             valueName: "user"
         )
     )

@@ -21,7 +21,7 @@ struct TimeoutOptions: ParsableArguments {
     @Option(.durationOrOff(), "For a connection in all, however busy, or off.")
     var lifetime = Switchable(defaults.lifetime.map(WrittenDuration.init))
 
-    @Option(.durationOrOff(), "How often the upstream's host name is resolved anew; off resolves it once.")
+    @Option(.durationOrOff(), "How often the upstream's host name is resolved again; off resolves it once.")
     var resolveInterval = Switchable(Configuration().resolveInterval.map(WrittenDuration.init))
 
     private static let defaults = Configuration.Timeouts()

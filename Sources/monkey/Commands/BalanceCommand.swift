@@ -43,7 +43,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The name server that is asked what names of servers stand for. (default: whom the system asks)",
+            "Name server that resolves the names of servers. (default: the system's resolver)",
             valueName: "ip:port"
         ),
         transform: { try InternetAddress(nameServer: $0) }
