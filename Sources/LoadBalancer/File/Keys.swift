@@ -248,7 +248,7 @@ extension Section where Entry == ListenerEntry {
                     \.deny,
                     .networks,
                     in: empty,
-                    standard: "nobody",
+                    standard: "no client",
                     "Clients that are rejected."
                 ),
                 Key(
