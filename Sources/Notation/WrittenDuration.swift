@@ -22,20 +22,20 @@ public struct WrittenDuration: Hashable, Sendable {
         guard let scale = Self.units[unit] ?? (unit.isEmpty && isZero ? .zero : nil) else {
             throw NotationError(
                 unit.isEmpty
-                    ? "it has no unit: write \(digits)ms, \(digits)s, \(digits)m or \(digits)h"
-                    : "'\(unit)' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"
+                    ? "missing unit: write \(digits)ms, \(digits)s, \(digits)m or \(digits)h"
+                    : "unknown unit '\(unit)': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"
             )
         }
         // Compared before the multiplication, so that a long number cannot overflow.
         guard let number = Int64(digits), isZero || Double(number) <= Self.longest / scale else {
-            throw NotationError("it is too long: write \(Self(range.upperBound)) at most")
+            throw NotationError("too long: must be at most \(Self(range.upperBound))")
         }
         duration = scale * number
         guard duration >= range.lowerBound else {
-            throw NotationError("it is too short: write \(Self(range.lowerBound)) at least")
+            throw NotationError("too short: must be at least \(Self(range.lowerBound))")
         }
         guard duration <= range.upperBound else {
-            throw NotationError("it is too long: write \(Self(range.upperBound)) at most")
+            throw NotationError("too long: must be at most \(Self(range.upperBound))")
         }
     }
 

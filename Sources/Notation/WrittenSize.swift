@@ -16,9 +16,9 @@ public struct WrittenSize: Hashable, Sendable {
         }
         guard let number = Int(digits), case let (bytes, overflow) = number.multipliedReportingOverflow(by: scale),
             !overflow, bytes <= range.upperBound
-        else { throw NotationError("it is too much: write \(range.upperBound) at most") }
+        else { throw NotationError("too large: must be at most \(range.upperBound)") }
         guard bytes >= range.lowerBound else {
-            throw NotationError("it is too little: write \(range.lowerBound) at least")
+            throw NotationError("too small: must be at least \(range.lowerBound)")
         }
         self.bytes = bytes
     }

@@ -183,12 +183,12 @@ import Testing
         (["proxy", ":8080", ":8080"], "<upstream> is [::]:8080, where the proxy itself listens"),
         (
             ["proxy", "--grace", "10"],
-            "The value '10' is invalid for '--grace <duration>': it has no unit: write 10ms,"
+            "The value '10' is invalid for '--grace <duration>': missing unit: write 10ms,"
         ),
         (["proxy", "--grace", "off"], "invalid for '--grace <duration>': write a whole number and its unit"),
-        (["proxy", "--idle-timeout", "0"], "'--idle-timeout <duration>': it is too short: write 1ms at least, or off"),
+        (["proxy", "--idle-timeout", "0"], "'--idle-timeout <duration>': too short: must be at least 1ms, or off"),
         (["proxy", "--keepalive", "1500ms"], "'--keepalive <duration>': the system counts it in whole seconds"),
-        (["proxy", "--keepalive", "10h"], "'--keepalive <duration>': it is too long: write 32767s at most, or off"),
+        (["proxy", "--keepalive", "10h"], "'--keepalive <duration>': too long: must be at most 32767s, or off"),
         (["proxy", "--threads", "0"], "'--threads <count>': write a whole number from 1 to 64"),
         (["proxy", "--threads", "x"], "'--threads <count>': write a whole number from 1 to 64"),
         (["proxy", "--backlog", "65536"], "'--backlog <count>': write a whole number from 1 to 65535"),

@@ -17,15 +17,15 @@ import Testing
         ("ms", "write a whole number and its unit, such as 500ms, 10s, 5m or 1h"),
         ("-5s", "write a whole number and its unit, such as 500ms, 10s, 5m or 1h"),
         ("٣s", "write a whole number and its unit, such as 500ms, 10s, 5m or 1h"),
-        ("10", "it has no unit: write 10ms, 10s, 10m or 10h"),
-        ("10 s", "' s' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
-        ("1.5s", "'.5s' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
-        ("10S", "'S' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
-        ("1h30m", "'h30m' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
-        ("8761h", "it is too long: write 8760h at most"),
-        ("31536000001ms", "it is too long: write 8760h at most"),
-        ("9223372036854775807h", "it is too long: write 8760h at most"),
-        ("99999999999999999999999999s", "it is too long: write 8760h at most"),
+        ("10", "missing unit: write 10ms, 10s, 10m or 10h"),
+        ("10 s", "unknown unit ' s': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
+        ("1.5s", "unknown unit '.5s': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
+        ("10S", "unknown unit 'S': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
+        ("1h30m", "unknown unit 'h30m': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"),
+        ("8761h", "too long: must be at most 8760h"),
+        ("31536000001ms", "too long: must be at most 8760h"),
+        ("9223372036854775807h", "too long: must be at most 8760h"),
+        ("99999999999999999999999999s", "too long: must be at most 8760h"),
     ])
     func saysWhatIsWrong(text: String, expected: String) {
         #expect(throws: NotationError(expected)) { try WrittenDuration(parsing: text) }
@@ -35,13 +35,13 @@ import Testing
         let range: ClosedRange<Duration> = .seconds(1)...(.seconds(90))
         #expect(try WrittenDuration(parsing: "1s", in: range).duration == .seconds(1))
         #expect(try WrittenDuration(parsing: "90s", in: range).duration == .seconds(90))
-        #expect(throws: NotationError("it is too short: write 1s at least")) {
+        #expect(throws: NotationError("too short: must be at least 1s")) {
             try WrittenDuration(parsing: "999ms", in: range)
         }
-        #expect(throws: NotationError("it is too short: write 1s at least")) {
+        #expect(throws: NotationError("too short: must be at least 1s")) {
             try WrittenDuration(parsing: "0", in: range)
         }
-        #expect(throws: NotationError("it is too long: write 90s at most")) {
+        #expect(throws: NotationError("too long: must be at most 90s")) {
             try WrittenDuration(parsing: "2m", in: range)
         }
     }

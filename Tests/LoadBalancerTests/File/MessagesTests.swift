@@ -98,9 +98,9 @@ import Testing
             "6:13: error: pools.p.policy: a list stands here: write round-robin, least-connections, random, source-hash, maglev, first or fastest"
         ),
         ("policy: firts\n", "6:13: error: pools.p.policy: 'firts' is unknown: did you mean first?"),
-        ("slow-start: 5\n", "6:17: error: pools.p.slow-start: '5': it has no unit: write 5ms, 5s, 5m or 5h"),
-        ("slow-start: 0s\n", "6:17: error: pools.p.slow-start: '0s': it is too short: write 1ms at least"),
-        ("slow-start: 9000h\n", "6:17: error: pools.p.slow-start: '9000h': it is too long: write 8760h at most"),
+        ("slow-start: 5\n", "6:17: error: pools.p.slow-start: '5': missing unit: write 5ms, 5s, 5m or 5h"),
+        ("slow-start: 0s\n", "6:17: error: pools.p.slow-start: '0s': too short: must be at least 1ms"),
+        ("slow-start: 9000h\n", "6:17: error: pools.p.slow-start: '9000h': too long: must be at most 8760h"),
         (
             "slow-start: {}\n",
             "6:17: error: pools.p.slow-start: a group of keys stands here: write a duration from 1ms to 8760h, such as 500ms or 10s"

@@ -83,14 +83,14 @@ extension Transcripts {
         1:1: error: thread: there is no such key of the file: did you mean threads?
         2:18: error: max-connections: '0' does not fit: write a whole number from 1 to 1000000
         3:9: error: engine: 'fast' is unknown: write auto, copy or splice
-        4:8: error: grace: '10': it has no unit: write 10ms, 10s, 10m or 10h
-        5:14: error: drain-delay: '1 s': ' s' is no unit: write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h
+        4:8: error: grace: '10': missing unit: write 10ms, 10s, 10m or 10h
+        5:14: error: drain-delay: '1 s': unknown unit ' s': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h
         6:10: error: metrics: '127.0.0.1' has no port: write it as host:port, such as 127.0.0.1:8080
         7:9: error: events: 'yes' does not fit: write true or false
         8:12: error: log-level: 'loud' is unknown: write trace, debug, info, notice, warning, error or critical
         12:11: error: listeners.postgres.pool: there is no pool 'database': did you mean databases?
         13:5: error: listeners.postgres.connectTimeout: there is no such key of a listener: did you mean connect-timeout?
-        14:19: error: listeners.postgres.idle-timeout: '0s': it is too short: write 1ms at least
+        14:19: error: listeners.postgres.idle-timeout: '0s': too short: must be at least 1ms
         15:5: error: listeners.postgres.idle-timeout: this key stands on line 14 already: keep one of them
         17:5: error: listeners.redis: the key pool is missing: write pool: NAME
         17:13: error: listeners.redis.listen: listeners.postgres listens at 127.0.0.1:5432 already: write another address or port
@@ -98,7 +98,7 @@ extension Transcripts {
         19:13: error: listeners.redis.source: '127.0.0.2' does not fit: write IP addresses of this machine without a port, such as [127.0.0.2, "::1"]
         20:3: error: listeners.'bad name': 'bad name' is no name: write letters, digits, -, _ and ., 64 at most, the first a letter or a digit
         21:13: error: listeners.'bad name'.listen: listeners.postgres listens at 127.0.0.1:5432, and one of the two is all interfaces: write another port
-        23:19: error: listeners.'bad name'.user-timeout: '1000h': it is too long: write 596h at most
+        23:19: error: listeners.'bad name'.user-timeout: '1000h': too long: must be at most 596h
         24:16: error: listeners.'bad name'.keepalive: the system counts it in whole seconds: write it so, such as 60s
         27:13: error: pools.databases.policy: 'least-connection' is unknown: did you mean least-connections?
         30:9: error: pools.databases.servers[1]: nothing can be reached at port 0: write the port that the server listens on
@@ -109,7 +109,7 @@ extension Transcripts {
         35:9: error: pools.databases.servers[4]: a list stands here: write address, name, weight, backup or max-connections
         36:8: error: pools.databases.servers[5]: nothing stands here: write an address, such as 127.0.0.1:5432 or unix:/run/app.sock
         37:19: error: pools.databases.check.type: 'postgress' is unknown: did you mean postgres?
-        37:40: error: pools.databases.check.interval: '2': it has no unit: write 2ms, 2s, 2m or 2h
+        37:40: error: pools.databases.check.interval: '2': missing unit: write 2ms, 2s, 2m or 2h
         37:49: error: pools.databases.check.rise: this is a text: write 2 without quotes
         37:60: error: pools.databases.check.fall: '0' does not fit: write a whole number from 1 to 1000
         37:69: error: pools.databases.check.port: '70000' does not fit: write a whole number from 1 to 65535
