@@ -43,13 +43,13 @@ extension AdminServer {
 extension AdminServer.Limits {
     /// - Throws: ``AdminError/badSetting(name:value:allowed:)`` for the first setting outside its range.
     func check() throws(AdminError) {
-        try Self.check("the limit of connections", connections, in: 1...10_000)
-        try Self.check("the limit of header bytes", headerBytes, in: 256...1 << 20)
-        try Self.check("the limit of request bytes", requestBytes, in: 4096...1 << 30)
-        try Self.check("the limit of header fields", headerFields, in: 1...10_000)
-        try Self.check("the time limit of a request", request)
-        try Self.check("the time limit of an idle connection", idle)
-        try Self.check("the time limit of stopping", stop)
+        try Self.check("connection limit", connections, in: 1...10_000)
+        try Self.check("header size limit", headerBytes, in: 256...1 << 20)
+        try Self.check("request size limit", requestBytes, in: 4096...1 << 30)
+        try Self.check("header field limit", headerFields, in: 1...10_000)
+        try Self.check("request timeout", request)
+        try Self.check("idle timeout", idle)
+        try Self.check("stop timeout", stop)
     }
 
     private static func check(_ name: String, _ value: Int, in allowed: ClosedRange<Int>) throws(AdminError) {
@@ -61,7 +61,7 @@ extension AdminServer.Limits {
 
     private static func check(_ name: String, _ value: Duration) throws(AdminError) {
         if value <= .zero || value > .seconds(86_400) {
-            throw .badSetting(name: name, value: "\(value)", allowed: "more than zero and one day at most")
+            throw .badSetting(name: name, value: "\(value)", allowed: "greater than zero and at most one day")
         }
     }
 }

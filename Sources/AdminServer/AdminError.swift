@@ -29,31 +29,31 @@ extension AdminError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .unresolvable(let error):
-            "cannot serve the metrics: \(error)"
+            "cannot bind the admin endpoint: \(error)"
         case .addressInUse(let address):
-            "\(address), for the metrics, is in use: stop what listens there, or choose another "
+            "cannot bind the admin endpoint: \(address) is in use: stop the process that uses it, or choose another "
                 + (address.isUnix ? "path" : "port")
         case .permissionDenied(let address):
-            "no permission to serve the metrics on \(address): \(address.permissionAdvice)"
+            "cannot bind the admin endpoint to \(address): permission denied: \(address.permissionAdvice)"
         case .addressNotAvailable(let address):
-            "cannot serve the metrics on \(address): this machine does not have that address; 127.0.0.1 it always has"
+            "cannot bind the admin endpoint to \(address): not an address of this machine: use one, such as 127.0.0.1"
         case .notASocket(let path):
-            "cannot serve the metrics on unix:\(path): a file that is no socket is in the way; "
+            "cannot bind the admin endpoint to unix:\(path): the file exists and is not a socket: "
                 + "remove it, or choose another path"
         case .cannotListen(let address, let error):
-            "cannot serve the metrics on \(address): \(error); choose another address"
+            "cannot bind the admin endpoint to \(address): \(error): choose another address"
         case .tokenMissing(let address):
-            "whoever reaches \(address) could drain servers and cut connections: set a token, listen on 127.0.0.1, or leave "
-                + "the control out"
+            "any client of \(address) could drain servers and close connections: set a token, listen on 127.0.0.1, "
+                + "or disable control"
         case .badToken:
-            "a token has \(AdminToken.lengths.lowerBound) to \(AdminToken.lengths.upperBound) visible ASCII characters on "
-                + "one line; openssl rand -hex 32 makes a good one"
+            "invalid token: must be \(AdminToken.lengths.lowerBound) to \(AdminToken.lengths.upperBound) visible ASCII "
+                + "characters on one line: create one with openssl rand -hex 32"
         case .badSetting(let name, let value, let allowed):
-            "\(name) of the metrics endpoint is \(value), and must be \(allowed)"
+            "admin endpoint: invalid \(name) '\(value)': must be \(allowed)"
         case .alreadyRan:
-            "the metrics endpoint has run already: bind another one"
+            "the admin endpoint has already run: bind a new one"
         case .listenerFailed(let address):
-            "the metrics endpoint on \(address) lost its listening socket: start it anew"
+            "the admin endpoint on \(address) lost its listening socket: restart it"
         }
     }
 }
@@ -73,5 +73,5 @@ extension ServiceAddress {
     }
 
     private static let lowPortAdvice =
-        "ports below 1024 are for root or CAP_NET_BIND_SERVICE; choose a higher one"
+        "ports below 1024 require root or CAP_NET_BIND_SERVICE; choose a higher port"
 }

@@ -29,11 +29,11 @@ import Testing
         arguments: [
             ("/servers/drain?pool=db", 400, "server is missing"),
             ("/servers/drain?server=a&pool=", 400, "pool is missing"),
-            ("/servers/drain?pool=db&server=a&weight=3", 400, "no 'weight'"),
+            ("/servers/drain?pool=db&server=a&weight=3", 400, "unknown parameter 'weight'"),
             ("/servers/drain?pool=db&server=a&server=b", 400, "twice"),
             ("/servers/weight?pool=db&server=a&weight=257", 400, "0 to 256"),
             ("/servers/weight?pool=db&server=a", 400, "weight is missing"),
-            ("/servers/drain?pool=web&server=a", 404, "no pool 'web'"), ("/connections/cut", 400, "say which"),
+            ("/servers/drain?pool=web&server=a", 404, "no pool 'web'"), ("/connections/cut", 400, "no filter"),
             ("/connections/cut?client=example.com", 400, "address without a port"),
             ("/connections/cut?id=-1", 400, "such as 0.17"),
         ]

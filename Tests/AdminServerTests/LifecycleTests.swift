@@ -89,16 +89,16 @@ import Testing
         let other = try TestListener(on: .loopback)
         let error = await failure(at: "127.0.0.1:\(other.port)")
         #expect(
-            error?.description == "127.0.0.1:\(other.port), for the metrics, is in use: stop what listens there, "
-                + "or choose another port"
+            error?.description == "cannot bind the admin endpoint: 127.0.0.1:\(other.port) is in use: "
+                + "stop the process that uses it, or choose another port"
         )
     }
 
     @Test func anAddressOfAnotherMachineIsNamed() async throws {
         let error = await failure(at: "192.0.2.1:0")
         #expect(
-            error?.description == "cannot serve the metrics on 192.0.2.1:0: this machine does not have that address; "
-                + "127.0.0.1 it always has"
+            error?.description == "cannot bind the admin endpoint to 192.0.2.1:0: not an address of this machine: "
+                + "use one, such as 127.0.0.1"
         )
     }
 
@@ -111,12 +111,13 @@ import Testing
     @Test func missingPermissionComesWithAdvice() throws {
         #expect(
             try AdminError.permissionDenied(.init(parsing: "127.0.0.1:80")).description
-                == "no permission to serve the metrics on 127.0.0.1:80: ports below 1024 are for root or "
-                + "CAP_NET_BIND_SERVICE; choose a higher one"
+                == "cannot bind the admin endpoint to 127.0.0.1:80: permission denied: ports below 1024 require root "
+                + "or CAP_NET_BIND_SERVICE; choose a higher port"
         )
         #expect(
             try AdminError.permissionDenied(.init(parsing: "unix:/run/x")).description
-                == "no permission to serve the metrics on unix:/run/x: check the permissions of the directory"
+                == "cannot bind the admin endpoint to unix:/run/x: permission denied: "
+                + "check the permissions of the directory"
         )
     }
 

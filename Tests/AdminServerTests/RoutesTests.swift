@@ -26,7 +26,7 @@ import Testing
     @Test func anUnknownFormatIsRefused() async throws {
         let response = try await withServer { try httpGet("/metrics?format=xml", from: $0) }
         #expect(response.status == 400)
-        #expect(response.body == "the format is text or json\n")
+        #expect(response.body == "invalid format: must be text or json\n")
     }
 
     @Test func clientsAreJSON() async throws {
@@ -66,7 +66,7 @@ import Testing
         try await withServer { address in
             let response = try httpGet(path, from: address)
             #expect(response.status == 404)
-            #expect(response.body == "not found; there are /metrics, /clients, /pools, /healthz, /readyz\n")
+            #expect(response.body == "not found: the paths are /metrics, /clients, /pools, /healthz, /readyz\n")
             #expect(try httpGet(path, from: address, method: "HEAD").body.isEmpty)
         }
     }

@@ -14,7 +14,7 @@ struct TokenCheck: RouterMiddleware {
         guard !Self.open.contains(request.uri.path), !token.isShown(by: request.headers[.authorization]) else {
             return try await next(request, context)
         }
-        var response = Response.text(.unauthorized, "send the token: Authorization: Bearer TOKEN\n")
+        var response = Response.text(.unauthorized, "missing or invalid token: send Authorization: Bearer TOKEN\n")
         response.headers[.wwwAuthenticate] = "Bearer realm=\"monkey\""
         return request.method == .head ? response.createHeadResponse() : response
     }

@@ -51,7 +51,7 @@ struct ControlRoutes: Sendable {
             let text = try Query(request, allowed: ["pool", "server", name]).required(name)
             if text == "configured" { return await order(.weight(nil), request, [name]) }
             guard let weight = Int(text), (0...256).contains(weight) else {
-                throw AdminRefusal("the weight is 0 to 256, or configured")
+                throw AdminRefusal("invalid weight: must be 0 to 256, or configured")
             }
             return await order(.weight(weight), request, [name])
         } catch {
@@ -77,7 +77,7 @@ struct ControlRoutes: Sendable {
         do throws(AdminRefusal) {
             let filter = try Query(request, allowed: Self.filters).filter()
             guard filter != ConnectionFilter() else {
-                throw AdminRefusal("say which: \(Self.filters.joined(separator: ", ")), one of them or several")
+                throw AdminRefusal("no filter: use one or more of \(Self.filters.joined(separator: ", "))")
             }
             return .text(
                 .ok,
@@ -96,7 +96,7 @@ struct ControlRoutes: Sendable {
     private func reload() async -> Response {
         switch await control.reload() {
         case nil:
-            return .text(.notFound, "there is no configuration file: monkey run has one\n")
+            return .text(.notFound, "no configuration file: start the proxy with monkey run\n")
         case .done(let changes, let connections):
             let answer = JSON.object([
                 ("reloaded", .boolean(true)), ("changes", .array(changes.map { .string($0) })),
@@ -119,17 +119,17 @@ private struct Query {
     init(_ request: Request, allowed: [String]) throws(AdminRefusal) {
         for (name, value) in request.uri.queryParameters {
             guard allowed.contains(String(name)) else {
-                throw AdminRefusal("there is no '\(name)' here: there are \(allowed.joined(separator: ", "))")
+                throw AdminRefusal("unknown parameter '\(name)': must be one of \(allowed.joined(separator: ", "))")
             }
             guard values.updateValue(String(value), forKey: String(name)) == nil else {
-                throw AdminRefusal("'\(name)' is there twice")
+                throw AdminRefusal("'\(name)' is given twice")
             }
         }
     }
 
     func required(_ name: String) throws(AdminRefusal) -> String {
         guard let value = values[name], !value.isEmpty else {
-            throw AdminRefusal("\(name) is missing: write it after the path, as in ?\(name)=...")
+            throw AdminRefusal("\(name) is missing: add it to the query, as in ?\(name)=...")
         }
         return value
     }
@@ -137,7 +137,7 @@ private struct Query {
     func number(_ name: String, in range: ClosedRange<Int>) throws(AdminRefusal) -> Int? {
         guard let text = values[name] else { return nil }
         guard let number = Int(text), range.contains(number) else {
-            throw AdminRefusal("\(name) is \(range.lowerBound) to \(range.upperBound)")
+            throw AdminRefusal("invalid \(name): must be \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
@@ -146,7 +146,7 @@ private struct Query {
         var filter = ConnectionFilter()
         if let text = values["id"] {
             guard let id = ConnectionID(text) else {
-                throw AdminRefusal("the id is written as /connections tells it, such as 0.17")
+                throw AdminRefusal("invalid id: must have the form used by /connections, such as 0.17")
             }
             filter.id = id
         }
@@ -162,7 +162,7 @@ private struct Query {
         if text == "unix" { return .unix }
         let written = text.contains(":") && !text.hasPrefix("[") ? "[\(text)]:0" : "\(text):0"
         guard case .socket(.internet(let address)) = try? ServiceAddress(parsing: written) else {
-            throw AdminRefusal("the client is an address without a port, such as 192.0.2.1, or unix")
+            throw AdminRefusal("invalid client: must be an address without a port, such as 192.0.2.1, or unix")
         }
         return .internet(address)
     }

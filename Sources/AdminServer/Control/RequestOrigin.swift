@@ -23,13 +23,13 @@ struct RequestOrigin: Sendable {
     /// - Returns: the reason for the rejection; nil if the request is allowed.
     func refusal(host: String?, origin: String?, site: String?) -> String? {
         guard let host, isOurs(host) else {
-            return "the Host field must be an address in figures, localhost or this machine's name"
+            return "invalid Host field: must be a numeric address, localhost or this machine's host name"
         }
         if let origin, origin.lowercased() != "http://\(host.lowercased())" {
-            return "the request comes from another web page: its Origin must be http://\(host), or not be there"
+            return "cross-origin request: Origin must be http://\(host) or absent"
         }
         if let site, site != "same-origin", site != "none" {
-            return "the request comes from another web page"
+            return "cross-origin request: Sec-Fetch-Site must be same-origin, none or absent"
         }
         return nil
     }

@@ -39,13 +39,13 @@ struct PendingRequest: Sendable {
             }
             return response
         } catch {
-            logger.error("cannot answer \(request.method) \(request.uri.path): \(error)")
+            logger.error("cannot respond to \(request.method) \(request.uri.path): \(error)")
             return Response(status: .internalServerError)
         }
     }
 
     private var tooLarge: Response {
-        .text(.contentTooLarge, "\(request.uri.path) takes no body: send the request without one\n")
+        .text(.contentTooLarge, "\(request.uri.path) does not accept a body: send the request without one\n")
     }
 }
 

@@ -40,7 +40,7 @@ struct Routes: Sendable {
         case "json":
             return .text(.ok, page.json, type: "application/json")
         case .some:
-            return .text(.badRequest, "the format is text or json\n")
+            return .text(.badRequest, "invalid format: must be text or json\n")
         }
     }
 
@@ -82,9 +82,9 @@ private struct UnroutedRequests: RouterMiddleware {
     }
 
     private func refusal(of request: Request) -> Response {
-        if request.isFor(reading) { return Self.refusal("only GET and HEAD\n", allowing: "GET, HEAD") }
-        if request.isFor(changing) { return Self.refusal("only POST\n", allowing: "POST") }
-        return .text(.notFound, "not found; there are \((reading + changing).joined(separator: ", "))\n")
+        if request.isFor(reading) { return Self.refusal("use GET or HEAD\n", allowing: "GET, HEAD") }
+        if request.isFor(changing) { return Self.refusal("use POST\n", allowing: "POST") }
+        return .text(.notFound, "not found: the paths are \((reading + changing).joined(separator: ", "))\n")
     }
 
     private static func refusal(_ text: String, allowing methods: String) -> Response {

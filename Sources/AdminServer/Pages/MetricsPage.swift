@@ -48,37 +48,37 @@ struct MetricsPage {
         page.add(
             "monkey_bytes_total",
             .counter,
-            "Bytes relayed, by direction.",
+            "Total number of bytes relayed, by direction.",
             directions(snapshot.bytesUpstream, snapshot.bytesDownstream)
         )
         page.add(
             "monkey_relayed_bytes_total",
             .counter,
-            "Bytes relayed, by direction and by how they were moved.",
+            "Total number of bytes relayed, by direction and engine.",
             engines
         )
         page.add(
             "monkey_pipes_in_use",
             .gauge,
-            "Current number of pipes with bytes in them that a slow side does not take.",
+            "Current number of pipes with bytes that a receiver does not accept.",
             snapshot.pipesInUse
         )
         page.add(
             "monkey_pipe_refusals_total",
             .counter,
-            "Total number of transfers that were copied because there was no pipe, or only a smaller one.",
+            "Total number of transfers copied because no pipe, or only a smaller one, was available.",
             snapshot.pipeRefusals
         )
         page.add(
             "monkey_discarded_bytes_total",
             .counter,
-            "Bytes received that could not be delivered, by direction.",
+            "Total number of bytes received but not delivered, by direction.",
             directions(snapshot.bytesDiscardedUpstream, snapshot.bytesDiscardedDownstream)
         )
         page.add(
             "monkey_connections_closed_total",
             .counter,
-            "Client connections that have ended, by why and by whom.",
+            "Total number of client connections that have ended, by reason and initiator.",
             CloseReason.allCases.flatMap { reason in
                 Side.allCases.map { side in
                     .init([("reason", reason.name), ("by", side.name)], closed(reason, side))
@@ -88,13 +88,13 @@ struct MetricsPage {
         page.add(
             "monkey_connections_refused_total",
             .counter,
-            "Client connections ended at once because no server could be reached.",
+            "Total number of client connections closed because no server could be reached.",
             snapshot.refusedConnections
         )
         page.add(
             "monkey_connections_denied_total",
             .counter,
-            "Clients that a listener did not let in, by cause.",
+            "Total number of clients denied by a listener, by cause.",
             DenialCause.allCases.map { .init([("cause", $0.name)], snapshot.deniedConnections[$0, default: 0]) }
         )
     }
@@ -103,12 +103,12 @@ struct MetricsPage {
         page.add(
             "monkey_connect_failures_total",
             .counter,
-            "Attempts to connect to a server that failed, by cause.",
+            "Total number of failed attempts to connect to a server, by cause.",
             ConnectFailure.allCases.map { .init([("cause", $0.name)], snapshot.connectFailures[$0, default: 0]) }
         )
         page.addHistogram(
             "monkey_connect_duration_seconds",
-            "Time of the attempts to connect to a server that succeeded.",
+            "Duration of successful attempts to connect to a server.",
             bounds: DurationHistogram.bounds,
             counts: snapshot.connectTime.counts,
             sum: snapshot.connectTime.sum.inSeconds
@@ -116,7 +116,7 @@ struct MetricsPage {
         page.add(
             "monkey_accept_pauses_total",
             .counter,
-            "How often accepting paused, by what was lacking.",
+            "Total number of times that accepting was paused, by cause.",
             AcceptPause.allCases.map { .init([("cause", $0.name)], snapshot.acceptPauses[$0, default: 0]) }
         )
     }
@@ -125,19 +125,19 @@ struct MetricsPage {
         page.add(
             "monkey_config_reloads_total",
             .counter,
-            "Reloads of the configuration file, by result.",
+            "Total number of reloads of the configuration file, by result.",
             [.init([("result", "done")], reloads.done), .init([("result", "refused")], reloads.refused)]
         )
         page.add(
             "monkey_config_last_reload_successful",
             .gauge,
-            "Whether the last reload of the configuration file was done.",
+            "Whether the last reload of the configuration file succeeded.",
             reloads.wasSuccessful ? 1 : 0
         )
         page.add(
             "monkey_config_last_reload_success_timestamp_seconds",
             .gauge,
-            "When the configuration file was last put in place, since 1970.",
+            "Unix time at which the current configuration was applied.",
             [.init([], reloads.lastSuccess)]
         )
     }
@@ -146,32 +146,32 @@ struct MetricsPage {
         page.add(
             "monkey_events_dropped_total",
             .counter,
-            "Events that their reader was too slow for.",
+            "Total number of events dropped because their reader was too slow.",
             snapshot.eventsDropped
         )
         page.add(
             "monkey_access_records_dropped_total",
             .counter,
-            "Connections that the access log has no line for, since it was not written fast enough.",
+            "Total number of connections missing from the access log because it was written too slowly.",
             snapshot.accessRecordsDropped
         )
         page.add(
             "monkey_max_connections",
             .gauge,
-            "Client connections that may be open at once.",
+            "Maximum number of concurrent client connections.",
             snapshot.maxConnections
         )
-        page.add("monkey_worker_threads", .gauge, "Threads that relay.", snapshot.threads)
+        page.add("monkey_worker_threads", .gauge, "Number of worker threads.", snapshot.threads)
         page.add(
             "monkey_uptime_seconds",
             .gauge,
-            "Time since the proxy was bound.",
+            "Time since the proxy was bound, in seconds.",
             [.init([], snapshot.uptime.inSeconds)]
         )
-        page.add("monkey_build_info", .gauge, "1, with the version as a label.", [.init([("version", version)], 1)])
+        page.add("monkey_build_info", .gauge, "Always 1; the version is a label.", [.init([("version", version)], 1)])
         // The names that Prometheus' client libraries use, so that common dashboards and alerts find them.
-        page.add("process_open_fds", .gauge, "Descriptors that the process has open.", snapshot.openDescriptors)
-        page.add("process_max_fds", .gauge, "Descriptors that the process may have open.", snapshot.descriptorLimit)
+        page.add("process_open_fds", .gauge, "Number of open file descriptors.", snapshot.openDescriptors)
+        page.add("process_max_fds", .gauge, "Maximum number of open file descriptors.", snapshot.descriptorLimit)
     }
 
     private func directions(_ upstream: Int, _ downstream: Int) -> [PrometheusText.Sample] {

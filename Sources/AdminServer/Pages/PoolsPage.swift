@@ -28,23 +28,28 @@ struct PoolsPage {
         ) {
             page.add(name, kind, help, listeners.map { .init([("listener", $0.name)], $0[keyPath: value]) })
         }
-        add("monkey_listener_connections", .gauge, "Client connections open now, by listener.", \.activeConnections)
+        add(
+            "monkey_listener_connections",
+            .gauge,
+            "Current number of client connections, by listener.",
+            \.activeConnections
+        )
         add(
             "monkey_listener_connections_total",
             .counter,
-            "Client connections accepted, by listener.",
+            "Total number of client connections accepted, by listener.",
             \.totalConnections
         )
         add(
             "monkey_listener_refused_total",
             .counter,
-            "Client connections ended since no server could be had, by listener.",
+            "Total number of client connections closed because no server was available, by listener.",
             \.refusedConnections
         )
         page.add(
             "monkey_listener_denied_total",
             .counter,
-            "Clients that a listener did not let in, by cause.",
+            "Total number of clients denied, by listener and cause.",
             listeners.flatMap { listener in
                 DenialCause.allCases.map { cause in
                     .init(
@@ -57,7 +62,7 @@ struct PoolsPage {
         page.add(
             "monkey_listener_bytes_total",
             .counter,
-            "Bytes relayed, by listener and direction.",
+            "Total number of bytes relayed, by listener and direction.",
             listeners.flatMap { listener in
                 directions([("listener", listener.name)], listener.bytesUpstream, listener.bytesDownstream)
             }
@@ -68,24 +73,24 @@ struct PoolsPage {
         func add(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: KeyPath<PoolSnapshot, Int>) {
             page.add(name, kind, help, pools.map { .init([("pool", $0.name)], $0[keyPath: value]) })
         }
-        add("monkey_pool_waiting", .gauge, "Clients that wait for a place at a server, by pool.", \.waiting)
-        add("monkey_pool_queued_total", .counter, "Clients that had to wait for a place, by pool.", \.queued)
+        add("monkey_pool_waiting", .gauge, "Current number of connections in the queue, by pool.", \.waiting)
+        add("monkey_pool_queued_total", .counter, "Total number of connections queued, by pool.", \.queued)
         add(
             "monkey_pool_queue_timeouts_total",
             .counter,
-            "Clients that waited too long for a place, by pool.",
+            "Total number of connections that exceeded the queue timeout, by pool.",
             \.queueTimeouts
         )
         add(
             "monkey_pool_queue_overflows_total",
             .counter,
-            "Clients refused since as many waited as may, by pool.",
+            "Total number of connections rejected because the queue was full, by pool.",
             \.queueOverflows
         )
         add(
             "monkey_pool_retries_total",
             .counter,
-            "Attempts to connect that failed and were followed by another choice, by pool.",
+            "Total number of failed connection attempts followed by another selection, by pool.",
             \.retries
         )
     }
@@ -94,7 +99,7 @@ struct PoolsPage {
         page.add(
             "monkey_server_state",
             .gauge,
-            "1 for the state that a server is in, 0 for the others.",
+            "1 for the current state of a server, 0 for the others.",
             servers { labels, server in
                 ServerState.allCases.map { state in
                     .init(labels + [("state", state.rawValue)], server.state == state ? 1 : 0)
@@ -104,20 +109,22 @@ struct PoolsPage {
         func add(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: (ServerSnapshot) -> Int) {
             page.add(name, kind, help, servers { [.init($0, value($1))] })
         }
-        add("monkey_server_up", .gauge, "Whether a server takes new connections.") { $0.state.takesConnections ? 1 : 0 }
-        add("monkey_server_connections", .gauge, "Connections to a server now.") { $0.connections }
-        add("monkey_server_connections_total", .counter, "Connections that a server has taken.") { $0.connected }
-        add("monkey_server_weight", .gauge, "The configured weight of a server.") { $0.configuration.weight }
+        add("monkey_server_up", .gauge, "Whether a server gets new connections.") { $0.state.takesConnections ? 1 : 0 }
+        add("monkey_server_connections", .gauge, "Current number of connections to a server.") { $0.connections }
+        add("monkey_server_connections_total", .counter, "Total number of connections established to a server.") {
+            $0.connected
+        }
+        add("monkey_server_weight", .gauge, "Configured weight of a server.") { $0.configuration.weight }
         page.add(
             "monkey_server_bytes_total",
             .counter,
-            "Bytes relayed, by server and direction.",
+            "Total number of bytes relayed, by server and direction.",
             servers { directions($0, $1.bytesUpstream, $1.bytesDownstream) }
         )
         page.add(
             "monkey_server_connections_closed_total",
             .counter,
-            "Connections to a server that have ended, by why and by whom.",
+            "Total number of connections to a server that have ended, by reason and initiator.",
             servers { labels, server in
                 CloseReason.allCases.flatMap { reason in
                     Side.allCases.map { side in
@@ -135,7 +142,7 @@ struct PoolsPage {
         page.add(
             "monkey_server_connect_failures_total",
             .counter,
-            "Attempts to connect to a server that failed, by cause.",
+            "Total number of failed attempts to connect to a server, by cause.",
             servers { labels, server in
                 ConnectFailure.allCases.map { cause in
                     .init(labels + [("cause", cause.name)], server.connectFailures[cause, default: 0])
@@ -144,7 +151,7 @@ struct PoolsPage {
         )
         page.addHistograms(
             "monkey_server_connect_duration_seconds",
-            "Time of the attempts to connect to a server that succeeded.",
+            "Duration of successful attempts to connect to a server.",
             bounds: DurationHistogram.bounds,
             pools.flatMap { pool in
                 pool.servers.map { server in
