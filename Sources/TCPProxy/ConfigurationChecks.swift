@@ -20,31 +20,31 @@ extension Configuration {
         }
         try require((1...64).contains(threads), "threads", threads, "1 to 64")
         try require((1...65_535).contains(backlog), "backlog", backlog, "1 to 65535")
-        if let maxPipes { try require((0...4096).contains(maxPipes), "the maximum of pipes", maxPipes, "0 to 4096") }
+        if let maxPipes { try require((0...4096).contains(maxPipes), "pipe limit", maxPipes, "0 to 4096") }
         if let maxConnections {
             let allowed = 1...Self.mostConnections
             try require(
                 allowed.contains(maxConnections),
-                "the maximum of connections",
+                "connection limit",
                 maxConnections,
                 "1 to \(Self.mostConnections)"
             )
         }
         let durations: [(String, Duration?)] = [
-            ("the preface time-out", timeouts.preface), ("the connect time-out", timeouts.connectAttempt),
-            ("the connect deadline", timeouts.connect),
-            ("the idle time-out", timeouts.idle), ("the half-close time-out", timeouts.halfClose),
-            ("the lifetime", timeouts.lifetime), ("the user time-out", timeouts.user),
-            ("the keep-alive interval", keepAlive?.interval), ("the resolve interval", resolveInterval),
+            ("preread timeout", timeouts.preface), ("connect timeout", timeouts.connectAttempt),
+            ("connect deadline", timeouts.connect),
+            ("idle timeout", timeouts.idle), ("half-close timeout", timeouts.halfClose),
+            ("lifetime", timeouts.lifetime), ("TCP user timeout", timeouts.user),
+            ("keepalive interval", keepAlive?.interval), ("resolve interval", resolveInterval),
         ]
         if let bandwidth {
             let allowed = 1...Bandwidth.highestRate
-            try require(allowed.contains(bandwidth), "the bandwidth", bandwidth, "1 to \(Bandwidth.highestRate)")
+            try require(allowed.contains(bandwidth), "bandwidth", bandwidth, "1 to \(Bandwidth.highestRate)")
         }
         try entrance.check()
         for (name, duration) in durations {
             guard let duration else { continue }
-            try require(duration > .zero, name, duration, "longer than zero, or off")
+            try require(duration > .zero, name, duration, "greater than zero, or off")
         }
     }
 

@@ -79,7 +79,7 @@ struct CorePlan: Sendable {
         }
         guard protocols.count <= ListenerConfiguration.mostApplicationProtocols else {
             throw .badSetting(
-                name: "the number of application protocols of listener \(listener.name)",
+                name: "number of application protocols of listener \(listener.name)",
                 value: "\(protocols.count)",
                 allowed: "0 to \(ListenerConfiguration.mostApplicationProtocols)"
             )
@@ -103,20 +103,20 @@ extension PoolConfiguration {
             if !holds { throw .badSetting(name: "\(what) of pool \(name)", value: "\(value)", allowed: allowed) }
         }
         let most = Self.mostServers
-        try require((1...most).contains(servers.count), "the number of servers", servers.count, "1 to \(most)")
-        try require(queueLimit >= 0, "the queue's limit", queueLimit, "0 or more")
+        try require((1...most).contains(servers.count), "number of servers", servers.count, "1 to \(most)")
+        try require(queueLimit >= 0, "queue limit", queueLimit, "at least 0")
         if let queueTimeout {
-            try require(queueTimeout > .zero, "the queue's time-out", queueTimeout, "longer than zero, or off")
+            try require(queueTimeout > .zero, "queue timeout", queueTimeout, "greater than zero, or off")
         }
         for server in servers {
             try require(
                 (0...256).contains(server.weight),
-                "the weight of server \(server.name)",
+                "weight of server \(server.name)",
                 server.weight,
                 "0 to 256"
             )
             if let most = server.maxConnections {
-                try require(most > 0, "the maximum of connections of server \(server.name)", most, "1 or more")
+                try require(most > 0, "connection limit of server \(server.name)", most, "at least 1")
             }
         }
     }

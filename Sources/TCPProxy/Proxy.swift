@@ -92,7 +92,7 @@ public final class Proxy: Sendable {
         try configuration.checkSources()
         await SleepPreparation.done
         if let port = upstream.port, port == 0 {
-            throw .badSetting(name: "the upstream's port", value: "0", allowed: "a port from 1 to 65535")
+            throw .badSetting(name: "upstream port", value: "0", allowed: "1 to 65535")
         }
         let addresses = try await Resolver.addresses(of: upstream)
         var pool = PoolConfiguration(upstream: "\(upstream)", at: addresses)
@@ -152,7 +152,7 @@ public final class Proxy: Sendable {
     ) throws(ProxyError) {
         func check(_ count: Int, _ what: String, _ most: Int) throws(ProxyError) {
             guard !(1...most).contains(count) else { return }
-            throw .badSetting(name: "the number of \(what)", value: "\(count)", allowed: "1 to \(most)")
+            throw .badSetting(name: "number of \(what)", value: "\(count)", allowed: "1 to \(most)")
         }
         try check(listeners.count, "listeners", mostListeners)
         try check(pools.count, "pools", mostPools)

@@ -44,46 +44,47 @@ extension ProxyError: CustomStringConvertible {
         case .unknownHost(let host, let detail):
             "unknown host '\(host)' (\(detail)): check the name, or write an IP address"
         case .addressInUse(let address):
-            "\(address) is in use: stop what listens there, or choose another \(address.isUnix ? "path" : "port")"
+            "\(address) is in use: stop the process that uses it, or choose another "
+                + (address.isUnix ? "path" : "port")
         case .permissionDenied(let address):
-            "no permission to listen on \(address): \(address.permissionAdvice)"
+            "cannot listen on \(address): permission denied: \(address.permissionAdvice)"
         case .addressNotAvailable(let address):
-            "cannot listen on \(address): this machine does not have that address"
+            "cannot listen on \(address): not an address of this machine"
         case .notASocket(let path):
-            "cannot listen on unix:\(path): a file that is no socket is in the way; remove it, or choose another path"
+            "cannot listen on unix:\(path): the file exists and is not a socket: remove it, or choose another path"
         case .cannotListen(.socket(.unix(let path)), .noSuchFile):
-            "cannot listen on unix:\(path): its directory does not exist; create it, or choose another path"
+            "cannot listen on unix:\(path): its directory does not exist: create it, or choose another path"
         case .cannotListen(let address, let error):
             "cannot listen on \(address): \(error)"
         case .badSource(let address, .addressNotAvailable):
-            "cannot connect from \(address.host): this machine does not have that address"
+            "cannot connect from \(address.host): not an address of this machine"
         case .badSource(let address, let error):
             "cannot connect from \(address.host): \(error)"
         case .descriptorLimit(let limit, let wanted, 1):
             "one connection needs \(wanted) descriptors, and the limit is \(limit): raise it (ulimit -n)"
         case .descriptorLimit(let limit, let wanted, let connections):
             "\(connections) connections need \(wanted) descriptors, and the limit is \(limit): "
-                + "raise it (ulimit -n), or lower the maximum of connections"
+                + "raise it (ulimit -n), or lower the connection limit"
         case .badSetting(let name, let value, let allowed):
-            "\(name) is \(value), and must be \(allowed)"
+            "invalid \(name) '\(value)': must be \(allowed)"
         case .unknownPool(let pool, let listener):
-            "listener \(listener) forwards to pool \(pool), which is not there: add the pool, or name another"
+            "listener \(listener) refers to unknown pool \(pool): define the pool or change the reference"
         case .serverNames(let error, let listener):
             "listener \(listener): \(error)"
         case .tooManyServers(let limit):
-            "all pools together have more than \(limit) servers: leave some out"
+            "more than \(limit) servers in all pools: remove some"
         case .tooManyPools(let limit):
-            "there are more than \(limit) pools, with those that have gone and still have connections: "
-                + "leave some out, or wait until such connections have ended"
+            "more than \(limit) pools, including removed ones with open connections: "
+                + "remove some, or wait until those connections have ended"
         case .tooManyListeners(let limit):
-            "there are more than \(limit) listeners, with those that have gone or changed and still have connections: "
-                + "leave some out, or wait until such connections have ended"
+            "more than \(limit) listeners, including removed or changed ones with open connections: "
+                + "remove some, or wait until those connections have ended"
         case .stopping:
-            "this proxy is about to end: nothing can be changed any more"
+            "the proxy is shutting down: changes are rejected"
         case .system(let error):
-            "the system refused what the proxy needs: \(error)"
+            "cannot create an event loop: \(error)"
         case .alreadyRun:
-            "this proxy has run already: bind a new one"
+            "the proxy has already run: bind a new one"
         }
     }
 }
@@ -104,7 +105,7 @@ extension ServiceAddress {
 
     private var portAdvice: String {
         ProcessOwner.hasGivenUpRoot
-            ? "ports below 1024 are for root, which was given up; restart to listen there, or choose a higher one"
-            : "ports below 1024 are for root or CAP_NET_BIND_SERVICE; choose a higher one"
+            ? "ports below 1024 require root, which was dropped; restart to listen there, or choose a higher port"
+            : "ports below 1024 require root or CAP_NET_BIND_SERVICE; choose a higher port"
     }
 }

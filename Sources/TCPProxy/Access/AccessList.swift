@@ -55,9 +55,9 @@ extension AccessListError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .contradiction(let block):
-            "'\(block)' is both allowed and denied: take it out of one of the lists"
+            "'\(block)' is both allowed and denied: remove it from one of the lists"
         case .tooLong(let count):
-            "\(count) addresses to allow and deny are more than the \(AccessList.longest) that a list can have"
+            "\(count) addresses to allow and deny: must be at most \(AccessList.longest)"
         }
     }
 }

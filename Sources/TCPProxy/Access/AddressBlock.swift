@@ -46,7 +46,7 @@ public struct AddressBlock: Hashable, Sendable {
     init(first: InternetAddress, prefixLength: Int) {
         self.first = first
         self.prefixLength = prefixLength
-        precondition(first.bits & ~Self.mask(wholePrefixLength) == 0, "an address with bits behind its prefix")
+        precondition(first.bits & ~Self.mask(wholePrefixLength) == 0, "the address has bits set after its prefix")
     }
 
     /// Creates a block that contains a single address.
@@ -107,11 +107,11 @@ extension AddressBlockError: CustomStringConvertible {
     public var description: String {
         switch problem {
         case .badAddress:
-            "'\(text)' is no IP address or block of them: write it as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32"
+            "'\(text)' is not an IP address or CIDR block: write it as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32"
         case .badLength(let length, let longest):
-            "'\(text)' has the prefix length '\(length)', which is no number from 0 to \(longest)"
+            "invalid prefix length '\(length)' in '\(text)': must be 0-\(longest)"
         case .bitsBehindPrefix(let block):
-            "'\(text)' has bits behind its prefix: write the whole block as \(block), or the address alone"
+            "'\(text)' has bits set after its prefix: write the block as \(block), or the address alone"
         }
     }
 }

@@ -95,7 +95,7 @@ struct ClientStripe: @unchecked Sendable {
 
     mutating func release(_ key: Key, at now: Instant) {
         guard let client = find(key), client.pointee.connections > 0 else {
-            preconditionFailure("a client gave back a connection that it did not have")
+            preconditionFailure("released a connection of a client that has none")
         }
         client.pointee.connections -= 1
         guard client.pointee.connections == 0 else { return }

@@ -90,18 +90,18 @@ extension Entrance {
     /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
     func check() throws(ProxyError) {
         let counts = [
-            ("the listener's maximum of connections", maxConnections),
-            ("the maximum of connections for each client", maxConnectionsPerClient),
+            ("connection limit of the listener", maxConnections),
+            ("connection limit per client", maxConnectionsPerClient),
         ]
         for (name, count) in counts {
             guard let count, count < 1 else { continue }
-            throw .badSetting(name: name, value: "\(count)", allowed: "1 or more")
+            throw .badSetting(name: name, value: "\(count)", allowed: "at least 1")
         }
         guard let proxies else { return }
         let count = proxies.networks.count
         guard (1...AccessList.longest).contains(count) else {
             throw .badSetting(
-                name: "the number of networks with trusted proxies",
+                name: "number of trusted proxy networks",
                 value: "\(count)",
                 allowed: "1 to \(AccessList.longest)"
             )

@@ -39,9 +39,9 @@ extension TokenRateError: CustomStringConvertible {
     /// One sentence that explains the syntax.
     public var description: String {
         switch self {
-        case .notation: "write how many in a second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
-        case .burst: "write how many may come at once, 1 to \(TokenRate.largestBurst), such as 10/s,burst=50"
-        case .filling: "it takes more than 11 days until so many may come at once again: write a smaller burst"
+        case .notation: "write a number per second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
+        case .burst: "write a burst size from 1 to \(TokenRate.largestBurst), such as 10/s,burst=50"
+        case .filling: "refilling the burst takes more than 11 days: write a smaller burst"
         }
     }
 }

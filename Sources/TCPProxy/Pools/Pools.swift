@@ -19,7 +19,7 @@ struct Pools: ~Copyable {
 
     /// - Precondition: the pool has been set. The pointer remains valid if another pool is set at this number later.
     func pointer(to number: Int) -> UnsafeMutablePointer<Pool> {
-        precondition(isTaken[number], "there is no pool \(number)")
+        precondition(isTaken[number], "unknown pool \(number)")
         return places + number
     }
 

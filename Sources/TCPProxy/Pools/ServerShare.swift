@@ -159,7 +159,7 @@ final class ServerTable: Sendable {
 
     /// Releases the index of a server that is no longer referenced.
     func giveBack(_ share: ServerShare) {
-        precondition(share.connections == 0, "server \(share.id) was given back with \(share.connections) connections")
+        precondition(share.connections == 0, "server \(share.id) was released with \(share.connections) connections")
         places.withLock { $0.numbers.giveBack(share.id) }
     }
 }

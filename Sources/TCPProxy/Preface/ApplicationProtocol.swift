@@ -31,7 +31,7 @@ extension ApplicationProtocolError: CustomStringConvertible {
     /// One sentence that states the cause and how to fix it.
     public var description: String {
         length == 0
-            ? "a protocol without a name: write one that clients offer, such as h2"
-            : "a protocol's name of \(length) bytes is more than the \(ApplicationProtocol.longestName) that clients can send"
+            ? "empty protocol name: write one that clients offer, such as h2"
+            : "protocol name of \(length) bytes is too long: must be at most \(ApplicationProtocol.longestName) bytes"
     }
 }

@@ -11,7 +11,7 @@ struct ByteWriter {
     var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer[..<count]) }
 
     mutating func write(byte: UInt8) {
-        precondition(count < buffer.count, "a message of more bytes than its buffer has")
+        precondition(count < buffer.count, "the message exceeds its buffer")
         buffer[count] = byte
         count += 1
     }
@@ -40,7 +40,7 @@ struct ByteWriter {
 
     /// Replaces bytes written earlier, at an offset from the start of the buffer.
     mutating func overwrite<Number: FixedWidthInteger>(_ number: Number, at place: Int) {
-        precondition(place >= 0 && place + MemoryLayout<Number>.size <= count, "nothing was written there")
+        precondition(place >= 0 && place + MemoryLayout<Number>.size <= count, "overwrite outside the written bytes")
         buffer.storeBytes(of: number.bigEndian, toByteOffset: place, as: Number.self)
     }
 }

@@ -12,7 +12,7 @@ extension ClientHello {
         limit: Int = usualLimit,
         scratch: UnsafeMutableRawBufferPointer
     ) -> Reading {
-        precondition(scratch.count >= limit, "the scratch buffer is smaller than a hello may be")
+        precondition(scratch.count >= limit, "the scratch buffer is smaller than the maximum ClientHello")
         let bytes = UnsafeRawBufferPointer(rebasing: bytes.prefix(limit))
         do throws(Fault) {
             switch try findMessage(bytes) {

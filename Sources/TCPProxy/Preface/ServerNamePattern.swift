@@ -51,13 +51,13 @@ extension ServerNamePatternError: CustomStringConvertible {
     public var description: String {
         switch problem {
         case .badName:
-            "'\(text)' is no name of a server: write it as www.example.com or *.example.com"
+            "'\(text)' is not a valid host name: write it as www.example.com or *.example.com"
         case .notASCII:
-            "'\(text)' has letters that no TLS client sends: write it in the form that begins with xn--"
+            "'\(text)' has non-ASCII characters: write it in the form that begins with xn--"
         case .address:
-            "'\(text)' is an IP address, for which TLS clients send no name: write the name of a server"
+            "'\(text)' is an IP address, for which TLS clients send no SNI: write a host name"
         case .asterisk:
-            "'\(text)' has an asterisk that is not a first label of its own: write it as *.example.com"
+            "'\(text)' has an asterisk that is not the first label: write it as *.example.com"
         }
     }
 }

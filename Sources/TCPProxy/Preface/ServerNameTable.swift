@@ -99,9 +99,9 @@ extension ServerNameTableError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .repeated(let pattern):
-            "the server name '\(pattern)' is there twice: take one of them out"
+            "duplicate SNI host name '\(pattern)': remove one of them"
         case .tooLong(let count, let longest):
-            "\(count) server names are more than the \(longest) that a listener can have"
+            "\(count) SNI host names: must be at most \(longest)"
         }
     }
 }

@@ -68,7 +68,7 @@ struct Listeners: ~Copyable {
     ///
     /// - Precondition: new numbers are assigned consecutively.
     mutating func set(_ listener: consuming Listener, at number: Int) {
-        precondition(number <= count && number < Self.capacity, "there is no place \(number) for a listener")
+        precondition(number <= count && number < Self.capacity, "no slot \(number) for a listener")
         if number == count { count += 1 } else { (places + number).deinitialize(count: 1) }
         (places + number).initialize(to: listener)
     }

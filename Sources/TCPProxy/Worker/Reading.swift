@@ -158,7 +158,7 @@ extension Worker where S: ~Copyable {
             return try ProxyHeader.write(version, announcement, tlvs: tlvs, into: buffers.shared)
         } catch {
             // The received fields were validated when parsed and are not longer than a header permits.
-            preconditionFailure("a header of the PROXY protocol that cannot be written: \(error)")
+            preconditionFailure("cannot write a PROXY protocol header: \(error)")
         }
     }
 

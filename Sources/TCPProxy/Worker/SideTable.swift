@@ -23,7 +23,7 @@ struct SideTable<Element>: ~Copyable {
 
     /// - Precondition: an element has been set at this slot.
     func pointer(to slot: Int) -> UnsafeMutablePointer<Element> {
-        guard let pages else { preconditionFailure("connection \(slot) has nothing in this table") }
+        guard let pages else { preconditionFailure("connection \(slot) has no entry in this table") }
         return pages.base.assumingMemoryBound(to: Element.self) + slot
     }
 }

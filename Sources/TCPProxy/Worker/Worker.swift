@@ -77,7 +77,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     /// Runs until the worker has been stopped and its last connection has ended.
     mutating func run() {
         if let error = watchListeners() {
-            preconditionFailure("cannot watch the listening sockets: \(error)")
+            preconditionFailure("cannot register the listening sockets: \(error)")
         }
         repeat {
             while !isDone { turn() }

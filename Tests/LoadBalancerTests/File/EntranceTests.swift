@@ -84,15 +84,15 @@ import Testing
         ),
         (
             "deny: [10.0.0.1/8]",
-            "5:12: error: listeners.front.deny[0]: '10.0.0.1/8' has bits behind its prefix: write the whole block as 10.0.0.0/8, or the address alone"
+            "5:12: error: listeners.front.deny[0]: '10.0.0.1/8' has bits set after its prefix: write the block as 10.0.0.0/8, or the address alone"
         ),
         (
             "allow: [10.0.0.0/8]\ndeny: [10.0.0.0/8]",
-            "6:11: error: listeners.front.deny: '10.0.0.0/8' is both allowed and denied: take it out of one of the lists"
+            "6:11: error: listeners.front.deny: '10.0.0.0/8' is both allowed and denied: remove it from one of the lists"
         ),
         (
             "rate: 100",
-            "5:11: error: listeners.front.rate: '100': write how many in a second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
+            "5:11: error: listeners.front.rate: '100': write a number per second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
         ),
         (
             "bandwidth: 10Mbit",
@@ -124,7 +124,7 @@ import Testing
         ),
         (
             "application-protocols: {\"\": web}",
-            "5:29: error: listeners.front.application-protocols.'': a protocol without a name: write one that clients offer, such as h2"
+            "5:29: error: listeners.front.application-protocols.'': empty protocol name: write one that clients offer, such as h2"
         ),
         (
             "application-protocols: [h2]",
@@ -132,7 +132,7 @@ import Testing
         ),
         (
             "server-names: {10.0.0.1: web}",
-            "5:20: error: listeners.front.server-names.10.0.0.1: '10.0.0.1' is an IP address, for which TLS clients send no name: write the name of a server"
+            "5:20: error: listeners.front.server-names.10.0.0.1: '10.0.0.1' is an IP address, for which TLS clients send no SNI: write a host name"
         ),
     ])
     func mistakes(keys: String, message: String) {

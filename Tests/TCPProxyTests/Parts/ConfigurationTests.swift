@@ -50,41 +50,41 @@ struct ConfigurationTests {
         for wrong in [0, -1, 1_000_001] {
             #expect(
                 error { $0.maxConnections = wrong }
-                    == .badSetting(name: "the maximum of connections", value: "\(wrong)", allowed: "1 to 1000000")
+                    == .badSetting(name: "connection limit", value: "\(wrong)", allowed: "1 to 1000000")
             )
         }
         for wrong in [-1, 4097] {
             #expect(
                 error { $0.maxPipes = wrong }
-                    == .badSetting(name: "the maximum of pipes", value: "\(wrong)", allowed: "0 to 4096")
+                    == .badSetting(name: "pipe limit", value: "\(wrong)", allowed: "0 to 4096")
             )
         }
         let text = try #require(error { $0.threads = 0 }).description
-        #expect(text == "threads is 0, and must be 1 to 64")
+        #expect(text == "invalid threads '0': must be 1 to 64")
     }
 
     @Test(
         "a time that is not positive is named",
         arguments: [
-            "the connect time-out", "the connect deadline", "the idle time-out", "the half-close time-out",
-            "the lifetime", "the user time-out", "the keep-alive interval", "the resolve interval",
+            "connect timeout", "connect deadline", "idle timeout", "half-close timeout",
+            "lifetime", "TCP user timeout", "keepalive interval", "resolve interval",
         ]
     )
     func durations(name: String) {
         for wrong in [Duration.zero, .seconds(-1)] {
             let error = error { configuration in
                 switch name {
-                case "the connect time-out": configuration.timeouts.connectAttempt = wrong
-                case "the connect deadline": configuration.timeouts.connect = wrong
-                case "the idle time-out": configuration.timeouts.idle = wrong
-                case "the half-close time-out": configuration.timeouts.halfClose = wrong
-                case "the lifetime": configuration.timeouts.lifetime = wrong
-                case "the user time-out": configuration.timeouts.user = wrong
-                case "the keep-alive interval": configuration.keepAlive = KeepAlive(interval: wrong)
+                case "connect timeout": configuration.timeouts.connectAttempt = wrong
+                case "connect deadline": configuration.timeouts.connect = wrong
+                case "idle timeout": configuration.timeouts.idle = wrong
+                case "half-close timeout": configuration.timeouts.halfClose = wrong
+                case "lifetime": configuration.timeouts.lifetime = wrong
+                case "TCP user timeout": configuration.timeouts.user = wrong
+                case "keepalive interval": configuration.keepAlive = KeepAlive(interval: wrong)
                 default: configuration.resolveInterval = wrong
                 }
             }
-            #expect(error == .badSetting(name: name, value: "\(wrong)", allowed: "longer than zero, or off"))
+            #expect(error == .badSetting(name: name, value: "\(wrong)", allowed: "greater than zero, or off"))
         }
     }
 
