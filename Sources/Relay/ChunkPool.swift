@@ -21,7 +21,7 @@ public struct ChunkPool: ~Copyable {
     }
 
     deinit {
-        precondition(taken == 0, "\(taken) chunks were never given back")
+        precondition(taken == 0, "\(taken) chunks were never returned")
         var index = spareCount
         while index > 0 {
             index -= 1

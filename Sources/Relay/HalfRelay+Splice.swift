@@ -127,7 +127,7 @@ extension HalfRelay {
         while moved < count {
             let rest = UnsafeMutableRawBufferPointer(start: chunk + moved, count: count - moved)
             guard case .moved(let read) = system.read(from: pipe!.output, into: rest) else {
-                preconditionFailure("a pipe with \(count - moved) bytes in it would not give them")
+                preconditionFailure("cannot read the \(count - moved) bytes in a pipe")
             }
             moved += read
         }

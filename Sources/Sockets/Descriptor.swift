@@ -9,7 +9,7 @@ public struct Descriptor: ~Copyable {
     /// Takes ownership of a descriptor from the caller.
     @inlinable
     public init(adopting number: Int32) {
-        precondition(number >= 0, "a descriptor is never negative; a failed call must not get here")
+        precondition(number >= 0, "negative descriptor: the result of a failed call must not be adopted")
         self.number = number
     }
 

@@ -54,11 +54,11 @@ public struct ProcessOwner: Sendable, Hashable {
         }
         guard groups == 0 else { throw .refused("set the groups of \(self)", SystemError(code: errno)) }
         guard setgid(groupID) == 0 else {
-            throw .refused("become group \(groupID)", SystemError(code: errno))
+            throw .refused("switch to group \(groupID)", SystemError(code: errno))
         }
         guard let user else { return }
         guard setuid(user.id) == 0 else {
-            throw .refused("become user \(user.name)", SystemError(code: errno))
+            throw .refused("switch to user \(user.name)", SystemError(code: errno))
         }
         guard user.id != 0 else { return }
         // If root privileges can be regained, they were not dropped.
@@ -154,15 +154,15 @@ extension ProcessOwnerError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownUser(let name, let error):
-            "there is no user '\(name)'\(Self.detail(error)): write a user of this machine, or a number"
+            "unknown user '\(name)'\(Self.detail(error)): use the name of a user of this machine, or a numeric ID"
         case .unknownGroup(let name, let error):
-            "there is no group '\(name)'\(Self.detail(error)): write a group of this machine, or a number"
+            "unknown group '\(name)'\(Self.detail(error)): use the name of a group of this machine, or a numeric ID"
         case .notRoot(let owner):
-            "only root can become \(owner): start it as root, or leave the user and the group out"
+            "only root can switch to \(owner): start as root, or omit the user and the group"
         case .refused(let what, let error):
-            "the system did not let root \(what): \(error)"
+            "cannot \(what): \(error)"
         case .stillRoot:
-            "root was given up and could be had back: it is not safe to go on"
+            "privileges were dropped but can be regained; refusing to continue"
         }
     }
 

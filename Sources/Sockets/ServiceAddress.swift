@@ -126,23 +126,23 @@ extension AddressError: CustomStringConvertible {
     public var description: String {
         switch problem {
         case .empty:
-            "an address is missing: write host:port, [ipv6]:port or unix:/path"
+            "missing address: write host:port, [ipv6]:port or unix:/path"
         case .noPort:
             "'\(text)' has no port: write it as host:port, such as 127.0.0.1:8080"
         case .badPort(let port):
-            "'\(text)' has the port '\(port)', which is no number from 0 to 65535"
+            "invalid port '\(port)' in '\(text)': must be 0-65535"
         case .badHost(let host):
-            "'\(text)': '\(host)' is neither an IP address nor a host name"
+            "invalid host '\(host)' in '\(text)': must be an IP address or a host name"
         case .badIPv6(let digits):
-            "'\(text)': '\(digits)' is no IPv6 address"
+            "invalid IPv6 address '\(digits)' in '\(text)'"
         case .bareIPv6:
             "'\(text)' is ambiguous: write an IPv6 address in brackets, such as [::1]:8080"
         case .unclosedBracket:
-            "'\(text)' lacks the closing bracket: write it as [ipv6]:port, such as [::1]:8080"
+            "'\(text)' has no closing bracket: write it as [ipv6]:port, such as [::1]:8080"
         case .badPath:
             "'\(text)' has no path: write it as unix:/path/to/socket"
         case .longPath(let length):
-            "'\(text)': the path has \(length) bytes, and a Unix socket's can have \(SocketAddress.longestUnixPath)"
+            "path of \(length) bytes in '\(text)' is too long: must be at most \(SocketAddress.longestUnixPath) bytes"
         }
     }
 }

@@ -25,7 +25,7 @@ public struct SystemError: Error, Hashable, Sendable {
 
     @usableFromInline
     static func trap(_ code: Int32) {
-        preconditionFailure("a system call answered \(SystemError(code: code)): a bug in Monkey D. TCP")
+        preconditionFailure("a system call failed with \(SystemError(code: code)): a bug in Monkey D. TCP")
     }
 
     /// Whether the process or the machine is out of descriptors or memory. Waiting helps; retrying immediately spins.

@@ -44,7 +44,7 @@ public enum HostLookup {
             addresses.append(address)
         }
         return addresses.isEmpty
-            ? .failure(Failure(host: host, detail: "it has no IP address"))
+            ? .failure(Failure(host: host, detail: "no IP address"))
             : .success(addresses)
     }
 }

@@ -47,7 +47,7 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
 
     @inlinable
     deinit {
-        precondition(count == 0, "a slab went away with \(count) elements in it")
+        precondition(count == 0, "a slab was deallocated with \(count) elements in it")
         var blockCount = (capacity + Self.slotsPerBlock - 1) / Self.slotsPerBlock
         while blockCount > 0 {
             blockCount -= 1
@@ -86,7 +86,7 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
     /// Removes and returns the element of a slot, and frees the slot.
     @inlinable
     public mutating func remove(_ slot: Int) -> Element {
-        precondition(isTaken(slot), "slot \(slot) is free already")
+        precondition(isTaken(slot), "slot \(slot) is already free")
         let element = pointer(to: slot).move()
         generations[slot] &+= 1
         _count -= 1

@@ -55,7 +55,7 @@ public struct TimerWheel: ~Copyable {
 
     /// Sets a timer, or changes its deadline.
     public mutating func schedule(_ timer: Int, at deadline: Instant) {
-        precondition(timer < capacity, "timer \(timer) of \(capacity)")
+        precondition(timer < capacity, "timer \(timer) is out of range: the capacity is \(capacity)")
         unlink(timer)
         nodes[timer].deadline = tick(of: deadline)
         place(timer)

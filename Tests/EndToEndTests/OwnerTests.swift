@@ -68,9 +68,9 @@ struct OwnerTests {
     @Test("who is not there, and who is not root, is told")
     func mistakes() async throws {
         let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
-        try await runMonkey(proxy + ["--user", "no-such-user"]).expectFailure(naming: "there is no user 'no-such-user'")
+        try await runMonkey(proxy + ["--user", "no-such-user"]).expectFailure(naming: "unknown user 'no-such-user'")
         try await runMonkey(proxy + ["--group", "no-such-group"]).expectFailure(
-            naming: "there is no group 'no-such-group'"
+            naming: "unknown group 'no-such-group'"
         )
     }
 
@@ -88,7 +88,7 @@ struct OwnerTests {
     func notRoot() async throws {
         let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
         try await runMonkey(proxy + ["--user", "1"], under: Self.unprivileged).expectFailure(
-            naming: "only root can become user"
+            naming: "only root can switch to user"
         )
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--user", "12345"], under: Self.unprivileged) { proxy in

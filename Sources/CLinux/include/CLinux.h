@@ -8,7 +8,7 @@
 #define CLINUX_H
 
 #ifndef __linux__
-#error "Monkey D. TCP is a Linux program: it needs epoll, accept4 and splice. Build it on Linux, or in a container."
+#error "Monkey D. TCP runs on Linux only: it requires epoll, accept4 and splice. Build it on Linux or in a container."
 #endif
 
 #include <errno.h>
