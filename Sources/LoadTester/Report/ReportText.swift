@@ -79,7 +79,7 @@ package struct ReportText {
         let others: [(Int, String)] = [
             (exchanges.failed, "failed"), (exchanges.unanswered, "unanswered"),
             (exchanges.unsent, "not sent before the end"),
-            (exchanges.overflowed, "dropped from a full queue"),
+            (exchanges.overflowed, "dropped because the queue was full"),
         ]
         let parts = others.filter { $0.0 > 0 }.map { ", \(Grouped($0.0)) \($0.1)" }
         return "\(Grouped(exchanges.due)) due, \(Grouped(exchanges.answered)) answered" + parts.joined()

@@ -25,7 +25,8 @@ enum Trust {
         }
         if report.exchanges.overflowed > 0 {
             doubts.append(
-                "\(report.exchanges.overflowed) requests were dropped from a full queue: their latency is missing"
+                "\(report.exchanges.overflowed) requests were dropped because the queue was full: "
+                    + "their latency is missing"
             )
         }
         if let exhausted = report.errors[FailureCause.exhausted.name], exhausted > 0 {
