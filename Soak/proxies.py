@@ -130,7 +130,7 @@ class Proxy:
         self._end_witness()
         status = self.process.wait(PATIENCE)
         require(status == 0, f"the proxy ended with {status}: {self.said}")
-        require("0 were cut" in self.said, f"a drain has cut connections: {self.said}")
+        require(" 0 closed forcibly" in self.said, f"a drain has forcibly closed connections: {self.said}")
         return figures
 
     def _end_witness(self) -> None:

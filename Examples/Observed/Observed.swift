@@ -19,7 +19,7 @@ struct Observed {
             try await group.waitForAll()
         }
         let drain = proxy.drainSummary
-        print("Of those that were left, \(drain.ended) ended by themselves and \(drain.cut) were cut")
+        print("Drained: \(drain.ended) connections completed, \(drain.cut) closed forcibly")
     }
 
     /// Prints events until the proxy has stopped. A slow reader misses events and does not block the proxy, so nothing
@@ -28,7 +28,7 @@ struct Observed {
         for await event in proxy.events {
             switch event {
             case .connectionOpened(let id, let client, let active, _):
-                print("\(id): \(client) has come, \(active) are here")
+                print("\(id): \(client) connected, \(active) active")
             case .bytesUpstream(let id, _, let count):
                 print("\(id): \(count) bytes to the server")
             case .bytesDownstream(let id, _, let count):
@@ -44,6 +44,6 @@ struct Observed {
     static func tellFigures(of proxy: Proxy) async {
         var last = MetricsSnapshot()
         for await snapshot in proxy.snapshots { last = snapshot }
-        print("In all: \(last.bytesUpstream) bytes up, \(last.bytesDownstream) bytes down")
+        print("Total: \(last.bytesUpstream) bytes up, \(last.bytesDownstream) bytes down")
     }
 }

@@ -30,7 +30,7 @@ extension DelayDistribution {
             throw .badSetting(
                 name: "delay",
                 value: "\(self)",
-                allowed: "one or more durations from 0 s to an hour, the lower bound first"
+                allowed: "one or more durations from 0 s to 1 hour, the lower bound first"
             )
         }
     }

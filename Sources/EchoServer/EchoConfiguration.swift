@@ -90,7 +90,7 @@ extension EchoServer.Configuration {
         if let pace {
             try check("pace", pace, 1...Self.fastestPace)
             guard mode != .sink else {
-                throw .badSetting(name: "pace", value: "set for a sink", allowed: "left off: a sink sends nothing")
+                throw .badSetting(name: "pace", value: "set for a sink", allowed: "unset: a sink sends nothing")
             }
         }
         if let delay {
@@ -98,7 +98,7 @@ extension EchoServer.Configuration {
                 throw .badSetting(
                     name: "delay",
                     value: "set for a \(mode)",
-                    allowed: "left off: only an echo is delayed"
+                    allowed: "unset: only an echo is delayed"
                 )
             }
             try delay.validate()
@@ -108,7 +108,7 @@ extension EchoServer.Configuration {
                 throw .badSetting(
                     name: "stall",
                     value: "\(stall.length) in \(stall.period)",
-                    allowed: "1 ms at least and shorter than its period, which is an hour at most"
+                    allowed: "at least 1 ms and shorter than its period, which is at most 1 hour"
                 )
             }
         }
@@ -118,7 +118,7 @@ extension EchoServer.Configuration {
         guard range.contains(value) else {
             let allowed =
                 range.upperBound == .max
-                ? "\(range.lowerBound) at least" : "from \(range.lowerBound) to \(range.upperBound)"
+                ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
             throw .badSetting(name: name, value: "\(value)", allowed: allowed)
         }
     }

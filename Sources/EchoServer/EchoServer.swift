@@ -102,7 +102,7 @@ extension EchoServer {
             }
         }
         if case .unix = address, configuration.pace != nil {
-            throw .badSetting(name: "pace", value: "set for a Unix socket", allowed: "left off: only TCP is paced")
+            throw .badSetting(name: "pace", value: "set for a Unix socket", allowed: "unset: only TCP is paced")
         }
         DescriptorLimit.raise()
         var workers: [Worker] = []

@@ -30,24 +30,25 @@ extension EchoServerError: CustomStringConvertible {
         case .unknownHost(let host, let detail):
             "unknown host '\(host)' (\(detail)): check the name, or write an IP address"
         case .addressInUse(let address):
-            "\(address) is in use: stop what listens there, or choose another \(address.isUnix ? "path" : "port")"
+            "\(address) is in use: stop the process that listens there, or choose another "
+                + (address.isUnix ? "path" : "port")
         case .permissionDenied(let address) where address.isUnix:
             "no permission to listen on \(address): check the directory's permissions"
         case .permissionDenied(let address):
-            "no permission to listen on \(address): ports below 1024 are for root or CAP_NET_BIND_SERVICE; "
+            "no permission to listen on \(address): ports below 1024 require root or CAP_NET_BIND_SERVICE; "
                 + "choose a higher one"
         case .addressNotAvailable(let address):
             "cannot listen on \(address): this machine does not have that address; choose one that it has"
         case .notASocket(let path):
-            "cannot listen on unix:\(path): a file that is no socket is in the way; remove it, or choose another path"
+            "cannot listen on unix:\(path): the file is not a socket; remove it, or choose another path"
         case .cannotListen(let address, let error):
             "cannot listen on \(address): \(error)"
         case .badSetting(let name, let value, let allowed):
-            "\(name) is \(value), and must be \(allowed)"
+            "\(name) is \(value): must be \(allowed)"
         case .alreadyRun:
-            "an echo server runs once: bind another"
+            "this echo server has already run: bind another one"
         case .system(let error):
-            "the system refused what the echo server needs: \(error)"
+            "cannot start the echo server: \(error)"
         }
     }
 }

@@ -21,7 +21,7 @@ struct UnsentBytes: ~Copyable {
     ///
     /// - Precondition: they fit into `room`.
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        precondition(bytes.count <= room, "\(bytes.count) bytes for a room of \(room)")
+        precondition(bytes.count <= room, "\(bytes.count) bytes exceed the free space of \(room)")
         guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
         if base == nil || end + bytes.count > capacity { makeRoom(for: bytes.count) }
         base.unsafelyUnwrapped.advanced(by: end).copyMemory(from: source, byteCount: bytes.count)
@@ -30,7 +30,7 @@ struct UnsentBytes: ~Copyable {
 
     /// Removes bytes from the start; frees the memory when the last one is removed.
     mutating func removeFirst(_ count: Int) {
-        precondition(count <= self.count, "\(count) bytes of \(self.count)")
+        precondition(count <= self.count, "cannot remove \(count) of \(self.count) bytes")
         start += count
         if isEmpty { removeAll() }
     }

@@ -22,13 +22,13 @@ struct Monkey: AsyncParsableCommand {
         commandName: "monkey",
         abstract: "A TCP proxy, load balancer, load tester and echo server for Linux.",
         discussion: """
-            See it at work, with an echo server inside:
+            Try it with the built-in echo server:
               monkey proxy 127.0.0.1:8080 echo
 
-            Stand before a server, with a line for each thing that happens:
+            Forward to a server, with a line for each connection event:
               monkey proxy 127.0.0.1:8080 example.com:80 --events
 
-            Let your shell complete the rest (bash, zsh, fish):
+            Print a shell completion script (bash, zsh, fish):
               monkey --generate-completion-script bash
             """,
         version: Version.current,

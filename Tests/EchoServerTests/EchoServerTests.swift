@@ -439,7 +439,7 @@ struct EchoServerErrorTests {
             (.addressNotAvailable(web), ["this machine"]),
             (.notASocket(path: "/run/s"), ["remove it"]),
             (.cannotListen(web, SystemError(code: ENOENT)), ["No such file"]),
-            (.badSetting(name: "chunk", value: "0", allowed: "1 at least"), ["chunk is 0, and must be 1 at least"]),
+            (.badSetting(name: "chunk", value: "0", allowed: "at least 1"), ["chunk is 0: must be at least 1"]),
             (.alreadyRun, ["bind another"]),
             (.system(.tooManyOpenFiles), ["Too many open files"]),
         ]

@@ -12,7 +12,7 @@ struct CheckTests {
             try text.write(toFile: path, atomically: false, encoding: .utf8)
             let result = try await runMonkey(["check", path])
             #expect(result.exit == .code(0))
-            #expect(result.output == ["\(path) is well: 1 listener, 1 pool, 1 server"])
+            #expect(result.output == ["\(path) is valid: 1 listener, 1 pool, 1 server"])
             #expect(result.errors == [])
         }
     }
@@ -34,7 +34,7 @@ struct CheckTests {
     @Test("A file that is not there is an error that names it, and so is one that is far too long")
     func noFile() async throws {
         try await runMonkey(["check", "/no/such/file"]).expectFailure(naming: "/no/such/file")
-        try await runMonkey(["check", "/dev/zero"]).expectFailure(naming: "/dev/zero is too long: it may have 1 MiB")
+        try await runMonkey(["check", "/dev/zero"]).expectFailure(naming: "cannot read /dev/zero: larger than 1 MiB")
         try await runMonkey(["check"]).expectFailure(code: 64, naming: "<file>")
     }
 

@@ -159,7 +159,7 @@ struct ConsoleTests {
                 #expect(messages.contains("Proxy listening on \(front)"))
                 #expect(messages.contains("[METRICS] ConnectionOpened unix: | active: 1, total: 1"))
                 #expect(messages.contains("[METRICS] unix: ↑ 5 | total up: 5B"))
-                #expect(messages.contains("Drained: 0 connections ended by themselves, 0 were cut"))
+                #expect(messages.contains("Drained: 0 connections completed, 0 closed forcibly"))
             }
         }
     }

@@ -16,7 +16,7 @@ struct DrainTests {
                 try proxy.readMetrics().value("connections_active") == 0
             }
             try proxy.end(with: signal)
-            #expect(proxy.drainLines == ["Drained: 0 connections ended by themselves, 0 were cut"])
+            #expect(proxy.drainLines == ["Drained: 0 connections completed, 0 closed forcibly"])
             #expect(proxy.program.errorLines == [])
         }
     }
@@ -46,7 +46,7 @@ struct DrainTests {
             try pairs[2].client.reset()
 
             #expect(try proxy.program.waitForExit() == .code(0))
-            #expect(proxy.drainLines == ["Drained: 3 connections ended by themselves, 0 were cut"])
+            #expect(proxy.drainLines == ["Drained: 3 connections completed, 0 closed forcibly"])
         }
     }
 
@@ -66,7 +66,7 @@ struct DrainTests {
             for pair in pairs.dropLast() {
                 #expect(try pair.server.receiveRest() == .init(bytes: [], end: .reset))
             }
-            #expect(proxy.drainLines == ["Drained: 0 connections ended by themselves, 4 were cut"])
+            #expect(proxy.drainLines == ["Drained: 0 connections completed, 4 closed forcibly"])
         }
     }
 
@@ -83,7 +83,7 @@ struct DrainTests {
             let pair = try RelayedPair(through: proxy, to: upstream)
             _ = try await sendUntilStuck([pair.client], Pattern(seed: 42))
             try proxy.end()
-            #expect(proxy.drainLines.first?.hasSuffix("1 were cut") == true)
+            #expect(proxy.drainLines.first?.hasSuffix("1 closed forcibly") == true)
             _ = try pair.server.descriptor
         }
     }
@@ -102,7 +102,7 @@ struct DrainTests {
                 #expect(try pair.client.receiveRest() == .init(bytes: [], end: .reset))
                 #expect(try pair.server.receiveRest() == .init(bytes: [], end: .reset))
             }
-            #expect(proxy.drainLines == ["Drained: 0 connections ended by themselves, 2 were cut"])
+            #expect(proxy.drainLines == ["Drained: 0 connections completed, 2 closed forcibly"])
         }
     }
 
@@ -202,7 +202,7 @@ struct DrainTests {
             pair.client.close()
             pair.server.close()
             #expect(try proxy.program.waitForExit() == .code(0))
-            #expect(proxy.drainLines == ["Drained: 1 connections ended by themselves, 0 were cut"])
+            #expect(proxy.drainLines == ["Drained: 1 connections completed, 0 closed forcibly"])
         }
     }
 

@@ -56,11 +56,11 @@ struct LoadTests {
         try await withEcho { echo, address in
             let kept = try await load(address, "--assert", "p99<1h", "--assert", "errors==0")
             #expect(kept.exit == .code(0))
-            #expect(kept.output.contains { $0.hasPrefix("kept  p99<1h") })
+            #expect(kept.output.contains { $0.hasPrefix("passed  p99<1h") })
             let broken = try await load(address, "--assert", "answered<1", "--assert", "errors==0")
             #expect(broken.exit == .code(1))
-            #expect(broken.output.contains { $0.hasPrefix("BROKEN  answered<1") })
-            #expect(broken.output.contains { $0.hasPrefix("kept  errors==0") })
+            #expect(broken.output.contains { $0.hasPrefix("FAILED  answered<1") })
+            #expect(broken.output.contains { $0.hasPrefix("passed  errors==0") })
         }
         let listener = try TestListener()
         let address = listener.address

@@ -184,7 +184,7 @@ struct ReportTests {
     @Test(
         "What was done, in words: a mode without a rate has none",
         arguments: [
-            ("echo", "1000/s", "echo, 1000/s, constant arrivals, "), ("echo", "max", "echo, as fast as it goes, "),
+            ("echo", "1000/s", "echo, 1000/s, constant arrivals, "), ("echo", "max", "echo, closed loop, "),
             ("hold", "max", "hold, "), ("upload", "max", "upload, "),
         ]
     )
@@ -222,8 +222,8 @@ struct ReportTests {
         report.steps = [step]
         #expect(ReportText(report).steps.last?.last == "")
         report.steps[0].offered = 10
-        #expect(ReportText(report).steps.last?.last == "too much")
-        #expect(report.html.contains("not even the first step was borne".dropFirst()))
+        #expect(ReportText(report).steps.last?.last == "not sustained")
+        #expect(report.html.contains("not even the first step was sustained".dropFirst()))
     }
 
     @Test("Whether it is to be trusted")

@@ -130,15 +130,15 @@ struct ScriptTests {
     @Test(
         "No scripts",
         arguments: [
-            ("", "nothing"), ("# only a comment", "nothing"), ("send a", "end with an expect"),
-            ("expect", "line 1: expect stands"),
-            ("send a\nexpect ", "line 2: expect stands"), ("say a\nexpect b", "line 1: 'say' is neither"),
+            ("", "no send or expect"), ("# only a comment", "no send or expect"), ("send a", "end with an expect"),
+            ("expect", "line 1: expect is empty"),
+            ("send a\nexpect ", "line 2: expect is empty"), ("say a\nexpect b", "line 1: unknown command 'say'"),
             ("send a\n\nexpect b\\q", "line 3: a backslash"), ("send \\x4\nexpect a", "line 1: \\x needs"),
-            ("send ${seq\nexpect a", "line 1: a ${ has no closing"),
-            ("send ${what}\nexpect a", "line 1: '${what}' is none of"),
-            ("send ${random:0}\nexpect a", "none of"), ("send ${any}\nexpect a", "line 1: ${any} and"),
-            ("send a\nexpect ${any}", "after ${any}"), ("send a\nexpect ${any}${seq}", "after ${any}"),
-            ("send a\nexpect ${bytes:0}", "none of"), ("send a\\", "a backslash"),
+            ("send ${seq\nexpect a", "line 1: ${ without a closing"),
+            ("send ${what}\nexpect a", "line 1: invalid placeholder '${what}'"),
+            ("send ${random:0}\nexpect a", "invalid placeholder"), ("send ${any}\nexpect a", "line 1: ${any} and"),
+            ("send a\nexpect ${any}", "${any} must be"), ("send a\nexpect ${any}${seq}", "${any} must be"),
+            ("send a\nexpect ${bytes:0}", "invalid placeholder"), ("send a\\", "a backslash"),
         ]
     )
     func unreadable(text: String, why: String) {

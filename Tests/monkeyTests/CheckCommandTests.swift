@@ -20,7 +20,7 @@ import Testing
         )
         #expect(result.passed)
         #expect(result.problems == [])
-        #expect(result.summary == "monkey.yaml is well: 2 listeners, 1 pool, 3 servers")
+        #expect(result.summary == "monkey.yaml is valid: 2 listeners, 1 pool, 3 servers")
     }
 
     @Test func eachMistakeHasTheFilesName() {

@@ -179,15 +179,15 @@ import Testing
     @Test(arguments: [
         (["proxy", "127.0.0.1"], "The value '127.0.0.1' is invalid for '<listen>': '127.0.0.1' has no port"),
         (["proxy", ":8080", "nowhere"], "The value 'nowhere' is invalid for '<upstream>': 'nowhere' has no port"),
-        (["proxy", ":8080", "127.0.0.1:0"], "invalid for '<upstream>': nothing can be reached at port 0"),
-        (["proxy", ":8080", ":8080"], "<upstream> is [::]:8080, where the proxy itself listens"),
+        (["proxy", ":8080", "127.0.0.1:0"], "invalid for '<upstream>': port 0 cannot be connected to"),
+        (["proxy", ":8080", ":8080"], "<upstream> [::]:8080 is the proxy's own listening address"),
         (
             ["proxy", "--grace", "10"],
             "The value '10' is invalid for '--grace <duration>': missing unit: write 10ms,"
         ),
         (["proxy", "--grace", "off"], "invalid for '--grace <duration>': write a whole number and its unit"),
         (["proxy", "--idle-timeout", "0"], "'--idle-timeout <duration>': too short: must be at least 1ms, or off"),
-        (["proxy", "--keepalive", "1500ms"], "'--keepalive <duration>': the system counts it in whole seconds"),
+        (["proxy", "--keepalive", "1500ms"], "'--keepalive <duration>': it is not a whole number of seconds"),
         (["proxy", "--keepalive", "10h"], "'--keepalive <duration>': too long: must be at most 32767s, or off"),
         (["proxy", "--threads", "0"], "'--threads <count>': write a whole number from 1 to 64"),
         (["proxy", "--threads", "x"], "'--threads <count>': write a whole number from 1 to 64"),

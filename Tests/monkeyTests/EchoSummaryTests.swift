@@ -15,7 +15,7 @@ import Testing
         counters.cut = 1
         #expect(
             EchoCommand.summary(counters)
-                == "Echoed 1.5MB over 12 connections: 9 ended by themselves, 2 were reset, 1 were cut"
+                == "Echoed 1.5MB over 12 connections: 9 completed, 2 reset, 1 closed forcibly"
         )
     }
 
@@ -27,8 +27,8 @@ import Testing
         counters.closed = 2
         #expect(
             EchoCommand.summary(counters, mode: .sink)
-                == "Received 1.0KB over 3 connections: 1 ended by themselves, 0 were reset, 0 were cut, "
-                + "2 were closed after their bytes"
+                == "Received 1.0KB over 3 connections: 1 completed, 0 reset, 0 closed forcibly, "
+                + "2 closed by --close-after"
         )
     }
 

@@ -242,6 +242,6 @@ import Testing
     @Test func aSearchThatWasStoppedSaysSo() throws {
         let condition = try Assertion(parsing: "p99<2ms")
         let nothing = RateTable(.init(rate: nil, tries: [], wasStopped: true), condition: condition)
-        #expect(nothing.lines == ["Stopped before a rate was tried."])
+        #expect(nothing.lines == ["Stopped before the first rate was tested."])
     }
 }

@@ -20,14 +20,14 @@ struct Balancer {
     static func configurations(_ bytes: [UInt8]) {
         do {
             let file = try ConfigurationFile(parsing: bytes)
-            precondition(!file.listeners.isEmpty && !file.pools.isEmpty, "nothing to serve")
+            precondition(!file.listeners.isEmpty && !file.pools.isEmpty, "no listener or no pool")
             let pools = Set(file.pools.map(\.name))
-            precondition(pools.count == file.pools.count, "two pools of one name")
-            precondition(file.listeners.allSatisfy { pools.contains($0.pool) }, "a listener whose pool is not there")
+            precondition(pools.count == file.pools.count, "two pools have the same name")
+            precondition(file.listeners.allSatisfy { pools.contains($0.pool) }, "a listener refers to an unknown pool")
         } catch {
-            precondition(!error.problems.isEmpty, "refused without a problem")
-            precondition(error.problems.count <= ConfigurationFile.mostProblems, "more problems than may be told")
-            precondition(error.problems.allSatisfy { $0.position.line >= 1 && !$0.text.isEmpty }, "a problem nowhere")
+            precondition(!error.problems.isEmpty, "rejected without a diagnostic")
+            precondition(error.problems.count <= ConfigurationFile.mostProblems, "too many diagnostics")
+            precondition(error.problems.allSatisfy { $0.position.line >= 1 && !$0.text.isEmpty }, "an empty diagnostic")
         }
     }
 
@@ -35,9 +35,9 @@ struct Balancer {
     static func logFormats(_ text: String) {
         do {
             let format = try AccessLogFormat(parsing: text)
-            precondition(format.description == text, "another format than was written")
+            precondition(format.description == text, "the format changed when parsed")
         } catch {
-            precondition(!error.description.isEmpty, "refused without a reason")
+            precondition(!error.description.isEmpty, "rejected without a reason")
         }
     }
 
@@ -49,10 +49,10 @@ struct Balancer {
         for type in [DNSType.ipv4, .ipv6, .service] {
             let question = DNSQuestion(name: name, type: type)
             guard let response = try? DNSResponse(parsing: bytes, to: question, id: id) else { continue }
-            precondition(response.records.count <= DNSResponse.recordLimit, "more records than may be")
+            precondition(response.records.count <= DNSResponse.recordLimit, "too many records")
             let answer = response.answer(to: question)
-            precondition(answer.contents.count <= response.records.count, "records from nowhere")
-            precondition(answer.contents.isEmpty == (answer.timeToLive == nil), "time to live of nothing")
+            precondition(answer.contents.count <= response.records.count, "more records than in the response")
+            precondition(answer.contents.isEmpty == (answer.timeToLive == nil), "a time to live without records")
         }
     }
 
@@ -67,7 +67,7 @@ struct Balancer {
             var verdict: Bool?
             for count in 0...min(bytes.count, mostBeginnings) {
                 let now = dialogue.judge(Array(bytes[..<count])).map(isUp)
-                precondition(verdict == nil || now == verdict, "another verdict when more of the answer is there")
+                precondition(verdict == nil || now == verdict, "the result changed when more bytes arrived")
                 verdict = now
             }
         }

@@ -27,7 +27,7 @@ public struct Harness: Sendable {
         let names = harnesses.map(\.name).joined(separator: ", ")
         guard CommandLine.arguments.count > 1,
             let harness = harnesses.first(where: { $0.name == CommandLine.arguments[1] })
-        else { fatalError("name a harness, one of \(names), before libFuzzer's own arguments") }
+        else { fatalError("no harness: write one of \(names) before libFuzzer's own arguments") }
         chosen = harness
         var count = CommandLine.argc
         var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv

@@ -22,16 +22,16 @@ struct Parsers {
             let address = try ServiceAddress(parsing: text)
             precondition(
                 (try? ServiceAddress(parsing: address.description)) == address,
-                "another address when read again"
+                "the address changed when parsed again"
             )
             if case .socket(let socket) = address {
-                precondition(RawAddress(socket).socketAddress == socket, "another address in the kernel's form")
+                precondition(RawAddress(socket).socketAddress == socket, "the address changed in the kernel's form")
             }
         } catch {
             precondition(!error.description.isEmpty)
         }
         if let host = InternetAddress(host: text, port: 1) {
-            precondition(InternetAddress(host: host.host, port: 1) == host, "another host when read again")
+            precondition(InternetAddress(host: host.host, port: 1) == host, "the host changed when parsed again")
         }
         explain { try Upstream(parsing: text) }
         explain { try ValueReader<[InternetAddress]>.hostAddresses.read(text) }
@@ -41,7 +41,7 @@ struct Parsers {
     static func durations(_ text: String) {
         if let written = explain({ try WrittenDuration(parsing: text) }) {
             precondition((.zero...WrittenDuration.longest).contains(written.duration), "outside its range")
-            precondition((try? WrittenDuration(parsing: written.description)) == written, "another one when read again")
+            precondition((try? WrittenDuration(parsing: written.description)) == written, "changed when parsed again")
         }
         explain {
             try ValueReader<Switchable<WrittenDuration>>.wholeSecondsOrOff(.seconds(1)...(.seconds(9))).read(text)
@@ -70,7 +70,7 @@ struct Parsers {
     @Sendable
     static func assertions(_ text: String) {
         if let assertion = explain({ try Assertion(parsing: text) }) {
-            precondition(assertion.bound >= 0, "no number")
+            precondition(assertion.bound >= 0, "not a number")
         }
     }
 
@@ -107,7 +107,7 @@ struct Parsers {
         do {
             return try read()
         } catch {
-            precondition(!"\(error)".isEmpty, "an error without a word")
+            precondition(!"\(error)".isEmpty, "an error without a message")
             return nil
         }
     }

@@ -28,20 +28,20 @@ struct Prefaces {
         )
         guard case .header(let header) = reading else { return }
         precondition(header.length <= bytes.count && header.tlvs.upperBound <= header.length, "outside the header")
-        precondition(read(Array(bytes[..<header.length])) == reading, "depends on what follows")
+        precondition(read(Array(bytes[..<header.length])) == reading, "depends on the bytes after the header")
 
         let tlvs = Array(bytes[header.tlvs])
         for version in [ProxyHeader.Version.v1, .v2] {
             for checksum in [false, true] {
                 let written = write(version, header, bytes, tlvs, checksum: checksum)
-                guard case .header(let again) = read(written) else { fatalError("what was written is no header") }
-                precondition(again.length == written.count, "another length when read again")
+                guard case .header(let again) = read(written) else { fatalError("a written header cannot be parsed") }
+                precondition(again.length == written.count, "the length changed when parsed again")
                 guard version == .v2 else { continue }
-                precondition(isSame(header.origin, again.origin), "another origin when read again")
+                precondition(isSame(header.origin, again.origin), "the origin changed when parsed again")
                 let added = checksum && !hasChecksum(bytes, header.tlvs) ? 7 : 0
                 precondition(
                     header.origin == .local || again.tlvs.count == tlvs.count + added,
-                    "other type-length-values when read again"
+                    "the type-length-values changed when parsed again"
                 )
             }
         }
@@ -79,7 +79,7 @@ struct Prefaces {
                             into: buffer
                         )
                     } catch {
-                        fatalError("what was read cannot be written: \(error)")
+                        fatalError("a parsed header cannot be written: \(error)")
                     }
                 }
             }
@@ -127,15 +127,15 @@ struct Prefaces {
         )
         guard case .hello(let name, let protocols) = outcome else { return }
         if let name {
-            precondition(ServerName.isWellFormed(name), "a name that is none")
-            precondition(!ServerName.isAddress(name), "an address for a name")
+            precondition(ServerName.isWellFormed(name), "a malformed server name")
+            precondition(!ServerName.isAddress(name), "an address as a server name")
             let pattern = try? ServerNamePattern(parsing: String(decoding: name, as: UTF8.self))
             guard let pattern, let table = try? ServerNameTable([(pattern, 1)], otherwise: 0) else {
-                fatalError("a name that no table takes")
+                fatalError("a server name that no table accepts")
             }
-            precondition(name.withUnsafeBytes { table.value(for: $0) } == 1, "a name that is not found")
+            precondition(name.withUnsafeBytes { table.value(for: $0) } == 1, "a server name that is not found")
         }
-        precondition(protocols.allSatisfy { !$0.isEmpty }, "a protocol without a name")
+        precondition(protocols.allSatisfy { !$0.isEmpty }, "an empty protocol name")
 
         // The same ClientHello in two records instead of one.
         let length = Int(bytes[3]) << 8 + Int(bytes[4])
@@ -150,7 +150,7 @@ struct Prefaces {
         guard recut.count <= limit else { return }
         switch readHello(recut) {
         case outcome, .other(.malformed(.tooManyRecords)): break
-        default: fatalError("another hello when it is cut at \(cut)")
+        default: fatalError("the ClientHello changed when split at \(cut)")
         }
     }
 
@@ -197,14 +197,14 @@ struct Prefaces {
             let reading = count == bytes.count ? last : read(Array(bytes[..<count]))
             switch stage(reading) {
             case .waits(let wanted):
-                precondition(wanted > count, "waits for what is there")
+                precondition(wanted > count, "waits for bytes that have arrived")
                 minimum = max(minimum, wanted)
             case .answered:
-                precondition(count >= minimum, "an answer before there could be one")
-                precondition(reading == last, "another answer when there are more bytes")
+                precondition(count >= minimum, "a result before the minimum has arrived")
+                precondition(reading == last, "the result changed when more bytes arrived")
                 return
             case .refused:
-                precondition(stage(last) == .refused, "refused only while there are fewer bytes")
+                precondition(stage(last) == .refused, "no longer rejected when more bytes arrived")
                 return
             }
         }

@@ -56,7 +56,7 @@ private final class Waiting: @unchecked Sendable {
     func answer(on channel: EmbeddedChannel) throws {
         while let request = requests.popLast() {
             // One at a time: the next request is delivered after the response to this one is written.
-            precondition(requests.isEmpty, "two requests at once")
+            precondition(requests.isEmpty, "two requests at the same time")
             let format = request.request.uri.queryParameters["format"]
             let status: HTTPResponseStatus = format == nil && request.request.uri.path == "/metrics" ? .ok : .notFound
             let head = HTTPResponseHead(version: .http1_1, status: status, headers: ["content-length": "0"])

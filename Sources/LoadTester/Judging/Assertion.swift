@@ -38,19 +38,19 @@ public struct Assertion: Sendable, Hashable {
         // The leftmost operator; at the same position the longer one, which is first in the list.
         guard let found = signs.min(by: { $0.range.lowerBound < $1.range.lowerBound }) else {
             throw TextError(
-                "'\(text)' compares nothing: write a metric, one of < <= > >= == != and a value, such as p99<5ms"
+                "'\(text)' has no comparison: write a metric, one of < <= > >= == != and a value, such as p99<5ms"
             )
         }
         let name = String(text[..<found.range.lowerBound].trimmed)
         guard let metric = Metric(named: name) else {
-            throw TextError("'\(name)' is no metric: write one of \(Metric.names)")
+            throw TextError("unknown metric '\(name)': write one of \(Metric.names)")
         }
         let value = text[found.range.upperBound...].trimmed
         guard let bound = metric.isTime ? Quantity.seconds(value) : Quantity.number(value) else {
             throw TextError(
                 metric.isTime
-                    ? "'\(value)' is no time: write a number and its unit, such as 500us, 5ms or 1s"
-                    : "'\(value)' is no number: write it such as 0, 10000 or 10k"
+                    ? "invalid time '\(value)': write a number and its unit, such as 500us, 5ms or 1s"
+                    : "invalid number '\(value)': write a number such as 0, 10000 or 10k"
             )
         }
         self.text = text

@@ -47,10 +47,10 @@ public struct Script: Sendable, Hashable {
             }
         }
         guard let last = turns.last else {
-            throw TextError("there is nothing to send and nothing to expect: write lines such as send PING\\r\\n")
+            throw TextError("it has no send or expect line: write lines such as send PING\\r\\n")
         }
         guard !last.expects.isEmpty else {
-            throw TextError("it has to end with an expect line, since an exchange is over when its response is there")
+            throw TextError("it must end with an expect line: an exchange is complete when its response has arrived")
         }
         for index in turns.indices {
             turns[index].expects = try ScriptText.bounded(turns[index].expects)
@@ -62,12 +62,12 @@ public struct Script: Sendable, Hashable {
         let words = line.drop { $0.isWhitespace }.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
         let parts = try ScriptText.parts(of: words.count > 1 ? words[1] : "")
         guard !parts.isEmpty || words[0] != "send" && words[0] != "expect" else {
-            throw TextError("\(words[0]) stands there without anything after it")
+            throw TextError("\(words[0]) is empty: write the bytes after it")
         }
         switch words[0] {
         case "send":
             guard !parts.contains(where: \.isPattern) else {
-                throw TextError("${any} and ${bytes:N} can be expected, not sent")
+                throw TextError("${any} and ${bytes:N} are valid only in an expect line")
             }
             if turns.last?.expects.isEmpty != true { turns.append(Turn()) }
             turns[turns.count - 1].sends += parts
@@ -75,7 +75,7 @@ public struct Script: Sendable, Hashable {
             if turns.isEmpty { turns.append(Turn()) }
             turns[turns.count - 1].expects += parts
         default:
-            throw TextError("'\(words[0])' is neither send nor expect")
+            throw TextError("unknown command '\(words[0])': write send or expect")
         }
     }
 }
@@ -126,7 +126,7 @@ private enum ScriptText {
             }
             return byte
         default:
-            throw TextError("a backslash stands before r, n, t, 0, x, $ or another backslash")
+            throw TextError("a backslash must be followed by r, n, t, 0, x, $ or another backslash")
         }
     }
 
@@ -134,7 +134,7 @@ private enum ScriptText {
     private static func fillIn(_ rest: inout Substring.UTF8View.SubSequence) throws(TextError) -> Script.Part {
         let body = rest.dropFirst().prefix { $0 != UInt8(ascii: "}") }
         rest = rest.dropFirst(body.count + 1)
-        guard rest.popFirst() != nil, let text = String(body) else { throw TextError("a ${ has no closing }") }
+        guard rest.popFirst() != nil, let text = String(body) else { throw TextError("${ without a closing }") }
         let words = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let number = words.count > 1 ? UInt64(words[1]) : nil
         switch (words.first, number) {
@@ -143,7 +143,7 @@ private enum ScriptText {
         case ("random", .some(let limit)) where limit > 0: return .random(below: limit)
         case ("bytes", .some(let count)) where (1...(1 << 30)).contains(count): return .bytes(count: Int(count))
         default:
-            throw TextError("'${\(text)}' is none of ${seq}, ${random:N}, ${any} and ${bytes:N}, with N of 1 at least")
+            throw TextError("invalid placeholder '${\(text)}': write ${seq}, ${any}, ${random:N} or ${bytes:N}, N > 0")
         }
     }
 
@@ -153,13 +153,13 @@ private enum ScriptText {
         for part in parts {
             switch (bounded.last, part) {
             case (.anything(upTo: []), .text(let text)): bounded[bounded.count - 1] = .anything(upTo: text)
-            case (.anything(upTo: []), _): throw TextError("after ${any} there has to be a text that ends it")
+            case (.anything(upTo: []), _): throw TextError("${any} must be followed by a text that ends it")
             case (.text(let before), .text(let text)): bounded[bounded.count - 1] = .text(before + text)
             default: bounded.append(part)
             }
         }
         guard bounded.last != .anything(upTo: []) else {
-            throw TextError("after ${any} there has to be a text that ends it")
+            throw TextError("${any} must be followed by a text that ends it")
         }
         return bounded
     }

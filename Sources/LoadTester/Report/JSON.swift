@@ -25,7 +25,7 @@ enum JSONText {
             negativeInfinity: "-inf",
             nan: "nan"
         )
-        guard let data = try? encoder.encode(value) else { preconditionFailure("a report that JSON cannot hold") }
+        guard let data = try? encoder.encode(value) else { preconditionFailure("the report cannot be encoded as JSON") }
         return Array(data) + [UInt8(ascii: "\n")]
     }
 

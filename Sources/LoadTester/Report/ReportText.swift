@@ -19,7 +19,7 @@ package struct ReportText {
     }
 
     /// Heading of the list of doubts.
-    package static let warning = "these may be the figures of the load tester, not of the target"
+    package static let warning = "these results may reflect the load tester, not the target"
 
     // MARK: Tables
 
@@ -44,14 +44,14 @@ package struct ReportText {
                     Grouped(step.offered).description, Grouped(step.answered).description,
                     TimeText(step.latency.p50).description, TimeText(step.latency.p99).description,
                     TimeText(step.latency.max).description, Grouped(step.failed).description,
-                    step.isBorne || step.offered == 0 ? "" : "too much",
+                    step.isBorne || step.offered == 0 ? "" : "not sustained",
                 ]
             }
     }
 
     /// The saturation point of a ramp.
     package var knee: String {
-        report.knee.map { "borne up to \(Grouped($0))/s" } ?? "not even the first step was borne"
+        report.knee.map { "sustained up to \(Grouped($0))/s" } ?? "not even the first step was sustained"
     }
 
     // MARK: Facts
@@ -78,8 +78,8 @@ package struct ReportText {
         let exchanges = report.exchanges
         let others: [(Int, String)] = [
             (exchanges.failed, "failed"), (exchanges.unanswered, "unanswered"),
-            (exchanges.unsent, "not sent by the end"),
-            (exchanges.overflowed, "dropped from a full queue"),
+            (exchanges.unsent, "not sent before the end"),
+            (exchanges.overflowed, "dropped because the queue was full"),
         ]
         let parts = others.filter { $0.0 > 0 }.map { ", \(Grouped($0.0)) \($0.1)" }
         return "\(Grouped(exchanges.due)) due, \(Grouped(exchanges.answered)) answered" + parts.joined()
@@ -103,7 +103,7 @@ package struct ReportText {
 
     private var connections: String {
         let connections = report.connections
-        var text = "\(Grouped(connections.established)) established, \(Grouped(connections.lived)) alive at the end"
+        var text = "\(Grouped(connections.established)) established, \(Grouped(connections.lived)) open at the end"
         if connections.closedIdle > 0 {
             text += ", \(Grouped(connections.closedIdle)) closed by the target between requests"
         }
@@ -128,7 +128,7 @@ extension Report.Setup {
     /// The mode and the rate: `echo, 1000/s`; only the mode if it has no rate.
     package var modeAndPace: String {
         if isBulk || isHold { return mode }
-        return "\(mode), \(rate == "max" ? "as fast as it goes" : rate)"
+        return "\(mode), \(rate == "max" ? "closed loop" : rate)"
     }
 
     var isBulk: Bool { Bulk.Direction(rawValue: mode) != nil }

@@ -13,22 +13,24 @@ enum Trust {
         let tester = report.tester
         if tester.busiestThread > busiestThread {
             doubts.append(
-                "a thread of the load tester ran \(percent(tester.busiestThread)) of the time: its own speed may be the limit"
+                "a load tester thread was busy \(percent(tester.busiestThread)) of the time: it may be the bottleneck"
             )
         }
         let lag = tester.sendLag
         if lag.count > 0, lag.p99 > lagFloor, lag.p99 > lagShare * report.latency.p99 {
             doubts.append(
-                "requests left up to \(TimeText(lag.p99)) late (99th percentile) with a connection free: it is in the latency"
+                "requests were sent up to \(TimeText(lag.p99)) late (99th percentile) although a connection was free: "
+                    + "the latency includes this delay"
             )
         }
         if report.exchanges.overflowed > 0 {
             doubts.append(
-                "\(report.exchanges.overflowed) requests found the queue full and were never sent: their latency is missing"
+                "\(report.exchanges.overflowed) requests were dropped because the queue was full: "
+                    + "their latency is missing"
             )
         }
         if let exhausted = report.errors[FailureCause.exhausted.name], exhausted > 0 {
-            doubts.append("this machine had no port, descriptor or memory to give, \(exhausted) times")
+            doubts.append("this machine ran out of ports, descriptors or memory \(exhausted) times")
         }
         return doubts
     }

@@ -27,26 +27,28 @@ extension LoadError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .badSetting(let name, let value, let allowed):
-            "\(name) is \(value): make it \(allowed)"
+            "\(name) is \(value): must be \(allowed)"
         case .unknownHost(let name, let reason):
-            "the host \(name) has no address (\(reason)): check its name, or write an IP address"
+            "unknown host '\(name)' (\(reason)): check the name, or write an IP address"
         case .descriptorLimit(let limit, let needed):
-            "\(needed) descriptors are needed, and the limit is \(limit): raise it (ulimit -n), or take fewer connections"
+            "\(needed) descriptors needed, and the limit is \(limit): raise it (ulimit -n), or use fewer connections"
         case .portLimit(let available, let connections):
             "\(connections) connections need as many local ports, and there are \(available) (ip_local_port_range): "
-                + "take fewer connections, or more source addresses"
+                + "use fewer connections, or more source addresses"
         case .badSource(let address, .addressNotAvailable):
             "cannot connect from \(address.host): this machine does not have that address"
         case .badSource(let address, let error):
             "cannot connect from \(address.host): \(error)"
         case .foreignSource(let address, let target):
-            "cannot connect from \(address.host) to \(target): take source addresses of the target's kind"
+            "cannot connect from \(address.host) to \(target): use source addresses of the target's address family"
         case .noConnection(let target, let failures):
-            "no connection to \(target) could be opened (\(ReportText.errors(failures.byName, other: failures.otherError?.description))): check that it listens there"
+            "cannot connect to \(target) "
+                + "(\(ReportText.errors(failures.byName, other: failures.otherError?.description))): "
+                + "check that a server listens there"
         case .system(let error):
-            "the system refused what a load test needs: \(error)"
+            "cannot set up the load test: \(error)"
         case .ranAlready:
-            "this load test has run already: make another one of its plan"
+            "this load test has already run: create another one from its plan"
         }
     }
 }

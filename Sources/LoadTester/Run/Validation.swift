@@ -41,7 +41,7 @@ extension Plan {
             )
         }
         guard profile.pieces.allSatisfy({ $0.duration > .zero }) else {
-            throw .badSetting(name: "the duration of a ramp", value: "0", allowed: "a nanosecond at least")
+            throw .badSetting(name: "the duration of a ramp", value: "0", allowed: "at least a nanosecond")
         }
     }
 

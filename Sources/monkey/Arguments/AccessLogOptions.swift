@@ -6,7 +6,7 @@ import Logging
 struct AccessLogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "File for a line at the end of each connection, or - for standard output; SIGUSR1 reopens it.",
+            "File to which each connection is logged at its end, or - for standard output; SIGUSR1 reopens it.",
             valueName: "file"
         )
     )
@@ -14,7 +14,7 @@ struct AccessLogOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How its lines are written: text, json, or fields such as '{client} {server} {total_seconds}'. (default: text)",
+            "Format of its lines: text, json, or fields such as '{client} {server} {total_seconds}'. (default: text)",
             valueName: "format"
         ),
         transform: { try AccessLogFormat(parsing: $0) }
@@ -23,7 +23,7 @@ struct AccessLogOptions: ParsableArguments {
 
     func validate() throws {
         if accessLogFormat != nil, accessLog == nil {
-            throw ValidationError("--access-log-format says how an access log is written: give --access-log FILE too")
+            throw ValidationError("--access-log-format has no effect without --access-log: add --access-log FILE")
         }
     }
 }

@@ -5,52 +5,52 @@ import TCPProxy
 
 /// Options for server selection, health checks and ejection.
 struct BalancingOptions: ParsableArguments {
-    @Option(choice: "Which server a connection goes to.", named: "policy")
+    @Option(choice: "Policy that selects the server for a connection.", named: "policy")
     var policy: Policy = .roundRobin
 
     @Option(
         help: ArgumentHelp(
-            "What tells whether a server is up: tcp, postgres, redis, http or http:/path; off checks nothing.",
+            "Health check of servers: tcp, postgres, redis, http or http:/path; off disables it.",
             valueName: "check"
         ),
         transform: { try CheckArgument(parsing: $0) }
     )
     var check: CheckArgument = .off
 
-    @Option(.duration(.milliseconds(10)...(.seconds(3600))), "Between two checks of a server.")
+    @Option(.duration(.milliseconds(10)...(.seconds(3600))), "Interval between two checks of a server.")
     var interval = WrittenDuration(.seconds(2))
 
-    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "For each check.")
+    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "Timeout for each check.")
     var checkTimeout = WrittenDuration(.seconds(1))
 
-    @Option(.wholeNumber(1...65_535), "The port that is checked. (default: the server's own)")
+    @Option(.wholeNumber(1...65_535), "Port that is checked. (default: the server's own)")
     var checkPort: Int?
 
-    @Option(.wholeNumber(1...1000), "Checks in a row that must pass before a server is up again.")
+    @Option(.wholeNumber(1...1000), "Consecutive successful checks before a server is marked up.")
     var rise = 2
 
-    @Option(.wholeNumber(1...1000), "Checks in a row that must fail before a server is down.")
+    @Option(.wholeNumber(1...1000), "Consecutive failed checks before a server is marked down.")
     var fall = 3
 
-    @Flag(inversion: .prefixedNo, help: "Leave out servers that clients' connections fail to reach, for a while.")
+    @Flag(inversion: .prefixedNo, help: "Temporarily eject servers to which connects fail.")
     var ejection = true
 
-    @Option(.durationOrOff(), "How long a server that came up takes to get its whole share, or off.")
+    @Option(.durationOrOff(), "Time in which a server that came up reaches its full share, or off.")
     var slowStart: Switchable<WrittenDuration> = .off
 
     @Option(
         .wholeNumber(0...1_000_000),
-        "Clients that may wait where all servers have as many connections as they may."
+        "Maximum number of clients that wait while all servers have their maximum of connections."
     )
     var queue = 1000
 
-    @Option(.durationOrOff(), "How long each of them waits at most, or off.")
+    @Option(.durationOrOff(), "Maximum waiting time of such a client, or off.")
     var queueTimeout: Switchable<WrittenDuration> = .on(WrittenDuration(.seconds(5)))
 
-    @Option(choice: "What becomes of the connections of a server whose checks begin to fail.", named: "choice")
+    @Option(choice: "Action for the connections of a server that is marked down.", named: "choice")
     var whenDown: PoolSettings.WhenDown = .keep
 
-    @Option(choice: "What becomes of new connections while all servers are down.", named: "choice")
+    @Option(choice: "Action for new connections while all servers are down.", named: "choice")
     var whenAllDown: PoolConfiguration.WhenAllDown = .refuse
 
     func pool(named name: String, servers: [ServerConfiguration]) -> PoolConfiguration {

@@ -4,24 +4,24 @@ import TCPProxy
 
 /// Options for the number of connections and for their sockets.
 struct ConnectionOptions: ParsableArguments {
-    @Option(.wholeNumber(1...64), "Worker threads, 1 to 64; best is one for each processor.")
+    @Option(.wholeNumber(1...64), "Number of worker threads, 1 to 64; one per processor is best.")
     var threads = Configuration().threads
 
     @Option(
         .wholeNumber(1...1_000_000),
-        "Connections at the same time; the others wait in the backlog. (default: what the descriptor limit allows)"
+        "Maximum number of concurrent connections; others wait in the backlog. (default: from the descriptor limit)"
     )
     var maxConnections: Int?
 
     @Option(
         .wholeNumber(1...65_535),
-        "Connections that may wait to be accepted, for each thread; the system's net.core.somaxconn caps it."
+        "Length of the accept queue of each thread, capped by the system's net.core.somaxconn."
     )
     var backlog = Configuration().backlog
 
     @Option(
         help: ArgumentHelp(
-            "How bytes move: auto copies small messages and splices larger ones; copy and splice do only the one.",
+            "Relay method: auto copies small messages and splices larger ones; copy and splice use only one method.",
             valueName: "engine"
         )
     )
@@ -30,24 +30,24 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         .wholeNumber(0...4096),
         """
-        Pipes with bytes that a slow side does not take, for each thread; when all are in use, the other directions copy. \
-        (default: what the system's limits allow)
+        Maximum number of pipes per thread that hold bytes for a slow receiver; when all are in use, other directions \
+        are copied. (default: from the system's limits)
         """
     )
     var maxPipes: Int?
 
     @Option(
         .hostAddress,
-        "Local IP address for outgoing connections; several, each with its own --source, give more ports."
+        "Local IP address for outgoing connections; can be repeated, which makes more ports available."
     )
     var source: [InternetAddress] = []
 
-    @Option(.wholeSecondsOrOff(.seconds(1)...(.seconds(32_767))), "Silence before an idle peer is probed, or off.")
+    @Option(.wholeSecondsOrOff(.seconds(1)...(.seconds(32_767))), "Idle time before a TCP keepalive probe, or off.")
     var keepalive = Switchable((Configuration().keepAlive?.interval).map(WrittenDuration.init))
 
     @Option(
         .durationOrOff(.milliseconds(1)...(.seconds(596 * 3600))),
-        "How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT); off leaves it to the system."
+        "Maximum time sent bytes may stay unacknowledged (TCP_USER_TIMEOUT); off uses the system's default."
     )
     var userTimeout = Switchable(Configuration().timeouts.user.map(WrittenDuration.init))
 

@@ -4,7 +4,7 @@ import ArgumentParser
 struct ControlOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "A file with the token that the HTTP address asks for, as Authorization: Bearer TOKEN.",
+            "File with the token that HTTP requests must present, as Authorization: Bearer TOKEN.",
             valueName: "file"
         )
     )
@@ -12,7 +12,7 @@ struct ControlOptions: ParsableArguments {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Whether servers can be drained and connections cut over HTTP, as docs/control.md says."
+        help: "Allow draining servers and closing connections over HTTP; see docs/control.md."
     )
     var control = true
 }

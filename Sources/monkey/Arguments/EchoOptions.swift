@@ -8,41 +8,41 @@ struct EchoOptions: ParsableArguments {
 
     @Option(
         .byteSize,
-        "Answer each request with this many bytes of the pattern of --source, such as 4K; see monkey load --response-size."
+        "Size of the response to each request, from the --source pattern, such as 4K; see monkey load --response-size."
     )
     var respond: ByteSize?
 
-    @Option(.byteSize, "Bytes of a request that --respond answers, whatever they are. (default: 100)")
+    @Option(.byteSize, "Size in bytes of a request that --respond answers, whatever its content. (default: 100)")
     var request: ByteSize?
 
     @Option(
         .byteRate(1...EchoServer.Configuration.fastestPace),
-        "Bytes a second that each connection gets at most, such as 1MB/s; kept by the kernel. (default: as fast as it goes)"
+        "Maximum bytes per second sent on each connection, such as 1MB/s; enforced by the kernel. (default: unlimited)"
     )
     var pace: ByteRate?
 
     @Option(
         .duration(.zero...DelayDistribution.longest),
-        "How long each answer waits; kept to within 2 ms, never less."
+        "Delay of each response; accurate to within 2 ms, never shorter."
     )
     var delay: WrittenDuration?
 
     @Option(
         .delaySpread,
         """
-        How delays are spread: constant, uniform (up to twice --delay), exponential (with --delay as their mean), or a \
-        list such as 1ms,5ms,20ms, gone through by each connection.
+        Distribution of delays: constant, uniform (up to twice --delay), exponential (with --delay as the mean), or a \
+        list such as 1ms,5ms,20ms that each connection cycles through.
         """
     )
     var delayDistribution: DelaySpread?
 
-    @Option(.byteSize, "Bytes written in one go at most, such as 1 or 16K. (default: as many as there are)")
+    @Option(.byteSize, "Maximum bytes per write, such as 1 or 16K. (default: all available)")
     var chunk: ByteSize?
 
-    @Option(.byteSize, "End each connection after this many bytes.")
+    @Option(.byteSize, "Number of bytes after which each connection is closed.")
     var closeAfter: ByteSize?
 
-    @Option(.stall, "Stand still for a time at the end of each period, such as 1s/10s.")
+    @Option(.stall, "Stall at the end of each period: its length and the period, such as 1s/10s.")
     var stall: StallPattern?
 
     /// - Throws: `ValidationError` if options conflict.
@@ -60,12 +60,12 @@ struct EchoOptions: ParsableArguments {
     private func serverMode() throws -> EchoServer.Mode {
         guard respond != nil else {
             guard request == nil else {
-                throw ValidationError("--request says nothing without --respond: write --respond <bytes> too")
+                throw ValidationError("--request has no effect without --respond: add --respond <bytes>")
             }
             return mode.mode
         }
         guard mode == .echo else {
-            throw ValidationError("--respond and --\(mode.mode) exclude each other: leave one of them out")
+            throw ValidationError("--respond and --\(mode.mode) are mutually exclusive: remove one of them")
         }
         return .respond
     }
@@ -77,9 +77,9 @@ enum EchoMode: EnumerableFlag {
 
     static func help(for value: EchoMode) -> ArgumentHelp? {
         switch value {
-        case .echo: "Send back what comes."
-        case .sink: "Receive and throw away what comes."
-        case .source: "Send without end a pattern that monkey load --verify knows."
+        case .echo: "Send received bytes back."
+        case .sink: "Receive and discard bytes."
+        case .source: "Send an endless pattern that monkey load --verify can verify."
         }
     }
 
@@ -106,7 +106,7 @@ enum DelaySpread: Equatable {
         default:
             let reader = ValueReader<WrittenDuration>.duration(.zero...DelayDistribution.longest)
             guard text.contains(where: \.isNumber) else {
-                throw Failure("write constant, uniform, exponential, or durations with commas between: 1ms,5ms")
+                throw Failure("write constant, uniform, exponential, or comma-separated durations such as 1ms,5ms")
             }
             self = .list(
                 try text.split(separator: ",", omittingEmptySubsequences: false).map { try reader.read(String($0)) }
@@ -117,10 +117,10 @@ enum DelaySpread: Equatable {
     /// - Throws: `ValidationError` if a delay is missing or conflicts with a list.
     func distribution(around delay: Duration?) throws -> DelayDistribution? {
         switch (self, delay) {
-        case (.list, .some): throw ValidationError("--delay has no meaning beside a list in --delay-distribution")
+        case (.list, .some): throw ValidationError("--delay conflicts with a list in --delay-distribution: remove one")
         case (.list(let delays), nil): .list(delays.map(\.duration))
         case (.constant, nil): nil
-        case (_, nil): throw ValidationError("--delay-distribution needs --delay, or is a list of durations")
+        case (_, nil): throw ValidationError("--delay-distribution requires --delay or a list of durations")
         case (.constant, let delay?): .constant(delay)
         case (.uniform, let delay?): .uniform(from: .zero, to: delay * 2)
         case (.exponential, let delay?): .exponential(mean: delay)
@@ -158,7 +158,7 @@ struct ByteRate: Equatable {
 
     /// - Throws: ``Failure`` or `NotationError`, which state the expected format.
     init(parsing text: String, in range: ClosedRange<Int>) throws {
-        guard text.hasSuffix("/s") else { throw Failure("write bytes a second, such as 1MB/s or 64KiB/s") }
+        guard text.hasSuffix("/s") else { throw Failure("write bytes per second, such as 1MB/s or 64KiB/s") }
         bytesPerSecond = try WrittenSize(parsing: String(text.dropLast(2)), in: range).bytes
     }
 }

@@ -5,22 +5,22 @@ import TCPProxy
 
 /// Options for access lists, connection and rate limits, bandwidth limits and the PROXY protocol.
 struct EntranceOptions: ParsableArguments {
-    @Option(.network, "Clients that are accepted: an address or a network, several each with its own --allow.")
+    @Option(.network, "Allowed clients: an IP address or a network; can be repeated.")
     var allow: [AddressBlock] = []
 
-    @Option(.network, "Clients that are rejected; the smallest network that contains a client's address counts.")
+    @Option(.network, "Denied clients, like --allow; the most specific network that contains the client decides.")
     var deny: [AddressBlock] = []
 
-    @Option(.wholeNumber(1...1_000_000), "Connections of one client at the same time; further ones are reset.")
+    @Option(.wholeNumber(1...1_000_000), "Maximum concurrent connections of one client; further ones are reset.")
     var maxConnectionsPerClient: Int?
 
-    @Option(.rate, "New connections, such as 100/s or 100/s,burst=500; further ones are reset.")
+    @Option(.rate, "Rate limit for new connections, such as 100/s or 100/s,burst=500; further ones are reset.")
     var rate: WrittenRate?
 
-    @Option(.rate, "New connections of one client, such as 10/s.")
+    @Option(.rate, "Rate limit for new connections of one client, such as 10/s.")
     var ratePerClient: WrittenRate?
 
-    @Option(.size(1...1_000_000_000_000), "Bytes a second that each direction of a connection may move.")
+    @Option(.size(1...1_000_000_000_000), "Maximum bytes per second in each direction of a connection.")
     var bandwidth: WrittenSize?
 
     @Option(
@@ -32,7 +32,7 @@ struct EntranceOptions: ParsableArguments {
     )
     var acceptProxy: TrustedProxies.Header?
 
-    @Option(.network, "Where these proxies are: an address or a network, several each with its own --trust.")
+    @Option(.network, "Trusted proxies: an IP address or a network; can be repeated.")
     var trust: [AddressBlock] = []
 
     @Option(
@@ -44,19 +44,19 @@ struct EntranceOptions: ParsableArguments {
     )
     var sendProxy: ProxyProtocolVersion?
 
-    @Option(.durationOrOff(), "For the header of the PROXY protocol to come, or off.")
+    @Option(.durationOrOff(), "Timeout for receiving the PROXY protocol header, or off.")
     var prefaceTimeout = Switchable(Configuration.Timeouts().preface.map(WrittenDuration.init))
 
     func validate() throws {
         _ = try access
         if acceptProxy != nil, trust.isEmpty {
             throw ValidationError(
-                "--accept-proxy needs --trust: write where the proxies are, such as --trust 10.0.0.0/8"
+                "--accept-proxy requires --trust: add the addresses of the proxies, such as --trust 10.0.0.0/8"
             )
         }
         if acceptProxy == nil, !trust.isEmpty {
             throw ValidationError(
-                "--trust says nothing without --accept-proxy: write --accept-proxy required or optional"
+                "--trust has no effect without --accept-proxy: add --accept-proxy required or optional"
             )
         }
     }

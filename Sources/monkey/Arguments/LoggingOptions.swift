@@ -3,10 +3,10 @@ import Logging
 
 /// Options for logging.
 struct LoggingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("How much is logged to standard error.", valueName: "level"))
+    @Option(help: ArgumentHelp("Minimum level of log messages on standard error.", valueName: "level"))
     var logLevel: LogLevel = .info
 
-    @Option(help: ArgumentHelp("Plain text, or one JSON object a line.", valueName: "format"))
+    @Option(help: ArgumentHelp("Format of output lines: plain text, or one JSON object per line.", valueName: "format"))
     var logFormat: LogFormat = .text
 }
 

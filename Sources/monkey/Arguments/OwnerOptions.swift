@@ -5,12 +5,12 @@ import Sockets
 struct OwnerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "User, by name or number, that the process switches to after binding its sockets, before it serves clients.",
+            "User, by name or number, to which the process switches after binding its sockets, before serving clients.",
             valueName: "user"
         )
     )
     var user: String?
 
-    @Option(help: ArgumentHelp("The group. (default: the user's own)", valueName: "group"))
+    @Option(help: ArgumentHelp("Group to switch to. (default: the user's primary group)", valueName: "group"))
     var group: String?
 }

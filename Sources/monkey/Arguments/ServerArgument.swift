@@ -16,7 +16,7 @@ struct ServerArgument: Sendable, Equatable {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         address = try ServerAddress(parsing: parts[0])
         if case .socket(.internet(let internet)) = address, internet.port == 0 {
-            throw Failure("nothing can be reached at port 0: write the port that the server listens on")
+            throw Failure("port 0 cannot be connected to: write the port that the server listens on")
         }
         for part in parts.dropFirst() {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -26,10 +26,10 @@ struct ServerArgument: Sendable, Equatable {
             case ("weight", let value?): weight = try Self.number(value, of: "weight", in: 0...256)
             case ("max", let value?): maxConnections = try Self.number(value, of: "max", in: 1...1_000_000)
             default:
-                throw Failure("'\(part)' is no setting of a server: there are weight=2, max=100, name=db1 and backup")
+                throw Failure("unknown server setting '\(part)': write weight=2, max=100, name=db1 or backup")
             }
             if address.isService, part.hasPrefix("weight=") {
-                throw Failure("the records of a service tell its servers' weights: leave \(part) out")
+                throw Failure("a service's SRV records set the weights of its servers: remove \(part)")
             }
         }
     }

@@ -3,10 +3,10 @@ import TCPProxy
 
 /// Options for the shutdown, from the first signal to the exit.
 struct ShutdownOptions: ParsableArguments {
-    @Option(.duration(), "How long running connections may go on to their own end, before what is left is reset.")
+    @Option(.duration(), "Time in which existing connections may complete before the remaining ones are reset.")
     var grace = WrittenDuration(Configuration().grace)
 
-    @Option(.duration(), "How long new connections are still accepted while /readyz already fails.")
+    @Option(.duration(), "Time for which new connections are still accepted while /readyz already fails.")
     var drainDelay = WrittenDuration(Configuration().drainDelay)
 
     func apply(to configuration: inout Configuration) {

@@ -3,25 +3,25 @@ import TCPProxy
 
 /// Options for the timeouts of the phases of a connection.
 struct TimeoutOptions: ParsableArguments {
-    @Option(.durationOrOff(), "For one attempt to reach one of the upstream's addresses, or off.")
+    @Option(.durationOrOff(), "Timeout for one attempt to connect to one of the upstream's addresses, or off.")
     var connectTimeout = Switchable(defaults.connectAttempt.map(WrittenDuration.init))
 
-    @Option(.durationOrOff(), "For all attempts of a connection together, or off.")
+    @Option(.durationOrOff(), "Timeout for all connection attempts of one client connection together, or off.")
     var connectDeadline = Switchable(defaults.connect.map(WrittenDuration.init))
 
-    @Option(.durationOrOff(), "For a connection on which nothing moves in either direction, or off.")
+    @Option(.durationOrOff(), "Timeout for a connection without traffic in either direction, or off.")
     var idleTimeout = Switchable(defaults.idle.map(WrittenDuration.init))
 
     @Option(
         .durationOrOff(),
-        "For a connection of which one direction has ended and on whose other nothing moves, or off."
+        "Timeout for a connection with one direction closed and no traffic in the other, or off."
     )
     var halfCloseTimeout = Switchable(defaults.halfClose.map(WrittenDuration.init))
 
-    @Option(.durationOrOff(), "For a connection in all, however busy, or off.")
+    @Option(.durationOrOff(), "Maximum duration of a connection, regardless of traffic, or off.")
     var lifetime = Switchable(defaults.lifetime.map(WrittenDuration.init))
 
-    @Option(.durationOrOff(), "How often the upstream's host name is resolved again; off resolves it once.")
+    @Option(.durationOrOff(), "Interval at which the upstream's host name is resolved again; off resolves it once.")
     var resolveInterval = Switchable(Configuration().resolveInterval.map(WrittenDuration.init))
 
     private static let defaults = Configuration.Timeouts()

@@ -18,10 +18,10 @@ enum Upstream: Equatable, Sendable {
         do {
             address = try ServiceAddress(parsing: text)
         } catch {
-            throw Failure("\(error), or write echo for an echo server inside")
+            throw Failure("\(error), or write echo for the built-in echo server")
         }
         guard address.port != 0 else {
-            throw Failure("nothing can be reached at port 0: write the port that the server listens on")
+            throw Failure("port 0 cannot be connected to: write the port that the server listens on")
         }
         self = .address(address)
     }

@@ -36,7 +36,7 @@ extension ValueReader where Value == Switchable<WrittenDuration> {
         return Self(name: "duration") { text in
             let value = try duration.read(text)
             guard value.value?.duration.components.attoseconds ?? 0 == 0 else {
-                throw Failure("the system counts it in whole seconds: write it so, such as 60s")
+                throw Failure("it is not a whole number of seconds: write whole seconds, such as 60s")
             }
             return value
         }

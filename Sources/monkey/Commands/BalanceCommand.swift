@@ -9,24 +9,23 @@ import TCPProxy
 struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     static let configuration = CommandConfiguration(
         commandName: "balance",
-        abstract: "Spread TCP connections over several servers.",
+        abstract: "Balance TCP connections across several servers.",
         discussion: """
-            A server that cannot be reached costs no connection: it goes on to another server, and one that fails too often \
-            is left out for a while. A host name stands for all its addresses, and srv:_pg._tcp.db.example for the servers \
-            that its SRV records tell. After its address a server may have settings: 10.0.0.2:5432,weight=2,max=100 or \
-            db3:5432,backup.
+            If a server cannot be reached, another one is tried; a server that fails too often is ejected for a while. \
+            A host name stands for all its addresses, and srv:_pg._tcp.db.example for the servers in its SRV records. \
+            An address may be followed by settings: 10.0.0.2:5432,weight=2,max=100 or db3:5432,backup.
 
             Examples:
               monkey balance :5432 10.0.0.1:5432 10.0.0.2:5432 10.0.0.3:5432,backup --check postgres
               monkey balance :6379 10.0.0.1:6379 10.0.0.2:6379 --policy least-connections --check redis --interval 1s
               monkey balance :80 web1:80,weight=3 web2:80 --policy maglev --check http:/healthz
 
-            SIGINT or SIGTERM lets running connections end within --grace; a second signal resets them at once.
+            After SIGINT or SIGTERM, connections may complete within --grace; a second signal resets them immediately.
             """
     )
 
     @Argument(
-        help: ArgumentHelp("Where to listen; port 0 takes a free one.", valueName: "listen"),
+        help: ArgumentHelp("Address to listen on; port 0 selects a free port.", valueName: "listen"),
         transform: {
             try ServiceAddress(parsing: $0)
         }
@@ -34,7 +33,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     var listen: ServiceAddress
 
     @Argument(
-        help: ArgumentHelp("Servers: addresses, each with its settings after commas.", valueName: "servers"),
+        help: ArgumentHelp("Server addresses, each with optional comma-separated settings.", valueName: "servers"),
         transform: {
             try ServerArgument(parsing: $0)
         }
@@ -59,7 +58,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Clients")
     var entrance: EntranceOptions
 
-    @OptionGroup(title: "Time-outs")
+    @OptionGroup(title: "Timeouts")
     var timeouts: TimeoutOptions
 
     @OptionGroup(title: "Shutdown")
@@ -84,12 +83,12 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     private static let poolName = "servers"
 
     func validate() throws {
-        if servers.isEmpty { throw ValidationError("write where the servers are, such as 10.0.0.1:5432 10.0.0.2:5432") }
+        if servers.isEmpty { throw ValidationError("no servers: write addresses such as 10.0.0.1:5432 10.0.0.2:5432") }
         if servers.allSatisfy(\.isBackup) {
-            throw ValidationError("all servers are backups: leave it out for one at least")
+            throw ValidationError("all servers are backups: remove backup from at least one")
         }
         for server in servers where server.address == ServerAddress(listen) {
-            throw ValidationError("server \(server.address) is where the proxy itself listens: write another address")
+            throw ValidationError("server \(server.address) is the proxy's own listening address: write another one")
         }
     }
 

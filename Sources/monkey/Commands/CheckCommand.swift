@@ -6,10 +6,10 @@ import LoadBalancer
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Check a configuration file.",
+        abstract: "Validate a configuration file.",
         discussion: """
-            Tells every mistake at once, with its line and how to mend it. It opens no socket and resolves no name, so it \
-            can be run anywhere.
+            Reports all errors, each with its line and how to fix it. Opens no socket and resolves no name, so it can \
+            be run anywhere.
 
             Examples:
               monkey check monkey.yaml
@@ -17,15 +17,15 @@ struct CheckCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The file, or - for standard input.", valueName: "file"))
+    @Argument(help: ArgumentHelp("Configuration file, or - for standard input.", valueName: "file"))
     var file: String?
 
-    @Flag(help: "Print a JSON Schema of configuration files instead, for editors.")
+    @Flag(help: "Print a JSON Schema of configuration files, for editors, instead.")
     var schema = false
 
     func validate() throws {
         if file == nil, !schema { throw ValidationError("Missing expected argument '<file>': write the file's name") }
-        if file != nil, schema { throw ValidationError("--schema has no use for a file: leave one of them out") }
+        if file != nil, schema { throw ValidationError("--schema excludes a file: remove one of the two") }
     }
 
     func run() throws {
@@ -60,7 +60,7 @@ struct ConfigurationCheck {
             passed = true
             let servers = file.pools.map(\.servers.count).reduce(0, +)
             summary =
-                "\(name) is well: \(count(file.listeners.count, "listener")), \(count(file.pools.count, "pool")), "
+                "\(name) is valid: \(count(file.listeners.count, "listener")), \(count(file.pools.count, "pool")), "
                 + count(servers, "server")
         } catch {
             let more = error.untold > 0 ? ["\(name): and \(error.untold) more"] : []

@@ -7,9 +7,9 @@ import Sockets
 struct EchoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "echo",
-        abstract: "Send back to each client what it sends.",
+        abstract: "Send received bytes back to each client.",
         discussion: """
-            A server to try a proxy with, or to measure one against.
+            A server for testing and benchmarking a proxy.
 
             Examples:
               monkey echo
@@ -20,21 +20,21 @@ struct EchoCommand: AsyncParsableCommand {
               monkey echo --respond 64K --request 100
               monkey echo --source --pace 1MB/s
 
-            SIGINT or SIGTERM lets running connections end within --grace; a second signal resets them at once. The last \
-            line of output tells what was echoed.
+            After SIGINT or SIGTERM, connections may complete within --grace; a second signal resets them immediately. \
+            The last line of output is a summary of the connections.
             """
     )
 
-    @Argument(.address, named: "listen", "Where to listen; port 0 takes a free one.")
+    @Argument(.address, named: "listen", "Address to listen on; port 0 selects a free port.")
     var listen: ServiceAddress = .loopback(port: 8081)
 
-    @Option(.wholeNumber(1...64), "Worker threads, 1 to 64.")
+    @Option(.wholeNumber(1...64), "Number of worker threads, 1 to 64.")
     var threads = EchoServer.Configuration().threads
 
-    @Option(.duration(), "How long running connections may go on to their own end, before what is left is reset.")
+    @Option(.duration(), "Time in which existing connections may complete before the remaining ones are reset.")
     var grace = WrittenDuration(.seconds(30))
 
-    @OptionGroup(title: "Behaviour")
+    @OptionGroup(title: "Behavior")
     var behaviour: EchoOptions
 
     @OptionGroup(title: "Logging")
@@ -73,9 +73,9 @@ struct EchoCommand: AsyncParsableCommand {
             case .sink: "Received \(ByteCount(counters.bytesReceived))"
             case .source, .respond: "Sent \(ByteCount(counters.bytesSent))"
             }
-        let closed = counters.closed > 0 ? ", \(counters.closed) were closed after their bytes" : ""
-        return "\(done) over \(counters.total) connections: \(counters.ended) ended by themselves, "
-            + "\(counters.reset) were reset, \(counters.cut) were cut\(closed)"
+        let closed = counters.closed > 0 ? ", \(counters.closed) closed by --close-after" : ""
+        return "\(done) over \(counters.total) connections: \(counters.ended) completed, "
+            + "\(counters.reset) reset, \(counters.cut) closed forcibly\(closed)"
     }
 
     static func metadata(_ counters: EchoCounters) -> Logger.Metadata {

@@ -10,7 +10,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
         commandName: "proxy",
         abstract: "Forward TCP connections to a server.",
         discussion: """
-            Each byte goes on as it came, each end of a connection as the end it was. Addresses are written \
+            Bytes are forwarded unmodified, a FIN as a FIN and a reset as a reset. Addresses have the form \
             127.0.0.1:8080, [::1]:8080, example.com:80, :8080 (all interfaces) or unix:/run/app.sock; durations 500ms, \
             10s, 5m or 1h.
 
@@ -19,14 +19,14 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
               monkey proxy :5432 db.internal:5432 --idle-timeout 1h --events
               monkey proxy unix:/run/front.sock 127.0.0.1:6379 --metrics off
 
-            SIGINT or SIGTERM lets running connections end within --grace; a second signal resets them at once.
+            After SIGINT or SIGTERM, connections may complete within --grace; a second signal resets them immediately.
             """
     )
 
-    @Argument(.address, named: "listen", "Where to listen; port 0 takes a free one.")
+    @Argument(.address, named: "listen", "Address to listen on; port 0 selects a free port.")
     var listen: ServiceAddress = .loopback(port: 8080)
 
-    @Argument(.upstream, "Where to forward to; echo starts an echo server inside.")
+    @Argument(.upstream, "Address to forward to; echo starts a built-in echo server.")
     var upstream: Upstream = .address(.loopback(port: 8081))
 
     @OptionGroup(title: "Connections")
@@ -35,7 +35,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     @OptionGroup(title: "Clients")
     var entrance: EntranceOptions
 
-    @OptionGroup(title: "Time-outs")
+    @OptionGroup(title: "Timeouts")
     var timeouts: TimeoutOptions
 
     @OptionGroup(title: "Shutdown")
@@ -55,7 +55,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
 
     func validate() throws {
         if case .address(let address) = upstream, address == listen {
-            throw ValidationError("<upstream> is \(address), where the proxy itself listens: write another address")
+            throw ValidationError("<upstream> \(address) is the proxy's own listening address: write another one")
         }
     }
 
@@ -84,7 +84,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
         }
         try await serve(
             proxy,
-            forwardingTo: "\(address)\(upstream == .echo ? " (an echo server inside)" : "")",
+            forwardingTo: "\(address)\(upstream == .echo ? " (built-in echo server)" : "")",
             console
         )
     }

@@ -8,22 +8,22 @@ import TCPProxy
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Serve what a configuration file says.",
+        abstract: "Run the listeners and pools of a configuration file.",
         discussion: """
-            The file has listeners, and pools of servers behind them; docs/configuration.md has its keys, and monkey check \
-            says what is wrong with one.
+            The file defines listeners and server pools; docs/configuration.md describes its keys, and monkey check \
+            reports its errors.
 
             Example:
               monkey run monkey.yaml
 
-            SIGHUP reads the file anew and goes over to what it says; no connection ends by that, and a file with mistakes \
-            changes nothing.
+            SIGHUP reloads the file without closing connections; a file with errors changes nothing.
 
-            SIGINT or SIGTERM lets running connections end within the file's grace; a second signal resets them at once.
+            After SIGINT or SIGTERM, connections may complete within the file's grace; a second signal resets them \
+            immediately.
             """
     )
 
-    @Argument(help: ArgumentHelp("The file, or - for standard input.", valueName: "file"))
+    @Argument(help: ArgumentHelp("Configuration file, or - for standard input.", valueName: "file"))
     var file: String
 
     func run() async throws {
@@ -82,7 +82,7 @@ struct RunCommand: AsyncParsableCommand {
     private var readAgain: @Sendable () throws -> [UInt8] {
         { [file] in
             guard file != "-" else {
-                throw Failure("standard input cannot be read twice: run with a file to reload it")
+                throw Failure("cannot reload standard input: it can be read only once: run with a file instead")
             }
             return try File.read(file, longest: ConfigurationFile.longest)
         }

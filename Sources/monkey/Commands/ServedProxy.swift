@@ -92,7 +92,7 @@ struct ServedProxy: Sendable {
             }
             let drained = proxy.drainSummary
             logger.notice(
-                "Drained: \(drained.ended) connections ended by themselves, \(drained.cut) were cut",
+                "Drained: \(drained.ended) connections completed, \(drained.cut) closed forcibly",
                 metadata: ["ended": .stringConvertible(drained.ended), "cut": .stringConvertible(drained.cut)]
             )
         }
@@ -160,7 +160,7 @@ struct ServedProxy: Sendable {
         guard active > 0 else { return }
         let grace = WrittenDuration(proxy.configuration.grace)
         logger.notice(
-            "Draining: \(active) connections have \(grace) to end; a second signal cuts them",
+            "Draining: \(active) connections have \(grace) to complete; a second signal closes them forcibly",
             metadata: ["active": .stringConvertible(active), "grace": "\(grace)"]
         )
     }

@@ -53,7 +53,7 @@ final class Console: Sendable {
                 time: .now,
                 level: .warning,
                 label: "console",
-                message: "\(count) lines were dropped, since \(name) was not read fast enough"
+                message: "\(count) lines were dropped because \(name) was not read fast enough"
             )
             return format == .json ? line.json : line.text
         }

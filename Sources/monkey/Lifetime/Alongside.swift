@@ -16,6 +16,6 @@ func alongside<Result: Sendable>(
         while let ended = try await group.next() {
             if let result = ended { return result }
         }
-        preconditionFailure("the group gave fewer results than it has tasks")
+        preconditionFailure("the task group returned fewer results than it has tasks")
     }
 }

@@ -20,7 +20,7 @@ enum File {
             guard count > 0 else { throw Failure("cannot read \(path): \(lastError)") }
             bytes += piece[..<count]
         }
-        throw Failure("\(path) is too long: it may have \(longest >> 20) MiB")
+        throw Failure("cannot read \(path): larger than \(longest >> 20) MiB")
     }
 
     /// Creates or overwrites a file; `-` is standard output.

@@ -6,7 +6,7 @@ import Sockets
 struct LoadModeOptions: ParsableArguments {
     @Option(
         help: """
-            What is done on the connections, see above. (default: script with --script, request with --response-size, \
+            Workload of the connections, see above. (default: script with --script, request with --response-size, \
             else echo)
             """
     )
@@ -15,37 +15,37 @@ struct LoadModeOptions: ParsableArguments {
     @Option(
         .byteSize,
         """
-        Bytes of a request, such as 64 or 16K; of a chunk in the bulk modes. (default: 64; 100 with --response-size; 128K)
+        Size of a request, such as 64 or 16K; of a chunk in bulk modes. (default: 64; 100 with --response-size; 128K)
         """
     )
     var size: ByteSize?
 
-    @Option(.byteSize, "Bytes of a response that is no echo, such as monkey echo --respond sends.")
+    @Option(.byteSize, "Size of a response that is not an echo, such as monkey echo --respond sends.")
     var responseSize: ByteSize?
 
-    @Option(help: ArgumentHelp("Send the content of this file as the request.", valueName: "file"))
+    @Option(help: ArgumentHelp("File whose content is sent as the request.", valueName: "file"))
     var payload: String?
 
-    @Option(help: ArgumentHelp("Send and expect the lines of this file.", valueName: "file"))
+    @Option(help: ArgumentHelp("File with the lines to send and to expect.", valueName: "file"))
     var script: String?
 
-    @Option(help: "How a connection of connect mode is ended.")
+    @Option(help: "How connections are closed in connect mode.")
     var end: ConnectionEnd = .fin
 
-    @Flag(help: "Compare what a bulk mode, or a request, gets with the pattern that monkey echo --source sends.")
+    @Flag(help: "Verify the data received in a bulk mode or request mode against the pattern of monkey echo --source.")
     var verify = false
 
     /// - Throws: `ValidationError`; ``Failure`` if a file cannot be read.
     func plannedMode() throws -> Mode {
         let mode = self.mode ?? (script != nil ? .script : responseSize != nil ? .request : .echo)
         guard script == nil || mode == .script else {
-            throw ValidationError("--script goes with --mode script, not \(mode)")
+            throw ValidationError("--script requires --mode script, not \(mode)")
         }
         guard responseSize == nil || mode == .request else {
-            throw ValidationError("--response-size goes with --mode request, not \(mode)")
+            throw ValidationError("--response-size requires --mode request, not \(mode)")
         }
         guard !verify || mode == .download || mode == .both || mode == .request else {
-            throw ValidationError("--verify goes with --mode download, both or request, which receive the pattern")
+            throw ValidationError("--verify requires --mode download, both or request, which receive the pattern")
         }
         switch mode {
         case .echo: return .echo(try request())
@@ -68,7 +68,7 @@ struct LoadModeOptions: ParsableArguments {
 
     private func response() throws -> ExpectedResponse {
         guard let responseSize else {
-            throw ValidationError("--mode request needs the size of a response: write --response-size <bytes>")
+            throw ValidationError("--mode request requires the size of a response: add --response-size <bytes>")
         }
         var response = ExpectedResponse(size: responseSize.bytes)
         response.verifies = verify
@@ -78,18 +78,18 @@ struct LoadModeOptions: ParsableArguments {
     private func request(of count: Int = 64) throws -> Payload {
         guard let payload else { return .generated(count: size?.bytes ?? count) }
         guard size == nil else {
-            throw ValidationError("--size and --payload exclude each other: the file has its own size")
+            throw ValidationError("--size and --payload are mutually exclusive: the file determines the size")
         }
         return .bytes(try File.read(payload))
     }
 
     private func lines() throws -> Script {
-        guard let script else { throw ValidationError("--mode script needs a file: write --script <file>") }
+        guard let script else { throw ValidationError("--mode script requires a file: add --script <file>") }
         let text = String(decoding: try File.read(script), as: UTF8.self)
         do {
             return try Script(parsing: text)
         } catch {
-            throw ValidationError("--script \(script), \(error)")
+            throw ValidationError("--script \(script): \(error)")
         }
     }
 }
@@ -99,41 +99,41 @@ struct LoadRateOptions: ParsableArguments {
     @Option(
         .pace,
         """
-        Requests that become due, such as 20000/s, 20k/s or 600/m, whether or not the target keeps up; or max, each \
-        connection as fast as it is answered. (default: 1000/s)
+        Rate of requests, such as 20000/s, 20k/s or 600/m, whether or not the target keeps up; or max, a closed loop: \
+        each connection sends its next request after the response. (default: 1000/s)
         """
     )
     var rate: LoadPace?
 
-    @Option(.ramp, "A rate that changes, such as '0..50000/s over 30s'; reported step by step.")
+    @Option(.ramp, "Rate that changes linearly, such as '0..50000/s over 30s'; reported in steps.")
     var ramp: RateProfile?
 
-    @Option(.condition, "Look for the highest rate that keeps a condition, such as 'p99<2ms'; within --ramp if given.")
+    @Option(.condition, "Search for the highest rate that meets a condition such as 'p99<2ms', within --ramp if given.")
     var findRate: Assertion?
 
-    @Option(help: "Requests at even distances, or independent of each other as those of many users are.")
+    @Option(help: "Spacing of requests: constant, or poisson as for independent users.")
     var arrivals: LoadArrivals = .constant
 
-    @Option(.wholeNumber(1...1_000_000), "Connections in all; in connect mode the most at the same time.")
+    @Option(.wholeNumber(1...1_000_000), "Number of connections; in connect mode, the maximum at the same time.")
     var connections = 16
 
-    @Option(.wholeNumber(1...64), "Threads that send, 1 to 64.")
+    @Option(.wholeNumber(1...64), "Number of sending threads, 1 to 64.")
     var threads = 1
 
-    @Option(.hostAddresses, "Local IP addresses to connect from, with commas between: each has its own ports.")
+    @Option(.hostAddresses, "Comma-separated local IP addresses to connect from; each has its own ports.")
     var sourceAddresses: [InternetAddress]?
 
-    @Option(help: ArgumentHelp("Decides what is random: the same seed draws the same.", valueName: "number"))
+    @Option(help: ArgumentHelp("Random seed: the same seed gives the same sequence.", valueName: "number"))
     var seed: UInt64 = 1
 
     /// - Throws: `ValidationError` if options conflict.
     func apply(to plan: inout Plan) throws {
-        guard rate == nil || ramp == nil else { throw ValidationError("--rate and --ramp exclude each other") }
+        guard rate == nil || ramp == nil else { throw ValidationError("--rate and --ramp are mutually exclusive") }
         guard rate == nil || findRate == nil else {
-            throw ValidationError("--rate and --find-rate exclude each other: the rate is what is looked for")
+            throw ValidationError("--rate and --find-rate are mutually exclusive: the search determines the rate")
         }
         guard !plan.isUnpaced || ramp == nil && findRate == nil && rate.map({ $0.pace == .flatOut }) ?? true else {
-            throw ValidationError("a mode without requests has no rate: leave out --rate, --ramp and --find-rate")
+            throw ValidationError("a mode without requests has no rate: remove --rate, --ramp and --find-rate")
         }
         if let rate { plan.pace = rate.pace }
         if let ramp { plan.pace = .rate(ramp) }
@@ -149,20 +149,20 @@ struct LoadRateOptions: ParsableArguments {
 struct LoadTimeOptions: ParsableArguments {
     @Option(
         .duration(.milliseconds(1)...(.seconds(86_400))),
-        "How long is measured. (default: 10s; as long as the ramp; 3s for each of several runs)"
+        "Measured time. (default: 10s; the length of the ramp; 3s for each of several runs)"
     )
     var duration: WrittenDuration?
 
-    @Option(.duration(.zero...(.seconds(3600))), "The same load before that, unmeasured.")
+    @Option(.duration(.zero...(.seconds(3600))), "Time with the same load before that, unmeasured.")
     var warmup = WrittenDuration(.zero)
 
-    @Option(.duration(.zero...(.seconds(3600))), "How long the last responses are waited for.")
+    @Option(.duration(.zero...(.seconds(3600))), "Maximum time to wait for the last responses.")
     var drain = WrittenDuration(.seconds(1))
 
-    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "For a response; its connection is then reset.")
+    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "Timeout for a response; its connection is then reset.")
     var timeout = WrittenDuration(.seconds(10))
 
-    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "For a connection to be established.")
+    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "Timeout for establishing a connection.")
     var connectTimeout = WrittenDuration(.seconds(5))
 
     func apply(to plan: inout Plan) {
@@ -175,28 +175,28 @@ struct LoadTimeOptions: ParsableArguments {
 
 /// Options for the output.
 struct LoadResultOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Write the report as JSON; - is standard output.", valueName: "file"))
+    @Option(help: ArgumentHelp("File for the report as JSON; - is standard output.", valueName: "file"))
     var json: String?
 
-    @Option(help: ArgumentHelp("Write the timeline as comma-separated values.", valueName: "file"))
+    @Option(help: ArgumentHelp("File for the timeline as comma-separated values.", valueName: "file"))
     var csv: String?
 
-    @Option(help: ArgumentHelp("Write the latencies in HdrHistogram's percentile format.", valueName: "file"))
+    @Option(help: ArgumentHelp("File for the latencies in HdrHistogram's percentile format.", valueName: "file"))
     var hgrm: String?
 
-    @Option(help: ArgumentHelp("Write a page with plots, which needs no network.", valueName: "file"))
+    @Option(help: ArgumentHelp("File for a page with plots, which needs no network.", valueName: "file"))
     var html: String?
 
     @Option(
         .condition,
         """
-        A condition such as 'p99<5ms', 'errors==0' or 'throughput>10k'; the exit code is 1 where one is broken. May be \
-        given several times.
+        Condition such as 'p99<5ms', 'errors==0' or 'throughput>10k'; if one is not met, the exit code is 1. Can be \
+        repeated.
         """
     )
     var assert: [Assertion] = []
 
-    @Flag(help: "Show no progress, also on a terminal.")
+    @Flag(help: "Show no progress, even on a terminal.")
     var quiet = false
 
     /// Opens each output file, so that a path that cannot be written is reported before the run.

@@ -7,18 +7,18 @@ import Sockets
 struct LoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load",
-        abstract: "Put load on a TCP service and measure what its clients see.",
+        abstract: "Generate load on a TCP service and measure it from the client side.",
         discussion: """
-            A latency counts from the moment a request was due, so a server that stands still cannot hide it.
+            Latency is measured from the moment a request was due, so a stalled server cannot hide its stall.
 
             Modes:
-              echo      requests whose responses have to be the same bytes
+              echo      requests whose responses must be the same bytes
               request   requests of --size bytes, responses of --response-size
               connect   a new connection for each echo
               upload, download, both
-                        streams as fast as they go, for a sink, a source or an echo
-              hold      connections that are opened, kept, and tried at the end
-              script    what a file says, such as "send PING\\r\\n" and "expect +PONG\\r\\n" on two lines
+                        streams as fast as possible, for a sink, a source or an echo
+              hold      connections that are opened, kept idle, and tested at the end
+              script    exchanges from a file, such as "send PING\\r\\n" and "expect +PONG\\r\\n" on two lines
 
             Examples:
               monkey load 127.0.0.1:8081
@@ -30,43 +30,43 @@ struct LoadCommand: AsyncParsableCommand {
               monkey load --versus 127.0.0.1:8081 127.0.0.1:8080 --rate max
               monkey load 127.0.0.1:8081 --assert 'p99<5ms' --assert 'errors==0'
 
-            Control-C ends the measurement; what was found so far is told. The exit code is 1 if a condition was broken, \
-            and 2 if the test could not run.
+            Control-C ends the measurement and reports the results so far. The exit code is 1 if a condition was not \
+            met, and 2 if the test could not run.
             """
     )
 
     @Argument(
-        help: ArgumentHelp("Where to; two of them with --versus.", valueName: "target"),
+        help: ArgumentHelp("Address of the target; two targets with --versus.", valueName: "target"),
         transform: ValueReader<ServiceAddress>.address.read
     )
     var targets: [ServiceAddress]
 
-    @Flag(help: "Run two targets in rounds that alternate, and tell the ratios of the second to the first.")
+    @Flag(help: "Run two targets in alternating rounds, and report the ratios of the second to the first.")
     var versus = false
 
-    @Option(.wholeNumber(1...1000), "Rounds of --versus, 1 to 1000.")
+    @Option(.wholeNumber(1...1000), "Number of rounds of --versus, 1 to 1000.")
     var rounds = 5
 
-    @OptionGroup(title: "What is sent")
+    @OptionGroup(title: "Workload")
     var mode: LoadModeOptions
 
-    @OptionGroup(title: "How much of it")
+    @OptionGroup(title: "Load")
     var rate: LoadRateOptions
 
-    @OptionGroup(title: "How long")
+    @OptionGroup(title: "Timing")
     var time: LoadTimeOptions
 
-    @OptionGroup(title: "The result")
+    @OptionGroup(title: "Results")
     var result: LoadResultOptions
 
     func validate() throws {
         guard targets.count == (versus ? 2 : 1) else {
-            throw ValidationError(versus ? "--versus needs two targets" : "one target is needed, or two with --versus")
+            throw ValidationError(versus ? "--versus requires two targets" : "write one target, or two with --versus")
         }
-        if versus, rate.findRate != nil { throw ValidationError("--versus and --find-rate exclude each other") }
+        if versus, rate.findRate != nil { throw ValidationError("--versus and --find-rate are mutually exclusive") }
         if versus, result.csv != nil || result.hgrm != nil || result.html != nil {
             throw ValidationError(
-                "--versus has many reports: they go into a --json file, not into --csv, --hgrm or --html"
+                "--versus produces several reports: write them to --json, not to --csv, --hgrm or --html"
             )
         }
     }
@@ -163,7 +163,7 @@ struct LoadCommand: AsyncParsableCommand {
     /// Prints the result of each assertion for each report; throws exit code 1 if one fails.
     private func judge(_ reports: [Report]) throws {
         let verdicts = reports.flatMap { report in result.assert.map { $0.verdict(on: report) } }
-        say(verdicts.map { "\($0.isKept ? "kept" : "BROKEN")  \($0.assertion) (\($0.found))" })
+        say(verdicts.map { "\($0.isKept ? "passed" : "FAILED")  \($0.assertion) (\($0.found))" })
         if verdicts.contains(where: { !$0.isKept }) { throw ExitCode(1) }
     }
 }

@@ -62,7 +62,7 @@ extension Pace {
         switch self {
         case .rate(let profile) where profile.pieces.isEmpty: "\(Grouped(profile.finalRate))/s"
         case .rate(let profile): "\(profile)"
-        case .flatOut: "as fast as it goes"
+        case .flatOut: "closed loop"
         }
     }
 }

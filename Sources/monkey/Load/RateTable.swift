@@ -6,7 +6,7 @@ struct RateTable {
 
     init(_ found: RateFinder.Result, condition: Assertion) {
         guard !found.tries.isEmpty else {
-            lines = ["Stopped before a rate was tried."]
+            lines = ["Stopped before the first rate was tested."]
             return
         }
         let header = ["rate/s", "answered/s", "p50", "p99", "max", ""]
@@ -16,12 +16,12 @@ struct RateTable {
                 Grouped(attempt.rate).description, Grouped(report.throughput).description,
                 TimeText(report.latency.p50).description, TimeText(report.latency.p99).description,
                 TimeText(report.latency.max).description,
-                (attempt.isKept ? "kept" : "broken") + (report.trustworthy ? "" : ", not trustworthy"),
+                (attempt.isKept ? "met" : "not met") + (report.trustworthy ? "" : ", not trustworthy"),
             ]
         }
         let verdict =
-            found.rate.map { "\(Grouped($0))/s is the highest rate that was tried and keeps \(condition.text)" }
-            ?? "no rate that was tried keeps \(condition.text)"
+            found.rate.map { "\(Grouped($0))/s is the highest tested rate that meets \(condition.text)" }
+            ?? "no tested rate meets \(condition.text)"
         lines =
             ([header] + rows).map { cells in
                 cells.dropLast().map { $0.rightAligned(12) }.joined() + "  " + (cells.last ?? "")

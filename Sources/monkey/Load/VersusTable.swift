@@ -6,7 +6,7 @@ struct VersusTable {
 
     init(_ comparison: VersusReport) {
         guard let first = comparison.first.first, let second = comparison.second.first else {
-            lines = ["Stopped before a round was complete."]
+            lines = ["Stopped before the first round was complete."]
             return
         }
         let rounds = comparison.first.count
@@ -30,7 +30,7 @@ struct VersusTable {
                 ? []
                 : [
                     "",
-                    "NOT TRUSTWORTHY: \(doubtful.count) of \(2 * rounds) runs may show the load tester:",
+                    "NOT TRUSTWORTHY: \(doubtful.count) of \(2 * rounds) runs may reflect the load tester:",
                     "  - \(doubtful[0].doubts[0])",
                 ])
     }

@@ -23,7 +23,7 @@ enum MetricLine {
     }
 
     static func dropped(_ count: Int) -> String {
-        "[METRICS] \(count) events were dropped; the totals are right all the same"
+        "[METRICS] \(count) events were dropped; counters are not affected"
     }
 
     /// Metadata of an event line: its values and more, for programs.

@@ -76,14 +76,14 @@ struct HTMLPage {
             figures.append(("upstream", BitRate(report.traffic.upstreamPerSecond).description))
             figures.append(("downstream", BitRate(report.traffic.downstreamPerSecond).description))
         } else if report.setup.isHold {
-            figures.append(("connections that lived", Grouped(report.connections.lived).description))
+            figures.append(("connections open at the end", Grouped(report.connections.lived).description))
         } else {
             figures.append(("exchanges per second", Grouped(report.throughput).description))
         }
         if report.latency.count > 0 {
             figures.append(("median latency", TimeText(report.latency.p50).description))
             figures.append(("99th percentile", TimeText(report.latency.p99).description))
-            figures.append(("longest", TimeText(report.latency.max).description))
+            figures.append(("maximum", TimeText(report.latency.max).description))
         }
         figures.append(("errors", Grouped(report.errors["total"] ?? 0).description))
         let cards = figures.map { "<div><b>\($0.1)</b><span>\($0.0)</span></div>" }.joined()
@@ -92,7 +92,7 @@ struct HTMLPage {
 
     private var latencies: String {
         Self.table(text.latencies)
-            + "<p>Latency counts from the moment a request was due; “from send” from the moment it was sent.</p>"
+            + "<p>Latency is measured from when a request was due; “from send” from when it was sent.</p>"
     }
 
     private var steps: String {

@@ -92,7 +92,7 @@ extension HTMLPage {
               element("text", {x, y: height - margin.bottom + 18, "text-anchor": "middle"}, svg, text);
             }
             for (const line of lines) {
-              // Where nothing was answered there is no latency, which is no low one: the line has a gap.
+              // Without a response there is no latency, which differs from a low one: the line has a gap.
               const isGap = point => !point || options.gaps && point[1] <= 0;
               let path = "";
               line.points.forEach((point, index) => {
@@ -114,7 +114,7 @@ extension HTMLPage {
                 Math.abs(toX(point[0]) - at) < Math.abs(toX(best[0]) - at) ? point : best);
               const x = nearest(lines[0])[0];
               cursor.setAttribute("x1", toX(x)); cursor.setAttribute("x2", toX(x)); cursor.setAttribute("visibility", "visible");
-              tip.textContent = [options.x(x)].concat(lines.map(line => `${line.name}: ${options.gaps && nearest(line)[1] <= 0 ? "no answer" : options.y(nearest(line)[1])}`)).join("\n");
+              tip.textContent = [options.x(x)].concat(lines.map(line => `${line.name}: ${options.gaps && nearest(line)[1] <= 0 ? "no response" : options.y(nearest(line)[1])}`)).join("\n");
               tip.style.display = "block";
               const left = toX(x) / width * box.width;
               tip.style.left = (left > box.width / 2 ? left - tip.offsetWidth - 12 : left + 12) + "px";
@@ -138,7 +138,7 @@ extension HTMLPage {
         plot("latency", hasLatency ? [
           {name: "p50", color: "--a", points: overTime("p50")},
           {name: "p99", color: "--b", points: overTime("p99")},
-          {name: "longest", color: "--c", points: overTime("max")},
+          {name: "max", color: "--c", points: overTime("max")},
         ] : [], {toggles: true, logarithmic: true, fromZero: true, gaps: true, x: seconds, y: time});
 
         const isBulk = report.exchanges.due === 0;
