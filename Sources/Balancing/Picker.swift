@@ -20,7 +20,7 @@ public struct Picker: ~Copyable, Sendable {
     public init(_ policy: Policy, servers: Int, seed: UInt64, table: MaglevTable? = nil) {
         precondition(
             policy != .maglev || table?.serverCount == servers,
-            "maglev needs a table of its \(servers) servers"
+            "the policy maglev requires a table of the pool's \(servers) servers"
         )
         self.policy = policy
         roundRobin = RoundRobin(servers: policy == .roundRobin ? servers : 0, seed: seed)

@@ -127,7 +127,7 @@ struct AccessLogTests {
         try await runMonkey(proxy + ["--access-log", path]).expectFailure(naming: path)
         try await runMonkey(proxy + ["--access-log", "-", "--access-log-format", "{clint}"]).expectFailure(
             code: 64,
-            naming: "{clint} is no field; there are {time}"
+            naming: "unknown field {clint}; fields are {time}"
         )
         try await runMonkey(proxy + ["--access-log-format", "json"]).expectFailure(
             code: 64,

@@ -97,15 +97,15 @@ struct ReloadTests {
             if bySignal {
                 try served.program.signal(SIGHUP)
                 try await eventually("it is told in the log") {
-                    served.program.errorLines.contains { $0.contains("listener web removed: its connection goes on") }
+                    served.program.errorLines.contains { $0.contains("listener web removed: its connection continues") }
                 }
             } else {
                 let response = try served.post("/config/reload")
                 #expect(response.status == 200)
                 #expect(
                     response.body == """
-                        {"reloaded":true,"changes":["listener web removed: its connection goes on","listener more added"],\
-                        "connections_affected":1}
+                        {"reloaded":true,"changes":["listener web removed: its connection continues",\
+                        "listener more added"],"connections_affected":1}
 
                         """
                 )

@@ -35,8 +35,8 @@ public struct MaglevTable: Sendable, Equatable {
     ///   - servers: The servers in the order of the pool, at most ``serverLimit``.
     ///   - size: A prime, equal in all replicas. Tables of different sizes have nothing in common.
     public init(_ servers: [Server], size: Int = defaultSize) {
-        precondition(Self.isPrime(size), "a Maglev table of \(size) places: the number must be prime")
-        precondition(servers.count <= Self.serverLimit, "a Maglev table of more than \(Self.serverLimit) servers")
+        precondition(Self.isPrime(size), "the size of a Maglev table must be prime, not \(size)")
+        precondition(servers.count <= Self.serverLimit, "a Maglev table supports at most \(Self.serverLimit) servers")
         serverCount = servers.count
         places = Self.fill(size, with: servers)
     }

@@ -86,7 +86,7 @@ public final class AccessLog: Sendable {
         do throws(AccessLogError) {
             try file.withLock { file throws(AccessLogError) in try file?.reopen() }
         } catch {
-            logger.error("It goes on in the file that it had: \(error)")
+            logger.error("Access log not reopened, previous file stays in use: \(error)")
         }
     }
 
@@ -96,11 +96,11 @@ public final class AccessLog: Sendable {
             guard !records.isEmpty else { return }
             do throws(AccessLogError) {
                 try write(records)
-                if wasFailing { logger.notice("The access log is written again") }
+                if wasFailing { logger.notice("Access log can be written again") }
                 wasFailing = false
             } catch {
                 proxy.countLostAccessRecords(records.count)
-                if !wasFailing { logger.error("\(error); its lines are dropped until it can be written") }
+                if !wasFailing { logger.error("\(error); lines are dropped until it can be written") }
                 wasFailing = true
             }
         }

@@ -46,9 +46,9 @@ public struct AccessLogFormat: Hashable, Sendable {
     }
 
     private static func pieces(of text: String) throws(NotationError) -> [Piece] {
-        guard text.utf8.count <= longest else { throw NotationError("it is too long: write \(longest) bytes at most") }
+        guard text.utf8.count <= longest else { throw NotationError("too long: must be at most \(longest) bytes") }
         guard !text.unicodeScalars.contains(where: { $0.isControl && $0 != "\t" }) else {
-            throw NotationError("it has a control character: each connection is one line")
+            throw NotationError("control characters are not allowed: remove them")
         }
         var pieces: [Piece] = []
         var literal = ""
@@ -61,14 +61,14 @@ public struct AccessLogFormat: Hashable, Sendable {
                 literal = ""
                 pieces.append(.field(try field(&rest)))
             } else if character == "}" {
-                throw NotationError("a } has no { before it: write }} for a brace")
+                throw NotationError("unmatched }: write }} for a literal brace")
             } else {
                 literal.append(character)
             }
         }
         if !literal.isEmpty { pieces.append(.literal(literal)) }
         guard pieces.contains(where: { if case .field = $0 { true } else { false } }) else {
-            throw NotationError("it names no field: write text, json, or fields in braces; \(allFields)")
+            throw NotationError("no field: must be text, json, or fields in braces; \(allFields)")
         }
         return pieces
     }
@@ -76,18 +76,18 @@ public struct AccessLogFormat: Hashable, Sendable {
     /// Parses a field name after its opening brace.
     private static func field(_ rest: inout Substring) throws(NotationError) -> AccessLogField {
         guard let end = rest.firstIndex(of: "}") else {
-            throw NotationError("a { has no } after it: write {{ for a brace")
+            throw NotationError("unmatched {: write {{ for a literal brace")
         }
         let name = rest[..<end]
         rest = rest[rest.index(after: end)...]
         guard let field = AccessLogField(rawValue: String(name)) else {
-            throw NotationError("{\(name)} is no field; \(allFields)")
+            throw NotationError("unknown field {\(name)}; \(allFields)")
         }
         return field
     }
 
     private static var allFields: String {
-        "there are " + AccessLogField.allCases.map { "{\($0.rawValue)}" }.joined(separator: ", ")
+        "fields are " + AccessLogField.allCases.map { "{\($0.rawValue)}" }.joined(separator: ", ")
     }
 
     // MARK: Formatting

@@ -148,7 +148,7 @@ public final class PoolKeeper: Sendable {
                     state.withLock { $0.generation == lookup.generation }
                 }
                 let names = servers.map(\.name).joined(separator: ", ")
-                if isDone { logger.notice("Pool \(pool.name) has other servers: \(names)") }
+                if isDone { logger.notice("Servers of pool \(pool.name) changed: \(names)") }
             }
         } catch {
             failure = error
@@ -165,7 +165,7 @@ public final class PoolKeeper: Sendable {
             )
             return before?.isFailing ?? false
         }
-        if let failure, !wasFailing { logger.warning("Pool \(pool.name) keeps its servers: \(failure)") }
+        if let failure, !wasFailing { logger.warning("Servers of pool \(pool.name) not updated: \(failure)") }
     }
 
     // MARK: Polling
@@ -378,8 +378,8 @@ public enum UnknownServerError: Error, Hashable, Sendable {
 extension UnknownServerError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .pool(let pool): "there is no pool '\(pool)'; /pools has all"
-        case .server(let server, let pool): "pool \(pool) has no server '\(server)'; /pools has all, by their names"
+        case .pool(let pool): "unknown pool '\(pool)': /pools lists all pools"
+        case .server(let server, let pool): "unknown server '\(server)' in pool \(pool): /pools lists all servers"
         }
     }
 }

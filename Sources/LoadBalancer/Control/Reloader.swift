@@ -112,7 +112,7 @@ public final class Reloader: Sendable {
         switch outcome {
         case .done(let changes, let connections):
             let count = changes.count
-            let summary = count == 0 ? "nothing has changed" : count == 1 ? "1 change" : "\(count) changes"
+            let summary = count == 0 ? "no changes" : count == 1 ? "1 change" : "\(count) changes"
             logger.notice(
                 "Reloaded \(name): \(summary)",
                 metadata: ["changes": .stringConvertible(count), "connections": .stringConvertible(connections)]
@@ -120,7 +120,7 @@ public final class Reloader: Sendable {
             for change in changes { logger.notice("\(change)") }
         case .refused(let mistakes):
             for mistake in mistakes { logger.error("\(mistake)") }
-            logger.error("Not reloaded: nothing has changed")
+            logger.error("Reload failed: configuration unchanged")
         }
     }
 }

@@ -90,7 +90,7 @@ struct ServerStanding {
         case .up: returnCause.isEmpty ? checkCause : returnCause
         case .down: checkCause
         case .ejected: ejectionCause
-        case .draining, .disabled: "somebody has ordered it"
+        case .draining, .disabled: "requested by an administrator"
         case .unchecked: returnCause
         }
     }
@@ -109,7 +109,7 @@ struct ServerStanding {
     mutating func advance(to now: Int, _ attempts: Attempts, mayEject: Bool) {
         if ejection.advance(to: now) {
             window?.reset()
-            returnCause = "its ejection is over"
+            returnCause = "ejection ended"
         }
         if let cause = count(attempts, now), !isEjected, mayEject {
             ejection.eject(at: now)
@@ -148,8 +148,8 @@ struct ServerStanding {
 
     private static func sentence(_ cause: FailureWindow.Cause) -> String {
         switch cause {
-        case .consecutiveFailures(let count): "\(count) attempts to connect in a row failed"
-        case .failureShare(let failures, let attempts): "\(failures) of \(attempts) attempts to connect failed"
+        case .consecutiveFailures(let count): "\(count) consecutive connection attempts failed"
+        case .failureShare(let failures, let attempts): "\(failures) of \(attempts) connection attempts failed"
         }
     }
 }

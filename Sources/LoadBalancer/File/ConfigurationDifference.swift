@@ -56,7 +56,7 @@ struct ConfigurationDifference: Equatable {
             lines.append("pool \(name) changed\(Self.keys(keys))")
         }
         if hasOtherResolver { lines.append("resolver changed") }
-        lines += atNextStart.map { "\($0) changed: it takes effect at the next start" }
+        lines += atNextStart.map { "\($0) changed: takes effect after a restart" }
         return lines
     }
 
@@ -70,7 +70,7 @@ extension ProxyChange.Item {
     /// What happens to the item's connections.
     fileprivate var fate: String {
         if connections == 0 { return "" }
-        let whose = connections == 1 ? "its connection goes on" : "its \(connections) connections go on"
+        let whose = connections == 1 ? "its connection continues" : "its \(connections) connections continue"
         return ": \(whose)"
     }
 }

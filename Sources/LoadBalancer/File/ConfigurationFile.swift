@@ -90,7 +90,7 @@ public struct ConfigurationFile: Sendable {
     private static func text(_ bytes: [UInt8], _ problems: inout Problems) -> String? {
         let start = Position(line: 1, column: 1)
         guard bytes.count <= longest else {
-            problems.error(at: start, "the file has \(bytes.count) bytes: \(longest) are allowed")
+            problems.error(at: start, "the file has \(bytes.count) bytes: at most \(longest) are allowed")
             return nil
         }
         // A byte order mark would shift the columns of the first line.
@@ -99,7 +99,7 @@ public struct ConfigurationFile: Sendable {
         if let text = String(validating: bytes, as: UTF8.self) { return text }
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let bad = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
-        problems.error(at: Position(line: bad + 1, column: 1), "this line is not UTF-8: save the file in that encoding")
+        problems.error(at: Position(line: bad + 1, column: 1), "this line is not UTF-8: save the file as UTF-8")
         return nil
     }
 

@@ -23,7 +23,7 @@ enum JSONValue: Sendable, Hashable, Encodable {
     var text: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(self) else { preconditionFailure("JSON that cannot be written") }
+        guard let data = try? encoder.encode(self) else { preconditionFailure("a JSON value cannot be encoded") }
         return String(decoding: data, as: UTF8.self) + "\n"
     }
 }

@@ -15,68 +15,69 @@ extension Section where Entry == ConfigurationFile {
                     required: "listeners",
                     \.listeners,
                     Section<ListenerEntry>.listener.named(most: ConfigurationFile.mostListeners, \.name),
-                    placeholder: "and below it a name, a colon, and the keys of a listener",
-                    "Where clients connect to."
+                    placeholder: "{NAME: {listen: ADDRESS, pool: POOL}}",
+                    "Listeners that clients connect to."
                 ),
                 Key(
                     required: "pools",
                     \.pools,
                     Section<PoolEntry>.pool.named(most: ConfigurationFile.mostPools, \.name),
-                    placeholder: "and below it a name, a colon, and the keys of a pool",
-                    "The servers that they are connected to."
+                    placeholder: "{NAME: {servers: [ADDRESS]}}",
+                    "Pools of servers that connections are forwarded to."
                 ),
                 Key(
                     "threads",
                     \.threads,
                     .wholeNumber(1...64),
                     in: empty,
-                    standard: "one for each processor, 64 at most",
-                    "Worker threads."
+                    standard: "one per processor, at most 64",
+                    "Number of worker threads."
                 ),
                 Key(
                     "max-connections",
                     \.maxConnections,
                     .optional(.wholeNumber(1...1_000_000)),
                     in: empty,
-                    standard: "what the descriptor limit allows",
-                    "Connections at once, of all listeners together. Those beyond wait in the backlog."
+                    standard: "derived from the descriptor limit",
+                    "Maximum number of concurrent connections of all listeners. Others wait in the backlog."
                 ),
                 Key(
                     "engine",
                     \.engine,
                     .engine,
                     in: empty,
-                    "How bytes move: `auto` copies small messages and splices larger ones."
+                    "Relay method: `auto` copies small messages and splices larger ones."
                 ),
                 Key(
                     "max-pipes",
                     \.maxPipes,
                     .optional(.wholeNumber(0...4096)),
                     in: empty,
-                    standard: "what the system's limits allow, 64 at most",
-                    "Pipes with bytes that a slow side does not take, for each worker thread. When all are in use, the other directions copy."
+                    standard: "derived from the system's limits, at most 64",
+                    "Maximum number of pipes per worker thread with bytes for a slow receiver. When all are in "
+                        + "use, other directions copy."
                 ),
                 Key(
                     "grace",
                     \.grace,
                     .duration(),
                     in: empty,
-                    "How long running connections may go on to their own end at a shutdown."
+                    "Maximum time that existing connections may continue at shutdown."
                 ),
                 Key(
                     "drain-delay",
                     \.drainDelay,
                     .duration(),
                     in: empty,
-                    "How long new connections are still accepted at a shutdown, while `/readyz` already fails."
+                    "Time for which new connections are still accepted at shutdown, while `/readyz` already fails."
                 ),
                 Key(
                     "resolver",
                     \.resolver,
                     .optional(.resolver),
                     in: empty,
-                    standard: "the system's resolver",
-                    "Name server that resolves the names of servers. It receives them as they are written."
+                    standard: "the system resolver",
+                    "Name server that resolves the names of servers. Names are queried as written."
                 ),
                 Key(
                     "user",
@@ -84,65 +85,66 @@ extension Section where Entry == ConfigurationFile {
                     .optional(.text(1...256, example: "the name of a user")),
                     in: empty,
                     standard: "the user that started the process",
-                    "User that the process switches to after binding its sockets, before it serves clients. A number needs quotes."
+                    "User that the process switches to after binding its sockets, before it serves clients. A "
+                        + "number needs quotes."
                 ),
                 Key(
                     "group",
                     \.group,
                     .optional(.text(1...256, example: "the name of a group")),
                     in: empty,
-                    standard: "the user's own",
-                    "The group that goes with it. A number needs quotes."
+                    standard: "the primary group of the user",
+                    "Group that the process switches to. A number needs quotes."
                 ),
                 Key(
                     "metrics",
                     \.metrics,
                     .orOff(.address),
                     in: empty,
-                    "Where `/metrics`, `/clients`, `/healthz` and `/readyz` are served over HTTP."
+                    "Address of the HTTP server for `/metrics`, `/clients`, `/healthz` and `/readyz`."
                 ),
                 Key(
                     "control",
                     \.control,
                     .boolean,
                     in: empty,
-                    "Whether servers can be drained, connections closed and this file reloaded over HTTP, at the address of "
-                        + "`metrics`. Without a token that address must be a loopback address or a Unix socket."
+                    "Whether servers can be drained, connections closed and this file reloaded over HTTP, at the "
+                        + "address of `metrics`. Without a token it must be a loopback address or a Unix socket."
                 ),
                 Key(
                     "admin-token-file",
                     \.adminTokenFile,
                     .optional(.text(1...4096, example: "the name of a file")),
                     in: empty,
-                    standard: "no token is asked for",
-                    "A file with the token that the address of `metrics` asks for, as `Authorization: Bearer TOKEN`; only "
-                        + "`/healthz` and `/readyz` are answered without it."
+                    standard: "no token required",
+                    "File with the token that `metrics` requires, as `Authorization: Bearer TOKEN`, except for "
+                        + "`/healthz` and `/readyz`."
                 ),
                 Key(
                     "events",
                     \.events,
                     .boolean,
                     in: empty,
-                    "Whether each event of a connection is a line of standard output."
+                    "Whether connection events are written to standard output."
                 ),
-                Key("summary", \.summary, .durationOrOff(), in: empty, "How often a line tells the totals."),
+                Key("summary", \.summary, .durationOrOff(), in: empty, "Interval of the line with the totals."),
                 Key(
                     "access-log",
                     \.accessLog,
                     .orOff(.text(1...4096, example: "the path of a file, or \"-\" for standard output")),
                     in: empty,
-                    "The file that gets a line for each connection at its end, [access-log.md](access-log.md); `\"-\"` is "
-                        + "standard output."
+                    "File of the access log, one line per ended connection, see [access-log.md](access-log.md); "
+                        + "`\"-\"` is standard output."
                 ),
                 Key(
                     "access-log-format",
                     \.accessLogFormat,
                     .accessLogFormat,
                     in: empty,
-                    "How its lines are written."
+                    "Format of the access log."
                 ),
-                Key("log-level", \.logLevel, .word, in: empty, "How much is logged to standard error."),
-                Key("log-format", \.logFormat, .word, in: empty, "Plain text, or one JSON object a line."),
+                Key("log-level", \.logLevel, .word, in: empty, "Minimum level of log messages on standard error."),
+                Key("log-format", \.logFormat, .word, in: empty, "Log format: text, or one JSON object per line."),
             ]
         )
     }
@@ -160,88 +162,87 @@ extension Section where Entry == ListenerEntry {
                     \.listen,
                     .address,
                     placeholder: "127.0.0.1:5432",
-                    "Where to listen. `:port` is all interfaces; port 0 takes a free one."
+                    "Address to listen on. `:port` means all interfaces; port 0 takes a free port."
                 ),
                 Key(
                     required: "pool",
                     \.pool,
                     .text(1...64, example: "the name of a pool"),
                     placeholder: "NAME",
-                    "The name of the pool that its clients are connected to."
+                    "Name of the pool that connections are forwarded to."
                 ),
                 Key(
                     "connect-timeout",
                     \.timeouts.connectAttempt,
                     .durationOrOff(),
                     in: empty,
-                    "For one attempt to connect to a server."
+                    "Timeout for one connection attempt."
                 ),
                 Key(
                     "connect-deadline",
                     \.timeouts.connect,
                     .durationOrOff(),
                     in: empty,
-                    "For all attempts of a connection together."
+                    "Timeout for all connection attempts of one client connection."
                 ),
                 Key(
                     "idle-timeout",
                     \.timeouts.idle,
                     .durationOrOff(),
                     in: empty,
-                    "For a connection on which nothing moves in either direction."
+                    "Timeout for a connection without traffic in either direction."
                 ),
                 Key(
                     "half-close-timeout",
                     \.timeouts.halfClose,
                     .durationOrOff(),
                     in: empty,
-                    "For a connection of which one direction has ended, and on whose other nothing moves."
+                    "Timeout for a connection with one direction closed and no traffic in the other."
                 ),
                 Key(
                     "lifetime",
                     \.timeouts.lifetime,
                     .durationOrOff(),
                     in: empty,
-                    "For a connection in all, however busy."
+                    "Maximum duration of a connection, regardless of traffic."
                 ),
                 Key(
                     "keepalive",
                     \.keepAlive,
                     .orOff(.wholeSeconds(.seconds(1)...(.seconds(32_767)))),
                     in: empty,
-                    "Silence before a peer, on either side, is probed, and between two probes."
+                    "TCP keepalive on both sides: idle time before the first probe, and interval between probes."
                 ),
                 Key(
                     "user-timeout",
                     \.timeouts.user,
                     .durationOrOff(.milliseconds(1)...(.seconds(596 * 3600))),
                     in: empty,
-                    "How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); `off` leaves it to the "
-                        + "system."
+                    "Maximum time that sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); `off` uses "
+                        + "the system default."
                 ),
                 Key(
                     "backlog",
                     \.backlog,
                     .wholeNumber(1...65_535),
                     in: empty,
-                    "Connections that may wait to be accepted, for each worker thread; the system's net.core.somaxconn "
-                        + "caps it."
+                    "Length of the accept queue of each worker thread, capped by the system's net.core.somaxconn."
                 ),
                 Key(
                     "source",
                     \.sources,
                     .sources,
                     in: empty,
-                    standard: "the system chooses",
-                    "Local addresses for connections to servers. Several take turns, which gives more ports."
+                    standard: "chosen by the system",
+                    "Local addresses for connections to servers. Several are used in turn, for more ports."
                 ),
                 Key(
                     "allow",
                     \.allow,
                     .networks,
                     in: empty,
-                    standard: "every client that is not denied",
-                    "Clients that are accepted. Of the networks in `allow` and `deny` that contain a client's address, the smallest counts."
+                    standard: "all clients that are not denied",
+                    "Allowed clients. The most specific network in `allow` and `deny` that contains a client decides."
                 ),
                 Key(
                     "deny",
@@ -249,7 +250,7 @@ extension Section where Entry == ListenerEntry {
                     .networks,
                     in: empty,
                     standard: "no client",
-                    "Clients that are rejected."
+                    "Denied clients."
                 ),
                 Key(
                     "max-connections",
@@ -257,7 +258,7 @@ extension Section where Entry == ListenerEntry {
                     .optional(.wholeNumber(1...1_000_000)),
                     in: empty,
                     standard: "no limit",
-                    "Connections to the listener at once. Further ones are reset."
+                    "Maximum number of concurrent connections to the listener. Further ones are reset."
                 ),
                 Key(
                     "max-connections-per-client",
@@ -265,22 +266,29 @@ extension Section where Entry == ListenerEntry {
                     .optional(.wholeNumber(1...1_000_000)),
                     in: empty,
                     standard: "no limit",
-                    "Connections of one client at once. IPv6 addresses with 64 bits in common are one client."
+                    "Maximum number of concurrent connections of one client. The addresses of an IPv6 /64 network "
+                        + "count as one client."
                 ),
                 Key(
                     "rate",
                     \.rate,
                     .orOff(.rate),
                     in: empty,
-                    "New connections to the listener. Further ones are reset."
+                    "Rate limit for new connections to the listener. Further ones are reset."
                 ),
-                Key("rate-per-client", \.ratePerClient, .orOff(.rate), in: empty, "New connections of one client."),
+                Key(
+                    "rate-per-client",
+                    \.ratePerClient,
+                    .orOff(.rate),
+                    in: empty,
+                    "Rate limit for new connections of one client."
+                ),
                 Key(
                     "bandwidth",
                     \.bandwidth,
                     .orOff(.size(1...1_000_000_000_000)),
                     in: empty,
-                    "Bytes a second that each direction of a connection may move."
+                    "Maximum bytes per second in each direction of a connection."
                 ),
                 Key(
                     "accept-proxy",
@@ -294,29 +302,29 @@ extension Section where Entry == ListenerEntry {
                     \.trust,
                     .networks,
                     in: empty,
-                    standard: "must be given for `accept-proxy`",
-                    "Where these proxies are."
+                    standard: "required with `accept-proxy`",
+                    "Networks of the trusted proxies."
                 ),
                 Key(
                     "server-names",
                     \.serverNames,
                     .serverNames,
                     in: empty,
-                    "Pools for TLS clients that ask for certain servers (SNI). All others go to `pool`."
+                    "Pools for TLS clients by SNI host name. All other clients use `pool`."
                 ),
                 Key(
                     "application-protocols",
                     \.applicationProtocols,
                     .applicationProtocols,
                     in: empty,
-                    "Pools for TLS clients that offer certain protocols (ALPN), whatever server they ask for."
+                    "Pools for TLS clients by ALPN protocol, regardless of the SNI host name."
                 ),
                 Key(
                     "preface-timeout",
                     \.timeouts.preface,
                     .durationOrOff(),
                     in: empty,
-                    "For what is read before a server is chosen: the PROXY protocol's header, a TLS client's hello."
+                    "Timeout for receiving the PROXY protocol header and the TLS ClientHello."
                 ),
             ]
         )
@@ -334,16 +342,16 @@ extension Section where Entry == PoolEntry {
                     required: "servers",
                     \.servers,
                     .servers,
-                    placeholder: "and below it a line such as - 10.0.0.1:5432",
-                    "The servers: an address each, or a group of keys."
+                    placeholder: "[10.0.0.1:5432]",
+                    "Servers: an address or a mapping for each."
                 ),
-                Key("policy", \.policy, .word, in: empty, "How the server for a connection is chosen."),
+                Key("policy", \.policy, .word, in: empty, "Policy that selects the server for a connection."),
                 Key(
                     "check",
                     \.check,
                     .orOff(Section<CheckEntry>.check.kind),
                     in: empty,
-                    "How servers are asked whether they can serve."
+                    "Health check of the servers."
                 ),
                 Key(
                     "ejection",
@@ -351,14 +359,14 @@ extension Section where Entry == PoolEntry {
                     .orOff(Section<EjectionEntry>.ejection.kind),
                     in: empty,
                     standard: "on, with the defaults below",
-                    "When a server is left out because clients' connects to it fail."
+                    "Ejection of servers that client connection attempts fail to reach."
                 ),
                 Key(
                     "slow-start",
                     \.slowStart,
                     .durationOrOff(),
                     in: empty,
-                    "How long a server that came up takes to get its whole share of connections."
+                    "Time in which the weight of a server that came up grows to its full value."
                 ),
                 Key(
                     "queue",
@@ -366,36 +374,36 @@ extension Section where Entry == PoolEntry {
                     Section<QueueEntry>.queue.kind,
                     in: empty,
                     standard: "the defaults below",
-                    "Where connections wait when all servers have their `max-connections`."
+                    "Queue for connections while all servers have reached `max-connections`."
                 ),
                 Key(
                     "when-down",
                     \.whenDown,
                     .word,
                     in: empty,
-                    "What becomes of the running connections of a server that goes down."
+                    "Effect on existing connections when their server goes down: `close` resets them."
                 ),
                 Key(
                     "when-all-down",
                     \.whenAllDown,
                     .word,
                     in: empty,
-                    "What becomes of a new connection when all servers are down: it is refused at once, or servers are tried "
-                        + "all the same."
+                    "Effect on new connections when all servers are down: `refuse` resets them immediately, `try` "
+                        + "tries servers anyway."
                 ),
                 Key(
                     "send-proxy",
                     \.sendProxy,
                     .orOff(.word),
                     in: empty,
-                    "Whether servers receive the client's address in a PROXY protocol header, and in which version."
+                    "Version of the PROXY protocol header with the client's address that is sent to servers."
                 ),
                 Key(
                     "resolve-interval",
                     \.resolveInterval,
                     .durationOrOff(),
                     in: empty,
-                    "How often host names of servers are resolved again; `off` resolves them once."
+                    "Interval at which host names of servers are resolved again; `off` resolves them once."
                 ),
             ]
         )
@@ -414,8 +422,8 @@ extension Section where Entry == ServerEntry {
                     \.address,
                     .serverAddress,
                     placeholder: "10.0.0.1:5432",
-                    "Where it is. A name stands for all its addresses, and `srv:` and a service's name for all servers that the "
-                        + "service's SRV records tell, with their ports, weights and priorities."
+                    "Address of the server. A host name means all its addresses, `srv:` and a service name all "
+                        + "servers in its SRV records, with their ports, weights and priorities."
                 ),
                 Key(
                     "name",
@@ -423,23 +431,23 @@ extension Section where Entry == ServerEntry {
                     .name,
                     in: empty,
                     standard: "its address",
-                    "What it is called in logs and metrics."
+                    "Name in logs and metrics."
                 ),
                 Key(
                     "weight",
                     \.weight,
                     .wholeNumber(0...256),
                     in: empty,
-                    "Its share of connections, beside the weights of the others; 0 gives it no new ones."
+                    "Share of connections, relative to the weights of the others; 0 means no new ones."
                 ),
-                Key("backup", \.backup, .boolean, in: empty, "Whether it serves only when all others are down."),
+                Key("backup", \.backup, .boolean, in: empty, "Whether it is used only when all others are down."),
                 Key(
                     "max-connections",
                     \.maxConnections,
                     .optional(.wholeNumber(1...1_000_000)),
                     in: empty,
                     standard: "no limit",
-                    "Connections to it at once."
+                    "Maximum number of concurrent connections to the server."
                 ),
             ]
         )
@@ -454,9 +462,9 @@ extension Section where Entry == CheckEntry {
             name: "a check",
             empty: empty,
             keys: [
-                Key(required: "type", \.type, .word, placeholder: "tcp", "What is asked."),
-                Key("interval", \.interval, .duration(range), in: empty, "Between two checks of a server."),
-                Key("timeout", \.timeout, .duration(range), in: empty, "For the connection and the answer together."),
+                Key(required: "type", \.type, .word, placeholder: "tcp", "Type of the check."),
+                Key("interval", \.interval, .duration(range), in: empty, "Interval between two checks of a server."),
+                Key("timeout", \.timeout, .duration(range), in: empty, "Timeout for connection and response together."),
                 Key("rise", \.rise, .wholeNumber(1...1000), in: empty, "Consecutive passes that bring a server up."),
                 Key(
                     "fall",
@@ -470,8 +478,8 @@ extension Section where Entry == CheckEntry {
                     \.port,
                     .optional(.wholeNumber(1...65_535)),
                     in: empty,
-                    standard: "the server's own",
-                    "Where the check connects to."
+                    standard: "the port of the server",
+                    "Port that the check connects to."
                 ),
                 Key(
                     "initial",
@@ -483,39 +491,39 @@ extension Section where Entry == CheckEntry {
                 Key(
                     "send",
                     \.send,
-                    .text(0...4096, example: "a text"),
+                    .text(0...4096, example: "text"),
                     in: empty,
-                    standard: "nothing",
-                    "`send-expect`: what is sent; nothing, where the server speaks first."
+                    standard: "none",
+                    "`send-expect`: text to send; none if the server speaks first."
                 ),
                 Key(
                     "expect",
                     \.expect,
-                    .text(1...4096, example: "a text"),
+                    .text(1...4096, example: "text"),
                     in: empty,
-                    standard: "must be given for `send-expect`",
-                    "`send-expect`: what must be in the answer."
+                    standard: "required for `send-expect`",
+                    "`send-expect`: text that the response must contain."
                 ),
                 Key(
                     "path",
                     \.path,
                     .visible(1...2048, example: "a path, such as /health"),
                     in: empty,
-                    "`http`: what is asked for, beginning with a slash."
+                    "`http`: path of the request, beginning with a slash."
                 ),
                 Key(
                     "host",
                     \.host,
                     .visible(1...253, example: "a host name"),
                     in: empty,
-                    "`http`: what the Host field says."
+                    "`http`: value of the Host field."
                 ),
                 Key(
                     "status",
                     \.status,
                     .statusCodes,
                     in: empty,
-                    "`http`: the status codes of a server that is up."
+                    "`http`: status codes that pass."
                 ),
                 Key(
                     "user",
@@ -547,37 +555,37 @@ extension Section where Entry == EjectionEntry {
                     \.consecutiveFailures,
                     .orOff(.wholeNumber(1...10_000)),
                     in: empty,
-                    "Consecutive failed connects after which a server is ejected."
+                    "Consecutive failed connection attempts after which a server is ejected."
                 ),
                 Key(
                     "failure-share",
                     \.failureShare,
                     .orOff(.share(1...100)),
                     in: empty,
-                    "Such a share of failed connects within the window is too much."
+                    "Percentage of failed connection attempts at which a server is ejected."
                 ),
-                Key("window", \.window, .duration(range), in: empty, "How far the share looks back."),
+                Key("window", \.window, .duration(range), in: empty, "Period in which the percentage is measured."),
                 Key(
                     "minimum-attempts",
                     \.minimumAttempts,
                     .wholeNumber(1...1_000_000),
                     in: empty,
-                    "Of fewer connects within the window the share says nothing."
+                    "Minimum number of connection attempts in the period for the percentage to apply."
                 ),
                 Key(
                     "base",
                     \.base,
                     .duration(range),
                     in: empty,
-                    "How long a server is left out the first time; each further time is twice as long."
+                    "Duration of the first ejection; each further one lasts twice as long."
                 ),
-                Key("longest", \.longest, .duration(range), in: empty, "How long a server is left out at most."),
+                Key("longest", \.longest, .duration(range), in: empty, "Maximum duration of an ejection."),
                 Key(
                     "most-ejected",
                     \.mostEjected,
                     .share(0...100),
                     in: empty,
-                    "Such a share of the pool's servers is left out at once at most."
+                    "Maximum percentage of the pool's servers that are ejected at the same time."
                 ),
             ]
         )
@@ -596,14 +604,14 @@ extension Section where Entry == QueueEntry {
                     \.limit,
                     .wholeNumber(0...1_000_000),
                     in: empty,
-                    "Connections that may wait; 0 is no queue."
+                    "Maximum number of waiting connections; 0 disables the queue."
                 ),
                 Key(
                     "timeout",
                     \.timeout,
                     .duration(.milliseconds(1)...WrittenDuration.longest),
                     in: empty,
-                    "How long each may wait."
+                    "Maximum waiting time of a connection."
                 ),
             ]
         )

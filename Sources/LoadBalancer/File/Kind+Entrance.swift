@@ -6,11 +6,11 @@ public import TCPProxy
 extension Kind where Value == [AddressBlock] {
     /// A list of networks and single addresses.
     static var networks: Self {
-        let advice = "write addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
+        let advice = "must be addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
         let most = ConfigurationFile.mostNetworks
         return Self(
             name: "list of networks",
-            allowed: "IP addresses, or blocks of them such as `10.0.0.0/8`, \(most) at most",
+            allowed: "at most \(most) IP addresses or CIDR blocks such as `10.0.0.0/8`",
             schema: .object([
                 "type": .text("array"), "maxItems": .number(most), "items": .object(["type": .text("string")]),
             ]),
@@ -21,7 +21,7 @@ extension Kind where Value == [AddressBlock] {
                     return nil
                 }
                 guard items.count <= most else {
-                    problems.error(at: node.position, "there are \(items.count) networks: \(most) are allowed")
+                    problems.error(at: node.position, "too many networks: \(items.count), at most \(most) are allowed")
                     return nil
                 }
                 return items.enumerated().compactMap { index, item in
@@ -140,12 +140,12 @@ extension Kind {
             guard case .mapping(let members) = node.content, !members.isEmpty else {
                 problems.error(
                     at: node.position,
-                    "\(node.misfit): write a line for each \(what), such as \(example)"
+                    "\(node.misfit): must map at least one \(what) to a pool, such as \(example)"
                 )
                 return nil
             }
             guard members.count <= most else {
-                problems.error(at: node.position, "there are \(members.count) \(what)s: \(most) are allowed")
+                problems.error(at: node.position, "too many \(what)s: \(members.count), at most \(most) are allowed")
                 return nil
             }
             var taken: Set<Pattern> = []
@@ -155,7 +155,7 @@ extension Kind {
                     do {
                         let pattern = try parse(member.name)
                         guard taken.insert(pattern).inserted else {
-                            problems.error(at: member.position, "\(pattern) is there already: take one of them out")
+                            problems.error(at: member.position, "duplicate \(what) \(pattern): remove one of them")
                             return nil
                         }
                         return name.map { RouteEntry(pattern: pattern, written: member.name, pool: $0) }

@@ -44,7 +44,7 @@ extension Kind where Value == [ServerEntry] {
         let address = Kind<ServerAddress>.serverAddress
         return Self(
             name: "list",
-            allowed: "addresses, or groups of keys as below, 1 to \(ConfigurationFile.mostServers)",
+            allowed: "1 to \(ConfigurationFile.mostServers) addresses, or mappings with the keys below",
             schema: .object([
                 "type": .text("array"), "minItems": .number(1), "maxItems": .number(ConfigurationFile.mostServers),
                 "items": .object(["anyOf": .list([address.schema, section.schema])]),
@@ -54,13 +54,13 @@ extension Kind where Value == [ServerEntry] {
             guard case .list(let items) = node.content, !items.isEmpty else {
                 problems.error(
                     at: node.position,
-                    "\(node.misfit): write a line for each server, such as - 10.0.0.1:5432"
+                    "\(node.misfit): must be a list of at least one server, such as - 10.0.0.1:5432"
                 )
                 return nil
             }
             guard items.count <= ConfigurationFile.mostServers else {
                 let most = ConfigurationFile.mostServers
-                problems.error(at: node.position, "there are \(items.count) servers: \(most) are allowed")
+                problems.error(at: node.position, "too many servers: \(items.count), at most \(most) are allowed")
                 return nil
             }
             return items.enumerated().map { index, item in
@@ -83,12 +83,12 @@ extension Kind where Value == String {
     /// A name for logs and metrics.
     static var name: Self {
         var kind = text(1...64, example: "a name")
-        kind.allowed = "letters, digits, `-`, `_` and `.`, 64 at most"
+        kind.allowed = "at most 64 letters, digits, `-`, `_` and `.`"
         let read = kind.read
         kind.read = { node, problems in
             guard let name = read(node, &problems) else { return nil }
             guard isName(name) else {
-                problems.error(at: node.position, "\(quoted(name)) is no name: \(nameAdvice)")
+                problems.error(at: node.position, "invalid name \(quoted(name)): \(nameAdvice)")
                 return nil
             }
             return name
@@ -106,7 +106,7 @@ extension Kind where Value == String {
             guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
                 problems.error(
                     at: node.position,
-                    "\(quoted(text)) has a space or another character that HTTP does not allow there: write it as %20 or alike"
+                    "\(quoted(text)) has a space or another character that HTTP does not allow: encode it, such as %20"
                 )
                 return nil
             }
@@ -119,7 +119,7 @@ extension Kind where Value == String {
 extension Kind where Value == ClosedRange<Int> {
     /// A status code or a range of status codes.
     static var statusCodes: Self {
-        let advice = "write a status from 100 to 599, or two with a hyphen between: 200-399"
+        let advice = "must be a status code from 100 to 599, or a range such as 200-399"
         let range = "^[1-5][0-9][0-9]-[1-5][0-9][0-9]$"
         return Self(
             name: "status codes",

@@ -19,7 +19,7 @@ extension Kind {
     /// Creates a kind whose value is a single scalar.
     ///
     /// - Parameters:
-    ///   - example: the expected value, as the object of "write".
+    ///   - example: the expected value, as the object of "must be".
     ///   - parse: throws an error that describes the expected format.
     init(
         name: String,
@@ -31,7 +31,7 @@ extension Kind {
     ) {
         self.init(name: name, allowed: allowed, schema: schema, write: write) { node, problems in
             guard case .scalar(let scalar) = node.content, node.scalarType != .nothing else {
-                problems.error(at: node.position, "\(node.misfit): write \(example)")
+                problems.error(at: node.position, "\(node.misfit): must be \(example)")
                 return nil
             }
             do {
@@ -87,12 +87,12 @@ extension Kind where Value == Int {
                 else {
                     problems.error(
                         at: node.position,
-                        "\(node.misfit): write a whole number from \(allowed)"
+                        "\(node.misfit): must be a whole number from \(allowed)"
                     )
                     return nil
                 }
                 guard scalar.isPlain else {
-                    problems.error(at: node.position, "this is a text: write \(number) without quotes")
+                    problems.error(at: node.position, "unexpected quotes: write \(number) without quotes")
                     return nil
                 }
                 return number
@@ -104,7 +104,7 @@ extension Kind where Value == Int {
     static func share(_ range: ClosedRange<Int>) -> Self {
         let example = "a whole number and %, from \(range.lowerBound)% to \(range.upperBound)%"
         return Self(
-            name: "share",
+            name: "percentage",
             allowed: "`\(range.lowerBound)%` to `\(range.upperBound)%`",
             schema: .object(["type": .text("string"), "pattern": .text("^[0-9]+%$")]),
             example: example,
@@ -113,7 +113,7 @@ extension Kind where Value == Int {
                 let digits = text.dropLast()
                 guard text.last == "%", digits.allSatisfy({ ("0"..."9").contains($0) }), let share = Int(digits),
                     range.contains(share)
-                else { throw NotationError("write \(example)") }
+                else { throw NotationError("must be \(example)") }
                 return share
             }
         )
@@ -129,7 +129,7 @@ extension Kind where Value == Bool {
             write: { "\($0)" },
             read: { node, problems in
                 guard case .scalar(let scalar) = node.content, scalar.isPlain, let value = Bool(scalar.text) else {
-                    problems.error(at: node.position, "\(node.misfit): write true or false")
+                    problems.error(at: node.position, "\(node.misfit): must be true or false")
                     return nil
                 }
                 return value
@@ -141,7 +141,7 @@ extension Kind where Value == Bool {
 extension Kind where Value == String {
     /// - Parameters:
     ///   - lengths: allowed lengths in bytes of UTF-8.
-    ///   - example: the expected value, as the object of "write".
+    ///   - example: the expected value, as the object of "must be".
     static func text(_ lengths: ClosedRange<Int>, example: String) -> Self {
         Self(
             name: "text",
@@ -154,21 +154,21 @@ extension Kind where Value == String {
             write: { $0 },
             read: { node, problems in
                 guard case .scalar(let scalar) = node.content, let type = node.scalarType, type != .nothing else {
-                    problems.error(at: node.position, "\(node.misfit): write \(example)")
+                    problems.error(at: node.position, "\(node.misfit): must be \(example)")
                     return nil
                 }
                 guard type == .text else {
-                    let taken = type == .number ? "a number" : "true or false"
+                    let taken = type == .number ? "a number" : "a boolean"
                     problems.error(
                         at: node.position,
-                        "YAML takes this for \(taken), and it is to be a text: write \"\(scalar.text)\", in quotes"
+                        "YAML reads this as \(taken), but it must be text: write \"\(scalar.text)\" in quotes"
                     )
                     return nil
                 }
                 let count = scalar.text.utf8.count
                 guard lengths.contains(count) else {
                     let allowed = "\(lengths.lowerBound) to \(lengths.upperBound)"
-                    problems.error(at: node.position, "it has \(count) bytes: write \(allowed)")
+                    problems.error(at: node.position, "invalid length of \(count) bytes: must be \(allowed)")
                     return nil
                 }
                 return scalar.text
@@ -188,12 +188,12 @@ extension Kind where Value: CaseIterable & RawRepresentable & Sendable, Value.Ra
             write: { $0.rawValue },
             read: { node, problems in
                 guard case .scalar(let scalar) = node.content, node.scalarType != .nothing else {
-                    problems.error(at: node.position, "\(node.misfit): write \(choice(of: words))")
+                    problems.error(at: node.position, "\(node.misfit): must be \(choice(of: words))")
                     return nil
                 }
                 guard let value = Value(rawValue: scalar.text) else {
                     let advice = advice(for: scalar.text, among: words)
-                    problems.error(at: node.position, "\(quoted(scalar.text)) is unknown: \(advice)")
+                    problems.error(at: node.position, "unknown value \(quoted(scalar.text)): \(advice)")
                     return nil
                 }
                 return value
@@ -225,7 +225,7 @@ extension Kind where Value == Duration {
         } read: { node, problems in
             guard let duration = kind.read(node, &problems) else { return nil }
             guard duration.components.attoseconds == 0 else {
-                problems.error(at: node.position, "the system counts it in whole seconds: write it so, such as 60s")
+                problems.error(at: node.position, "must be in whole seconds, such as 60s")
                 return nil
             }
             return duration
@@ -274,7 +274,7 @@ extension Kind where Value == ServerAddress {
             guard address.port != 0 else {
                 problems.error(
                     at: node.position,
-                    "nothing can be reached at port 0: write the port that the server listens on"
+                    "invalid port 0: must be the port that the server listens on"
                 )
                 return nil
             }
@@ -301,7 +301,7 @@ extension Kind where Value == InternetAddress {
 extension Kind where Value == [InternetAddress] {
     /// Local addresses without ports.
     static var sources: Self {
-        let advice = "write IP addresses of this machine without a port, such as [127.0.0.2, \"::1\"]"
+        let advice = "must be IP addresses of this machine without a port, such as [127.0.0.2, \"::1\"]"
         return Self(
             name: "list of IP addresses",
             allowed: "addresses of this machine, without a port",
@@ -315,7 +315,7 @@ extension Kind where Value == [InternetAddress] {
                 guard items.count <= ConfigurationFile.mostSources else {
                     problems.error(
                         at: node.position,
-                        "there are \(items.count) addresses: write \(ConfigurationFile.mostSources) at most"
+                        "too many addresses: \(items.count), at most \(ConfigurationFile.mostSources) are allowed"
                     )
                     return nil
                 }

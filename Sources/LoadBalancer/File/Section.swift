@@ -1,6 +1,6 @@
 /// Schema of one group of keys, and the value parsed from it.
 struct Section<Entry: Sendable>: Sendable {
-    /// Name of the group, as the end of "a key of": `a listener`.
+    /// Name of the group, as the end of "unknown key in": `a listener`.
     let name: String
     /// The value with all defaults.
     let empty: Entry
@@ -10,21 +10,21 @@ struct Section<Entry: Sendable>: Sendable {
     func read(_ node: WrittenNode, into entry: inout Entry, _ problems: inout Problems) {
         guard case .mapping(let members) = node.content else {
             let names = choice(of: keys.map(\.name))
-            problems.error(at: node.position, "\(node.misfit): write \(names)")
+            problems.error(at: node.position, "\(node.misfit): must be a mapping with the keys \(names)")
             return
         }
         for member in members {
             problems.within(member.name) { problems in
                 guard let key = keys.first(where: { $0.name == member.name }) else {
                     let advice = advice(for: member.name, among: keys.map(\.name))
-                    problems.error(at: member.position, "there is no such key of \(name): \(advice)")
+                    problems.error(at: member.position, "unknown key in \(name): \(advice)")
                     return
                 }
                 key.read(member.value, &entry, &problems)
             }
         }
         for key in keys where key.isRequired && !members.contains(where: { $0.name == key.name }) {
-            problems.error(at: node.position, "the key \(key.name) is missing: write \(key.name): \(key.placeholder)")
+            problems.error(at: node.position, "missing key \(key.name): add \(key.name): \(key.placeholder)")
         }
     }
 }
@@ -84,7 +84,7 @@ struct Key<Entry: Sendable>: Sendable {
         self.name = name
         self.kind = kind.name
         allowed = kind.allowed
-        standard = "must be given"
+        standard = "required"
         isRequired = true
         self.help = help
         schema = kind.schema
@@ -116,7 +116,7 @@ extension Section {
 
     /// The group as a kind of value.
     var kind: Kind<Entry> {
-        Kind(name: "group of keys", allowed: "see below", schema: schema, write: { _ in nil }) { node, problems in
+        Kind(name: "mapping", allowed: "see below", schema: schema, write: { _ in nil }) { node, problems in
             var entry = empty
             read(node, into: &entry, &problems)
             return entry
@@ -130,8 +130,8 @@ extension Section {
     ///   - path: property of an entry that stores its name.
     func named(most: Int, _ path: any WritableKeyPath<Entry, String> & Sendable) -> Kind<[Entry]> {
         Kind(
-            name: "groups of keys by name",
-            allowed: "names of letters, digits, `-`, `_` and `.`, 64 at most",
+            name: "mappings by name",
+            allowed: "names of at most 64 letters, digits, `-`, `_` and `.`",
             schema: .object([
                 "type": .text("object"), "additionalProperties": schema, "minProperties": .number(1),
                 "maxProperties": .number(most),
@@ -142,18 +142,18 @@ extension Section {
             guard case .mapping(let members) = node.content, !members.isEmpty else {
                 problems.error(
                     at: node.position,
-                    "\(node.misfit): write a name for \(self.name), a colon, and its keys indented below"
+                    "\(node.misfit): must map at least one name to the keys of \(self.name)"
                 )
                 return nil
             }
             guard members.count <= most else {
-                problems.error(at: node.position, "there are \(members.count) of them: \(most) are allowed")
+                problems.error(at: node.position, "too many names: \(members.count), at most \(most) are allowed")
                 return nil
             }
             return members.map { member in
                 problems.within(member.name) { problems in
                     if !isName(member.name) {
-                        problems.error(at: member.position, "\(quoted(member.name)) is no name: \(nameAdvice)")
+                        problems.error(at: member.position, "invalid name \(quoted(member.name)): \(nameAdvice)")
                     }
                     var entry = empty
                     entry[keyPath: path] = member.name
@@ -174,7 +174,7 @@ extension Key {
     }
 }
 
-let nameAdvice = "write letters, digits, -, _ and ., 64 at most, the first a letter or a digit"
+let nameAdvice = "must be at most 64 letters, digits, -, _ and ., the first a letter or digit"
 
 /// Returns whether a text is a valid name. Names appear in logs and metrics, so they are short and plain.
 func isName(_ text: String) -> Bool {

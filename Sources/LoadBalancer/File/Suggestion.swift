@@ -1,7 +1,7 @@
 /// Returns advice for an unknown word: the most similar known word, or a list of known words.
 func advice(for word: String, among known: [String]) -> String {
     if let near = nearest(to: word, among: known) { return "did you mean \(near)?" }
-    return "write \(choice(of: known))"
+    return "must be \(choice(of: known))"
 }
 
 /// Joins words: `a, b or c`.

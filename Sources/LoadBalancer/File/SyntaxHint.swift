@@ -13,15 +13,15 @@ enum SyntaxHint {
         }
         return switch problem {
         case "mapping values are not allowed in this context":
-            "indent it as the keys beside it, and put a text that has a colon and a space in quotes"
+            "indent all keys of one mapping equally, and quote text that contains a colon and a space"
         case "could not find expected ':'": "write a colon and a space after the key"
-        case "found character that cannot start any token": "put a text that begins so in quotes"
-        case "did not find expected node content": "put a text that begins with a colon or a bracket in quotes"
-        case "found unexpected end of stream": "close the quotes that are open"
+        case "found character that cannot start any token": "quote text that begins with this character"
+        case "did not find expected node content": "quote text that begins with a colon or a bracket"
+        case "found unexpected end of stream": "close the open quotes"
         case "found unknown escape character": "write a backslash twice, or use single quotes"
-        case "did not find expected ',' or ']'": "close the list with ], or put a text with a bracket in quotes"
-        case "did not find expected ',' or '}'": "close the group with }, or put a text with a brace in quotes"
-        default: "let all keys of one group begin in one column"
+        case "did not find expected ',' or ']'": "close the list with ], or quote text that contains a bracket"
+        case "did not find expected ',' or '}'": "close the mapping with }, or quote text that contains a brace"
+        default: "indent all keys of one mapping equally"
         }
     }
 }

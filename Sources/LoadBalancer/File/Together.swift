@@ -49,9 +49,9 @@ extension ConfigurationFile {
                     problems.error(
                         at: place.position,
                         other.address == listener.listen
-                            ? "\(other.owner) listens at \(other.address) already: write another address or port"
-                            : "\(other.owner) listens at \(other.address), and one of the two is all interfaces: "
-                                + "write another port"
+                            ? "\(other.address) is already used by \(other.owner): choose another address or port"
+                            : "conflicts with \(other.address) of \(other.owner), as one of them binds all interfaces: "
+                                + "choose another port"
                     )
                 }
                 taken.append((listener.listen, "listeners.\(listener.name)"))
@@ -87,16 +87,16 @@ extension ConfigurationFile {
         guard !pool.isEmpty, case .mapping(let members) = root["pools"]?.content else { return }
         guard members.contains(where: { $0.name == pool }) else {
             let names = members.map(\.name).filter(isName)
-            let advice = names.isEmpty ? "write it below pools" : advice(for: pool, among: names)
-            problems.error(at: written.position, "there is no pool \(quoted(pool)): \(advice)")
+            let advice = names.isEmpty ? "define it in pools" : advice(for: pool, among: names)
+            problems.error(at: written.position, "unknown pool \(quoted(pool)): \(advice)")
             return
         }
         let servers = pools.first { $0.name == pool }?.servers ?? []
         if listener.listen.port != 0, servers.contains(where: { $0.address == ServerAddress(listener.listen) }) {
             problems.error(
                 at: written.position,
-                "pool \(pool) has the server \(listener.listen), which is this listener itself: "
-                    + "it would connect to itself for ever"
+                "server \(listener.listen) of pool \(pool) is this listener, so it would connect to itself: "
+                    + "change one of the addresses"
             )
         }
     }
@@ -110,7 +110,7 @@ extension ConfigurationFile {
         guard used.isSubset(of: members.map(\.name)) else { return }
         for member in members where !used.contains(member.name) {
             problems.within(member.name) {
-                $0.warning(at: member.position, "no listener uses this pool: name it in one, or take it out")
+                $0.warning(at: member.position, "no listener uses this pool: refer to it in a listener, or remove it")
             }
         }
     }
@@ -123,8 +123,7 @@ extension ListenerEntry {
         problems.within(written["connect-timeout"] == nil ? "connect-deadline" : "connect-timeout") {
             $0.warning(
                 at: place.position,
-                "connect-timeout is longer than connect-deadline, which ends the first attempt before: "
-                    + "write a shorter connect-timeout"
+                "connect-timeout is longer than connect-deadline, which expires first: shorten connect-timeout"
             )
         }
     }
@@ -142,20 +141,19 @@ extension ListenerEntry {
         if acceptProxy != nil, written["trust"] == nil, let place = written["accept-proxy"] {
             problems.error(
                 at: place.position,
-                "the key trust is missing: write where the proxies are that may tell who the client is, such as "
-                    + "trust: [10.0.0.0/8]"
+                "missing key trust: add the networks of the trusted proxies, such as trust: [10.0.0.0/8]"
             )
         }
         if acceptProxy != nil, let place = written["trust"], case .list(let items) = place.content, items.isEmpty {
             problems.within("trust") {
-                $0.error(at: place.position, "nobody is trusted: write where the proxies are, such as [10.0.0.0/8]")
+                $0.error(at: place.position, "no proxy is trusted: add networks of proxies, such as [10.0.0.0/8]")
             }
         }
         if let place = written["trust"], written["accept-proxy"] == nil {
             problems.within("trust") {
                 $0.error(
                     at: place.position,
-                    "it says nothing without accept-proxy: write accept-proxy: required, or optional"
+                    "no effect without accept-proxy: add accept-proxy: required, or optional"
                 )
             }
         }
@@ -179,7 +177,8 @@ extension PoolEntry {
             problems.within("queue") {
                 $0.warning(
                     at: written.position,
-                    "no server of the pool has max-connections, so nobody ever waits: give them one, or take the queue out"
+                    "queue has no effect because no server in this pool sets max-connections: "
+                        + "set it on a server, or remove queue"
                 )
             }
         }
@@ -196,17 +195,17 @@ extension PoolEntry {
                 if isRead, let line = addresses[server.address] {
                     problems.error(
                         at: place.position,
-                        "the pool has the server \(server.address) on line \(line) already: "
-                            + "keep one of them, with a weight if it is to get more"
+                        "duplicate server \(server.address), first defined on line \(line): "
+                            + "keep one, with a weight if it should get more connections"
                     )
                 } else if server.address.isService, let place = written["weight"] {
                     problems.within("weight") {
-                        $0.error(at: place.position, "the records of a service tell its servers' weights: take it out")
+                        $0.error(at: place.position, "weights come from the SRV records of the service: remove weight")
                     }
                 } else if isRead || written["name"] != nil, let line = names[server.name] {
                     problems.error(
                         at: (written["name"] ?? place).position,
-                        "the pool has a server of the name \(server.name) on line \(line) already: write another name"
+                        "duplicate server name \(server.name), first used on line \(line): choose another name"
                     )
                 }
             }
@@ -217,12 +216,12 @@ extension PoolEntry {
         if servers.allSatisfy(\.backup) {
             problems.error(
                 at: written.position,
-                "every server is a backup, so there is none that they stand in for: leave backup out of at least one"
+                "every server is a backup: remove backup from at least one"
             )
         } else if servers.allSatisfy({ $0.weight == 0 }) {
             problems.error(
                 at: written.position,
-                "every server has the weight 0, so none gets a connection: write 1 or more for at least one"
+                "every server has weight 0, so none gets connections: set at least one to 1 or more"
             )
         }
     }
@@ -236,26 +235,26 @@ extension CheckEntry {
             problems.within(member.name) {
                 $0.error(
                     at: member.position,
-                    "a check of type \(type.rawValue) has no such key: take it out, or write type: \(owner.rawValue)"
+                    "unknown key in a check of type \(type.rawValue): remove it, or set type: \(owner.rawValue)"
                 )
             }
         }
         if type == .sendExpect, written["expect"] == nil {
             problems.error(
                 at: written.position,
-                "the key expect is missing: write what must be in the answer, or type: tcp if none is expected"
+                "missing key expect: add the text that the response must contain, or set type: tcp"
             )
         }
         if type == .http, !path.hasPrefix("/"), let written = written["path"] {
             problems.within("path") {
-                $0.error(at: written.position, "\(quoted(path)) is no path: begin it with a slash, such as /health")
+                $0.error(at: written.position, "invalid path \(quoted(path)): must begin with a slash, such as /health")
             }
         }
         if timeout > interval, let place = written["timeout"] ?? written["interval"] {
             problems.within(written["timeout"] == nil ? "interval" : "timeout") {
                 $0.warning(
                     at: place.position,
-                    "timeout is longer than interval, so a server that does not answer is checked more rarely than said"
+                    "timeout is longer than interval, so an unresponsive server is checked less often: shorten timeout"
                 )
             }
         }
@@ -266,13 +265,13 @@ extension EjectionEntry {
     fileprivate func check(_ written: WrittenNode, _ problems: inout Problems) {
         if longest < base, let place = written["longest"] ?? written["base"] {
             problems.within(written["longest"] == nil ? "base" : "longest") {
-                $0.error(at: place.position, "longest is shorter than base: write at least as much as base")
+                $0.error(at: place.position, "longest is shorter than base: must be at least base")
             }
         }
         if consecutiveFailures == nil, failureShare == nil {
             problems.warning(
                 at: written.position,
-                "consecutive-failures and failure-share are both off, so no server is ever left out: write ejection: off"
+                "consecutive-failures and failure-share are both off, so no server is ever ejected: set ejection: off"
             )
         }
     }

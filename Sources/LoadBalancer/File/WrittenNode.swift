@@ -68,9 +68,9 @@ struct WrittenNode: Sendable {
     /// Statement that the node is not of the expected kind, as the beginning of a sentence.
     var misfit: String {
         switch content {
-        case .list: "a list stands here"
-        case .mapping: "a group of keys stands here"
-        case .scalar(let scalar): scalarType == .nothing ? "nothing stands here" : "\(quoted(scalar.text)) does not fit"
+        case .list: "invalid list"
+        case .mapping: "invalid mapping"
+        case .scalar(let scalar): scalarType == .nothing ? "missing value" : "invalid value \(quoted(scalar.text))"
         }
     }
 }

@@ -23,15 +23,15 @@ struct YAMLDocument {
         var length: Int
     }
 
-    private static let duplicateTag = "!stands-twice-"
-    private static let tooDeep = "lists and keys are nested too deep: \(deepest) levels are allowed"
+    private static let duplicateTag = "!duplicate-key-"
+    private static let tooDeep = "lists and mappings are nested too deeply: at most \(deepest) levels are allowed"
 
     /// Parses the text.
     ///
     /// - Returns: nil if the document cannot be read; the reason is added to `problems`.
     static func read(_ text: String, problems: inout Problems) -> WrittenNode? {
         if let position = Disguise.position(in: text) {
-            problems.error(at: position, "the character U+E000 means nothing and cannot be used: leave it out")
+            problems.error(at: position, "the character U+E000 is not supported: remove it")
             return nil
         }
         var document = YAMLDocument(text)
@@ -56,7 +56,7 @@ struct YAMLDocument {
             } catch YamlError.duplicatedKeysInMapping(let names, let context) {
                 guard insertions.count < Self.mostDuplicates, tagKey(at: Position(context.mark)) else {
                     let names = names.map { quoted(Disguise.reveal($0)) }.joined(separator: ", ")
-                    problems.error(at: original(context.mark), "keys that stand twice: \(names): keep one of each")
+                    problems.error(at: original(context.mark), "duplicate keys: \(names): keep one of each")
                     return nil
                 }
             } catch {
@@ -90,12 +90,12 @@ struct YAMLDocument {
         guard let root else {
             problems.error(
                 at: Position(line: 1, column: 1),
-                "there is nothing in the file: it needs listeners and pools"
+                "the file is empty: add listeners and pools"
             )
             return nil
         }
         if let second {
-            problems.error(at: original(second.mark), "a second document begins: a configuration is one document")
+            problems.error(at: original(second.mark), "unexpected second document: the file must contain only one")
         }
         var builder = Builder(original: original)
         return builder.build(root, &problems)
@@ -111,11 +111,11 @@ struct YAMLDocument {
             let position = original(mark)
             let hint = SyntaxHint.hint(for: problem, lines: lines, position, context.map { original($0.mark) })
             let circumstance = context.map { " \($0.text)" } ?? ""
-            problems.error(at: position, "this is no YAML: \(problem)\(circumstance): \(hint)")
+            problems.error(at: position, "invalid YAML: \(problem)\(circumstance): \(hint)")
         case YamlError.reader(_, let offset, _, let yaml):
             let index = offset.flatMap { yaml.index(yaml.startIndex, offsetBy: $0, limitedBy: yaml.endIndex) }
             let position = yaml.position(of: index ?? yaml.startIndex)
-            problems.error(at: position, "a control character stands here, which YAML does not allow: leave it out")
+            problems.error(at: position, "control characters are not allowed in YAML: remove this one")
         default:
             // Yams has reached a limit of its own and does not report the position.
             problems.error(at: Position(line: 1, column: 1), Self.tooDeep)
@@ -175,7 +175,7 @@ struct YAMLDocument {
                 guard case .scalar(let scalar) = key,
                     scalar.style != .plain || Disguise.aliasName(in: scalar.string) == nil
                 else {
-                    problems.error(at: position, "a key is plain text: write its name here")
+                    problems.error(at: position, "invalid key: must be plain text")
                     continue
                 }
                 let name = Disguise.reveal(scalar.string)
@@ -183,14 +183,14 @@ struct YAMLDocument {
                     if name == "<<", scalar.style == .plain {
                         problems.error(
                             at: position,
-                            "keys are not merged here: write them out, or use an alias for a whole value"
+                            "merge keys are not supported: write the keys out, or use an alias for a whole value"
                         )
                         return
                     }
                     checkTag(of: key, at: position, &problems)
                     let value = build(value, &problems)
                     if let line = lines[name] {
-                        problems.error(at: position, "this key stands on line \(line) already: keep one of them")
+                        problems.error(at: position, "duplicate key, first defined on line \(line): keep one of them")
                     } else {
                         lines[name] = position.line
                         members.append(.init(name: name, position: position, value: value))
@@ -210,8 +210,8 @@ struct YAMLDocument {
                 problems.error(
                     at: position,
                     isName
-                        ? "*\(name) is an alias, and no anchor &\(name) stands before it: write the value itself"
-                        : "\(quoted("*" + name)) begins with an asterisk, which YAML takes for an alias: "
+                        ? "alias *\(name) has no anchor &\(name) before it: write the value itself"
+                        : "\(quoted("*" + name)) begins with an asterisk, which YAML reads as an alias: "
                             + "write it in quotes"
                 )
                 return nil
@@ -223,7 +223,7 @@ struct YAMLDocument {
                 if before > YAMLDocument.mostAliased { return nil }
                 problems.error(
                     at: position,
-                    "aliases stand for more than \(YAMLDocument.mostAliased) values: write some of them out"
+                    "aliases expand to more than \(YAMLDocument.mostAliased) values: write some of them out"
                 )
                 return nil
             }
@@ -242,7 +242,7 @@ struct YAMLDocument {
             // Yams may have added the default tag of an untagged node.
             let implied = ["", Tag.Name.str.rawValue, Tag.Name.seq.rawValue, Tag.Name.map.rawValue]
             guard !implied.contains(tag), !tag.hasPrefix(YAMLDocument.duplicateTag) else { return }
-            problems.error(at: position, "\(quoted(tag)) is a tag, which means nothing here: leave it out")
+            problems.error(at: position, "YAML tag \(quoted(tag)) is not supported: remove it")
         }
     }
 }

@@ -19,18 +19,18 @@ public enum NameFailure: Error, Hashable, Sendable {
 }
 
 extension NameFailure: CustomStringConvertible {
-    /// Reason, as the end of a sentence: "there is no such name".
+    /// Reason, as the end of a sentence: "no such name".
     public var description: String {
         switch self {
-        case .noSuchName: "there is no such name"
+        case .noSuchName: "no such name"
         case .noRecords: "the name has no addresses"
-        case .notOffered: "the name says that there is no such service"
-        case .serverFailure(let server, let code): "name server \(server) says \(Self.name(of: code))"
-        case .silent(let server): "name server \(server) does not answer"
+        case .notOffered: "service not available at this name"
+        case .serverFailure(let server, let code): "name server \(server) returned \(Self.name(of: code))"
+        case .silent(let server): "name server \(server) does not respond"
         case .unreachable(let server, let error): "name server \(server): \(error)"
-        case .malformed(let server): "the answer of name server \(server) cannot be read"
+        case .malformed(let server): "malformed response from name server \(server)"
         case .system(let words): words
-        case .cancelled: "the look-up was broken off"
+        case .cancelled: "the lookup was canceled"
         }
     }
 

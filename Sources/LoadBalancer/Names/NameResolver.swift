@@ -68,7 +68,7 @@ extension InternetAddress {
     /// - Throws: ``NotationError``, which describes the expected format.
     public init(nameServer text: String) throws(NotationError) {
         guard case .socket(.internet(let address)) = try? ServiceAddress(parsing: text), address.port != 0 else {
-            throw NotationError("write the IP address and port of a name server, such as 10.0.0.53:53")
+            throw NotationError("must be the IP address and port of a name server, such as 10.0.0.53:53")
         }
         self = address
     }

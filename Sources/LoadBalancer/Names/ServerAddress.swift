@@ -69,7 +69,7 @@ extension ServerAddressError: CustomStringConvertible {
         switch self {
         case .badAddress(let error): error.description
         case .badService(let text):
-            "'\(text)' names no service: write it as srv:_service._tcp.example.com, with letters, digits, - and _"
+            "invalid service '\(text)': must be like srv:_service._tcp.example.com, with letters, digits, - and _"
         }
     }
 }

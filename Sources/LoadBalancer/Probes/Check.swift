@@ -51,17 +51,17 @@ extension CheckError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .nothingExpected:
-            "the check expects nothing: say which bytes the server's answer has, or check with tcp"
+            "no expected bytes: set the bytes that the response must contain, or use a tcp check"
         case .longExpectation(let count):
-            "the check expects \(count) bytes, and reads at most \(Check.answerLimit) of an answer"
+            "too many expected bytes: \(count), but only the first \(Check.answerLimit) of a response are read"
         case .badUser(let user):
-            "'\(user)' is no PostgreSQL user: it must have 1 to \(PostgreSQLDialogue.longestUser) bytes, none of them zero"
+            "invalid PostgreSQL user '\(user)': must have 1 to \(PostgreSQLDialogue.longestUser) bytes, none of them 0"
         case .badPath(let path):
-            "'\(path)' is no path: it begins with a slash and has neither spaces nor control characters (RFC 3986)"
+            "invalid path '\(path)': must begin with a slash, without spaces and control characters (RFC 3986)"
         case .badHost(let host):
-            "'\(host)' is no host: it has at least one character, and neither spaces nor control characters"
+            "invalid host '\(host)': must not be empty or contain spaces or control characters"
         case .badStatus(let range):
-            "\(range.lowerBound) to \(range.upperBound) are no HTTP status codes: they must be within 100 to 599"
+            "invalid HTTP status codes \(range.lowerBound) to \(range.upperBound): must be within 100 to 599"
         }
     }
 }

@@ -74,9 +74,9 @@ public struct HealthReport<ServerID: Hashable & Sendable>: Sendable {
 }
 
 extension HealthReport {
-    /// Reason for the state, as the end of a sentence: "3 checks in a row failed, the last: connection refused".
+    /// Reason for the state, as the end of a sentence: "3 consecutive checks failed, the last: connection refused".
     public var cause: String {
-        let count = inARow == 1 ? "the check" : "\(inARow) checks in a row"
+        let count = inARow == 1 ? "the check" : "\(inARow) consecutive checks"
         return switch result {
         case .success: "\(count) passed"
         case .failure(let failure):

@@ -75,7 +75,7 @@ struct PostgreSQLDialogue: Dialogue {
     }
 
     private func stranger(_ answer: [UInt8]) -> Verdict {
-        .down(.unexpectedAnswer(wanted: "a PostgreSQL server's", got: quoted(answer)))
+        .down(.unexpectedAnswer(wanted: "a PostgreSQL message", got: quoted(answer)))
     }
 
     /// Fields of an ErrorResponse: each a type letter and a zero-terminated text (55.8).

@@ -35,29 +35,29 @@ extension ProbeFailure: CustomStringConvertible {
         case .timedOut(.connecting, let limit):
             "no connection within \(written(limit))"
         case .timedOut(.waitingForAnswer, let limit):
-            "connected, but no answer within \(written(limit))"
+            "connected, but no response within \(written(limit))"
         case .notConnected(let error):
             lowercased(error)
         case .broken(let error):
             "connected, then \(lowercased(error))"
         case .closed(let got) where got.isEmpty:
-            "the server closed the connection without an answer"
+            "the server closed the connection without a response"
         case .closed(let got):
             "the server closed the connection after '\(got)'"
         case .unexpectedAnswer(let wanted, let got):
-            "the answer is not \(wanted): '\(got)'"
+            "the response is not \(wanted): '\(got)'"
         case .longAnswer(let limit):
-            "what was expected is not in the first \(limit) bytes of the answer"
+            "expected text not found in the first \(limit) bytes of the response"
         case .postgres(let code, let message):
-            "PostgreSQL says: \(message)" + (code.isEmpty ? "" : " (\(code))")
+            "PostgreSQL error: \(message)" + (code.isEmpty ? "" : " (\(code))")
         case .redis(let message):
-            "Redis says: \(message)"
+            "Redis error: \(message)"
         case .http(let status, let expected) where expected.count == 1:
             "HTTP \(status), not \(expected.lowerBound)"
         case .http(let status, let expected):
             "HTTP \(status), not \(expected.lowerBound) to \(expected.upperBound)"
         case .cancelled:
-            "the check was broken off"
+            "the check was canceled"
         }
     }
 

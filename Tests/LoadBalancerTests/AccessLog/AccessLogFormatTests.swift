@@ -57,10 +57,10 @@ struct AccessLogFormatTests {
     @Test(
         "what is no format is told, with the field's name and those that there are",
         arguments: [
-            ("{clint} x", "{clint} is no field; there are {time}, {id}, {client},"),
-            ("{}", "{} is no field"), ("{client", "a { has no } after it"), ("client}", "a } has no { before it"),
-            ("client", "it names no field"), ("", "it names no field"), ("{client}\n", "control character"),
-            (String(repeating: "{by}", count: 1025), "4096 bytes at most"),
+            ("{clint} x", "unknown field {clint}; fields are {time}, {id}, {client},"),
+            ("{}", "unknown field {}"), ("{client", "unmatched {"), ("client}", "unmatched }"),
+            ("client", "no field"), ("", "no field"), ("{client}\n", "control character"),
+            (String(repeating: "{by}", count: 1025), "at most 4096 bytes"),
         ]
     )
     func mistakes(format: String, told: String) {

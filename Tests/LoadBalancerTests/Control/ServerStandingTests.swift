@@ -27,12 +27,12 @@ struct ServerStandingTests {
     func checks() {
         var server = standing { $0.check = HealthCheck(.tcp) }
         #expect(server.state == .unchecked)
-        server.heard(.down, cause: "3 checks in a row failed")
+        server.heard(.down, cause: "3 consecutive checks failed")
         #expect(server.state == .down)
-        #expect(server.cause == "3 checks in a row failed")
-        server.heard(.up, cause: "2 checks in a row passed")
+        #expect(server.cause == "3 consecutive checks failed")
+        server.heard(.up, cause: "2 consecutive checks passed")
         #expect(server.state == .up)
-        #expect(server.cause == "2 checks in a row passed")
+        #expect(server.cause == "2 consecutive checks passed")
     }
 
     @Test("a server that is to be taken for down is, until its first check")
@@ -49,12 +49,12 @@ struct ServerStandingTests {
         #expect(server.state == .unchecked)
         server.advance(to: Self.second, .init(connected: 7, failed: 5, failuresInARow: 5), mayEject: true)
         #expect(server.state == .ejected)
-        #expect(server.cause == "5 attempts to connect in a row failed")
+        #expect(server.cause == "5 consecutive connection attempts failed")
         server.advance(to: 10 * Self.second, .init(connected: 7, failed: 5, failuresInARow: 5), mayEject: true)
         #expect(server.state == .ejected)
         server.advance(to: 11 * Self.second, .init(connected: 7, failed: 5, failuresInARow: 5), mayEject: true)
         #expect(server.state == .unchecked)
-        #expect(server.cause == "its ejection is over")
+        #expect(server.cause == "ejection ended")
         server.advance(to: 12 * Self.second, .init(connected: 7, failed: 10, failuresInARow: 10), mayEject: true)
         #expect(server.state == .ejected)
         server.advance(to: 31 * Self.second, .init(connected: 7, failed: 10, failuresInARow: 10), mayEject: true)
@@ -139,7 +139,7 @@ struct ChangedStandingTests {
         let after = settings { $0.check = HealthCheck(.redis, initially: .up) }
         var server = ServerStanding(before, seen: none)
         #expect(server.continued(after.check!).initially == .up)
-        server.heard(.down, cause: "3 checks in a row failed")
+        server.heard(.down, cause: "3 consecutive checks failed")
         server.order = .drain
         server.orderedWeight = 7
         server.adopt(after, after: before)

@@ -50,7 +50,7 @@ import Testing
 
     @Test func nestingIsToldWhereItGoesTooDeep() {
         let text = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
-        #expect(messages("threads: \(text)\n").contains { $0.contains("nested too deep: 16 levels are allowed") })
+        #expect(messages("threads: \(text)\n").contains { $0.contains("nested too deeply: at most 16 levels") })
     }
 
     /// Each line expands to ten times the one before.
@@ -59,25 +59,25 @@ import Testing
             "a\(line): &a\(line) [\(Array(repeating: "*a\(line - 1)", count: 10).joined(separator: ", "))]\n"
         }
         let messages = messages("a0: &a0 x\n" + bomb.joined())
-        #expect(messages.contains { $0.contains("aliases stand for more than 20000 values: write some of them out") })
+        #expect(messages.contains { $0.contains("aliases expand to more than 20000 values: write some of them out") })
     }
 
     /// Yams alone would process each key of this once per value in its expansion.
     @Test func norInKeys() {
         let bomb = (1...30).map { "a\($0): &a\($0) {? [*a\($0 - 1), *a\($0 - 1)] : 1}\n" }
         let messages = messages("a0: &a0 x\n" + bomb.joined())
-        #expect(messages.contains { $0.contains("a key is plain text: write its name here") })
+        #expect(messages.contains { $0.contains("invalid key: must be plain text") })
     }
 
     @Test func aFileHasALongestLength() {
         let comment = Array(repeating: UInt8(ascii: "#"), count: ConfigurationFile.longest + 1)
-        #expect(messages(comment) == ["1:1: error: the file has 1048577 bytes: 1048576 are allowed"])
+        #expect(messages(comment) == ["1:1: error: the file has 1048577 bytes: at most 1048576 are allowed"])
     }
 
     @Test func bytesThatAreNoTextAreTold() {
         #expect(
             messages(Array("threads: 2\ngrace: ".utf8) + [0xFF, 0x0A])
-                == ["2:1: error: this line is not UTF-8: save the file in that encoding"]
+                == ["2:1: error: this line is not UTF-8: save the file as UTF-8"]
         )
     }
 
@@ -85,7 +85,7 @@ import Testing
         let keys = (0..<40).map { "k\($0): 1\n" }.joined()
         let messages = messages(keys + keys)
         #expect(messages.count == 1)
-        #expect(messages.first?.contains("keys that stand twice: ") == true)
+        #expect(messages.first?.contains("duplicate keys: ") == true)
         #expect(messages.first?.hasSuffix(": keep one of each") == true)
     }
 }

@@ -57,10 +57,10 @@ struct ConfigurationDifferenceTests {
         let difference = try ConfigurationDifference(from: file(before), to: file(after))
         #expect(
             difference.lines(with: change) == [
-                "listener a changed (idle-timeout): its 2 connections go on",
-                "server 127.0.0.1:3000 of pool p removed: its connection goes on",
+                "listener a changed (idle-timeout): its 2 connections continue",
+                "server 127.0.0.1:3000 of pool p removed: its connection continues",
                 "server 127.0.0.1:4000 of pool p added", "pool p changed (slow-start)",
-                "threads changed: it takes effect at the next start",
+                "threads changed: takes effect after a restart",
             ]
         )
     }

@@ -80,7 +80,7 @@ import Testing
     @Test(arguments: [
         (
             "allow: 10.0.0.0/8",
-            "5:12: error: listeners.front.allow: '10.0.0.0/8' does not fit: write addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
+            "5:12: error: listeners.front.allow: invalid value '10.0.0.0/8': must be addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
         ),
         (
             "deny: [10.0.0.1/8]",
@@ -100,27 +100,27 @@ import Testing
         ),
         (
             "accept-proxy: required",
-            "5:19: error: listeners.front: the key trust is missing: write where the proxies are that may tell who the client is, such as trust: [10.0.0.0/8]"
+            "5:19: error: listeners.front: missing key trust: add the networks of the trusted proxies, such as trust: [10.0.0.0/8]"
         ),
         (
             "trust: [10.0.0.1]",
-            "5:12: error: listeners.front.trust: it says nothing without accept-proxy: write accept-proxy: required, or optional"
+            "5:12: error: listeners.front.trust: no effect without accept-proxy: add accept-proxy: required, or optional"
         ),
         (
             "accept-proxy: required\ntrust: []",
-            "6:12: error: listeners.front.trust: nobody is trusted: write where the proxies are, such as [10.0.0.0/8]"
+            "6:12: error: listeners.front.trust: no proxy is trusted: add networks of proxies, such as [10.0.0.0/8]"
         ),
         (
             "server-names: {www.example.com: wbe}",
-            "5:37: error: listeners.front.server-names.www.example.com: there is no pool 'wbe': did you mean web?"
+            "5:37: error: listeners.front.server-names.www.example.com: unknown pool 'wbe': did you mean web?"
         ),
         (
             "server-names: {www.example.com: web, WWW.example.com: web}",
-            "5:42: error: listeners.front.server-names.WWW.example.com: www.example.com is there already: take one of them out"
+            "5:42: error: listeners.front.server-names.WWW.example.com: duplicate name www.example.com: remove one of them"
         ),
         (
             "application-protocols: {h2: wbe}",
-            "5:33: error: listeners.front.application-protocols.h2: there is no pool 'wbe': did you mean web?"
+            "5:33: error: listeners.front.application-protocols.h2: unknown pool 'wbe': did you mean web?"
         ),
         (
             "application-protocols: {\"\": web}",
@@ -128,7 +128,7 @@ import Testing
         ),
         (
             "application-protocols: [h2]",
-            "5:28: error: listeners.front.application-protocols: a list stands here: write a line for each protocol, such as h2: web"
+            "5:28: error: listeners.front.application-protocols: invalid list: must map at least one protocol to a pool, such as h2: web"
         ),
         (
             "server-names: {10.0.0.1: web}",

@@ -80,46 +80,46 @@ enum Transcripts {
 extension Transcripts {
     /// The diagnostics of ``long``.
     static let longMessages = #"""
-        1:1: error: thread: there is no such key of the file: did you mean threads?
-        2:18: error: max-connections: '0' does not fit: write a whole number from 1 to 1000000
-        3:9: error: engine: 'fast' is unknown: write auto, copy or splice
+        1:1: error: thread: unknown key in the file: did you mean threads?
+        2:18: error: max-connections: invalid value '0': must be a whole number from 1 to 1000000
+        3:9: error: engine: unknown value 'fast': must be auto, copy or splice
         4:8: error: grace: '10': missing unit: write 10ms, 10s, 10m or 10h
         5:14: error: drain-delay: '1 s': unknown unit ' s': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h
         6:10: error: metrics: '127.0.0.1' has no port: write it as host:port, such as 127.0.0.1:8080
-        7:9: error: events: 'yes' does not fit: write true or false
-        8:12: error: log-level: 'loud' is unknown: write trace, debug, info, notice, warning, error or critical
-        12:11: error: listeners.postgres.pool: there is no pool 'database': did you mean databases?
-        13:5: error: listeners.postgres.connectTimeout: there is no such key of a listener: did you mean connect-timeout?
+        7:9: error: events: invalid value 'yes': must be true or false
+        8:12: error: log-level: unknown value 'loud': must be trace, debug, info, notice, warning, error or critical
+        12:11: error: listeners.postgres.pool: unknown pool 'database': did you mean databases?
+        13:5: error: listeners.postgres.connectTimeout: unknown key in a listener: did you mean connect-timeout?
         14:19: error: listeners.postgres.idle-timeout: '0s': too short: must be at least 1ms
-        15:5: error: listeners.postgres.idle-timeout: this key stands on line 14 already: keep one of them
-        17:5: error: listeners.redis: the key pool is missing: write pool: NAME
-        17:13: error: listeners.redis.listen: listeners.postgres listens at 127.0.0.1:5432 already: write another address or port
-        18:5: error: listeners.redis.pol: there is no such key of a listener: did you mean pool?
-        19:13: error: listeners.redis.source: '127.0.0.2' does not fit: write IP addresses of this machine without a port, such as [127.0.0.2, "::1"]
-        20:3: error: listeners.'bad name': 'bad name' is no name: write letters, digits, -, _ and ., 64 at most, the first a letter or a digit
-        21:13: error: listeners.'bad name'.listen: listeners.postgres listens at 127.0.0.1:5432, and one of the two is all interfaces: write another port
+        15:5: error: listeners.postgres.idle-timeout: duplicate key, first defined on line 14: keep one of them
+        17:5: error: listeners.redis: missing key pool: add pool: NAME
+        17:13: error: listeners.redis.listen: 127.0.0.1:5432 is already used by listeners.postgres: choose another address or port
+        18:5: error: listeners.redis.pol: unknown key in a listener: did you mean pool?
+        19:13: error: listeners.redis.source: invalid value '127.0.0.2': must be IP addresses of this machine without a port, such as [127.0.0.2, "::1"]
+        20:3: error: listeners.'bad name': invalid name 'bad name': must be at most 64 letters, digits, -, _ and ., the first a letter or digit
+        21:13: error: listeners.'bad name'.listen: conflicts with 127.0.0.1:5432 of listeners.postgres, as one of them binds all interfaces: choose another port
         23:19: error: listeners.'bad name'.user-timeout: '1000h': too long: must be at most 596h
-        24:16: error: listeners.'bad name'.keepalive: the system counts it in whole seconds: write it so, such as 60s
-        27:13: error: pools.databases.policy: 'least-connection' is unknown: did you mean least-connections?
-        30:9: error: pools.databases.servers[1]: nothing can be reached at port 0: write the port that the server listens on
-        31:18: error: pools.databases.servers[2]: the pool has the server 10.0.0.1:5432 on line 29 already: keep one of them, with a weight if it is to get more
-        32:9: error: pools.databases.servers[2].wieght: there is no such key of a server: did you mean weight?
-        33:17: error: pools.databases.servers[2].backup: 'maybe' does not fit: write true or false
-        34:9: error: pools.databases.servers[3]: the key address is missing: write address: 10.0.0.1:5432
-        35:9: error: pools.databases.servers[4]: a list stands here: write address, name, weight, backup or max-connections
-        36:8: error: pools.databases.servers[5]: nothing stands here: write an address, such as 127.0.0.1:5432 or unix:/run/app.sock
-        37:19: error: pools.databases.check.type: 'postgress' is unknown: did you mean postgres?
+        24:16: error: listeners.'bad name'.keepalive: must be in whole seconds, such as 60s
+        27:13: error: pools.databases.policy: unknown value 'least-connection': did you mean least-connections?
+        30:9: error: pools.databases.servers[1]: invalid port 0: must be the port that the server listens on
+        31:18: error: pools.databases.servers[2]: duplicate server 10.0.0.1:5432, first defined on line 29: keep one, with a weight if it should get more connections
+        32:9: error: pools.databases.servers[2].wieght: unknown key in a server: did you mean weight?
+        33:17: error: pools.databases.servers[2].backup: invalid value 'maybe': must be true or false
+        34:9: error: pools.databases.servers[3]: missing key address: add address: 10.0.0.1:5432
+        35:9: error: pools.databases.servers[4]: invalid list: must be a mapping with the keys address, name, weight, backup or max-connections
+        36:8: error: pools.databases.servers[5]: missing value: must be an address, such as 127.0.0.1:5432 or unix:/run/app.sock
+        37:19: error: pools.databases.check.type: unknown value 'postgress': did you mean postgres?
         37:40: error: pools.databases.check.interval: '2': missing unit: write 2ms, 2s, 2m or 2h
-        37:49: error: pools.databases.check.rise: this is a text: write 2 without quotes
-        37:60: error: pools.databases.check.fall: '0' does not fit: write a whole number from 1 to 1000
-        37:69: error: pools.databases.check.port: '70000' does not fit: write a whole number from 1 to 65535
-        37:85: error: pools.databases.check.initial: 'on' is unknown: write up, down or unknown
-        38:31: error: pools.databases.ejection.failure-share: '50': write a whole number and %, from 1% to 100%
-        38:49: error: pools.databases.ejection.most-ejected: '150%': write a whole number and %, from 0% to 100%
-        38:74: error: pools.databases.ejection.longest: longest is shorter than base: write at least as much as base
-        39:16: error: pools.databases.slow-start: nothing stands here: write a duration from 1ms to 8760h, such as 500ms or 10s
-        40:12: error: pools.databases.queue: '5' does not fit: write limit or timeout
-        41:16: error: pools.databases.when-down: 'drop' is unknown: write keep or close
-        44:7: error: pools.spare.servers: every server is a backup, so there is none that they stand in for: leave backup out of at least one
+        37:49: error: pools.databases.check.rise: unexpected quotes: write 2 without quotes
+        37:60: error: pools.databases.check.fall: invalid value '0': must be a whole number from 1 to 1000
+        37:69: error: pools.databases.check.port: invalid value '70000': must be a whole number from 1 to 65535
+        37:85: error: pools.databases.check.initial: unknown value 'on': must be up, down or unknown
+        38:31: error: pools.databases.ejection.failure-share: '50': must be a whole number and %, from 1% to 100%
+        38:49: error: pools.databases.ejection.most-ejected: '150%': must be a whole number and %, from 0% to 100%
+        38:74: error: pools.databases.ejection.longest: longest is shorter than base: must be at least base
+        39:16: error: pools.databases.slow-start: missing value: must be a duration from 1ms to 8760h, such as 500ms or 10s
+        40:12: error: pools.databases.queue: invalid value '5': must be a mapping with the keys limit or timeout
+        41:16: error: pools.databases.when-down: unknown value 'drop': must be keep or close
+        44:7: error: pools.spare.servers: every server is a backup: remove backup from at least one
         """#.split(separator: "\n").map(String.init)
 }

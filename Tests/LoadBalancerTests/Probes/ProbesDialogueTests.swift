@@ -36,7 +36,7 @@ import Testing
         let text = "the database system is starting up"
         let failure = ProbeFailure.postgres(code: code, message: text)
         #expect(judgedByteByByte(postgresError(code, text), Self.postgres) == .down(failure))
-        #expect(failure.description == "PostgreSQL says: \(text) (\(code))")
+        #expect(failure.description == "PostgreSQL error: \(text) (\(code))")
     }
 
     @Test func anErrorWithoutALengthIsThePostmasters() {
@@ -52,7 +52,7 @@ import Testing
     @Test(arguments: ["HTTP/1.1 400 Bad Request\r\n", "-ERR no\r\n", "SSH-2.0-OpenSSH", "\0\0\0\0\0"])
     func anotherKindOfServerIsNoPostgreSQL(answer: String) {
         guard
-            case .down(.unexpectedAnswer(wanted: "a PostgreSQL server's", _)) =
+            case .down(.unexpectedAnswer(wanted: "a PostgreSQL message", _)) =
                 judgedByteByByte(Array(answer.utf8), Self.postgres)
         else {
             Issue.record("it was taken for PostgreSQL")
@@ -79,7 +79,7 @@ import Testing
     func aRedisThatServesNobodyIsDown(message: String) {
         let verdict = judgedByteByByte(Array("-\(message)\r\n".utf8), RedisDialogue())
         #expect(verdict == .down(.redis(message: message)))
-        #expect(ProbeFailure.redis(message: message).description == "Redis says: \(message)")
+        #expect(ProbeFailure.redis(message: message).description == "Redis error: \(message)")
     }
 
     @Test(arguments: ["HTTP/1.1 400 Bad Request\r\n", ":1\r\n", "+OK\r\n", "$4\r\nPONG\r\n"])

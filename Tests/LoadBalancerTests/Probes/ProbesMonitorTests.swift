@@ -20,8 +20,8 @@ import Testing
         }
         #expect(world.reports.map(\.state) == [.up, .up, .up, .up, .up, .up, .down, .down, .up])
         #expect(world.reports.map(\.isChange) == [false, false, false, false, false, false, true, false, true])
-        #expect(world.reports[6].cause == "3 checks in a row failed, the last: connection refused")
-        #expect(world.reports[8].cause == "2 checks in a row passed")
+        #expect(world.reports[6].cause == "3 consecutive checks failed, the last: connection refused")
+        #expect(world.reports[8].cause == "2 consecutive checks passed")
     }
 
     @Test(arguments: [HealthCounter.State.unknown, .up, .down])
