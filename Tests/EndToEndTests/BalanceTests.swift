@@ -1,7 +1,7 @@
 import Support
 import Testing
 
-@Suite("A balancer in front of several servers", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("Load balancing over several servers", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct BalanceTests {
     /// Returns the proxy's count of connections to a server; they stay in the server's accept queue.
     private func connected(_ proxy: RunningProxy, _ server: TestListener) throws -> Double? {
@@ -14,7 +14,7 @@ struct BalanceTests {
         return try proxy.readMetrics().value("monkey_server_up", labels) == 1
     }
 
-    @Test("Round-robin goes by the weights, on one thread and on several", arguments: [1, 4])
+    @Test("Round-robin follows the weights, on one thread and on several", arguments: [1, 4])
     func weights(threads: Int) async throws {
         let listeners = try (0..<3).map { _ in try TestListener() }
         var servers = listeners.map { "\($0.address)" }
@@ -33,7 +33,7 @@ struct BalanceTests {
         }
     }
 
-    @Test("A server that is gone costs no connection, is left out, and comes back when its checks pass")
+    @Test("A failed server costs no connection, is skipped, and returns when its checks pass")
     func goneAndBack() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
         let options = ["--check", "tcp", "--interval", "20ms", "--no-ejection"]
@@ -49,7 +49,7 @@ struct BalanceTests {
         }
     }
 
-    @Test("Clients' failed attempts eject a server that nobody checks")
+    @Test("Failed connection attempts eject a server without checks")
     func ejection() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
         try await withBalancer(over: listeners.map { "\($0.address)" }, ["--threads", "1"]) { proxy in
@@ -62,7 +62,7 @@ struct BalanceTests {
         }
     }
 
-    @Test("A server's maximum holds over all threads, and who waits gets the next place")
+    @Test("A server's maximum applies across threads, and queued clients get the next permit")
     func maximum() async throws {
         let listener = try TestListener()
         try await withBalancer(over: ["\(listener.address),max=2"], ["--threads", "4"]) { proxy in
@@ -82,7 +82,7 @@ struct BalanceTests {
         }
     }
 
-    @Test("Where all servers are gone the client is ended at once")
+    @Test("If all servers are down, the client is closed immediately")
     func allGone() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
         try await withBalancer(over: listeners.map { "\($0.address)" }) { proxy in
@@ -94,7 +94,7 @@ struct BalanceTests {
         }
     }
 
-    @Test("A server that is written wrongly is an error that says how to write it")
+    @Test("An invalid server argument is an error that states the correct form")
     func mistakes() async throws {
         try await runMonkey(["balance", "127.0.0.1:0"] + ["127.0.0.1:80,weigth=2"]).expectFailure(
             code: 64,

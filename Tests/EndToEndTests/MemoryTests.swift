@@ -2,11 +2,11 @@ import Foundation
 import Support
 import Testing
 
-@Suite("What a connection takes of its memory", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Memory per connection", .ownThreads, .timeLimit(.minutes(3)))
 struct MemoryTests {
     init() throws { try raiseDescriptorLimit() }
 
-    @Test("A connection at rest: 512 bytes at most", .eachEngine)
+    @Test("An idle connection takes at most 512 bytes", .eachEngine)
     func atRest() async throws {
         let count = 3_000
         try await withProxy(to: TestListener(), ["--threads", "2", "--summary", "off"]) { proxy, upstream in
@@ -21,7 +21,7 @@ struct MemoryTests {
     }
 
     @Test(
-        "One whose reader has stalled: 32 KiB at most, however long it goes on; and all of it is given back",
+        "A connection with a stalled reader takes at most 32 KiB, and all of it is released",
         .eachEngine,
         arguments: Direction.allCases
     )

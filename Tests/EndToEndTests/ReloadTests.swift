@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 @Suite(
-    "A configuration file that is read anew, and control over HTTP",
+    "Configuration reload and admin API",
     .ownThreads,
     .serialized,
     .timeLimit(.minutes(3))
@@ -86,7 +86,7 @@ struct ReloadTests {
         }
     }
 
-    @Test("POST: a listener is added, one removed, and running connections go on", arguments: [false, true])
+    @Test("a reload adds and removes listeners without closing connections", arguments: [false, true])
     func swap(bySignal: Bool) async throws {
         let server = try TestListener()
         try await withServed(text([server])) { served throws in
@@ -122,7 +122,7 @@ struct ReloadTests {
         }
     }
 
-    @Test("a bad file and a port in use change nothing, and are told with all that is wrong")
+    @Test("an invalid file and a port in use change nothing, and all errors are reported")
     func refused() async throws {
         let (server, taken) = (try TestListener(), try TestListener())
         try await withServed(text([server])) { served throws in
@@ -152,7 +152,7 @@ struct ReloadTests {
         }
     }
 
-    @Test("100 reloads under load lose no connection, and leave descriptors and memory where they were")
+    @Test("100 reloads under load lose no connection, descriptor or memory")
     func underLoad() async throws {
         let servers = try (0..<3).map { _ in try TestListener() }
         try await withServed(text(servers)) { served throws in
@@ -217,7 +217,7 @@ struct ReloadTests {
         }
     }
 
-    @Test("a drained server gets no new connection and keeps those that it has; a disabled one loses them")
+    @Test("a drained server gets no new connections and keeps existing ones; a disabled one loses them")
     func drain() async throws {
         let servers = try (0..<2).map { _ in try TestListener() }
         try await withServed(text(servers)) { served throws in
@@ -251,7 +251,7 @@ struct ReloadTests {
         }
     }
 
-    @Test("with a token nothing is told or changed without it; without one only loopback is listened at")
+    @Test("a configured token is required; without one the endpoint listens only on loopback")
     func token() async throws {
         let server = try TestListener()
         try await withScratchFolder { folder in
