@@ -5,11 +5,11 @@ import Testing
 
 @testable import LoadBalancer
 
-@Suite("File of the access log")
+@Suite("Access log file")
 struct AccessLogFileTests {
     private func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
 
-    @Test("lines are added to what is there, and after it was opened anew to the file of that name")
+    @Test("lines are appended, and after a reopen go to the file of that name")
     func reopening() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/access.log"
@@ -26,7 +26,7 @@ struct AccessLogFileTests {
         }
     }
 
-    @Test("where it cannot be opened anew, it goes on with the file that it has")
+    @Test("a failed reopen keeps the current file")
     func reopeningFails() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/logs/access.log"
@@ -44,7 +44,7 @@ struct AccessLogFileTests {
         }
     }
 
-    @Test("a pipe that nobody reads is an error at once, and a reader that is slow is waited for as long as one may")
+    @Test("a pipe without a reader is an error, and a slow reader is waited for within limits")
     func pipe() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/pipe"

@@ -8,7 +8,7 @@ import Testing
 @testable import LoadBalancer
 @testable import TCPProxy
 
-@Suite("A configuration that is read anew, and orders that outlive that", .ownThreads, .timeLimit(.minutes(1)))
+@Suite("Configuration reload and administrative state", .ownThreads, .timeLimit(.minutes(1)))
 struct ReloaderTests {
     private static func text(_ servers: String, listener: String = "a", _ more: String = "") -> String {
         """
@@ -61,7 +61,7 @@ struct ReloaderTests {
         }
     }
 
-    @Test("servers and listeners come and go, and it is told")
+    @Test("a reload adds and removes servers and listeners, and reports it")
     func changes() async throws {
         try await withReloader(Self.text("127.0.0.1:1001, 127.0.0.1:1002")) { running in
             running.file.value = Self.text("127.0.0.1:1002, 127.0.0.1:1003", listener: "b")
@@ -84,7 +84,7 @@ struct ReloaderTests {
         }
     }
 
-    @Test("a bad file, a port in use or a file that is gone changes nothing, and every mistake is told")
+    @Test("an invalid file or a port in use changes nothing, and every error is reported")
     func refusals() async throws {
         let taken = try TestListener()
         try await withReloader(Self.text("127.0.0.1:1001")) { running in
@@ -109,7 +109,7 @@ struct ReloaderTests {
         }
     }
 
-    @Test("drain, disable and weight of a server that stays outlive a reload")
+    @Test("drain, disable and weight of a remaining server survive a reload")
     func orders() async throws {
         try await withReloader(Self.text("127.0.0.1:1001, 127.0.0.1:1002, 127.0.0.1:1003")) { running in
             let keeper = running.keeper
@@ -143,7 +143,7 @@ struct ReloaderTests {
         }
     }
 
-    @Test("an ordered weight makes the table of maglev anew")
+    @Test("a weight override rebuilds the Maglev table")
     func table() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
         let servers = listeners.map { "\($0.address)" }.joined(separator: ", ")
