@@ -30,7 +30,7 @@ struct EchoTests {
         }
     }
 
-    @Test("Its counters are printed at exit", arguments: [SIGINT, SIGTERM])
+    @Test("The counters are printed at exit", arguments: [SIGINT, SIGTERM])
     func counters(signal: Int32) async throws {
         try await withEcho { program, address in
             for _ in 0..<3 {
@@ -48,7 +48,7 @@ struct EchoTests {
         }
     }
 
-    @Test("It drains like the proxy")
+    @Test("monkey echo drains like the proxy")
     func drain() async throws {
         try await withEcho(["--grace", "10m"]) { program, address in
             let client = try TestSocket.connect(to: address)
@@ -78,7 +78,7 @@ struct EchoTests {
         }
     }
 
-    @Test("It listens on IPv6 and Unix sockets")
+    @Test("IPv6 and Unix sockets work")
     func addresses() async throws {
         try await withScratchFolder { folder in
             for listen in [TestAddress.loopback6, .unix(path: "\(folder)/echo")] {

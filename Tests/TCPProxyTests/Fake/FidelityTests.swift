@@ -5,7 +5,7 @@ import Support
 import Testing
 
 /// The fake system behaves like Linux: each scene runs on both, and must produce the same log.
-@Suite("Fake system beside Linux", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Fake system compared with Linux", .ownThreads, .timeLimit(.minutes(2)))
 struct FidelityTests {
     enum Scene: CaseIterable {
         case connects, isRefused, hearsBytes, hearsEnd, hearsResetByPoller, hearsResetByReceive, hearsResetBySend
@@ -14,7 +14,7 @@ struct FidelityTests {
         case splices, setsLowWater, registersLate, closesWatched
     }
 
-    @Test("tells the same story", arguments: Scene.allCases)
+    @Test("both produce the same trace", arguments: Scene.allCases)
     func story(scene: Scene) throws {
         let token = Token(bits: 1)
         let linux = try whileNoProgramStarts {
