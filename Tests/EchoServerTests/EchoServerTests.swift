@@ -292,7 +292,7 @@ struct EchoServerLifeTests {
         #expect(server.counters.cut == 1)
     }
 
-    @Test("A task cancelled before it runs returns")
+    @Test("A task canceled before it runs returns")
     func cancelledBefore() async throws {
         let server = try await EchoServer.bind("127.0.0.1:0", configuration: .init())
         let task = Task {

@@ -323,7 +323,7 @@ struct RealTargetTests {
         )
     }
 
-    @Test("A stopped or cancelled run returns its report so far", arguments: [true, false])
+    @Test("A stopped or canceled run returns its report so far", arguments: [true, false])
     func stopped(byCancellation: Bool) async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         async let running: Void = echo.run()

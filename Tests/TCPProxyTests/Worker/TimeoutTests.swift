@@ -173,7 +173,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("lifetime: it starts at the accept, even without a server")
+    @Test("lifetime: the limit starts at the accept, even without a server")
     func lifetimeWhileDialing() throws {
         try withProxy(configure: { $0.timeouts.lifetime = .seconds(2) }) { proxy in
             proxy.server.answer = .silence
