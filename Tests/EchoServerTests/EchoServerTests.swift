@@ -140,7 +140,7 @@ struct EchoServerTests {
         try await withServer { server, address in
             let client = try TestSocket.connect(to: address, receiveBuffer: 8192)
             var sent = 0
-            try await eventually("a sender that is held up") {
+            try await eventually("blocked sender") {
                 // The server has filled the client's receive window; it is blocked when nothing moves.
                 let before = (sent, server.counters.bytesSent)
                 while case let count = try pattern.withBytes(from: sent, count: 65_536, client.sendWithoutWaiting),
@@ -225,7 +225,7 @@ struct EchoServerTests {
             #expect(ContinuousClock.now - start >= .milliseconds(30))
             #expect(rest == .init(bytes: Array("twelve bytes".utf8), end: .fin))
             client.close()
-            try await eventually("end") { server.counters.active == 0 }
+            try await eventually("end of the connection") { server.counters.active == 0 }
             #expect(server.counters.closed == 1)
         }
     }
@@ -237,7 +237,7 @@ struct EchoServerTests {
             { $0.stall = .init(length: .milliseconds(200), period: .milliseconds(250)) }
         ) { _, address in
             let client = try TestSocket.connect(to: address)
-            try await eventually("an exchange that met a stall") {
+            try await eventually("exchange during a stall") {
                 let start = ContinuousClock.now
                 try client.send("x")
                 try client.receive("x")
@@ -330,7 +330,7 @@ struct EchoServerLifeTests {
         }
         let address = try await bound("127.0.0.1:0")
         // A program that another test is starting may hold a copy of it for a moment.
-        try await eventually("the same port") { (try? await bound("\(address)")) == address }
+        try await eventually("bind to the same port") { (try? await bound("\(address)")) == address }
         try await withScratchFolder { folder in
             _ = try await bound("unix:\(folder)/s")
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/s"))
@@ -420,7 +420,7 @@ struct EchoServerErrorTests {
             #expect(await error("unix:\(file)", threads: threads) == .notASocket(path: file))
             #expect(try String(contentsOfFile: file, encoding: .utf8) == "precious")
             guard case .cannotListen(_, SystemError(code: ENOENT)) = await error("unix:\(folder)/none/s") else {
-                Issue.record("a folder that is not there")
+                Issue.record("no error for a missing directory")
                 return
             }
         }

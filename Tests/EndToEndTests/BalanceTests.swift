@@ -22,7 +22,7 @@ struct BalanceTests {
         try await withBalancer(over: servers, ["--threads", "\(threads)", "--policy", "round-robin"]) { proxy in
             let clients = try (0..<80).map { _ in try proxy.connect() }
             var counts: [Double] = []
-            try await eventually("80 connections have a server") {
+            try await eventually("80 connections with a server") {
                 counts = try listeners.map { try connected(proxy, $0) ?? 0 }
                 return counts.reduce(0, +) == 80
             }
@@ -40,10 +40,10 @@ struct BalanceTests {
         try await withBalancer(over: listeners.map { "\($0.address)" }, options) { proxy in
             listeners[0].close()
             let clients = try (0..<20).map { _ in try proxy.connect() }
-            try await eventually("all have the other server") { try connected(proxy, listeners[1]) == 20 }
-            try await eventually("the server that is gone is found down") { try !isUp(proxy, listeners[0]) }
+            try await eventually("20 connections to the other server") { try connected(proxy, listeners[1]) == 20 }
+            try await eventually("mark-down of the closed server") { try !isUp(proxy, listeners[0]) }
             let again = try TestListener(on: listeners[0].address)
-            try await eventually("it is found up again") { try isUp(proxy, again) }
+            try await eventually("mark-up of the restarted server") { try isUp(proxy, again) }
             #expect(try proxy.readMetrics().value("monkey_connections_refused_total") == 0)
             for client in clients { client.close() }
         }
@@ -54,7 +54,7 @@ struct BalanceTests {
         let listeners = try (0..<2).map { _ in try TestListener() }
         try await withBalancer(over: listeners.map { "\($0.address)" }, ["--threads", "1"]) { proxy in
             listeners[0].close()
-            try await eventually("the server that is gone is ejected") {
+            try await eventually("ejection of the closed server") {
                 try RelayedPair(through: proxy, to: listeners[1]).exchange()
                 return try !isUp(proxy, listeners[0])
             }
@@ -68,7 +68,7 @@ struct BalanceTests {
         try await withBalancer(over: ["\(listener.address),max=2"], ["--threads", "4"]) { proxy in
             let first = try (0..<2).map { _ in try RelayedPair(through: proxy, to: listener) }
             let waiting = try (0..<6).map { _ in try proxy.connect() }
-            try await eventually("six clients wait") {
+            try await eventually("six queued clients") {
                 try proxy.readMetrics().value("monkey_pool_waiting", ["pool": "servers"]) == 6
             }
             for pair in first { try pair.client.reset() }

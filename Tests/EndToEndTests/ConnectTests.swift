@@ -51,7 +51,7 @@ struct ConnectTests {
         try await withProxy(to: full.listener, ["--connect-timeout", "10m"]) { proxy in
             var clients: [TestSocket] = []
             for _ in 0..<10 { clients.append(try proxy.connect()) }
-            try await eventually("ten connects under way") {
+            try await eventually("ten pending connects") {
                 try proxy.process.socketCount >= proxy.socketsAtStart + 20
             }
             for client in clients { try client.reset() }
@@ -66,7 +66,7 @@ struct ConnectTests {
             let client = try proxy.connect()
             try client.send("request")
             try client.finish()
-            try await eventually("connect under way") { try proxy.process.socketCount == proxy.socketsAtStart + 2 }
+            try await eventually("pending connect") { try proxy.process.socketCount == proxy.socketsAtStart + 2 }
             // Now the queue has room; the kernel's next SYN, one or three seconds after the first, succeeds.
             try full.makeRoom()
             let server = try full.listener.accept()
@@ -94,7 +94,7 @@ struct ConnectTests {
 
     @Test(
         "Every address of a name is tried in turn",
-        .enabled("needs leave to give the proxy an /etc/hosts of its own (unshare)") { await OwnHosts.isPossible },
+        .enabled("needs permission to give the proxy its own /etc/hosts (unshare)") { await OwnHosts.isPossible },
         arguments: ["127.0.0.1", "127.0.0.3", "::1"]
     )
     func severalAddresses(serving host: String) async throws {
@@ -115,7 +115,7 @@ struct ConnectTests {
 
     @Test(
         "An address that does not answer is skipped for the next one",
-        .enabled("needs leave to give the proxy an /etc/hosts of its own (unshare)") { await OwnHosts.isPossible }
+        .enabled("needs permission to give the proxy its own /etc/hosts (unshare)") { await OwnHosts.isPossible }
     )
     func silentAddress() async throws {
         // In either order one of the two is silent, and in one of the two runs it is the first.
@@ -138,7 +138,7 @@ struct ConnectTests {
         try await withProxy(to: upstream, ["--source", "127.0.0.2"]) { proxy in
             let pair = try RelayedPair(through: proxy, to: upstream)
             guard case .ip("127.0.0.2", _) = try pair.server.peerAddress else {
-                throw Unexpected("comes from \(try pair.server.peerAddress)", at: #_sourceLocation)
+                throw Unexpected("unexpected source address \(try pair.server.peerAddress)", at: #_sourceLocation)
             }
             try pair.exchange()
         }

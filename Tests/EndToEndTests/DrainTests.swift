@@ -113,7 +113,7 @@ struct DrainTests {
             try client.send("hello")
             try client.receive("hello")
             try proxy.program.signal(SIGTERM)
-            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            try await eventually("failure of /readyz") { try proxy.get("/readyz").status == 503 }
             try proxy.end()
             #expect(try client.receiveRest() == .init(bytes: [], end: .reset))
         }
@@ -172,7 +172,7 @@ struct DrainTests {
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
             try proxy.program.signal(SIGTERM)
-            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            try await eventually("failure of /readyz") { try proxy.get("/readyz").status == 503 }
             try await proxy.refuses(with: 1)
             #expect(try proxy.get("/healthz").status == 200)
             let metrics = try proxy.readMetrics()
@@ -194,7 +194,7 @@ struct DrainTests {
             metrics: true
         ) { proxy in
             try proxy.program.signal(SIGTERM)
-            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            try await eventually("failure of /readyz") { try proxy.get("/readyz").status == 503 }
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
             try await proxy.refuses(with: 1)

@@ -55,7 +55,7 @@ struct LimitTests {
             var waiting = clients.indices.map { $0 }
             while !waiting.isEmpty {
                 var served: [Int] = []
-                try await eventually("service of one of \(waiting.count) that wait") {
+                try await eventually("service of one of \(waiting.count) waiting clients") {
                     served = try waiting.filter { try clients[$0].readable > 0 }
                     return !served.isEmpty
                 }
@@ -128,7 +128,7 @@ struct LimitTests {
             pair.server.close()
             try await proxy.descriptorsReturn()
             // The next connection has the same lifetime limit, which may be too short for it on a busy machine.
-            try await eventually("service of another") {
+            try await eventually("service of another client") {
                 (try? RelayedPair(through: proxy, to: upstream).exchange()) != nil
             }
         }
@@ -138,7 +138,7 @@ struct LimitTests {
     func backlog() async throws {
         try await withProxy(to: "echo", ["--threads", "1", "--backlog", "2"]) { proxy in
             try proxy.program.signal(SIGSTOP)
-            try await eventually("the proxy stands still") { try proxy.process.isStopped }
+            try await eventually("stop of the proxy's threads") { try proxy.process.isStopped }
             var clients: [TestSocket] = []
             while clients.count < 10, let client = try? proxy.connect(limit: .milliseconds(300)) {
                 clients.append(client)
@@ -162,7 +162,7 @@ struct LimitTests {
             for (own, peer) in try [
                 (proxy.address, pair.client.localAddress), (pair.server.peerAddress, upstream.address),
             ] {
-                try await eventually("a socket at rest, from \(own) to \(peer)") {
+                try await eventually("idle socket from \(own) to \(peer)") {
                     guard let timer = try KernelTimer(of: own, connectedTo: peer) else { return false }
                     // After the exchange the reported timer may be that of the acknowledgements.
                     if interval == "off" { return timer.kind == .none }

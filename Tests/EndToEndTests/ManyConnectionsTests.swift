@@ -40,6 +40,6 @@ struct ManyConnectionsTests {
             try await Task.sleep(for: .seconds(1))
             counts.append(try process.wakeUps - before)
         } while counts.last! >= 20 && counts.count < 10
-        #expect(counts.last! < 20, "wake-ups in each second: \(counts)", sourceLocation: location)
+        #expect(counts.last! < 20, "wakeups per second: \(counts)", sourceLocation: location)
     }
 }

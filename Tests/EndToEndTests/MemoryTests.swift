@@ -16,7 +16,7 @@ struct MemoryTests {
             for _ in 0..<count { pairs.append(try RelayedPair(through: proxy, to: upstream)) }
             for pair in pairs { try pair.exchange() }
             let taken = try proxy.process.residentMemory - before
-            #expect(taken / count <= 512, "\(taken / count) bytes for each")
+            #expect(taken / count <= 512, "\(taken / count) bytes per connection")
         }
     }
 
@@ -42,7 +42,7 @@ struct MemoryTests {
                 let sent = try await sendUntilStuck(pairs.map { $0.sender(direction) }, pattern)
                 let taken = try proxy.process.residentMemory - before
                 // 32 KiB of buffer per stalled connection; the 512 bytes are the memory of an idle connection.
-                #expect(taken / count <= 32 << 10 + 512, "\(taken / count) bytes for each, in round \(round)")
+                #expect(taken / count <= 32 << 10 + 512, "\(taken / count) bytes per connection, in round \(round)")
 
                 // The other direction is not affected.
                 for pair in pairs {

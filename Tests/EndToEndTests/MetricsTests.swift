@@ -110,7 +110,7 @@ struct MetricsTests {
         try await withProxy(to: upstream, metrics: true) { proxy in
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
-            try await eventually("bytes in the figures") { try proxy.readMetrics().value("bytes_downstream") == 4 }
+            try await eventually("bytes in the metrics") { try proxy.readMetrics().value("bytes_downstream") == 4 }
             let response = try proxy.get("/metrics?format=json")
             #expect(response.status == 200)
             #expect(response.headers["content-type"]?.hasPrefix("application/json") == true)
@@ -144,7 +144,7 @@ struct MetricsTests {
             try await eventually("end of one connection") {
                 try proxy.readMetrics().value("connections_active") == 2
             }
-            try await eventually("all figures of two clients") {
+            try await eventually("complete statistics of two clients") {
                 let response = try proxy.get("/clients")
                 #expect(response.status == 200)
                 let clients = try #require(try response.jsonObject()["clients"] as? [[String: Any]])

@@ -24,7 +24,7 @@ struct OwnerTests {
 
     @Test(
         "all threads serve a privileged port as user nobody, without root's groups and capabilities",
-        .enabled(if: isRoot, "only root can give root up")
+        .enabled(if: isRoot, "only root can drop root privileges")
     )
     func nobody() async throws {
         let entry = try #require(getpwnam("nobody")?.pointee)
@@ -53,7 +53,7 @@ struct OwnerTests {
         }
     }
 
-    @Test("a group alone keeps the user", .enabled(if: isRoot, "only root can give root up"))
+    @Test("a group alone keeps the user", .enabled(if: isRoot, "only root can drop root privileges"))
     func group() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--group", "12345"]) { proxy in

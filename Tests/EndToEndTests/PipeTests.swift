@@ -38,7 +38,7 @@ struct PipeTests {
                     #expect(traffic.pipesInUse == 0)
                 }
                 // The proxy retries, after a pause.
-                try await eventually("splicing, once there is room") {
+                try await eventually("splicing after pages are free") {
                     try await relayBulk(through: proxy, to: upstream)
                     return try proxy.traffic.spliced > 0
                 }
@@ -69,7 +69,7 @@ struct PipeTests {
             let stalled = try (0..<4).map { _ in try RelayedPair(through: proxy, to: upstream) }
             try await withThrowingTaskGroup { group in
                 for pair in stalled { group.addTask { try pair.server.send(pattern, count: count) } }
-                try await eventually("a pipe that is held") { try proxy.traffic.pipesInUse == 1 }
+                try await eventually("held pipe") { try proxy.traffic.pipesInUse == 1 }
                 let before = try proxy.traffic.copied
                 try await relayBulk(through: proxy, to: upstream, besides: stalled.count)
                 let traffic = try proxy.traffic

@@ -68,7 +68,7 @@ struct TransferTests {
             case let other: throw Unexpected("\(other)", at: #_sourceLocation)
             }
         }
-        throw Unexpected("a queue without end", at: #_sourceLocation)
+        throw Unexpected("a send queue that does not fill", at: #_sourceLocation)
     }
 
     @Test("A full send queue would block, and its bytes count until acknowledged")

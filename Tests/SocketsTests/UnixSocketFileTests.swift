@@ -70,7 +70,7 @@ struct UnixSocketFileTests {
                         try system.connect(to: RawAddress(.unix(path: path)), from: nil, options: .init()).release()
                     )
                 }
-                Issue.record("a queue of length 0 took 100")
+                Issue.record("a queue of length 0 accepted 100 connections")
             } catch {
                 #expect(error.code == EAGAIN)
             }

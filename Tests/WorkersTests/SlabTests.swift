@@ -133,14 +133,14 @@ struct SlabTests {
                 let name = living.removeLast()
                 let removed = slab.remove(name.slot)
                 guard removed.number == name.number else {
-                    Issue.record("seed \(seed), step \(step): took out \(removed.number), not \(name.number)")
+                    Issue.record("seed \(seed), step \(step): removed \(removed.number), expected \(name.number)")
                     break
                 }
                 gone.append(name)
             }
             let stale = gone.suffix(5).contains { slab.find($0.slot, generation: $0.generation) != nil }
             guard slab.count == living.count, !stale else {
-                Issue.record("seed \(seed), step \(step): a stale name was found, or the count is wrong")
+                Issue.record("seed \(seed), step \(step): a stale handle was found, or the count is wrong")
                 break
             }
         }

@@ -188,7 +188,7 @@ struct TimerWheelTests {
                         return
                     }
                 } else if wake != nil {
-                    Issue.record("seed \(seed), step \(step): wakes for nobody")
+                    Issue.record("seed \(seed), step \(step): wakes without a timer")
                     return
                 }
                 let target = Bool.random(using: &random) ? wake ?? now : now + .nanoseconds(distance(&random))
@@ -202,7 +202,7 @@ struct TimerWheelTests {
                 }
             }
             guard wheel.isScheduled(timer) == (deadlines[timer] != nil) else {
-                Issue.record("seed \(seed), step \(step): timer \(timer) is scheduled in one and not in the other")
+                Issue.record("seed \(seed), step \(step): timer \(timer) is scheduled in only one of the two")
                 return
             }
         }

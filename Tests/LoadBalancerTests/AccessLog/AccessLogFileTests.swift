@@ -35,7 +35,7 @@ struct AccessLogFileTests {
             #expect(rename("\(folder)/logs", "\(folder)/old") == 0)
             do throws(AccessLogError) {
                 try file.reopen()
-                Issue.record("it was opened in a folder that is not there")
+                Issue.record("opened a file in a missing directory")
             } catch {
                 #expect("\(error)" == "cannot write the access log \(path): No such file or directory")
             }
@@ -51,7 +51,7 @@ struct AccessLogFileTests {
             #expect(mkfifo(path, 0o600) == 0)
             do throws(AccessLogError) {
                 _ = try AccessLogFile(at: path)
-                Issue.record("a pipe without a reader was opened")
+                Issue.record("opened a pipe without a reader")
             } catch {
                 #expect(error.code == ENXIO)
             }
@@ -65,7 +65,7 @@ struct AccessLogFileTests {
                     waits += 1
                     return waits < 2
                 }
-                Issue.record("a megabyte went into a pipe that nobody reads")
+                Issue.record("wrote a megabyte into a pipe without a reader")
             } catch {
                 #expect(error.code == EAGAIN)
                 #expect(waits == 2)

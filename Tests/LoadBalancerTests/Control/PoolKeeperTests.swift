@@ -66,13 +66,13 @@ struct PoolKeeperTests {
         let zone = Zone([server(1)])
         try await zone.running(interval: .milliseconds(1)) { proxy in
             zone.set([server(1), server(2)])
-            try await eventually("there are two servers") { names(proxy) == ["1", "2"] }
+            try await eventually("second server") { names(proxy) == ["1", "2"] }
             zone.set(nil)
             let before = zone.count
-            try await eventually("the names were looked up in vain") { zone.count > before + 2 }
+            try await eventually("failed lookup") { zone.count > before + 2 }
             #expect(names(proxy) == ["1", "2"])
             zone.set([server(2)])
-            try await eventually("the first is gone") { names(proxy) == ["2"] }
+            try await eventually("removal of the first server") { names(proxy) == ["2"] }
         }
     }
 
@@ -82,7 +82,7 @@ struct PoolKeeperTests {
         try await zone.running(interval: .seconds(3600)) { proxy in
             let port = try #require(proxy.localAddresses[0].port)
             zone.set([server(2)])
-            try await eventually("another server, after nobody answered") {
+            try await eventually("other server after a failed connection") {
                 _ = try? TestSocket.connect(to: .ip("127.0.0.1", port: port))
                 return names(proxy) == ["2"]
             }

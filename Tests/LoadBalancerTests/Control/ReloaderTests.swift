@@ -91,14 +91,14 @@ struct ReloaderTests {
             let before = running.proxy.localAddresses
             running.file.value = Self.text("127.0.0.1:0", listener: "b") + "\nthreads: none\n"
             guard case .refused(let mistakes) = await running.reloader.reload() else {
-                Issue.record("a bad file was taken")
+                Issue.record("an invalid file was applied")
                 return
             }
             #expect(mistakes.count == 2 && mistakes.allSatisfy { $0.hasPrefix("test.yaml:") }, "\(mistakes)")
             running.file.value = Self.text("127.0.0.1:1001", listener: "b")
                 .replacing("127.0.0.1:0", with: "\(taken.address)")
             guard case .refused(let reasons) = await running.reloader.reload() else {
-                Issue.record("a port in use was taken")
+                Issue.record("a listener on a port in use was applied")
                 return
             }
             #expect(reasons.count == 1 && reasons[0].contains("in use"), "\(reasons)")
@@ -122,7 +122,7 @@ struct ReloaderTests {
                 ", when-all-down: try"
             )
             guard case .done = await running.reloader.reload() else {
-                Issue.record("not reloaded")
+                Issue.record("the reload failed")
                 return
             }
             #expect(running.states == [.unchecked, .disabled, .draining, .unchecked])
@@ -132,7 +132,7 @@ struct ReloaderTests {
             try keeper.order(.enable, server: "127.0.0.1:1001", pool: "p")
             try await keeper.order(weight: nil, server: "127.0.0.1:1003", pool: "p")
             #expect(running.states == [.unchecked, .disabled, .unchecked, .unchecked])
-            try await eventually("the weights are the configured ones") {
+            try await eventually("configured weights") {
                 let facts = running.proxy.servers(ofPool: running.proxy.pools[0].number)
                 return facts.map(\.weight) == [1, 4, 1, 1].map { EffectiveWeight.of($0) }
             }
@@ -163,12 +163,12 @@ struct ReloaderTests {
             let name = "\(listeners[first].address)"
             try await running.keeper.order(weight: 0, server: name, pool: "p")
             _ = try chosen()
-            try await eventually("five more at the other") { counts()[1 - first] == 5 }
+            try await eventually("five connections to the other server") { counts()[1 - first] == 5 }
             let entry = running.proxy.core.pools.entries[0]
             #expect(entry.plan.table?.placeCount(of: first) == 0)
             try await running.keeper.order(weight: nil, server: name, pool: "p")
             _ = try chosen()
-            try await eventually("and back") { counts()[first] == 10 }
+            try await eventually("five more connections to the first server") { counts()[first] == 10 }
         }
     }
 }

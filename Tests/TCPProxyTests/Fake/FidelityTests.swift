@@ -152,14 +152,14 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             tellError(descriptor)
             send("hello?", to: descriptor)
         case .farSideClosesWithUnreadBytes:
-            send("nobody reads this", to: descriptor)
+            send("these stay unread", to: descriptor)
             try end.close()
             tellEvents()
             receive(descriptor)
             receive(descriptor)
         case .closesWithUnreadBytes:
             send("bye", to: descriptor)
-            try end.send("nobody reads this")
+            try end.send("these stay unread")
             tellEvents()
             system.close(descriptor)
             story.append(try end.heard())
@@ -304,7 +304,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         story.append(try client.heard())
         do {
             _ = try far.connect(to: address)
-            story.append("connected to nobody")
+            story.append("connected without a listener")
         } catch {
             story.append("refused")
         }
@@ -325,7 +325,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             receive(descriptor)
             receive(descriptor)
             system.close(descriptor)
-        case .wouldBlock: story.append("nobody")
+        case .wouldBlock: story.append("no connection")
         case .failed(let error): story.append("\(error)")
         }
         system.close(listener)

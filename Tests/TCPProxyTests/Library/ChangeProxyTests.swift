@@ -46,7 +46,7 @@ struct ChangeProxyTests {
         async let running: Void = proxy.run()
         let result: Result<Value, any Error>
         do {
-            try await eventually("a proxy that is ready") { proxy.isReady }
+            try await eventually("readiness of the proxy") { proxy.isReady }
             result = .success(try await body(proxy))
         } catch {
             result = .failure(error)
@@ -82,7 +82,7 @@ struct ChangeProxyTests {
             let (other, otherFar) = try proxy.connect(through: server)
             try exchange(other, otherFar)
             try exchange(client, far)
-            try await eventually("nobody listens there any more") {
+            try await eventually("refusal at the old address") {
                 do {
                     try TestSocket.connect(to: first).close()
                     return false
@@ -111,7 +111,7 @@ struct ChangeProxyTests {
             #expect(proxy.localAddresses == before)
             client.close()
             far.close()
-            try await eventually("its end") { proxy.snapshot().activeConnections == 0 }
+            try await eventually("the connection's end") { proxy.snapshot().activeConnections == 0 }
             for _ in 0..<2 { try await proxy.change(listeners: [listener("one")], pools: [pool("a", server)]) }
             #expect(proxy.listenerSnapshots().map(\.totalConnections) == [1])
             #expect(proxy.listenerSnapshots().map(\.activeConnections) == [0])
@@ -204,8 +204,8 @@ struct ChangeProxyTests {
         try await withProxy([listener("one")], [pool("a", server)]) { proxy in
             let (client, far) = try proxy.connect(through: server)
             async let drained = proxy.shutdown(grace: .seconds(60))
-            try await eventually("it is draining") { !proxy.isReady }
-            try await eventually("a change is refused") {
+            try await eventually("start of the drain") { !proxy.isReady }
+            try await eventually("rejection of a change") {
                 do {
                     try await proxy.change(listeners: [listener("two")], pools: [pool("a", server)])
                     return false
@@ -269,7 +269,7 @@ struct ChangeProxyTests {
             try exchange(client, far)
             let others = try (0..<3).map { _ in try TestSocket.connect(to: address(proxy, 1)) }
             let ends = try others.map { _ in try second.accept() }
-            try await eventually("all are relayed") {
+            try await eventually("four relayed connections") {
                 let all = await proxy.connections(limit: 10).connections
                 return all.count == 4 && all.allSatisfy { $0.stage == .relaying }
             }

@@ -20,7 +20,7 @@ struct LifecycleTests {
         try await withRunningProxy(to: listener.address) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(60))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             // Checked by a bind, since a connection attempt would be one more connection to drain.
             try await expectFree(proxy.testAddress)
             try await expectRefusal(at: proxy.testAddress)
@@ -40,7 +40,7 @@ struct LifecycleTests {
             let ends = try proxy.connect(through: listener)
             let stays = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(3))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             ends.client.close()
             ends.server.close()
             #expect(await summary == DrainSummary(ended: 1, cut: 1))
@@ -55,7 +55,7 @@ struct LifecycleTests {
         try await withRunningProxy(to: listener.address) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             async let first = proxy.shutdown(grace: .seconds(3600))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             #expect(await proxy.shutdown(grace: .zero) == DrainSummary(ended: 0, cut: 1))
             #expect(await first == DrainSummary(ended: 0, cut: 1))
             #expect(try client.receiveRest().end == .reset)
@@ -70,7 +70,7 @@ struct LifecycleTests {
         let long: (inout Configuration) -> Void = { $0.drainDelay = .seconds(3600) }
         try await withRunningProxy(to: listener.address, configure: long) { proxy in
             async let summary = proxy.shutdown(grace: .seconds(60))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             let (client, server) = try proxy.connect(through: listener)
             client.close()
             server.close()
@@ -89,7 +89,7 @@ struct LifecycleTests {
         try await withRunningProxy(to: listener.address) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(Int64.max))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             client.close()
             server.close()
             #expect(await summary == DrainSummary(ended: 1, cut: 0))
@@ -135,10 +135,10 @@ struct LifecycleTests {
         )
         let group = ServiceGroup(services: [proxy], logger: Logger(label: "test"))
         let running = Task { try await group.run() }
-        try await eventually("a proxy that is ready") { proxy.isReady }
+        try await eventually("readiness of the proxy") { proxy.isReady }
         let (client, server) = try proxy.connect(through: listener)
         await group.triggerGracefulShutdown()
-        try await eventually("a proxy that is not ready") { !proxy.isReady }
+        try await eventually("end of readiness") { !proxy.isReady }
         try client.send("still here")
         try server.receive("still here")
         client.close()
@@ -153,7 +153,7 @@ struct LifecycleTests {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         #expect(!proxy.isReady)
         async let running: Void = proxy.run()
-        try await eventually("a proxy that is ready") { proxy.isReady }
+        try await eventually("readiness of the proxy") { proxy.isReady }
         await proxy.shutdown()
         try await running
         #expect(!proxy.isReady)
@@ -163,7 +163,7 @@ struct LifecycleTests {
     func runsOnce() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         async let running: Void = proxy.run()
-        try await eventually("a proxy that is ready") { proxy.isReady }
+        try await eventually("readiness of the proxy") { proxy.isReady }
         await #expect(throws: ProxyError.alreadyRun) { try await proxy.run() }
         await proxy.shutdown()
         try await running

@@ -64,7 +64,7 @@ struct MetricsTests {
                 var events = proxy.events.makeAsyncIterator()
                 let (client, server) = try proxy.connect(through: listener)
                 guard case .connectionOpened(_, _, 1, round) = await events.next() else {
-                    Issue.record("round \(round) did not begin with its opening")
+                    Issue.record("round \(round) did not start with its opening event")
                     return
                 }
                 client.close()
@@ -168,7 +168,7 @@ struct MetricsTests {
         try await withRunningProxy(to: listener.address, configure: { $0.threads = 4 }) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(60))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             for _ in 0..<20 {
                 #expect(await proxy.clients().clients.map(\.totalConnections) == [1])
                 try await Task.sleep(for: .milliseconds(5))

@@ -26,12 +26,12 @@ struct ProxyErrorTests {
     @Test("an invalid address is rejected", arguments: ["", "nonsense", "127.0.0.1:99999", "::1:80", "unix:"])
     func badAddress(text: String) async {
         guard case .address(let first) = await error(text) else {
-            Issue.record("'\(text)' was taken for an address to listen at")
+            Issue.record("'\(text)' was accepted as a listen address")
             return
         }
         #expect(first.text == text)
         guard case .address(let second) = await error("127.0.0.1:0", to: text) else {
-            Issue.record("'\(text)' was taken for an upstream")
+            Issue.record("'\(text)' was accepted as an upstream")
             return
         }
         #expect(second == first)
@@ -80,7 +80,7 @@ struct ProxyErrorTests {
             #expect(access(file, F_OK) == 0)
 
             guard case .cannotListen(_, let cause) = await error("unix:\(folder)/nowhere/socket") else {
-                Issue.record("it listens in a directory that does not exist")
+                Issue.record("bound a socket in a missing directory")
                 return
             }
             #expect(cause.code == ENOENT)
@@ -96,7 +96,7 @@ struct ProxyErrorTests {
     @Test("an upstream without a port is rejected")
     func portZero() async {
         guard case .badSetting(let name, "0", _) = await error("127.0.0.1:0", to: "127.0.0.1:0") else {
-            Issue.record("port 0 was taken for an upstream")
+            Issue.record("port 0 was accepted as an upstream")
             return
         }
         #expect(name.contains("port"))

@@ -25,7 +25,7 @@ struct ProxyTests {
             return opened
         }
         #expect(opened.values.reduce(0, +) == 32)
-        #expect(opened.values.max()! <= 12, "connections of each thread: \(opened)")
+        #expect(opened.values.max()! <= 12, "connections per thread: \(opened)")
     }
 
     @Test("bytes are relayed and counted")
@@ -244,7 +244,7 @@ struct ProxyAddressTests {
             let listener = try TestListener(on: .unix(path: "\(folder)/server"))
             try await withRunningProxy("unix:\(folder)/proxy", to: listener.address) { proxy in
                 let (client, server) = try proxy.connect(through: listener)
-                try server.send("nobody reads this")
+                try server.send("these stay unread")
                 try await eventually("bytes at the client") { try client.readable > 0 }
                 try client.send("last words")
                 client.close()

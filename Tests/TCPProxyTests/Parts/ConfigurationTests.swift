@@ -96,7 +96,7 @@ struct ConfigurationTests {
         configuration.maxConnections = limit
         do throws(ProxyError) {
             _ = try configuration.connectionLimit()
-            Issue.record("\(limit) connections under a limit of \(limit) descriptors")
+            Issue.record("accepted \(limit) connections under a limit of \(limit) descriptors")
         } catch {
             guard case .descriptorLimit(limit, let wanted, limit) = error else {
                 Issue.record("\(error)")

@@ -35,10 +35,10 @@ struct ClientHelloTests {
     private func expectPrefixesWait(_ bytes: [UInt8], location: SourceLocation = #_sourceLocation) {
         for count in bytes.indices {
             guard case .needMore(let minimum) = read(bytes[..<count]) else {
-                Issue.record("of \(count) bytes it says \(read(bytes[..<count]))", sourceLocation: location)
+                Issue.record("result for \(count) bytes: \(read(bytes[..<count]))", sourceLocation: location)
                 continue
             }
-            #expect(minimum > count && minimum <= bytes.count, "of \(count) bytes", sourceLocation: location)
+            #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes", sourceLocation: location)
         }
     }
 
@@ -56,8 +56,8 @@ struct ClientHelloTests {
         let message = Array(hello.bytes[5...])
         for cut in 1..<message.count {
             let bytes = MadeHello.records(Array(message[..<cut])) + MadeHello.records(Array(message[cut...]))
-            #expect(read(bytes) == outcome, "cut at \(cut)")
-            #expect(read(bytes.dropLast()) == .needMore(minimum: bytes.count), "cut at \(cut)")
+            #expect(read(bytes) == outcome, "split at \(cut)")
+            #expect(read(bytes.dropLast()) == .needMore(minimum: bytes.count), "split at \(cut)")
         }
     }
 
@@ -213,7 +213,7 @@ struct ClientHelloTests {
                 guard case .hello(let name?, _) = read(changed), !ServerName.isWellFormed(Array(name.utf8)) else {
                     continue
                 }
-                Issue.record("the name \(name), with \(byte) at \(place)")
+                Issue.record("name \(name), with \(byte) at \(place)")
             }
         }
     }

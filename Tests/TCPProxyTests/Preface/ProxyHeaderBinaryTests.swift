@@ -102,10 +102,10 @@ struct ProxyHeaderBinaryTests {
         let bytes = Self.whole[index]
         for count in bytes.indices {
             guard case .needMore(let minimum) = ProxyHeader.read(Array(bytes[..<count])) else {
-                Issue.record("of \(count) bytes it says \(ProxyHeader.read(Array(bytes[..<count])))")
+                Issue.record("result for \(count) bytes: \(ProxyHeader.read(Array(bytes[..<count])))")
                 continue
             }
-            #expect(minimum > count && minimum <= bytes.count, "of \(count) bytes")
+            #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes")
         }
     }
 

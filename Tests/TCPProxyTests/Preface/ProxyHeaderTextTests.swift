@@ -59,10 +59,10 @@ struct ProxyHeaderTextTests {
         let bytes = Array(line.utf8)
         for count in bytes.indices {
             guard case .needMore(let minimum) = ProxyHeader.read(Array(bytes[..<count])) else {
-                Issue.record("of \(count) bytes it says \(ProxyHeader.read(Array(bytes[..<count])))")
+                Issue.record("result for \(count) bytes: \(ProxyHeader.read(Array(bytes[..<count])))")
                 continue
             }
-            #expect(minimum > count && minimum <= bytes.count, "of \(count) bytes")
+            #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes")
         }
     }
 

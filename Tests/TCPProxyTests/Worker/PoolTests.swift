@@ -23,7 +23,7 @@ struct PoolTests {
     }
 
     private func close(_ index: Int, _ proxy: FakeProxy) {
-        proxy.pools.set(key(index, proxy), .down, cause: "a test says so", weight: 256)
+        proxy.pools.set(key(index, proxy), .down, cause: "set by a test", weight: 256)
     }
 
     private func figure(_ figure: PoolFigure, _ proxy: FakeProxy) -> Int {

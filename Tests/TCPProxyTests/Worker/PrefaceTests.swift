@@ -38,7 +38,7 @@ struct AcceptedHeaderTests {
                     proxy.settle()
                     client.send(" world")
                     proxy.settle()
-                    #expect(proxy.server.connections.map(\.text) == ["hello world"], "cut at \(cut)")
+                    #expect(proxy.server.connections.map(\.text) == ["hello world"], "split at \(cut)")
                     #expect(proxy.denied == [:])
                     #expect(proxy[.bytesUpstream] == 11)
                 }
@@ -456,7 +456,7 @@ struct ServerNameRoutingTests {
                 proxy.settle()
                 client.send(Array(all[cut...]))
                 proxy.settle()
-                #expect(proxy.servers[1].connections.map(\.received) == [hello + Array("more".utf8)], "cut at \(cut)")
+                #expect(proxy.servers[1].connections.map(\.received) == [hello + Array("more".utf8)], "split at \(cut)")
             }
         }
     }
