@@ -30,7 +30,7 @@ struct PickerTests {
     }
 
     @Test(
-        "Only available servers are picked, backups only if no other is available, and never none",
+        "An available server is always picked, and a backup only if no other is available",
         arguments: Policy.allCases,
         seeds
     )
