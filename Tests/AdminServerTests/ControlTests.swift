@@ -4,11 +4,11 @@ import Support
 import TCPProxy
 import Testing
 
-@Suite("Control over HTTP", .ownThreads) struct ControlTests {
+@Suite("Admin API over HTTP", .ownThreads) struct ControlTests {
     private static let token = "0123456789abcdef0123"
 
     @Test(
-        "servers are ordered about by name",
+        "server commands address a server by pool and name",
         arguments: [
             ("/servers/drain?pool=db&server=10.0.0.1:5432", "drain 10.0.0.1:5432"),
             ("/servers/enable?server=%5B::1%5D%3A5432&pool=db", "enable [::1]:5432"),
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test(
-        "what is missing, too much or wrong is told, and nothing is done",
+        "missing, duplicate and invalid parameters are rejected without effect",
         arguments: [
             ("/servers/drain?pool=db", 400, "server is missing"),
             ("/servers/drain?server=a&pool=", 400, "pool is missing"),
@@ -46,7 +46,7 @@ import Testing
         #expect(control.told == [])
     }
 
-    @Test("connections are listed, and cut by what they have in common")
+    @Test("connections are listed and closed by filter")
     func connections() async throws {
         var snapshot = ConnectionsSnapshot()
         snapshot.total = 5
@@ -68,7 +68,7 @@ import Testing
         )
     }
 
-    @Test("a reload tells what has changed, or all mistakes; where there is no file, that")
+    @Test("a reload returns its changes or all errors; without a file, 404")
     func reload() async throws {
         let done = ReloadAnswer.done(changes: ["listener a added"], connectionsAffected: 3)
         let answer = try await withServer(control: FakeControl(answer: done)) {
@@ -87,7 +87,7 @@ import Testing
         #expect(none.status == 404)
     }
 
-    @Test("reloads are counted, where there are any")
+    @Test("reload metrics exist only if a reload is possible")
     func reloadMetrics() async throws {
         let page = try await withServer(control: FakeControl(answer: .refused([]))) {
             try httpGet("/metrics", from: $0)
@@ -102,7 +102,7 @@ import Testing
     }
 
     @Test(
-        "a path that changes something takes POST alone, and no body",
+        "a path that changes state accepts only POST without a body",
         arguments: ["/config/reload", "/connections/cut"]
     )
     func methods(path: String) async throws {
@@ -120,7 +120,7 @@ import Testing
         #expect(control.told == [])
     }
 
-    @Test("without control there is nothing to be changed")
+    @Test("without the admin API, its paths return 404")
     func withoutControl() async throws {
         try await withServer { address throws in
             for path in ["/config/reload", "/connections/cut", "/servers/drain"] {
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    @Test("a token is asked for, but for the probes")
+    @Test("all paths except health checks require the token")
     func asksForToken() async throws {
         let control = FakeControl(answer: .refused([]))
         try await withServer(at: "0.0.0.0:0", control: control, token: " \(Self.token)\n") { bound in
@@ -162,14 +162,14 @@ import Testing
     }
 
     @Test(
-        "a token is long enough and of visible characters",
+        "an empty, short or non-printable token is rejected",
         arguments: ["", " \n", "short", "with space in the middle", "ümlautümlautüml"]
     )
     func tokens(text: String) {
         #expect(throws: AdminError.badToken) { _ = try AdminToken(text) }
     }
 
-    @Test("without a token control listens on loopback only; with one, or without control, anywhere")
+    @Test("without a token, the admin API listens only on loopback")
     func loopback() async throws {
         for address in ["0.0.0.0:0", "[::]:0", ":0"] {
             await #expect(throws: AdminError.self) { _ = try await bindServer(at: address, control: FakeControl()) }
@@ -185,7 +185,7 @@ import Testing
     }
 
     @Test(
-        "a changing request must name us, and come from no other page",
+        "a state-changing request with a foreign Host or Origin is rejected",
         arguments: [
             ("127.0.0.1:8998", nil, 422), ("localhost", nil, 422), ("LocalHost:80", nil, 422), ("[::1]:8998", nil, 422),
             ("192.0.2.1", nil, 422), ("localhost:1", "http://localhost:1", 422), ("127.0.0.1", "http://127.0.0.1", 422),
@@ -211,7 +211,7 @@ import Testing
     }
 
     @Test(
-        "a browser that says the request comes from another site is believed",
+        "a request that the browser marks as cross-site is rejected",
         arguments: ["cross-site", "same-site"]
     )
     func site(value: String) async throws {

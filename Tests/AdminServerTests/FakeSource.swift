@@ -69,7 +69,7 @@ func manyClients(_ count: Int) throws -> ClientsSnapshot {
 
 func internetAddress(_ text: String) throws -> InternetAddress {
     guard case .socket(.internet(let address)) = try ServiceAddress(parsing: text) else {
-        throw Unexpected("\(text) is no address", at: #_sourceLocation)
+        throw Unexpected("\(text) is not an address", at: #_sourceLocation)
     }
     return address
 }

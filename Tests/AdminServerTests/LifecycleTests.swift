@@ -129,7 +129,7 @@ import Testing
                 #expect(error?.description.contains("is in use") == true)
                 #expect(try httpGet("/healthz", from: address).status == 200)
             }
-            #expect(!FileManager.default.fileExists(atPath: path), "the socket's file was left behind")
+            #expect(!FileManager.default.fileExists(atPath: path), "the socket file was not removed")
 
             try TestListener(on: .unix(path: path)).close()
             #expect(FileManager.default.fileExists(atPath: path))

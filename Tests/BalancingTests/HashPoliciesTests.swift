@@ -21,7 +21,7 @@ struct HashPoliciesTests {
         }
     }
 
-    @Test("Maglev: 100,000 clients are spread by the places in the table, and these by weight", arguments: weights)
+    @Test("Maglev: 100,000 clients are spread by table slots, and slots by weight", arguments: weights)
     func maglevShares(weights: [Int]) {
         let pool = Pool(weights: weights)
         let table = pool.table
@@ -36,7 +36,7 @@ struct HashPoliciesTests {
         }
     }
 
-    @Test("A client's key alone decides, and a bad key is as good as a hash", arguments: [Policy.sourceHash, .maglev])
+    @Test("Only the key determines the server; unhashed keys spread evenly", arguments: [Policy.sourceHash, .maglev])
     func anyKey(policy: Policy) {
         let pool = Pool(weights: [1, 1, 1, 1])
         var one = Picker(policy, servers: 4, seed: 1, table: pool.table)
@@ -53,7 +53,7 @@ struct HashPoliciesTests {
     }
 
     @Test(
-        "A server that is away moves its own clients, by weight, and has them back",
+        "The clients of an unavailable server move by weight and return to it afterwards",
         arguments: [Policy.sourceHash, .maglev]
     )
     func away(policy: Policy) {
@@ -80,7 +80,7 @@ struct HashPoliciesTests {
         #expect(Self.keys.map { picker.pick(from: pool, key: $0) } == before)
     }
 
-    @Test("Maglev: with nearly all servers away each client still has one, and always the same")
+    @Test("Maglev: with nearly all servers unavailable, each client still has one constant server")
     func nearlyAllAway() {
         var pool = Pool(weights: [Int](repeating: 1, count: 100))
         for server in 0..<100 where server != 17 && server != 64 { pool.servers[server].isAvailable = false }
@@ -90,7 +90,7 @@ struct HashPoliciesTests {
         #expect(isByChance(counts[17], share: 0.5, of: 10_000))
     }
 
-    @Test("Maglev: a weight that became 0 counts at once, before there is another table")
+    @Test("Maglev: a weight set to 0 takes effect before the table is rebuilt")
     func weightGone() {
         var pool = Pool(weights: [1, 1, 1])
         let policy = Maglev(table: pool.table)

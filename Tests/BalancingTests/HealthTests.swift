@@ -4,7 +4,7 @@ import Testing
 
 private let second = 1_000_000_000
 
-@Suite("Health: active checks")
+@Suite("Active health checks")
 struct HealthCounterTests {
     /// Returns the effect of each result: input `+` a pass, `-` a failure; output `U` up, `D` down, `.` no change.
     private func transcript(_ results: String, _ counter: HealthCounter) -> String {
@@ -20,7 +20,7 @@ struct HealthCounterTests {
         )
     }
 
-    @Test("Down after so many failures in a row, up after so many passes")
+    @Test("A server is down after N consecutive failures and up after N consecutive passes")
     func riseAndFall() {
         let counter = HealthCounter(rise: 2, fall: 3, initially: .up)
         #expect(transcript("+---+-++", counter) == "...D...U")
@@ -28,13 +28,13 @@ struct HealthCounterTests {
         #expect(transcript("---+-+-+++", counter) == "..D.....U.")
     }
 
-    @Test("Down at first: it has to rise")
+    @Test("A server that starts down must reach the rise count")
     func initiallyDown() {
         #expect(transcript("+-++", HealthCounter(rise: 2, fall: 3, initially: .down)) == "...U")
         #expect(!HealthCounter(initially: .down).takesConnections)
     }
 
-    @Test("Unknown takes connections, and the first result settles it")
+    @Test("An unknown server receives connections; the first result decides its state")
     func unknown() {
         let counter = HealthCounter(rise: 2, fall: 3)
         #expect(counter.state == .unknown && counter.takesConnections)
@@ -44,12 +44,12 @@ struct HealthCounterTests {
         #expect(transcript("-++", counter) == "D.U")
     }
 
-    @Test("A rise or fall below one counts as one")
+    @Test("A rise or fall below 1 counts as 1")
     func leastLimits() {
         #expect(transcript("-+-", HealthCounter(rise: 0, fall: -5, initially: .up)) == "DUD")
     }
 
-    @Test("How far it is on its way can be seen")
+    @Test("Progress toward a state change is readable")
     func contrary() {
         var counter = HealthCounter(rise: 2, fall: 3, initially: .up)
         _ = counter.observe(passed: false)
@@ -60,9 +60,9 @@ struct HealthCounterTests {
     }
 }
 
-@Suite("Health: failures of clients' connects")
+@Suite("Passive health checks: connection failures")
 struct FailureWindowTests {
-    @Test("So many failures in a row, a success between them begins anew")
+    @Test("N consecutive failures eject; a success resets the count")
     func consecutive() {
         var window = FailureWindow(.init(consecutive: 3))
         let heard = [true, true, false, true, true, true].map { window.observe(failed: $0, at: 0) }
@@ -72,14 +72,14 @@ struct FailureWindowTests {
         #expect(window.consecutive == 1)
     }
 
-    @Test("A share of failures, once there were enough attempts")
+    @Test("A failure rate ejects after the minimum number of attempts")
     func share() {
         var window = FailureWindow(.init(consecutive: nil, percent: 50, leastAttempts: 6))
         let heard = [true, false, true, false, false, true, true].map { window.observe(failed: $0, at: 0) }
         #expect(heard == [nil, nil, nil, nil, nil, .failureShare(failures: 3, attempts: 6), nil])
     }
 
-    @Test("A success does not eject, even if enough attempts are reached by it")
+    @Test("A success does not eject, even if it completes the minimum number of attempts")
     func success() {
         var window = FailureWindow(.init(consecutive: nil, percent: 50, leastAttempts: 4))
         for failed in [true, true, true] { #expect(window.observe(failed: failed, at: 0) == nil) }
@@ -87,7 +87,7 @@ struct FailureWindowTests {
         #expect(window.observe(failed: true, at: 0) == .failureShare(failures: 4, attempts: 5))
     }
 
-    @Test("What is older than the window does not count, what is within seven eighths of it does")
+    @Test("Results older than the window do not count; results within seven eighths of it do")
     func slides() {
         let limits = FailureWindow.Limits(consecutive: nil, percent: 100, leastAttempts: 3, window: 8 * second)
         for (third, isEjected) in [
@@ -105,7 +105,7 @@ struct FailureWindowTests {
         #expect(window.observe(failed: true, at: 8 * second) == .failureShare(failures: 4, attempts: 4))
     }
 
-    @Test("The sliding counts are those of the eighths that they cover", arguments: 0..<50 as Range<UInt64>)
+    @Test("Sliding counts equal the sum of the eighths that they cover", arguments: 0..<50 as Range<UInt64>)
     func againstPlainCounting(seed: UInt64) {
         var random = RandomNumbers(seed: seed)
         var window = FailureWindow(.init(consecutive: nil, percent: 60, leastAttempts: 5, window: 8 * second))
@@ -125,7 +125,7 @@ struct FailureWindowTests {
         }
     }
 
-    @Test("A clock that goes back, or begins below zero, and a window of nothing trap nothing")
+    @Test("A clock that runs backwards or starts below zero, and an empty window, do not trap")
     func oddTimes() {
         var window = FailureWindow(.init(consecutive: nil, percent: 1, leastAttempts: 3, window: 0))
         for moment in [-5, 7, 3, .min, .max, 0] { _ = window.observe(failed: false, at: moment) }
@@ -133,9 +133,9 @@ struct FailureWindowTests {
     }
 }
 
-@Suite("Health: ejection")
+@Suite("Ejection")
 struct EjectionTests {
-    @Test("Twice as long each time, up to the cap")
+    @Test("Each ejection doubles in length, up to the maximum")
     func doubling() {
         var ejection = Ejection(base: 10 * second, cap: 60 * second, forgiveness: 1000 * second)
         var now = 5 * second
@@ -150,7 +150,7 @@ struct EjectionTests {
         }
     }
 
-    @Test("Who is out already is not ejected again")
+    @Test("An ejected server is not ejected again")
     func again() {
         var ejection = Ejection(base: 10 * second, cap: 60 * second)
         #expect(ejection.eject(at: 0) == 10 * second)
@@ -158,7 +158,7 @@ struct EjectionTests {
         #expect(ejection.strikes == 1)
     }
 
-    @Test("Each time of staying in forgives one step")
+    @Test("Each forgiveness interval without an ejection removes one step")
     func forgiving() {
         func lengthAfter(_ healthy: Int) -> Int {
             var ejection = Ejection(base: 10 * second, cap: 600 * second, forgiveness: 100 * second)
@@ -173,7 +173,7 @@ struct EjectionTests {
         #expect([0, 99, 100, 199, 200, 300, 10_000].map(lengthAfter) == [80, 80, 40, 40, 20, 10, 10])
     }
 
-    @Test("Somebody may let it back earlier, and the time in begins there")
+    @Test("An early readmission ends the ejection and starts the forgiveness interval")
     func readmit() {
         var ejection = Ejection(base: 10 * second, cap: 600 * second, forgiveness: 100 * second)
         ejection.eject(at: 0)
@@ -185,7 +185,7 @@ struct EjectionTests {
         #expect(ejection.eject(at: 202 * second) == 222 * second)
     }
 
-    @Test("No number of ejections and no length overflow")
+    @Test("Ejection counts and durations do not overflow")
     func limits() {
         var ejection = Ejection(base: .max / 2, cap: .max, forgiveness: .max)
         for _ in 0..<200 {
@@ -198,7 +198,7 @@ struct EjectionTests {
         #expect(Ejection(base: 0, cap: -1, forgiveness: 0).cap == 1)
     }
 
-    @Test("The share that may be out: at least one, never all, but at 0 and 100 per cent")
+    @Test("The ejection limit is at least one server and never all, except at 0 and 100 percent")
     func budget() {
         func limits(_ percent: Int) -> [Int] { [0, 1, 2, 3, 4, 10, 100].map(EjectionBudget(percent: percent).limit) }
         #expect(limits(0) == [0, 0, 0, 0, 0, 0, 0])
@@ -214,7 +214,7 @@ struct EjectionTests {
 
 @Suite("Weights and slow start")
 struct SlowStartTests {
-    @Test("The share grows evenly from the least share to the whole")
+    @Test("Slow start grows linearly from the minimum share to the full weight")
     func grows() {
         let slowStart = SlowStart(duration: 100 * second, leastShare: 0.2)
         let factors = [-5, 0, 10, 20, 50, 99, 100, 1000].map { slowStart.factor(after: $0 * second) }
@@ -222,7 +222,7 @@ struct SlowStartTests {
         #expect(slowStart.isRunning(after: 99 * second) && !slowStart.isRunning(after: 100 * second))
     }
 
-    @Test("None, and nonsense, are whole or nearly so")
+    @Test("Without slow start the factor is 1; invalid settings are clamped")
     func none() {
         #expect(SlowStart(duration: 0).factor(after: 0) == 1)
         #expect(SlowStart(duration: -1).factor(after: -5) == 1)
@@ -231,7 +231,7 @@ struct SlowStartTests {
         #expect(SlowStart(duration: 10, leastShare: .nan).factor(after: 5) == 0.5)
     }
 
-    @Test("An effective weight is never 0 unless that is what is configured")
+    @Test("An effective weight is 0 only if the configured weight is 0")
     func effectiveWeights() {
         #expect([0, 1, 256, 4096, 5000].map { EffectiveWeight.of($0) } == [0, 256, 65_536, 1 << 20, 1 << 20])
         #expect(EffectiveWeight.of(-1) == 0)

@@ -2,9 +2,9 @@ import Testing
 
 @testable import Balancing
 
-@Suite("Hash of keys and random numbers")
+@Suite("Key hash and random numbers")
 struct KeyHashTests {
-    @Test("The random numbers are SplitMix64's")
+    @Test("Random numbers follow SplitMix64")
     func splitMix() {
         // The published output for this seed (rosettacode.org, "Pseudo-random numbers/Splitmix64").
         let published: [UInt64] = [
@@ -15,7 +15,7 @@ struct KeyHashTests {
         for number in published { #expect(random.next() == number) }
     }
 
-    @Test("Each bit of a word changes each bit of its hash in half of all cases")
+    @Test("Each input bit flips each hash bit in half of all cases")
     func avalanche() {
         var random = RandomNumbers(seed: 1)
         let words = 4_000

@@ -34,7 +34,7 @@ struct LoadPoliciesTests {
         return (picks, ends)
     }
 
-    @Test("Least connections: what stands is by weight, exactly", arguments: weights)
+    @Test("Least connections: open connections are exactly proportional to weight", arguments: weights)
     func leastConnections(weights: [Int]) {
         var pool = Pool(weights: weights)
         var policy = LeastConnections(servers: weights.count, seed: 1)
@@ -50,7 +50,7 @@ struct LoadPoliciesTests {
         }
     }
 
-    @Test("Least connections: whoever will have the smallest load by weight is picked")
+    @Test("Least connections: the server with the lowest resulting load by weight is picked")
     func leastLoad() {
         var pool = Pool(weights: [2, 1])
         var policy = LeastConnections(servers: 2, seed: 1)
@@ -64,14 +64,14 @@ struct LoadPoliciesTests {
         #expect(picked[0] == 0)
     }
 
-    @Test("Least connections: equals take turns")
+    @Test("Least connections: equal servers alternate")
     func turns() {
         let pool = Pool(weights: [3, 3, 3, 3])
         var policy = LeastConnections(servers: 4, seed: 1)
         #expect(tally(100_000, servers: 4) { _ in policy.pick(from: pool) } == [25_000, 25_000, 25_000, 25_000])
     }
 
-    @Test("Least connections: workers begin at servers that are spread evenly")
+    @Test("Least connections: the first servers of workers are evenly distributed")
     func seeds() {
         let pool = Pool(weights: [1, 1, 1])
         let counts = tally(9_000, servers: 3) { worker in
@@ -92,7 +92,7 @@ struct LoadPoliciesTests {
         }
     }
 
-    @Test("Random: of two different ones, so the fullest is never picked")
+    @Test("Random: two different servers are compared, so the most loaded is never picked")
     func neverTheFullest() {
         var pool = Pool(weights: [1, 1, 1, 1])
         pool.servers[2].connections = 1
@@ -102,7 +102,7 @@ struct LoadPoliciesTests {
         for server in [0, 1, 3] { #expect(isByChance(counts[server], share: 1 / 3, of: 100_000)) }
     }
 
-    @Test("Random: a second look keeps a hundred servers within a few connections of each other")
+    @Test("Random: two choices keep a hundred servers within a few connections of each other")
     func twoChoices() {
         var pool = Pool(weights: [Int](repeating: 1, count: 100))
         var policy = RandomOfTwo(seed: 5)
@@ -117,7 +117,7 @@ struct LoadPoliciesTests {
         #expect((connections.max() ?? 0) <= 104)
     }
 
-    @Test("Fastest: all but the explored share goes to the one that connects soonest")
+    @Test("Fastest: all but the exploration share goes to the server with the shortest connect time")
     func fastest() {
         var pool = Pool(weights: [1, 1, 1])
         for (server, time) in [4_000_000, 1_000_000, 2_000_000].enumerated() { pool.servers[server].connectTime = time }
@@ -129,7 +129,7 @@ struct LoadPoliciesTests {
         #expect(isByChance(counts[2], share: explored, of: 100_000))
     }
 
-    @Test("Fastest: nobody starves, however slow")
+    @Test("Fastest: a slow server is not starved")
     func noStarving() {
         var pool = Pool(weights: [256, 1])
         pool.servers[0].connectTime = 1
@@ -140,7 +140,7 @@ struct LoadPoliciesTests {
         #expect(counts[1] > 0)
     }
 
-    @Test("Fastest: standing connections spread until time × connections is level, by weight")
+    @Test("Fastest: connections spread until connect time × connections is equal by weight")
     func fastestLevels() {
         var pool = Pool(weights: [1, 1, 2])
         for (server, time) in [1_000_000, 2_000_000, 2_000_000].enumerated() { pool.servers[server].connectTime = time }
@@ -154,7 +154,7 @@ struct LoadPoliciesTests {
         for (count, share) in zip(connections, [0.4, 0.2, 0.4]) { #expect(abs(Double(count) - 500 * share) <= 3) }
     }
 
-    @Test("Fastest: one connection finds out about a server that nobody knows, and nobody follows till it is back")
+    @Test("Fastest: an unmeasured server receives one connection until its connect time is known")
     func unknown() {
         var pool = Pool(weights: [1, 1])
         pool.servers[0].connectTime = 5_000_000
@@ -166,7 +166,7 @@ struct LoadPoliciesTests {
         #expect(isByChance(counts[1], share: 0.5 / Double(Fastest.explorationInterval), of: 10_000))
     }
 
-    @Test("First: the lowest that is available, and the next while it is not")
+    @Test("First: the first available server is picked")
     func first() {
         var pool = Pool(weights: [1, 5, 9])
         let policy = First()

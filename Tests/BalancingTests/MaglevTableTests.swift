@@ -12,14 +12,14 @@ struct MaglevTableTests {
         table.places.map { servers[Int($0)].name }
     }
 
-    @Test("Each replica builds the same, in whatever order its file lists the servers")
+    @Test("Each replica builds the same table, regardless of server order")
     func order() {
         let one = [("c", 3), ("a", 1), ("b", 2)].map { MaglevTable.Server(name: $0.0, weight: $0.1) }
         let other = [("a", 10), ("b", 20), ("c", 30)].map { MaglevTable.Server(name: $0.0, weight: $0.1) }
         #expect(names(MaglevTable(one, size: 1009), one) == names(MaglevTable(other, size: 1009), other))
     }
 
-    @Test("What is built is fixed for ever: replicas of different versions agree")
+    @Test("Table contents are fixed: replicas of different versions agree")
     func pinned() {
         #expect(KeyHash.name("") == KeyHash.mix(0))
         // Computed from the description by an independent program in another language.
@@ -30,7 +30,7 @@ struct MaglevTableTests {
         #expect(places == "2332323310000031112321210011202")
     }
 
-    @Test("Each place has a server, and equal servers have equally many places to within one")
+    @Test("Each slot has a server, and slot counts of equal servers differ by at most one")
     func equal() {
         let table = MaglevTable(servers(1...7))
         let counts = (0..<7).map(table.placeCount)
@@ -38,7 +38,7 @@ struct MaglevTableTests {
         #expect(counts.allSatisfy { $0 == 65_537 / 7 || $0 == 65_537 / 7 + 1 })
     }
 
-    @Test("A weight of 0 has no place; if all have it, there is no table")
+    @Test("A server of weight 0 has no slot; without any weight there is no table")
     func noWeight() {
         var some = servers(1...3)
         some[1].weight = 0
@@ -47,7 +47,7 @@ struct MaglevTableTests {
         #expect(MaglevTable([]).server(for: 1) == nil)
     }
 
-    @Test("Two servers of one name share its places")
+    @Test("Two servers with the same name share its slots")
     func sameName() {
         let twins = servers([1, 1, 2])
         let table = MaglevTable(twins, size: 1009)
@@ -55,7 +55,7 @@ struct MaglevTableTests {
         #expect(names(table, twins).filter { $0 == "10.0.0.1:5432" }.count > 600)
     }
 
-    @Test("A size that is no prime is refused: not every step would lead through all places")
+    @Test("A table size that is not prime traps")
     func prime() async {
         await #expect(processExitsWith: .failure) {
             _ = MaglevTable([MaglevTable.Server(name: "a", weight: 1)], size: 1000)
@@ -64,7 +64,7 @@ struct MaglevTableTests {
 }
 
 /// Recomputes the numbers in docs/balancing.md, from the same tables that the proxy would build.
-@Suite("Movement, as docs/balancing.md tells it")
+@Suite("Client movement, as documented in docs/balancing.md")
 struct MovementTests {
     /// Clients whose moved share is counted; for Maglev all slots of the table are.
     private static let clients = (0..<10_000 as Range<UInt64>).map(KeyHash.mix)
@@ -105,7 +105,7 @@ struct MovementTests {
         return Double(changed) / Double(Self.clients.count)
     }
 
-    @Test("The table of movement", arguments: [3, 5, 10, 30, 100])
+    @Test("Documented movement matches the computed values", arguments: [3, 5, 10, 30, 100])
     func table(count: Int) throws {
         let leaves = movedWhenOneLeaves(of: count)
         let joins = movedWhenOneJoins(count)

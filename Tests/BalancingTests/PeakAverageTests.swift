@@ -7,21 +7,21 @@ import Testing
 struct PeakAverageTests {
     private let constant = 10_000_000_000
 
-    @Test("It rises to a peak at once, however little time has passed")
+    @Test("The average rises to a peak immediately")
     func rises() {
         #expect(PeakAverage.updated(0, with: 5_000, after: 0, timeConstant: constant) == 5_000)
         #expect(PeakAverage.updated(5_000, with: 9_000, after: 0, timeConstant: constant) == 9_000)
         #expect(PeakAverage.updated(5_000, with: 5_000, after: 7, timeConstant: constant) == 5_000)
     }
 
-    @Test("It comes down by the time that passes: by 1 - 1/e in one time constant")
+    @Test("The average decays over time, by 1 - 1/e per time constant")
     func decays() {
         #expect(PeakAverage.updated(1_000_000, with: 0, after: 0, timeConstant: constant) == 1_000_000)
         #expect(PeakAverage.updated(1_000_001, with: 1, after: constant, timeConstant: constant) == 367_880)
         #expect(PeakAverage.updated(1_000_001, with: 1, after: 64 * constant, timeConstant: constant) == 1)
     }
 
-    @Test("It is the same, by few samples or by many")
+    @Test("The average does not depend on the number of samples")
     func manySamples() {
         var many = 1_000_000_000
         for _ in 0..<100 { many = PeakAverage.updated(many, with: 1_000, after: constant / 50, timeConstant: constant) }
@@ -29,7 +29,7 @@ struct PeakAverageTests {
         #expect(abs(many - once) < once / 10_000)
     }
 
-    @Test("e to the power of minus x, to a ten-millionth")
+    @Test("Decay equals exp(-x) within 1e-7")
     func exponential() {
         for step in 0..<6_400 {
             let x = Double(step) / 100
@@ -38,7 +38,7 @@ struct PeakAverageTests {
         }
     }
 
-    @Test("A mean that is known is never 0, and nonsense traps nothing")
+    @Test("A known average is never 0, and invalid values do not trap")
     func limits() {
         #expect(PeakAverage.updated(0, with: 0, after: 0, timeConstant: constant) == 1)
         #expect(PeakAverage.updated(10, with: -4, after: .max, timeConstant: .max) >= 1)

@@ -30,7 +30,7 @@ struct PickerTests {
     }
 
     @Test(
-        "Only who is available, a backup only while no other is, and always somebody",
+        "An available server is always picked, and a backup only if no other is available",
         arguments: Policy.allCases,
         seeds
     )
@@ -69,7 +69,7 @@ struct PickerTests {
         }
     }
 
-    @Test("A pool without servers, or without any to pick, gives none", arguments: Policy.allCases)
+    @Test("A pool without servers, or without available servers, returns no pick", arguments: Policy.allCases)
     func nobody(policy: Policy) {
         var empty = Picker(policy, servers: 0, seed: 1, table: Pool([]).table)
         #expect(empty.pick(from: Pool([]), key: 1) == nil)
@@ -81,7 +81,7 @@ struct PickerTests {
         #expect(picker.pick(from: pool, key: 1) == nil)
     }
 
-    @Test("Backup servers take over while all others are away, and only so long", arguments: Policy.allCases)
+    @Test("Backup servers are used only while all others are unavailable", arguments: Policy.allCases)
     func backups(policy: Policy) {
         var pool = Pool(weights: [1, 1, 1, 1])
         pool.servers[1].isBackup = true
@@ -108,7 +108,7 @@ struct PickerTests {
         func connectTime(of server: Int) -> Int { random.next(below: 4) - 1 }
     }
 
-    @Test("A pool that changes between any two looks is no danger", arguments: Policy.allCases)
+    @Test("A pool that changes between reads causes no invalid pick", arguments: Policy.allCases)
     func restless(policy: Policy) {
         let pool = RestlessPool(seed: 1)
         var picker = Picker(policy, servers: 5, seed: 1, table: Pool(weights: [1, 2, 3, 4, 5]).table)
@@ -121,7 +121,7 @@ struct PickerTests {
         #expect(found > 10_000)
     }
 
-    @Test("The names of the policies")
+    @Test("Policies have their documented names")
     func names() {
         #expect(
             Policy.allCases.map(\.rawValue) == [

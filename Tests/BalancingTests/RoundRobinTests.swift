@@ -10,14 +10,14 @@ struct RoundRobinTests {
         return (0..<count).compactMap { _ in policy.pick(from: pool) }
     }
 
-    @Test("Equal servers take turns in their order, whatever their weight is", arguments: [1, 7, 256, 1 << 20])
+    @Test("Equal servers alternate in order, regardless of their weight", arguments: [1, 7, 256, 1 << 20])
     func equals(weight: Int) {
         let picked = picks(500, of: [weight, weight, weight, weight, weight])
         #expect(picked.count == 500)
         for (one, next) in zip(picked, picked.dropFirst()) { #expect(next == (one + 1) % 5) }
     }
 
-    @Test("A heavy server's turns fall between those of the light ones")
+    @Test("Picks of a heavy server are interleaved with those of light servers")
     func smooth() {
         // Wherever the seed begins, never all five turns in a row, and never both of the lighter servers in a row.
         for seed in 0..<50 as Range<UInt64> {
@@ -32,7 +32,7 @@ struct RoundRobinTests {
         [1], [1, 1, 1], [5, 1, 1], [3, 2, 1], [256, 1], [7, 5, 3, 2, 1], [256, 256, 512], [100, 99, 98, 1],
     ]
 
-    @Test("Each run of as many picks as the weights add up to has the exact shares", arguments: weights)
+    @Test("Each window of one full cycle has the exact shares", arguments: weights)
     func exactShares(weights: [Int]) {
         let cycle = weights.reduce(0, +)
         for seed in 0..<5 as Range<UInt64> {
@@ -55,7 +55,7 @@ struct RoundRobinTests {
     }
 
     @Test(
-        "100,000 picks: nobody is more than two turns and its share of a round away from its share",
+        "100,000 picks: each server stays within two picks plus its share of a round",
         arguments: weights
     )
     func distribution(weights: [Int]) {
@@ -72,7 +72,7 @@ struct RoundRobinTests {
         }
     }
 
-    @Test("After any coming and going the shares are exact at once", arguments: 0..<100 as Range<UInt64>)
+    @Test("After any changes of availability the shares are exact immediately", arguments: 0..<100 as Range<UInt64>)
     func comingAndGoing(seed: UInt64) {
         var random = RandomNumbers(seed: seed)
         let weights = (0..<(2 + random.next(below: 6))).map { _ in 1 + random.next(below: 9) }
@@ -89,7 +89,7 @@ struct RoundRobinTests {
         expectExactShares((0..<2 * left.reduce(0, +)).compactMap { _ in policy.pick(from: pool) }, left)
     }
 
-    @Test("After any change of weights the shares are exact at once", arguments: 0..<100 as Range<UInt64>)
+    @Test("After any change of weights the shares are exact immediately", arguments: 0..<100 as Range<UInt64>)
     func changedWeights(seed: UInt64) {
         var random = RandomNumbers(seed: seed)
         var pool = Pool(weights: [256, 1, 1, 64])
@@ -103,7 +103,7 @@ struct RoundRobinTests {
         expectExactShares((0..<2 * weights.reduce(0, +)).compactMap { _ in policy.pick(from: pool) }, weights)
     }
 
-    @Test("When a heavy server leaves, two light ones take turns at once", arguments: 0..<50 as Range<UInt64>)
+    @Test("When a heavy server leaves, two light servers alternate immediately", arguments: 0..<50 as Range<UInt64>)
     func heavyOneLeaves(seed: UInt64) {
         var pool = Pool(weights: [256, 1, 1])
         var policy = RoundRobin(servers: 3, seed: seed)
@@ -112,7 +112,7 @@ struct RoundRobinTests {
         expectExactShares((0..<10).compactMap { _ in policy.pick(from: pool) }, [0, 1, 1])
     }
 
-    @Test("A server that comes back is not flooded")
+    @Test("A server that returns is not flooded")
     func comingBack() {
         var pool = Pool(weights: [1, 1, 1, 1])
         var policy = RoundRobin(servers: 4, seed: 3)
@@ -122,7 +122,7 @@ struct RoundRobinTests {
         expectExactShares((0..<40).compactMap { _ in policy.pick(from: pool) }, [1, 1, 1, 1])
     }
 
-    @Test("A weight that grows with each pick has its share of them all the while", arguments: 0..<20 as Range<UInt64>)
+    @Test("A weight that grows with each pick receives its share throughout", arguments: 0..<20 as Range<UInt64>)
     func slowStart(seed: UInt64) {
         var pool = Pool(weights: [EffectiveWeight.of(1), EffectiveWeight.of(1), 1])
         var policy = RoundRobin(servers: 3, seed: seed)
@@ -139,7 +139,7 @@ struct RoundRobinTests {
         #expect(isByChance(count, share: expected / Double(picks), of: picks), "\(count) for \(expected)")
     }
 
-    @Test("Workers begin at servers that are spread evenly")
+    @Test("The first servers of workers are evenly distributed")
     func seeds() {
         let pool = Pool(weights: [2, 2, 2, 2, 2])
         let counts = tally(10_000, servers: 5) { worker in
@@ -149,7 +149,7 @@ struct RoundRobinTests {
         for count in counts { #expect(isByChance(count, share: 0.2, of: 10_000)) }
     }
 
-    @Test("The turn that is found is the first after a moment, not one at it", arguments: 0..<200 as Range<UInt64>)
+    @Test("The next turn is strictly after the given time", arguments: 0..<200 as Range<UInt64>)
     func firstTurn(seed: UInt64) {
         var random = RandomNumbers(seed: seed)
         let weight = 1 + random.next(below: 20)
@@ -165,7 +165,7 @@ struct RoundRobinTests {
         }
     }
 
-    @Test("Time that wraps around changes nothing")
+    @Test("Virtual time that wraps around does not change picks")
     func wrapping() {
         let pool = Pool(weights: [3, 2, 1])
         var early = RoundRobin(servers: 3, seed: 5)
@@ -174,7 +174,7 @@ struct RoundRobinTests {
     }
 
     @Test(
-        "A server that was away while time went half around and more is picked again",
+        "A server that was unavailable for half of virtual time or more is picked again",
         arguments: [1, 2, 3] as [UInt64]
     )
     func longAway(quarters: UInt64) {

@@ -8,10 +8,10 @@ private func with(_ change: (inout EchoServer.Configuration) -> Void) -> EchoSer
     return configuration
 }
 
-@Suite("Echo configuration")
+@Suite("Echo server configuration")
 struct ConfigurationTests {
     @Test(
-        "A setting outside its range is refused by its name",
+        "A setting outside its range is rejected by name",
         arguments: [
             ("threads", with { $0.threads = 0 }),
             ("threads", with { $0.threads = 65 }),
@@ -55,7 +55,7 @@ struct ConfigurationTests {
         #expect(error.map { "\($0)".hasPrefix("\(name) is ") && "\($0)".contains("must be") } == true)
     }
 
-    @Test("The ends of each range are allowed")
+    @Test("The limits of each range are accepted")
     func allowed() async throws {
         for (threads, backlog) in [(1, 1), (8, 65_535)] {
             var configuration = EchoServer.Configuration()

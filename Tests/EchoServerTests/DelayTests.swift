@@ -40,25 +40,25 @@ struct DelayTests {
         }
     }
 
-    @Test("Constant", arguments: [0, 1, 10, 250, 3000])
+    @Test("A constant delay is kept", arguments: [0, 1, 10, 250, 3000])
     func constant(milliseconds: Int) throws {
         let delay = Duration.milliseconds(milliseconds)
         expectKept(try delays(of: 5, .constant(delay)), Array(repeating: delay, count: 5))
     }
 
-    @Test("No delay at all takes no time")
+    @Test("A delay of zero takes no time")
     func zero() throws {
         #expect(try delays(of: 5, .constant(.zero)).allSatisfy { $0 == .zero })
     }
 
-    @Test("A list, gone through by each connection for itself")
+    @Test("Each connection iterates the delay list independently")
     func list() throws {
         let list: [Duration] = [.milliseconds(1), .milliseconds(500), .zero, .milliseconds(20)]
         let expected = list + list + list.prefix(2)
         expectKept(try delays(of: 10, connections: 2, .list(list)), expected + expected)
     }
 
-    @Test("Uniform: within the bounds, and over all of them")
+    @Test("Uniform delays cover their full range")
     func uniform() throws {
         let measured = try delays(of: 2000, .uniform(from: .milliseconds(10), to: .milliseconds(20)))
         #expect(measured.allSatisfy { $0 >= .milliseconds(10) && $0 < .milliseconds(21) })
@@ -68,7 +68,7 @@ struct DelayTests {
         }
     }
 
-    @Test("Exponential: the mean and the tail are as they should be")
+    @Test("Exponential delays have the expected mean and tail")
     func exponential() throws {
         let measured = try delays(of: 4000, .exponential(mean: .milliseconds(100)))
         let mean = measured.reduce(.zero, +) / measured.count
@@ -78,7 +78,7 @@ struct DelayTests {
         #expect((150..<250).contains(measured.count { $0 > .milliseconds(300) }))
     }
 
-    @Test("The same seed draws the same, another one something else")
+    @Test("The same seed draws the same delays; another seed draws others")
     func seeds() throws {
         let distribution = DelayDistribution.uniform(from: .zero, to: .seconds(1))
         let first = try delays(of: 20, seed: 1, distribution)
@@ -86,7 +86,7 @@ struct DelayTests {
         #expect(try delays(of: 20, seed: 2, distribution) != first)
     }
 
-    @Test("No piece overtakes one that waits longer")
+    @Test("A chunk never overtakes an earlier one with a longer delay")
     func order() throws {
         let server = try FakeServer { $0.delay = .list([.milliseconds(50), .zero, .milliseconds(10)]) }
         let client = server.connect()
@@ -100,7 +100,7 @@ struct DelayTests {
         #expect(client.text == "first second third ")
     }
 
-    @Test("Pieces wait at the same time, not one after the other")
+    @Test("Delays of chunks overlap")
     func pipelined() throws {
         let server = try FakeServer { $0.delay = .constant(.milliseconds(100)) }
         let client = server.connect()
@@ -114,7 +114,7 @@ struct DelayTests {
         }
     }
 
-    @Test("An end waits for the delayed bytes before it")
+    @Test("A FIN waits for the delayed bytes before it")
     func end() throws {
         let server = try FakeServer { $0.delay = .constant(.milliseconds(100)) }
         let client = server.connect()
@@ -127,7 +127,7 @@ struct DelayTests {
         #expect(client.isClosed && !client.isAborted)
     }
 
-    @Test("What waits is bounded, and all of it comes in the end")
+    @Test("Delayed bytes are bounded, and all are delivered")
     func bounded() throws {
         let server = try FakeServer { $0.delay = .constant(.seconds(1)) }
         let client = server.connect()
@@ -151,7 +151,7 @@ struct DelayTests {
         #expect(server.counters.ended == 2)
     }
 
-    @Test("A client that takes nothing holds up only itself")
+    @Test("A client that does not read blocks only itself")
     func stalledReader() throws {
         let server = try FakeServer { $0.delay = .constant(.milliseconds(10)) }
         let (client, other) = (server.connect(), server.connect())
@@ -169,7 +169,7 @@ struct DelayTests {
         #expect(client.text == "late")
     }
 
-    @Test("A reset while bytes wait")
+    @Test("A reset discards delayed bytes")
     func reset() throws {
         let server = try FakeServer { $0.delay = .constant(.seconds(1)) }
         let client = server.connect()

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Drain")
 struct DrainTests {
-    @Test("Without connections it is over at once")
+    @Test("Without connections, a drain ends immediately")
     func empty() throws {
         let server = try FakeServer()
         server.drain(grace: .seconds(100))
@@ -12,7 +12,7 @@ struct DrainTests {
         #expect(!server.network.isListening)
     }
 
-    @Test("Connections come to their own end, and then it is over")
+    @Test("A drain ends when all connections have completed")
     func ownEnd() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -26,7 +26,7 @@ struct DrainTests {
         #expect(server.counters.cut == 0)
     }
 
-    @Test("What is left after the grace is reset, and counted")
+    @Test("Connections left after the grace period are reset and counted")
     func cut() throws {
         let server = try FakeServer()
         let clients = (0..<5).map { _ in server.connect() }
@@ -41,7 +41,7 @@ struct DrainTests {
         #expect(server.counters.active == 0)
     }
 
-    @Test("What the kernel has accepted already is served")
+    @Test("Connections in the accept queue are served")
     func queue() throws {
         let server = try FakeServer()
         let clients = (0..<200).map { _ in server.network.connect() }
@@ -55,7 +55,7 @@ struct DrainTests {
         #expect(clients.allSatisfy { $0.text == "x" && $0.isClosed && !$0.isAborted })
     }
 
-    @Test("Without a grace all is cut at once")
+    @Test("Without a grace period, all connections are reset immediately")
     func noGrace() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -66,7 +66,7 @@ struct DrainTests {
         #expect(queued.isAborted)
     }
 
-    @Test("A second one can shorten the grace, and not lengthen it", arguments: [(10, 5), (5, 10), (5, 0)])
+    @Test("A second drain can shorten the grace period but not extend it", arguments: [(10, 5), (5, 10), (5, 0)])
     func again(first: Int, second: Int) throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -79,7 +79,7 @@ struct DrainTests {
         #expect(client.isAborted)
     }
 
-    @Test("While it could not accept for want of descriptors")
+    @Test("A drain works while accepting is paused for lack of descriptors")
     func exhausted() throws {
         let server = try FakeServer()
         server.network.connectionLimit = 1
@@ -94,7 +94,7 @@ struct DrainTests {
         #expect(server.run(.seconds(2)))
     }
 
-    @Test("Connections that wait to be ended are waited for as well")
+    @Test("A drain waits for lingering connections")
     func lingering() throws {
         let server = try FakeServer { $0.closeAfter = 1 }
         let client = server.connect()

@@ -34,7 +34,7 @@ private func withServer<Value>(
 struct EchoServerTests {
     private let pattern = Pattern(seed: 5)
 
-    @Test("By IPv4, IPv6 and name", arguments: ["127.0.0.1:0", "[::1]:0", "localhost:0", "*:0"], [1, 3])
+    @Test("IPv4, IPv6 and host names are accepted", arguments: ["127.0.0.1:0", "[::1]:0", "localhost:0", "*:0"], [1, 3])
     func families(listen: String, threads: Int) async throws {
         try await withServer(listen, { $0.threads = threads }) { server, address in
             let port = try #require(server.localAddress.port)
@@ -54,7 +54,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("By Unix socket, whose file goes with the server", arguments: [1, 3])
+    @Test("A Unix socket works, and its file is removed at the end", arguments: [1, 3])
     func unix(threads: Int) async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/echo"
@@ -72,7 +72,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("Much at once, both ways, to the last byte", arguments: ["127.0.0.1:0", "unix:"])
+    @Test("Bulk data is echoed completely in both directions", arguments: ["127.0.0.1:0", "unix:"])
     func bulk(listen: String) async throws {
         try await withScratchFolder { folder in
             try await withServer(listen == "unix:" ? "unix:\(folder)/echo" : listen) { server, address in
@@ -91,7 +91,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("Responses over a socket, to the last byte")
+    @Test("Responses are complete over a real socket")
     func responses() async throws {
         let size = 300_007
         let respond = { (configuration: inout EchoServer.Configuration) in
@@ -113,7 +113,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("What is accepted is paced, and whole; a Unix socket cannot be")
+    @Test("Pacing applies to accepted TCP connections; Unix sockets reject it")
     func paced() async throws {
         let paced = { (configuration: inout EchoServer.Configuration) in
             configuration.mode = .source
@@ -135,12 +135,12 @@ struct EchoServerTests {
         }
     }
 
-    @Test("A client that does not read is not read from, and gets all in the end")
+    @Test("A client that does not read is not read from, and receives everything later")
     func stalledReader() async throws {
         try await withServer { server, address in
             let client = try TestSocket.connect(to: address, receiveBuffer: 8192)
             var sent = 0
-            try await eventually("a sender that is held up") {
+            try await eventually("blocked sender") {
                 // The server has filled the client's receive window; it is blocked when nothing moves.
                 let before = (sent, server.counters.bytesSent)
                 while case let count = try pattern.withBytes(from: sent, count: 65_536, client.sendWithoutWaiting),
@@ -160,7 +160,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("An urgent byte stays in its place")
+    @Test("An urgent byte stays in order")
     func urgent() async throws {
         try await withServer { _, address in
             let client = try TestSocket.connect(to: address)
@@ -173,7 +173,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("Many connections over several workers, all counted")
+    @Test("Connections on several workers are all counted")
     func many() async throws {
         try await withServer("127.0.0.1:0", { $0.threads = 3 }) { server, address in
             let clients = try (0..<300).map { _ in try TestSocket.connect(to: address) }
@@ -191,7 +191,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("A sink and a source")
+    @Test("A sink receives everything and a source sends its pattern")
     func modes() async throws {
         try await withServer("127.0.0.1:0", { $0.mode = .sink }) { server, address in
             let client = try TestSocket.connect(to: address)
@@ -208,7 +208,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("Answers come late, in chunks, and end early")
+    @Test("Delay, chunk size and early close combine")
     func features() async throws {
         try await withServer(
             "127.0.0.1:0",
@@ -225,19 +225,19 @@ struct EchoServerTests {
             #expect(ContinuousClock.now - start >= .milliseconds(30))
             #expect(rest == .init(bytes: Array("twelve bytes".utf8), end: .fin))
             client.close()
-            try await eventually("end") { server.counters.active == 0 }
+            try await eventually("end of the connection") { server.counters.active == 0 }
             #expect(server.counters.closed == 1)
         }
     }
 
-    @Test("A server that stalls answers when the stall is over")
+    @Test("A stalled server answers when the stall is over")
     func stall() async throws {
         try await withServer(
             "127.0.0.1:0",
             { $0.stall = .init(length: .milliseconds(200), period: .milliseconds(250)) }
         ) { _, address in
             let client = try TestSocket.connect(to: address)
-            try await eventually("an exchange that met a stall") {
+            try await eventually("exchange during a stall") {
                 let start = ContinuousClock.now
                 try client.send("x")
                 try client.receive("x")
@@ -247,9 +247,9 @@ struct EchoServerTests {
     }
 }
 
-@Suite("Echo server's life", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Echo server lifecycle", .ownThreads, .timeLimit(.minutes(2)))
 struct EchoServerLifeTests {
-    @Test("A shutdown waits for connections, up to the grace")
+    @Test("A shutdown waits for connections until the grace period ends")
     func shutdown() async throws {
         let server = try await EchoServer.bind("127.0.0.1:0")
         let address = try #require(server.testAddress)
@@ -279,7 +279,7 @@ struct EchoServerLifeTests {
         #expect(server.counters.active == 0)
     }
 
-    @Test("A cancelled task cuts at once")
+    @Test("Cancellation resets connections immediately")
     func cancellation() async throws {
         let server = try await EchoServer.bind("127.0.0.1:0")
         let task = Task { try await server.run() }
@@ -292,7 +292,7 @@ struct EchoServerLifeTests {
         #expect(server.counters.cut == 1)
     }
 
-    @Test("A task cancelled before it runs returns")
+    @Test("A task canceled before it runs returns")
     func cancelledBefore() async throws {
         let server = try await EchoServer.bind("127.0.0.1:0", configuration: .init())
         let task = Task {
@@ -303,7 +303,7 @@ struct EchoServerLifeTests {
         try await task.value
     }
 
-    @Test("It runs once")
+    @Test("A server runs only once")
     func runsOnce() async throws {
         try await withServer { server, address in
             // The server is running, since it responds.
@@ -314,7 +314,7 @@ struct EchoServerLifeTests {
         }
     }
 
-    @Test("Shut down before it ran, it lets go of its port and runs to no effect")
+    @Test("A shutdown before run releases the port, and a later run returns")
     func neverRun() async throws {
         let server = try await EchoServer.bind("127.0.0.1:0")
         await server.shutdown()
@@ -323,21 +323,21 @@ struct EchoServerLifeTests {
         await again.shutdown()
     }
 
-    @Test("Bound and forgotten, it lets go of its port and its file")
+    @Test("An unused bound server releases its port and its file")
     func forgotten() async throws {
         func bound(_ listen: String) async throws -> SocketAddress {
             try await EchoServer.bind(listen, configuration: .init()).localAddress
         }
         let address = try await bound("127.0.0.1:0")
         // A program that another test is starting may hold a copy of it for a moment.
-        try await eventually("the same port") { (try? await bound("\(address)")) == address }
+        try await eventually("bind to the same port") { (try? await bound("\(address)")) == address }
         try await withScratchFolder { folder in
             _ = try await bound("unix:\(folder)/s")
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/s"))
         }
     }
 
-    @Test("Clients that connect before it runs are served when it does")
+    @Test("Clients that connect before run are served")
     func early() async throws {
         let server = try await EchoServer.bind("127.0.0.1:0")
         let client = try TestSocket.connect(to: try #require(server.testAddress))
@@ -350,7 +350,7 @@ struct EchoServerLifeTests {
     }
 }
 
-@Suite("Echo server that cannot listen", .ownThreads)
+@Suite("Echo server bind errors", .ownThreads)
 struct EchoServerErrorTests {
     private func error(_ listen: String, threads: Int = 1) async -> EchoServerError? {
         var configuration = EchoServer.Configuration()
@@ -363,7 +363,7 @@ struct EchoServerErrorTests {
         }
     }
 
-    @Test("A text that is no address")
+    @Test("An invalid address is rejected")
     func badAddress() async throws {
         guard case .address(let problem) = await error("127.0.0.1") else {
             Issue.record("no error")
@@ -372,7 +372,7 @@ struct EchoServerErrorTests {
         #expect(problem.problem == .noPort)
     }
 
-    @Test("A path that no socket can have", arguments: ["", "/a\0b", "/" + String(repeating: "p", count: 107)])
+    @Test("An invalid socket path is rejected", arguments: ["", "/a\0b", "/" + String(repeating: "p", count: 107)])
     func badPath(path: String) async throws {
         let error = await #expect(throws: EchoServerError.self) {
             _ = try await EchoServer.bind(.socket(.unix(path: path)), configuration: .init())
@@ -383,7 +383,7 @@ struct EchoServerErrorTests {
         }
     }
 
-    @Test("A name without an address")
+    @Test("An unresolvable name is rejected")
     func unknownHost() async throws {
         // RFC 2606: this name never exists.
         guard case .unknownHost("nobody.invalid", _) = await error("nobody.invalid:80") else {
@@ -392,7 +392,7 @@ struct EchoServerErrorTests {
         }
     }
 
-    @Test("A port in use, also by a listener that shares it", arguments: [1, 3], [true, false])
+    @Test("A port in use is rejected, even if its listener shares it", arguments: [1, 3], [true, false])
     func inUse(threads: Int, isShared: Bool) async throws {
         let other = try TestListener(reusePort: isShared)
         let listen = "127.0.0.1:\(other.port)"
@@ -401,12 +401,12 @@ struct EchoServerErrorTests {
         #expect(error.map { "\($0)" }?.contains("\(listen) is in use") == true)
     }
 
-    @Test("An address of another machine")
+    @Test("A non-local address is rejected")
     func foreign() async throws {
         #expect(await error("192.0.2.1:0") == .addressNotAvailable(try ServiceAddress(parsing: "192.0.2.1:0")))
     }
 
-    @Test("A live Unix socket, a stale one, and a file that is none", arguments: [1, 3])
+    @Test("A live Unix socket and a regular file are rejected, a stale socket is replaced", arguments: [1, 3])
     func unix(threads: Int) async throws {
         try await withScratchFolder { folder in
             let (live, stale, file) = ("\(folder)/live", "\(folder)/stale", "\(folder)/file")
@@ -420,13 +420,13 @@ struct EchoServerErrorTests {
             #expect(await error("unix:\(file)", threads: threads) == .notASocket(path: file))
             #expect(try String(contentsOfFile: file, encoding: .utf8) == "precious")
             guard case .cannotListen(_, SystemError(code: ENOENT)) = await error("unix:\(folder)/none/s") else {
-                Issue.record("a folder that is not there")
+                Issue.record("no error for a missing directory")
                 return
             }
         }
     }
 
-    @Test("Each error is one sentence that says how to mend it")
+    @Test("Each error is one sentence that states a fix")
     func sentences() throws {
         let web = try ServiceAddress(parsing: "127.0.0.1:80")
         let socket = try ServiceAddress(parsing: "unix:/run/s")

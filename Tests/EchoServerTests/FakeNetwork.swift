@@ -265,7 +265,7 @@ struct FakeSystem: System, ~Copyable {
 
 extension FakeNetwork {
     fileprivate func client(_ number: Int32) -> FakeClient {
-        guard let client = clients[number] else { preconditionFailure("\(number) is no connection's descriptor") }
+        guard let client = clients[number] else { preconditionFailure("\(number) is not a connection's descriptor") }
         return client
     }
 

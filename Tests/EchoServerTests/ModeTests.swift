@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Sink and source")
 struct ModeTests {
-    @Test("A sink takes everything, says nothing, and answers an end with one")
+    @Test("A sink receives everything, sends nothing, and answers a FIN with a FIN")
     func sink() throws {
         let server = try FakeServer { $0.mode = .sink }
         let client = server.connect()
@@ -20,7 +20,7 @@ struct ModeTests {
         #expect(server.counters.ended == 1)
     }
 
-    @Test("A source sends its pattern for as long as it is taken, whatever the client says")
+    @Test("A source sends its pattern while the client reads, and discards what it receives")
     func source() throws {
         let server = try FakeServer { $0.mode = .source }
         let client = server.network.connect()
@@ -81,7 +81,7 @@ struct RespondTests {
             }
     }
 
-    @Test("Each request is answered once, when its last byte is there", arguments: [1, 100, 70_000, 1_000_000])
+    @Test("Each request is answered once, after its last byte", arguments: [1, 100, 70_000, 1_000_000])
     func eachRequest(response: Int) throws {
         let server = try server(request: 100, response: response)
         let client = server.connect()
@@ -105,7 +105,7 @@ struct RespondTests {
         #expect(server.counters.ended == 1)
     }
 
-    @Test("A client that takes it piece by piece gets whole responses, and half a request none")
+    @Test("Responses are complete for a slow reader, and an incomplete request gets no response")
     func pieces() throws {
         let server = try server(request: 7, response: 100_003)
         let client = server.connect()
@@ -121,7 +121,7 @@ struct RespondTests {
         #expect(areResponses(client.incoming, of: 100_003))
     }
 
-    @Test("While a response is under way nothing is received")
+    @Test("The server does not receive while it sends a response")
     func backPressure() throws {
         let server = try server(request: 1, response: 1000)
         let client = server.connect()
@@ -139,7 +139,7 @@ struct RespondTests {
         #expect(server.counters.reset == 1)
     }
 
-    @Test("An early end, and chunks")
+    @Test("Responses honor chunk size and early close")
     func limits() throws {
         let server = try FakeServer {
             $0.mode = .respond
@@ -160,9 +160,9 @@ struct RespondTests {
     }
 }
 
-@Suite("Chunks and early ends")
+@Suite("Chunks and early close")
 struct LimitTests {
-    @Test("No send is larger than a chunk", arguments: [1, 7, 1000, 1 << 20], [EchoServer.Mode.echo, .source])
+    @Test("No send exceeds the chunk size", arguments: [1, 7, 1000, 1 << 20], [EchoServer.Mode.echo, .source])
     func chunk(size: Int, mode: EchoServer.Mode) throws {
         let server = try FakeServer {
             $0.chunk = size
@@ -181,7 +181,7 @@ struct LimitTests {
         server.run()
     }
 
-    @Test("A chunk of a delayed echo")
+    @Test("A delayed echo is sent in chunks")
     func delayedChunk() throws {
         let server = try FakeServer {
             $0.chunk = 3
@@ -195,7 +195,7 @@ struct LimitTests {
     }
 
     @Test(
-        "An early end comes behind exactly so many bytes",
+        "An early FIN follows exactly N bytes",
         arguments: [1, 4, 1000, 65_536, 100_000],
         [nil, .zero, .milliseconds(5)] as [Duration?]
     )
@@ -223,7 +223,7 @@ struct LimitTests {
         #expect(server.counters.ended == 0)
     }
 
-    @Test("A client that does not end is waited for, but not for ever")
+    @Test("A client that does not close after the early FIN is closed after a timeout")
     func linger() throws {
         let server = try FakeServer { $0.closeAfter = 1 }
         let client = server.connect()
@@ -235,7 +235,7 @@ struct LimitTests {
         #expect(server.counters.closed == 1)
     }
 
-    @Test("A client that resets after the early end", arguments: [EchoServer.Mode.echo, .source])
+    @Test("A client may reset after the early FIN", arguments: [EchoServer.Mode.echo, .source])
     func resetAfterEnd(mode: EchoServer.Mode) throws {
         let server = try FakeServer {
             $0.closeAfter = 1
@@ -251,7 +251,7 @@ struct LimitTests {
         #expect(server.counters.closed + server.counters.reset == 1)
     }
 
-    @Test("A sink ends after so many received, a source after so many sent")
+    @Test("A sink closes after N received bytes, a source after N sent bytes")
     func otherModes() throws {
         let sink = try FakeServer {
             $0.mode = .sink
@@ -280,7 +280,7 @@ struct LimitTests {
         #expect(receiver.isClosed)
     }
 
-    @Test("An end before the limit is an ordinary one")
+    @Test("A FIN before the limit is an ordinary end")
     func endBeforeLimit() throws {
         let server = try FakeServer { $0.closeAfter = 100 }
         let client = server.connect()

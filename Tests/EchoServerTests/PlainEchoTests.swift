@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Echo on a fake network")
 struct PlainEchoTests {
-    @Test("A message costs one receive and one send")
+    @Test("A message takes one receive and one send")
     func calls() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -19,7 +19,7 @@ struct PlainEchoTests {
         #expect(client.emptyReceives == 0)
     }
 
-    @Test("Bytes sent before the server accepted are not overlooked")
+    @Test("Bytes sent before the accept are echoed")
     func early() throws {
         let server = try FakeServer()
         let client = server.network.connect()
@@ -30,7 +30,7 @@ struct PlainEchoTests {
         #expect(client.isClosed)
     }
 
-    @Test("An end is answered with an end, behind the last byte")
+    @Test("A FIN is answered with a FIN after the last byte")
     func end() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -44,7 +44,7 @@ struct PlainEchoTests {
         #expect(server.counters == expected)
     }
 
-    @Test("A reset is counted as one")
+    @Test("A reset is counted as a reset")
     func reset() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -56,7 +56,7 @@ struct PlainEchoTests {
         #expect(server.counters.active == 0)
     }
 
-    @Test("A client that takes nothing is not read from, and gets every byte once it does")
+    @Test("A client that does not read is not read from, and receives every byte later")
     func stalledReader() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -81,7 +81,7 @@ struct PlainEchoTests {
         #expect(client.isClosed && !client.isAborted)
     }
 
-    @Test("A reset ends also a connection whose client takes nothing")
+    @Test("A reset closes a connection whose client does not read")
     func stalledReset() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -94,7 +94,7 @@ struct PlainEchoTests {
         #expect(server.counters.reset == 1)
     }
 
-    @Test("An urgent byte, at which a receive stops, does not leave what is behind it")
+    @Test("Bytes after an urgent byte, which ends a receive, are still received")
     func urgent() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -104,7 +104,7 @@ struct PlainEchoTests {
         #expect(client.text == "abc!def")
     }
 
-    @Test("A connection that never runs dry does not keep the others waiting")
+    @Test("A busy connection does not starve others")
     func fairness() throws {
         let server = try FakeServer()
         let greedy = server.connect()
@@ -122,7 +122,7 @@ struct PlainEchoTests {
         #expect(greedy.incoming.count == 50 << 20)
     }
 
-    @Test("Connections are accepted in batches, with the others' turns in between")
+    @Test("Connections are accepted in batches, interleaved with other connections")
     func batches() throws {
         let server = try FakeServer()
         let client = server.connect()
@@ -136,9 +136,9 @@ struct PlainEchoTests {
     }
 }
 
-@Suite("Accepting under pressure")
+@Suite("Accepting under resource exhaustion")
 struct AcceptTests {
-    @Test("Out of descriptors, the server neither spins nor gives up")
+    @Test("Without free descriptors, the server neither spins nor stops accepting")
     func exhaustion() throws {
         let server = try FakeServer()
         server.network.connectionLimit = 3
@@ -163,7 +163,7 @@ struct AcceptTests {
         #expect(clients[9].text == "served")
     }
 
-    @Test("As many connections as there are places, and the next when one is free")
+    @Test("The server accepts up to its capacity, and again when a connection ends")
     func capacity() throws {
         let server = try FakeServer(capacity: 2)
         let clients = (0..<4).map { _ in server.network.connect() }
@@ -177,7 +177,7 @@ struct AcceptTests {
         #expect(server.counters.total == 4)
     }
 
-    @Test("A connection that was gone before it was accepted does not hold up the next")
+    @Test("A connection aborted before the accept does not block the next")
     func aborted() throws {
         let server = try FakeServer()
         server.network.acceptFailures = [SystemError(code: 103), SystemError(code: 103)]
@@ -190,7 +190,7 @@ struct AcceptTests {
         #expect(clients[2].text == "here")
     }
 
-    @Test("Any other failure is tried again later", arguments: [12, 23, 24, 105, 22, 1] as [Int32])
+    @Test("Any other accept failure is retried later", arguments: [12, 23, 24, 105, 22, 1] as [Int32])
     func otherFailures(code: Int32) throws {
         let server = try FakeServer()
         server.network.acceptFailures = [SystemError(code: code)]

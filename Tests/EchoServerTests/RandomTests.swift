@@ -2,11 +2,11 @@ import EchoServer
 import Sockets
 import Testing
 
-@Suite("Echo under random circumstances")
+@Suite("Echo under random conditions")
 struct RandomTests {
     /// Clients that send, receive, close and reset as decided by a seed, in all modes. Invariants: a client receives
     /// what it has sent, in order; a client that did not reset receives all of it and a FIN; and the counters agree.
-    @Test("Nothing is lost, doubled, altered or left open", arguments: 1...60 as ClosedRange<UInt64>)
+    @Test("Bytes arrive intact, and all connections are closed", arguments: 1...60 as ClosedRange<UInt64>)
     func anything(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         let modes = [EchoServer.Mode.echo, .echo, .echo, .sink, .source, .respond]

@@ -13,7 +13,7 @@ struct StallTests {
 
     /// A request every 100 ms for a minute: requests in the last second of every ten wait until its end; all others are
     /// answered immediately.
-    @Test("One second in ten, from the start, nothing is answered", arguments: [nil, Duration.milliseconds(200)])
+    @Test("Nothing is answered for the last second of every ten", arguments: [nil, Duration.milliseconds(200)])
     func phases(delay: Duration?) throws {
         let server = try stalling { $0.delay = delay.map { .constant($0) } }
         let start = server.network.now
@@ -37,7 +37,7 @@ struct StallTests {
         #expect(client.incoming.count == 600)
     }
 
-    @Test("What waited is answered when the stall is over, not before")
+    @Test("Requests received in a stall are answered when it ends, not before")
     func over() throws {
         let server = try stalling()
         let start = server.network.now
@@ -51,7 +51,7 @@ struct StallTests {
         #expect(client.lastByte == start + .seconds(10))
     }
 
-    @Test("Nobody is accepted meanwhile, and the server sleeps")
+    @Test("No connection is accepted during a stall, and the server sleeps")
     func accepting() throws {
         let server = try stalling()
         server.run(.milliseconds(9500))
@@ -65,7 +65,7 @@ struct StallTests {
         #expect(clients.allSatisfy { $0.text == "hello" })
     }
 
-    @Test("Nor is one that comes in the very moment in which the stall begins")
+    @Test("A connection that arrives as the stall starts is not accepted")
     func acceptingAtTheEdge() throws {
         let server = try stalling()
         server.network.skip(.seconds(9))
@@ -77,7 +77,7 @@ struct StallTests {
         #expect(server.counters.ended == 1)
     }
 
-    @Test("A connection that is given up in a stall is not there after it")
+    @Test("A connection that times out in a stall is closed during it")
     func gone() throws {
         let server = try FakeServer {
             $0.stall = .init(length: .seconds(6), period: .seconds(10))
@@ -96,7 +96,7 @@ struct StallTests {
         #expect(server.counters.closed == 1)
     }
 
-    @Test("A delayed answer that falls into a stall comes at its end")
+    @Test("A delayed answer due in a stall is sent when it ends")
     func delayed() throws {
         let server = try stalling { $0.delay = .constant(.milliseconds(500)) }
         let start = server.network.now
@@ -110,7 +110,7 @@ struct StallTests {
         #expect(client.lastByte == start + .seconds(10))
     }
 
-    @Test("A source stands still too")
+    @Test("A source pauses during a stall")
     func source() throws {
         let server = try stalling { $0.mode = .source }
         let client = server.network.connect()
@@ -125,7 +125,7 @@ struct StallTests {
         server.run()
     }
 
-    @Test("A connection that could go on when the stall begins goes on after it")
+    @Test("A ready connection pauses during a stall and continues after it")
     func listed() throws {
         let server = try stalling { $0.mode = .source }
         let client = server.network.connect()
@@ -146,7 +146,7 @@ struct StallTests {
         server.run()
     }
 
-    @Test("A shutdown in the middle of a stall keeps its time")
+    @Test("A shutdown during a stall keeps its grace period")
     func shutdown() throws {
         let server = try stalling()
         let client = server.connect()

@@ -31,7 +31,7 @@ struct AccessLogTests {
         return try lines.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
     }
 
-    @Test("has a line for each connection, whatever became of it")
+    @Test("each connection is logged, whatever its outcome")
     func connections() async throws {
         let servers = try (0..<2).map { _ in try TestListener() }
         let written = ["\(servers[0].address),name=one", "\(servers[1].address),name=two,backup"]
@@ -76,7 +76,7 @@ struct AccessLogTests {
         }
     }
 
-    @Test("goes on in a new file after SIGUSR1, and no line is lost; the last is out before the program ends")
+    @Test("after SIGUSR1 logging continues in a new file, and no line is lost, not even at exit")
     func rotation() async throws {
         let upstream = try TestListener()
         try await withScratchFolder { folder in
@@ -108,7 +108,7 @@ struct AccessLogTests {
         }
     }
 
-    @Test("is written to standard output with -, in the fields that one names")
+    @Test("with -, standard output receives the lines in a custom format")
     func standardOutput() async throws {
         let upstream = try TestListener()
         let options = ["--access-log", "-", "--access-log-format", "ACCESS {bytes_upstream} {reason} by {by}"]
@@ -120,7 +120,7 @@ struct AccessLogTests {
         }
     }
 
-    @Test("a log that cannot be opened, and a format that is none, are errors that say why")
+    @Test("an unopenable log and an invalid format are errors that state the cause")
     func mistakes() async throws {
         let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
         let path = "/no/such/folder/log"

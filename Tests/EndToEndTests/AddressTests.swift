@@ -3,7 +3,7 @@ import Glibc
 import Support
 import Testing
 
-@Suite("Wherever it listens and forwards to", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("Listen and upstream addresses", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct AddressTests {
     enum Kind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case v4, v6, unix
@@ -20,7 +20,7 @@ struct AddressTests {
     }
 
     @Test(
-        "Bytes, ends and resets pass between IPv4, IPv6 and Unix sockets",
+        "Bytes, FINs and resets pass between IPv4, IPv6 and Unix sockets",
         .eachEngine,
         arguments: Kind.allCases,
         Kind.allCases
@@ -60,7 +60,7 @@ struct AddressTests {
         }
     }
 
-    @Test("A socket file that a dead process has left is replaced")
+    @Test("A stale socket file of a dead process is replaced")
     func staleSocket() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/front"
@@ -80,7 +80,7 @@ struct AddressTests {
         }
     }
 
-    @Test("A socket file that somebody listens on is left alone")
+    @Test("A socket file in use is left unchanged")
     func liveSocket() async throws {
         try await withScratchFolder { folder in
             let owner = try TestListener(on: .unix(path: "\(folder)/front"))
@@ -96,7 +96,7 @@ struct AddressTests {
         }
     }
 
-    @Test("A file that is no socket is left alone")
+    @Test("A file that is not a socket is left unchanged")
     func ordinaryFile() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/front"
@@ -107,7 +107,7 @@ struct AddressTests {
         }
     }
 
-    @Test("A port that is taken is an error that names it", arguments: ["127.0.0.1", "::1"], [false, true])
+    @Test("A port in use is an error that names it", arguments: ["127.0.0.1", "::1"], [false, true])
     func portInUse(host: String, reusePort: Bool) async throws {
         // With SO_REUSEPORT and the same user, bind would succeed and the two would share the clients.
         let owner = try TestListener(on: .ip(host, port: 0), reusePort: reusePort)
@@ -115,7 +115,7 @@ struct AddressTests {
         result.expectFailure(naming: "\(owner.address)")
     }
 
-    @Test("So is one that another of its kind has")
+    @Test("A port in use by another proxy is an error that names it")
     func ownPortInUse() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "2"]) { first in
@@ -125,14 +125,14 @@ struct AddressTests {
         }
     }
 
-    @Test("So is a taken port for the metrics")
+    @Test("A metrics port in use is an error that names it")
     func metricsPortInUse() async throws {
         let owner = try TestListener()
         let result = try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "\(owner.address)"])
         result.expectFailure(naming: "\(owner.address)")
     }
 
-    @Test("An address of another machine is an error that names it")
+    @Test("A non-local address is an error that names it")
     func foreignAddress() async throws {
         // RFC 5737: an address for documentation, which no machine has.
         let result = try await runMonkey(["proxy", "192.0.2.199:18080", "127.0.0.1:1", "--metrics", "off"])
@@ -140,8 +140,8 @@ struct AddressTests {
     }
 
     @Test(
-        "A port that it may not take is an error that names it",
-        .enabled("every port is open to all here") {
+        "A port without permission is an error that names it",
+        .enabled("this system has no privileged ports") {
             try privilegedPorts > 1
         }
     )

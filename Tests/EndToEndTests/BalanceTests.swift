@@ -1,7 +1,7 @@
 import Support
 import Testing
 
-@Suite("A balancer in front of several servers", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("Load balancing over several servers", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct BalanceTests {
     /// Returns the proxy's count of connections to a server; they stay in the server's accept queue.
     private func connected(_ proxy: RunningProxy, _ server: TestListener) throws -> Double? {
@@ -14,7 +14,7 @@ struct BalanceTests {
         return try proxy.readMetrics().value("monkey_server_up", labels) == 1
     }
 
-    @Test("Round-robin goes by the weights, on one thread and on several", arguments: [1, 4])
+    @Test("Round-robin follows the weights, on one thread and on several", arguments: [1, 4])
     func weights(threads: Int) async throws {
         let listeners = try (0..<3).map { _ in try TestListener() }
         var servers = listeners.map { "\($0.address)" }
@@ -22,7 +22,7 @@ struct BalanceTests {
         try await withBalancer(over: servers, ["--threads", "\(threads)", "--policy", "round-robin"]) { proxy in
             let clients = try (0..<80).map { _ in try proxy.connect() }
             var counts: [Double] = []
-            try await eventually("80 connections have a server") {
+            try await eventually("80 connections with a server") {
                 counts = try listeners.map { try connected(proxy, $0) ?? 0 }
                 return counts.reduce(0, +) == 80
             }
@@ -33,28 +33,28 @@ struct BalanceTests {
         }
     }
 
-    @Test("A server that is gone costs no connection, is left out, and comes back when its checks pass")
+    @Test("A failed server costs no connection, is skipped, and returns when its checks pass")
     func goneAndBack() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
         let options = ["--check", "tcp", "--interval", "20ms", "--no-ejection"]
         try await withBalancer(over: listeners.map { "\($0.address)" }, options) { proxy in
             listeners[0].close()
             let clients = try (0..<20).map { _ in try proxy.connect() }
-            try await eventually("all have the other server") { try connected(proxy, listeners[1]) == 20 }
-            try await eventually("the server that is gone is found down") { try !isUp(proxy, listeners[0]) }
+            try await eventually("20 connections to the other server") { try connected(proxy, listeners[1]) == 20 }
+            try await eventually("mark-down of the closed server") { try !isUp(proxy, listeners[0]) }
             let again = try TestListener(on: listeners[0].address)
-            try await eventually("it is found up again") { try isUp(proxy, again) }
+            try await eventually("mark-up of the restarted server") { try isUp(proxy, again) }
             #expect(try proxy.readMetrics().value("monkey_connections_refused_total") == 0)
             for client in clients { client.close() }
         }
     }
 
-    @Test("Clients' failed attempts eject a server that nobody checks")
+    @Test("Failed connection attempts eject a server without checks")
     func ejection() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
         try await withBalancer(over: listeners.map { "\($0.address)" }, ["--threads", "1"]) { proxy in
             listeners[0].close()
-            try await eventually("the server that is gone is ejected") {
+            try await eventually("ejection of the closed server") {
                 try RelayedPair(through: proxy, to: listeners[1]).exchange()
                 return try !isUp(proxy, listeners[0])
             }
@@ -62,13 +62,13 @@ struct BalanceTests {
         }
     }
 
-    @Test("A server's maximum holds over all threads, and who waits gets the next place")
+    @Test("A server's maximum applies across threads, and queued clients get the next permit")
     func maximum() async throws {
         let listener = try TestListener()
         try await withBalancer(over: ["\(listener.address),max=2"], ["--threads", "4"]) { proxy in
             let first = try (0..<2).map { _ in try RelayedPair(through: proxy, to: listener) }
             let waiting = try (0..<6).map { _ in try proxy.connect() }
-            try await eventually("six clients wait") {
+            try await eventually("six queued clients") {
                 try proxy.readMetrics().value("monkey_pool_waiting", ["pool": "servers"]) == 6
             }
             for pair in first { try pair.client.reset() }
@@ -82,7 +82,7 @@ struct BalanceTests {
         }
     }
 
-    @Test("Where all servers are gone the client is ended at once")
+    @Test("If all servers are down, the client is closed immediately")
     func allGone() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
         try await withBalancer(over: listeners.map { "\($0.address)" }) { proxy in
@@ -94,7 +94,7 @@ struct BalanceTests {
         }
     }
 
-    @Test("A server that is written wrongly is an error that says how to write it")
+    @Test("An invalid server argument is an error that states the correct form")
     func mistakes() async throws {
         try await runMonkey(["balance", "127.0.0.1:0"] + ["127.0.0.1:80,weigth=2"]).expectFailure(
             code: 64,

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("monkey check", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct CheckTests {
-    @Test("A file without mistakes is well")
+    @Test("A file without errors is valid")
     func goodFile() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/monkey.yaml"
@@ -17,7 +17,7 @@ struct CheckTests {
         }
     }
 
-    @Test("All mistakes are told at once, each with its line, and the code is 1")
+    @Test("All errors are reported together with their lines, and the exit code is 1")
     func badFile() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/monkey.yaml"
@@ -31,14 +31,14 @@ struct CheckTests {
         }
     }
 
-    @Test("A file that is not there is an error that names it, and so is one that is far too long")
+    @Test("A missing file and an oversized file are errors that name the file")
     func noFile() async throws {
         try await runMonkey(["check", "/no/such/file"]).expectFailure(naming: "/no/such/file")
         try await runMonkey(["check", "/dev/zero"]).expectFailure(naming: "cannot read /dev/zero: larger than 1 MiB")
         try await runMonkey(["check"]).expectFailure(code: 64, naming: "<file>")
     }
 
-    @Test("The schema is JSON")
+    @Test("The schema is valid JSON")
     func schema() async throws {
         let result = try await runMonkey(["check", "--schema"])
         #expect(result.exit == .code(0))

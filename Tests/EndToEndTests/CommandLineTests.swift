@@ -1,9 +1,9 @@
 import Support
 import Testing
 
-@Suite("The command line helps", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("Command line help and errors", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct CommandLineTests {
-    @Test("--help names the commands, and every option of each")
+    @Test("--help lists the commands, and each command's help lists its options")
     func help() async throws {
         let program = try await runMonkey(["--help"])
         #expect(program.exit == .code(0))
@@ -26,7 +26,7 @@ struct CommandLineTests {
         #expect(echo.output.joined(separator: "\n").contains("127.0.0.1:8081"))
     }
 
-    @Test("--version is a version")
+    @Test("--version prints a version")
     func version() async throws {
         let result = try await runMonkey(["--version"])
         #expect(result.exit == .code(0))
@@ -34,7 +34,7 @@ struct CommandLineTests {
         #expect(result.output.first?.wholeMatch(of: /(monkey )?\d+\.\d+\.\d+(-[a-z0-9.]+)?/) != nil)
     }
 
-    @Test("There is a completion script for each shell", arguments: ["bash", "zsh", "fish"])
+    @Test("A completion script exists for each shell", arguments: ["bash", "zsh", "fish"])
     func completion(shell: String) async throws {
         let result = try await runMonkey(["--generate-completion-script", shell])
         #expect(result.exit == .code(0))
@@ -46,7 +46,7 @@ struct CommandLineTests {
     }
 
     @Test(
-        "An address that is none is an error that names it, with the exit code of wrong usage",
+        "An invalid address is an error that names it, with the usage exit code",
         arguments: [
             "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:http!", "[::1:80",
             "::1:80:", "[::1]", "unix:", "999.0.0.1:80", "a b:80", "",
@@ -62,7 +62,7 @@ struct CommandLineTests {
             .expectFailure(code: 64, naming: "--metrics")
     }
 
-    @Test("A Unix path too long for the system is an error that names it")
+    @Test("A Unix path that is too long is an error that names it")
     func longPath() async throws {
         let path = "/tmp/" + String(repeating: "x", count: 200)
         try await runMonkey(["proxy", "unix:\(path)", "127.0.0.1:1", "--metrics", "off"])
@@ -72,7 +72,7 @@ struct CommandLineTests {
     }
 
     @Test(
-        "An option's value that is none is an error that names the option",
+        "An invalid option value is an error that names the option",
         arguments: [
             ("--threads", "0"), ("--threads", "many"), ("--threads", "1000000"), ("--grace", "banana"),
             ("--grace", "10"), ("--grace", "-1s"), ("--grace", "99999999999999999999h"), ("--drain-delay", "1 s"),

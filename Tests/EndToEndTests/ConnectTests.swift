@@ -2,7 +2,7 @@ import Support
 import Testing
 
 @Suite(
-    "Every way a connection to the upstream can fail",
+    "Failures to connect to the upstream",
     .ownThreads,
     .eachEngine,
     .serialized,
@@ -10,7 +10,7 @@ import Testing
 )
 struct ConnectTests {
     @Test(
-        "A refused upstream ends the client at once, and the next one is served when the server is back",
+        "A refused connection closes the client immediately, and the next client is served when the server is back",
         arguments: [1, 2]
     )
     func refused(threads: Int) async throws {
@@ -35,7 +35,7 @@ struct ConnectTests {
         }
     }
 
-    @Test("An upstream that does not answer ends the client after the time-out")
+    @Test("An upstream that does not answer closes the client after the timeout")
     func timeout() async throws {
         let full = try FullListener()
         try await withProxy(to: full.listener, ["--connect-timeout", "300ms"]) { proxy in
@@ -45,13 +45,13 @@ struct ConnectTests {
         }
     }
 
-    @Test("A client that is gone during the connect leaves nothing behind")
+    @Test("A client that disconnects during the connect leaves no descriptors")
     func clientGone() async throws {
         let full = try FullListener()
         try await withProxy(to: full.listener, ["--connect-timeout", "10m"]) { proxy in
             var clients: [TestSocket] = []
             for _ in 0..<10 { clients.append(try proxy.connect()) }
-            try await eventually("ten connects under way") {
+            try await eventually("ten pending connects") {
                 try proxy.process.socketCount >= proxy.socketsAtStart + 20
             }
             for client in clients { try client.reset() }
@@ -59,14 +59,14 @@ struct ConnectTests {
         }
     }
 
-    @Test("A client that sent its all and a FIN during the connect is served when the server answers")
+    @Test("Data and a FIN sent during the connect are delivered once the server answers")
     func finDuringConnect() async throws {
         let full = try FullListener()
         try await withProxy(to: full.listener, ["--connect-timeout", "10m"]) { proxy in
             let client = try proxy.connect()
             try client.send("request")
             try client.finish()
-            try await eventually("connect under way") { try proxy.process.socketCount == proxy.socketsAtStart + 2 }
+            try await eventually("pending connect") { try proxy.process.socketCount == proxy.socketsAtStart + 2 }
             // Now the queue has room; the kernel's next SYN, one or three seconds after the first, succeeds.
             try full.makeRoom()
             let server = try full.listener.accept()
@@ -78,7 +78,7 @@ struct ConnectTests {
         }
     }
 
-    @Test("An unknown host gets one clear line and an exit code")
+    @Test("An unknown host is a one-line error with an exit code")
     func unknownHost() async throws {
         let result = try await runMonkey(["proxy", "127.0.0.1:0", "no-such-host.invalid:80", "--metrics", "off"])
         result.expectFailure(naming: "no-such-host.invalid")
@@ -93,8 +93,8 @@ struct ConnectTests {
     }
 
     @Test(
-        "Every address a name gives is tried in turn",
-        .enabled("needs leave to give the proxy an /etc/hosts of its own (unshare)") { await OwnHosts.isPossible },
+        "Every address of a name is tried in turn",
+        .enabled("needs permission to give the proxy its own /etc/hosts (unshare)") { await OwnHosts.isPossible },
         arguments: ["127.0.0.1", "127.0.0.3", "::1"]
     )
     func severalAddresses(serving host: String) async throws {
@@ -114,8 +114,8 @@ struct ConnectTests {
     }
 
     @Test(
-        "An address that does not answer is left for the next one",
-        .enabled("needs leave to give the proxy an /etc/hosts of its own (unshare)") { await OwnHosts.isPossible }
+        "An address that does not answer is skipped for the next one",
+        .enabled("needs permission to give the proxy its own /etc/hosts (unshare)") { await OwnHosts.isPossible }
     )
     func silentAddress() async throws {
         // In either order one of the two is silent, and in one of the two runs it is the first.
@@ -132,19 +132,19 @@ struct ConnectTests {
         }
     }
 
-    @Test("--source is where the server sees the connections come from")
+    @Test("--source sets the source address that the server sees")
     func source() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--source", "127.0.0.2"]) { proxy in
             let pair = try RelayedPair(through: proxy, to: upstream)
             guard case .ip("127.0.0.2", _) = try pair.server.peerAddress else {
-                throw Unexpected("comes from \(try pair.server.peerAddress)", at: #_sourceLocation)
+                throw Unexpected("unexpected source address \(try pair.server.peerAddress)", at: #_sourceLocation)
             }
             try pair.exchange()
         }
     }
 
-    @Test("Several sources are all used")
+    @Test("All configured source addresses are used")
     func severalSources() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--source", "127.0.0.2", "--source", "127.0.0.3"]) { proxy in

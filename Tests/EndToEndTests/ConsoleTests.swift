@@ -2,9 +2,9 @@ import Foundation
 import Support
 import Testing
 
-@Suite("The console tells what happens", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("Console output", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct ConsoleTests {
-    @Test("Each event is a line of just this form")
+    @Test("Each event is one line in the documented format")
     func events() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--events", "--summary", "off"]) { proxy in
@@ -44,7 +44,7 @@ struct ConsoleTests {
     }
 
     @Test(
-        "Of many connections at once each is told whole: opened first, closed last, every byte between",
+        "Events of concurrent connections are complete: opened first, closed last, every byte counted",
         arguments: [1, 2]
     )
     func manyEvents(threads: Int) async throws {
@@ -73,7 +73,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("The last events are out before the program ends")
+    @Test("The last events are printed before the program ends")
     func lastEvents() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--events", "--grace", "200ms"]) { proxy in
@@ -88,7 +88,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("Clients over IPv6 and Unix sockets have their names")
+    @Test("Clients over IPv6 and Unix sockets are named")
     func clientNames() async throws {
         try await withProxy(on: .loopback6, to: "echo", ["--events"]) { proxy in
             let client = try proxy.connect()
@@ -107,7 +107,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("Without --events there are none")
+    @Test("Without --events, none are printed")
     func silence() async throws {
         try await withProxy(to: "echo", ["--summary", "off"]) { proxy in
             let client = try proxy.connect()
@@ -119,7 +119,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("--summary tells the totals again and again")
+    @Test("--summary prints the totals periodically")
     func summary() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--events", "--summary", "200ms"]) { proxy in
@@ -133,7 +133,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("In JSON every line is an object")
+    @Test("In JSON, every line is an object")
     func json() async throws {
         try await withScratchFolder { folder in
             let front = TestAddress.unix(path: "\(folder)/front")
@@ -164,7 +164,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("The banner is for terminals alone")
+    @Test("The banner is printed only on terminals")
     func banner() async throws {
         try await withProxy(to: "echo") { proxy in
             #expect(proxy.program.outputLines.prefix(2).map { $0.prefix(5) } == ["Proxy", "Forwa"])
@@ -179,7 +179,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("A reader of the output that stops reading holds up no connection, nor the end")
+    @Test("A stalled reader of the output blocks neither connections nor shutdown")
     func stalledOutput() async throws {
         try await withProxy(to: "echo", ["--events"]) { proxy in
             proxy.program.pauseOutput()
@@ -200,7 +200,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("Lines that nobody takes are dropped, and that is told; the totals are right all the same")
+    @Test("Dropped lines are reported, and the totals remain exact")
     func drops() async throws {
         try await withProxy(to: "echo", ["--events", "--summary", "200ms"]) { proxy in
             proxy.program.pauseOutput()
@@ -222,7 +222,7 @@ struct ConsoleTests {
         }
     }
 
-    @Test("A reader of the output that is gone takes no connection with it")
+    @Test("A reader of the output that exits does not affect connections")
     func closedOutput() async throws {
         try await withProxy(to: "echo", ["--events", "--summary", "50ms"]) { proxy in
             try proxy.program.closeOutput()

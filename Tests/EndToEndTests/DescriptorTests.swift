@@ -2,7 +2,7 @@ import Support
 import Testing
 
 @Suite(
-    "Descriptors are never lost, and running out of them is survived",
+    "Descriptors do not leak, and running out of them is survived",
     .ownThreads,
     .serialized,
     .timeLimit(.minutes(3))
@@ -10,7 +10,7 @@ import Testing
 struct DescriptorTests {
     init() throws { try raiseDescriptorLimit() }
 
-    @Test("After connections of every kind of end all are back", .eachEngine, arguments: [1, 2])
+    @Test("All descriptors are released after each kind of connection end", .eachEngine, arguments: [1, 2])
     func allReturn(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
@@ -37,7 +37,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test("A soft limit is raised to the hard one")
+    @Test("The soft limit is raised to the hard limit")
     func softLimit() async throws {
         try await withProxy(to: "127.0.0.1:1", under: descriptorLimit(1000, soft: 64)) { proxy in
             let limit = try proxy.process.softDescriptorLimit
@@ -45,7 +45,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test("A storm of 300 clients under a limit of 120 is served as far as it goes, then again", arguments: [1, 2])
+    @Test("300 clients under a limit of 120 descriptors are served as far as possible, then again", arguments: [1, 2])
     func storm(threads: Int) async throws {
         let options = ["--threads", "\(threads)", "--summary", "off"]
         try await withProxy(to: "echo", options, under: descriptorLimit(120)) { proxy in
@@ -53,7 +53,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test("So is one in which the limit turns out lower than it was at the start", arguments: [1, 2])
+    @Test("A limit lowered at run time is survived", arguments: [1, 2])
     func lowered(threads: Int) async throws {
         let upstream = try TestListener()
         let echo = Task { try await onOwnThreads { try await echoForEver(on: upstream) } }

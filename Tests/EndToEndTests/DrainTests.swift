@@ -2,9 +2,9 @@ import Glibc
 import Support
 import Testing
 
-@Suite("It ends when told to, and ends well", .ownThreads, .eachEngine, .serialized, .timeLimit(.minutes(3)))
+@Suite("Shutdown and draining", .ownThreads, .eachEngine, .serialized, .timeLimit(.minutes(3)))
 struct DrainTests {
-    @Test("With nothing open it ends at once", arguments: [SIGINT, SIGTERM])
+    @Test("Without connections, the proxy exits immediately", arguments: [SIGINT, SIGTERM])
     func nothingOpen(signal: Int32) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, metrics: true) { proxy in
@@ -21,7 +21,7 @@ struct DrainTests {
         }
     }
 
-    @Test("Running connections go on to their own end, and new ones are refused", arguments: [SIGINT, SIGTERM])
+    @Test("Running connections complete, and new ones are refused", arguments: [SIGINT, SIGTERM])
     func endsByItself(signal: Int32) async throws {
         let pattern = Pattern(seed: 41)
         let upstream = try TestListener()
@@ -50,7 +50,7 @@ struct DrainTests {
         }
     }
 
-    @Test("What is left at the end of the grace period is reset", arguments: [1, 2])
+    @Test("Connections left at the end of the grace period are reset", arguments: [1, 2])
     func isCut(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--grace", "300ms", "--threads", "\(threads)"]) { proxy in
@@ -70,7 +70,7 @@ struct DrainTests {
         }
     }
 
-    @Test("A connection whose reader has stalled, or whose server does not answer, does not keep it")
+    @Test("A stalled reader and an unanswered connect do not delay the exit")
     func stuckConnections() async throws {
         let full = try FullListener()
         try await withProxy(to: full.listener, ["--grace", "300ms", "--connect-timeout", "10m"]) { proxy in
@@ -88,7 +88,7 @@ struct DrainTests {
         }
     }
 
-    @Test("A second signal cuts at once", arguments: [SIGINT, SIGTERM])
+    @Test("A second signal resets all connections", arguments: [SIGINT, SIGTERM])
     func secondSignal(signal: Int32) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"]) { proxy in
@@ -106,20 +106,20 @@ struct DrainTests {
         }
     }
 
-    @Test("A second signal cuts short the drain delay too")
+    @Test("A second signal also ends the drain delay")
     func secondSignalInDelay() async throws {
         try await withProxy(to: "echo", ["--drain-delay", "10m"], metrics: true) { proxy in
             let client = try proxy.connect()
             try client.send("hello")
             try client.receive("hello")
             try proxy.program.signal(SIGTERM)
-            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            try await eventually("failure of /readyz") { try proxy.get("/readyz").status == 503 }
             try proxy.end()
             #expect(try client.receiveRest() == .init(bytes: [], end: .reset))
         }
     }
 
-    @Test("Connections that wait to be accepted when the signal comes are served", arguments: [1, 2])
+    @Test("Connections in the accept queue at the signal are served", arguments: [1, 2])
     func acceptQueue(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--grace", "10m", "--threads", "\(threads)"]) { proxy in
@@ -132,7 +132,7 @@ struct DrainTests {
         }
     }
 
-    @Test("So are those of a proxy that was told to end just after it had said that it listens", arguments: [1, 2])
+    @Test("Connections in the accept queue are served if the signal follows the startup", arguments: [1, 2])
     func acceptQueueAtStart(threads: Int) async throws {
         let upstream = try TestListener()
         // The earlier the signal, the more of the setup is still running; repeated because the timing varies.
@@ -163,7 +163,7 @@ struct DrainTests {
         }
     }
 
-    @Test("While it drains it is alive, not ready, and still tells its metrics")
+    @Test("A draining proxy is alive, not ready, and serves its metrics")
     func endpoint() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"], metrics: true) { proxy in
@@ -172,7 +172,7 @@ struct DrainTests {
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
             try proxy.program.signal(SIGTERM)
-            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            try await eventually("failure of /readyz") { try proxy.get("/readyz").status == 503 }
             try await proxy.refuses(with: 1)
             #expect(try proxy.get("/healthz").status == 200)
             let metrics = try proxy.readMetrics()
@@ -185,7 +185,7 @@ struct DrainTests {
         }
     }
 
-    @Test("In the drain delay /readyz fails and new connections are still served")
+    @Test("During the drain delay /readyz fails and new connections are served")
     func drainDelay() async throws {
         let upstream = try TestListener()
         try await withProxy(
@@ -194,7 +194,7 @@ struct DrainTests {
             metrics: true
         ) { proxy in
             try proxy.program.signal(SIGTERM)
-            try await eventually("fail of /readyz") { try proxy.get("/readyz").status == 503 }
+            try await eventually("failure of /readyz") { try proxy.get("/readyz").status == 503 }
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
             try await proxy.refuses(with: 1)
@@ -206,7 +206,7 @@ struct DrainTests {
         }
     }
 
-    @Test("Its port is free for the next one at once, though connections of the last are in TIME_WAIT")
+    @Test("The port can be bound immediately, despite connections in TIME_WAIT")
     func restart() async throws {
         let upstream = try TestListener()
         let address = try await withProxy(to: upstream) { proxy in

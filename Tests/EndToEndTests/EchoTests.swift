@@ -2,7 +2,7 @@ import Glibc
 import Support
 import Testing
 
-@Suite("`monkey echo` sends back what it gets", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("monkey echo", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct EchoTests {
     private func withEcho<Value>(
         on listen: TestAddress = .loopback,
@@ -15,7 +15,7 @@ struct EchoTests {
         }
     }
 
-    @Test("16 MiB come back unaltered, and the FIN after them", arguments: [1, 2])
+    @Test("16 MiB and the FIN after them are echoed unaltered", arguments: [1, 2])
     func bulk(threads: Int) async throws {
         let pattern = Pattern(seed: 81)
         try await withEcho(["--threads", "\(threads)"]) { program, address in
@@ -30,7 +30,7 @@ struct EchoTests {
         }
     }
 
-    @Test("Its counters are told at its end", arguments: [SIGINT, SIGTERM])
+    @Test("The counters are printed at exit", arguments: [SIGINT, SIGTERM])
     func counters(signal: Int32) async throws {
         try await withEcho { program, address in
             for _ in 0..<3 {
@@ -48,7 +48,7 @@ struct EchoTests {
         }
     }
 
-    @Test("It drains as the proxy does")
+    @Test("monkey echo drains like the proxy")
     func drain() async throws {
         try await withEcho(["--grace", "10m"]) { program, address in
             let client = try TestSocket.connect(to: address)
@@ -78,7 +78,7 @@ struct EchoTests {
         }
     }
 
-    @Test("It listens on IPv6 and Unix sockets too")
+    @Test("IPv6 and Unix sockets work")
     func addresses() async throws {
         try await withScratchFolder { folder in
             for listen in [TestAddress.loopback6, .unix(path: "\(folder)/echo")] {
@@ -92,13 +92,13 @@ struct EchoTests {
         }
     }
 
-    @Test("A port that is taken is an error that names it")
+    @Test("A port in use is an error that names it")
     func portInUse() async throws {
         let owner = try TestListener()
         try await runMonkey(["echo", "\(owner.address)"]).expectFailure(naming: "\(owner.address)")
     }
 
-    @Test("A client that never reads does not make it hold more and more")
+    @Test("A client that never reads does not increase memory use without bound")
     func stalledReader() async throws {
         try await withEcho { program, address in
             let process = ProcessView(program.processID)

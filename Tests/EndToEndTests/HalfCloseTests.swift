@@ -3,9 +3,9 @@ import Testing
 
 private let megabyte = 1 << 20
 
-@Suite("The two directions end independently", .ownThreads, .eachEngine, .serialized, .timeLimit(.minutes(2)))
+@Suite("The two directions close independently", .ownThreads, .eachEngine, .serialized, .timeLimit(.minutes(2)))
 struct HalfCloseTests {
-    @Test("A FIN passes as a FIN, and bytes still flow the other way", arguments: Direction.allCases)
+    @Test("A FIN is forwarded as a FIN, and the other direction continues", arguments: Direction.allCases)
     func halfClose(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 11)
         let upstream = try TestListener()
@@ -26,7 +26,7 @@ struct HalfCloseTests {
         }
     }
 
-    @Test("A half-closed connection may rest and go on", arguments: Direction.allCases)
+    @Test("A half-closed connection may be idle and then continue", arguments: Direction.allCases)
     func restAfterHalfClose(_ direction: Direction) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -43,7 +43,7 @@ struct HalfCloseTests {
         }
     }
 
-    @Test("The FIN comes after the last byte, however late the reader", arguments: Direction.allCases)
+    @Test("The FIN follows the last byte, even for a slow reader", arguments: Direction.allCases)
     func finAfterLastByte(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 12)
         let upstream = try TestListener(receiveBuffer: 8192)
@@ -57,7 +57,7 @@ struct HalfCloseTests {
         }
     }
 
-    @Test("Both sides may end at the same moment")
+    @Test("Both sides may close at the same time")
     func bothAtOnce() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in

@@ -2,14 +2,14 @@ import Foundation
 import Support
 import Testing
 
-@Suite("The tests' own helpers see what they have to see", .ownThreads, .timeLimit(.minutes(1)))
+@Suite("Helpers of the tests", .ownThreads, .timeLimit(.minutes(1)))
 struct HelpersTests {
     private func makePair() throws -> (TestSocket, TestSocket) {
         let listener = try TestListener()
         return try (.connect(to: listener.address), listener.accept())
     }
 
-    @Test("A FIN is told from a reset, and bytes before either are received")
+    @Test("A FIN and a reset are distinguished, and bytes before either are received")
     func ends() async throws {
         let (sender, receiver) = try makePair()
         try sender.send("last words")
@@ -34,7 +34,7 @@ struct HelpersTests {
     }
 
     @Test(
-        "A byte that is altered, lost or doubled is found",
+        "An altered, lost or duplicated byte is detected",
         arguments: [0, 1, Pattern.period - 1, Pattern.period, 3_000_000]
     )
     func pattern(at place: Int) throws {
@@ -53,7 +53,7 @@ struct HelpersTests {
         #expect(throws: Unexpected.self) { try check(doubled) }
     }
 
-    @Test("A program's lines, exit code, end by a signal and descriptor limit are seen")
+    @Test("A program's output, exit code, signal and descriptor limit are observable")
     func programs() async throws {
         let (exit, output, errors) = try await runToEnd(["sh", "-c", "echo one; echo two; echo three >&2; exit 7"])
         #expect(exit == .code(7))
@@ -68,7 +68,7 @@ struct HelpersTests {
         }
     }
 
-    @Test("A page of metrics is read back")
+    @Test("A metrics page is parsed")
     func metricsText() {
         let text = MetricsText(
             """

@@ -4,14 +4,14 @@ import Support
 import Testing
 
 @Suite(
-    "Every limit holds, and ends no connection that keeps it",
+    "Limits and timeouts",
     .ownThreads,
     .eachEngine,
     .serialized,
     .timeLimit(.minutes(2))
 )
 struct LimitTests {
-    @Test("More connections than the descriptor limit allows are an error that says so")
+    @Test("A maximum above the descriptor limit is an error that names the limit")
     func impossibleMaximum() async throws {
         let result = try await runMonkey(
             ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off", "--max-connections", "1000"],
@@ -21,7 +21,7 @@ struct LimitTests {
         #expect(result.errors.first?.contains("120") == true)
     }
 
-    @Test("At the maximum a client waits, and is served when another ends", arguments: [1, 2])
+    @Test("At the maximum a client waits, and is served when a connection ends", arguments: [1, 2])
     func maximum(threads: Int) async throws {
         let upstream = try TestListener()
         let options = ["--max-connections", "2", "--threads", "\(threads)"]
@@ -46,7 +46,7 @@ struct LimitTests {
         }
     }
 
-    @Test("A crowd at the maximum is served one after the other", arguments: [1, 2])
+    @Test("Clients waiting at the maximum are all served in turn", arguments: [1, 2])
     func crowd(threads: Int) async throws {
         let options = ["--max-connections", "3", "--threads", "\(threads)"]
         try await withProxy(to: "echo", options) { proxy in
@@ -55,7 +55,7 @@ struct LimitTests {
             var waiting = clients.indices.map { $0 }
             while !waiting.isEmpty {
                 var served: [Int] = []
-                try await eventually("service of one of \(waiting.count) that wait") {
+                try await eventually("service of one of \(waiting.count) waiting clients") {
                     served = try waiting.filter { try clients[$0].readable > 0 }
                     return !served.isEmpty
                 }
@@ -68,7 +68,7 @@ struct LimitTests {
         }
     }
 
-    @Test("--idle-timeout ends a connection at rest, and none that moves in either direction")
+    @Test("--idle-timeout closes an idle connection, and none with traffic in either direction")
     func idle() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--idle-timeout", "2s"]) { proxy in
@@ -93,7 +93,7 @@ struct LimitTests {
         }
     }
 
-    @Test("--half-close-timeout ends a half-closed connection at rest, and no other", arguments: Direction.allCases)
+    @Test("--half-close-timeout closes only an idle half-closed connection", arguments: Direction.allCases)
     func halfClose(_ direction: Direction) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--half-close-timeout", "500ms"]) { proxy in
@@ -108,7 +108,7 @@ struct LimitTests {
         }
     }
 
-    @Test("--lifetime ends a connection however busy it is")
+    @Test("--lifetime closes even a busy connection")
     func lifetime() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--lifetime", "1s"]) { proxy in
@@ -128,17 +128,17 @@ struct LimitTests {
             pair.server.close()
             try await proxy.descriptorsReturn()
             // The next connection has the same lifetime limit, which may be too short for it on a busy machine.
-            try await eventually("service of another") {
+            try await eventually("service of another client") {
                 (try? RelayedPair(through: proxy, to: upstream).exchange()) != nil
             }
         }
     }
 
-    @Test("--backlog is how many may wait to be accepted")
+    @Test("--backlog is the length of the accept queue")
     func backlog() async throws {
         try await withProxy(to: "echo", ["--threads", "1", "--backlog", "2"]) { proxy in
             try proxy.program.signal(SIGSTOP)
-            try await eventually("the proxy stands still") { try proxy.process.isStopped }
+            try await eventually("stop of the proxy's threads") { try proxy.process.isStopped }
             var clients: [TestSocket] = []
             while clients.count < 10, let client = try? proxy.connect(limit: .milliseconds(300)) {
                 clients.append(client)
@@ -162,7 +162,7 @@ struct LimitTests {
             for (own, peer) in try [
                 (proxy.address, pair.client.localAddress), (pair.server.peerAddress, upstream.address),
             ] {
-                try await eventually("a socket at rest, from \(own) to \(peer)") {
+                try await eventually("idle socket from \(own) to \(peer)") {
                     guard let timer = try KernelTimer(of: own, connectedTo: peer) else { return false }
                     // After the exchange the reported timer may be that of the acknowledgements.
                     if interval == "off" { return timer.kind == .none }

@@ -3,7 +3,7 @@ import Glibc
 import Support
 import Testing
 
-@Suite("`monkey load` says what a client would have seen", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("monkey load", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct LoadTests {
     private func withEcho<Value>(
         _ body: (RunningProgram, TestAddress) async throws -> Value
@@ -18,7 +18,7 @@ struct LoadTests {
         try await runMonkey(["load", "\(target)", "--duration", "300ms"] + options)
     }
 
-    @Test("A table on standard output, nothing on standard error, and the files that were asked for")
+    @Test("The table goes to standard output, nothing to standard error, and requested files are written")
     func files() async throws {
         try await withEcho { echo, address in
             try await withScratchFolder { folder in
@@ -41,7 +41,7 @@ struct LoadTests {
         }
     }
 
-    @Test("JSON on standard output leaves the table to standard error")
+    @Test("With JSON on standard output, the table goes to standard error")
     func jsonOnOutput() async throws {
         try await withEcho { echo, address in
             let result = try await load(address, "--json", "-")
@@ -51,7 +51,7 @@ struct LoadTests {
         }
     }
 
-    @Test("Conditions decide the exit code: 0 kept, 1 broken, 2 could not run")
+    @Test("Conditions determine the exit code: 0 met, 1 violated, 2 not run")
     func conditions() async throws {
         try await withEcho { echo, address in
             let kept = try await load(address, "--assert", "p99<1h", "--assert", "errors==0")
@@ -123,7 +123,7 @@ struct LoadTests {
     }
 
     @Test(
-        "Each mode, against the behaviour of `monkey echo` that it is for: no errors, and both have counted the same",
+        "Each mode runs against its mode of monkey echo without errors and with equal counts",
         arguments: [
             (["--rate", "max"], []),
             (["--rate", "2k/s", "--arrivals", "poisson", "--warmup", "100ms"], ["--chunk", "1"]),
@@ -148,7 +148,7 @@ struct LoadTests {
         }
     }
 
-    @Test("A script, and connections that end after so many bytes, of which each serves one exchange")
+    @Test("A script runs, and a connection that closes after N bytes serves one exchange")
     func scriptAndEnds() async throws {
         // At most one request per connection, and a long timeout: even on a slow machine each is sent and answered.
         let load = ["--rate", "100/s", "--connections", "64", "--drain", "1m", "--assert", "errors==0"]
@@ -162,7 +162,7 @@ struct LoadTests {
     }
 
     @Test(
-        "A server that delays is never faster than that",
+        "Latency is never below the server's delay",
         arguments: [
             (["--delay", "5ms"], 0.005), (["--delay-distribution", "20ms,5ms"], 0.005),
             (["--stall", "200ms/201ms"], 0),
@@ -176,7 +176,7 @@ struct LoadTests {
         if echo[0] != "--delay" { #expect(report.latency["max"] ?? 0 >= 0.02) }
     }
 
-    @Test("Two targets in rounds, and their ratios")
+    @Test("Two targets are measured in rounds, with their ratios")
     func versus() async throws {
         try await withEcho { _, first in
             try await withEcho { _, second in
@@ -207,7 +207,7 @@ struct LoadTests {
         }
     }
 
-    @Test("A target that is killed is no crash and no hang, and its failures are counted")
+    @Test("A killed target causes no crash or hang, and its failures are counted")
     func killed() async throws {
         try await withEcho { echo, address in
             try await withProgram([monkeyPath, "load", "\(address)", "--duration", "1500ms", "--drain", "100ms"]) {
@@ -223,7 +223,7 @@ struct LoadTests {
         }
     }
 
-    @Test("A closed standard output is no crash")
+    @Test("A closed standard output causes no crash")
     func closedOutput() async throws {
         try await withEcho { echo, address in
             try await withProgram([monkeyPath, "load", "\(address)", "--duration", "300ms"]) { load in
@@ -235,7 +235,7 @@ struct LoadTests {
     }
 
     @Test(
-        "What is written wrong is named, with the exit code of wrong usage",
+        "An invalid argument is named, with the usage exit code",
         arguments: [
             (["nonsense"], "nonsense"), (["127.0.0.1:1", "127.0.0.1:2"], "--versus"),
             (["--versus", "127.0.0.1:1"], "two"),

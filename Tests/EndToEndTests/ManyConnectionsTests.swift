@@ -1,11 +1,11 @@
 import Support
 import Testing
 
-@Suite("Connections cost next to nothing while they rest", .ownThreads, .serialized, .timeLimit(.minutes(5)))
+@Suite("Idle connections cost almost nothing", .ownThreads, .serialized, .timeLimit(.minutes(5)))
 struct ManyConnectionsTests {
     init() throws { try raiseDescriptorLimit() }
 
-    @Test("2,000 connections at rest wake nobody up", arguments: [[], ["--idle-timeout", "10m", "--lifetime", "10m"]])
+    @Test("2,000 idle connections cause no wakeups", arguments: [[], ["--idle-timeout", "10m", "--lifetime", "10m"]])
     func atRest(timeouts: [String]) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "2", "--summary", "off"] + timeouts) { proxy in
@@ -24,7 +24,7 @@ struct ManyConnectionsTests {
         }
     }
 
-    @Test("With nothing to do and all its services on, it is at rest too")
+    @Test("An idle proxy with all services on is quiet too")
     func idle() async throws {
         try await withProxy(to: "echo", ["--threads", "2", "--events"], metrics: true) { proxy in
             try await expectRest(of: proxy.process)
@@ -40,6 +40,6 @@ struct ManyConnectionsTests {
             try await Task.sleep(for: .seconds(1))
             counts.append(try process.wakeUps - before)
         } while counts.last! >= 20 && counts.count < 10
-        #expect(counts.last! < 20, "wake-ups in each second: \(counts)", sourceLocation: location)
+        #expect(counts.last! < 20, "wakeups per second: \(counts)", sourceLocation: location)
     }
 }

@@ -2,11 +2,11 @@ import Foundation
 import Support
 import Testing
 
-@Suite("What a connection takes of its memory", .ownThreads, .timeLimit(.minutes(3)))
+@Suite("Memory per connection", .ownThreads, .timeLimit(.minutes(3)))
 struct MemoryTests {
     init() throws { try raiseDescriptorLimit() }
 
-    @Test("A connection at rest: 512 bytes at most", .eachEngine)
+    @Test("An idle connection takes at most 512 bytes", .eachEngine)
     func atRest() async throws {
         let count = 3_000
         try await withProxy(to: TestListener(), ["--threads", "2", "--summary", "off"]) { proxy, upstream in
@@ -16,12 +16,12 @@ struct MemoryTests {
             for _ in 0..<count { pairs.append(try RelayedPair(through: proxy, to: upstream)) }
             for pair in pairs { try pair.exchange() }
             let taken = try proxy.process.residentMemory - before
-            #expect(taken / count <= 512, "\(taken / count) bytes for each")
+            #expect(taken / count <= 512, "\(taken / count) bytes per connection")
         }
     }
 
     @Test(
-        "One whose reader has stalled: 32 KiB at most, however long it goes on; and all of it is given back",
+        "A connection with a stalled reader takes at most 32 KiB, and all of it is released",
         .eachEngine,
         arguments: Direction.allCases
     )
@@ -42,7 +42,7 @@ struct MemoryTests {
                 let sent = try await sendUntilStuck(pairs.map { $0.sender(direction) }, pattern)
                 let taken = try proxy.process.residentMemory - before
                 // 32 KiB of buffer per stalled connection; the 512 bytes are the memory of an idle connection.
-                #expect(taken / count <= 32 << 10 + 512, "\(taken / count) bytes for each, in round \(round)")
+                #expect(taken / count <= 32 << 10 + 512, "\(taken / count) bytes per connection, in round \(round)")
 
                 // The other direction is not affected.
                 for pair in pairs {

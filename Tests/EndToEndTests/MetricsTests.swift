@@ -2,9 +2,9 @@ import Foundation
 import Support
 import Testing
 
-@Suite("The HTTP endpoint tells the figures", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("HTTP endpoint", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct MetricsTests {
-    @Test("/metrics is Prometheus text that begins with the four series everybody looks for")
+    @Test("/metrics is Prometheus text that begins with the four promised series")
     func prometheus() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, metrics: true) { proxy in
@@ -47,7 +47,7 @@ struct MetricsTests {
     }
 
     @Test(
-        "The figures of an open connection are a second old at most, and those of closed ones are exact",
+        "Metrics of open connections are at most a second old, those of closed ones exact",
         arguments: [1, 2]
     )
     func freshness(threads: Int) async throws {
@@ -81,7 +81,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("Connections that failed are counted by cause")
+    @Test("Failed connections are counted by cause")
     func failures() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, metrics: true) { proxy in
@@ -104,13 +104,13 @@ struct MetricsTests {
         }
     }
 
-    @Test("As JSON the four figures come first, in this order")
+    @Test("In JSON the four promised members come first, in this order")
     func json() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, metrics: true) { proxy in
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
-            try await eventually("bytes in the figures") { try proxy.readMetrics().value("bytes_downstream") == 4 }
+            try await eventually("bytes in the metrics") { try proxy.readMetrics().value("bytes_downstream") == 4 }
             let response = try proxy.get("/metrics?format=json")
             #expect(response.status == 200)
             #expect(response.headers["content-type"]?.hasPrefix("application/json") == true)
@@ -126,7 +126,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("/clients tells them apart")
+    @Test("/clients lists clients separately")
     func clients() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, metrics: true) { proxy in
@@ -144,7 +144,7 @@ struct MetricsTests {
             try await eventually("end of one connection") {
                 try proxy.readMetrics().value("connections_active") == 2
             }
-            try await eventually("all figures of two clients") {
+            try await eventually("complete statistics of two clients") {
                 let response = try proxy.get("/clients")
                 #expect(response.status == 200)
                 let clients = try #require(try response.jsonObject()["clients"] as? [[String: Any]])
@@ -170,7 +170,7 @@ struct MetricsTests {
     }
 
     @Test(
-        "What it does not have it says",
+        "Paths and methods return their documented status",
         arguments: [
             ("GET", "/", 404), ("GET", "/metrics2", 404), ("GET", "/%2e%2e/etc/passwd", 404), ("GET", "//", 404),
             ("POST", "/metrics", 405), ("DELETE", "/clients", 405), ("PUT", "/healthz", 405), ("POST", "/readyz", 405),
@@ -204,7 +204,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("An endless request gets an error or a time-out, and the endpoint stays up")
+    @Test("An endless request gets an error or a timeout, and the endpoint stays up")
     func endless() async throws {
         try await withProxy(to: "echo", metrics: true) { proxy in
             let endpoint = try #require(proxy.metrics)
@@ -239,7 +239,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("A crowd of silent connections does not take the endpoint for ever, nor the proxy at all")
+    @Test("Many silent connections block neither the endpoint permanently nor the proxy")
     func crowd() async throws {
         try await withProxy(to: "echo", metrics: true) { proxy in
             let endpoint = try #require(proxy.metrics)

@@ -3,7 +3,7 @@ import Glibc
 import Support
 import Testing
 
-@Suite("Giving up root", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("Dropping root privileges", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct OwnerTests {
     static var isRoot: Bool { geteuid() == 0 }
 
@@ -23,8 +23,8 @@ struct OwnerTests {
     }
 
     @Test(
-        "nobody serves on a port of root's, in all threads, and has none of root's groups and rights",
-        .enabled(if: isRoot, "only root can give root up")
+        "all threads serve a privileged port as user nobody, without root's groups and capabilities",
+        .enabled(if: isRoot, "only root can drop root privileges")
     )
     func nobody() async throws {
         let entry = try #require(getpwnam("nobody")?.pointee)
@@ -53,7 +53,7 @@ struct OwnerTests {
         }
     }
 
-    @Test("a group alone leaves the user", .enabled(if: isRoot, "only root can give root up"))
+    @Test("a group alone keeps the user", .enabled(if: isRoot, "only root can drop root privileges"))
     func group() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--group", "12345"]) { proxy in
@@ -65,7 +65,7 @@ struct OwnerTests {
         }
     }
 
-    @Test("who is not there, and who is not root, is told")
+    @Test("an unknown user or group is reported")
     func mistakes() async throws {
         let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
         try await runMonkey(proxy + ["--user", "no-such-user"]).expectFailure(naming: "unknown user 'no-such-user'")
@@ -84,7 +84,7 @@ struct OwnerTests {
         }
     }
 
-    @Test("who is not root cannot be another", .enabled("setpriv cannot run the executable") { await othersMayRun })
+    @Test("only root can switch to another user", .enabled("setpriv cannot run the executable") { await othersMayRun })
     func notRoot() async throws {
         let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
         try await runMonkey(proxy + ["--user", "1"], under: Self.unprivileged).expectFailure(

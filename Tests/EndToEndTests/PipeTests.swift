@@ -3,11 +3,11 @@ import Glibc
 import Support
 import Testing
 
-@Suite("Where pipes cannot be had it copies, and says so", .ownThreads, .serialized, .timeLimit(.minutes(2)))
+@Suite("Without pipes, data is copied, and metrics show it", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct PipeTests {
     private let count = 16 << 20
 
-    @Test("A user who is not root splices as well")
+    @Test("An unprivileged user splices too")
     func unprivileged() async throws {
         let upstream = try TestListener()
         try await withUser { user in
@@ -22,7 +22,7 @@ struct PipeTests {
     }
 
     @Test(
-        "Past that user's share of the pages for pipes bulk is copied, until there is room again",
+        "Beyond the user's pipe page limit data is copied, until pages are free again",
         arguments: PipeHolder.Extent.allCases
     )
     private func pastTheShare(extent: PipeHolder.Extent) async throws {
@@ -38,7 +38,7 @@ struct PipeTests {
                     #expect(traffic.pipesInUse == 0)
                 }
                 // The proxy retries, after a pause.
-                try await eventually("splicing, once there is room") {
+                try await eventually("splicing after pages are free") {
                     try await relayBulk(through: proxy, to: upstream)
                     return try proxy.traffic.spliced > 0
                 }
@@ -59,7 +59,7 @@ struct PipeTests {
         }
     }
 
-    @Test("A stalled reader keeps its pipe, and beyond --max-pipes others copy")
+    @Test("A stalled reader keeps its pipe, and connections beyond --max-pipes copy")
     func maximum() async throws {
         let pattern = Pattern(seed: 82)
         let upstream = try TestListener()
@@ -69,7 +69,7 @@ struct PipeTests {
             let stalled = try (0..<4).map { _ in try RelayedPair(through: proxy, to: upstream) }
             try await withThrowingTaskGroup { group in
                 for pair in stalled { group.addTask { try pair.server.send(pattern, count: count) } }
-                try await eventually("a pipe that is held") { try proxy.traffic.pipesInUse == 1 }
+                try await eventually("held pipe") { try proxy.traffic.pipesInUse == 1 }
                 let before = try proxy.traffic.copied
                 try await relayBulk(through: proxy, to: upstream, besides: stalled.count)
                 let traffic = try proxy.traffic

@@ -4,14 +4,14 @@ import Testing
 private let megabyte = 1 << 20
 
 @Suite(
-    "What is sent arrives: every byte, unaltered, in order",
+    "Every byte arrives unaltered and in order",
     .ownThreads,
     .eachEngine,
     .serialized,
     .timeLimit(.minutes(5))
 )
 struct RelayTests {
-    @Test("64 MiB one way", arguments: Direction.allCases, [1, 2])
+    @Test("64 MiB arrive in one direction", arguments: Direction.allCases, [1, 2])
     func bulk(_ direction: Direction, threads: Int) async throws {
         let pattern = Pattern(seed: 1)
         let upstream = try TestListener()
@@ -38,7 +38,7 @@ struct RelayTests {
         }
     }
 
-    @Test("64 MiB each way at the same time", arguments: [1, 2])
+    @Test("64 MiB arrive in both directions at the same time", arguments: [1, 2])
     func bulkBothWays(threads: Int) async throws {
         let up = Pattern(seed: 2)
         let down = Pattern(seed: 3)
@@ -64,7 +64,7 @@ struct RelayTests {
         }
     }
 
-    @Test("Many connections at once, each with bytes of its own", arguments: [1, 2])
+    @Test("Concurrent connections carry different data", arguments: [1, 2])
     func manyConnections(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
@@ -93,7 +93,7 @@ struct RelayTests {
         }
     }
 
-    @Test("Small messages go to and fro, each at once", arguments: [1, 2])
+    @Test("Small messages are forwarded immediately in both directions", arguments: [1, 2])
     func smallMessages(threads: Int) async throws {
         let pattern = Pattern(seed: 4)
         let upstream = try TestListener()
@@ -112,7 +112,7 @@ struct RelayTests {
         }
     }
 
-    @Test("The server may speak first")
+    @Test("The server may send first")
     func serverSpeaksFirst() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -124,7 +124,7 @@ struct RelayTests {
         }
     }
 
-    @Test("It is heard at once: no timer of the kernel stands between")
+    @Test("The server's first bytes are not delayed by delayed ACKs")
     func serverIsHeardAtOnce() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -140,7 +140,7 @@ struct RelayTests {
         }
     }
 
-    @Test("What a client sends before the server has accepted is kept, and its FIN too")
+    @Test("Data and a FIN sent before the server accepts are kept")
     func earlyBytes() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -155,7 +155,7 @@ struct RelayTests {
         }
     }
 
-    @Test("A reader that takes little at a time gets everything", arguments: Direction.allCases)
+    @Test("A slow reader receives everything", arguments: Direction.allCases)
     func smallReads(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 5)
         let upstream = try TestListener(receiveBuffer: 4096)
@@ -177,7 +177,7 @@ struct RelayTests {
         }
     }
 
-    @Test("A client that closes with bytes on their way loses none of those it sent")
+    @Test("A client that closes with bytes in flight loses none of them")
     func closeAfterSending() async throws {
         let pattern = Pattern(seed: 6)
         let upstream = try TestListener()
@@ -193,7 +193,7 @@ struct RelayTests {
         }
     }
 
-    @Test("With the upstream `echo` one command shows the thing at work", arguments: [1, 2])
+    @Test("The built-in upstream echo demonstrates the proxy with one command", arguments: [1, 2])
     func innerEcho(threads: Int) async throws {
         let pattern = Pattern(seed: 8)
         try await withProxy(to: "echo", ["--threads", "\(threads)"]) { proxy in

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 @Suite(
-    "A configuration file that is read anew, and control over HTTP",
+    "Configuration reload and admin API",
     .ownThreads,
     .serialized,
     .timeLimit(.minutes(3))
@@ -86,7 +86,7 @@ struct ReloadTests {
         }
     }
 
-    @Test("POST: a listener is added, one removed, and running connections go on", arguments: [false, true])
+    @Test("a reload adds and removes listeners without closing connections", arguments: [false, true])
     func swap(bySignal: Bool) async throws {
         let server = try TestListener()
         try await withServed(text([server])) { served throws in
@@ -96,7 +96,7 @@ struct ReloadTests {
             try served.write(text(["more": "127.0.0.1:0"], [server]))
             if bySignal {
                 try served.program.signal(SIGHUP)
-                try await eventually("it is told in the log") {
+                try await eventually("log line of the reload") {
                     served.program.errorLines.contains { $0.contains("listener web removed: its connection continues") }
                 }
             } else {
@@ -112,7 +112,7 @@ struct ReloadTests {
             }
             let new = try pair(at: served.address(of: "more"), server)
             try new.exchange()
-            try await eventually("the old address refuses") { refuses(first) }
+            try await eventually("refusal at the old address") { refuses(first) }
             try running.exchange()
             #expect(try served.read().value("monkey_config_reloads_total", ["result": "done"]) == 1)
             for end in [running, new] {
@@ -122,7 +122,7 @@ struct ReloadTests {
         }
     }
 
-    @Test("a bad file and a port in use change nothing, and are told with all that is wrong")
+    @Test("an invalid file and a port in use change nothing, and all errors are reported")
     func refused() async throws {
         let (server, taken) = (try TestListener(), try TestListener())
         try await withServed(text([server])) { served throws in
@@ -137,12 +137,12 @@ struct ReloadTests {
             let inUse = try served.post("/config/reload")
             #expect(inUse.status == 422)
             #expect(inUse.body.contains("\(taken.address) is in use"), "\(inUse.body)")
-            try await eventually("what was bound is closed") {
+            try await eventually("close of the bound sockets") {
                 try ProcessView(served.program.processID).socketCount <= before
             }
             try FileManager.default.removeItem(atPath: served.file)
             try served.program.signal(SIGHUP)
-            try await eventually("it is counted") {
+            try await eventually("third failed reload in the metrics") {
                 try served.read().value("monkey_config_reloads_total", ["result": "refused"]) == 3
             }
             #expect(try served.read().value("monkey_config_last_reload_successful") == 0)
@@ -152,7 +152,7 @@ struct ReloadTests {
         }
     }
 
-    @Test("100 reloads under load lose no connection, and leave descriptors and memory where they were")
+    @Test("100 reloads under load lose no connection, descriptor or memory")
     func underLoad() async throws {
         let servers = try (0..<3).map { _ in try TestListener() }
         try await withServed(text(servers)) { served throws in
@@ -211,24 +211,24 @@ struct ReloadTests {
                 for client in lasting { client.close() }
                 try served.write(text(fixed, servers))
                 #expect(try served.post("/config/reload").status == 200)
-                try await eventually("no connection is left") { try served.read().value("connections_active") == 0 }
-                try await eventually("descriptors are back") { try process.socketCount <= socketsAtStart }
+                try await eventually("end of all connections") { try served.read().value("connections_active") == 0 }
+                try await eventually("release of the descriptors") { try process.socketCount <= socketsAtStart }
             }
         }
     }
 
-    @Test("a drained server gets no new connection and keeps those that it has; a disabled one loses them")
+    @Test("a drained server gets no new connections and keeps existing ones; a disabled one loses them")
     func drain() async throws {
         let servers = try (0..<2).map { _ in try TestListener() }
         try await withServed(text(servers)) { served throws in
             let address = try served.address(of: "web")
             let clients = try (0..<8).map { _ in try TestSocket.connect(to: address) }
-            try await eventually("each has a server") { try servers.map(served.taken).reduce(0, +) == 8 }
+            try await eventually("eight connections with a server") { try servers.map(served.taken).reduce(0, +) == 8 }
             let before = try servers.map(served.taken)
             let name = "pool=db&server=\(servers[0].address)"
             #expect(try served.post("/servers/drain?\(name)").status == 200)
             let more = try (0..<6).map { _ in try TestSocket.connect(to: address) }
-            try await eventually("six more") { try servers.map(served.taken).reduce(0, +) == 14 }
+            try await eventually("six more connections") { try servers.map(served.taken).reduce(0, +) == 14 }
             #expect(try servers.map(served.taken) == [before[0], before[1] + 6])
             // Also after the file is reloaded.
             #expect(try served.post("/config/reload").status == 200)
@@ -236,7 +236,7 @@ struct ReloadTests {
             let far = try servers[0].accept()
             try far.send("still here")
             var mine: TestSocket?
-            try await eventually("one of them hears of it") {
+            try await eventually("bytes at one of the clients") {
                 mine = try clients.first { try $0.readable > 0 }
                 return mine != nil
             }
@@ -246,12 +246,12 @@ struct ReloadTests {
             #expect(try mine?.receiveRest().end == .reset)
             #expect(try served.post("/servers/enable?\(name)").status == 200)
             #expect(try served.post("/connections/cut?client=127.0.0.1").body == "{\"cut\":\(Int(before[1]) + 6)}\n")
-            try await eventually("all are gone") { try served.read().value("connections_active") == 0 }
+            try await eventually("end of all connections") { try served.read().value("connections_active") == 0 }
             for client in clients + more { client.close() }
         }
     }
 
-    @Test("with a token nothing is told or changed without it; without one only loopback is listened at")
+    @Test("a configured token is required; without one the endpoint listens only on loopback")
     func token() async throws {
         let server = try TestListener()
         try await withScratchFolder { folder in

@@ -4,14 +4,14 @@ import Testing
 private let megabyte = 1 << 20
 
 @Suite(
-    "A reset passes as a reset, after what was received before it",
+    "A reset is forwarded as a reset, after the data before it",
     .ownThreads,
     .eachEngine,
     .serialized,
     .timeLimit(.minutes(2))
 )
 struct ResetTests {
-    @Test("On a connection at rest", arguments: Direction.allCases)
+    @Test("An idle connection is reset", arguments: Direction.allCases)
     func atRest(_ direction: Direction) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -24,7 +24,7 @@ struct ResetTests {
     }
 
     @Test(
-        "With bytes in flight and a reader that comes late: all of them arrive first",
+        "Bytes in flight reach a late reader before the reset",
         arguments: Direction.allCases,
         [1, 2]
     )
@@ -47,7 +47,7 @@ struct ResetTests {
         }
     }
 
-    @Test("With the reader at work", arguments: Direction.allCases)
+    @Test("A reset reaches an active reader", arguments: Direction.allCases)
     func whileReading(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 22)
         let upstream = try TestListener()
@@ -62,7 +62,7 @@ struct ResetTests {
         }
     }
 
-    @Test("Right after the server's first words, which still arrive")
+    @Test("A server's first bytes arrive before its immediate reset")
     func afterFirstWords() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -77,7 +77,7 @@ struct ResetTests {
         }
     }
 
-    @Test("Right after an answer to a client that has finished, which still arrives")
+    @Test("A response to a half-closed client arrives before an immediate reset")
     func afterAnswer() async throws {
         let pattern = Pattern(seed: 24)
         let upstream = try TestListener()
@@ -97,7 +97,7 @@ struct ResetTests {
         }
     }
 
-    @Test("After a half-close the other way", arguments: Direction.allCases)
+    @Test("A reset follows the other side's half-close", arguments: Direction.allCases)
     func afterHalfClose(_ direction: Direction) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -111,7 +111,7 @@ struct ResetTests {
         }
     }
 
-    @Test("After its own half-close", arguments: Direction.allCases)
+    @Test("A reset follows its own half-close", arguments: Direction.allCases)
     func afterOwnHalfClose(_ direction: Direction) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -137,9 +137,9 @@ struct ResetTests {
 }
 
 /// A separate suite: each test takes seconds, most of them waiting.
-@Suite("A reset waits for its delivery, but not for ever", .ownThreads, .eachEngine, .timeLimit(.minutes(2)))
+@Suite("A reset waits for its delivery, but not indefinitely", .ownThreads, .eachEngine, .timeLimit(.minutes(2)))
 struct StalledResetTests {
-    @Test("A reader that stalls for ever does not keep a reset connection for ever", arguments: Direction.allCases)
+    @Test("A permanently stalled reader does not keep a reset connection open", arguments: Direction.allCases)
     func stalledReader(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 23)
         let upstream = try TestListener(receiveBuffer: 8192)

@@ -2,9 +2,9 @@ import Glibc
 import Support
 import Testing
 
-@Suite("Nothing a peer does can kill it", .ownThreads, .eachEngine, .serialized, .timeLimit(.minutes(2)))
+@Suite("Peers cannot crash the proxy", .ownThreads, .eachEngine, .serialized, .timeLimit(.minutes(2)))
 struct RobustnessTests {
-    @Test("SIGPIPE does nothing")
+    @Test("SIGPIPE is ignored")
     func brokenPipe() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream) { proxy in
@@ -14,7 +14,7 @@ struct RobustnessTests {
         }
     }
 
-    @Test("Peers that are gone while it writes to them", arguments: Direction.allCases, [1, 2])
+    @Test("Writing to closed peers does no harm", arguments: Direction.allCases, [1, 2])
     func goneReaders(_ direction: Direction, threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
@@ -44,7 +44,7 @@ struct RobustnessTests {
         }
     }
 
-    @Test("Clients that come and go at once, while others work", arguments: [1, 2])
+    @Test("Short-lived clients do not disturb others", arguments: [1, 2])
     func churn(threads: Int) async throws {
         let pattern = Pattern(seed: 71)
         try await withProxy(to: "echo", ["--threads", "\(threads)"]) { proxy in

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("monkey run", .ownThreads, .serialized, .timeLimit(.minutes(2)))
 struct RunTests {
-    @Test("Each listener of the file serves its own pool")
+    @Test("Each listener in the file serves its own pool")
     func listeners() async throws {
         let servers = try (0..<2).map { _ in try TestListener() }
         try await withScratchFolder { folder in
@@ -35,7 +35,7 @@ struct RunTests {
         }
     }
 
-    @Test("A file with mistakes is told about as monkey check does, and nothing runs")
+    @Test("An invalid file is reported as by monkey check, and nothing is started")
     func mistakes() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/monkey.yaml"

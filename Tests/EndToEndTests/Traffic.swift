@@ -24,7 +24,7 @@ func sendUntilStuck(
             }
             if taken > 0 { lastProgress = .now }
             sent[index] += taken
-            if sent[index] > limit { throw Unexpected("nothing held up a sender whose reader stalls", at: location) }
+            if sent[index] > limit { throw Unexpected("a sender with a stalled reader was not blocked", at: location) }
         }
         try await Task.sleep(for: .milliseconds(5))
     }

@@ -86,7 +86,7 @@ public final class FakePoller {
             if let deadline, deadline <= world.clock { return 0 }
             // In a process of one thread nothing else advances the clock: a wait sleeps until something happens.
             guard let next = [deadline, world.nextPlanned].compactMap({ $0 }).min() else {
-                preconditionFailure("a wait without a deadline in a world where nothing will happen any more")
+                preconditionFailure("a wait without a deadline although no event is pending")
             }
             world.advance(to: next)
         }

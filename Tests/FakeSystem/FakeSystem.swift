@@ -30,7 +30,7 @@ public struct FakeSystem: System, ~Copyable {
         if let error = world.faults.error(of: .register) { return error }
         guard let file = world.file(descriptor.number, for: "register") else { return nil }
         if file.interest != nil {
-            world.report("register of descriptor \(descriptor.number), which is watched already")
+            world.report("register of descriptor \(descriptor.number), which is already registered")
         }
         poller.watch(file, for: readiness, token: token)
         return nil
@@ -43,7 +43,7 @@ public struct FakeSystem: System, ~Copyable {
     ) -> SystemError? {
         guard let file = world.file(descriptor.number, for: "reregister") else { return nil }
         guard let interest = file.interest, interest.poller === poller else {
-            world.report("reregister of descriptor \(descriptor.number), which is not watched here")
+            world.report("reregister of descriptor \(descriptor.number), which is not registered here")
             return SystemError(code: ENOENT)
         }
         interest.change(file, to: readiness, token: token)
@@ -283,7 +283,7 @@ public struct FakeSystem: System, ~Copyable {
             transfer = pipe.drain(into: socket, atMost: allowance)
             if case .moved(let count) = transfer { world.spliced += count }
         default:
-            world.report("splice from descriptor \(source.number) to \(sink.number), neither of which is a pipe's")
+            world.report("splice from descriptor \(source.number) to \(sink.number), neither of which is a pipe")
             return .failed(SystemError(code: EINVAL))
         }
         if case .moved(allowance) = transfer, allowance < count {

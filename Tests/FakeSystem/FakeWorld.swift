@@ -184,7 +184,7 @@ public final class FakeWorld {
             return nil
         }
         guard let right = file as? File else {
-            report("\(call) on descriptor \(number), which is no \(File.self)")
+            report("\(call) on descriptor \(number), which is not a \(File.self)")
             return nil
         }
         return right

@@ -5,7 +5,7 @@ import Testing
 @testable import LoadTester
 
 /// Failures of connections are counted by cause, and never cause a hang.
-@Suite("What goes wrong")
+@Suite("Failures of the target")
 struct FailureTests {
     /// A target that responds to each request after a millisecond, unless the closure overrides it.
     struct FaultyTarget: ScriptedTarget {
@@ -48,7 +48,7 @@ struct FailureTests {
         }
     }
 
-    @Test("A reset in the middle of every tenth request is a reset, and another connection takes its place")
+    @Test("A reset during every tenth request counts as a reset, and the connection is replaced")
     func resets() throws {
         let run = try openLoop(closing(.reset))
         #expect(run.counts.failures[.reset] == 100)
@@ -58,14 +58,14 @@ struct FailureTests {
         #expect(run.counts.connected >= 100)
     }
 
-    @Test("A stream that ends before the response is closed early")
+    @Test("A stream that ends before the response counts as closed early")
     func endings() throws {
         let run = try openLoop(closing(.end))
         #expect(run.counts.failures[.closedEarly] == 100)
         #expect(run.counts.failures.total == 100)
     }
 
-    @Test("A wrong response is a mismatch", arguments: [0, 7, 8, 63])
+    @Test("A wrong response counts as a mismatch", arguments: [0, 7, 8, 63])
     func mismatches(wrongByte: Int) throws {
         let run = try openLoop(
             FaultyTarget { request, _, bytes, now in
@@ -79,7 +79,7 @@ struct FailureTests {
         #expect(run.counts.failures.total == 100)
     }
 
-    @Test("The response to another request is a mismatch, and so is one that is too long")
+    @Test("A response to another request, or one that is too long, counts as a mismatch")
     func swapped() throws {
         let swapped = try openLoop(
             FaultyTarget { request, _, bytes, now in
@@ -99,7 +99,7 @@ struct FailureTests {
         #expect(long.counts.failures[.mismatch] == 1)
     }
 
-    @Test("A response that never comes times out, and counts with the time that it was waited for")
+    @Test("A missing response times out, and its waiting time counts as latency")
     func timeouts() throws {
         let run = try openLoop(FaultyTarget { request, _, _, _ in request % 100 == 99 ? [] : nil }) { plan, _ in
             plan.timeout = .milliseconds(80)
@@ -111,7 +111,7 @@ struct FailureTests {
         #expect(run.latency.max >= 0.08 && run.latency.max <= 0.0901)
     }
 
-    @Test("When nobody answers in time, the last are counted as unanswered, and the run ends")
+    @Test("Requests without a response at the end count as unanswered, and the run ends")
     func unanswered() throws {
         let run = try openLoop(FaultyTarget { _, _, _, _ in [] }) { plan, _ in
             plan.timeout = .seconds(60)
@@ -125,7 +125,7 @@ struct FailureTests {
         #expect(run.world.clock == run.start + .milliseconds(1250))
     }
 
-    @Test("Half the connections refused: counted, and the others serve")
+    @Test("Refused connections are counted, and the others serve")
     func refusals() throws {
         let target = FaultyTarget(
             connects: { number, now in
@@ -139,7 +139,7 @@ struct FailureTests {
         #expect(run.counts.answered == 1000)
     }
 
-    @Test("A target that dies is tried again, ever more seldom")
+    @Test("A dead target is retried with increasing delays")
     func death() throws {
         let death = UInt64.seconds(2) + .milliseconds(500)
         let target = FaultyTarget(
@@ -158,7 +158,7 @@ struct FailureTests {
         #expect(run.counts.unsent == 10_000 - 500 - 8)
     }
 
-    @Test("No descriptor, no port: exhausted")
+    @Test("A lack of descriptors or ports counts as exhausted")
     func exhaustion() throws {
         let target = FaultyTarget(
             connects: { number, now in
@@ -172,7 +172,7 @@ struct FailureTests {
         #expect(run.counts.answered == 1000)
     }
 
-    @Test("A connect that is never answered times out, and the opening ends")
+    @Test("A connect without an answer times out, and the opening phase ends")
     func silence() throws {
         let run = try openLoop(
             FaultyTarget(connects: { _, _ in .never }, fault: { _, _, _, _ in nil }),
@@ -183,7 +183,7 @@ struct FailureTests {
         #expect(run.counts.unsent == 1000)
     }
 
-    @Test("A full queue drops what becomes due, and counts it")
+    @Test("A full queue drops due requests and counts them")
     func overflow() throws {
         let run = try openLoop(FaultyTarget { _, _, _, now in [] }, connections: 1) { plan, _ in
             plan.queueLimit = 100
@@ -196,7 +196,7 @@ struct FailureTests {
         #expect(run.legacy.longestQueue == 100)
     }
 
-    @Test("A target that ends each connection after its response is no error")
+    @Test("A target that closes each connection after its response causes no error")
     func oneRequestAConnection() throws {
         let run = try openLoop(
             FaultyTarget { _, _, bytes, now in
@@ -212,7 +212,7 @@ struct FailureTests {
         #expect(run.counts.connected >= 1000)
     }
 
-    @Test("Short writes, and responses in pieces, change nothing", arguments: [1, 2, 3])
+    @Test("Short writes and fragmented responses cause no error", arguments: [1, 2, 3])
     func pieces(seed: UInt64) throws {
         let run = try openLoop(
             FaultyTarget(fault: { _, _, _, _ in nil }),

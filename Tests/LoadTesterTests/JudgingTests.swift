@@ -3,10 +3,10 @@ import Testing
 
 @testable import LoadTester
 
-@Suite("Judging")
+@Suite("Analysis")
 struct JudgingTests {
     @Test(
-        "A search ends within its precision of the true limit, from below",
+        "A search ends below the true limit, within its precision",
         arguments: [1.0, 37, 9_999, 51_234, 99_000]
     )
     func search(limit: Double) {
@@ -22,7 +22,7 @@ struct JudgingTests {
         #expect(tried.count <= 20)
     }
 
-    @Test("A search has a limit of tries, and nothing to try between equal ends")
+    @Test("A search has a limit of attempts, and makes none between equal bounds")
     func searchLimits() {
         var search = RateSearch(broken: 1e9, precision: 0, limit: 12)
         while search.next != nil { search.note(isKept: true) }
@@ -31,7 +31,7 @@ struct JudgingTests {
         #expect(RateSearch(broken: 0).next == nil)
     }
 
-    @Test("Finding a rate runs a closed loop for the upper end, then asks by halves")
+    @Test("Rate search finds its upper bound in a closed loop, then bisects")
     func find() async throws {
         var plan = try Plan("127.0.0.1:1")
         plan.pace = .flatOut
@@ -55,7 +55,7 @@ struct JudgingTests {
         #expect(!found.wasStopped)
     }
 
-    @Test("A search that is stopped says so, and leaves out the run that was stopped", arguments: [1, 3])
+    @Test("A stopped search is marked as stopped and omits the interrupted run", arguments: [1, 3])
     func stoppedSearch(stoppedRun: Int) async throws {
         let finder = RateFinder(try Plan("127.0.0.1:1"), keeping: try Assertion(parsing: "p99<10s"))
         let runs = Order()
@@ -70,7 +70,7 @@ struct JudgingTests {
         #expect(found.tries.count == max(0, stoppedRun - 2))
     }
 
-    @Test("A rate at which requests are left unanswered is not kept, however fast the others are")
+    @Test("A rate with unanswered requests is not sustained, however fast the others are")
     func unanswered() throws {
         let finder = RateFinder(
             try Plan("127.0.0.1:1"),
@@ -83,7 +83,7 @@ struct JudgingTests {
     }
 
     @Test(
-        "A verdict tells what was found as people read it",
+        "A verdict formats the measured value",
         arguments: [("throughput>10k", 999.8361735, "999.8"), ("throughput>1", 1000, "1000"), ("answered>1", 0, "3")]
     )
     func verdicts(condition: String, throughput: Double, found: String) throws {
@@ -93,7 +93,7 @@ struct JudgingTests {
         #expect(try Assertion(parsing: condition).verdict(on: report).found == found)
     }
 
-    @Test("The knee is the last step that was borne")
+    @Test("The saturation point is the last sustained step")
     func knee() {
         func step(_ offered: Double, _ answered: Double, _ p50: Double) -> Report.Step {
             var latency = LatencySummary()
@@ -122,7 +122,7 @@ struct JudgingTests {
         #expect(Knee.judge(&empty) == nil)
     }
 
-    @Test("Ratios: the geometric mean, with Student's interval")
+    @Test("A ratio is the geometric mean with Student's interval")
     func ratios() throws {
         let same = Statistics.ratio(of: [(1, 2), (10, 20), (3, 6)])
         #expect(abs(same.ratio - 2) < 1e-12)
@@ -152,7 +152,7 @@ struct JudgingTests {
         #expect((1860...1940).contains(covered), "\(covered)")
     }
 
-    @Test("Two targets alternate, and the order turns round each time")
+    @Test("Two targets alternate, and the order is reversed each round")
     func rounds() async throws {
         var versus = Versus(
             try Plan("127.0.0.1:1"),

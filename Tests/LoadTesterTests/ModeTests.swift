@@ -13,7 +13,7 @@ struct ModeTests {
         EchoDialogue(.generated(count: count), thread: 0)
     }
 
-    @Test("An exchange costs a receive and a send, and a share of a wait; nothing is registered for it")
+    @Test("An exchange costs one receive, one send and a share of a wait, and no registration")
     func calls() throws {
         let run = try run(Self.afterAMillisecond, saying: echo(), connections: 8, duration: .seconds(1))
         let atStart = try #require(run.legacy.atStart)
@@ -27,7 +27,7 @@ struct ModeTests {
         #expect(run.world.connects == 8)
     }
 
-    @Test("Connect: a connection for each request, whose latency begins with it", arguments: [Ending.fin, .reset])
+    @Test("Connect: each request connects, and its latency includes the connect", arguments: [Ending.fin, .reset])
     func connect(ending: Ending) throws {
         struct Target: ScriptedTarget {
             mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
@@ -54,7 +54,7 @@ struct ModeTests {
     }
 
     @Test(
-        "A connection on which nothing is sent at once is acknowledged: the target would hear of it 200 ms late",
+        "A connection without an immediate send is acknowledged, to avoid a delayed ACK of 200 ms",
         arguments: [(GeneratorPlan.Lifecycle.kept, 4), (.held, 4), (.perExchange(.fin), 0)]
     )
     func acknowledged(lifecycle: GeneratorPlan.Lifecycle, count: Int) throws {
@@ -64,7 +64,7 @@ struct ModeTests {
         #expect(run.world.acknowledgements == count)
     }
 
-    @Test("Connect without bytes ends with the connection")
+    @Test("Connect without a payload ends with the connection")
     func connectOnly() throws {
         let run = try run(Self.afterAMillisecond, saying: echo(0), connections: 4, duration: .seconds(1)) { plan, _ in
             plan.lifecycle = .perExchange(.fin)
@@ -74,7 +74,7 @@ struct ModeTests {
         #expect(run.world.bytesSent == 0)
     }
 
-    @Test("Connect flat out keeps as many connections as it may, and pauses where none can be had")
+    @Test("Connect in a closed loop uses all allowed connections, and pauses when connects fail")
     func connectFlatOut() throws {
         let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
             plan.lifecycle = .perExchange(.fin)
@@ -94,7 +94,7 @@ struct ModeTests {
         #expect(refused.counts.failures[.refused] == refused.counts.failed)
     }
 
-    @Test("Hold: connections are left alone, those that are lost are not replaced, and the others answer at the end")
+    @Test("Hold: connections are idle, lost ones are not replaced, and the others answer at the end")
     func hold() throws {
         struct Target: ScriptedTarget {
             mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
@@ -123,7 +123,7 @@ struct ModeTests {
         #expect(abs(run.latency.p50 - 0.005) < 1e-5)
     }
 
-    @Test("Hold: a target that has died since is no hang, and each request is accounted for")
+    @Test("Hold: a dead target causes no hang, and each request is counted")
     func holdOnTheDead() throws {
         let run = try run(
             DelayingTarget { $0 + .seconds(1000) },
@@ -142,7 +142,7 @@ struct ModeTests {
         #expect(run.world.openConnections == 0)
     }
 
-    @Test("A peer that has spoken before it was asked is heard")
+    @Test("Bytes received before the request are processed")
     func greeting() throws {
         struct Target: ScriptedTarget {
             mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
@@ -164,7 +164,7 @@ struct ModeTests {
         #expect(run.counts.failures.total == 1)
     }
 
-    @Test("Both ways at the same time: all that was sent comes back, and ends with the peer's end", arguments: [1, 2])
+    @Test("Both directions at the same time: all bytes sent return, followed by the peer's FIN", arguments: [1, 2])
     func both(seed: UInt64) throws {
         var bulk = Bulk(.both)
         bulk.verifies = true
@@ -185,7 +185,7 @@ struct ModeTests {
         #expect(run.world.openConnections == 0)
     }
 
-    @Test("A download is checked against the pattern, wherever its pieces end")
+    @Test("A download is verified against the pattern across chunk boundaries")
     func download() throws {
         struct Source: ScriptedTarget {
             var flips: Int?
@@ -238,7 +238,7 @@ struct ModeTests {
         return RequestDialogue(.generated(count: 100), response)
     }
 
-    @Test("A response of another size than the request; its latency ends with its last byte", arguments: [1, 100_000])
+    @Test("A response may differ in size from its request; latency ends with its last byte", arguments: [1, 100_000])
     func responses(size: Int) throws {
         let run = try run(Responder(size: size), saying: request(size), connections: 4) { plan, world in
             plan.schedule = Schedule(.constant(100), arrivals: .constant)
@@ -254,7 +254,7 @@ struct ModeTests {
         if size > 1 { #expect(run.latency.min > 0.001_002) }
     }
 
-    @Test("A response is compared only where that is asked for, and one of more bytes is a mismatch in any case")
+    @Test("Responses are compared only on request, but a longer response is always a mismatch")
     func mismatches() throws {
         func mismatches(_ size: Int, flipped: Int? = nil, verifies: Bool = true) throws -> Int {
             let run = try run(Responder(size: size, flipped: flipped), saying: request(70_000, verifies: verifies)) {
@@ -270,14 +270,14 @@ struct ModeTests {
         #expect(try mismatches(70_001, verifies: false) == 10)
     }
 
-    @Test("A closed loop asks again as soon as the response is there")
+    @Test("A closed loop sends the next request as soon as the response arrives")
     func closedLoopOfRequests() throws {
         let run = try run(Responder(size: 5000), saying: request(5000), connections: 3)
         #expect(run.counts.answered == 3 * 1000)
         #expect(run.counts.failures.total == 0)
     }
 
-    @Test("A stop ends the measured time, and the report tells what was until then")
+    @Test("A stop ends the measurement, and the report covers the time until then")
     func stop() throws {
         let run = try run(
             Self.afterAMillisecond,
@@ -290,7 +290,7 @@ struct ModeTests {
         #expect(run.counts.answered == 500)
     }
 
-    @Test("A second stop does not wait for what is under way; one before the start is the end")
+    @Test("A second stop does not wait for open requests; a stop before the start ends the run")
     func abort() throws {
         let run = try run(
             DelayingTarget { $0 + .seconds(100) },
@@ -320,7 +320,7 @@ struct ModeTests {
         #expect(early.world.openConnections == 0)
     }
 
-    @Test("A warm-up is not measured, but counted")
+    @Test("A warm-up is counted but not measured")
     func warmUp() throws {
         let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
             plan.warmUp = .seconds(2)
@@ -333,7 +333,7 @@ struct ModeTests {
         #expect(run.counts.completed == 300)
     }
 
-    @Test("The steps of a ramp hold what was due in them")
+    @Test("Each step of a ramp contains the requests due in it")
     func steps() throws {
         let run = try run(Self.afterAMillisecond, saying: echo(), connections: 100, duration: .seconds(10)) { plan, _ in
             plan.schedule = Schedule(.ramp(from: 0, to: 1000, over: .seconds(10)), arrivals: .constant)

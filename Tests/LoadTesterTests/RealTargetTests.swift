@@ -48,7 +48,7 @@ struct RealTargetTests {
         #expect(server.reset == 0)
     }
 
-    @Test("Open loop: all that was due is answered, and the server has counted the same", arguments: [1, 2])
+    @Test("Open loop: all due requests are answered, and the server's counts agree", arguments: [1, 2])
     func openLoop(threads: Int) async throws {
         let (report, server) = try await load { plan in
             plan.pace = .rate(.constant(2000))
@@ -66,7 +66,7 @@ struct RealTargetTests {
         #expect(report.tester.processorTime > 0)
     }
 
-    @Test("Closed loop: as many as the server has counted, at two system calls and a share of a wait")
+    @Test("Closed loop: the server's counts agree, at two system calls per exchange and a share of a wait")
     func closedLoop() async throws {
         let (report, server) = try await load { plan in
             plan.pace = .flatOut
@@ -78,7 +78,7 @@ struct RealTargetTests {
         #expect(report.throughput > 0)
     }
 
-    @Test("Over IPv6 and over a Unix socket", arguments: ["[::1]:0", "unix"])
+    @Test("IPv6 and Unix sockets work", arguments: ["[::1]:0", "unix"])
     func families(listen: String) async throws {
         try await withScratchFolder { folder in
             let listen = listen == "unix" ? "unix:\(folder)/echo.sock" : listen
@@ -88,7 +88,7 @@ struct RealTargetTests {
         }
     }
 
-    @Test("Requests larger than any buffer come back whole")
+    @Test("Requests larger than any buffer are echoed completely")
     func large() async throws {
         let (report, server) = try await load { plan in
             plan.mode = .echo(.generated(count: 3_000_001))
@@ -98,7 +98,7 @@ struct RealTargetTests {
         expectAgreement(report, server, size: 3_000_001)
     }
 
-    @Test("Responses of another size, whole and as the server has counted them", arguments: [false, true])
+    @Test("Responses of another size are complete, and the server's counts agree", arguments: [false, true])
     func responses(isOpenLoop: Bool) async throws {
         var configuration = EchoServer.Configuration()
         configuration.mode = .respond
@@ -120,7 +120,7 @@ struct RealTargetTests {
         #expect(report.traffic.downstreamInAll == server.bytesSent)
     }
 
-    @Test("A chunk of an upload is one send")
+    @Test("Each upload chunk is one send")
     func smallChunks() async throws {
         var configuration = EchoServer.Configuration()
         configuration.mode = .sink
@@ -136,7 +136,7 @@ struct RealTargetTests {
         #expect(report.tester.systemCalls >= report.traffic.upstream / 1024)
     }
 
-    @Test("A server that answers in pieces")
+    @Test("Fragmented responses are reassembled")
     func pieces() async throws {
         var configuration = EchoServer.Configuration()
         configuration.chunk = 7
@@ -147,7 +147,7 @@ struct RealTargetTests {
         expectAgreement(report, server, size: 27)
     }
 
-    @Test("Connect: a connection for each request, as the server has counted", arguments: [Ending.fin, .reset])
+    @Test("Connect: each request uses one connection, and the server's counts agree", arguments: [Ending.fin, .reset])
     func connect(ending: Ending) async throws {
         let (report, server) = try await load { plan in
             plan.mode = .connect(.generated(count: 64), ending: ending)
@@ -164,7 +164,7 @@ struct RealTargetTests {
         #expect(report.connect.count == answered)
     }
 
-    @Test("Upload: the sink has received just what is said to have been sent")
+    @Test("Upload: the sink received exactly the bytes reported as sent")
     func upload() async throws {
         var configuration = EchoServer.Configuration()
         configuration.mode = .sink
@@ -179,7 +179,7 @@ struct RealTargetTests {
         #expect(server.ended == 4)
     }
 
-    @Test("Download: what a source sends is its pattern, to the last byte")
+    @Test("Download: a source's bytes match its pattern")
     func download() async throws {
         var configuration = EchoServer.Configuration()
         configuration.mode = .source
@@ -193,7 +193,7 @@ struct RealTargetTests {
         #expect(report.traffic.downstreamInAll <= server.bytesSent)
     }
 
-    @Test("Both: all that was sent comes back")
+    @Test("Both: all bytes sent return")
     func both() async throws {
         let (report, server) = try await load { plan in
             var bulk = Bulk(.both)
@@ -206,7 +206,7 @@ struct RealTargetTests {
         #expect(report.traffic.upstreamInAll == server.bytesReceived)
     }
 
-    @Test("Hold: all live, and each answers once")
+    @Test("Hold: all connections stay open, and each answers once")
     func hold() async throws {
         let (report, server) = try await load { plan in
             plan.mode = .hold(.generated(count: 64))
@@ -220,7 +220,7 @@ struct RealTargetTests {
         #expect(server.bytesReceived == 300 * 64)
     }
 
-    @Test("A script, against a server that says the same back")
+    @Test("A script runs against an echo server")
     func script() async throws {
         let script = try Script(parsing: "send GET ${seq} ${random:9}\\n\nexpect GET ${any} ${random:9}\\n")
         let (report, _) = try await load { plan in
@@ -232,7 +232,7 @@ struct RealTargetTests {
         #expect(report.exchanges.answered + report.exchanges.unsent == 150)
     }
 
-    @Test("A stalled server cannot hide from an open loop, and can from a closed one")
+    @Test("A stall shows in an open loop but not in a closed loop")
     func stall() async throws {
         var configuration = EchoServer.Configuration()
         configuration.stall = .init(length: .milliseconds(200), period: .milliseconds(600))
@@ -257,7 +257,7 @@ struct RealTargetTests {
         #expect(closed.slow < open.slow)
     }
 
-    @Test("A server that delays by a fixed list: no percentile is less than the delay that it falls on")
+    @Test("No percentile is below the fixed server delay that it falls on")
     func delays() async throws {
         var configuration = EchoServer.Configuration()
         configuration.delay = .list([.milliseconds(10), .milliseconds(10), .milliseconds(10), .milliseconds(60)])
@@ -271,7 +271,7 @@ struct RealTargetTests {
         #expect(report.latencyFromSend.p90 >= 0.06)
     }
 
-    @Test("Nobody listens: that is said at once, with the cause")
+    @Test("A target that refuses connections is an error with the cause")
     func refused() async throws {
         let listener = try TestListener()
         let address = try ServiceAddress(parsing: "\(listener.address)")
@@ -282,7 +282,7 @@ struct RealTargetTests {
         #expect(error == .noConnection(target: "\(address)", failures: failures))
     }
 
-    @Test("A name is resolved; one without an address is told")
+    @Test("A name is resolved; an unresolvable name is an error")
     func names() async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         let port = try #require(echo.localAddress.port)
@@ -299,7 +299,7 @@ struct RealTargetTests {
         #expect(error?.description.contains("unknown host 'nowhere.invalid'") == true)
     }
 
-    @Test("A server that is killed: its resets and refusals are counted, and the run ends in its time")
+    @Test("Resets and refusals of a killed server are counted, and the run ends on time")
     func killed() async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         var plan = Plan(target: .socket(echo.localAddress))
@@ -323,7 +323,7 @@ struct RealTargetTests {
         )
     }
 
-    @Test("Stopped, and cancelled: the report so far", arguments: [true, false])
+    @Test("A stopped or canceled run returns its report so far", arguments: [true, false])
     func stopped(byCancellation: Bool) async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         async let running: Void = echo.run()
@@ -343,7 +343,7 @@ struct RealTargetTests {
         try await running
     }
 
-    @Test("Progress comes while it runs, and ends with it")
+    @Test("Progress is reported until the run ends")
     func progress() async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         async let running: Void = echo.run()
@@ -368,9 +368,9 @@ struct RealTargetTests {
     }
 }
 
-@Suite("Plans")
+@Suite("Load test configuration")
 struct PlanTests {
-    @Test("A setting outside its range is named, with what it may be")
+    @Test("A setting outside its range is named with the valid range")
     func ranges() throws {
         let changes: [(inout Plan) -> Void] = [
             { $0.connections = 0 }, { $0.threads = 65 }, { $0.duration = .zero }, { $0.warmUp = .seconds(-1) },
@@ -393,7 +393,7 @@ struct PlanTests {
         }
     }
 
-    @Test("What the system will not bear is told before anything is opened")
+    @Test("Unattainable settings are reported before any connection is opened")
     func limits() async throws {
         var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
         plan.connections = 1_000_000
@@ -415,7 +415,7 @@ struct PlanTests {
     }
 
     @Test(
-        "A source address that cannot be one is named before anything is opened",
+        "An unusable source address is reported before any connection is opened",
         arguments: [
             ("127.0.0.1:1", "192.0.2.1"), ("127.0.0.1:1", "::1"), ("[::1]:1", "127.0.0.1"), ("unix:/x", "127.0.0.1"),
         ]
@@ -428,7 +428,7 @@ struct PlanTests {
         #expect(error?.description.hasPrefix("cannot connect from \(source)") == true)
     }
 
-    @Test("Connections are shared out, and so are requests", arguments: [(10, 3), (3, 64), (1, 1)])
+    @Test("Connections and requests are divided among threads", arguments: [(10, 3), (3, 64), (1, 1)])
     func shares(connections: Int, threads: Int) throws {
         var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
         plan.connections = connections

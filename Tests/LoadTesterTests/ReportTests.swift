@@ -87,7 +87,7 @@ extension Report {
 
 @Suite("Report")
 struct ReportTests {
-    @Test("Percentiles of known times are theirs, to a thousandth, and agree with the histogram's own")
+    @Test("Percentiles are exact to a thousandth, and agree with the histogram's own")
     func percentiles() {
         let latency = Report.example.latency
         for (value, expected) in [
@@ -107,7 +107,7 @@ struct ReportTests {
         #expect(summary.p9999 == Double(histogram.valueAtPercentile(99.99)) / 1e9)
     }
 
-    @Test("Nothing measured is all zero, and no division by it")
+    @Test("An empty measurement is all zeros, without division by zero")
     func empty() {
         #expect(LatencySummary(LatencyHistogram.forLatency()) == LatencySummary())
         #expect(LatencyHistogram.forLatency().curve.isEmpty)
@@ -121,7 +121,7 @@ struct ReportTests {
         #expect(LatencySummary(histogram).max == 3600)
     }
 
-    @Test("JSON has the documented names, and reads back as what it was")
+    @Test("JSON has the documented members and round-trips")
     func json() throws {
         let report = Report.example
         let json = report.json()
@@ -146,7 +146,7 @@ struct ReportTests {
         )
     }
 
-    @Test("CSV: a header and a line for each interval")
+    @Test("CSV has a header and a line for each interval")
     func csv() {
         let lines = Report.example.csv.split(separator: "\r\n")
         #expect(lines.count == 2)
@@ -154,7 +154,7 @@ struct ReportTests {
         #expect(lines[1] == "0.1,0.1,100.0,0.5,0.99,1.0,0,6400.0,6400.0")
     }
 
-    @Test("HdrHistogram's percentile file: rising, complete, and with its three last lines")
+    @Test("The HdrHistogram percentile file is ascending, complete, and ends with its three comment lines")
     func percentileFile() throws {
         let lines = Report.example.percentileFile.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         #expect(lines[0].split(separator: " ") == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"])
@@ -168,7 +168,7 @@ struct ReportTests {
         #expect(lines.last == "#[Max     =     1000.000, Total count    =         1000]")
     }
 
-    @Test("The page holds itself: no address, and nothing from the report can end its place")
+    @Test("The HTML page is self-contained and escapes report contents")
     func html() {
         var report = Report.example
         report.setup.target = "unix:/tmp/</script><script>alert(1)</script>"
@@ -182,7 +182,7 @@ struct ReportTests {
     }
 
     @Test(
-        "What was done, in words: a mode without a rate has none",
+        "The load is described in words, without a rate for modes that have none",
         arguments: [
             ("echo", "1000/s", "echo, 1000/s, constant arrivals, "), ("echo", "max", "echo, closed loop, "),
             ("hold", "max", "hold, "), ("upload", "max", "upload, "),
@@ -198,7 +198,7 @@ struct ReportTests {
         #expect(report.html.contains("<figure id=\"throughput\">") == (mode != "hold"))
     }
 
-    @Test("Errors in words: the most frequent first, and what the system said of the others")
+    @Test("Errors are listed by frequency, with the system's cause for the others")
     func errors() {
         #expect(ReportText.errors(["total": 0, "reset": 0]) == "no errors")
         #expect(
@@ -207,7 +207,7 @@ struct ReportTests {
         )
     }
 
-    @Test("A step in which nothing was due was not too much")
+    @Test("A step without due requests is not marked as too much")
     func emptyStep() {
         var report = Report.example
         let step = Report.Step(
@@ -226,7 +226,7 @@ struct ReportTests {
         #expect(report.html.contains("not even the first step was sustained".dropFirst()))
     }
 
-    @Test("Whether it is to be trusted")
+    @Test("Quality warnings appear exactly for untrustworthy results")
     func trust() {
         var report = Report.example
         #expect(Trust.doubts(about: report).isEmpty)

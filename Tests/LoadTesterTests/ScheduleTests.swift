@@ -12,7 +12,7 @@ struct ScheduleTests {
         return times
     }
 
-    @Test("A constant rate is exact, also where its interval is no whole number of nanoseconds")
+    @Test("A constant rate is exact, even if its interval is not a whole number of nanoseconds")
     func constant() {
         #expect(
             all(Schedule(.constant(1000), arrivals: .constant), until: .milliseconds(5))
@@ -27,7 +27,7 @@ struct ScheduleTests {
         #expect(slow == [0, 10, 20, 30].map { .seconds($0) })
     }
 
-    @Test("Threads share a schedule without gap or overlap")
+    @Test("Threads divide a schedule without gap or overlap")
     func shares() {
         let whole = all(Schedule(.constant(777), arrivals: .constant), until: .seconds(3))
         let parts = (0..<3).flatMap {
@@ -36,7 +36,7 @@ struct ScheduleTests {
         #expect(parts.sorted() == whole)
     }
 
-    @Test("A ramp from nothing: the nth request is due at sqrt(2 n / slope)")
+    @Test("On a ramp from zero, the nth request is due at sqrt(2 n / slope)")
     func ramp() {
         // 0 to 1000/s over 10 s: a slope of 100/s².
         let times = all(
@@ -53,7 +53,7 @@ struct ScheduleTests {
         #expect(times.count == 5000 + 10_000)
     }
 
-    @Test("A ramp downwards ends where its rate does")
+    @Test("A ramp down to zero ends when its rate does")
     func downwards() {
         let times = all(Schedule(.ramp(from: 100, to: 0, over: .seconds(10)), arrivals: .constant), until: .max)
         #expect(times.count == 500)
@@ -61,7 +61,7 @@ struct ScheduleTests {
         #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
     }
 
-    @Test("A warm-up comes at the first rate, and the ramp after it")
+    @Test("A warm-up runs at the first rate, before the ramp")
     func warmUp() {
         let profile = RateProfile.ramp(from: 10, to: 110, over: .seconds(10)).after(.seconds(2))
         let times = all(Schedule(profile, arrivals: .constant), until: .seconds(12))
@@ -71,7 +71,7 @@ struct ScheduleTests {
         #expect(profile.requests(from: .zero, to: .seconds(14)) == 20 + 600 + 220)
     }
 
-    @Test("Poisson arrivals: as many as the rate says, as far apart as chance says, the same for the same seed")
+    @Test("Poisson arrivals have the given rate and random gaps, and are the same for the same seed")
     func poisson() {
         let times = all(Schedule(.constant(1000), arrivals: .poisson, seed: 42), until: .seconds(100))
         #expect(times == all(Schedule(.constant(1000), arrivals: .poisson, seed: 42), until: .seconds(100)))
@@ -96,7 +96,7 @@ struct ScheduleTests {
         #expect(abs(times.prefix { $0 < .seconds(5) }.count - 12_500) < 4 * 112)
     }
 
-    @Test("A queue keeps its order, and its limit, however often it goes round")
+    @Test("A queue keeps its order and its limit after wrapping around")
     func queue() {
         var queue = DueQueue(limit: 3)
         var next: UInt64 = 0

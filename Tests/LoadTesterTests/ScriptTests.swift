@@ -46,7 +46,7 @@ struct ScriptTests {
         }
     }
 
-    @Test("Lines, escapes and comments")
+    @Test("Lines, escapes and comments are parsed")
     func lines() throws {
         let script = try Script(
             parsing: """
@@ -66,7 +66,7 @@ struct ScriptTests {
         #expect(script.turns[1].sends == [.text(Array("a b\tA\\${seq}\0".utf8)), .text([99])])
     }
 
-    @Test("One time through it is one exchange", arguments: [1, 2, 3, 1000])
+    @Test("One pass through a script is one exchange", arguments: [1, 2, 3, 1000])
     func exchange(pieces: Int) throws {
         let script = "send SET k ${seq}\\r\\nexpect +OK\\r\\n\nsend GET k\\r\\n\nexpect $${any}\\r\\n${seq}\\r\\n"
             .replacing("\\nexpect +", with: "\\n\nexpect +")
@@ -75,7 +75,7 @@ struct ScriptTests {
         #expect(run.reaction == .completes)
     }
 
-    @Test("${any} ends at the first text that fits, also where a part of it came before", arguments: [1, 2, 5, 1000])
+    @Test("${any} ends at the first match, even after a partial match", arguments: [1, 2, 5, 1000])
     func anything(pieces: Int) throws {
         let script = "send x\nexpect HTTP${any}\\r\\n\\r\\n${bytes:3}!"
         let fits = try follow(script, ["HTTP/1.1 200 OK\r\n\rA: b\r\r\n\r\nxyz!"], pieces: pieces)
@@ -88,13 +88,13 @@ struct ScriptTests {
         #expect(long.reaction == .objects)
     }
 
-    @Test("Text that repeats itself is found (the search goes back as far as it must)")
+    @Test("Repetitive text is matched with backtracking")
     func repetition() throws {
         let run = try follow("send x\nexpect ${any}aabaac", ["aabaabaac"], pieces: 2)
         #expect(run.reaction == .completes)
     }
 
-    @Test("Numbers run on, each thread's its own; random ones are below their limit, and the same in one exchange")
+    @Test("${seq} is unique per thread; ${random} stays below its limit and is constant within an exchange")
     func fillIns() throws {
         let script = try Script(parsing: "send ${seq} ${random:10} ${random:10} ${random:1000000}\nexpect ok")
         var dialogue = ScriptDialogue(script, thread: 1, of: 3, seed: 9)
@@ -112,7 +112,7 @@ struct ScriptTests {
         #expect(seen == Set(0..<10))
     }
 
-    @Test("A peer that speaks first, and one that speaks too early")
+    @Test("A script may start with the peer's greeting, and rejects early responses")
     func order() throws {
         let greeting = try follow(
             "expect 220 ${any}\\r\\n\nsend QUIT\\r\\n\nexpect 221\\r\\n",
@@ -128,7 +128,7 @@ struct ScriptTests {
     }
 
     @Test(
-        "No scripts",
+        "Invalid scripts are rejected",
         arguments: [
             ("", "no send or expect"), ("# only a comment", "no send or expect"), ("send a", "end with an expect"),
             ("expect", "line 1: expect is empty"),

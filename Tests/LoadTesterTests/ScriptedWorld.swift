@@ -103,7 +103,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         while changed.isEmpty, !isWoken {
             guard let goal = [agenda.first?.at, deadline].compactMap({ $0 }).min() else {
                 endlessWaits += 1
-                preconditionFailure("a wait without a deadline, and nothing will ever happen")
+                preconditionFailure("a wait without a deadline although no event is pending")
             }
             clock = max(clock, goal)
             runAgenda()

@@ -45,7 +45,7 @@ struct StalledServerTests {
         return histogram
     }
 
-    @Test("With a connection for each request, every latency is what theory says")
+    @Test("With a connection for each request, every latency equals the computed one")
     func manyConnections() throws {
         let run = try openLoop(rate: 100, connections: 200, seconds: 30)
         #expect(run.start == Self.start)
@@ -63,7 +63,7 @@ struct StalledServerTests {
     }
 
     @Test(
-        "With one connection, requests queue, and their latency counts from when they were due",
+        "With one connection, requests queue, and latency counts from the due time",
         arguments: Arrivals.allCases
     )
     func oneConnection(arrivals: Arrivals) throws {
@@ -95,7 +95,7 @@ struct StalledServerTests {
         #expect(run.latencyFromSend.p99 < 0.0011)
     }
 
-    @Test("A closed loop shows next to nothing of it")
+    @Test("A closed loop hardly shows the stalls")
     func closedLoop() throws {
         let run = try run(
             Self.target,
@@ -112,7 +112,7 @@ struct StalledServerTests {
         #expect(slow == 3)
     }
 
-    @Test("A run that ends in a stall counts what was not answered and what was not sent, with its age")
+    @Test("A run that ends in a stall counts unanswered and unsent requests with their age")
     func endInAStall() throws {
         let run = try run(
             Self.target,

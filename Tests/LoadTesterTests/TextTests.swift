@@ -2,10 +2,10 @@ import Testing
 
 @testable import LoadTester
 
-@Suite("What people write")
+@Suite("Text formats")
 struct TextTests {
     @Test(
-        "Rates",
+        "Rates are parsed",
         arguments: [
             ("20000/s", 20_000.0), ("20k/s", 20_000), ("1.5k/s", 1500), ("600/m", 10), ("3600/h", 1), ("250", 250),
             ("2M/s", 2_000_000), ("0.5/s", 0.5),
@@ -16,7 +16,7 @@ struct TextTests {
     }
 
     @Test(
-        "Ramps",
+        "Ramps are parsed",
         arguments: [
             ("0..50000/s over 30s", 0.0, 50_000.0, Duration.seconds(30)),
             ("1k..2k/s over 1m", 1000, 2000, .seconds(60)),
@@ -30,7 +30,7 @@ struct TextTests {
     }
 
     @Test(
-        "No rates",
+        "Invalid rates are rejected",
         arguments: [
             "", "/s", "fast", "-5/s", "0/s", "1e5/s", "nan", "inf/s", "5/x", "5//s", "0..5/s", "0..5/s over", "over 5s",
             "0..5/s over 0s", "0..0/s over 5s", "5..over 3s", "2000000000/s", "1..2/s over 2d", "0x10/s", "..",
@@ -42,13 +42,13 @@ struct TextTests {
         #expect(throws: TextError.self) { try RateProfile(parsing: text) }
     }
 
-    @Test("A rate is written as it is read", arguments: ["20000/s", "0.5/s", "0..50000/s over 30s"])
+    @Test("A rate is printed as it was written", arguments: ["20000/s", "0.5/s", "0..50000/s over 30s"])
     func description(text: String) throws {
         #expect("\(try RateProfile(parsing: text))" == text)
     }
 
     @Test(
-        "Times as people read them",
+        "Times are printed with three digits and a unit",
         arguments: [
             (0.0, "0"), (1e-9, "1.00 ns"), (999e-9, "999 ns"), (0.9996e-6, "1.00 us"), (1e-6, "1.00 us"),
             (12.34e-6, "12.3 us"),
@@ -69,7 +69,7 @@ struct AssertionTests {
         return report
     }
 
-    @Test("They hold or do not, each in its way")
+    @Test("Conditions are evaluated")
     func comparisons() throws {
         let report = report {
             $0.latency.p99 = 0.005
@@ -96,7 +96,7 @@ struct AssertionTests {
         #expect(try Assertion(parsing: "\(name)<1s").metric.isTime)
     }
 
-    @Test("Where nothing was measured, no time is short")
+    @Test("Without a measurement, a condition on time is not met")
     func nothing() throws {
         let report = report { $0.latency = LatencySummary() }
         let verdict = try Assertion(parsing: "p99<1h").verdict(on: report)
@@ -105,7 +105,7 @@ struct AssertionTests {
     }
 
     @Test(
-        "No conditions",
+        "Invalid conditions are rejected",
         arguments: [
             "", "p99", "<5ms", "p99<", "p99<5", "p98<5ms", "errors==0ms", "p99=5ms", "errors=0", "errors.bad==0",
             "p99<-5ms", "p99<<5ms",

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("ChunkPool")
 struct ChunkPoolTests {
-    @Test("a chunk that was given back is lent again")
+    @Test("a released chunk is reused")
     func reuses() {
         var pool = ChunkPool(chunkSize: 4096)
         let first = pool.take()
@@ -14,7 +14,7 @@ struct ChunkPoolTests {
         #expect(pool.taken == 0)
     }
 
-    @Test("chunks are apart from each other, and hold what they are said to hold")
+    @Test("chunks do not overlap, and have the stated size")
     func distinct() {
         var pool = ChunkPool(chunkSize: 4096, spareLimit: 4)
         let chunks = (0..<20).map { _ in pool.take() }
@@ -30,7 +30,7 @@ struct ChunkPoolTests {
         #expect(pool.taken == 0)
     }
 
-    @Test("of many that are given back only the spares are kept")
+    @Test("a limited number of released chunks is kept")
     func sparesAreBounded() {
         var pool = ChunkPool(chunkSize: 4096, spareLimit: 2)
         let chunks = (0..<5).map { _ in pool.take() }
@@ -42,7 +42,7 @@ struct ChunkPoolTests {
         for chunk in again { pool.giveBack(chunk) }
     }
 
-    @Test("a pool that ends while a chunk is out traps: somebody's bytes are in it")
+    @Test("destroying a pool with a chunk in use traps")
     func leak() async {
         await #expect(processExitsWith: .failure) {
             var pool = ChunkPool(chunkSize: 4096)

@@ -47,7 +47,7 @@ private func withDuplex(_ body: (inout DuplexBench) -> Void) {
 
 @Suite("Duplex")
 struct DuplexTests {
-    @Test("moves both directions in one turn")
+    @Test("both directions move in one turn")
     func bothWays() {
         withDuplex { bench in
             bench.system.arrivals = [1: [.bytes("up")], 2: [.bytes("down")]]
@@ -62,7 +62,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("a server that speaks first is heard")
+    @Test("a server's first bytes are forwarded")
     func serverFirst() {
         withDuplex { bench in
             bench.system.arrivals[2] = [.bytes("hello")]
@@ -72,7 +72,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("is over when both directions have ended, and says who ended first", arguments: [Party.client, .server])
+    @Test("a duplex ends with both directions, and records which side ended first", arguments: [Party.client, .server])
     func halfClose(first: Party) {
         withDuplex { bench in
             let (firstNumber, secondNumber): (Int32, Int32) = first == .client ? (1, 2) : (2, 1)
@@ -99,7 +99,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("both ends in one turn are over at once")
+    @Test("two ends in one turn end the duplex immediately")
     func bothEnd() {
         withDuplex { bench in
             bench.system.arrivals = [1: [.end], 2: [.end]]
@@ -109,7 +109,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("is not over while pending bytes keep an end from being passed on")
+    @Test("pending bytes delay a FIN and the end of the duplex")
     func endHeldUp() {
         withDuplex { bench in
             bench.system.arrivals = [1: [.bytes("abc"), .end], 2: [.end]]
@@ -124,7 +124,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("says that there is more to move when a direction has had its share of receives")
+    @Test("a direction that has used its receives reports more to move")
     func moreToMove() {
         withDuplex { bench in
             bench.system.arrivals[1] = Array(repeating: .bytes("12345678"), count: 5)
@@ -135,7 +135,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("what a side had sent before it was reset reaches the other first", arguments: [Party.client, .server])
+    @Test("bytes sent before a reset reach the other side first", arguments: [Party.client, .server])
     func reset(party: Party) {
         withDuplex { bench in
             let (failed, left): (Int32, Int32) = party == .client ? (1, 2) : (2, 1)
@@ -149,7 +149,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("a reset waits for pending bytes that the other side does not take yet")
+    @Test("a reset waits for pending bytes that the other side has not accepted")
     func resetWithPending() {
         withDuplex { bench in
             bench.system.arrivals[1] = [.bytes("last")]
@@ -164,7 +164,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("a reset that a send is told first is still no end of what comes from there")
+    @Test("a reset detected by a send does not end the receiving from that side")
     func resetToldToSend() {
         withDuplex { bench in
             bench.system.arrivals = [1: [.bytes("up")], 2: [.bytes("last"), .end]]
@@ -181,7 +181,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("what was pending for a side that fails is given up, and counted")
+    @Test("bytes pending for a failed side are discarded and counted")
     func pendingForTheFailed() {
         withDuplex { bench in
             bench.system.arrivals[2] = [.bytes("12345678")]
@@ -196,7 +196,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("is over when both sides are gone")
+    @Test("a duplex is over when both sides have failed")
     func bothFail() {
         withDuplex { bench in
             bench.reset(.client)
@@ -205,7 +205,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("a side that fails after its end has been passed on is told apart from one that goes on")
+    @Test("a side that fails after its forwarded FIN is reported as failed")
     func failureAfterEnd() {
         withDuplex { bench in
             bench.system.arrivals[1] = [.end]
@@ -217,7 +217,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("a socket is asked for its error once")
+    @Test("a socket's error is read once")
     func takeFailure() {
         withDuplex { bench in
             bench.system.errors[2] = .connectionReset
@@ -229,7 +229,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("an abort resets both sockets and gives up what is pending")
+    @Test("an abort resets both sockets and discards pending bytes")
     func abort() {
         withDuplex { bench in
             bench.system.arrivals[1] = [.bytes("abc")]
@@ -244,7 +244,7 @@ struct DuplexTests {
         }
     }
 
-    @Test("can be given up before it has a server")
+    @Test("a duplex without a server can be aborted")
     func withoutServer() {
         var system = ScriptedSystem()
         var buffers = RelayBuffers(size: 8, engine: .copy)

@@ -11,7 +11,7 @@ struct EndpointTests {
         return [endpoint.canReceive, endpoint.canSend, endpoint.readsToTheEnd]
     }
 
-    @Test("each report sets what it says and nothing else")
+    @Test("each event sets only its own flags")
     func flags() {
         #expect(flags(after: []) == [false, false, false])
         #expect(flags(after: .readable) == [true, false, false])
@@ -23,7 +23,7 @@ struct EndpointTests {
         #expect(flags(after: [.readable, .writable]) == [true, true, false])
     }
 
-    @Test("what was known stays known: reports are of changes only")
+    @Test("flags accumulate: events report only changes")
     func accumulates() {
         var endpoint = Endpoint(nil, canSend: true)
         endpoint.note([.readable, .peerEnded])

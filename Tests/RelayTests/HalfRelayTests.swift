@@ -35,9 +35,9 @@ private func withHalf(_ body: (inout HalfBench) -> Void) {
     #expect(taken == 0)
 }
 
-@Suite("HalfRelay")
+@Suite("Relay direction")
 struct HalfRelayTests {
-    @Test("asks nothing of a source that has reported nothing")
+    @Test("a source without an event is not read")
     func quiet() {
         withHalf { bench in
             let wantsMore = bench.turn()
@@ -46,7 +46,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("passes straight on what it receives, and does not ask again after a short read")
+    @Test("received bytes are sent immediately, and a short read is not followed by another")
     func shortRead() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("abc"), .bytes("later")]
@@ -60,7 +60,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("asks again after a read that filled the buffer")
+    @Test("a read that filled the buffer is followed by another")
     func fullRead() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("12345678"), .bytes("9")]
@@ -74,7 +74,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("stops where nothing more is there")
+    @Test("reading stops when no more bytes are available")
     func wouldBlock() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("12345678")]
@@ -87,7 +87,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("reads on after a short read where an end is announced, and passes it on")
+    @Test("a short read with a pending FIN is followed by another, and the FIN is forwarded")
     func announcedEnd() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("abc"), .end]
@@ -100,7 +100,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("passes on an end that was not announced")
+    @Test("an unannounced FIN is forwarded")
     func silentEnd() {
         withHalf { bench in
             bench.system.arrivals[1] = [.end]
@@ -111,7 +111,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("keeps what the sink does not take, and sends it before anything else")
+    @Test("bytes that the sink does not accept are kept and sent first")
     func shortWrite() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("12345678"), .bytes("9")]
@@ -141,7 +141,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("keeps all of it where the send would block, once and again")
+    @Test("all bytes are kept if the send would block, repeatedly")
     func sendWouldBlock() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("abc")]
@@ -158,7 +158,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("the shared buffer is another's as soon as the turn is over: what is pending does not live there")
+    @Test("pending bytes are not kept in the shared buffer, which is reused after the turn")
     func pendingIsCopied() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("abc")]
@@ -174,7 +174,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("the end comes after the last pending byte")
+    @Test("the FIN follows the last pending byte")
     func endAfterPending() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("abc"), .end]
@@ -194,7 +194,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("a source that fails has sent no end")
+    @Test("a failed source has not sent a FIN")
     func sourceFailure() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("abc"), .failure(.connectionReset)]
@@ -206,7 +206,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("an end behind an error that was told elsewhere is no end")
+    @Test("an end of stream after an error reported elsewhere is not a FIN")
     func endAfterFailure() {
         withHalf { bench in
             bench.source.failure = .connectionReset
@@ -218,7 +218,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("a sink that fails costs what was just received, and that is counted")
+    @Test("bytes just received for a failed sink are discarded and counted")
     func sinkFailure() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("abc")]
@@ -236,7 +236,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("a sink that fails later costs what was still pending")
+    @Test("bytes pending for a failed sink are discarded")
     func sinkFailureWhilePending() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("12345678")]
@@ -251,7 +251,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("abandoned, it gives back its chunk and counts what was in it, once")
+    @Test("an abandoned direction releases its chunk and counts its bytes once")
     func abandon() {
         withHalf { bench in
             bench.system.arrivals[1] = [.bytes("abc")]
@@ -265,7 +265,7 @@ struct HalfRelayTests {
         }
     }
 
-    @Test("lets others have their turn after a few receives")
+    @Test("a direction yields after a limited number of receives")
     func receivesPerTurn() {
         withHalf { bench in
             let limit = HalfRelay.copiesPerTurn

@@ -2,7 +2,7 @@ import Relay
 import Testing
 
 /// One direction as a transcript: the events it receives and the actions it then requests.
-@Suite("HalfState")
+@Suite("Relay direction state")
 struct HalfStateTests {
     /// Returns a half after these events.
     private func half(after events: (inout HalfState) -> Void) -> HalfState {
@@ -18,12 +18,12 @@ struct HalfStateTests {
         }
     }
 
-    @Test("a new half receives when there is something to receive and room to pass it on")
+    @Test("a new direction receives if bytes are available and the sink has room")
     func open() {
         #expect(actions(of: HalfState()) == [.wait, .wait, .wait, .receive])
     }
 
-    @Test("with bytes pending it sends, and receives nothing before they are gone")
+    @Test("pending bytes are sent before more are received")
     func pendingFirst() {
         var half = half { $0.received(100) }
         #expect(half.pending == 100)
@@ -35,7 +35,7 @@ struct HalfStateTests {
         #expect(actions(of: half) == [.wait, .wait, .wait, .receive])
     }
 
-    @Test("for a sink that would not take anything, nothing is received")
+    @Test("without room at the sink, nothing is received")
     func backPressure() {
         var half = HalfState()
         #expect(half.next(canReceive: true, canSend: false) == .wait)
@@ -44,7 +44,7 @@ struct HalfStateTests {
         #expect(half.next(canReceive: true, canSend: false) == .wait)
     }
 
-    @Test("a send that takes nothing changes nothing")
+    @Test("a send that moves no bytes changes no state")
     func nothingSent() {
         let before = half { $0.received(10) }
         var after = before
@@ -52,7 +52,7 @@ struct HalfStateTests {
         #expect(after == before)
     }
 
-    @Test("an end is passed on at once when nothing is pending, also to a sink that has no room")
+    @Test("a FIN without pending bytes is forwarded immediately, even to a sink without room")
     func endAtOnce() {
         var half = half { $0.sourceEnded() }
         #expect(half.phase == .finishing)
@@ -64,7 +64,7 @@ struct HalfStateTests {
         #expect(actions(of: half) == [.wait, .wait, .wait, .wait])
     }
 
-    @Test("an end comes after the last pending byte")
+    @Test("a FIN follows the last pending byte")
     func endAfterPending() {
         var half = half {
             $0.received(3)
@@ -79,7 +79,7 @@ struct HalfStateTests {
         #expect(half.phase == .finished)
     }
 
-    @Test("a failed source with nothing pending has been passed on entirely")
+    @Test("a failed source without pending bytes is settled")
     func failureAtOnce() {
         let half = half { $0.sourceFailed() }
         #expect(half.phase == .broken)
@@ -87,7 +87,7 @@ struct HalfStateTests {
         #expect(actions(of: half) == [.wait, .wait, .wait, .wait])
     }
 
-    @Test("what came before a source's failure still goes out, and no end after it")
+    @Test("bytes before a source's failure are sent, without a FIN")
     func failureAfterPending() {
         var half = half {
             $0.received(7)
@@ -113,7 +113,7 @@ struct HalfStateTests {
     }
 
     @Test(
-        "a failed sink gives up what is pending, says how much that is, and wants nothing more",
+        "a failed sink discards pending bytes, returns their number, and wants no action",
         arguments: [
             ([], 0),
             ([.received(9)], 9),
@@ -147,9 +147,9 @@ struct HalfStateTests {
 }
 
 /// Events that cannot happen: the driver is in a wrong state, and continuing could lose bytes of a connection.
-@Suite("HalfState traps")
+@Suite("Relay direction state traps")
 struct HalfStateTrapTests {
-    @Test("bytes received while others are pending")
+    @Test("bytes received while others are pending trap")
     func receivedTwice() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -158,7 +158,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("a receive of nothing")
+    @Test("a receive of zero bytes traps")
     func receivedNothing() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -166,7 +166,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("bytes received after the end")
+    @Test("bytes received after the end trap")
     func receivedAfterEnd() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -175,7 +175,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("more sent than was pending")
+    @Test("sending more than is pending traps")
     func sentTooMuch() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -184,7 +184,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("less than nothing sent")
+    @Test("sending a negative number of bytes traps")
     func sentNegative() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -193,7 +193,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("bytes sent to a sink that is given up")
+    @Test("bytes sent to an abandoned sink trap")
     func sentAfterSinkFailed() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -202,7 +202,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("an end passed on before the pending bytes")
+    @Test("a FIN forwarded before the pending bytes traps")
     func finishedTooSoon() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -212,7 +212,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("an end passed on that nobody has sent")
+    @Test("a FIN forwarded without a received FIN traps")
     func finishedUnasked() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -220,7 +220,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("a second end")
+    @Test("a second FIN traps")
     func endedTwice() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()
@@ -229,7 +229,7 @@ struct HalfStateTrapTests {
         }
     }
 
-    @Test("a failure after the end")
+    @Test("a failure after the end traps")
     func failedAfterEnd() async {
         await #expect(processExitsWith: .failure) {
             var half = HalfState()

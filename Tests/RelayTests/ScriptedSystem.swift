@@ -129,7 +129,7 @@ struct ScriptedSystem: System, ~Copyable {
     ) -> Transfer { unexpected() }
 
     private func unexpected(_ call: String = #function) -> Never {
-        preconditionFailure("a relay has no business with \(call)")
+        preconditionFailure("a relay must not call \(call)")
     }
 }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Relay
 
-@Suite("SustainedStream")
+@Suite("Sustained stream")
 struct SustainedStreamTests {
     private let policy = BatchingPolicy()
     private let mebibyte = 1 << 20
@@ -19,7 +19,7 @@ struct SustainedStreamTests {
         return mayBatch
     }
 
-    @Test("the delay that batching adds is below 1 % of the time that the stream has taken")
+    @Test("the delay added by batching is below 1% of the stream's duration")
     func bound() {
         let tick: UInt64 = 1_000_000
         #expect((policy.delay + tick) * 100 <= policy.minimumDuration)
@@ -27,7 +27,7 @@ struct SustainedStreamTests {
         #expect(policy.longestPause == 1_000_000)
     }
 
-    @Test("much in a short time does not batch, nor does little in a long time")
+    @Test("neither a large burst nor a slow stream is batched")
     func both() {
         var fast = SustainedStream()
         var slow = SustainedStream()
@@ -39,7 +39,7 @@ struct SustainedStreamTests {
         #expect(!mayBatch)
     }
 
-    @Test("a stream without a pause batches after its time and bytes")
+    @Test("a stream without pauses is batched after its minimum duration and bytes")
     func sustained() {
         var sustained = SustainedStream()
         let early = stream(&sustained, from: 0, mebibytes: 500)
@@ -47,7 +47,7 @@ struct SustainedStreamTests {
         #expect(!early && later)
     }
 
-    @Test("a pause begins the count again")
+    @Test("a pause restarts the count")
     func pause() {
         var paused = SustainedStream()
         let before = stream(&paused, from: 0, mebibytes: 600)
@@ -56,7 +56,7 @@ struct SustainedStreamTests {
         #expect(before && !after && !later)
     }
 
-    @Test("bytes that have waited for the worker show that the source did not pause")
+    @Test("bytes queued while the worker was busy do not count as a pause")
     func backlog() {
         var late = SustainedStream()
         let before = stream(&late, from: 0, mebibytes: 600)
@@ -65,7 +65,7 @@ struct SustainedStreamTests {
         #expect(before && after && !later)
     }
 
-    @Test("what batching itself delays is no pause")
+    @Test("the delay of batching itself does not count as a pause")
     func delayIsNoPause() {
         var batching = SustainedStream()
         let before = stream(&batching, from: 0, mebibytes: 600)
@@ -75,7 +75,7 @@ struct SustainedStreamTests {
         #expect(before && delayed && !paused)
     }
 
-    @Test("each time that batching has ended it takes twice as many bytes, up to a limit")
+    @Test("each end of batching doubles the required bytes, up to a limit")
     func doublings() {
         var repeated = SustainedStream()
         for times in 0...Int(BatchingPolicy.mostDoublings) + 2 {
@@ -90,7 +90,7 @@ struct SustainedStreamTests {
         }
     }
 
-    @Test("a batch is what arrives in half of the delay, within bounds")
+    @Test("a batch is the bytes of half the delay, within limits")
     func batchSize() {
         var stream = SustainedStream()
         stream.beganAt = at(0)

@@ -8,11 +8,11 @@ enum Options {
         usage: simulate --seed N
                simulate --seeds A..B [--minutes M] [--jobs J] [--keep-going]
 
-          --seed N      play one seed and tell all that happens
-          --seeds A..B  play the seeds from A to B, B not among them
-          --minutes M   stop after so long, whatever is left
-          --jobs J      how many seeds are played at the same time; by default one for each processor
-          --keep-going  go on after a seed that went wrong
+          --seed N      run one seed and print its trace
+          --seeds A..B  run the seeds from A up to, but not including, B
+          --minutes M   stop after M minutes, even if seeds are left
+          --jobs J      number of seeds run in parallel (default: number of processors)
+          --keep-going  continue after a failed seed
         """
 
     struct Mistake: Error, CustomStringConvertible {
@@ -37,7 +37,7 @@ enum Options {
                 minutes = try Self.value(of: name, in: &arguments) { Double($0).flatMap { $0 > 0 ? $0 : nil } }
             case "--jobs": jobs = try Self.value(of: name, in: &arguments) { Int($0).flatMap { $0 > 0 ? $0 : nil } }
             case "--keep-going": keepsGoing = true
-            default: throw Mistake(description: "what is '\(name)'?")
+            default: throw Mistake(description: "unknown option '\(name)'")
             }
         }
         switch (seed, run) {
@@ -49,7 +49,7 @@ enum Options {
             run.keepsGoing = keepsGoing
             self = .many(run)
         default:
-            throw Mistake(description: "say which seeds, by --seed or by --seeds")
+            throw Mistake(description: "no seeds given: use either --seed or --seeds")
         }
     }
 
@@ -59,7 +59,7 @@ enum Options {
         _ read: (String) -> Value?
     ) throws(Mistake) -> Value {
         guard let text = arguments.popFirst(), let value = read(text) else {
-            throw Mistake(description: "\(name) lacks its value, or it is none")
+            throw Mistake(description: "missing or invalid value for \(name)")
         }
         return value
     }

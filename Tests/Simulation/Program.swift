@@ -99,7 +99,7 @@ final class Program {
 
     /// Makes the proxy's kernel detect that the program has vanished.
     func isGivenUp() {
-        tell("the kernel gives \(name) up")
+        tell("the kernel times \(name) out")
         peer.giveUp(.timedOut)
     }
 
@@ -114,8 +114,8 @@ final class Program {
         }
         if received > other.sent { return "\(name): received \(received) of \(other.sent) bytes" }
         guard peer.end == .fin else { return nil }
-        if !other.hasFinished { return "\(name): an end that \(other.name) has not sent" }
-        if received < other.sent { return "\(name): a clean end after \(received) of \(other.sent) bytes" }
+        if !other.hasFinished { return "\(name): a FIN that \(other.name) has not sent" }
+        if received < other.sent { return "\(name): a FIN after \(received) of \(other.sent) bytes" }
         return nil
     }
 

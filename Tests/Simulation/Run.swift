@@ -94,18 +94,18 @@ struct Run: Sendable {
             """
         )
         let closures = tally.closures.filter { $0.value > 0 }.map { "\($0.key.reason) by \($0.key.side) \($0.value)" }
-        print("Ends: \(closures.sorted().joined(separator: ", "))")
+        print("Closes: \(closures.sorted().joined(separator: ", "))")
         let failures = tally.failures.filter { $0.value > 0 }.map { "\($0.key) \($0.value)" }
-        print("Attempts that failed: \(failures.sorted().joined(separator: ", "))")
+        print("Failed attempts: \(failures.sorted().joined(separator: ", "))")
         guard !tally.failed.isEmpty else {
-            print("All was as it must be.")
+            print("OK: no invariant violated")
             return tally.played > 0
         }
         let seeds = tally.failed.sorted()
         Simulate.complain(
-            "\(seeds.count) seeds went wrong: \(seeds.prefix(20).map(String.init).joined(separator: " "))"
+            "\(seeds.count) seeds failed: \(seeds.prefix(20).map(String.init).joined(separator: " "))"
         )
-        Simulate.complain("Hear one's story by: simulate --seed \(seeds[0])")
+        Simulate.complain("To trace one: simulate --seed \(seeds[0])")
         return false
     }
 }

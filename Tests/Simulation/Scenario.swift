@@ -242,10 +242,10 @@ struct Scenario {
             engine \(configuration.engine.rawValue), pipes \(configuration.maxPipes ?? 0) of at most \(largestPipe), \
             backlog \(configuration.backlog), descriptors \(descriptorLimit), batch \(batch)
             buffers: \(buffers.lowerBound) to \(buffers.upperBound) bytes; segments \(largestSegment); latency \(slowest)
-            time-outs: attempt \(timeouts.connectAttempt.map(\.description) ?? "off"), \
+            timeouts: attempt \(timeouts.connectAttempt.map(\.description) ?? "off"), \
             connect \(timeouts.connect.map(\.description) ?? "off"), idle \(timeouts.idle.map(\.description) ?? "off"), \
             half-close \(timeouts.halfClose.map(\.description) ?? "off"), \
-            lifetime \(timeouts.lifetime.map(\.description) ?? "off"), reset delivery \(timeouts.resetDelivery)
+            lifetime \(timeouts.lifetime.map(\.description) ?? "off"), reset drain \(timeouts.resetDelivery)
             balancing: \(balancing.map { "\($0)" } ?? "none")
             shutdown: \(shutdown); crowd \(crowd.map(\.description) ?? "none")
             per mille: short \(percent(shortTransfers)), would-block \(percent(wouldBlocks)), \
@@ -253,7 +253,7 @@ struct Scenario {
             interrupted \(percent(interruptedWaits)), exhausted \(percent(exhaustion)), \
             no pipe \(percent(pipeFailures)), no memory \(percent(transferFailures)), reset \(percent(resets)), \
             dial \(percent(dialTrouble)), delayed \(percent(delayedTurns)), \
-            interleaved \(percent(interleavedTurns)), misbehaviour \(percent(misbehaviour)), \
+            interleaved \(percent(interleavedTurns)), misbehavior \(percent(misbehaviour)), \
             slow reading \(percent(slowReading)), fragmented pipes \(percent(fragmentedPipes))
             batching: from \(batching.minimumKiB) KiB and \(batching.minimumDuration) ns on, pauses of \
             \(batching.longestPause) ns

@@ -26,7 +26,7 @@ enum Simulate {
             return false
         }
         print(
-            "All was as it must be: \(outcome.connections) connections, \(outcome.bytes) bytes, \(outcome.turns) turns."
+            "OK, no invariant violated: \(outcome.connections) connections, \(outcome.bytes) bytes, \(outcome.turns) turns"
         )
         return true
     }

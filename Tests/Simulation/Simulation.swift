@@ -81,13 +81,13 @@ final class Simulation {
     private func advance(by duration: Duration, orUntil isOver: () -> Bool = { false }) {
         guard !hasFailed else { return }
         crew.advance(to: world.clock + duration) { hasFailed || isOver() }
-        if crew.isSpinning { witness.complain("the workers spin") }
+        if crew.isSpinning { witness.complain("the workers are spinning") }
     }
 
     private var hasFailed: Bool { crew.isSpinning || !witness.complaints.isEmpty }
 
     private func stopAccepting() {
-        cast.tell("the workers are to stop accepting")
+        cast.tell("the workers are asked to stop accepting")
         witness.isStopping = true
         tellAll(.stopAccepting)
     }
@@ -100,13 +100,13 @@ final class Simulation {
     }
 
     private func cut() {
-        cast.tell("the workers are to cut")
+        cast.tell("the workers are asked to close all connections")
         witness.isStopping = true
         witness.cutSince = world.clock
         tellAll(.cut)
         // First for workers that wait for a processor; then for bytes in flight to the peers.
         advance(by: .milliseconds(100))
-        if !hasFailed, !crew.isDone { witness.complain("a worker does not end when it is to cut") }
+        if !hasFailed, !crew.isDone { witness.complain("a worker does not end after a forced close") }
         advance(by: .seconds(10))
     }
 

@@ -18,18 +18,18 @@ extension Witness {
 
     private func checkLeftovers() {
         world.problems.forEach(complain)
-        if !world.openDescriptors.isEmpty { complain("descriptors \(world.openDescriptors) were never closed") }
+        if !world.openDescriptors.isEmpty { complain("descriptors \(world.openDescriptors) were not closed") }
         if crew.active != 0 { complain("\(crew.active) connections are still counted") }
         for pool in crew.pools.entries where pool.share.waiting != 0 {
-            complain("\(pool.share.waiting) clients are still said to wait for a server")
+            complain("\(pool.share.waiting) clients are still counted as queued")
         }
-        if crew.placesTaken != 0 { complain("\(crew.placesTaken) places are still taken") }
+        if crew.placesTaken != 0 { complain("\(crew.placesTaken) permits are still in use") }
         for member in crew.members {
             if crew.load(of: member) != 0 {
-                complain("worker \(member.worker.index) is still said to have \(crew.load(of: member)) connections")
+                complain("worker \(member.worker.index) still counts \(crew.load(of: member)) connections")
             }
-            if member.worker.buffers.chunks.taken != 0 { complain("chunks were never given back") }
-            if !member.worker.ready.isEmpty { complain("connections that are gone are ready") }
+            if member.worker.buffers.chunks.taken != 0 { complain("chunks were not released") }
+            if !member.worker.ready.isEmpty { complain("closed connections are in the ready list") }
             for timer in 0..<member.worker.timers.capacity
             where member.worker.timers.isScheduled(timer) && timer != member.worker.pipeTimer {
                 complain("timer \(timer) of worker \(member.worker.index) is still set")
@@ -40,7 +40,7 @@ extension Witness {
     /// Compares the counters with the bytes that the kernels have counted.
     private func checkSums(_ cast: Cast) {
         func compare(_ counter: Counter, _ expected: Int, _ name: String) {
-            if crew[counter] != expected { complain("\(name): counted \(crew[counter]), and it was \(expected)") }
+            if crew[counter] != expected { complain("\(name): counted \(crew[counter]), expected \(expected)") }
         }
         let toServers = cast.servers.map(\.peer.process)
         let toClients = cast.clients.map(\.peer.process)
@@ -50,7 +50,7 @@ extension Witness {
         compare(.bytesUpstream, sum(toServers, \.sent), "bytes upstream")
         compare(.bytesDownstream, sum(toClients, \.sent), "bytes downstream")
         let spliced = crew[.splicedUpstream] + crew[.splicedDownstream]
-        if spliced != world.spliced { complain("\(spliced) spliced bytes counted, and it was \(world.spliced)") }
+        if spliced != world.spliced { complain("spliced: counted \(spliced), expected \(world.spliced)") }
         // Bytes received and not passed on are certainly lost; bytes passed on and unacknowledged are possibly lost.
         func checkDiscarded(
             _ counter: Counter,
@@ -61,7 +61,7 @@ extension Witness {
             let least = sum(from, \.received) - sum(to, \.sent)
             let most = least + sum(to, \.unacknowledgedAtEnd)
             if !(least...max(least, most)).contains(crew[counter]) {
-                complain("bytes discarded \(name): counted \(crew[counter]), and it was \(least) to \(most)")
+                complain("bytes discarded \(name): \(crew[counter]), expected \(least) to \(most)")
             }
         }
         checkDiscarded(.discardedUpstream, toClients, toServers, "upstream")
@@ -77,10 +77,10 @@ extension Witness {
         let least = world.connects - closures(.lifetime) - closures(.cut)
         let most = world.connects + crew[.failure(.clientGone)] + crew[.refused]
         if told < least || told > most {
-            complain("\(told) results of \(world.connects) attempts to connect, not \(least) to \(most)")
+            complain("\(told) results of \(world.connects) connection attempts, expected \(least) to \(most)")
         }
         if crew[.refused] != crew[.closure(.connectFailed, .server)] {
-            complain("\(crew[.refused]) clients counted as refused")
+            complain("wrong count of \(crew[.refused]) refused clients")
         }
         let served = closures(.ended) + closures(.idleTimeout) + closures(.halfCloseTimeout)
         if crew.connected < served { complain("\(crew.connected) connections had a server, \(served) needed one") }
@@ -88,14 +88,14 @@ extension Witness {
 
     /// Events and counters agree.
     private func checkEvents() {
-        if crew[.eventsDropped] != 0 { complain("events were dropped, where each was read at once") }
-        if openings != crew.total { complain("\(openings) openings were told of \(crew.total)") }
-        if told != (crew[.bytesUpstream], crew[.bytesDownstream]) { complain("events tell of \(told) bytes") }
+        if crew[.eventsDropped] != 0 { complain("events were dropped although each was read immediately") }
+        if openings != crew.total { complain("\(openings) opening events for \(crew.total) connections") }
+        if told != (crew[.bytesUpstream], crew[.bytesDownstream]) { complain("events report \(told) bytes") }
         for reason in CloseReason.allCases {
             for side in Side.allCases {
                 let counted = crew[.closure(reason, side)]
                 let told = closures[.init(reason: reason, side: side)] ?? 0
-                if counted != told { complain("\(reason) by \(side): counted \(counted) times, told \(told) times") }
+                if counted != told { complain("\(reason) by \(side): \(counted) counted, \(told) reported") }
             }
         }
     }
@@ -117,10 +117,10 @@ extension Witness {
         let upstream = figures.values.reduce(0) { $0 + $1.upstream }
         let downstream = figures.values.reduce(0) { $0 + $1.downstream }
         if (connections, upstream, downstream) != (crew.total, crew[.bytesUpstream], crew[.bytesDownstream]) {
-            complain("clients' figures add up to \(connections) connections, \(upstream) and \(downstream) bytes")
+            complain("client statistics sum to \(connections) connections, \(upstream) and \(downstream) bytes")
         }
         if connections > 0, figures.count > Cast.addresses {
-            complain("figures of \(figures.count) addresses, and there were \(Cast.addresses)")
+            complain("statistics of \(figures.count) addresses, expected \(Cast.addresses)")
         }
     }
 
@@ -135,21 +135,21 @@ extension Witness {
             if let complaint = record.client.complaint(from: server) { complain(complaint) }
         }
         for program in cast.programs where !paired.contains(ObjectIdentifier(program)) {
-            if !program.peer.received.isEmpty { complain("\(program.name): bytes from nobody") }
+            if !program.peer.received.isEmpty { complain("\(program.name): bytes without a sender") }
             // A server whose connection was abandoned before it was used sees a clean end.
             if program.role == .client, program.peer.end == .fin {
-                complain("\(program.name): a clean end from nobody")
+                complain("\(program.name): a FIN without a sender")
             }
         }
         for program in cast.programs where !program.isDisturbed && program.peer.end == nil && program.peer.isReading {
-            complain("\(program.name): never heard of the end of its connection")
+            complain("\(program.name): its connection was not closed")
         }
     }
 
     /// An undisturbed connection ended cleanly, and a broken one first delivered the bytes it had.
     private func checkEnd(of record: Record) {
         guard let reason = record.closure?.reason else {
-            if record.closure == nil { complain("\(record.name): never ended") }
+            if record.closure == nil { complain("\(record.name): not closed") }
             return
         }
         // If a forced close has freed a slot for a queued connection, that one is closed soon after.
@@ -158,7 +158,7 @@ extension Witness {
             !record.client.isDisturbed,
             !(record.server?.isDisturbed ?? false), scenario.transferFailures == 0
         {
-            complain("\(record.name): everybody had ended, and it had to be cut")
+            complain("\(record.name): closed forcibly after both sides had ended")
         }
         guard let server = record.server else { return }
         switch reason {
@@ -177,7 +177,7 @@ extension Witness {
                 guard !to.isDisturbed, !to.hasStalled else { continue }
                 if to.peer.received.count < from.peer.process.arrived {
                     complain(
-                        "\(to.name): \(from.peer.process.arrived) bytes came for it, it has \(to.peer.received.count)"
+                        "\(to.name): received \(to.peer.received.count) of \(from.peer.process.arrived) bytes"
                     )
                 }
             }

@@ -48,7 +48,7 @@ final class Witness {
         guard complaints.count < Self.complaintLimit else { return }
         let time = Double(world.clock.nanoseconds / 1_000) / 1e6
         complaints.append("at \(time) s: \(complaint)")
-        world.listener?("COMPLAINT: \(complaint)")
+        world.listener?("VIOLATION: \(complaint)")
     }
 
     // MARK: After a turn
@@ -64,10 +64,10 @@ final class Witness {
             if let number = Record.number(session.pointee.duplex.server.descriptor) {
                 record.serverEnd = world.end(of: number)
                 findServer(of: record)
-                if record.server == nil, record.stage != .dialing { complain("\(record.name): relays to nobody") }
+                if record.server == nil, record.stage != .dialing { complain("\(record.name): relays to no server") }
             }
             if Int(record.attempts - record.repetitions) > scenario.upstreams.count {
-                complain("\(record.name): attempt \(record.attempts), \(record.repetitions) of them repeated")
+                complain("\(record.name): attempt \(record.attempts), with \(record.repetitions) retries")
             }
             noteStreams(of: session, record)
             seen.append(record)
@@ -78,7 +78,7 @@ final class Witness {
             record.closure = Record.Closure(at: now)
         }
         open[index] = seen
-        if world.abandoned > 0, !isCutting { complain("a client was in the queue when listening ended") }
+        if world.abandoned > 0, !isCutting { complain("a client was in the accept queue when listening ended") }
         if scenario.isObserved { readEvents(of: index) }
     }
 
@@ -131,7 +131,7 @@ final class Witness {
             case .connectionOpened(_, _, let active, let total):
                 openings += 1
                 if active > scenario.limit || total > world.accepted {
-                    complain("an event tells of \(active) active connections and \(total) in all")
+                    complain("an event reports \(active) active connections and \(total) in total")
                 }
             case .bytesUpstream(_, _, let count): told.upstream += count
             case .bytesDownstream(_, _, let count): told.downstream += count
@@ -139,7 +139,7 @@ final class Witness {
                 closures[.init(reason: reason, side: side), default: 0] += 1
                 // A connection that began and ended within one turn has only its events.
                 guard let record = byID[id] else { continue }
-                guard record.closure != nil else { return complain("\(record.name): open after its end was told") }
+                guard record.closure != nil else { return complain("\(record.name): open after its close event") }
                 // A server whose connection was abandoned before it was used had nothing to do with the client.
                 let used = record.server?.peer.process
                 if record.stage == .dialing, reason != .ended, used?.sent == 0, used?.received == 0 {
@@ -158,24 +158,24 @@ final class Witness {
         let timeouts = scenario.configuration.timeouts
         func require(_ start: Instant?, _ duration: Duration?) {
             guard let start, let duration, start + duration <= now else {
-                return complain("\(record.name): \(reason) is early, or without cause")
+                return complain("\(record.name): \(reason) is early or has no cause")
             }
         }
         switch reason {
         case .idleTimeout: require(record.quietSince, timeouts.idle)
         case .halfCloseTimeout: require(record.halfClosedAt.map { _ in record.quietSince }, timeouts.halfClose)
         case .lifetime: require(record.openedAt, timeouts.lifetime)
-        case .serverDown: complain("\(record.name): its server is said to be down, and nobody said so")
-        case .denied: complain("\(record.name): denied, and everybody may come in")
-        case .cut: if !isCutting { complain("\(record.name): cut, and nobody said so") }
+        case .serverDown: complain("\(record.name): server_down without a server marked down")
+        case .denied: complain("\(record.name): denied without an access restriction")
+        case .cut: if !isCutting { complain("\(record.name): closed forcibly without a request") }
         case .ended:
             if !record.client.hasFinished || record.server.map({ !$0.hasFinished }) ?? true {
-                complain("\(record.name): ended, without both sides having ended")
+                complain("\(record.name): ended before both sides have ended")
             }
         case .reset:
             let isDisturbed = record.client.isDisturbed || record.server?.isDisturbed ?? false
             if !isDisturbed, scenario.transferFailures == 0 {
-                complain("\(record.name): reset, and nobody had reset it")
+                complain("\(record.name): reset without a reset by a side")
             }
             checkDelivery(of: record)
         case .connectFailed:
@@ -183,7 +183,7 @@ final class Witness {
             if scenario.dialTrouble == 0, scenario.exhaustion == 0, scenario.balancing == nil,
                 isRegistration || record.attempts < 1
             {
-                complain("\(record.name): no server, and nothing to keep it from one")
+                complain("\(record.name): no server without a cause")
             }
         }
     }
@@ -198,7 +198,7 @@ final class Witness {
             let isGivenUp =
                 record.stage == .delivering
                 && record.acknowledgedAt + scenario.configuration.timeouts.resetDelivery <= world.clock
-            if lost > 0, !isGivenUp { complain("\(record.name): its reset has overtaken \(lost) bytes for \(to.name)") }
+            if lost > 0, !isGivenUp { complain("\(record.name): its reset has overtaken \(lost) bytes to \(to.name)") }
         }
     }
 
@@ -236,14 +236,14 @@ final class Witness {
             let handedOver = load - member.worker.sessions.count
             if handedOver < 0 || handedOver > 0 && !crew.isHeldUp(member) {
                 complain(
-                    "worker \(member.worker.index) is said to have \(load) connections, and it has \(load - handedOver)"
+                    "worker \(member.worker.index): counted \(load) connections, but it has \(load - handedOver)"
                 )
             }
             underWay += handedOver
             pipes += member.worker.buffers.pipes.inUse
             chunks += member.worker.buffers.chunks.taken
             if member.listener != nil { descriptors += 1 }
-            if member.worker.buffers.pipes.inUse > crew.settings.pipes { complain("more pipes in use than may be") }
+            if member.worker.buffers.pipes.inUse > crew.settings.pipes { complain("more pipes in use than the limit") }
             for slot in 0..<member.worker.sessions.end where member.worker.sessions.isTaken(slot) {
                 let session = member.worker.sessions.pointer(to: slot)
                 if Record.number(session.pointee.duplex.client.descriptor) != nil { descriptors += 1 }
@@ -253,29 +253,29 @@ final class Witness {
                 if session.pointee.duplex.downstream.state.pending > 0 { pendingHalves += 1 }
             }
         }
-        if crew.active != sessions { complain("\(crew.active) connections are counted, \(sessions) are there") }
-        if crew.active > scenario.limit { complain("\(crew.active) connections, where \(scenario.limit) may be") }
+        if crew.active != sessions { complain("counted \(crew.active) connections, but \(sessions) exist") }
+        if crew.active > scenario.limit { complain("\(crew.active) connections exceed the limit of \(scenario.limit)") }
         // A connection handed over to a worker after its forced close is reset immediately, and never counted.
         let unopened = world.accepted - crew.total - underWay
         if unopened < 0 || unopened > 0 && !isCutting {
-            complain("\(crew.total) connections counted, \(world.accepted) accepted")
+            complain("counted \(crew.total) connections, but \(world.accepted) were accepted")
         }
         if crew.closed != crew.total - sessions {
-            complain("\(crew.closed) ends counted of \(crew.total) connections, \(crew.active) of them open")
+            complain("counted \(crew.closed) closes of \(crew.total) connections, but \(crew.active) are open")
         }
-        if crew[.pipesInUse] != pipes { complain("\(crew[.pipesInUse]) pipes are counted, \(pipes) are in use") }
-        if chunks > pendingHalves { complain("\(chunks) chunks are held for \(pendingHalves) halves with bytes") }
+        if crew[.pipesInUse] != pipes { complain("counted \(crew[.pipesInUse]) pipes, but \(pipes) are in use") }
+        if chunks > pendingHalves { complain("\(chunks) chunks are held for \(pendingHalves) directions with bytes") }
         for server in crew.pools.entries.flatMap(\.servers)
         where server.share.connections != places[server.share.id, default: 0] {
-            complain("\(server.configuration.name) is said to have \(server.share.connections) connections")
+            complain("\(server.configuration.name): wrong count of \(server.share.connections) connections")
         }
         for (id, count) in places where count > scenario.balancing?.limit ?? .max {
-            complain("server \(id) has \(count) connections, more than it may")
+            complain("server \(id) has \(count) connections, more than its limit")
         }
         // Two for a pipe; a worker may keep some for later use.
         let spare = world.openDescriptors.count - descriptors - underWay - 2 * pipes
         if spare < 0 || spare % 2 != 0 || spare > 8 * crew.members.count {
-            complain("\(world.openDescriptors.count) descriptors are open, of which \(spare) are nobody's")
+            complain("\(world.openDescriptors.count) descriptors are open, of which \(spare) have no owner")
         }
     }
 
@@ -284,19 +284,19 @@ final class Witness {
         switch member.worker.pause {
         case nil:
             if world.queued(at: listener) > 0, !isStopping {
-                complain("clients wait, and nothing keeps them from being accepted")
+                complain("clients wait in the accept queue although accepting is not paused")
             }
         case .connections:
             // While another worker waits for the processor, a message to it may be what this one waits for.
             // A worker that has ended no longer passes permits on; then waiting workers retry by themselves.
             if crew.active < scenario.limit, !isStopping, !crew.members.contains(where: { crew.isHeldUp($0) }) {
                 complain(
-                    "worker \(member.worker.index) waits for a place, and \(scenario.limit - crew.active) are free"
+                    "worker \(member.worker.index) waits for a permit, but \(scenario.limit - crew.active) are free"
                 )
             }
         case .exhausted:
             if member.worker.nextDeadline.map({ $0 > world.clock + WorkerSettings.acceptRetry + Self.tick }) ?? true {
-                complain("worker \(member.worker.index) will not try again to accept in time")
+                complain("worker \(member.worker.index) will not retry accepting in time")
             }
         }
     }
@@ -311,7 +311,7 @@ final class Witness {
         for position in 0..<pool.pointee.count where !tried.contains(position) {
             let share = pool.pointee[position].share
             if share.isOpen, share.connections < share.limit {
-                complain("worker \(member.worker.index) has clients who wait for a server's place, and one is free")
+                complain("worker \(member.worker.index) has queued clients although a server has a free slot")
             }
         }
     }
@@ -320,15 +320,15 @@ final class Witness {
         let timeouts = scenario.configuration.timeouts
         func check(_ start: Instant, _ duration: Duration?, _ name: String) {
             guard let duration, world.clock > start + duration + Self.tick else { return }
-            complain("\(record.name): its \(name) time-out of \(duration) is overdue")
+            complain("\(record.name): its \(name) timeout of \(duration) is overdue")
         }
         check(record.openedAt, timeouts.lifetime, "lifetime")
         switch record.stage {
-        case .preface: complain("\(record.name): is to say something before a server is chosen, and need not")
+        case .preface: complain("\(record.name): waits for a preread that is not configured")
         case .queued:
             check(record.searchedSince, scenario.balancing?.queueTimeout, "queue")
             if scenario.balancing?.limit == nil {
-                complain("\(record.name): waits for a place at servers that have no maximum")
+                complain("\(record.name): is queued for servers without a maximum")
             }
         case .dialing:
             check(record.searchedSince, timeouts.connect, "connect")
@@ -343,9 +343,9 @@ final class Witness {
         case .delivering:
             // It polls at intervals only, and the time counts from the poll that saw no change.
             let looks = WorkerSettings.deliveryLooks.upperBound * 2 + Self.tick
-            check(record.deliveredAt, timeouts.resetDelivery + looks, "delivery")
+            check(record.deliveredAt, timeouts.resetDelivery + looks, "reset drain")
             if record.delivery.isHandedOver, record.delivery.unacknowledged == 0 {
-                check(record.deliveredAt, looks, "reset's")
+                check(record.deliveredAt, looks, "reset")
             }
         }
     }
@@ -356,7 +356,7 @@ final class Witness {
         if !member.worker.timers.isScheduled(slot)
             || member.worker.nextDeadline.map({ $0 > next.at + Self.tick }) ?? true
         {
-            complain("\(record.name): nothing will wake it for its deadline")
+            complain("\(record.name): no timer is set for its deadline")
         }
     }
 
@@ -399,13 +399,13 @@ final class Witness {
         case .finished:
             isParked = false
             if !(world.peer(of: sink)?.process.hasEnded ?? true) {
-                complain("\(record.name): an end was not passed on")
+                complain("\(record.name): a FIN was not forwarded")
             }
         case .broken, .abandoned: isParked = false
         }
         if isParked {
             complain(
-                "\(record.name): its \(name) half, \(state.phase) with \(state.pending) pending, waits for nothing"
+                "\(record.name): \(name) is stuck, \(state.phase) with \(state.pending) bytes pending"
             )
         }
     }
@@ -413,7 +413,7 @@ final class Witness {
     /// Checks that only a direction that has moved many bytes without a pause batches its reads.
     private func checkBatching(_ record: Record, _ party: Party, _ name: String) {
         guard let stream = record.streams[party] else {
-            return complain("\(record.name): its \(name) half batches reads, and has moved nothing")
+            return complain("\(record.name): \(name) batches reads without having moved a byte")
         }
         // Each transfer is counted in whole KiB.
         let moved = stream.received - stream.receivedBefore
@@ -421,7 +421,7 @@ final class Witness {
             || stream.lastAt.since(stream.beganAt).wholeNanoseconds < scenario.batching.minimumDuration
         {
             complain(
-                "\(record.name): its \(name) half batches reads, and has moved \(moved) bytes without a pause"
+                "\(record.name): \(name) batches reads after \(moved) bytes without a pause"
             )
         }
     }

@@ -5,19 +5,19 @@ import Testing
 @Suite("Simulation")
 struct SimulationTests {
     /// A sample of the seeds; CI runs many more, with the release build.
-    @Test("whatever a seed has happen, all is as it must be", arguments: UInt64(0)..<60)
+    @Test("every seed runs without a violated invariant", arguments: UInt64(0)..<60)
     func seed(seed: UInt64) {
         #expect(Simulation.run(seed: seed).complaints == [])
     }
 
     /// Former false alarms of the simulation: about which server served which client, the order of bytes, and the order
     /// in which workers receive the final messages.
-    @Test("what once was found fault with, and was right", arguments: [32_714, 42_360, 64_011, 98_793] as [UInt64])
+    @Test("former false alarms stay fixed", arguments: [32_714, 42_360, 64_011, 98_793] as [UInt64])
     func blameless(seed: UInt64) {
         #expect(Simulation.run(seed: seed).complaints == [])
     }
 
-    @Test("the same seed tells the same story", arguments: [2, 3, 5, 8, 13] as [UInt64])
+    @Test("the same seed gives the same trace", arguments: [2, 3, 5, 8, 13] as [UInt64])
     func deterministic(seed: UInt64) {
         func story() -> [String] {
             var story: [String] = []
@@ -30,7 +30,7 @@ struct SimulationTests {
         #expect(first.count > 20)
     }
 
-    @Test("whether somebody listens changes nothing")
+    @Test("a trace listener does not change the run")
     func unheard() {
         let heard = Simulation.run(seed: 21) { _ in }
         let unheard = Simulation.run(seed: 21)
@@ -39,7 +39,7 @@ struct SimulationTests {
         #expect(heard.closures == unheard.closures)
     }
 
-    @Test("seeds differ in all that they decide")
+    @Test("seeds vary every decision")
     func variety() {
         let scenarios = (0..<200).map { Scenario(seed: $0) }
         #expect(Set(scenarios.map(\.traffic)).count == 2)
@@ -58,7 +58,7 @@ struct SimulationTests {
         }
     }
 
-    @Test("a range of seeds is read, and what is none is not")
+    @Test("a valid range of seeds is parsed, and an invalid one is not")
     func range() {
         #expect(Run("0..1000")?.seeds == 0..<1000)
         for text in ["", "5", "5..5", "9..5", "a..b", "1...5", "-1..5", "0..18446744073709551616"] {

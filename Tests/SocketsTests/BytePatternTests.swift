@@ -14,7 +14,7 @@ struct BytePatternTests {
     }
 
     /// The first outputs of SplitMix64 with the seed 0, as printed by its authors' program.
-    @Test("The stream is what its documentation says")
+    @Test("The stream matches its documentation")
     func definition() {
         let outputs: [UInt64] = [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F]
         let expected = outputs.flatMap { output in (0..<8).map { UInt8(truncatingIfNeeded: output >> ($0 * 8)) } }
@@ -28,7 +28,7 @@ struct BytePatternTests {
         }
     }
 
-    @Test("A byte depends on its offset alone", arguments: [0, 1, 7, 65_520, 65_521, 65_522, 131_041, 1 << 40])
+    @Test("A byte depends only on its offset", arguments: [0, 1, 7, 65_520, 65_521, 65_522, 131_041, 1 << 40])
     func offsets(offset: Int) {
         let bytes = filled(200_000, from: offset)
         for index in [0, 1, 2, 65_519, 65_520, 65_521, 130_000, 199_999] {
@@ -37,7 +37,7 @@ struct BytePatternTests {
         #expect(firstDifference(bytes, from: offset) == nil)
     }
 
-    @Test("The first byte that differs is found, wherever it is", arguments: [0, 1, 65_520, 65_521, 131_042, 199_999])
+    @Test("The first differing byte is found at any position", arguments: [0, 1, 65_520, 65_521, 131_042, 199_999])
     func differences(index: Int) {
         var bytes = filled(200_000, from: 5)
         bytes[index] ^= 1
@@ -46,7 +46,7 @@ struct BytePatternTests {
     }
 
     @Test(
-        "A shift shows at once, also by whole pages and buffers",
+        "A shift is detected immediately, even by whole pages and buffers",
         arguments: [1, 2, 8, 1448, 4096, 16_384, 65_536, 1 << 20]
     )
     func shifts(distance: Int) {
@@ -54,7 +54,7 @@ struct BytePatternTests {
         #expect(found.map { $0 < 16 } == true)
     }
 
-    @Test("Nothing differs in nothing")
+    @Test("An empty buffer has no difference")
     func empty() {
         #expect(firstDifference([], from: 3) == nil)
         #expect(filled(0, from: 3) == [])

@@ -115,7 +115,7 @@ final class Ends {
 
     /// Receives, and waits for bytes.
     func receive(_ end: End, upTo count: Int = 65_536) throws -> (outcome: Outcome, bytes: [UInt8]) {
-        try soon("something to receive") {
+        try soon("received bytes") {
             let received = try receiveNow(end, upTo: count)
             return received.outcome == .wouldBlock ? nil : received
         }

@@ -4,7 +4,7 @@ import Testing
 @Suite("Instant")
 struct InstantTests {
     @Test(
-        "A duration in whole nanoseconds, clamped at both ends",
+        "A duration is converted to whole nanoseconds and clamped at both ends",
         arguments: [
             (.zero, 0),
             (.nanoseconds(1), 1),
@@ -26,7 +26,7 @@ struct InstantTests {
         #expect(duration.wholeNanoseconds == expected)
     }
 
-    @Test("A moment later is never past the last, and never earlier")
+    @Test("An addition is clamped at the last instant, and never goes back")
     func addition() {
         let moment = Instant(nanoseconds: 1000)
         #expect(moment + .nanoseconds(5) == Instant(nanoseconds: 1005))
@@ -35,7 +35,7 @@ struct InstantTests {
         #expect(moment + .seconds(-1) == moment)
     }
 
-    @Test("The time since a moment is never below zero")
+    @Test("The time since a later instant is zero")
     func since() {
         let (early, late) = (Instant(nanoseconds: 10), Instant(nanoseconds: 25))
         #expect(late.since(early) == .nanoseconds(15))

@@ -3,7 +3,7 @@ import Sockets
 import Support
 import Testing
 
-@Suite("Listening", .ownThreads)
+@Suite("Listening sockets", .ownThreads)
 struct ListenTests {
     private static let anyPort = SocketAddress.internet(InternetAddress(v4: 0x7f00_0001, port: 0))
 
@@ -22,14 +22,14 @@ struct ListenTests {
         .internet(InternetAddress(v4: 0x7f00_0001, port: listener.port))
     }
 
-    @Test("Port 0 becomes a port")
+    @Test("Port 0 is replaced by a free port")
     func anyPort() throws {
         let ends = try Ends()
         #expect(ends.address.port != 0)
         #expect(ends.peer.map { "\($0)".hasPrefix("127.0.0.1:") } == true)
     }
 
-    @Test("An address in use is refused", arguments: [ListenOptions.Sharing.exclusive, .founding, .joining])
+    @Test("An address in use is rejected", arguments: [ListenOptions.Sharing.exclusive, .founding, .joining])
     func inUse(sharing: ListenOptions.Sharing) throws {
         let other = try TestListener()
         #expect(try error(listeningAt: address(of: other), sharing) == .addressInUse)
@@ -37,7 +37,7 @@ struct ListenTests {
         #expect(try error(listeningAt: address(of: other), sharing) == nil)
     }
 
-    @Test("Another listener of the same user that shares its port is not joined unasked")
+    @Test("A port shared by another listener of the same user is joined only on request")
     func notJoinedUnasked() throws {
         let other = try TestListener(reusePort: true)
         #expect(try error(listeningAt: address(of: other), .exclusive) == .addressInUse)
@@ -45,7 +45,7 @@ struct ListenTests {
         #expect(try error(listeningAt: address(of: other), .joining) == nil)
     }
 
-    @Test("An exclusive listener is joined by nobody, a founding one only by those that join")
+    @Test("An exclusive listener cannot be joined, a founding one only with the joining option")
     func afterwards() throws {
         let exclusive = try Ends()
         #expect(try error(listeningAt: exclusive.address, .joining) == .addressInUse)
@@ -55,7 +55,7 @@ struct ListenTests {
         #expect(try error(listeningAt: founding.address, .joining) == nil)
     }
 
-    @Test("Connections are spread over the listeners that share an address")
+    @Test("Connections are spread over listeners that share an address")
     func spread() throws {
         var system = try LinuxSystem(wakerToken: Token(bits: 0))
         let first = try system.listen(at: Self.anyPort, options: ListenOptions(sharing: .founding))
@@ -85,7 +85,7 @@ struct ListenTests {
         return count
     }
 
-    @Test("A port can be had again while connections of its last listener linger")
+    @Test("A port can be bound while old connections are in TIME_WAIT")
     func lingering() throws {
         let first = try Ends()
         let address = first.address
@@ -97,7 +97,7 @@ struct ListenTests {
         #expect(try error(listeningAt: address, .exclusive) == nil)
     }
 
-    @Test("IPv6, and IPv4 through a socket for all addresses")
+    @Test("IPv6 works, and a wildcard socket accepts IPv4")
     func dualStack() throws {
         let loopback = try Ends(at: .internet(InternetAddress(high: 0, low: 1, port: 0)))
         #expect(loopback.peer.map { "\($0)".hasPrefix("[::1]:") } == true)
@@ -130,7 +130,7 @@ struct ListenTests {
         return UInt16(bigEndian: address.sin6_port)
     }
 
-    @Test("A Unix socket, whose clients have no name")
+    @Test("Clients of a Unix socket have no address")
     func unix() async throws {
         try await withScratchFolder { folder in
             let ends = try Ends(at: .unix(path: "\(folder)/s"))
@@ -143,14 +143,14 @@ struct ListenTests {
         }
     }
 
-    @Test("An address of another machine")
+    @Test("A non-local address is rejected")
     func foreign() throws {
         // TEST-NET-1 (RFC 5737) is not assigned to any host.
         let address = SocketAddress.internet(InternetAddress(v4: 0xC000_0201, port: 0))
         #expect(try error(listeningAt: address, .exclusive) == SystemError(code: EADDRNOTAVAIL))
     }
 
-    @Test("What is set on a listener holds for its connections")
+    @Test("Options of a listener apply to its connections")
     func inherited() throws {
         let options = SocketOptions(keepAlive: KeepAlive(interval: .seconds(40), probes: 7), userTimeout: .seconds(9))
         let ends = try Ends(listenOptions: ListenOptions(connection: options), connectOptions: options)
@@ -168,7 +168,7 @@ struct ListenTests {
         #expect(option(try plain.number(.server), SOL_SOCKET, SO_KEEPALIVE) == 0)
     }
 
-    @Test("Times and counts outside the kernel's ranges are brought inside")
+    @Test("Times and counts outside the kernel's ranges are clamped")
     func clamped() throws {
         let low = SocketOptions(keepAlive: KeepAlive(interval: .milliseconds(1), probes: -3))
         let high = SocketOptions(
@@ -189,7 +189,7 @@ struct ListenTests {
         return getsockopt(number, level, name, &value, &length) == 0 ? value : nil
     }
 
-    @Test("A queue that is empty would block")
+    @Test("An empty accept queue would block")
     func emptyQueue() throws {
         let ends = try Ends()
         let isEmpty = try ends.with(.listener) { system, listener in

@@ -8,7 +8,7 @@ import Testing
 struct PollerTests {
     private let token = Token(slot: 3, generation: 9, kind: 1)
 
-    @Test("An event carries the token and what happened")
+    @Test("An event carries its token and readiness")
     func event() throws {
         let ends = try Ends()
         #expect(try ends.with(.server) { $0.register($1, for: .connection, token: token) } == nil)
@@ -27,7 +27,7 @@ struct PollerTests {
         #expect(ends.system.wait(until: Instant(nanoseconds: 0)) == 0)
     }
 
-    @Test("A reset is told as a failure")
+    @Test("A reset is reported as a failure")
     func reset() throws {
         let ends = try Ends()
         #expect(try ends.with(.server) { $0.register($1, for: .connection, token: token) } == nil)
@@ -40,7 +40,7 @@ struct PollerTests {
         #expect(readiness.contains([.failed, .hungUp, .readable]))
     }
 
-    @Test("A listener is told of for as long as its queue is not empty, unless it is not watched")
+    @Test("A watched listener is reported while its queue is not empty")
     func listener() throws {
         let ends = try Ends()
         #expect(try ends.with(.listener) { $0.register($1, for: .readable, token: token) } == nil)
@@ -56,7 +56,7 @@ struct PollerTests {
         client.close()
     }
 
-    @Test("A closed descriptor is watched no more")
+    @Test("A closed descriptor is no longer watched")
     func closed() throws {
         let ends = try Ends()
         #expect(try ends.with(.server) { $0.register($1, for: .connection, token: token) } == nil)
@@ -69,7 +69,7 @@ struct PollerTests {
         }
     }
 
-    @Test("To register twice, or to change what was never registered, is an error")
+    @Test("Registering twice, or changing an unregistered descriptor, is an error")
     func misuse() throws {
         let ends = try Ends()
         #expect(try ends.with(.server) { $0.reregister($1, for: [], token: token) } == SystemError(code: ENOENT))
@@ -88,14 +88,14 @@ struct PollerTests {
         #expect(system.wait(until: Instant(nanoseconds: 0)) == 0)
     }
 
-    @Test("The clock goes forward")
+    @Test("The clock is monotonic")
     func clock() throws {
         var system = try LinuxSystem(wakerToken: token)
         let moments = (0..<100).map { _ in system.now() }
         #expect(moments == moments.sorted())
     }
 
-    @Test("More events than a batch holds come in the next")
+    @Test("Events beyond a batch are returned by the next wait")
     func batches() throws {
         var system = try LinuxSystem(batch: 2, wakerToken: Token(bits: 99))
         let ends = try (0..<5).map { _ in try Ends() }
@@ -113,7 +113,7 @@ struct PollerTests {
         #expect(tokens.sorted() == [0, 1, 2, 3, 4])
     }
 
-    @Test("A wake-up from another thread ends a wait that has no deadline; several at once are one", .ownThreads)
+    @Test("A wakeup from another thread ends a wait without a deadline, and several are merged", .ownThreads)
     func waker() async throws {
         var system = try LinuxSystem(wakerToken: token)
         let waker = system.waker
@@ -138,7 +138,7 @@ struct PollerTests {
 
 @Suite("System errors and descriptors")
 struct SystemErrorTests {
-    @Test("Errors are told apart by what is to be done about them")
+    @Test("Errors are classified by the required reaction")
     func kinds() {
         for code in [EMFILE, ENFILE, ENOBUFS, ENOMEM] { #expect(SystemError(code: code).isExhaustion) }
         for code in [ECONNRESET, EPIPE, ECONNABORTED] { #expect(SystemError(code: code).isReset) }
@@ -150,14 +150,14 @@ struct SystemErrorTests {
         #expect("\(SystemError.connectionRefused)" == "Connection refused")
     }
 
-    @Test("What only a bug can bring about traps", arguments: [9, 14] as [Int64])
+    @Test("An error that only a bug can cause traps", arguments: [9, 14] as [Int64])
     func bugs(code: Int64) async {
         await #expect(processExitsWith: .failure) { [code] in
             _ = SystemError(result: -code)
         }
     }
 
-    @Test("A descriptor that is lost traps, one that is closed or released does not")
+    @Test("A leaked descriptor traps, a closed or released one does not")
     func lost() async throws {
         await #expect(processExitsWith: .failure) {
             _ = Descriptor(adopting: 1000)
@@ -174,7 +174,7 @@ struct SystemErrorTests {
         ends.system.close(copy)
     }
 
-    @Test("The descriptor limit and the processors are known")
+    @Test("The descriptor limit and the number of processors are available")
     func limits() {
         #expect(DescriptorLimit.current > 0)
         #expect(Processors.available >= 1)

@@ -11,7 +11,7 @@ extension InternetAddress {
 @Suite("Service address")
 struct ServiceAddressTests {
     @Test(
-        "Figures",
+        "IP addresses are parsed",
         arguments: [
             ("127.0.0.1:8080", .v4(127, 0, 0, 1, port: 8080)),
             ("0.0.0.0:0", .v4(0, 0, 0, 0, port: 0)),
@@ -36,7 +36,7 @@ struct ServiceAddressTests {
     }
 
     @Test(
-        "Names",
+        "Host names are parsed",
         arguments: [
             ("localhost:8080", "localhost", 8080),
             ("example.com:80", "example.com", 80),
@@ -53,7 +53,7 @@ struct ServiceAddressTests {
     }
 
     @Test(
-        "Paths",
+        "Unix paths are parsed",
         arguments: [
             "/run/app.sock", "relative.sock", "/with:colons:80", "/with space", "/ünïcode", "@abstract",
             "/" + String(repeating: "p", count: 106),
@@ -64,7 +64,7 @@ struct ServiceAddressTests {
     }
 
     @Test(
-        "What is wrong is named",
+        "Each parse error is identified",
         arguments: [
             ("", .empty),
             ("localhost", .noPort),
@@ -127,7 +127,7 @@ struct ServiceAddressTests {
         #expect(error?.text == text)
     }
 
-    @Test("A host name has 253 bytes at most")
+    @Test("A host name has at most 253 bytes")
     func longName() throws {
         let longest = Array(repeating: String(repeating: "a", count: 62), count: 4).joined(separator: ".") + ".b"
         #expect(longest.utf8.count == 253)
@@ -137,7 +137,7 @@ struct ServiceAddressTests {
     }
 
     @Test(
-        "The message quotes what was written and says what would be right",
+        "The message quotes the input and states the correct form",
         arguments: [
             ("", "host:port"), ("localhost", "127.0.0.1:8080"), ("localhost:http", "65535"), ("::1:80", "[::1]:8080"),
             ("[::1", "[ipv6]:port"), ("unix:", "unix:/path"), ("[x]:1", "IPv6"), ("1.2:3", "host name"),
@@ -153,7 +153,7 @@ struct ServiceAddressTests {
     }
 
     @Test(
-        "What is written out is read back as the same address",
+        "A printed address is parsed as the same address",
         arguments: [
             "127.0.0.1:8080", "[::1]:8080", "[::]:8080", "[fe80::1%3]:22", "[2001:db8::1]:443", "example.com:80",
             "unix:/run/app.sock", "unix:relative",
@@ -166,7 +166,7 @@ struct ServiceAddressTests {
     }
 
     @Test(
-        "No text whatever traps, and an address that is read comes out as it went in",
+        "No input traps, and a parsed address round-trips",
         arguments: 1...20 as ClosedRange<UInt64>
     )
     func nonsense(seed: UInt64) throws {
@@ -185,7 +185,7 @@ struct ServiceAddressTests {
     }
 
     @Test(
-        "The port is known without a look at the kind",
+        "The port is available for every kind of address",
         arguments: [("a:7", 7), ("1.2.3.4:8", 8), ("unix:/a", nil)] as [(String, UInt16?)]
     )
     func port(text: String, port: UInt16?) throws {

@@ -4,7 +4,7 @@ import Testing
 @Suite("Socket address")
 struct SocketAddressTests {
     @Test(
-        "Text forms",
+        "Addresses have their documented text forms",
         arguments: [
             (InternetAddress(v4: 0x7f00_0001, port: 80), "127.0.0.1:80", "127.0.0.1"),
             (InternetAddress(v4: 0, port: 0), "0.0.0.0:0", "0.0.0.0"),
@@ -24,14 +24,14 @@ struct SocketAddressTests {
         #expect(SocketAddress.internet(address).port == address.port)
     }
 
-    @Test("Unix sockets have a path and no port, their clients neither")
+    @Test("Unix sockets have a path and no port, and their clients have neither")
     func unixText() {
         #expect(SocketAddress.unix(path: "/run/a b").description == "unix:/run/a b")
         #expect(SocketAddress.unix(path: "/run/a").port == nil)
         #expect(PeerAddress.unix.description == "unix:")
     }
 
-    @Test("One IPv4 client is one identity, by whichever family it came")
+    @Test("An IPv4 client has one identity, over IPv4 and mapped IPv6")
     func mapped() {
         let plain = InternetAddress(v4: 0x0a00_0001, port: 7)
         let mapped = InternetAddress(high: 0, low: 0xffff_0a00_0001, port: 7)
@@ -41,7 +41,7 @@ struct SocketAddressTests {
     }
 
     @Test(
-        "The kernel's form holds all of an address",
+        "An address round-trips through its kernel form",
         arguments: [
             .internet(InternetAddress(v4: 0x0102_0304, port: 0x0506)),
             .internet(InternetAddress(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10, port: 1)),
@@ -64,12 +64,12 @@ struct SocketAddressTests {
         }
     }
 
-    @Test("A client of a Unix socket, which has no name, is a peer like any other")
+    @Test("An unnamed client of a Unix socket is a valid peer")
     func unnamed() {
         #expect(RawAddress().peer == .unix)
     }
 
-    @Test("A token holds a slot, a generation and a kind, each by itself", arguments: [0, 1, 1 << 20, Int(Int32.max)])
+    @Test("A token holds a slot, a generation and a kind independently", arguments: [0, 1, 1 << 20, Int(Int32.max)])
     func token(slot: Int) {
         for generation in [0, 1, 0xFF_FFFF] as [UInt32] {
             for kind in [0, 1, 255] as [UInt8] {

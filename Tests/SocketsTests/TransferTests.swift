@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Transfers", .ownThreads)
 struct TransferTests {
-    @Test("Bytes arrive, and where there are none it would block")
+    @Test("Bytes arrive, and an empty socket would block")
     func bytes() throws {
         let ends = try Ends()
         #expect(try ends.receiveNow(.server).outcome == .wouldBlock)
@@ -14,7 +14,7 @@ struct TransferTests {
         #expect(try ends.receiveNow(.server).outcome == .wouldBlock)
     }
 
-    @Test("A FIN is an end, behind the last byte, and the other direction goes on")
+    @Test("A FIN follows the last byte, and the other direction continues")
     func halfClose() throws {
         let ends = try Ends()
         #expect(try ends.send("last", from: .client) == .moved(4))
@@ -27,7 +27,7 @@ struct TransferTests {
         #expect(try ends.send("more", from: .client) == .failed(SystemError(code: EPIPE)))
     }
 
-    @Test("A close is an end, behind what is queued")
+    @Test("A close is received as an end after the queued bytes")
     func close() throws {
         let ends = try Ends()
         let sent = try fill(ends)
@@ -38,7 +38,7 @@ struct TransferTests {
         #expect(try ends.receive(.server).outcome == .ended)
     }
 
-    @Test("An abort is a reset, and throws away what is queued")
+    @Test("An abort is received as a reset, and discards queued bytes")
     func abort() throws {
         let ends = try Ends()
         let sent = try fill(ends)
@@ -68,10 +68,10 @@ struct TransferTests {
             case let other: throw Unexpected("\(other)", at: #_sourceLocation)
             }
         }
-        throw Unexpected("a queue without end", at: #_sourceLocation)
+        throw Unexpected("a send queue that does not fill", at: #_sourceLocation)
     }
 
-    @Test("A full queue would block, and its bytes count until they are taken")
+    @Test("A full send queue would block, and its bytes count until acknowledged")
     func backpressure() throws {
         let ends = try Ends()
         let sent = try fill(ends)
@@ -84,7 +84,7 @@ struct TransferTests {
         #expect(try ends.send("more", from: .client) == .moved(4))
     }
 
-    @Test("An urgent byte stays in its place")
+    @Test("An urgent byte stays in order")
     func urgent() throws {
         let ends = try Ends()
         let number = try ends.number(.client)
@@ -96,7 +96,7 @@ struct TransferTests {
         #expect(received == Array("ab!cd".utf8))
     }
 
-    @Test("A socket is not a socket once nobody listens: the refusal is an error, told once")
+    @Test("A refused connection is an error that is returned once")
     func refused() throws {
         let ends = try Ends()
         try ends.stopListening()
@@ -119,7 +119,7 @@ struct TransferTests {
         #expect(error == .connectionRefused)
     }
 
-    @Test("A client's source address is what it was told to be")
+    @Test("A client uses its configured source address")
     func source() throws {
         let source = SocketAddress.internet(InternetAddress(v4: 0x7f00_0003, port: 0))
         let ends = try Ends(from: source)
@@ -129,14 +129,14 @@ struct TransferTests {
         #expect(other.peer.map { "\($0)".hasPrefix("127.0.0.1:") } == true)
     }
 
-    @Test("A source address that is not ours is refused")
+    @Test("A non-local source address is rejected")
     func foreignSource() throws {
         let source = SocketAddress.internet(InternetAddress(v4: 0xC000_0201, port: 0))
         let error = #expect(throws: SystemError.self) { try Ends(from: source) }
         #expect(error == SystemError(code: EADDRNOTAVAIL))
     }
 
-    @Test("A pipe takes bytes from one socket to another")
+    @Test("A pipe moves bytes from one socket to another")
     func splice() throws {
         let ends = try Ends()
         let pipe = try ends.system.pipe(capacity: 1 << 18)

@@ -20,7 +20,7 @@ struct UnixSocketFileTests {
         }
     }
 
-    @Test("Where there is nothing, nothing is to be done")
+    @Test("A free path needs no action")
     func nothing() async throws {
         try await withScratchFolder { folder in
             #expect(problem(preparing: "\(folder)/s") == nil)
@@ -29,7 +29,7 @@ struct UnixSocketFileTests {
         }
     }
 
-    @Test("What a server that is gone has left is removed, and the path can be bound")
+    @Test("A stale socket file is removed, and the path can be bound")
     func stale() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/s"
@@ -41,7 +41,7 @@ struct UnixSocketFileTests {
         }
     }
 
-    @Test("A live server keeps its file, also when its queue is full")
+    @Test("A live server keeps its file, even if its queue is full")
     func live() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/s"
@@ -70,7 +70,7 @@ struct UnixSocketFileTests {
                         try system.connect(to: RawAddress(.unix(path: path)), from: nil, options: .init()).release()
                     )
                 }
-                Issue.record("a queue of length 0 took 100")
+                Issue.record("a queue of length 0 accepted 100 connections")
             } catch {
                 #expect(error.code == EAGAIN)
             }
@@ -84,7 +84,7 @@ struct UnixSocketFileTests {
         deinit { close() }
     }
 
-    @Test("A datagram socket that somebody uses is in use")
+    @Test("A datagram socket in use is in use")
     func datagram() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/s"
@@ -104,7 +104,7 @@ struct UnixSocketFileTests {
         }
     }
 
-    @Test("A file that is no socket is never removed")
+    @Test("A file that is not a socket is never removed")
     func otherFiles() async throws {
         try await withScratchFolder { folder in
             let file = "\(folder)/file"
@@ -121,7 +121,7 @@ struct UnixSocketFileTests {
         }
     }
 
-    @Test("A server removes its own file, and nobody else's that has come in its place")
+    @Test("A server removes its own file, but not a file that has replaced it")
     func ownFile() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/s"

@@ -41,7 +41,7 @@ extension HTTPResponse {
             if parts.count == 2 { headers[parts[0].lowercased()] = String(parts[1].drop { $0 == " " }) }
         }
         guard headers["transfer-encoding"] == nil else {
-            throw Unexpected("a body in chunks, which this reader does not know", at: location)
+            throw Unexpected("a chunked body, which this reader does not support", at: location)
         }
         body = String(text[headEnd.upperBound...])
     }

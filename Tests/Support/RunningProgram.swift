@@ -51,7 +51,7 @@ package final class RunningProgram: Sendable {
         where matches: (String) -> Bool
     ) throws -> String {
         var looked = 0
-        return try waited(for: "such line of output; there is \(outputLines)", within: limit, at: location) {
+        return try waited(for: "matching output line in \(outputLines)", within: limit, at: location) {
             let ended = output.hasEnded
             // A program may write tens of thousands of lines, so each is examined only once.
             let new = output.lines(from: looked)

@@ -13,7 +13,7 @@ private final class CountingWaker: Waker {
 struct MailboxTests {
     private let waker = CountingWaker()
 
-    @Test("Messages come out once and in order")
+    @Test("Messages are received once and in order")
     func order() {
         let mailbox = Mailbox<Int>(waker: waker)
         #expect(mailbox.takeAll() == [])
@@ -32,7 +32,7 @@ struct MailboxTests {
         #expect(waker.count == 2)
     }
 
-    @Test("A full box refuses, and takes again once it was emptied")
+    @Test("A full mailbox rejects messages until it is emptied")
     func limit() {
         let mailbox = Mailbox<Int>(waker: waker, limit: 2)
         #expect(mailbox.post(1))
@@ -43,7 +43,7 @@ struct MailboxTests {
         #expect(mailbox.takeAll() == [4])
     }
 
-    @Test("A closed box gives what was in it, and takes nothing more")
+    @Test("A closed mailbox returns its messages and accepts no more")
     func closed() {
         let mailbox = Mailbox<Int>(waker: waker)
         mailbox.post(1)
@@ -54,7 +54,7 @@ struct MailboxTests {
         #expect(mailbox.close() == [])
     }
 
-    @Test("Messages of several threads all arrive, those of each in order, and none without a wake-up")
+    @Test("Messages of several threads all arrive in order per thread, each with a wakeup")
     func manyThreads() async throws {
         struct Message: Sendable {
             let sender: Int
@@ -86,7 +86,7 @@ struct MailboxTests {
 
 @Suite("Worker thread")
 struct WorkerThreadTests {
-    @Test("It runs its body on a thread of that name, cut to what the system allows")
+    @Test("The body runs on a thread of the given name, truncated to the system's limit")
     func name() async throws {
         let name = Mutex<String?>(nil)
         await WorkerThread.start(name: "monkey-worker-17") {
@@ -95,7 +95,7 @@ struct WorkerThreadTests {
         #expect(name.withLock { $0 } == "monkey-worker-1")
     }
 
-    @Test("All who wait for its end get it, also those who come late")
+    @Test("All waiting tasks see the end, even late ones")
     func joins() async {
         let gate = Mutex(false)
         let thread = WorkerThread.start(name: "gate") {
@@ -108,7 +108,7 @@ struct WorkerThreadTests {
         await thread.join()
     }
 
-    @Test("Signals are for other threads")
+    @Test("Signals are blocked on worker threads")
     func signals() async {
         let blocked = Mutex<[Bool]>([])
         await WorkerThread.start(name: "signals") {
@@ -117,7 +117,7 @@ struct WorkerThreadTests {
         #expect(blocked.withLock { $0 } == [true, true, true])
     }
 
-    @Test("A value is handed over once")
+    @Test("A value is transferred once")
     func handover() {
         struct Owner: ~Copyable { let number: Int }
         func number(_ owner: consuming Owner?) -> Int? { if let owner { owner.number } else { nil } }
@@ -126,7 +126,7 @@ struct WorkerThreadTests {
         #expect(number(handover.take()) == nil)
     }
 
-    @Test("Pages are zeroed")
+    @Test("Mapped memory is zeroed")
     func pages() {
         let pages = Pages(bytes: 10_000)
         #expect(UnsafeRawBufferPointer(start: pages.base, count: 10_000).allSatisfy { $0 == 0 })

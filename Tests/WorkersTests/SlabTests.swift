@@ -32,7 +32,7 @@ extension Slab where Element: ~Copyable {
 struct SlabTests {
     private let tracker = Tracker()
 
-    @Test("An element is found by slot and generation, and stays where it is")
+    @Test("An element is found by slot and generation, and does not move")
     func insertAndFind() {
         var slab = Slab<Element>(capacity: 1000)
         let first = slab.insert(Element(1, tracker))
@@ -48,7 +48,7 @@ struct SlabTests {
         #expect(tracker.living == 0)
     }
 
-    @Test("A name from before the slot changed hands finds nothing")
+    @Test("A stale handle of a reused slot finds nothing")
     func staleNames() {
         var slab = Slab<Element>(capacity: 1)
         var names: [UInt32] = []
@@ -65,13 +65,13 @@ struct SlabTests {
         }
     }
 
-    @Test("A slot that is beyond the slab finds nothing", arguments: [1, 128, Int(UInt32.max)])
+    @Test("A slot beyond the slab finds nothing", arguments: [1, 128, Int(UInt32.max)])
     func beyond(slot: Int) {
         let slab = Slab<Element>(capacity: 1)
         #expect(slab.find(slot, generation: 1) == nil)
     }
 
-    @Test("The generation outlives a token's 24 bits")
+    @Test("The generation is wider than a token's 24 bits")
     func generationWraps() {
         var slab = Slab<Element>(capacity: 1)
         slab.generations[0] = 0xFF_FFFE
@@ -87,7 +87,7 @@ struct SlabTests {
         _ = slab.remove(slot)
     }
 
-    @Test("Blocks that have become empty go back, all but one")
+    @Test("Empty blocks are released, all but one")
     func blocksGoBack() {
         var slab = Slab<Element>(capacity: 128 * 20)
         #expect(slab.blockCount == 0)
@@ -104,7 +104,7 @@ struct SlabTests {
         #expect(tracker.living == 0)
     }
 
-    @Test("A slab whose capacity is no multiple of its block can be filled", arguments: [1, 127, 128, 129, 300])
+    @Test("A slab whose capacity is not a multiple of its block can be filled", arguments: [1, 127, 128, 129, 300])
     func fills(capacity: Int) {
         var slab = Slab<Element>(capacity: capacity)
         let slots = (0..<capacity).map { slab.insert(Element($0, tracker)) }
@@ -113,7 +113,7 @@ struct SlabTests {
         for slot in slots { _ = slab.remove(slot) }
     }
 
-    @Test("Against a plain list of names", arguments: 1...20 as ClosedRange<UInt64>)
+    @Test("Random operations agree with a plain list", arguments: 1...20 as ClosedRange<UInt64>)
     func model(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         let capacity = Int.random(in: 1...700, using: &random)
@@ -133,14 +133,14 @@ struct SlabTests {
                 let name = living.removeLast()
                 let removed = slab.remove(name.slot)
                 guard removed.number == name.number else {
-                    Issue.record("seed \(seed), step \(step): took out \(removed.number), not \(name.number)")
+                    Issue.record("seed \(seed), step \(step): removed \(removed.number), expected \(name.number)")
                     break
                 }
                 gone.append(name)
             }
             let stale = gone.suffix(5).contains { slab.find($0.slot, generation: $0.generation) != nil }
             guard slab.count == living.count, !stale else {
-                Issue.record("seed \(seed), step \(step): a stale name was found, or the count is wrong")
+                Issue.record("seed \(seed), step \(step): a stale handle was found, or the count is wrong")
                 break
             }
         }
@@ -161,7 +161,7 @@ struct SlabTests {
         let number: Int
     }
 
-    @Test("What would lose an element traps")
+    @Test("An operation that would leak an element traps")
     func traps() async {
         await #expect(processExitsWith: .failure) {
             var slab = Slab<Int>(capacity: 1)

@@ -2,9 +2,9 @@ import Sockets
 import Testing
 import Workers
 
-@Suite("Slot queue")
+@Suite("Indexed FIFO")
 struct SlotQueueTests {
-    @Test("First in, first out, and each slot at most once")
+    @Test("Slots are served in FIFO order, each at most once")
     func order() {
         var queue = SlotQueue(capacity: 4)
         #expect(queue.isEmpty == true)
@@ -16,7 +16,7 @@ struct SlotQueueTests {
         #expect(drained(&queue) == [2])
     }
 
-    @Test("A slot can be taken out from anywhere", arguments: 0..<4)
+    @Test("A slot can be removed from any position", arguments: 0..<4)
     func removal(slot: Int) {
         var queue = SlotQueue(capacity: 4)
         for slot in 0..<4 { queue.append(slot) }
@@ -26,7 +26,7 @@ struct SlotQueueTests {
         #expect(drained(&queue) == (0..<4).filter { $0 != slot } + [slot])
     }
 
-    @Test("Against an array", arguments: 1...20 as ClosedRange<UInt64>)
+    @Test("Random operations agree with an array", arguments: 1...20 as ClosedRange<UInt64>)
     func model(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         let capacity = Int.random(in: 1...20, using: &random)

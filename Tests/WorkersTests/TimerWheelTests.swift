@@ -11,7 +11,7 @@ struct TimerWheelTests {
         Instant(nanoseconds: Self.origin.nanoseconds + milliseconds * Self.tick + nanoseconds)
     }
 
-    @Test("An empty wheel has no reason to wake up")
+    @Test("An empty wheel causes no wakeup")
     func empty() {
         var wheel = TimerWheel(capacity: 3, now: Self.origin)
         #expect(wheel.nextWake == nil)
@@ -21,7 +21,7 @@ struct TimerWheelTests {
         #expect(wheel.nextWake == nil)
     }
 
-    @Test("A timer expires at its tick, not before, and once")
+    @Test("A timer expires once, at its tick and not before")
     func once() {
         var wheel = TimerWheel(capacity: 3, now: Self.origin)
         wheel.schedule(1, at: at(10))
@@ -36,7 +36,7 @@ struct TimerWheelTests {
         #expect(wheel.nextWake == nil)
     }
 
-    @Test("A deadline between two ticks is rounded up, never down")
+    @Test("A deadline between two ticks is rounded up")
     func betweenTicks() {
         var wheel = TimerWheel(capacity: 1, now: Self.origin)
         wheel.schedule(0, at: at(10, plus: 1))
@@ -46,7 +46,7 @@ struct TimerWheelTests {
         #expect(wheel.nextExpired() == 0)
     }
 
-    @Test("A deadline that has passed expires at once", arguments: [0, 1, 77_123_456_789])
+    @Test("A past deadline expires immediately", arguments: [0, 1, 77_123_456_789])
     func past(deadline: UInt64) {
         var wheel = TimerWheel(capacity: 1, now: Self.origin)
         wheel.schedule(0, at: Instant(nanoseconds: deadline))
@@ -54,7 +54,7 @@ struct TimerWheelTests {
         #expect(wheel.nextExpired() == 0)
     }
 
-    @Test("A cancelled timer does not expire, even if it was due already and not yet taken")
+    @Test("A canceled timer does not expire, even if it was due")
     func cancelled() {
         var wheel = TimerWheel(capacity: 2, now: Self.origin)
         wheel.schedule(0, at: at(5))
@@ -69,7 +69,7 @@ struct TimerWheelTests {
         #expect(wheel.nextExpired() == nil)
     }
 
-    @Test("A timer moved to a later or an earlier time expires there alone")
+    @Test("A rescheduled timer expires only at its new time")
     func moved() {
         var wheel = TimerWheel(capacity: 1, now: Self.origin)
         wheel.schedule(0, at: at(5))
@@ -84,7 +84,7 @@ struct TimerWheelTests {
         #expect(wheel.nextExpired() == nil)
     }
 
-    @Test("A timer may be set anew when it is taken")
+    @Test("A timer may be rescheduled when it expires")
     func anew() {
         var wheel = TimerWheel(capacity: 1, now: Self.origin)
         var expirations = 0
@@ -102,7 +102,7 @@ struct TimerWheelTests {
     /// Distances just below and above the range of every level, of the horizon (2^24 ticks) and of several horizons,
     /// from starts that are aligned with the levels and starts that are not.
     @Test(
-        "A timer at any distance expires at its tick, woken up only a few times on the way",
+        "A timer at any distance expires at its tick, with only a few intermediate wakeups",
         arguments: [0, 1, 63, 64, 4095, 4096, 262_143, 262_144, 16_777_216] as [UInt64]
     )
     func cascades(start: UInt64) {
@@ -128,7 +128,7 @@ struct TimerWheelTests {
         }
     }
 
-    @Test("A deadline at the end of time neither traps nor expires")
+    @Test("A deadline at the largest instant neither traps nor expires")
     func endOfTime() {
         var wheel = TimerWheel(capacity: 2, now: Self.origin)
         wheel.schedule(0, at: Instant(nanoseconds: .max))
@@ -141,7 +141,7 @@ struct TimerWheelTests {
         }
     }
 
-    @Test("Time that goes backwards changes nothing")
+    @Test("Time that runs backwards changes nothing")
     func backwards() {
         var wheel = TimerWheel(capacity: 1, now: Self.origin)
         wheel.advance(to: at(1000))
@@ -154,7 +154,7 @@ struct TimerWheelTests {
     }
 
     @Test(
-        "Against a plain table of deadlines: never early, late by less than a tick, no wake-up missed",
+        "Random operations agree with a plain table: never early, late by less than a tick, no missed wakeup",
         arguments: 1...30 as ClosedRange<UInt64>
     )
     func model(seed: UInt64) {
@@ -188,7 +188,7 @@ struct TimerWheelTests {
                         return
                     }
                 } else if wake != nil {
-                    Issue.record("seed \(seed), step \(step): wakes for nobody")
+                    Issue.record("seed \(seed), step \(step): wakes without a timer")
                     return
                 }
                 let target = Bool.random(using: &random) ? wake ?? now : now + .nanoseconds(distance(&random))
@@ -202,7 +202,7 @@ struct TimerWheelTests {
                 }
             }
             guard wheel.isScheduled(timer) == (deadlines[timer] != nil) else {
-                Issue.record("seed \(seed), step \(step): timer \(timer) is scheduled in one and not in the other")
+                Issue.record("seed \(seed), step \(step): timer \(timer) is scheduled in only one of the two")
                 return
             }
         }

@@ -88,7 +88,7 @@ import Testing
 
     @Test func bulkModes() throws {
         guard case .bulk(let bulk) = try plan("--mode", "both", "--verify", "--size", "32K").mode else {
-            Issue.record("no bulk")
+            Issue.record("not a bulk mode")
             return
         }
         #expect(bulk.direction == .both)
@@ -104,7 +104,7 @@ import Testing
         let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
         guard case .request(.generated(count: size), let response) = try command.plan(for: command.targets[0]).mode
         else {
-            Issue.record("no requests of \(size) bytes")
+            Issue.record("not requests of \(size) bytes")
             return
         }
         #expect(response.size == 65_536)

@@ -5,11 +5,11 @@ import Testing
 
 @testable import LoadBalancer
 
-@Suite("File of the access log")
+@Suite("Access log file")
 struct AccessLogFileTests {
     private func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
 
-    @Test("lines are added to what is there, and after it was opened anew to the file of that name")
+    @Test("lines are appended, and after a reopen go to the file of that name")
     func reopening() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/access.log"
@@ -26,7 +26,7 @@ struct AccessLogFileTests {
         }
     }
 
-    @Test("where it cannot be opened anew, it goes on with the file that it has")
+    @Test("a failed reopen keeps the current file")
     func reopeningFails() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/logs/access.log"
@@ -35,7 +35,7 @@ struct AccessLogFileTests {
             #expect(rename("\(folder)/logs", "\(folder)/old") == 0)
             do throws(AccessLogError) {
                 try file.reopen()
-                Issue.record("it was opened in a folder that is not there")
+                Issue.record("opened a file in a missing directory")
             } catch {
                 #expect("\(error)" == "cannot write the access log \(path): No such file or directory")
             }
@@ -44,14 +44,14 @@ struct AccessLogFileTests {
         }
     }
 
-    @Test("a pipe that nobody reads is an error at once, and a reader that is slow is waited for as long as one may")
+    @Test("a pipe without a reader is an error, and a slow reader is waited for within limits")
     func pipe() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/pipe"
             #expect(mkfifo(path, 0o600) == 0)
             do throws(AccessLogError) {
                 _ = try AccessLogFile(at: path)
-                Issue.record("a pipe without a reader was opened")
+                Issue.record("opened a pipe without a reader")
             } catch {
                 #expect(error.code == ENXIO)
             }
@@ -65,7 +65,7 @@ struct AccessLogFileTests {
                     waits += 1
                     return waits < 2
                 }
-                Issue.record("a megabyte went into a pipe that nobody reads")
+                Issue.record("wrote a megabyte into a pipe without a reader")
             } catch {
                 #expect(error.code == EAGAIN)
                 #expect(waits == 2)

@@ -4,7 +4,7 @@ import Testing
 @testable import LoadBalancer
 @testable import TCPProxy
 
-@Suite("Format of the access log")
+@Suite("Access log format")
 struct AccessLogFormatTests {
     private let record = AccessRecord(
         id: ConnectionID(worker: 1, count: 7),
@@ -26,7 +26,7 @@ struct AccessLogFormatTests {
 
     private func line(_ format: String) throws -> String { try AccessLogFormat(parsing: format).line(record) }
 
-    @Test("text has all fields in their order, and a dash where there is nothing to say")
+    @Test("the text format has all fields in order, with a dash for missing values")
     func text() throws {
         #expect(
             try line("text")
@@ -36,7 +36,7 @@ struct AccessLogFormatTests {
         #expect(AccessLogFormat.text == (try AccessLogFormat(parsing: "text")))
     }
 
-    @Test("json has the same, with numbers as numbers, and is one line")
+    @Test("the JSON format has the same fields on one line, with numbers as numbers")
     func json() throws {
         #expect(
             try line("json")
@@ -47,7 +47,7 @@ struct AccessLogFormatTests {
         )
     }
 
-    @Test("a format of one's own has its fields where it says, and doubled braces are braces")
+    @Test("a custom format places fields as written and unescapes doubled braces")
     func own() throws {
         #expect(try line("{{{client}}}\t{bytes_upstream}+{bytes_upstream}") == "{192.0.2.1:50000}\t5+5")
         #expect(try line("{first_byte_seconds}") == "-")
@@ -55,7 +55,7 @@ struct AccessLogFormatTests {
     }
 
     @Test(
-        "what is no format is told, with the field's name and those that there are",
+        "an invalid format is an error that names the field and the valid ones",
         arguments: [
             ("{clint} x", "unknown field {clint}; fields are {time}, {id}, {client},"),
             ("{}", "unknown field {}"), ("{client", "unmatched {"), ("client}", "unmatched }"),

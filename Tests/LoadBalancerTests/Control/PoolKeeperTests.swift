@@ -7,7 +7,7 @@ import Testing
 
 @testable import LoadBalancer
 
-@Suite("A pool's servers while the proxy runs", .timeLimit(.minutes(1)))
+@Suite("Pool maintenance at run time", .timeLimit(.minutes(1)))
 struct PoolKeeperTests {
     private struct NoName: Error {}
 
@@ -61,28 +61,28 @@ struct PoolKeeperTests {
 
     private func names(_ proxy: Proxy) -> [String] { proxy.poolSnapshots()[0].servers.map(\.configuration.name) }
 
-    @Test("servers come and go with their names, and stay while those cannot be looked up")
+    @Test("servers follow DNS results, and stay while resolution fails")
     func names() async throws {
         let zone = Zone([server(1)])
         try await zone.running(interval: .milliseconds(1)) { proxy in
             zone.set([server(1), server(2)])
-            try await eventually("there are two servers") { names(proxy) == ["1", "2"] }
+            try await eventually("second server") { names(proxy) == ["1", "2"] }
             zone.set(nil)
             let before = zone.count
-            try await eventually("the names were looked up in vain") { zone.count > before + 2 }
+            try await eventually("failed lookup") { zone.count > before + 2 }
             #expect(names(proxy) == ["1", "2"])
             zone.set([server(2)])
-            try await eventually("the first is gone") { names(proxy) == ["2"] }
+            try await eventually("removal of the first server") { names(proxy) == ["2"] }
         }
     }
 
-    @Test("names are looked up at once when a server cannot be reached, however long the interval")
+    @Test("a failed connection triggers DNS resolution before the interval ends")
     func namesOnFailure() async throws {
         let zone = Zone([server(1)])
         try await zone.running(interval: .seconds(3600)) { proxy in
             let port = try #require(proxy.localAddresses[0].port)
             zone.set([server(2)])
-            try await eventually("another server, after nobody answered") {
+            try await eventually("other server after a failed connection") {
                 _ = try? TestSocket.connect(to: .ip("127.0.0.1", port: port))
                 return names(proxy) == ["2"]
             }
@@ -90,7 +90,7 @@ struct PoolKeeperTests {
     }
 
     @Test(
-        "an answer's time to live counts, from a second to the interval",
+        "the TTL of a DNS answer applies, between one second and the interval",
         arguments: [(nil, 30), (0, 1), (1, 1), (7, 7), (3_600, 30)] as [(Int?, Int)]
     )
     func timeToLive(seconds: Int?, pause: Int) {

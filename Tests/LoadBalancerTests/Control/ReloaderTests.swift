@@ -8,7 +8,7 @@ import Testing
 @testable import LoadBalancer
 @testable import TCPProxy
 
-@Suite("A configuration that is read anew, and orders that outlive that", .ownThreads, .timeLimit(.minutes(1)))
+@Suite("Configuration reload and administrative state", .ownThreads, .timeLimit(.minutes(1)))
 struct ReloaderTests {
     private static func text(_ servers: String, listener: String = "a", _ more: String = "") -> String {
         """
@@ -61,7 +61,7 @@ struct ReloaderTests {
         }
     }
 
-    @Test("servers and listeners come and go, and it is told")
+    @Test("a reload adds and removes servers and listeners, and reports it")
     func changes() async throws {
         try await withReloader(Self.text("127.0.0.1:1001, 127.0.0.1:1002")) { running in
             running.file.value = Self.text("127.0.0.1:1002, 127.0.0.1:1003", listener: "b")
@@ -84,21 +84,21 @@ struct ReloaderTests {
         }
     }
 
-    @Test("a bad file, a port in use or a file that is gone changes nothing, and every mistake is told")
+    @Test("an invalid file or a port in use changes nothing, and every error is reported")
     func refusals() async throws {
         let taken = try TestListener()
         try await withReloader(Self.text("127.0.0.1:1001")) { running in
             let before = running.proxy.localAddresses
             running.file.value = Self.text("127.0.0.1:0", listener: "b") + "\nthreads: none\n"
             guard case .refused(let mistakes) = await running.reloader.reload() else {
-                Issue.record("a bad file was taken")
+                Issue.record("an invalid file was applied")
                 return
             }
             #expect(mistakes.count == 2 && mistakes.allSatisfy { $0.hasPrefix("test.yaml:") }, "\(mistakes)")
             running.file.value = Self.text("127.0.0.1:1001", listener: "b")
                 .replacing("127.0.0.1:0", with: "\(taken.address)")
             guard case .refused(let reasons) = await running.reloader.reload() else {
-                Issue.record("a port in use was taken")
+                Issue.record("a listener on a port in use was applied")
                 return
             }
             #expect(reasons.count == 1 && reasons[0].contains("in use"), "\(reasons)")
@@ -109,7 +109,7 @@ struct ReloaderTests {
         }
     }
 
-    @Test("drain, disable and weight of a server that stays outlive a reload")
+    @Test("drain, disable and weight of a remaining server survive a reload")
     func orders() async throws {
         try await withReloader(Self.text("127.0.0.1:1001, 127.0.0.1:1002, 127.0.0.1:1003")) { running in
             let keeper = running.keeper
@@ -122,7 +122,7 @@ struct ReloaderTests {
                 ", when-all-down: try"
             )
             guard case .done = await running.reloader.reload() else {
-                Issue.record("not reloaded")
+                Issue.record("the reload failed")
                 return
             }
             #expect(running.states == [.unchecked, .disabled, .draining, .unchecked])
@@ -132,7 +132,7 @@ struct ReloaderTests {
             try keeper.order(.enable, server: "127.0.0.1:1001", pool: "p")
             try await keeper.order(weight: nil, server: "127.0.0.1:1003", pool: "p")
             #expect(running.states == [.unchecked, .disabled, .unchecked, .unchecked])
-            try await eventually("the weights are the configured ones") {
+            try await eventually("configured weights") {
                 let facts = running.proxy.servers(ofPool: running.proxy.pools[0].number)
                 return facts.map(\.weight) == [1, 4, 1, 1].map { EffectiveWeight.of($0) }
             }
@@ -143,7 +143,7 @@ struct ReloaderTests {
         }
     }
 
-    @Test("an ordered weight makes the table of maglev anew")
+    @Test("a weight override rebuilds the Maglev table")
     func table() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
         let servers = listeners.map { "\($0.address)" }.joined(separator: ", ")
@@ -163,12 +163,12 @@ struct ReloaderTests {
             let name = "\(listeners[first].address)"
             try await running.keeper.order(weight: 0, server: name, pool: "p")
             _ = try chosen()
-            try await eventually("five more at the other") { counts()[1 - first] == 5 }
+            try await eventually("five connections to the other server") { counts()[1 - first] == 5 }
             let entry = running.proxy.core.pools.entries[0]
             #expect(entry.plan.table?.placeCount(of: first) == 0)
             try await running.keeper.order(weight: nil, server: name, pool: "p")
             _ = try chosen()
-            try await eventually("and back") { counts()[first] == 10 }
+            try await eventually("five more connections to the first server") { counts()[first] == 10 }
         }
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LoadBalancer
 
-@Suite("What is thought of a server")
+@Suite("Server health state")
 struct ServerStandingTests {
     private static let second = 1_000_000_000
 
@@ -14,7 +14,7 @@ struct ServerStandingTests {
         return ServerStanding(settings, seen: .init(connected: 0, failed: 0, failuresInARow: 0))
     }
 
-    @Test("without checks and failures it is unchecked, and has its whole weight")
+    @Test("without checks and failures, a server is unchecked and has its full weight")
     func fresh() {
         var server = standing()
         server.advance(to: 0, .init(connected: 10, failed: 0, failuresInARow: 0), mayEject: true)
@@ -23,7 +23,7 @@ struct ServerStandingTests {
         #expect(server.weight(configured: 3, at: 0) == EffectiveWeight.of(3))
     }
 
-    @Test("its checks decide whether it is up")
+    @Test("health checks determine whether a server is up")
     func checks() {
         var server = standing { $0.check = HealthCheck(.tcp) }
         #expect(server.state == .unchecked)
@@ -35,14 +35,14 @@ struct ServerStandingTests {
         #expect(server.cause == "2 consecutive checks passed")
     }
 
-    @Test("a server that is to be taken for down is, until its first check")
+    @Test("a server configured as initially down is down until its first check")
     func initiallyDown() {
         let server = standing { $0.check = HealthCheck(.tcp, initially: .down) }
         #expect(server.state == .down)
         #expect(server.cause == "not checked yet")
     }
 
-    @Test("five failures in a row eject it, for ten seconds and then for twenty")
+    @Test("five consecutive failures eject a server for ten seconds, then for twenty")
     func ejection() {
         var server = standing()
         server.advance(to: 0, .init(connected: 7, failed: 4, failuresInARow: 4), mayEject: true)
@@ -63,7 +63,7 @@ struct ServerStandingTests {
         #expect(server.state == .unchecked)
     }
 
-    @Test("a success between failures begins the count anew")
+    @Test("a success resets the failure count")
     func success() {
         var server = standing()
         for second in 1...20 {
@@ -73,7 +73,7 @@ struct ServerStandingTests {
         }
     }
 
-    @Test("the pool may be unable to do without it")
+    @Test("a server is not ejected if the pool's ejection limit forbids it")
     func budget() {
         var server = standing()
         server.advance(to: 0, .init(connected: 0, failed: 9, failuresInARow: 9), mayEject: false)
@@ -82,14 +82,14 @@ struct ServerStandingTests {
         #expect(server.state == .ejected)
     }
 
-    @Test("without ejection no failure does")
+    @Test("with ejection disabled, failures do not eject a server")
     func noEjection() {
         var server = standing { $0.ejection = nil }
         server.advance(to: 0, .init(connected: 0, failed: 900, failuresInARow: 900), mayEject: true)
         #expect(server.state == .unchecked)
     }
 
-    @Test("a server that came back grows to its weight; one that was never away has it at once")
+    @Test("a recovered server ramps up to its weight; a new server starts with it")
     func slowStart() {
         var server = standing { settings in
             settings.check = HealthCheck(.tcp)
@@ -108,7 +108,7 @@ struct ServerStandingTests {
         #expect(weights[2] == EffectiveWeight.of(1))
     }
 
-    @Test("an order counts before all else")
+    @Test("administrative state overrides health")
     func orders() {
         var server = standing { $0.check = HealthCheck(.tcp) }
         server.heard(.down, cause: "")
@@ -123,7 +123,7 @@ struct ServerStandingTests {
     }
 }
 
-@Suite("What is thought of a server when its settings change")
+@Suite("Server health state after a settings change")
 struct ChangedStandingTests {
     private func settings(_ configure: (inout PoolSettings) -> Void) -> PoolSettings {
         var settings = PoolSettings()
@@ -133,7 +133,7 @@ struct ChangedStandingTests {
 
     private let none = ServerStanding.Attempts(connected: 0, failed: 0, failuresInARow: 0)
 
-    @Test("another check goes on from what is known")
+    @Test("a changed check continues from the known state")
     func otherCheck() {
         let before = settings { $0.check = HealthCheck(.tcp) }
         let after = settings { $0.check = HealthCheck(.redis, initially: .up) }
@@ -150,7 +150,7 @@ struct ChangedStandingTests {
         #expect(server.state == .down)
     }
 
-    @Test("without checks nobody is down; with the first one a server may begin so")
+    @Test("without checks no server is down; a first check may start as down")
     func checksComeAndGo() {
         let checked = settings { $0.check = HealthCheck(.tcp, initially: .down) }
         let free = settings { _ in }
@@ -161,7 +161,7 @@ struct ChangedStandingTests {
         #expect(server.state == .unchecked)
     }
 
-    @Test("who is ejected stays so until it is over, or until nobody is ejected any more")
+    @Test("an ejection persists until it expires or ejection is disabled")
     func ejection() {
         let before = settings { _ in }
         let after = settings { $0.ejection?.base = .seconds(60) }

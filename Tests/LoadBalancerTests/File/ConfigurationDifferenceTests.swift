@@ -3,7 +3,7 @@ import Testing
 
 @testable import LoadBalancer
 
-@Suite("What is otherwise in a file than before")
+@Suite("Configuration difference")
 struct ConfigurationDifferenceTests {
     private func file(_ text: String) throws -> ConfigurationFile {
         try ConfigurationFile(parsing: Array(text.utf8))
@@ -18,7 +18,7 @@ struct ConfigurationDifferenceTests {
           p: { servers: [127.0.0.1:3000] }
         """
 
-    @Test("keys are told, and what they belong to")
+    @Test("changed keys are reported with their section")
     func keys() throws {
         let after = """
             threads: 3
@@ -35,13 +35,13 @@ struct ConfigurationDifferenceTests {
         #expect(difference.pools == ["p": ["policy", "check"]])
     }
 
-    @Test("the same file is no difference")
+    @Test("identical files have no difference")
     func same() throws {
         let difference = try ConfigurationDifference(from: file(before), to: file(before))
         #expect(difference.lines(with: ProxyChange()) == [])
     }
 
-    @Test("lines say what becomes of connections, and name each thing once")
+    @Test("change lines state the effect on connections and name each object once")
     func lines() throws {
         let after = before.replacing("pool: p }\n  b", with: "pool: p, idle-timeout: 5s }\n  b")
             .replacing("[127.0.0.1:3000]", with: "[127.0.0.1:4000], slow-start: 5s").replacing(

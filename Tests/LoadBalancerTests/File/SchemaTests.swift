@@ -49,12 +49,12 @@ import Testing
                 section.read(node, into: &entry, &problems)
                 let isTaken = !problems.told.contains { $0.path.hasPrefix(key.name) }
                 let isValid = key.schema.allows(value.json)
-                #expect(!isTaken || isValid, "the schema refuses \(key.name): \(scalar)")
+                #expect(!isTaken || isValid, "the schema rejects \(key.name): \(scalar)")
                 if isTaken { taken += 1 }
                 if !isTaken, !isValid { refusedByBoth += 1 }
             }
-            #expect(taken > 0, "no value for \(key.name) was tried that it takes")
-            #expect(refusedByBoth > 0, "the schema of \(key.name) refuses nothing")
+            #expect(taken > 0, "no valid value was tried for \(key.name)")
+            #expect(refusedByBoth > 0, "the schema of \(key.name) rejects no value")
         }
     }
 
@@ -135,7 +135,7 @@ extension JSONValue {
                 ("maxProperties", _, _), ("propertyNames", _, _), ("required", _, _), ("properties", _, _),
                 ("additionalProperties", _, _):
                 true
-            default: preconditionFailure("the test knows no \(word) in a schema")
+            default: preconditionFailure("the test does not support \(word) in a schema")
             }
         }
     }

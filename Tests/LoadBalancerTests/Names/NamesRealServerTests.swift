@@ -129,7 +129,7 @@ func withNameServer(
             }
             try await body(server)
         } catch {
-            Issue.record("dnsmasq said: \(server.errorLines)")
+            Issue.record("output of dnsmasq: \(server.errorLines)")
             throw error
         }
     }

@@ -49,7 +49,7 @@ struct ServerNamesTests {
             let missing = try entry("srv:_none._tcp.db.example", port)
             do throws(ProxyError) {
                 _ = try await [missing].resolved()
-                Issue.record("a service that is not there has servers")
+                Issue.record("a nonexistent service has servers")
             } catch {
                 #expect("\(error)".contains("srv:_none._tcp.db.example"), "\(error)")
             }

@@ -55,7 +55,7 @@ import Testing
             case .down(.unexpectedAnswer(wanted: "a PostgreSQL message", _)) =
                 judgedByteByByte(Array(answer.utf8), Self.postgres)
         else {
-            Issue.record("it was taken for PostgreSQL")
+            Issue.record("counted as a PostgreSQL response")
             return
         }
     }
@@ -86,7 +86,7 @@ import Testing
     func anotherAnswerIsNoPong(answer: String) {
         guard case .down(.unexpectedAnswer(wanted: "PONG", _)) = judgedByteByByte(Array(answer.utf8), RedisDialogue())
         else {
-            Issue.record("it was taken for PONG")
+            Issue.record("counted as PONG")
             return
         }
     }
@@ -125,7 +125,7 @@ import Testing
     ])
     func whatIsNoStatusLineIsDown(line: String) {
         guard case .down(.unexpectedAnswer) = judgedByteByByte(Array(line.utf8), Self.http) else {
-            Issue.record("it was taken for a status line")
+            Issue.record("counted as a status line")
             return
         }
     }

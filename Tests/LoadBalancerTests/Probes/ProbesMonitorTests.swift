@@ -66,7 +66,7 @@ import Testing
         try await world.running {
             world.hold.withLock { $0 = true }
             world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(2), jitter: 0))
-            try await eventually("the check to begin") { world.held == 1 }
+            try await eventually("start of the check") { world.held == 1 }
             for _ in 0..<10 { world.clock.advance(by: .seconds(2)) }
             #expect(world.running(at: place(1)) == 1)
             // It took ten intervals, so the next one begins as soon as allowed.
@@ -82,7 +82,7 @@ import Testing
         try await world.running {
             world.hold.withLock { $0 = true }
             for server in 0..<20 { world.monitor.watch(server, at: place(server), by: HealthCheck()) }
-            try await eventually("three checks to begin") { world.held == 3 }
+            try await eventually("start of three checks") { world.held == 3 }
             world.letGo()
             try await world.settles(reports: 20, sleepers: 20)
         }
@@ -98,7 +98,7 @@ import Testing
             try await world.settles(reports: 2, sleepers: 2)
             world.monitor.forget(1)
             world.monitor.forget(99)
-            try await eventually("its sleep to end") { world.clock.deadlines.count == 1 }
+            try await eventually("end of its sleep") { world.clock.deadlines.count == 1 }
             world.clock.advance(by: .seconds(1))
             try await world.settles(reports: 3, sleepers: 1)
         }
@@ -110,9 +110,9 @@ import Testing
         try await world.running {
             world.hold.withLock { $0 = true }
             world.monitor.watch(1, at: place(1), by: HealthCheck())
-            try await eventually("the check to begin") { world.held == 1 }
+            try await eventually("start of the check") { world.held == 1 }
             world.monitor.forget(1)
-            try await eventually("the check to end") { world.held == 0 }
+            try await eventually("end of the check") { world.held == 0 }
         }
         #expect(world.reports.isEmpty)
     }
@@ -129,7 +129,7 @@ import Testing
         #expect(world.reports.map(\.state) == [.down, .up])
         // The check has its own port.
         guard case .internet(let checked) = world.checked.last else {
-            Issue.record("nothing was checked")
+            Issue.record("no server was checked")
             return
         }
         #expect(checked.port == 99)

@@ -49,7 +49,7 @@ private func withNginx(on port: UInt16, _ body: (RunningProgram) async throws ->
             do {
                 try await body(server)
             } catch {
-                Issue.record("nginx said: \(server.errorLines)")
+                Issue.record("output of nginx: \(server.errorLines)")
                 throw error
             }
         }

@@ -102,7 +102,7 @@ private struct Cluster {
             do {
                 try await body(server)
             } catch {
-                Issue.record("PostgreSQL said: \(server.errorLines)")
+                Issue.record("output of PostgreSQL: \(server.errorLines)")
                 throw error
             }
             // The immediate shutdown, without a message to the sessions.

@@ -64,7 +64,7 @@ struct ProbesRealRedisTests {
             try await awaitResult(.redis, at: address, "up", isUp)
             var client = try connected(to: address)
             // The check's own connection may still occupy its slot.
-            try await eventually("a place") {
+            try await eventually("free client connection") {
                 client = try connected(to: address)
                 try client.send("PING\r\n")
                 return try client.receive(upTo: 100) == Array("+PONG\r\n".utf8)
@@ -92,7 +92,7 @@ private func withRedis(
         do {
             try await body(RealServer.address(port), server)
         } catch {
-            Issue.record("Redis said: \(server.outputLines)")
+            Issue.record("output of Redis: \(server.outputLines)")
             throw error
         }
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("AccessList and CIDRTable")
+@Suite("Access list and CIDR table")
 struct AccessListTests {
     private func blocks(_ texts: [String]) throws -> [AddressBlock] {
         try texts.map { try AddressBlock(parsing: $0) }
@@ -30,7 +30,7 @@ struct AccessListTests {
         #expect(list.admits(.unix))
     }
 
-    @Test("who is in no list may come in unless some are allowed, or as it is said")
+    @Test("an unlisted address is admitted unless an allow list exists or the default says otherwise")
     func otherwise() throws {
         let stranger = try client("192.0.2.1")
         let other = try blocks(["10.0.0.0/8"])
@@ -41,7 +41,7 @@ struct AccessListTests {
         #expect(try !AccessList(deny: other, otherwise: false).admits(stranger))
     }
 
-    @Test("a block in both lists is told")
+    @Test("a block in both lists is an error")
     func contradiction() throws {
         let block = try AddressBlock(parsing: "10.0.0.0/8")
         #expect(throws: AccessListError.contradiction(block)) {
@@ -53,7 +53,7 @@ struct AccessListTests {
         }
     }
 
-    @Test("the ends of both families are in blocks like all others")
+    @Test("the first and last addresses of both families match their blocks")
     func ends() throws {
         let table = CIDRTable(
             [
@@ -73,7 +73,7 @@ struct AccessListTests {
         for (host, value) in expected { #expect(table[try #require(InternetAddress(host: host, port: 1))] == value) }
     }
 
-    @Test("finds what a search of all blocks, one by one, finds", arguments: UInt64(0)..<40)
+    @Test("lookups agree with a linear search of all blocks", arguments: UInt64(0)..<40)
     func againstNaive(seed: UInt64) {
         var generator = SplitMix64(seed: seed)
         // Few distinct bits, so that blocks nest and contain addresses.
@@ -106,7 +106,7 @@ struct AccessListTests {
         }
     }
 
-    @Test("tens of thousands of blocks are a table of twice as many ranges at most")
+    @Test("a table of tens of thousands of blocks has at most twice as many ranges")
     func large() throws {
         let entries = (0..<50_000).map { number in
             (block: AddressBlock(InternetAddress(v4: UInt32(number) << 8, port: 0)), value: number)

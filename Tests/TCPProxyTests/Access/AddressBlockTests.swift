@@ -3,10 +3,10 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("AddressBlock")
+@Suite("CIDR block")
 struct AddressBlockTests {
     @Test(
-        "reads blocks, and writes them as people do",
+        "blocks are parsed and printed in canonical form",
         arguments: [
             ("10.0.0.0/8", "10.0.0.0/8"), ("0.0.0.0/0", "0.0.0.0/0"), ("192.0.2.1", "192.0.2.1"),
             ("192.0.2.1/32", "192.0.2.1"), ("2001:DB8::/32", "2001:db8::/32"), ("::/0", "::/0"), ("::1", "::1"),
@@ -20,7 +20,7 @@ struct AddressBlockTests {
         #expect(try AddressBlock(parsing: description) == block)
     }
 
-    @Test("says what is wrong, and names the entry")
+    @Test("a parse error states the problem and names the entry")
     func errors() {
         let bad: [(String, AddressBlockError.Problem)] = [
             ("", .badAddress), ("/8", .badAddress), ("10/8", .badAddress), ("10.0.0/8", .badAddress),
@@ -44,7 +44,7 @@ struct AddressBlockTests {
         }
     }
 
-    @Test("an address is in its block and in no other family's")
+    @Test("a block contains only addresses of its own family")
     func contains() throws {
         func contains(_ block: String, _ address: String) throws -> Bool {
             try AddressBlock(parsing: block).contains(try #require(InternetAddress(host: address, port: 9)))

@@ -3,11 +3,11 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Bandwidth")
+@Suite("Bandwidth allowance")
 struct BandwidthTests {
     private static let start = Instant(nanoseconds: 1_000_000_000_000)
 
-    @Test("gives the burst at once, then as much as the time since is worth")
+    @Test("the burst is available immediately, then bytes accrue with time")
     func paces() throws {
         var bandwidth = try #require(Bandwidth(bytesPerSecond: 1_000_000, burst: 64_000))
         #expect(bandwidth.allowance(at: Self.start) == 64_000)
@@ -21,7 +21,7 @@ struct BandwidthTests {
         #expect(bandwidth.allowance(at: Self.start + .seconds(3600)) == 64_000)
     }
 
-    @Test("what went beyond is waited for")
+    @Test("an overdraft delays later bytes")
     func debt() throws {
         var bandwidth = try #require(Bandwidth(bytesPerSecond: 1000, burst: 1000))
         bandwidth.spend(5000, at: Self.start)
@@ -34,7 +34,7 @@ struct BandwidthTests {
     }
 
     @Test(
-        "at the moment that was told so many bytes may go; and never more than the burst and what the time is worth",
+        "the wanted bytes are available at the returned time, and never more than burst plus rate times time",
         arguments: UInt64(0)..<30
     )
     func neverMore(seed: UInt64) throws {
@@ -60,7 +60,7 @@ struct BandwidthTests {
         }
     }
 
-    @Test("a moment sooner there are fewer than were wanted")
+    @Test("the wanted bytes are not available one nanosecond earlier")
     func notLater() throws {
         for (rate, wanted) in [(1000, 1), (1000, 999), (333, 10), (1_000_000_000, 5000)] {
             var bandwidth = try #require(Bandwidth(bytesPerSecond: rate, burst: 10_000))
@@ -71,7 +71,7 @@ struct BandwidthTests {
         }
     }
 
-    @Test("limits outside their ranges are none, and the largest do not overflow")
+    @Test("limits outside their ranges are rejected, and the largest do not overflow")
     func ranges() throws {
         #expect(Bandwidth(bytesPerSecond: 0, burst: 1) == nil)
         #expect(Bandwidth(bytesPerSecond: Bandwidth.highestRate + 1, burst: 1) == nil)

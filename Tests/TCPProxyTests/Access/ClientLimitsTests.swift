@@ -4,7 +4,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("ClientLimits")
+@Suite("Per-client limiter")
 struct ClientLimitsTests {
     private static let start = Instant(nanoseconds: 1_000_000_000_000)
 
@@ -31,7 +31,7 @@ struct ClientLimitsTests {
         return try body(limits)
     }
 
-    @Test("a client has as many connections as it may, whatever its ports, and each again when one is given back")
+    @Test("a client has up to its maximum of connections over all ports, and may replace ended ones")
     func connections() throws {
         let limit = try limit(connections: 2)
         withLimits { limits in
@@ -53,7 +53,7 @@ struct ClientLimitsTests {
         }
     }
 
-    @Test("a client comes as fast as it may; what is refused takes no token and counts no connection")
+    @Test("a client's rate is limited; a denied connection takes no token and no connection")
     func rate() throws {
         let limit = try limit(connections: 3, 10, burst: 2)
         withLimits { limits in
@@ -70,7 +70,7 @@ struct ClientLimitsTests {
         }
     }
 
-    @Test("a client without connections is remembered until its bucket is full, and no longer")
+    @Test("a client without connections is remembered until its bucket is full")
     func forgets() throws {
         let limit = try limit(connections: 1, 1, burst: 2)
         withLimits { limits in
@@ -87,7 +87,7 @@ struct ClientLimitsTests {
         }
     }
 
-    @Test("those without connections make way for others once their buckets are full")
+    @Test("clients without connections and with full buckets are evicted for others")
     func makesWay() throws {
         let limit = try limit(1, burst: 1)
         withLimits(capacity: 1) { limits in
@@ -113,7 +113,7 @@ struct ClientLimitsTests {
         }
     }
 
-    @Test("clients with connections are never forgotten, and those that are known go on when the table is full")
+    @Test("clients with connections are never evicted, and known clients are served when the table is full")
     func full() throws {
         let limit = try limit(connections: 2)
         withLimits(capacity: 64) { limits in
@@ -134,7 +134,7 @@ struct ClientLimitsTests {
         }
     }
 
-    @Test("there is room for all clients that it was made for", arguments: [1, 100, 10_000, 65_536])
+    @Test("the table holds all clients of its capacity", arguments: [1, 100, 10_000, 65_536])
     func capacity(clients: Int) throws {
         let limit = try limit(connections: 1)
         withLimits(capacity: clients) { limits in
@@ -144,7 +144,7 @@ struct ClientLimitsTests {
         }
     }
 
-    @Test("IPv6 clients are told apart by as many bits as are said; IPv4 clients by all of theirs")
+    @Test("IPv6 clients are grouped by the configured prefix length, IPv4 clients by full address")
     func prefixes() throws {
         func count(_ hosts: [String], _ length: Int) throws -> Int {
             try withLimits(ipv6PrefixLength: length) { limits in
@@ -162,7 +162,7 @@ struct ClientLimitsTests {
         #expect(try count(["fe80::1%1", "fe80::1%2"], 128) == 2)
     }
 
-    @Test("follows a plain count of what each client has, through any course of events", arguments: UInt64(0)..<20)
+    @Test("random operations agree with a naive model", arguments: UInt64(0)..<20)
     func againstNaive(seed: UInt64) throws {
         var generator = SplitMix64(seed: seed)
         let most = Int.random(in: 1...4, using: &generator)
@@ -196,7 +196,7 @@ struct ClientLimitsTests {
         }
     }
 
-    @Test("a client's limit holds over four threads at each moment, and memory stays bounded")
+    @Test("a client's limit holds across four threads, and memory is bounded")
     func threads() async throws {
         let limit = try limit(connections: 3)
         let limits = ClientLimits(capacity: 64)
@@ -235,7 +235,7 @@ struct ClientLimitsTests {
         #expect(limits.figures == (0, 0))
     }
 
-    @Test("four threads get for one client exactly what it may have")
+    @Test("four threads together get exactly one client's limit")
     func exactly() async throws {
         let limit = try limit(connections: 1500, 1, burst: 1000)
         let limits = ClientLimits(capacity: 64)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("TokenBucket")
+@Suite("Token bucket")
 struct TokenBucketTests {
     /// A monotonic clock does not begin at zero.
     private static let start = Instant(nanoseconds: 1_000_000_000_000)
@@ -12,7 +12,7 @@ struct TokenBucketTests {
         try #require(TokenRate(tokens, per: span, burst: burst))
     }
 
-    @Test("gives the burst at once, and then one token at each interval")
+    @Test("the burst is available immediately, then one token per interval")
     func paces() throws {
         let rate = try rate(10, burst: 3)
         let bucket = HeldBucket()
@@ -26,7 +26,7 @@ struct TokenBucketTests {
         #expect(bucket.isFull(at: Self.start + .milliseconds(400)))
     }
 
-    @Test("a refusal costs nothing")
+    @Test("a refusal takes no token")
     func refusal() throws {
         let rate = try rate(1, per: .seconds(60), burst: 1)
         let bucket = HeldBucket()
@@ -37,7 +37,7 @@ struct TokenBucketTests {
         #expect(bucket.take(rate, at: Self.start + .seconds(60)))
     }
 
-    @Test("a rest fills the bucket and no more")
+    @Test("an idle bucket fills to the burst and no further")
     func rest() throws {
         let rate = try rate(1000, burst: 5)
         let bucket = HeldBucket()
@@ -46,7 +46,7 @@ struct TokenBucketTests {
         #expect((0..<10).filter { _ in bucket.take(rate, at: later) }.count == 5)
     }
 
-    @Test("in no span are there more than the burst and what came in it", arguments: UInt64(0)..<20)
+    @Test("no time span yields more than the burst plus the tokens accrued in it", arguments: UInt64(0)..<20)
     func neverMore(seed: UInt64) throws {
         var generator = SplitMix64(seed: seed)
         let tokens = Int.random(in: 1...1_000_000, using: &generator)
@@ -71,7 +71,7 @@ struct TokenBucketTests {
         #expect(taken.count >= burst)
     }
 
-    @Test("after a change of rate the bucket is as if it had just been emptied at the new one")
+    @Test("after a change of rate, the bucket refills from empty at the new rate")
     func newRate() throws {
         let slow = try rate(1, per: .seconds(3600), burst: 10)
         let fast = try rate(10, burst: 2)
@@ -89,7 +89,7 @@ struct TokenBucketTests {
         #expect(shared.take(fast, at: Self.start + .milliseconds(100)))
     }
 
-    @Test("the end of time refuses, and does not trap")
+    @Test("the largest instant refuses without a trap")
     func endOfTime() throws {
         let rate = try rate(1, per: .seconds(86_400), burst: 10)
         let bucket = HeldBucket()
@@ -97,7 +97,7 @@ struct TokenBucketTests {
         #expect(bucket.take(rate, at: Instant(nanoseconds: 0)))
     }
 
-    @Test("rates outside their ranges are none")
+    @Test("rates outside their ranges are rejected")
     func ranges() {
         #expect(TokenRate(0, burst: 1) == nil)
         #expect(TokenRate(-1, burst: 1) == nil)
@@ -112,7 +112,7 @@ struct TokenBucketTests {
         #expect(TokenRate(1, per: TokenRate.longestSpan, burst: TokenRate.largestBurst) == nil)
     }
 
-    @Test("four threads get from one bucket as many tokens as one would")
+    @Test("four threads together get exactly the tokens of one bucket")
     func shared() async throws {
         let rate = try rate(1, per: .seconds(60), burst: 1000)
         let bucket = SharedTokenBucket()

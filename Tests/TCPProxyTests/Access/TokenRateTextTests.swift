@@ -2,9 +2,9 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Rates as text")
+@Suite("Token rate format")
 struct TokenRateTextTests {
-    @Test("so many in a second, minute or hour, and so many at once")
+    @Test("rates per second, minute and hour are parsed, with a burst")
     func rates() throws {
         #expect(try TokenRate(parsing: "100/s") == TokenRate(100, burst: 100))
         #expect(try TokenRate(parsing: "30/m") == TokenRate(30, per: .seconds(60), burst: 30))
@@ -14,7 +14,7 @@ struct TokenRateTextTests {
     }
 
     @Test(
-        "what is none is told how to write it",
+        "an invalid rate is an error that states the format",
         arguments: [
             ("", TokenRateError.notation), ("10", .notation), ("10/", .notation), ("/s", .notation), ("0/s", .notation),
             ("-1/s", .notation), ("10/d", .notation), ("1000000001/s", .notation),

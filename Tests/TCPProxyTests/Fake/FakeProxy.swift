@@ -135,7 +135,7 @@ final class FakeProxy {
                 progressed = true
                 turns += 1
                 guard turns < Self.turnLimit else {
-                    Issue.record("a worker spins", sourceLocation: location)
+                    Issue.record("a worker is spinning", sourceLocation: location)
                     return
                 }
             }
@@ -368,7 +368,7 @@ extension SocketAddress {
     /// Parses a numeric address; traps on any other.
     init(_ text: String) {
         guard case .socket(let address) = try? ServiceAddress(parsing: text) else {
-            preconditionFailure("'\(text)' is no address in figures")
+            preconditionFailure("'\(text)' is not an IP address")
         }
         self = address
     }
@@ -378,7 +378,7 @@ extension PeerAddress {
     /// Parses an address such as `127.0.0.1:50000`; traps on anything else.
     init(_ text: String) {
         guard case .internet(let address) = SocketAddress(text) else {
-            preconditionFailure("'\(text)' is no internet address")
+            preconditionFailure("'\(text)' is not an IP address with a port")
         }
         self = .internet(address)
     }

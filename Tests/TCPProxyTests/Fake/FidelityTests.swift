@@ -5,7 +5,7 @@ import Support
 import Testing
 
 /// The fake system behaves like Linux: each scene runs on both, and must produce the same log.
-@Suite("Fake system beside Linux", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Fake system compared with Linux", .ownThreads, .timeLimit(.minutes(2)))
 struct FidelityTests {
     enum Scene: CaseIterable {
         case connects, isRefused, hearsBytes, hearsEnd, hearsResetByPoller, hearsResetByReceive, hearsResetBySend
@@ -14,7 +14,7 @@ struct FidelityTests {
         case splices, setsLowWater, registersLate, closesWatched
     }
 
-    @Test("tells the same story", arguments: Scene.allCases)
+    @Test("both produce the same trace", arguments: Scene.allCases)
     func story(scene: Scene) throws {
         let token = Token(bits: 1)
         let linux = try whileNoProgramStarts {
@@ -152,14 +152,14 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             tellError(descriptor)
             send("hello?", to: descriptor)
         case .farSideClosesWithUnreadBytes:
-            send("nobody reads this", to: descriptor)
+            send("these stay unread", to: descriptor)
             try end.close()
             tellEvents()
             receive(descriptor)
             receive(descriptor)
         case .closesWithUnreadBytes:
             send("bye", to: descriptor)
-            try end.send("nobody reads this")
+            try end.send("these stay unread")
             tellEvents()
             system.close(descriptor)
             story.append(try end.heard())
@@ -304,7 +304,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         story.append(try client.heard())
         do {
             _ = try far.connect(to: address)
-            story.append("connected to nobody")
+            story.append("connected without a listener")
         } catch {
             story.append("refused")
         }
@@ -325,7 +325,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             receive(descriptor)
             receive(descriptor)
             system.close(descriptor)
-        case .wouldBlock: story.append("nobody")
+        case .wouldBlock: story.append("no connection")
         case .failed(let error): story.append("\(error)")
         }
         system.close(listener)

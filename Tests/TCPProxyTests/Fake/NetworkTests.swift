@@ -6,7 +6,7 @@ import Testing
 struct NetworkTests {
     /// Bytes that wait for buffer space are sent when earlier bytes have arrived, and must not overtake the
     /// rest of those.
-    @Test("lets nothing overtake what was sent before, also when it becomes faster")
+    @Test("bytes stay in order, even if latency decreases")
     func order() throws {
         let world = FakeWorld()
         world.latency = .milliseconds(4)
@@ -25,7 +25,7 @@ struct NetworkTests {
     }
 
     /// As in tcp_need_reset(): a FIN that is queued behind bytes has not ended the stream yet.
-    @Test("resets a connection that is aborted with bytes before its end")
+    @Test("an abort with unsent bytes before the FIN resets the connection")
     func abortBeforeTheEnd() throws {
         let world = FakeWorld()
         world.receiveBuffer = 16

@@ -7,7 +7,7 @@ import Testing
 @testable import TCPProxy
 
 /// Changes of a running proxy, on real sockets.
-@Suite("Proxy: changes while it runs", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Proxy: changes at run time", .ownThreads, .timeLimit(.minutes(2)))
 struct ChangeProxyTests {
     private func listener(
         _ name: String,
@@ -46,7 +46,7 @@ struct ChangeProxyTests {
         async let running: Void = proxy.run()
         let result: Result<Value, any Error>
         do {
-            try await eventually("a proxy that is ready") { proxy.isReady }
+            try await eventually("readiness of the proxy") { proxy.isReady }
             result = .success(try await body(proxy))
         } catch {
             result = .failure(error)
@@ -67,7 +67,7 @@ struct ChangeProxyTests {
         try #require(TestAddress("\(proxy.localAddresses[index])"))
     }
 
-    @Test("a listener is added and one removed, and its connection goes on")
+    @Test("listeners are added and removed without closing connections")
     func swap() async throws {
         let server = try TestListener()
         try await withProxy([listener("one")], [pool("a", server)]) { proxy in
@@ -82,7 +82,7 @@ struct ChangeProxyTests {
             let (other, otherFar) = try proxy.connect(through: server)
             try exchange(other, otherFar)
             try exchange(client, far)
-            try await eventually("nobody listens there any more") {
+            try await eventually("refusal at the old address") {
                 do {
                     try TestSocket.connect(to: first).close()
                     return false
@@ -94,7 +94,7 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("of what stays, what was counted stays")
+    @Test("counters of unchanged objects survive a change")
     func figures() async throws {
         let server = try TestListener()
         try await withProxy([listener("one")], [pool("a", server)]) { proxy in
@@ -111,7 +111,7 @@ struct ChangeProxyTests {
             #expect(proxy.localAddresses == before)
             client.close()
             far.close()
-            try await eventually("its end") { proxy.snapshot().activeConnections == 0 }
+            try await eventually("the connection's end") { proxy.snapshot().activeConnections == 0 }
             for _ in 0..<2 { try await proxy.change(listeners: [listener("one")], pools: [pool("a", server)]) }
             #expect(proxy.listenerSnapshots().map(\.totalConnections) == [1])
             #expect(proxy.listenerSnapshots().map(\.activeConnections) == [0])
@@ -120,7 +120,7 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("numbers are used again: far more changes than there are numbers")
+    @Test("numbers are reused: many more changes than numbers succeed")
     func numbers() async throws {
         let server = try TestListener()
         try await withProxy([listener("one")], [pool("a", server)], threads: 1) { proxy in
@@ -134,7 +134,7 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("a port in use changes nothing, and what was bound before it is closed again")
+    @Test("a port in use changes nothing, and sockets bound before it are closed")
     func portInUse() async throws {
         let (server, taken) = (try TestListener(), try TestListener())
         try await withScratchFolder { folder in
@@ -160,7 +160,7 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("an address that goes and comes back at once, or becomes part of another, is bound")
+    @Test("an address that is removed and added again, or covered by another, is bound")
     func again() async throws {
         let server = try TestListener()
         let pools = [pool("a", server)]
@@ -179,7 +179,7 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("the file of a Unix socket goes with its listener, and stays with one that stays")
+    @Test("a Unix socket's file is removed with its listener, and kept with an unchanged one")
     func unixSockets() async throws {
         let server = try TestListener()
         try await withScratchFolder { directory in
@@ -198,14 +198,14 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("a change while it ends is refused")
+    @Test("a change during shutdown is rejected")
     func stopping() async throws {
         let server = try TestListener()
         try await withProxy([listener("one")], [pool("a", server)]) { proxy in
             let (client, far) = try proxy.connect(through: server)
             async let drained = proxy.shutdown(grace: .seconds(60))
-            try await eventually("it is draining") { !proxy.isReady }
-            try await eventually("a change is refused") {
+            try await eventually("start of the drain") { !proxy.isReady }
+            try await eventually("rejection of a change") {
                 do {
                     try await proxy.change(listeners: [listener("two")], pools: [pool("a", server)])
                     return false
@@ -220,7 +220,7 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("a server's orders and state stay while it stays, and another at its place begins anew")
+    @Test("administrative state belongs to a server, not to its address")
     func servers() async throws {
         let (first, second) = (try TestListener(), try TestListener())
         let listeners = [try listener("one")]
@@ -243,7 +243,7 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("changes at the same time come one after the other")
+    @Test("concurrent changes are serialized")
     func together() async throws {
         let server = try TestListener()
         try await withProxy([listener("0")], [pool("a", server)]) { proxy in
@@ -260,7 +260,7 @@ struct ChangeProxyTests {
         }
     }
 
-    @Test("connections are listed with what they are, and cut by id, client or server")
+    @Test("connections are listed with details, and closed by id, client or server")
     func connections() async throws {
         let (first, second) = (try TestListener(), try TestListener())
         let pools = [pool("a", first), pool("b", second)]
@@ -269,7 +269,7 @@ struct ChangeProxyTests {
             try exchange(client, far)
             let others = try (0..<3).map { _ in try TestSocket.connect(to: address(proxy, 1)) }
             let ends = try others.map { _ in try second.accept() }
-            try await eventually("all are relayed") {
+            try await eventually("four relayed connections") {
                 let all = await proxy.connections(limit: 10).connections
                 return all.count == 4 && all.allSatisfy { $0.stage == .relaying }
             }

@@ -2,7 +2,7 @@ import Support
 import TCPProxy
 import Testing
 
-@Suite("Who may come in, on real sockets", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Access control on real sockets", .ownThreads, .timeLimit(.minutes(2)))
 struct EntranceProxyTests {
     /// Whether a client is reset, possibly while it still connects.
     private func isReset(_ proxy: Proxy) throws -> Bool {
@@ -10,7 +10,7 @@ struct EntranceProxyTests {
         return try client.receiveRest().end == .reset
     }
 
-    @Test("a client has as many connections as it may, over all threads, and more when one ends")
+    @Test("a client's connection limit holds across threads, and ended connections are replaced")
     func connectionsPerClient() async throws {
         let listener = try TestListener()
         try await withRunningProxy(
@@ -32,7 +32,7 @@ struct EntranceProxyTests {
         }
     }
 
-    @Test("a network that is denied, and one that is not trusted to send a header")
+    @Test("a denied network and an untrusted PROXY header are rejected")
     func networks() async throws {
         let listener = try TestListener()
         let loopback = try AddressBlock(parsing: "127.0.0.0/8")
@@ -55,7 +55,7 @@ struct EntranceProxyTests {
         }
     }
 
-    @Test("a server is told the client's own addresses, and by a header that was trusted those of its client")
+    @Test("a server receives the client's addresses, or those of a trusted PROXY header")
     func proxyProtocol() async throws {
         let listener = try TestListener()
         var configuration = Configuration()

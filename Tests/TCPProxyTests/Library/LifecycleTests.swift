@@ -6,7 +6,7 @@ import Support
 import TCPProxy
 import Testing
 
-@Suite("A proxy's life", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Proxy lifecycle", .ownThreads, .timeLimit(.minutes(2)))
 struct LifecycleTests {
     /// Expects that nothing listens on the address any more. This can take a moment while another test starts a
     /// process: until its exec, the child holds copies of all descriptors.
@@ -14,13 +14,13 @@ struct LifecycleTests {
         try await eventually("a free address") { (try? TestListener(on: address)) != nil }
     }
 
-    @Test("a shutdown waits for connections that end by themselves, and refuses new ones")
+    @Test("a shutdown waits for connections to complete, and new ones are refused")
     func drains() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(60))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             // Checked by a bind, since a connection attempt would be one more connection to drain.
             try await expectFree(proxy.testAddress)
             try await expectRefusal(at: proxy.testAddress)
@@ -33,14 +33,14 @@ struct LifecycleTests {
         }
     }
 
-    @Test("a shutdown resets what is left when the grace is over")
+    @Test("a shutdown resets remaining connections after the grace period")
     func cuts() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
             let ends = try proxy.connect(through: listener)
             let stays = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(3))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             ends.client.close()
             ends.server.close()
             #expect(await summary == DrainSummary(ended: 1, cut: 1))
@@ -55,7 +55,7 @@ struct LifecycleTests {
         try await withRunningProxy(to: listener.address) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             async let first = proxy.shutdown(grace: .seconds(3600))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             #expect(await proxy.shutdown(grace: .zero) == DrainSummary(ended: 0, cut: 1))
             #expect(await first == DrainSummary(ended: 0, cut: 1))
             #expect(try client.receiveRest().end == .reset)
@@ -63,14 +63,14 @@ struct LifecycleTests {
         }
     }
 
-    @Test("a shutdown serves clients that connect in the drain delay, and ends after it")
+    @Test("a shutdown serves new clients during the drain delay")
     func drainDelay() async throws {
         let listener = try TestListener()
         // Longer than a connect takes on any machine; a second shutdown skips the rest of it.
         let long: (inout Configuration) -> Void = { $0.drainDelay = .seconds(3600) }
         try await withRunningProxy(to: listener.address, configure: long) { proxy in
             async let summary = proxy.shutdown(grace: .seconds(60))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             let (client, server) = try proxy.connect(through: listener)
             client.close()
             server.close()
@@ -83,20 +83,20 @@ struct LifecycleTests {
         }
     }
 
-    @Test("a grace beyond all bounds is no trap")
+    @Test("an excessive grace period does not trap")
     func endlessGrace() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(Int64.max))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             client.close()
             server.close()
             #expect(await summary == DrainSummary(ended: 1, cut: 0))
         }
     }
 
-    @Test("cancelling the task that runs it resets all connections")
+    @Test("canceling the task of run resets all connections")
     func cancelled() async throws {
         let listener = try TestListener()
         let proxy = try await Proxy.bind("127.0.0.1:0", to: listener.address.description)
@@ -111,7 +111,7 @@ struct LifecycleTests {
         #expect(proxy.snapshot().closures == [.init(reason: .cut, side: .proxy): 1])
     }
 
-    @Test("cancelled before it has begun, it ends at once")
+    @Test("a proxy canceled before it runs ends immediately")
     func cancelledBefore() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         let running = Task {
@@ -123,7 +123,7 @@ struct LifecycleTests {
         try await expectFree(proxy.testAddress)
     }
 
-    @Test("as a service it drains when its group shuts down gracefully")
+    @Test("as a service, the proxy drains on graceful shutdown of its group")
     func service() async throws {
         let listener = try TestListener()
         var configuration = Configuration()
@@ -135,10 +135,10 @@ struct LifecycleTests {
         )
         let group = ServiceGroup(services: [proxy], logger: Logger(label: "test"))
         let running = Task { try await group.run() }
-        try await eventually("a proxy that is ready") { proxy.isReady }
+        try await eventually("readiness of the proxy") { proxy.isReady }
         let (client, server) = try proxy.connect(through: listener)
         await group.triggerGracefulShutdown()
-        try await eventually("a proxy that is not ready") { !proxy.isReady }
+        try await eventually("end of readiness") { !proxy.isReady }
         try client.send("still here")
         try server.receive("still here")
         client.close()
@@ -148,29 +148,29 @@ struct LifecycleTests {
         #expect(proxy.drainSummary == DrainSummary(ended: 1, cut: 0))
     }
 
-    @Test("is ready while it runs, and neither before nor after")
+    @Test("the proxy is ready only while it runs")
     func isReady() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         #expect(!proxy.isReady)
         async let running: Void = proxy.run()
-        try await eventually("a proxy that is ready") { proxy.isReady }
+        try await eventually("readiness of the proxy") { proxy.isReady }
         await proxy.shutdown()
         try await running
         #expect(!proxy.isReady)
     }
 
-    @Test("runs once")
+    @Test("a proxy runs only once")
     func runsOnce() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         async let running: Void = proxy.run()
-        try await eventually("a proxy that is ready") { proxy.isReady }
+        try await eventually("readiness of the proxy") { proxy.isReady }
         await #expect(throws: ProxyError.alreadyRun) { try await proxy.run() }
         await proxy.shutdown()
         try await running
         await #expect(throws: ProxyError.alreadyRun) { try await proxy.run() }
     }
 
-    @Test("called off before it runs, it serves those who are connected already", arguments: [1, 2])
+    @Test("a shutdown before run serves connected clients", arguments: [1, 2])
     func calledOffWithClients(threads: Int) async throws {
         let listener = try TestListener()
         var configuration = Configuration()
@@ -199,7 +199,7 @@ struct LifecycleTests {
         try await expectFree(proxy.testAddress)
     }
 
-    @Test("called off before it runs, it ends at once and lets go of its address")
+    @Test("a shutdown before run returns immediately and releases the address")
     func calledOff() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         #expect(await proxy.shutdown() == DrainSummary(ended: 0, cut: 0))
@@ -213,7 +213,7 @@ struct LifecycleTests {
 
 /// Leaks are checked in a process of their own, since parallel tests share their descriptors (and a process that is
 /// about to start holds copies of them for a moment).
-@Suite("What a proxy leaves behind", .timeLimit(.minutes(2)))
+@Suite("Resource leaks of a proxy", .timeLimit(.minutes(2)))
 struct LeftoverTests {
     /// Number of open descriptors of this process. Swift's runtime opens and closes a few at any time, so the criterion
     /// is whether the number grows each time.
@@ -221,7 +221,7 @@ struct LeftoverTests {
         get throws { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
     }
 
-    @Test("that never ran: no descriptor")
+    @Test("an unused proxy leaks no descriptor")
     func descriptors() async {
         await #expect(processExitsWith: .success) {
             _ = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
@@ -235,7 +235,7 @@ struct LeftoverTests {
         }
     }
 
-    @Test("that has run: no descriptor")
+    @Test("a finished proxy leaks no descriptor")
     func descriptorsAfterRun() async {
         await #expect(processExitsWith: .success) {
             let listener = try TestListener()
@@ -262,7 +262,7 @@ struct LeftoverTests {
         }
     }
 
-    @Test("that was shut down just after its start: nobody who listens")
+    @Test("a proxy shut down right after its start leaves no listening socket")
     func shutdownAtOnce() async {
         await #expect(processExitsWith: .success) {
             for round in 0..<100 {
@@ -279,7 +279,7 @@ struct LeftoverTests {
         }
     }
 
-    @Test("that never ran: no file of a Unix socket")
+    @Test("an unused proxy leaves no socket file")
     func file() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/proxy"
@@ -292,7 +292,7 @@ struct LeftoverTests {
         }
     }
 
-    @Test("that never ran: nobody in its queue, and no server asked for them")
+    @Test("an unused proxy resets its accept queue and contacts no server")
     func queue() async {
         await #expect(processExitsWith: .success) {
             let listener = try TestListener(limit: .milliseconds(200))

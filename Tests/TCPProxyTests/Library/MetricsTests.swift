@@ -2,9 +2,9 @@ import Support
 import TCPProxy
 import Testing
 
-@Suite("A proxy's metrics", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Proxy metrics", .ownThreads, .timeLimit(.minutes(2)))
 struct MetricsTests {
-    @Test("events tell what happens, and end with the proxy")
+    @Test("the event stream reports each event and ends with the proxy")
     func events() async throws {
         let listener = try TestListener()
         let proxy = try await Proxy.bind("127.0.0.1:0", to: listener.address.description)
@@ -56,7 +56,7 @@ struct MetricsTests {
         #expect(all.last == others[1])
     }
 
-    @Test("a reader of events may come and go")
+    @Test("event subscriptions can start and end at any time")
     func readerComesAndGoes() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
@@ -64,7 +64,7 @@ struct MetricsTests {
                 var events = proxy.events.makeAsyncIterator()
                 let (client, server) = try proxy.connect(through: listener)
                 guard case .connectionOpened(_, _, 1, round) = await events.next() else {
-                    Issue.record("round \(round) did not begin with its opening")
+                    Issue.record("round \(round) did not start with its opening event")
                     return
                 }
                 client.close()
@@ -80,7 +80,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("a task that reads events can be cancelled")
+    @Test("a task that reads events can be canceled")
     func readerIsCancelled() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         let reader = Task {
@@ -92,7 +92,7 @@ struct MetricsTests {
         await proxy.shutdown()
     }
 
-    @Test("snapshots begin at once and end with the final figures")
+    @Test("snapshots start immediately and end with the final values")
     func snapshots() async throws {
         let listener = try TestListener()
         let proxy = try await Proxy.bind("127.0.0.1:0", to: listener.address.description)
@@ -118,7 +118,7 @@ struct MetricsTests {
         _ = server
     }
 
-    @Test("snapshots come anew each second")
+    @Test("a snapshot is produced each second")
     func ticks() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
@@ -132,7 +132,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("clients are told whether it runs, has run, or will", arguments: [1, 2])
+    @Test("clients are available before, during and after the run", arguments: [1, 2])
     func clients(threads: Int) async throws {
         let listener = try TestListener()
         var configuration = Configuration()
@@ -162,13 +162,13 @@ struct MetricsTests {
         #expect(figures.bytesUpstream == 8)
     }
 
-    @Test("clients are told while it drains, when some of its workers have ended already")
+    @Test("clients are available during a drain after some workers have ended")
     func clientsWhileDraining() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address, configure: { $0.threads = 4 }) { proxy in
             let (client, server) = try proxy.connect(through: listener)
             async let summary = proxy.shutdown(grace: .seconds(60))
-            try await eventually("a proxy that is not ready") { !proxy.isReady }
+            try await eventually("end of readiness") { !proxy.isReady }
             for _ in 0..<20 {
                 #expect(await proxy.clients().clients.map(\.totalConnections) == [1])
                 try await Task.sleep(for: .milliseconds(5))

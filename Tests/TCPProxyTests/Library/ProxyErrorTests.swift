@@ -4,7 +4,7 @@ import Support
 import TCPProxy
 import Testing
 
-@Suite("Errors of bind", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Bind errors", .ownThreads, .timeLimit(.minutes(2)))
 struct ProxyErrorTests {
     /// Returns the error of a bind; nil if it succeeds.
     private func error(
@@ -23,21 +23,21 @@ struct ProxyErrorTests {
         }
     }
 
-    @Test("an address that is none, on either side", arguments: ["", "nonsense", "127.0.0.1:99999", "::1:80", "unix:"])
+    @Test("an invalid address is rejected", arguments: ["", "nonsense", "127.0.0.1:99999", "::1:80", "unix:"])
     func badAddress(text: String) async {
         guard case .address(let first) = await error(text) else {
-            Issue.record("'\(text)' was taken for an address to listen at")
+            Issue.record("'\(text)' was accepted as a listen address")
             return
         }
         #expect(first.text == text)
         guard case .address(let second) = await error("127.0.0.1:0", to: text) else {
-            Issue.record("'\(text)' was taken for an upstream")
+            Issue.record("'\(text)' was accepted as an upstream")
             return
         }
         #expect(second == first)
     }
 
-    @Test("a host that nobody knows, on either side")
+    @Test("an unknown host is rejected on either side")
     func unknownHost() async throws {
         for error in [
             await error("no-such-host.invalid:80"), await error("127.0.0.1:0", to: "no-such-host.invalid:80"),
@@ -50,7 +50,7 @@ struct ProxyErrorTests {
         }
     }
 
-    @Test("an address in use, also by one that would share it", arguments: [false, true])
+    @Test("an address in use is rejected, even if its listener shares it", arguments: [false, true])
     func inUse(reusePort: Bool) async throws {
         let other = try TestListener(reusePort: reusePort)
         let text = other.address.description
@@ -59,7 +59,7 @@ struct ProxyErrorTests {
         #expect(error?.description.contains("\(text) is in use") == true)
     }
 
-    @Test("an address in use by another proxy of the same process")
+    @Test("an address in use by another proxy of the same process is rejected")
     func inUseByProxy() async throws {
         let other = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         let text = other.localAddress.description
@@ -67,7 +67,7 @@ struct ProxyErrorTests {
         await other.shutdown()
     }
 
-    @Test("a path where somebody listens, and one where there is something else")
+    @Test("a live socket path and a path of another file are rejected")
     func pathInUse() async throws {
         try await withScratchFolder { folder in
             let live = try TestListener(on: .unix(path: "\(folder)/live"))
@@ -80,29 +80,29 @@ struct ProxyErrorTests {
             #expect(access(file, F_OK) == 0)
 
             guard case .cannotListen(_, let cause) = await error("unix:\(folder)/nowhere/socket") else {
-                Issue.record("it listens in a directory that does not exist")
+                Issue.record("bound a socket in a missing directory")
                 return
             }
             #expect(cause.code == ENOENT)
         }
     }
 
-    @Test("an address that this machine does not have")
+    @Test("a non-local address is rejected")
     func notAvailable() async throws {
         let text = "192.0.2.1:8080"
         #expect(await error(text) == .addressNotAvailable(try ServiceAddress(parsing: text)))
     }
 
-    @Test("an upstream without a port")
+    @Test("an upstream without a port is rejected")
     func portZero() async {
         guard case .badSetting(let name, "0", _) = await error("127.0.0.1:0", to: "127.0.0.1:0") else {
-            Issue.record("port 0 was taken for an upstream")
+            Issue.record("port 0 was accepted as an upstream")
             return
         }
         #expect(name.contains("port"))
     }
 
-    @Test("a setting out of its range, and a source that this machine does not have")
+    @Test("a setting outside its range and a non-local source are rejected")
     func settings() async throws {
         #expect(
             await error("127.0.0.1:0") { $0.threads = 65 }
@@ -114,7 +114,7 @@ struct ProxyErrorTests {
         )
     }
 
-    @Test("a bind that fails leaves the address to others")
+    @Test("a failed bind releases the address")
     func leavesNothing() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/proxy"

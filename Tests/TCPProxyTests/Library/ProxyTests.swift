@@ -6,7 +6,7 @@ import Testing
 /// The library as an application uses it, on real sockets.
 @Suite("Proxy", .ownThreads, .timeLimit(.minutes(2)))
 struct ProxyTests {
-    @Test("few connections that last are spread over the threads: none has more than one and a half times the mean")
+    @Test("few lasting connections are spread over the threads: none has more than 1.5 times the mean")
     func spread() async throws {
         let listener = try TestListener()
         let opened = try await withRunningProxy(to: listener.address, configure: { $0.threads = 4 }) { proxy in
@@ -25,10 +25,10 @@ struct ProxyTests {
             return opened
         }
         #expect(opened.values.reduce(0, +) == 32)
-        #expect(opened.values.max()! <= 12, "connections of each thread: \(opened)")
+        #expect(opened.values.max()! <= 12, "connections per thread: \(opened)")
     }
 
-    @Test("relays, and counts what it relays")
+    @Test("bytes are relayed and counted")
     func relays() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
@@ -64,7 +64,7 @@ struct ProxyTests {
         }
     }
 
-    @Test("carries much both ways, byte for byte", arguments: Engine.allCases)
+    @Test("bulk data arrives intact in both directions", arguments: Engine.allCases)
     func bulk(engine: Engine) async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address, configure: { $0.engine = engine }) { proxy in
@@ -92,7 +92,7 @@ struct ProxyTests {
         }
     }
 
-    @Test("passes a reset on, after what came before it")
+    @Test("a reset is forwarded after the data before it")
     func reset() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
@@ -109,7 +109,7 @@ struct ProxyTests {
         }
     }
 
-    @Test("resets a client for whom there is no server")
+    @Test("a client is reset if no server is available")
     func refused() async throws {
         let listener = try TestListener()
         let address = listener.address
@@ -123,7 +123,7 @@ struct ProxyTests {
         }
     }
 
-    @Test("serves with several threads, whoever of them accepts", arguments: [2, 4])
+    @Test("all threads serve connections, whichever accepts", arguments: [2, 4])
     func threads(count: Int) async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address, configure: { $0.threads = count }) { proxy in
@@ -142,7 +142,7 @@ struct ProxyTests {
         }
     }
 
-    @Test("beyond the maximum of connections clients wait for their turn", arguments: [1, 2])
+    @Test("clients beyond the maximum wait and are served in turn", arguments: [1, 2])
     func maximum(threads: Int) async throws {
         let listener = try TestListener()
         let configure: (inout Configuration) -> Void = {
@@ -181,7 +181,7 @@ struct ProxyAddressTests {
         try client.receive("answer")
     }
 
-    @Test("IPv6 on both sides")
+    @Test("IPv6 works on both sides")
     func ipv6() async throws {
         let listener = try TestListener(on: .loopback6)
         try await withRunningProxy("[::1]:0", to: listener.address) { proxy in
@@ -190,7 +190,7 @@ struct ProxyAddressTests {
         }
     }
 
-    @Test("host names on both sides; each of a name's addresses is tried")
+    @Test("host names work on both sides, and each address of a name is tried")
     func names() async throws {
         let listener = try TestListener()
         let proxy = try await Proxy.bind("localhost:0", to: "localhost:\(listener.port)")
@@ -200,7 +200,7 @@ struct ProxyAddressTests {
         try await running
     }
 
-    @Test("all interfaces", arguments: [":0", "*:0", "[::]:0"])
+    @Test("a wildcard address listens on all interfaces", arguments: [":0", "*:0", "[::]:0"])
     func wildcard(listen: String) async throws {
         let listener = try TestListener()
         try await withRunningProxy(listen, to: listener.address) { proxy in
@@ -218,7 +218,7 @@ struct ProxyAddressTests {
     }
 
     @Test(
-        "Unix sockets on both sides; the file is there while it listens, and gone when it has ended",
+        "Unix sockets work on both sides, and the file exists only while the proxy listens",
         arguments: [1, 2]
     )
     func unix(threads: Int) async throws {
@@ -238,13 +238,13 @@ struct ProxyAddressTests {
         }
     }
 
-    @Test("a Unix client that goes away leaves its server a reset")
+    @Test("a Unix client that aborts resets its server")
     func unixReset() async throws {
         try await withScratchFolder { folder in
             let listener = try TestListener(on: .unix(path: "\(folder)/server"))
             try await withRunningProxy("unix:\(folder)/proxy", to: listener.address) { proxy in
                 let (client, server) = try proxy.connect(through: listener)
-                try server.send("nobody reads this")
+                try server.send("these stay unread")
                 try await eventually("bytes at the client") { try client.readable > 0 }
                 try client.send("last words")
                 client.close()
@@ -255,7 +255,7 @@ struct ProxyAddressTests {
         }
     }
 
-    @Test("what a server that is gone has left at the path is replaced")
+    @Test("a stale socket file is replaced")
     func staleFile() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/proxy"
@@ -268,7 +268,7 @@ struct ProxyAddressTests {
         }
     }
 
-    @Test("connections come from the source address that is asked for")
+    @Test("connections use the configured source address")
     func source() async throws {
         let listener = try TestListener()
         let source = try #require(InternetAddress(host: "127.0.0.7", port: 0))

@@ -18,7 +18,7 @@ func withRunningProxy<Value: Sendable>(
     async let running: Void = proxy.run()
     let value: Value
     do {
-        try await eventually("a proxy that is ready") { proxy.isReady }
+        try await eventually("readiness of the proxy") { proxy.isReady }
         value = try await body(proxy)
     } catch {
         await proxy.shutdown(grace: .zero)

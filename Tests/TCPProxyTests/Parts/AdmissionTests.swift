@@ -6,7 +6,7 @@ import Workers
 
 @testable import TCPProxy
 
-@Suite("Admission")
+@Suite("Connection limiter")
 struct AdmissionTests {
     private func withAdmission(limit: Int, _ body: (Admission) throws -> Void) rethrows {
         let admission = Admission(limit: limit)
@@ -14,7 +14,7 @@ struct AdmissionTests {
         try body(admission)
     }
 
-    @Test("gives as many places as there are, and each again when it is given back")
+    @Test("permits are limited, and a released permit is available again")
     func places() {
         withAdmission(limit: 2) { admission in
             #expect(admission.reserve())
@@ -31,7 +31,7 @@ struct AdmissionTests {
         }
     }
 
-    @Test("counts connections, not reservations")
+    @Test("connections are counted, not reservations")
     func counts() {
         withAdmission(limit: 10) { admission in
             _ = admission.reserve()
@@ -46,7 +46,7 @@ struct AdmissionTests {
         }
     }
 
-    @Test("a place that is given back wakes one worker that waits, each in turn")
+    @Test("a released permit wakes one waiting worker, each in turn")
     func wakes() {
         withAdmission(limit: 1) { admission in
             _ = admission.reserve()
@@ -60,7 +60,7 @@ struct AdmissionTests {
         }
     }
 
-    @Test("nobody waits while there is a place")
+    @Test("no worker waits while a permit is free")
     func needNotWait() {
         withAdmission(limit: 1) { admission in
             #expect(!admission.wait(worker: 0))
@@ -81,7 +81,7 @@ struct AdmissionTests {
         }
     }
 
-    @Test("whether anybody listens is known at once")
+    @Test("subscriptions are visible immediately")
     func listeners() {
         withAdmission(limit: 1) { admission in
             #expect(!admission.hasListeners)
@@ -166,9 +166,9 @@ private final class Crowd: Sendable {
     }
 }
 
-@Suite("Admission among threads", .serialized)
+@Suite("Connection limiter with threads", .serialized)
 struct AdmissionRaceTests {
-    @Test("never gives more places than there are, and nobody waits for ever", arguments: [1, 2, 5])
+    @Test("permits never exceed the limit, and no worker waits forever", arguments: [1, 2, 5])
     func hammer(limit: Int) async {
         let crowd = Crowd(workers: 6, limit: limit, rounds: 20_000)
         await crowd.run()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("ClientTable")
+@Suite("Client table")
 struct ClientTableTests {
     private func entry(_ address: String, upstream: Int = 1, downstream: Int = 2, at seconds: UInt64)
         -> ClientTable.Entry
@@ -26,7 +26,7 @@ struct ClientTableTests {
         }
     }
 
-    @Test("adds up what one address has done, and when")
+    @Test("connections of one address are summed, with first and last times")
     func adds() throws {
         var table = ClientTable()
         table.record(entry("192.0.2.1", upstream: 10, downstream: 20, at: 100))
@@ -43,7 +43,7 @@ struct ClientTableTests {
         #expect(table.other.total == 0)
     }
 
-    @Test("where there is no place left the address seen longest ago makes way, and its figures stay in the sum")
+    @Test("a full set evicts the least recently seen address into the remainder")
     func evicts() {
         // One set of eight slots, so that all addresses fall into it.
         var table = ClientTable(capacity: 8)
@@ -59,7 +59,7 @@ struct ClientTableTests {
         #expect(table.other.lastSeen == Instant(nanoseconds: 3))
     }
 
-    @Test("whatever comes, nothing is lost from the sum, and memory stays as it is")
+    @Test("totals are exact under any load, and memory is constant")
     func keepsSums() {
         var table = ClientTable(capacity: 64)
         var generator = SplitMix64(seed: 1)
@@ -89,7 +89,7 @@ struct ClientTableTests {
         #expect(sum(all + [table.other]) == [count, upstream, count])
     }
 
-    @Test("addresses of a network spread over the table: hardly one of a few is pushed out")
+    @Test("addresses of one network spread over the table, almost without evictions")
     func spreads() {
         var table = ClientTable(capacity: 1024)
         for number in 0..<256 { table.record(entry("10.1.2.\(number)", at: UInt64(number))) }
@@ -104,7 +104,7 @@ struct ClientTableTests {
         #expect(other.all.count == 256)
     }
 
-    @Test("all clients of a Unix socket are one")
+    @Test("all clients of a Unix socket count as one")
     func unix() {
         var table = ClientTable()
         for number in 0..<3 {
@@ -123,7 +123,7 @@ struct ClientTableTests {
     }
 }
 
-@Suite("ClientsSnapshot")
+@Suite("Clients snapshot")
 struct ClientsSnapshotTests {
     private func entry(
         _ address: PeerAddress,
@@ -153,7 +153,7 @@ struct ClientsSnapshotTests {
     private let alice = PeerAddress("192.0.2.1:0")
     private let bob = PeerAddress("192.0.2.2:0")
 
-    @Test("adds up what all workers know of an address")
+    @Test("statistics of all workers are merged by address")
     func merges() throws {
         let snapshot = ClientsSnapshot([
             part(closed: [entry(alice, total: 3)], running: [entry(alice, first: 4_000_000_000), entry(bob)]),
@@ -171,7 +171,7 @@ struct ClientsSnapshotTests {
         #expect(snapshot.other == ClientFigures(address: nil))
     }
 
-    @Test("tells times of the wall clock")
+    @Test("times are converted to wall clock time")
     func wallClock() throws {
         let now = WallClock.monotonicNanoseconds
         let snapshot = ClientsSnapshot([part(running: [entry(alice, first: now - 10_000_000_000, last: now)])])
@@ -181,7 +181,7 @@ struct ClientsSnapshotTests {
         #expect(abs(try #require(figures.lastSeen) - seconds) < 5)
     }
 
-    @Test("sums what was pushed out anywhere")
+    @Test("evicted statistics of all workers are summed")
     func other() {
         let snapshot = ClientsSnapshot([
             part(other: entry(.unix, total: 2, bytes: 100)),
@@ -195,7 +195,7 @@ struct ClientsSnapshotTests {
         #expect(snapshot.other.firstSeen != nil)
     }
 
-    @Test("names the busiest first, and then those seen last")
+    @Test("clients are sorted by open connections, then by last activity")
     func ranks() {
         let carol = PeerAddress("192.0.2.3:0")
         let snapshot = ClientsSnapshot([
@@ -207,7 +207,7 @@ struct ClientsSnapshotTests {
         #expect(snapshot.clients.map(\.address) == [carol, bob, alice])
     }
 
-    @Test("names a bounded number, and sums the rest")
+    @Test("a limited number of clients is listed, and the rest is summed")
     func limit() {
         let count = ClientsSnapshot.limit + 100
         let entries = (0..<count).map { number in

@@ -20,13 +20,13 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("is right as it comes")
+    @Test("the defaults are valid")
     func defaults() {
         #expect(error { _ in } == nil)
         #expect((1...64).contains(Configuration().threads))
     }
 
-    @Test("takes the whole of each range")
+    @Test("the limits of each range are accepted")
     func bounds() {
         #expect(error { $0.threads = 1 } == nil)
         #expect(error { $0.threads = 64 } == nil)
@@ -41,7 +41,7 @@ struct ConfigurationTests {
         #expect(error { $0.resolveInterval = nil } == nil)
     }
 
-    @Test("says which number is out of its range, what it is and what it may be")
+    @Test("an error names the setting, its value and its range")
     func numbers() throws {
         #expect(error { $0.threads = 0 } == .badSetting(name: "threads", value: "0", allowed: "1 to 64"))
         #expect(error { $0.threads = 65 } == .badSetting(name: "threads", value: "65", allowed: "1 to 64"))
@@ -64,7 +64,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "a time that is not positive is named",
+        "a duration that is not positive is an error that names it",
         arguments: [
             "connect timeout", "connect deadline", "idle timeout", "half-close timeout",
             "lifetime", "TCP user timeout", "keepalive interval", "resolve interval",
@@ -88,7 +88,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("more connections than the descriptor limit allows are refused, and the numbers told")
+    @Test("more connections than the descriptor limit allows are an error with both numbers")
     func connectionLimit() throws {
         try raiseDescriptorLimit()
         let limit = DescriptorLimit.current
@@ -96,7 +96,7 @@ struct ConfigurationTests {
         configuration.maxConnections = limit
         do throws(ProxyError) {
             _ = try configuration.connectionLimit()
-            Issue.record("\(limit) connections under a limit of \(limit) descriptors")
+            Issue.record("accepted \(limit) connections under a limit of \(limit) descriptors")
         } catch {
             guard case .descriptorLimit(limit, let wanted, limit) = error else {
                 Issue.record("\(error)")
@@ -107,7 +107,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("as many connections as the descriptor limit allows is the default, two descriptors for each")
+    @Test("the default maximum uses two descriptors per connection within the limit")
     func defaultLimit() throws {
         try raiseDescriptorLimit()
         let limit = try Configuration().connectionLimit()
@@ -118,7 +118,7 @@ struct ConfigurationTests {
         #expect(try configuration.connectionLimit() == 10)
     }
 
-    @Test("pipes are as many as asked for, else a share; none where all is copied")
+    @Test("pipes default to a share of the descriptors, and are not used by the copy engine")
     func pipes() {
         var configuration = Configuration()
         configuration.threads = 2
@@ -131,7 +131,7 @@ struct ConfigurationTests {
         #expect(configuration.pipesPerWorker(descriptorLimit: 1_000_000) == 0)
     }
 
-    @Test("a source address that this machine does not have is refused")
+    @Test("a non-local source address is rejected")
     func sources() throws {
         var configuration = Configuration()
         let address = try #require(InternetAddress(host: "192.0.2.1", port: 0))
@@ -142,10 +142,10 @@ struct ConfigurationTests {
     }
 }
 
-@Suite("ConnectFailure")
+@Suite("Connect failures")
 struct ConnectFailureTests {
     @Test(
-        "each error has its cause",
+        "each error maps to its cause",
         arguments: [
             (ECONNREFUSED, .refused), (ENOENT, .refused), (ETIMEDOUT, .timeout), (ENETUNREACH, .unreachable),
             (EHOSTUNREACH, .unreachable), (ENETDOWN, .unreachable), (EHOSTDOWN, .unreachable), (EMFILE, .exhausted),
@@ -158,9 +158,9 @@ struct ConnectFailureTests {
     }
 }
 
-@Suite("Counter")
+@Suite("Counters")
 struct CounterTests {
-    @Test("each figure has a place of its own on the page")
+    @Test("each counter has its own index on the page")
     func places() {
         var places: [Int] = [
             Counter.bytesUpstream, .bytesDownstream, .refused, .discardedUpstream, .discardedDownstream,

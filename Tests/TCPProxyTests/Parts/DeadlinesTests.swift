@@ -3,7 +3,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Deadlines")
+@Suite("Timeouts")
 struct DeadlinesTests {
     /// A comparable deadline.
     private struct Next: Equatable {
@@ -47,14 +47,14 @@ struct DeadlinesTests {
         }
     }
 
-    @Test("with all off there is none")
+    @Test("with all timeouts off there is no deadline")
     func none() {
         #expect(next(facts(.dialing)) { _ in } == nil)
         #expect(next(facts(.relaying)) { _ in } == nil)
         #expect(next(facts(.relaying, isHalfClosed: true)) { _ in } == nil)
     }
 
-    @Test("a connection that relays is probed from a certain age on, if at all")
+    @Test("keep-alive probes start at a certain age, if enabled")
     func keepAlive() {
         let young = facts(.relaying, isProbed: false)
         #expect(next(young) { _ in } == Next(seconds: 103, verdict: .keepAlive))
@@ -62,7 +62,7 @@ struct DeadlinesTests {
         #expect(Deadlines(timeouts: Configuration.Timeouts(), keepAlive: nil).next(young) == nil)
     }
 
-    @Test("an attempt's counts from its beginning, that of all attempts from the accept; the sooner one is next")
+    @Test("an attempt's timeout starts with it, the connect deadline at the accept; the earlier one is next")
     func dialing() {
         #expect(next(facts(.dialing)) { $0.connectAttempt = .seconds(5) } == Next(seconds: 110, verdict: .attempt))
         #expect(next(facts(.dialing)) { $0.connect = .seconds(15) } == Next(seconds: 115, verdict: .connect))
@@ -73,7 +73,7 @@ struct DeadlinesTests {
         #expect(next(facts(.dialing), both) == Next(seconds: 107, verdict: .connect))
     }
 
-    @Test("where both are due at the same moment all attempts are over")
+    @Test("if both are due at the same time, the connect deadline applies")
     func tie() {
         let both: (inout Configuration.Timeouts) -> Void = {
             $0.connectAttempt = .seconds(5)
@@ -82,7 +82,7 @@ struct DeadlinesTests {
         #expect(next(facts(.dialing), both) == Next(seconds: 110, verdict: .connect))
     }
 
-    @Test("an attempt that waits to be repeated has no deadline of its own")
+    @Test("an attempt that waits for a retry has no timeout of its own")
     func retry() {
         #expect(
             next(facts(.dialing, retryAt: 106)) { $0.connectAttempt = .seconds(5) }
@@ -93,7 +93,7 @@ struct DeadlinesTests {
         )
     }
 
-    @Test("idle and half-close count from the last activity")
+    @Test("idle and half-close timeouts start at the last activity")
     func relaying() {
         #expect(next(facts(.relaying)) { $0.idle = .seconds(30) } == Next(seconds: 150, verdict: .idle))
         #expect(next(facts(.relaying)) { $0.halfClose = .seconds(20) } == nil)
@@ -109,7 +109,7 @@ struct DeadlinesTests {
         )
     }
 
-    @Test("a connect deadline means nothing once there is a server")
+    @Test("the connect deadline does not apply once a server is connected")
     func connected() {
         #expect(
             next(facts(.relaying)) {
@@ -119,7 +119,7 @@ struct DeadlinesTests {
         )
     }
 
-    @Test("the lifetime counts from the accept, at every stage")
+    @Test("the lifetime starts at the accept, in every stage")
     func lifetime() {
         for stage in [Session.Stage.dialing, .relaying] {
             #expect(next(facts(stage)) { $0.lifetime = .seconds(25) } == Next(seconds: 125, verdict: .lifetime))
@@ -127,13 +127,13 @@ struct DeadlinesTests {
         #expect(next(facts(.delivering)) { $0.lifetime = .seconds(25) } == Next(seconds: 125, verdict: .lifetime))
     }
 
-    @Test("a source that is read without a readiness event has a deadline, and so has a delivery, which is never idle")
+    @Test("a scheduled recheck has a deadline, and so has a reset drain, which is never idle")
     func looks() {
         #expect(next(facts(.relaying, looks: true)) { _ in } == Next(seconds: 130, verdict: .recheck))
         #expect(next(facts(.delivering)) { $0.idle = .seconds(1) } == Next(seconds: 130, verdict: .delivery))
     }
 
-    @Test("times beyond all bounds are never due")
+    @Test("excessive durations are never due")
     func endless() {
         let deadlines = Deadlines(
             timeouts: {

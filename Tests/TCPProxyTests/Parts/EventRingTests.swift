@@ -5,7 +5,7 @@ import Workers
 
 @testable import TCPProxy
 
-@Suite("EventRing")
+@Suite("Event ring")
 struct EventRingTests {
     private func event(_ number: Int) -> MetricEvent {
         .bytesUpstream(id: ConnectionID(worker: 1, count: UInt64(number)), client: .unix, count: number)
@@ -17,7 +17,7 @@ struct EventRingTests {
         try body(ring)
     }
 
-    @Test("gives what was written, in order")
+    @Test("events are read in the order written")
     func order() {
         withRing { ring in
             for number in 0..<10 { #expect(ring.write(event(number))) }
@@ -33,7 +33,7 @@ struct EventRingTests {
         }
     }
 
-    @Test("takes no more than it holds, and goes on as soon as there is room")
+    @Test("a full ring rejects events until there is room")
     func full() {
         withRing { ring in
             for number in 0..<EventRing<MetricEvent>.capacity { #expect(ring.write(event(number))) }
@@ -48,7 +48,7 @@ struct EventRingTests {
         }
     }
 
-    @Test("is half full when more than half of it is")
+    @Test("a ring is half full only when more than half is used")
     func halfFull() {
         withRing { ring in
             for number in 0..<(EventRing<MetricEvent>.capacity / 2) { _ = ring.write(event(number)) }
@@ -58,7 +58,7 @@ struct EventRingTests {
         }
     }
 
-    @Test("goes round and round")
+    @Test("the ring wraps around")
     func wraps() {
         withRing { ring in
             var written = 0
@@ -74,7 +74,7 @@ struct EventRingTests {
         }
     }
 
-    @Test("between two threads nothing is lost, doubled or torn")
+    @Test("between two threads no event is lost, duplicated or torn")
     func threads() async {
         let ring = EventRing<MetricEvent>()
         let count = 200_000
@@ -113,7 +113,7 @@ struct EventRingTests {
     }
 }
 
-@Suite("EventHub")
+@Suite("Event hub")
 struct EventHubTests {
     private let memory: SharedMemory
     private let hub: EventHub
@@ -124,7 +124,7 @@ struct EventHubTests {
         hub = EventHub(memory: memory)
     }
 
-    @Test("gives events of all rings, and waits for the next")
+    @Test("events of all rings are returned, and the next is awaited")
     func gives() async {
         hub.addListener()
         #expect(memory.rings[0].write(event))
@@ -136,7 +136,7 @@ struct EventHubTests {
         #expect(await next == [event])
     }
 
-    @Test("what a reader left behind is no news for the next")
+    @Test("events left by one subscriber are not seen by the next")
     func stale() async {
         hub.addListener()
         #expect(memory.rings[0].write(event))
@@ -146,7 +146,7 @@ struct EventHubTests {
         #expect(await hub.next() == [])
     }
 
-    @Test("what is there when it ends is still given, and then the end")
+    @Test("remaining events are returned before the end")
     func finishes() async {
         hub.addListener()
         #expect(memory.rings[0].write(event))
@@ -155,7 +155,7 @@ struct EventHubTests {
         #expect(await hub.next() == [])
     }
 
-    @Test("an end wakes everybody who waits")
+    @Test("the end wakes all waiting readers")
     func endWakes() async {
         hub.addListener()
         async let first = hub.next()
@@ -165,7 +165,7 @@ struct EventHubTests {
         #expect(await second == [])
     }
 
-    @Test("a task that is cancelled waits no longer")
+    @Test("cancellation ends a wait")
     func cancelled() async {
         hub.addListener()
         let waiting = Task { [hub] in await hub.next() }
@@ -173,7 +173,7 @@ struct EventHubTests {
         #expect(await waiting.value == [])
     }
 
-    @Test("somebody listens for as long as an iterator lives, and no longer")
+    @Test("a subscription lasts exactly as long as its iterator")
     func listener() async {
         let events = MetricEvents(hub: hub)
         #expect(!memory.admission.hasListeners)
@@ -186,7 +186,7 @@ struct EventHubTests {
         #expect(!memory.admission.hasListeners)
     }
 
-    @Test("a slow reader takes a bounded number at once, and gets all of them in order")
+    @Test("a slow reader receives limited batches, all events in order")
     func batches() async {
         hub.addListener()
         let events = (0..<1000).map { number in

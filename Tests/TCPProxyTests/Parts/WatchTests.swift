@@ -2,16 +2,16 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Watch")
+@Suite("Latest value")
 struct WatchTests {
-    @Test("gives the first value at once")
+    @Test("the first value is returned immediately")
     func first() async {
         let watch = Watch("first")
         let latest = await watch.value(newerThan: 0)
         #expect(latest?.value == "first")
     }
 
-    @Test("gives a newer value to whoever waits for it")
+    @Test("a waiting reader receives a newer value")
     func waits() async throws {
         let watch = Watch(1)
         let seen = try #require(await watch.value(newerThan: 0))
@@ -22,7 +22,7 @@ struct WatchTests {
         #expect(await same?.value == 2)
     }
 
-    @Test("gives the latest, not each, to whoever is slow")
+    @Test("a slow reader receives only the latest value")
     func latest() async throws {
         let watch = Watch(0)
         let seen = try #require(await watch.value(newerThan: 0))
@@ -33,7 +33,7 @@ struct WatchTests {
         #expect(await watch.value(newerThan: next.version) == nil)
     }
 
-    @Test("gives the last value before the end")
+    @Test("the last value is returned before the end")
     func lastBeforeEnd() async throws {
         let watch = Watch(1)
         let seen = try #require(await watch.value(newerThan: 0))
@@ -44,7 +44,7 @@ struct WatchTests {
         #expect(await watch.value(newerThan: last.version) == nil)
     }
 
-    @Test("an end wakes whoever waits")
+    @Test("the end wakes waiting readers")
     func endWakes() async throws {
         let watch = Watch(1)
         let seen = try #require(await watch.value(newerThan: 0))
@@ -53,7 +53,7 @@ struct WatchTests {
         #expect(await next == nil)
     }
 
-    @Test("a task that is cancelled waits no longer")
+    @Test("cancellation ends a wait")
     func cancelled() async throws {
         let watch = Watch(1)
         let seen = try #require(await watch.value(newerThan: 0))
@@ -62,7 +62,7 @@ struct WatchTests {
         #expect(await waiting.value == nil)
     }
 
-    @Test("many who follow all see the last value, and none of them twice the same")
+    @Test("all readers see the last value, and none sees a value twice")
     func many() async {
         let watch = Watch(0)
         await withTaskGroup(of: Bool.self) { group in

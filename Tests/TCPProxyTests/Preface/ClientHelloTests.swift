@@ -35,14 +35,14 @@ struct ClientHelloTests {
     private func expectPrefixesWait(_ bytes: [UInt8], location: SourceLocation = #_sourceLocation) {
         for count in bytes.indices {
             guard case .needMore(let minimum) = read(bytes[..<count]) else {
-                Issue.record("of \(count) bytes it says \(read(bytes[..<count]))", sourceLocation: location)
+                Issue.record("result for \(count) bytes: \(read(bytes[..<count]))", sourceLocation: location)
                 continue
             }
-            #expect(minimum > count && minimum <= bytes.count, "of \(count) bytes", sourceLocation: location)
+            #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes", sourceLocation: location)
         }
     }
 
-    @Test("reads what real clients send, waits for more at each byte before its end", arguments: RecordedHello.all)
+    @Test("a real ClientHello is parsed, and each incomplete prefix waits for more", arguments: RecordedHello.all)
     func recorded(hello: RecordedHello) {
         let outcome = Outcome.hello(serverName: hello.serverName, protocols: hello.protocols)
         #expect(read(hello.bytes) == outcome)
@@ -50,18 +50,18 @@ struct ClientHelloTests {
         expectPrefixesWait(hello.bytes)
     }
 
-    @Test("reads what real clients send when it is cut into records at any byte", arguments: RecordedHello.all)
+    @Test("a real ClientHello is parsed when split into records at any byte", arguments: RecordedHello.all)
     func cut(hello: RecordedHello) {
         let outcome = Outcome.hello(serverName: hello.serverName, protocols: hello.protocols)
         let message = Array(hello.bytes[5...])
         for cut in 1..<message.count {
             let bytes = MadeHello.records(Array(message[..<cut])) + MadeHello.records(Array(message[cut...]))
-            #expect(read(bytes) == outcome, "cut at \(cut)")
-            #expect(read(bytes.dropLast()) == .needMore(minimum: bytes.count), "cut at \(cut)")
+            #expect(read(bytes) == outcome, "split at \(cut)")
+            #expect(read(bytes.dropLast()) == .needMore(minimum: bytes.count), "split at \(cut)")
         }
     }
 
-    @Test("reads a browser's hello, with a large key share and values that nobody knows, in records of any length")
+    @Test("a browser's ClientHello is parsed, with a large key share and GREASE values, in records of any length")
     func browser() {
         let hello = MadeHello.browser("Shop.Example.Com.")
         let outcome = Outcome.hello(serverName: "shop.example.com", protocols: ["h2", "http/1.1"])
@@ -73,7 +73,7 @@ struct ClientHelloTests {
         }
     }
 
-    @Test("the name in lower case and without its last dot; none is none")
+    @Test("the SNI is lowercased without its trailing dot, and is nil if absent")
     func names() {
         func name(_ name: String) -> Outcome {
             var hello = MadeHello()
@@ -105,7 +105,7 @@ struct ClientHelloTests {
         #expect(read(old.bytes) == .hello(serverName: nil, protocols: []))
     }
 
-    @Test("refuses extensions that servers would read in different ways")
+    @Test("extensions that servers might interpret differently are rejected")
     func extensions() {
         func outcome(_ extensions: [(type: UInt16, contents: [UInt8])]) -> Outcome {
             var hello = MadeHello()
@@ -131,7 +131,7 @@ struct ClientHelloTests {
         }
     }
 
-    @Test("refuses messages whose fields do not end where they should")
+    @Test("messages with inconsistent field lengths are rejected")
     func structure() {
         func outcome(_ change: (inout MadeHello) -> Void) -> Outcome {
             var hello = MadeHello()
@@ -148,7 +148,7 @@ struct ClientHelloTests {
         #expect(read(bytes(hex: "16 0301 0004 01 000000")) == .malformed(.structure))
     }
 
-    @Test("what is no TLS is told by its first bytes")
+    @Test("non-TLS data is detected by its first bytes")
     func notTLS() {
         #expect(read([]) == .needMore(minimum: 1))
         #expect(read([22]) == .needMore(minimum: 2))
@@ -162,7 +162,7 @@ struct ClientHelloTests {
         #expect(read([22, 2]) == .notTLS)
     }
 
-    @Test("refuses records that no hello is in")
+    @Test("records without a ClientHello are rejected")
     func records() {
         #expect(read(bytes(hex: "16 0301 0000")) == .malformed(.record))
         #expect(read(bytes(hex: "16 0301 4001")) == .malformed(.record))
@@ -171,7 +171,7 @@ struct ClientHelloTests {
         #expect(read(bytes(hex: "16 0301 0001 01 16 0301 0000")) == .malformed(.record))
     }
 
-    @Test("a hello has to end within the limit, and what cannot is not waited for")
+    @Test("a ClientHello must fit the limit, and an oversized one is rejected early")
     func limit() {
         let bytes = MadeHello.browser("a.example").bytes
         let outcome = Outcome.hello(serverName: "a.example", protocols: ["h2", "http/1.1"])
@@ -189,7 +189,7 @@ struct ClientHelloTests {
         #expect(read(large.bytes) == .tooLong)
     }
 
-    @Test("a hello may be spread over 128 records and no more")
+    @Test("a ClientHello may span at most 128 records")
     func mostRecords() {
         var hello = MadeHello.browser("a.example")
         hello.extensions.append((21, [UInt8](repeating: 0, count: 100)))
@@ -202,7 +202,7 @@ struct ClientHelloTests {
         #expect(read(more) == .malformed(.tooManyRecords))
     }
 
-    @Test("no change of one byte traps", arguments: RecordedHello.all)
+    @Test("no single-byte change traps", arguments: RecordedHello.all)
     func changes(hello: RecordedHello) {
         for place in hello.bytes.indices {
             var changed = hello.bytes
@@ -213,7 +213,7 @@ struct ClientHelloTests {
                 guard case .hello(let name?, _) = read(changed), !ServerName.isWellFormed(Array(name.utf8)) else {
                     continue
                 }
-                Issue.record("the name \(name), with \(byte) at \(place)")
+                Issue.record("name \(name), with \(byte) at \(place)")
             }
         }
     }

@@ -56,7 +56,7 @@ struct ProxyHeaderBinaryTests {
 
     private struct NoHeader: Error {}
 
-    @Test("reads what HAProxy sends")
+    @Test("headers sent by HAProxy are parsed")
     func haproxy() throws {
         let v4 = try #require(InternetAddress(host: "127.0.0.1", port: 38952))
         let v6 = try #require(InternetAddress(host: "::1", port: 58962))
@@ -78,7 +78,7 @@ struct ProxyHeaderBinaryTests {
         #expect(Self.whole[4].withUnsafeBytes { TypeLengthValues.value(ofType: 0x06, $0, in: last.tlvs) } == nil)
     }
 
-    @Test("the kinds of headers: whose addresses count, and what is passed on")
+    @Test("each kind of header determines the client's addresses and the forwarded header")
     func kinds() throws {
         let kinds = try Self.whole.dropFirst(6).map(header)
         #expect(kinds.map(\.origin.isKnown) == [false, false, false, false, false, false, false, true, true])
@@ -91,25 +91,25 @@ struct ProxyHeaderBinaryTests {
         for (kind, bytes) in zip(kinds, Self.whole.dropFirst(6)) { #expect(kind.length == bytes.count) }
     }
 
-    @Test("what follows a header is not its own", arguments: whole.indices)
+    @Test("bytes after a header are not consumed", arguments: whole.indices)
     func following(index: Int) throws {
         let bytes = Self.whole[index]
         #expect(try header(bytes + [1, 2, 3]) == header(bytes))
     }
 
-    @Test("each beginning of a header waits for more of it", arguments: whole.indices)
+    @Test("each incomplete prefix of a header waits for more", arguments: whole.indices)
     func prefixes(index: Int) {
         let bytes = Self.whole[index]
         for count in bytes.indices {
             guard case .needMore(let minimum) = ProxyHeader.read(Array(bytes[..<count])) else {
-                Issue.record("of \(count) bytes it says \(ProxyHeader.read(Array(bytes[..<count])))")
+                Issue.record("result for \(count) bytes: \(ProxyHeader.read(Array(bytes[..<count])))")
                 continue
             }
-            #expect(minimum > count && minimum <= bytes.count, "of \(count) bytes")
+            #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes")
         }
     }
 
-    @Test("other bytes than the signature's are told at once")
+    @Test("bytes that differ from the signature are detected immediately")
     func notProxy() {
         let signature = bytes(hex: Self.signature)
         for place in signature.indices {
@@ -120,7 +120,7 @@ struct ProxyHeaderBinaryTests {
     }
 
     @Test(
-        "tells what is wrong, as soon as it is known",
+        "each error is detected as early as possible",
         arguments: [
             ("11 11 000c", ProxyHeader.Fault.version), ("31 11 000c", .version), ("01 11 000c", .version),
             ("22 11 000c", .command), ("2f 11 000c", .command), ("21 41 000c", .family), ("21 f1 000c", .family),
@@ -138,7 +138,7 @@ struct ProxyHeaderBinaryTests {
         #expect(ProxyHeader.read(bytes(hex: Self.signature + rest)) == .malformed(fault))
     }
 
-    @Test("a header may be as long as the limit says and no longer")
+    @Test("a header may be as long as the limit and no longer")
     func limit() throws {
         let padding = [UInt8](repeating: 0, count: 65535 - 12 - 3)
         let longest =
@@ -154,7 +154,7 @@ struct ProxyHeaderBinaryTests {
         #expect(header.tlvs == 28..<65551)
     }
 
-    @Test("a header with a checksum has no byte that can change unnoticed, but for those that unmake it")
+    @Test("a checksum detects each single-byte change, except in the bytes that define it")
     func checksum() throws {
         for original in Self.whole[2...5] {
             for place in 16..<original.count {
@@ -172,7 +172,7 @@ struct ProxyHeaderBinaryTests {
         }
     }
 
-    @Test("two checksums are one too many")
+    @Test("a second checksum is an error")
     func severalChecksums() throws {
         let field = "030004 00000000"
         let twice = bytes(hex: Self.signature + "21 11 001a c0000201 c0000202 0001 0002" + field + field)
@@ -182,7 +182,7 @@ struct ProxyHeaderBinaryTests {
         }
     }
 
-    @Test("the checksum is that of RFC 3720, B.4")
+    @Test("the checksum matches RFC 3720, B.4")
     func crc() {
         func check(_ bytes: [UInt8]) -> UInt32 {
             var check = CRC32C()
@@ -201,7 +201,7 @@ struct ProxyHeaderBinaryTests {
 
     // MARK: Writing
 
-    @Test("passes on what it has read, byte for byte")
+    @Test("a parsed header is forwarded unmodified")
     func passesOn() throws {
         // For LOCAL, an unknown family and other transports, the ignored parts are not forwarded.
         for bytes in Self.whole[0..<7] + [Self.whole[8], Self.whole[9]] + Self.whole[13...] {
@@ -215,7 +215,7 @@ struct ProxyHeaderBinaryTests {
         }
     }
 
-    @Test("paths are passed on as they came, whatever they are")
+    @Test("Unix paths are forwarded unmodified")
     func unixPaths() throws {
         let abstract: [UInt8] = (0..<216).map { UInt8($0) ^ 0xA5 }
         let written = try abstract.withUnsafeBytes { try ProxyHeader.write(.v2, .unixPaths($0)) }
@@ -225,7 +225,7 @@ struct ProxyHeaderBinaryTests {
         }
     }
 
-    @Test("a checksum is made anew for other addresses, and added where one is wanted")
+    @Test("a checksum is recomputed for other addresses, and added on request")
     func newChecksum() throws {
         let tlvs = Array(Self.whole[4][28...])
         let announcement = ProxyHeader.Announcement.addresses(
@@ -246,7 +246,7 @@ struct ProxyHeaderBinaryTests {
         #expect(without.count == 56)
     }
 
-    @Test("LOCAL and unknown have no addresses; an address and a path together are unknown")
+    @Test("LOCAL and unknown headers have no addresses; mixed address kinds are unknown")
     func writesOthers() throws {
         #expect(try ProxyHeader.write(.v2, .local) == bytes(hex: Self.signature + "20 00 0000"))
         let unknown = bytes(hex: Self.signature + "21 00 0000")
@@ -258,7 +258,7 @@ struct ProxyHeaderBinaryTests {
         #expect(try ProxyHeader.write(.v2, mixed) == unknown)
     }
 
-    @Test("says what it needs, and writes nothing that no header can express")
+    @Test("the encoder reports the needed size, and writes nothing that no header can express")
     func refuses() throws {
         var small = [UInt8](repeating: 0xAA, count: 106)
         small.withUnsafeMutableBytes { small in
@@ -285,7 +285,7 @@ struct ProxyHeaderBinaryTests {
         }
     }
 
-    @Test("no change of one byte traps, and places stay within the header", arguments: whole.indices)
+    @Test("no single-byte change traps, and offsets stay within the header", arguments: whole.indices)
     func changes(index: Int) {
         let original = Self.whole[index]
         for place in original.indices {

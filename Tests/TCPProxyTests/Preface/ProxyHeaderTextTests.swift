@@ -32,7 +32,7 @@ struct ProxyHeaderTextTests {
         "PROXY TCP6 ::1 ::1 40092 40451\r\n",
     ]
 
-    @Test("reads the lines of the specification")
+    @Test("the lines of the specification are parsed")
     func specification() throws {
         let highest = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
         expect(Self.lines[0], is: try internet("255.255.255.255", 65535, "255.255.255.255", 65535))
@@ -45,7 +45,7 @@ struct ProxyHeaderTextTests {
         expect(Self.lines[6], is: try internet("::1", 40092, "::1", 40451))
     }
 
-    @Test("an IPv4 address in IPv6's form is the IPv4 client it stands for")
+    @Test("an IPv4-mapped IPv6 address is the IPv4 client")
     func mapped() throws {
         expect(
             "PROXY TCP6 ::ffff:192.0.2.1 2001:db8::1 1 2\r\n",
@@ -54,19 +54,19 @@ struct ProxyHeaderTextTests {
         expect("PROXY TCP6 ::ffff:c000:201 ::1 0 0\r\n", is: try internet("192.0.2.1", 0, "::1", 0))
     }
 
-    @Test("each beginning of a line is told from other bytes, and waits for more of it", arguments: lines)
+    @Test("each incomplete prefix of a line waits for more", arguments: lines)
     func prefixes(line: String) {
         let bytes = Array(line.utf8)
         for count in bytes.indices {
             guard case .needMore(let minimum) = ProxyHeader.read(Array(bytes[..<count])) else {
-                Issue.record("of \(count) bytes it says \(ProxyHeader.read(Array(bytes[..<count])))")
+                Issue.record("result for \(count) bytes: \(ProxyHeader.read(Array(bytes[..<count])))")
                 continue
             }
-            #expect(minimum > count && minimum <= bytes.count, "of \(count) bytes")
+            #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes")
         }
     }
 
-    @Test("what differs from a header at any byte of its beginning is told at once")
+    @Test("bytes that differ from a header at any position are detected immediately")
     func notProxy() {
         for text in ["GET / HTTP/1.1", "p", "PRI * HTTP/2.0", "PROX!", "PROXY\r\n", "PROXYING", "\n", "\0"] {
             #expect(ProxyHeader.read(text) == .notProxy, "\(text)")
@@ -74,7 +74,7 @@ struct ProxyHeaderTextTests {
     }
 
     @Test(
-        "tells what is wrong",
+        "each error is identified",
         arguments: [
             ("PROXY TCP5 192.0.2.1 192.0.2.2 1 2\r\n", ProxyHeader.Fault.family), ("PROXY \r\n", .family),
             ("PROXY tcp4 192.0.2.1 192.0.2.2 1 2\r\n", .family), ("PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n", .family),
@@ -98,7 +98,7 @@ struct ProxyHeaderTextTests {
         #expect(ProxyHeader.read(line) == .malformed(fault))
     }
 
-    @Test("a line has at most 107 bytes, and its end is not waited for any longer")
+    @Test("a line has at most 107 bytes, and its end is not awaited longer")
     func longLine() {
         let line = "PROXY UNKNOWN " + String(repeating: "x", count: 91) + "\r\n"
         #expect(line.utf8.count == 107)
@@ -110,7 +110,7 @@ struct ProxyHeaderTextTests {
         #expect(ProxyHeader.read(longer + "x") == .malformed(.longLine))
     }
 
-    @Test("writes what it reads")
+    @Test("a parsed line is written unmodified")
     func writes() throws {
         for line in Self.lines where !line.hasPrefix("PROXY UNKNOWN ") {
             guard case .header(let header) = ProxyHeader.read(line) else {
@@ -122,7 +122,7 @@ struct ProxyHeaderTextTests {
         }
     }
 
-    @Test("two families in one line are both written as IPv6, and what has no addresses is unknown")
+    @Test("mixed address families are written as IPv6, and missing addresses as unknown")
     func writesOthers() throws {
         let mixed = ProxyHeader.Announcement.addresses(
             source: .internet(try #require(InternetAddress(host: "192.0.2.1", port: 9))),
@@ -138,7 +138,7 @@ struct ProxyHeaderTextTests {
         }
     }
 
-    @Test("no change of one byte traps, and none makes it longer than a line may be", arguments: lines)
+    @Test("no single-byte change traps or extends a line beyond its limit", arguments: lines)
     func changes(line: String) {
         let original = Array(line.utf8)
         for place in original.indices {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("ServerNameTable")
+@Suite("SNI routing table")
 struct ServerNameTests {
     private func table(_ names: [String]) throws -> ServerNameTable<String> {
         try ServerNameTable(names.map { (try ServerNamePattern(parsing: $0), $0) }, otherwise: "-")
@@ -13,7 +13,7 @@ struct ServerNameTests {
         Array(name.utf8).withUnsafeBytes { table.value(for: $0) }
     }
 
-    @Test("exact names before asterisks, of these the longest, and otherwise the default")
+    @Test("exact names match before wildcards, longer wildcards before shorter, then the default")
     func precedence() throws {
         let table = try table([
             "*.example.com", "www.example.com", "*.b.example.com", "*.com", "example.com", "*.c.b.example.com",
@@ -32,14 +32,14 @@ struct ServerNameTests {
         #expect(table.value(for: nil) == "-")
     }
 
-    @Test("an exact name is not its asterisk's, and the other way round")
+    @Test("an exact name does not match its wildcard, nor the reverse")
     func kinds() throws {
         #expect(find("a.example.com", in: try table(["example.com"])) == "-")
         #expect(find("example.com", in: try table(["*.example.com"])) == "-")
         #expect(find("anything", in: try table([])) == "-")
     }
 
-    @Test("finds what a search of all names, one by one, finds")
+    @Test("lookups agree with a linear search of all names")
     func againstNaive() throws {
         var generator = SplitMix64(seed: 7)
         func name() -> String {
@@ -62,7 +62,7 @@ struct ServerNameTests {
         }
     }
 
-    @Test("reads patterns, and says what is wrong with others")
+    @Test("valid patterns are parsed, and errors describe invalid ones")
     func patterns() throws {
         let pattern = try ServerNamePattern(parsing: "*.Example.COM.")
         #expect(pattern.name == "example.com")
@@ -84,7 +84,7 @@ struct ServerNameTests {
         }
     }
 
-    @Test("a name that is there twice is refused, however it was written")
+    @Test("a duplicate name is rejected, regardless of case")
     func repeated() throws {
         let twice = ServerNameTableError.repeated(try ServerNamePattern(parsing: "*.a.example"))
         #expect(throws: twice) { try table(["*.a.example", "a.example", "*.A.example."]) }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Accepting")
 struct AcceptingTests {
-    @Test("takes a bounded number of connections in one turn, and the rest in the next")
+    @Test("a limited number of connections is accepted per turn, and the rest in the next")
     func batches() throws {
         try withProxy { proxy in
             let batch = WorkerSettings.acceptsPerWakeUp
@@ -20,7 +20,7 @@ struct AcceptingTests {
         }
     }
 
-    @Test("a connection that died in the queue is no reason to leave those behind it")
+    @Test("an aborted connection in the queue does not block those behind it")
     func deadInQueue() throws {
         try withProxy { proxy in
             proxy.world.faults.fail(.accept, with: SystemError(code: ECONNABORTED), times: 3)
@@ -31,7 +31,7 @@ struct AcceptingTests {
         }
     }
 
-    @Test("a client that was reset in the queue costs nothing")
+    @Test("a client that was reset in the queue causes no harm")
     func resetInQueue() throws {
         try withProxy { proxy in
             proxy.connect().reset()
@@ -44,7 +44,7 @@ struct AcceptingTests {
         }
     }
 
-    @Test("a client that cannot be watched is reset, and its descriptor freed")
+    @Test("a client that cannot be registered is reset, and its descriptor closed")
     func registerFails() throws {
         try withProxy { proxy in
             proxy.world.faults.fail(.register, with: SystemError(code: ENOSPC))
@@ -57,9 +57,9 @@ struct AcceptingTests {
     }
 }
 
-@Suite("Maximum of connections")
+@Suite("Connection limit")
 struct MaximumTests {
-    @Test("beyond the maximum clients wait in the queue, at no cost, until a place is free")
+    @Test("clients beyond the limit wait in the accept queue at no cost until a permit is free")
     func waits() throws {
         try withProxy(limit: 2) { proxy in
             let first = try proxy.connectThrough()
@@ -86,7 +86,7 @@ struct MaximumTests {
         }
     }
 
-    @Test("those that wait are all served in the end, never more than the maximum at once")
+    @Test("all waiting clients are served, never more than the limit at once")
     func servesAll() throws {
         try withProxy(limit: 3, configure: { $0.backlog = 4 }) { proxy in
             // Some of them wait in the queue, others for a slot in it.
@@ -112,7 +112,7 @@ struct MaximumTests {
         }
     }
 
-    @Test("a place that one worker frees goes to another that waits")
+    @Test("a permit released by one worker goes to another that waits")
     func acrossWorkers() throws {
         try withProxy(workers: 2, limit: 2) { proxy in
             let clients = [proxy.connect(to: 0), proxy.connect(to: 0)]
@@ -130,7 +130,7 @@ struct MaximumTests {
         }
     }
 
-    @Test("a worker that waits for a place and has nobody to give it to hands it on")
+    @Test("a worker that gets a permit without a waiting client passes it on")
     func handsOn() throws {
         try withProxy(workers: 2, limit: 1) { proxy in
             // The worker takes the last permit and then waits for one, with its own queue empty.
@@ -148,7 +148,7 @@ struct MaximumTests {
         }
     }
 
-    @Test("workers that share the maximum serve all who wait, whoever's queue they are in", arguments: [2, 3, 8])
+    @Test("workers that share the limit serve all waiting clients in all queues", arguments: [2, 3, 8])
     func sharesEvenly(workers: Int) throws {
         try withProxy(workers: workers, limit: 3) { proxy in
             let clients = (0..<30).map { number in
@@ -170,10 +170,10 @@ struct MaximumTests {
     }
 }
 
-@Suite("Exhaustion at accept")
+@Suite("Resource exhaustion at accept")
 struct AcceptExhaustionTests {
     @Test(
-        "out of descriptors or memory it pauses, tries now and then, and serves again as soon as it can",
+        "without descriptors or memory, accepting pauses, retries, and resumes when possible",
         arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM]
     )
     func pauses(code: Int32) throws {
@@ -200,7 +200,7 @@ struct AcceptExhaustionTests {
         }
     }
 
-    @Test("at the descriptor limit it goes on as soon as one of its connections ends")
+    @Test("at the descriptor limit, accepting resumes when a connection ends")
     func resumesAfterClose() throws {
         try withProxy { proxy in
             let first = try proxy.connectThrough()
@@ -218,7 +218,7 @@ struct AcceptExhaustionTests {
         }
     }
 
-    @Test("a storm at the descriptor limit neither spins nor ends the serving")
+    @Test("a burst of clients at the descriptor limit causes neither spinning nor an outage")
     func storm() throws {
         try withProxy(limit: 1000) { proxy in
             proxy.world.descriptorLimit = 20

@@ -4,9 +4,9 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Bandwidth of a connection")
+@Suite("Bandwidth limit of a connection")
 struct BudgetTests {
-    @Test("each direction moves as many bytes a second as it may, whole and in order", arguments: [false, true])
+    @Test("each direction moves its bytes per second, complete and in order", arguments: [false, true])
     func rate(isDownstream: Bool) throws {
         try withProxy(configure: { $0.bandwidth = 100_000 }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -32,7 +32,7 @@ struct BudgetTests {
         }
     }
 
-    @Test("a direction that waits for its budget costs a few wake-ups, and the other does not wait for it")
+    @Test("a throttled direction costs few wakeups and does not delay the other")
     func wakeUps() throws {
         try withProxy(configure: { $0.bandwidth = 20_000 }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -49,7 +49,7 @@ struct BudgetTests {
         }
     }
 
-    @Test("nothing is spliced, whatever the engine")
+    @Test("a limited connection is never spliced")
     func copies() throws {
         try withProxy(
             configure: { configuration in
@@ -65,7 +65,7 @@ struct BudgetTests {
         }
     }
 
-    @Test("a server that reads slowly, below the limit, sets the pace")
+    @Test("a server that reads more slowly than the limit sets the pace")
     func slowReader() throws {
         let world = FakeWorld()
         world.receiveBuffer = 1000
@@ -82,7 +82,7 @@ struct BudgetTests {
         }
     }
 
-    @Test("what a client had sent before its reset still comes, at its pace")
+    @Test("bytes sent before a client's reset arrive at the limited rate")
     func reset() throws {
         try withProxy(configure: { $0.bandwidth = 50_000 }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -97,7 +97,7 @@ struct BudgetTests {
         }
     }
 
-    @Test("a connection that nobody uses is not woken up")
+    @Test("an idle connection is not woken")
     func idle() throws {
         try withProxy(configure: { $0.bandwidth = 1000 }) { proxy in
             _ = try proxy.connectThrough()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Workers go over to other listeners and pools")
+@Suite("Workers apply changes of listeners and pools")
 struct ChangeTests {
     private let other = SocketAddress("127.0.0.1:9090")
 
@@ -23,7 +23,7 @@ struct ChangeTests {
         FigureRow(number, of: proxy.memory.listenerFigures)[.open]
     }
 
-    @Test("a new listener serves, the one that is gone refuses, and its connections go on", arguments: [1, 3])
+    @Test("a new listener serves, a removed one refuses, and its connections continue", arguments: [1, 3])
     func swap(workers: Int) throws {
         try withProxy(workers: workers) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -46,7 +46,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("who is in the queue of a listener that is removed is served")
+    @Test("connections in the accept queue of a removed listener are served")
     func lastCall() throws {
         try withProxy(workers: 2) { proxy in
             let clients = (0..<6).map { _ in proxy.connect() }
@@ -58,7 +58,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("each listener has its last call when its own time is over, however many changes follow")
+    @Test("each removed listener closes on its own schedule, however many changes follow")
     func lastCalls() throws {
         try withProxy { proxy in
             _ = try proxy.change(version: 1, listeners: [opened(1, at: other)], closed: [0])
@@ -77,7 +77,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("connections go on with the settings that they began with, and new ones have the new ones")
+    @Test("existing connections keep their settings, and new ones use the new settings")
     func moved() throws {
         try withProxy(workers: 2) { proxy in
             let (old, _) = try proxy.connectThrough()
@@ -95,7 +95,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("who is in the queue when a listener gets other settings is served")
+    @Test("connections in the accept queue of a changed listener are served")
     func movedQueue() throws {
         try withProxy { proxy in
             let changed = settings { $0.timeouts.idle = .seconds(2) }
@@ -108,7 +108,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("a listener's pool changes for new connections only")
+    @Test("a change of a listener's pool applies only to new connections")
     func otherPool() throws {
         try withProxy(upstreams: 2) { proxy in
             let first = try proxy.pools.draft([
@@ -132,7 +132,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("who waits in the queue of a pool is served by the change that gives it another server")
+    @Test("a client in a pool's queue is served when a change adds a server")
     func queued() throws {
         try withProxy(
             upstreams: 2,
@@ -160,7 +160,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("nobody is handed over to a worker that has not heard of his listener yet")
+    @Test("no connection is handed to a worker that does not know its listener")
     func handOver() throws {
         try withProxy(workers: 2) { proxy in
             let change = [opened(1, at: other)]
@@ -178,7 +178,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("a free place that a worker without listeners is told of goes on to one that waits")
+    @Test("a worker without listeners passes a permit on to a waiting worker")
     func wakeUp() throws {
         try withProxy(workers: 2, limit: 1) { proxy in
             _ = try proxy.change(closed: [0], on: [0])
@@ -198,7 +198,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("a listener that comes while accepting is paused is watched when that is over")
+    @Test("a listener added while accepting is paused is watched after the pause")
     func paused() throws {
         try withProxy(limit: 1) { proxy in
             let (first, _) = try proxy.connectThrough()
@@ -218,7 +218,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("a socket that the poller cannot take is tried again")
+    @Test("a failed poller registration is retried")
     func pollerFails() throws {
         try withProxy { proxy in
             let done = try proxy.change(listeners: [opened(1, at: other)])
@@ -232,7 +232,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("a change that comes while accepting ends opens nothing, and is acknowledged", arguments: [true, false])
+    @Test("a change during shutdown opens nothing and is acknowledged", arguments: [true, false])
     func stopping(isCut: Bool) throws {
         try withProxy(workers: 2) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -251,7 +251,7 @@ struct ChangeTests {
         }
     }
 
-    @Test("a number is used again, and connections that come under it are counted for it")
+    @Test("a reused listener number counts its own connections")
     func reuse() throws {
         try withProxy { proxy in
             for version in 1...100 {

@@ -4,9 +4,9 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Counters of the workers")
+@Suite("Worker counters")
 struct WorkerCounterTests {
-    @Test("bytes count as soon as the destination's kernel has taken them, and only then")
+    @Test("bytes count once the destination's kernel has accepted them, and only then")
     func bytes() throws {
         let world = FakeWorld()
         world.receiveBuffer = 1000
@@ -25,7 +25,7 @@ struct WorkerCounterTests {
         }
     }
 
-    @Test("are summed over the workers")
+    @Test("counters are summed over the workers")
     func workers() throws {
         try withProxy(workers: 3) { proxy in
             for number in 0..<9 {
@@ -44,7 +44,7 @@ struct WorkerCounterTests {
     }
 }
 
-@Suite("Figures of the clients")
+@Suite("Client statistics")
 struct ClientFigureTests {
     private let alice = PeerAddress("192.0.2.1:50000")
     private let bob = PeerAddress("192.0.2.2:50000")
@@ -57,7 +57,7 @@ struct ClientFigureTests {
         snapshot.clients.first { $0.address == address.withoutPort }
     }
 
-    @Test("hold what has ended and what runs, by address, whatever the port and the worker")
+    @Test("closed and open connections are counted by address, across ports and workers")
     func figures() throws {
         try withProxy(workers: 2) { proxy in
             for (number, source) in [alice, bob, PeerAddress("192.0.2.1:50001")].enumerated() {
@@ -87,7 +87,7 @@ struct ClientFigureTests {
         }
     }
 
-    @Test("count clients that never got a server too")
+    @Test("clients that never reached a server are counted")
     func refused() throws {
         try withProxy { proxy in
             proxy.server.answer = .fail(.connectionRefused)
@@ -99,7 +99,7 @@ struct ClientFigureTests {
         }
     }
 
-    @Test("are given to whoever asks through the mailbox")
+    @Test("a mailbox query returns the statistics")
     func sweep() async throws {
         let sweep = ClientSweep(workers: 2)
         try withProxy(workers: 2) { proxy in
@@ -115,9 +115,9 @@ struct ClientFigureTests {
     }
 }
 
-@Suite("Events of the workers")
+@Suite("Worker events")
 struct WorkerEventTests {
-    @Test("none are written while nobody listens")
+    @Test("no events are written without a subscriber")
     func none() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -130,7 +130,7 @@ struct WorkerEventTests {
         }
     }
 
-    @Test("tell a connection's story in its order")
+    @Test("a connection's events are in order")
     func story() throws {
         try withProxy { proxy in
             proxy.hub.addListener()
@@ -158,7 +158,7 @@ struct WorkerEventTests {
         }
     }
 
-    @Test("number connections apart, and count those that are open")
+    @Test("connections are numbered uniquely, and open ones are counted")
     func counts() throws {
         try withProxy(workers: 2) { proxy in
             proxy.hub.addListener()
@@ -179,7 +179,7 @@ struct WorkerEventTests {
         }
     }
 
-    @Test("a refused client's are an opening and a closing")
+    @Test("a refused client produces an opening and a closing event")
     func refused() throws {
         try withProxy { proxy in
             proxy.hub.addListener()
@@ -197,7 +197,7 @@ struct WorkerEventTests {
         }
     }
 
-    @Test("bytes are merged while the ring is half full, and told before the end")
+    @Test("byte events are merged while the ring is half full, and reported before the end")
     func merged() throws {
         try withProxy { proxy in
             proxy.hub.addListener()
@@ -225,7 +225,7 @@ struct WorkerEventTests {
         }
     }
 
-    @Test("those that no longer fit are dropped and counted, and nothing else suffers")
+    @Test("events that do not fit are dropped and counted, without other effects")
     func dropped() throws {
         try withProxy { proxy in
             proxy.hub.addListener()
@@ -245,7 +245,7 @@ struct WorkerEventTests {
         }
     }
 
-    @Test("every byte is told of exactly once, however it is merged")
+    @Test("every byte is reported exactly once, however events are merged")
     func sum() throws {
         try withProxy { proxy in
             proxy.hub.addListener()

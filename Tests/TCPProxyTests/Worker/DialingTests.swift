@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Dialing")
 struct DialingTests {
-    @Test("every address is tried in turn until one answers")
+    @Test("addresses are tried in turn until one answers")
     func triesAll() throws {
         try withProxy(upstreams: 4) { proxy in
             proxy.servers[0].answer = .fail(.connectionRefused)
@@ -23,7 +23,7 @@ struct DialingTests {
         }
     }
 
-    @Test("where none answers the client is reset at once, and each address was tried once")
+    @Test("if no address answers, each is tried once and the client is reset immediately")
     func allRefuse() throws {
         try withProxy(upstreams: 3) { proxy in
             for server in proxy.servers { server.answer = .fail(.connectionRefused) }
@@ -38,7 +38,7 @@ struct DialingTests {
         }
     }
 
-    @Test("the address that answered last is tried first by the next client, and the others after it")
+    @Test("the last address that answered is tried first for the next client")
     func preferred() throws {
         try withProxy(upstreams: 3) { proxy in
             proxy.servers[0].answer = .fail(.connectionRefused)
@@ -54,7 +54,7 @@ struct DialingTests {
         }
     }
 
-    @Test("the time of a successful attempt is counted, and only that")
+    @Test("only the duration of a successful attempt is recorded")
     func connectTime() throws {
         try withProxy(upstreams: 2) { proxy in
             proxy.servers[0].answer = .fail(.connectionRefused, after: .seconds(1))
@@ -70,7 +70,7 @@ struct DialingTests {
         }
     }
 
-    @Test("local addresses are used in turn, the same one for all attempts of a connection")
+    @Test("source addresses rotate, and all attempts of a connection use the same one")
     func sources() throws {
         let sources = ["127.0.0.2:0", "127.0.0.3:0"].map { PeerAddress($0) }
         try withProxy(
@@ -93,7 +93,7 @@ struct DialingTests {
         }
     }
 
-    @Test("a server's socket that cannot be watched is closed, and the next address tried")
+    @Test("a server socket that cannot be registered is closed, and the next address is tried")
     func registerFails() throws {
         try withProxy(upstreams: 2) { proxy in
             _ = try proxy.connectThrough()
@@ -110,7 +110,7 @@ struct DialingTests {
         }
     }
 
-    @Test("addresses that change while a client waits for its server are no reason to fail")
+    @Test("a change of addresses during a dial does not fail the client")
     func candidatesChange() throws {
         try withProxy(upstreams: 3) { proxy in
             proxy.servers[0].answer = .fail(.connectionRefused)
@@ -130,7 +130,7 @@ struct DialingTests {
         }
     }
 
-    @Test("a Unix socket connects at once or fails at once")
+    @Test("a Unix socket connects or fails immediately")
     func unix() throws {
         try withProxy { proxy in
             let path = SocketAddress.unix(path: "/run/server")
@@ -151,9 +151,9 @@ struct DialingTests {
     }
 }
 
-@Suite("Connect deadlines")
+@Suite("Connect timeouts")
 struct ConnectDeadlineTests {
-    @Test("an attempt that takes too long makes way for the next address, at its deadline and not before")
+    @Test("an attempt that times out is followed by the next address, exactly at its deadline")
     func attempt() throws {
         try withProxy(upstreams: 2) { proxy in
             proxy.servers[0].answer = .silence
@@ -168,7 +168,7 @@ struct ConnectDeadlineTests {
         }
     }
 
-    @Test("all attempts together have a deadline too")
+    @Test("all attempts together have a deadline")
     func total() throws {
         try withProxy(upstreams: 5) { proxy in
             for server in proxy.servers { server.answer = .silence }
@@ -185,7 +185,7 @@ struct ConnectDeadlineTests {
         }
     }
 
-    @Test("without deadlines an attempt waits for ever")
+    @Test("without timeouts an attempt waits indefinitely")
     func none() throws {
         try withProxy(configure: {
             $0.timeouts.connect = nil
@@ -200,7 +200,7 @@ struct ConnectDeadlineTests {
         }
     }
 
-    @Test("a server that answers in time is not bothered by the deadline afterwards")
+    @Test("the connect deadline does not affect an established connection")
     func inTime() throws {
         try withProxy(configure: { $0.timeouts.halfClose = nil }) { proxy in
             proxy.server.answer = .accept(after: .milliseconds(4_999))
@@ -216,10 +216,10 @@ struct ConnectDeadlineTests {
     }
 }
 
-@Suite("Exhaustion at connect")
+@Suite("Resource exhaustion at connect")
 struct ConnectExhaustionTests {
     @Test(
-        "is no failure of the server: the same address is tried again until it works",
+        "exhaustion does not count as a server failure: the same address is retried until it works",
         arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN]
     )
     func retries(code: Int32) throws {
@@ -236,7 +236,7 @@ struct ConnectExhaustionTests {
         }
     }
 
-    @Test("ends at the connect deadline, having tried now and then and no more")
+    @Test("exhaustion ends at the connect deadline, after a limited number of retries")
     func deadline() throws {
         try withProxy { proxy in
             proxy.world.faults.fail(.connect, with: .tooManyOpenFiles, times: 10_000)
@@ -254,7 +254,7 @@ struct ConnectExhaustionTests {
         }
     }
 
-    @Test("at the descriptor limit a client that waits gets its server when another connection has ended")
+    @Test("at the descriptor limit a waiting client gets its server when another connection ends")
     func atTheLimit() throws {
         try withProxy { proxy in
             let first = try proxy.connectThrough()
@@ -272,7 +272,7 @@ struct ConnectExhaustionTests {
         }
     }
 
-    @Test("at the descriptor limit nobody is accepted into the place of a client that waits for its server")
+    @Test("at the descriptor limit no client is accepted before a waiting one has its server")
     func beforeThoseInTheQueue() throws {
         try withProxy { proxy in
             var served = [try proxy.connectThrough(), try proxy.connectThrough()]
@@ -295,7 +295,7 @@ struct ConnectExhaustionTests {
 
 @Suite("Clients during a dial")
 struct ClientDuringDialTests {
-    @Test("a client that goes away ends the search for a server")
+    @Test("a client that disconnects ends the dial")
     func gone() throws {
         try withProxy { proxy in
             proxy.server.answer = .accept(after: .seconds(1))
@@ -313,7 +313,7 @@ struct ClientDuringDialTests {
         }
     }
 
-    @Test("a client that goes away while an attempt waits to be repeated ends the search too")
+    @Test("a client that disconnects during a retry delay ends the dial")
     func goneBeforeRetry() throws {
         try withProxy { proxy in
             proxy.world.faults.fail(.connect, with: .tooManyOpenFiles, times: 1000)
@@ -327,7 +327,7 @@ struct ClientDuringDialTests {
         }
     }
 
-    @Test("what a client sent before its end reaches the server when there is one, and its answer the client")
+    @Test("data and a FIN sent during the dial reach the server, and its answer the client")
     func finished() throws {
         try withProxy { proxy in
             proxy.server.answer = .accept(after: .seconds(1))
@@ -347,7 +347,7 @@ struct ClientDuringDialTests {
         }
     }
 
-    @Test("more than fits in the buffers is held back, and none of it lost")
+    @Test("data beyond the buffers is held back, and none is lost")
     func backPressure() throws {
         try withProxy { proxy in
             proxy.server.answer = .accept(after: .seconds(1))
@@ -361,9 +361,9 @@ struct ClientDuringDialTests {
     }
 }
 
-@Suite("First words of a server")
+@Suite("First bytes of a server")
 struct ServerSpeaksFirstTests {
-    @Test("reach the client")
+    @Test("a server's first bytes reach the client")
     func speaks() throws {
         try withProxy { proxy in
             proxy.server.onConnect = { $0.send("220 ready") }
@@ -373,7 +373,7 @@ struct ServerSpeaksFirstTests {
         }
     }
 
-    @Test("reach the client also where the server ends at once")
+    @Test("a server's first bytes reach the client even if it closes immediately")
     func ends() throws {
         try withProxy { proxy in
             proxy.server.onConnect = { server in
@@ -389,7 +389,7 @@ struct ServerSpeaksFirstTests {
         }
     }
 
-    @Test("reach the client also where the server resets at once, before the proxy has looked")
+    @Test("a server's first bytes reach the client even if it resets before the first read")
     func resets() throws {
         try withProxy(upstreams: 2) { proxy in
             proxy.server.onConnect = { server in
@@ -409,10 +409,10 @@ struct ServerSpeaksFirstTests {
     }
 }
 
-@Suite("Connect time")
+@Suite("Connect time histogram")
 struct ConnectTimeTests {
     @Test(
-        "falls into the bucket of the smallest bound that is not below it",
+        "a time falls into the bucket of the smallest bound not below it",
         arguments: [
             (.zero, 0.000_1), (.microseconds(100), 0.000_1), (.microseconds(101), 0.000_25),
             (.microseconds(250), 0.000_25), (.milliseconds(1), 0.001), (.nanoseconds(1_000_001), 0.002_5),
@@ -438,7 +438,7 @@ struct ConnectTimeTests {
         }
     }
 
-    @Test("bounds ascend, and a histogram has a count for each and one beyond")
+    @Test("bounds ascend, and a histogram has a count for each and one overflow")
     func bounds() {
         #expect(DurationHistogram.bounds == DurationHistogram.bounds.sorted())
         #expect(Set(DurationHistogram.bounds).count == DurationHistogram.bounds.count)

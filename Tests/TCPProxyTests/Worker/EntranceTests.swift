@@ -4,7 +4,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Who may come in")
+@Suite("Access control")
 struct EntranceTests {
     /// Connects a client that sends a greeting.
     private func connect(_ source: String, to proxy: FakeProxy, on worker: Int? = nil) -> FakePeer {
@@ -16,7 +16,7 @@ struct EntranceTests {
 
     private func block(_ text: String) throws -> AddressBlock { try AddressBlock(parsing: text) }
 
-    @Test("a client whose address is denied is reset, and no server hears of it")
+    @Test("a client with a denied address is reset, and no server is contacted")
     func accessList() throws {
         let access = try AccessList(allow: [block("192.0.2.0/24")], deny: [block("192.0.2.128/25")])
         try withProxy(configure: { $0.entrance.access = access }) { proxy in
@@ -34,7 +34,7 @@ struct EntranceTests {
         }
     }
 
-    @Test("so many connections for each client, on whichever worker, and one more when one ends")
+    @Test("connections per client are limited across workers, and ended ones are replaced")
     func connectionsPerClient() throws {
         try withProxy(workers: 3, configure: { $0.entrance.maxConnectionsPerClient = 2 }) { proxy in
             let first = connect("192.0.2.1:1000", to: proxy, on: 0)
@@ -49,7 +49,7 @@ struct EntranceTests {
         }
     }
 
-    @Test("addresses of one IPv6 network of 64 bits are one client")
+    @Test("addresses of one IPv6 /64 network count as one client")
     func network() throws {
         try withProxy(configure: { $0.entrance.maxConnectionsPerClient = 1 }) { proxy in
             #expect(connect("[2001:db8::1]:1000", to: proxy).end == nil)
@@ -58,7 +58,7 @@ struct EntranceTests {
         }
     }
 
-    @Test("so many connections to a listener, on whichever worker, and one more when one ends")
+    @Test("connections per listener are limited across workers, and ended ones are replaced")
     func connections() throws {
         try withProxy(workers: 2, configure: { $0.entrance.maxConnections = 2 }) { proxy in
             let first = connect("192.0.2.1:1000", to: proxy, on: 0)
@@ -72,7 +72,7 @@ struct EntranceTests {
         }
     }
 
-    @Test("new connections of a client come as fast as they may, and so do all together")
+    @Test("the connection rate is limited per client and per listener")
     func rates() throws {
         try withProxy(
             configure: { configuration in
@@ -92,7 +92,7 @@ struct EntranceTests {
         }
     }
 
-    @Test("who is turned away by the listener has not come as far as his client's limit goes")
+    @Test("a connection denied by the listener does not count against its client's limit")
     func givenBack() throws {
         try withProxy(
             configure: { configuration in
@@ -109,7 +109,7 @@ struct EntranceTests {
         }
     }
 
-    @Test("limits hold for whom another worker has accepted, and end with the connection however it ends")
+    @Test("limits apply to handed-over connections, and are released however a connection ends")
     func ends() throws {
         try withProxy(
             workers: 2,
@@ -136,7 +136,7 @@ struct EntranceTests {
         }
     }
 
-    @Test("a client for whom there is no server is given back too")
+    @Test("a client without an available server is released from its limit")
     func refused() throws {
         try withProxy(configure: { $0.entrance.maxConnectionsPerClient = 1 }) { proxy in
             proxy.server.answer = .fail(.connectionRefused)

@@ -5,7 +5,7 @@ import Workers
 
 @testable import TCPProxy
 
-@Suite("Connections are handed over to workers that have fewer")
+@Suite("Connections are handed over to less loaded workers")
 struct HandOverTests {
     /// Connects clients that all arrive at the first worker's socket.
     private func connect(_ count: Int, to proxy: FakeProxy) -> [FakePeer] {
@@ -19,7 +19,7 @@ struct HandOverTests {
 
     private func loads(_ proxy: FakeProxy, workers: Int) -> [Int] { (0..<workers).map { proxy.memory.loads[$0] } }
 
-    @Test("32 that last, on 4 workers: the most loaded has at most one and a half times the mean")
+    @Test("with 32 lasting connections on 4 workers, the maximum load is at most 1.5 times the mean")
     func even() throws {
         try withProxy(workers: 4) { proxy in
             let clients = connect(32, to: proxy)
@@ -34,7 +34,7 @@ struct HandOverTests {
         }
     }
 
-    @Test("a few more than others is no reason, for that evens out by itself")
+    @Test("a small imbalance causes no handover")
     func few() throws {
         try withProxy(workers: 2) { proxy in
             _ = connect(3, to: proxy)
@@ -42,7 +42,7 @@ struct HandOverTests {
         }
     }
 
-    @Test("a worker that is about to end gets none")
+    @Test("a stopping worker receives no handover")
     func ending() throws {
         try withProxy(workers: 2) { proxy in
             proxy.post(.stopAccepting, to: 1)
@@ -54,7 +54,7 @@ struct HandOverTests {
         }
     }
 
-    @Test("one that was cut resets what still reaches it, and counts it nowhere")
+    @Test("a stopped worker resets connections handed to it, and does not count them")
     func cut() throws {
         try withProxy(workers: 2) { proxy in
             let clients = (0..<8).map { _ in proxy.connect(to: 0) }
@@ -70,7 +70,7 @@ struct HandOverTests {
         }
     }
 
-    @Test("where too much waits in the mailbox the one who accepted keeps it")
+    @Test("a connection stays with its worker if the target's mailbox is too full")
     func manyMessages() throws {
         try withProxy(workers: 2) { proxy in
             for _ in 0..<WorkerSettings.handedOverAtMost { proxy.post(.resumeAccepting, to: 1) }

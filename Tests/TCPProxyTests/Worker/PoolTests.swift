@@ -5,7 +5,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Pools of servers")
+@Suite("Server pools")
 struct PoolTests {
     /// Connects clients one after the other, each of which sends a greeting.
     private func connect(_ count: Int, to proxy: FakeProxy, on worker: Int? = nil) -> [FakePeer] {
@@ -23,7 +23,7 @@ struct PoolTests {
     }
 
     private func close(_ index: Int, _ proxy: FakeProxy) {
-        proxy.pools.set(key(index, proxy), .down, cause: "a test says so", weight: 256)
+        proxy.pools.set(key(index, proxy), .down, cause: "set by a test", weight: 256)
     }
 
     private func figure(_ figure: PoolFigure, _ proxy: FakeProxy) -> Int {
@@ -32,7 +32,7 @@ struct PoolTests {
 
     private func connections(_ proxy: FakeProxy) -> [Int] { proxy.servers.map(\.connections.count) }
 
-    @Test("round-robin gives each server as many, whatever the worker")
+    @Test("round-robin distributes connections equally across workers")
     func roundRobin() throws {
         try withProxy(workers: 2, upstreams: 3, pool: { $0.policy = .roundRobin }) { proxy in
             let clients = connect(6, to: proxy, on: 0) + connect(6, to: proxy, on: 1)
@@ -43,7 +43,7 @@ struct PoolTests {
         }
     }
 
-    @Test("a server that refuses costs no client: each goes on to another")
+    @Test("a server that refuses costs no client: each is sent to another")
     func refusing() throws {
         try withProxy(upstreams: 3, pool: { $0.policy = .leastConnections }) { proxy in
             proxy.servers[1].answer = .fail(.connectionRefused)
@@ -55,7 +55,7 @@ struct PoolTests {
         }
     }
 
-    @Test("a client goes by his address: the same server each time")
+    @Test("a client is mapped by its address to the same server each time")
     func sourceHash() throws {
         for policy in [Policy.sourceHash, .maglev] {
             try withProxy(workers: 2, upstreams: 5, pool: { $0.policy = policy }) { proxy in
@@ -74,7 +74,7 @@ struct PoolTests {
         }
     }
 
-    @Test("a backup serves while no other server is open")
+    @Test("a backup serves while no other server is available")
     func backup() throws {
         try withProxy(
             upstreams: 3,
@@ -92,7 +92,7 @@ struct PoolTests {
         }
     }
 
-    @Test("where all are down clients are refused, or servers tried anyway", arguments: [true, false])
+    @Test("if all servers are down, clients are refused or servers are tried anyway", arguments: [true, false])
     func allDown(tries: Bool) throws {
         try withProxy(
             upstreams: 2,
@@ -110,7 +110,7 @@ struct PoolTests {
         }
     }
 
-    @Test("who finds all servers full waits, and is served in his turn")
+    @Test("clients are queued while all servers are full, and served in order")
     func queue() throws {
         try withProxy(
             upstreams: 1,
@@ -134,7 +134,7 @@ struct PoolTests {
         }
     }
 
-    @Test("a place that becomes free on one worker is given to who waits on another")
+    @Test("a permit released on one worker goes to a queued client of another")
     func queueAcrossWorkers() throws {
         try withProxy(
             workers: 4,
@@ -165,7 +165,7 @@ struct PoolTests {
     }
 
     @Test(
-        "a place that is offered to a worker whose clients have stopped waiting goes on to the next",
+        "a permit offered to a worker without queued clients is passed on",
         arguments: [1, 2]
     )
     func placeGoesOn(leaving: Int) throws {
@@ -191,7 +191,7 @@ struct PoolTests {
         }
     }
 
-    @Test("a place at a server that a client has tried in vain is for who has not", arguments: [1, 2])
+    @Test("a permit of a server that failed for one client goes to another client", arguments: [1, 2])
     func placeForOthers(picky: Int) throws {
         try withProxy(
             workers: 3,
@@ -223,7 +223,7 @@ struct PoolTests {
         }
     }
 
-    @Test("who waits too long is reset, and so is who finds as many waiting as may")
+    @Test("a queued client is reset at the timeout, and a further one if the queue is full")
     func queueLimits() throws {
         try withProxy(
             upstreams: 1,
@@ -244,7 +244,7 @@ struct PoolTests {
         }
     }
 
-    @Test("a client that goes away while he waits leaves the queue")
+    @Test("a client that disconnects leaves the queue")
     func leavesQueue() throws {
         try withProxy(
             upstreams: 1,
@@ -263,7 +263,7 @@ struct PoolTests {
         }
     }
 
-    @Test("the connect deadline begins when the waiting ends")
+    @Test("the connect deadline starts when the queueing ends")
     func deadlineAfterQueue() throws {
         try withProxy(
             upstreams: 1,
@@ -283,7 +283,7 @@ struct PoolTests {
         }
     }
 
-    @Test("a server that is taken out keeps its connections, and its place until they have ended")
+    @Test("a removed server keeps its connections, and its state until they end")
     func takenOut() throws {
         try withProxy(upstreams: 2, pool: { $0.policy = .roundRobin }) { proxy in
             let clients = connect(2, to: proxy)
@@ -303,7 +303,7 @@ struct PoolTests {
         }
     }
 
-    @Test("a server's connections can be cut, and those of no other")
+    @Test("only the connections of one server are closed")
     func cutServer() throws {
         try withProxy(upstreams: 2, pool: { $0.policy = .roundRobin }) { proxy in
             let clients = connect(4, to: proxy)

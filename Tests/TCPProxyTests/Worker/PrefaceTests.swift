@@ -23,9 +23,9 @@ private func binary(fields: [UInt8] = [0xE0, 0, 2, 1, 2]) throws -> [UInt8] {
     )
 }
 
-@Suite("Who the client is, by the PROXY protocol")
+@Suite("PROXY protocol from the client")
 struct AcceptedHeaderTests {
-    @Test("a header in both versions, cut at every byte: what follows reaches the server whole and in order")
+    @Test("after a header of either version, split at every byte, the payload reaches the server in order")
     func cuts() throws {
         for header in [Array(line.utf8), try binary()] {
             for cut in 0...(header.count + 5) {
@@ -38,7 +38,7 @@ struct AcceptedHeaderTests {
                     proxy.settle()
                     client.send(" world")
                     proxy.settle()
-                    #expect(proxy.server.connections.map(\.text) == ["hello world"], "cut at \(cut)")
+                    #expect(proxy.server.connections.map(\.text) == ["hello world"], "split at \(cut)")
                     #expect(proxy.denied == [:])
                     #expect(proxy[.bytesUpstream] == 11)
                 }
@@ -46,7 +46,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("byte by byte, with a client that ends right behind it")
+    @Test("a header is parsed byte by byte, followed by a FIN")
     func single() throws {
         try withProxy(configure: trusting(.required)) { proxy in
             let client = proxy.connect(from: trusted)
@@ -68,7 +68,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("much behind the header, to a server that reads slowly")
+    @Test("bulk data after a header reaches a slow server")
     func much() throws {
         let world = FakeWorld()
         world.receiveBuffer = 3000
@@ -86,7 +86,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("the client is whom the header names: for lists, limits, policies and events")
+    @Test("lists, limits, policies and events use the client named in the header")
     func identity() throws {
         let access = try AccessList(deny: [AddressBlock(parsing: "192.0.2.66")])
         try withProxy(
@@ -118,7 +118,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("policies go by the client that the header names")
+    @Test("hash policies use the client named in the header")
     func hashing() throws {
         try withProxy(
             upstreams: 5,
@@ -134,7 +134,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("required: without a header, and from where nobody is trusted, a client is reset")
+    @Test("required: a client without a header or from an untrusted address is reset")
     func required() throws {
         try withProxy(configure: trusting(.required)) { proxy in
             let plain = proxy.connect(from: trusted)
@@ -154,7 +154,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("optional: a trusted proxy may leave it out, and a stranger's is bytes like others")
+    @Test("optional: a trusted proxy may omit it, and an untrusted header is payload")
     func optional() throws {
         try withProxy(configure: trusting(.optional)) { proxy in
             for (source, text) in [(trusted, "hello"), (trusted, line + "hello"), (stranger, line + "hello")] {
@@ -168,7 +168,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("who says nothing, or not all, is reset when the time is over, and nothing of him is left")
+    @Test("an incomplete header is reset at the timeout, and all its resources are released")
     func slow() throws {
         try withProxy(
             configure: { configuration in
@@ -191,7 +191,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("who ends or resets before it is complete is gone, and counted as that")
+    @Test("a client that closes or resets within the header is counted as such")
     func gone() throws {
         try withProxy(configure: trusting(.required)) { proxy in
             let finished = proxy.connect(from: trusted)
@@ -208,7 +208,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("a header that is longer than may be is not waited for")
+    @Test("an oversized header is rejected without waiting")
     func tooLong() throws {
         try withProxy(configure: trusting(.required)) { proxy in
             let client = proxy.connect(from: trusted)
@@ -219,7 +219,7 @@ struct AcceptedHeaderTests {
         }
     }
 
-    @Test("the time to wait for a place, or for a server, begins behind it")
+    @Test("the queue and connect timeouts start after the header")
     func times() throws {
         try withProxy(
             configure: { configuration in
@@ -242,7 +242,7 @@ struct AcceptedHeaderTests {
     }
 }
 
-@Suite("Telling servers who the client is")
+@Suite("PROXY protocol to the server")
 struct SentHeaderTests {
     private func sent(
         _ version: ProxyProtocolVersion,
@@ -268,7 +268,7 @@ struct SentHeaderTests {
 
     private let hello = Array("hello".utf8)
 
-    @Test("a header comes first, then the client's bytes, none twice", arguments: ProxyProtocolVersion.allCases)
+    @Test("the header comes first, followed by the client's bytes once", arguments: ProxyProtocolVersion.allCases)
     func plain(version: ProxyProtocolVersion) throws {
         let header = try ProxyHeader.write(
             version,
@@ -278,7 +278,7 @@ struct SentHeaderTests {
         #expect(try sent(version, hello, from: stranger) == header + hello)
     }
 
-    @Test("where the client is known by a header, its addresses go on, from each version to each", arguments: [1, 2])
+    @Test("addresses from a received header are forwarded, from and to each version", arguments: [1, 2])
     func passedOn(version: Int) throws {
         let addresses = ProxyHeader.Announcement.addresses(
             source: SocketAddress("192.0.2.7:1234"),
@@ -292,7 +292,7 @@ struct SentHeaderTests {
         }
     }
 
-    @Test("what else a header said goes on, with a checksum that is right")
+    @Test("TLVs of a received header are forwarded, with a correct checksum")
     func fields() throws {
         let checked = try ProxyHeader.write(
             .v2,
@@ -305,7 +305,7 @@ struct SentHeaderTests {
         #expect(try sent(.v1, checked + hello) == Array(line.utf8) + hello)
     }
 
-    @Test("Unix sockets' paths and unknown addresses go on as what they are")
+    @Test("Unix paths and unknown addresses are forwarded as such")
     func others() throws {
         for whole in ProxyHeaderBinaryTests.whole {
             let received = try sent(.v2, whole + hello)
@@ -328,7 +328,7 @@ struct SentHeaderTests {
         }
     }
 
-    @Test("after a failed attempt the next server is told, and only once")
+    @Test("after a failed attempt the next server receives exactly one header")
     func retries() throws {
         try withProxy(
             upstreams: 2,
@@ -343,7 +343,7 @@ struct SentHeaderTests {
         }
     }
 
-    @Test("a header that the server's kernel takes in pieces, before a client's bulk")
+    @Test("a partially sent header is completed before a client's bulk data")
     func pieces() throws {
         let world = FakeWorld()
         world.receiveBuffer = 7
@@ -363,7 +363,7 @@ struct SentHeaderTests {
     }
 }
 
-@Suite("Choosing a pool by the name of a server")
+@Suite("Routing by SNI and ALPN")
 struct ServerNameRoutingTests {
     private func routes() throws -> [ServerNameRoute] {
         [
@@ -372,7 +372,7 @@ struct ServerNameRoutingTests {
         ]
     }
 
-    @Test("exact names before asterisks, and the listener's pool for all others; the hello goes on untouched")
+    @Test("exact names match before wildcards, then the listener's pool; the ClientHello is forwarded unmodified")
     func names() throws {
         let cases = [
             ("www.example.com", 1), ("WWW.Example.COM", 1), ("a.example.com", 2), ("a.b.example.com", 2),
@@ -395,7 +395,7 @@ struct ServerNameRoutingTests {
     }
 
     @Test(
-        "of the protocols that a client offers the first one with a pool counts, before any name",
+        "the first ALPN protocol with a pool decides, before any name",
         arguments: [
             (["postgresql"], 2), (["acme-tls/1"], 1), (["h2", "http/1.1"], 0), ([], 0), (["H2", "postgresq"], 0),
             (["h2", "postgresql", "acme-tls/1"], 2), (["acme-tls/1", "postgresql"], 1),
@@ -419,7 +419,7 @@ struct ServerNameRoutingTests {
         }
     }
 
-    @Test("of a hello with thousands of protocols the first 64 are looked at")
+    @Test("the first 64 of thousands of ALPN protocols are considered")
     func manyProtocols() throws {
         let protocols = [(try ApplicationProtocol(parsing: "h2"), Int16(1))]
         try withProxy(names: routes(), protocols: protocols) { proxy in
@@ -435,7 +435,7 @@ struct ServerNameRoutingTests {
         }
     }
 
-    @Test("a client that gives no name goes to the listener's pool")
+    @Test("a client without SNI goes to the listener's pool")
     func nameless() throws {
         try withProxy(names: routes()) { proxy in
             let client = proxy.connect()
@@ -445,7 +445,7 @@ struct ServerNameRoutingTests {
         }
     }
 
-    @Test("a header and a hello, cut at every byte, with bytes behind them: the server gets all but the header")
+    @Test("a header and a ClientHello are split at every byte, and the server gets all but the header")
     func cuts() throws {
         let hello = MadeHello.records(MadeHello.browser("www.example.com").message, of: 700)
         let all = Array(line.utf8) + hello + Array("more".utf8)
@@ -456,12 +456,12 @@ struct ServerNameRoutingTests {
                 proxy.settle()
                 client.send(Array(all[cut...]))
                 proxy.settle()
-                #expect(proxy.servers[1].connections.map(\.received) == [hello + Array("more".utf8)], "cut at \(cut)")
+                #expect(proxy.servers[1].connections.map(\.received) == [hello + Array("more".utf8)], "split at \(cut)")
             }
         }
     }
 
-    @Test("the bytes of a hello one at a time")
+    @Test("a ClientHello is parsed byte by byte")
     func single() throws {
         let hello = MadeHello.records(MadeHello.browser("a.example.com").message, of: 100)
         try withProxy(pool: { $0.proxyProtocol = .v1 }, names: routes()) { proxy in
@@ -474,7 +474,7 @@ struct ServerNameRoutingTests {
         }
     }
 
-    @Test("what is no hello, or does not end, is ended and counted")
+    @Test("an invalid or incomplete ClientHello closes the connection and is counted")
     func garbage() throws {
         try withProxy(names: routes()) { proxy in
             let plain = proxy.connect()
@@ -494,7 +494,7 @@ struct ServerNameRoutingTests {
         }
     }
 
-    @Test("a hello whose client waits in a queue, and goes away, is thrown away and counted")
+    @Test("the ClientHello of a client that leaves the queue is discarded and counted")
     func queued() throws {
         try withProxy(
             pool: { pool in

@@ -4,7 +4,7 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Records of connections")
+@Suite("Connection records")
 struct RecordingTests {
     /// Runs a proxy that records connections, with servers that take 30 ms to connect to.
     private func withRecords(
@@ -32,7 +32,7 @@ struct RecordingTests {
         return records[0]
     }
 
-    @Test("say who, how many bytes, when, and how it ended")
+    @Test("a record has the client, bytes, times and the close reason")
     func ended() throws {
         try withRecords { proxy in
             let start = proxy.world.clock
@@ -66,7 +66,7 @@ struct RecordingTests {
         }
     }
 
-    @Test("say that no server was reached, and which was tried last or none")
+    @Test("a record without a connection names the last server tried, or none")
     func refused() throws {
         try withRecords(upstreams: 2) { proxy in
             for server in proxy.servers { server.answer = .fail(.connectionRefused, after: .milliseconds(2)) }
@@ -82,7 +82,7 @@ struct RecordingTests {
         }
     }
 
-    @Test("a server that is silent until the last deadline is named")
+    @Test("a server that is silent until the connect deadline is named")
     func silent() throws {
         try withRecords(configure: { $0.timeouts.connect = .seconds(1) }) { proxy in
             proxy.server.answer = .silence
@@ -94,7 +94,7 @@ struct RecordingTests {
         }
     }
 
-    @Test("waiting for a place counts by itself, also where it is in vain")
+    @Test("queueing time is recorded separately, even if it ends without a server")
     func queued() throws {
         try withRecords(
             pool: { pool in
@@ -136,7 +136,7 @@ struct RecordingTests {
         }
     }
 
-    @Test("a server that has gone is still known when its last connection's record is read")
+    @Test("a removed server is still named in its last connection's record")
     func goneServer() throws {
         try withRecords(upstreams: 2, pool: { $0.policy = .first }) { proxy in
             let client = proxy.connect()
@@ -153,7 +153,7 @@ struct RecordingTests {
         }
     }
 
-    @Test("none are kept where nobody asked, and what does not fit is dropped and counted")
+    @Test("no records are kept without a reader, and those that do not fit are dropped and counted")
     func bounds() throws {
         try withProxy { proxy in
             _ = try proxy.connectThrough()
@@ -173,7 +173,7 @@ struct RecordingTests {
         }
     }
 
-    @Test("in the control plane they have names and durations")
+    @Test("the control plane resolves names and durations")
     func named() {
         let record = ConnectionRecord(
             id: ConnectionID(worker: 1, count: 2),

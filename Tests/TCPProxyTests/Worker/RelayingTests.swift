@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Relaying")
 struct RelayingTests {
-    @Test("carries both directions at the same time, every byte of them, and counts them", arguments: Engine.allCases)
+    @Test("both directions are relayed at the same time, complete and counted", arguments: Engine.allCases)
     func bothWays(engine: Engine) throws {
         try withProxy(configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -28,7 +28,7 @@ struct RelayingTests {
         }
     }
 
-    @Test("one direction ends by itself, and the other goes on", arguments: Engine.allCases)
+    @Test("one direction ends while the other continues", arguments: Engine.allCases)
     func halfClose(engine: Engine) throws {
         try withProxy(configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -51,7 +51,7 @@ struct RelayingTests {
         }
     }
 
-    @Test("the server may end first")
+    @Test("the server may close first")
     func serverEndsFirst() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -69,7 +69,7 @@ struct RelayingTests {
         }
     }
 
-    @Test("a reader that stalls stops the reading of the other side, and holds no more than one buffer")
+    @Test("a stalled reader stops reading from the other side, and holds at most one buffer")
     func stalledReader() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -91,7 +91,7 @@ struct RelayingTests {
         }
     }
 
-    @Test("a stalled reader holds up nobody else")
+    @Test("a stalled reader does not block other connections")
     func othersGoOn() throws {
         try withProxy { proxy in
             let stalled = try proxy.connectThrough()
@@ -107,7 +107,7 @@ struct RelayingTests {
         }
     }
 
-    @Test("a busy connection leaves others their turns")
+    @Test("a busy connection does not starve others")
     func fairness() throws {
         try withProxy(configure: { $0.engine = .copy }) { proxy in
             let busy = try proxy.connectThrough()
@@ -123,7 +123,7 @@ struct RelayingTests {
         }
     }
 
-    @Test("without pipes it copies, and says that there were none")
+    @Test("without pipes, data is copied, and the failure is counted")
     func noPipes() throws {
         try withProxy { proxy in
             proxy.world.faults.fail(.pipe, with: .tooManyOpenFiles, times: 1000)
@@ -136,7 +136,7 @@ struct RelayingTests {
         }
     }
 
-    @Test("a pipe that is too small is no use, and is closed")
+    @Test("a pipe that is too small is closed and not used")
     func smallPipes() throws {
         try withProxy { proxy in
             proxy.world.faults.largestPipe = 8192
@@ -150,7 +150,7 @@ struct RelayingTests {
         }
     }
 
-    @Test("unused pipes are closed after a while, and the worker does not wake up for them afterwards")
+    @Test("unused pipes are closed after a while, without further wakeups")
     func unusedPipes() throws {
         try withProxy(configure: { $0.timeouts.halfClose = nil }) { proxy in
             let (client, server) = try proxy.connectThrough()

@@ -28,7 +28,7 @@ struct ResetTests {
         return world
     }
 
-    @Test("reach the other side as resets, after what had been sent before", arguments: [Side.client, .server])
+    @Test("a reset reaches the other side as a reset, after the data before it", arguments: [Side.client, .server])
     func passedOn(side: Side) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
@@ -45,7 +45,7 @@ struct ResetTests {
         }
     }
 
-    @Test("reach a side that has ended its own sending", arguments: [Side.client, .server])
+    @Test("a reset reaches a side that has half-closed", arguments: [Side.client, .server])
     func afterHalfClose(side: Side) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
@@ -59,7 +59,7 @@ struct ResetTests {
         }
     }
 
-    @Test("by a side that has ended its own sending end the connection", arguments: [Side.client, .server])
+    @Test("a reset by a side that has half-closed ends the connection", arguments: [Side.client, .server])
     func byTheEnded(side: Side) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
@@ -79,7 +79,7 @@ struct ResetTests {
     }
 
     @Test(
-        "wait until the other kernel has acknowledged all, however long it makes progress",
+        "a reset waits until the other kernel has acknowledged all data, while there is progress",
         arguments: [Side.client, .server]
     )
     func waitForDelivery(side: Side) throws {
@@ -114,7 +114,7 @@ struct ResetTests {
     }
 
     /// A reader that takes as much at a time as the proxy refills leaves the pending amount unchanged.
-    @Test("wait while there is progress, also where as much comes from what the gone side left as goes to the other")
+    @Test("a reset waits while there is progress, even if the pending amount is constant")
     func waitForEqualSteps() throws {
         let piece = 32 * 1024
         let world = FakeWorld()
@@ -142,7 +142,7 @@ struct ResetTests {
         }
     }
 
-    @Test("go out soon after the last byte is acknowledged")
+    @Test("a reset follows soon after the last byte is acknowledged")
     func promptly() throws {
         try withProxy(in: smallWorld()) { proxy in
             let sides = try Sides(proxy, failing: .client)
@@ -159,7 +159,7 @@ struct ResetTests {
     }
 
     @Test(
-        "give up where the other side takes nothing any more, and count what is lost",
+        "a reset drain without progress is abandoned, and lost bytes are counted",
         arguments: [Side.client, .server]
     )
     func giveUp(side: Side) throws {
@@ -182,7 +182,7 @@ struct ResetTests {
         }
     }
 
-    @Test("count bytes that no kernel would take, and those that one had taken", arguments: [Side.client, .server])
+    @Test("bytes in a chunk and in the send buffer are both counted as discarded", arguments: [Side.client, .server])
     func discardedChunk(side: Side) throws {
         let world = smallWorld(receiveBuffer: 16_384)
         world.sendBuffer = 2000
@@ -202,7 +202,7 @@ struct ResetTests {
         }
     }
 
-    @Test("an end that nobody has acknowledged is no byte that was lost")
+    @Test("an unacknowledged FIN does not count as a lost byte")
     func finIsNoByte() throws {
         try withProxy(in: smallWorld()) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -217,7 +217,7 @@ struct ResetTests {
         }
     }
 
-    @Test("wait for what is on its way through a slow network")
+    @Test("a reset waits for data in flight through a slow network")
     func latency() throws {
         let world = FakeWorld()
         world.latency = .milliseconds(200)
@@ -239,7 +239,7 @@ struct ResetTests {
         }
     }
 
-    @Test("of both sides end the connection at once")
+    @Test("resets by both sides end the connection immediately")
     func both() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -251,7 +251,7 @@ struct ResetTests {
         }
     }
 
-    @Test("of the second side end a delivery to it")
+    @Test("a reset by the second side ends the reset drain")
     func secondWhileDelivering() throws {
         try withProxy(in: smallWorld()) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -268,7 +268,7 @@ struct ResetTests {
         }
     }
 
-    @Test("what waited for a side that resets is counted as lost")
+    @Test("bytes pending for a side that resets are counted as discarded")
     func lostForTheFailed() throws {
         let world = smallWorld()
         world.sendBuffer = 4096
@@ -286,7 +286,7 @@ struct ResetTests {
         }
     }
 
-    @Test("a server that vanishes while a reset is on its way to it costs the delivery time and no more")
+    @Test("a server that vanishes during a reset drain costs at most the drain timeout")
     func vanished() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()

@@ -10,7 +10,7 @@ import Testing
 struct SplicingTests {
     private static let sizes = [1 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10, 200 << 10, 1 << 20]
 
-    @Test("a response of any size is forwarded without time going by", arguments: sizes, Engine.allCases)
+    @Test("a response of any size is forwarded without delay", arguments: sizes, Engine.allCases)
     func responses(size: Int, engine: Engine) throws {
         try withProxy(in: roomyWorld(), configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -26,7 +26,7 @@ struct SplicingTests {
         }
     }
 
-    @Test("medium messages are spliced, small ones are copied, and each direction decides by its own")
+    @Test("medium messages are spliced, small ones are copied, and each direction decides independently")
     func engines() throws {
         try withProxy(in: roomyWorld()) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -50,7 +50,7 @@ struct SplicingTests {
         }
     }
 
-    @Test("all transfers that the sink takes whole go through one pipe")
+    @Test("all transfers that the sink accepts completely share one pipe")
     func onePipe() throws {
         try withProxy(in: roomyWorld()) { proxy in
             let pairs = try (0..<32).map { _ in try proxy.connectThrough() }
@@ -66,7 +66,7 @@ struct SplicingTests {
         }
     }
 
-    @Test("a direction whose sink takes no more keeps its pipe, and returns it when the sink has taken everything")
+    @Test("a direction keeps its pipe while the sink is blocked, and returns it when the pipe is empty")
     func stalled() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -84,7 +84,7 @@ struct SplicingTests {
         }
     }
 
-    @Test("a pipe whose slots are used up before its bytes leaves nothing behind in the source")
+    @Test("a pipe whose slots are used up before its bytes leaves nothing in the source")
     func fragmentedPipe() throws {
         let world = roomyWorld()
         world.faults.fragmentedPipes = 1
@@ -99,7 +99,7 @@ struct SplicingTests {
         }
     }
 
-    @Test("an end behind spliced bytes is forwarded with them")
+    @Test("a FIN after spliced bytes is forwarded with them")
     func end() throws {
         try withProxy(in: roomyWorld()) { proxy in
             let (client, server) = try proxy.connectThrough()

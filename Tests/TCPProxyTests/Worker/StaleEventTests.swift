@@ -8,7 +8,7 @@ import Testing
 /// again.
 @Suite("Stale events")
 struct StaleEventTests {
-    @Test("of a connection that has just ended are not taken for its slot's next holder's")
+    @Test("events of a closed connection are not applied to the next one in its slot")
     func slotTakenAgain() throws {
         try withProxy { proxy in
             // One batch reports the first client's reset, the second client and the first one's server, in this order.
@@ -31,7 +31,7 @@ struct StaleEventTests {
         }
     }
 
-    @Test("of an attempt that has failed are not taken for the next attempt's")
+    @Test("events of a failed attempt are not applied to the next attempt")
     func nextAttempt() throws {
         try withProxy(upstreams: 2) { proxy in
             proxy.world.faults.doubledEvents = 1
@@ -47,7 +47,7 @@ struct StaleEventTests {
         }
     }
 
-    @Test("of a connection that has ended are nobody's")
+    @Test("events of a closed connection are ignored")
     func ended() throws {
         try withProxy { proxy in
             proxy.world.faults.doubledEvents = 1
@@ -63,7 +63,7 @@ struct StaleEventTests {
         }
     }
 
-    @Test("that come late or twice, or not at all since the wait was interrupted, change nothing", arguments: 0..<20)
+    @Test("late and duplicate events and interrupted waits change nothing", arguments: 0..<20)
     func disorder(seed: Int) throws {
         let world = FakeWorld(seed: UInt64(seed))
         world.faults.doubledEvents = 0.3

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Stop accepting")
 struct StopAcceptingTests {
-    @Test("takes all that is in the queue, and refuses whoever comes later", arguments: [1, 3, 50])
+    @Test("the accept queue is served, and later clients are refused", arguments: [1, 3, 50])
     func takesQueued(count: Int) throws {
         try withProxy { proxy in
             let clients = (0..<count).map { _ in proxy.connect() }
@@ -21,7 +21,7 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("running connections go on to their own ends, and then it is done")
+    @Test("running connections complete before the worker is done")
     func runsToTheEnd() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -42,7 +42,7 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("with no connection it is done with the last call")
+    @Test("without connections the worker is done when its listeners close")
     func idle() throws {
         try withProxy { proxy in
             proxy.post(.stopAccepting)
@@ -52,7 +52,7 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("a client that still waits for its server gets it")
+    @Test("a client that waits for its server still gets it")
     func whileDialing() throws {
         try withProxy { proxy in
             proxy.server.answer = .accept(after: .seconds(1))
@@ -65,7 +65,7 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("beyond the maximum who is in the queue waits for a place, as he would without a stop")
+    @Test("beyond the limit, connections in the accept queue still wait for a permit")
     func atTheMaximum() throws {
         try withProxy(limit: 1) { proxy in
             let (first, _) = try proxy.connectThrough()
@@ -86,7 +86,7 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("while accepting is paused for want of descriptors who is in the queue waits for some")
+    @Test("without descriptors, connections in the accept queue still wait for one")
     func whilePaused() throws {
         try withProxy { proxy in
             proxy.world.faults.fail(.accept, with: .tooManyOpenFiles, times: 20)
@@ -103,7 +103,7 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("the socket stays for as long as handshakes under way may take, and nobody else comes in meanwhile")
+    @Test("the socket stays open for pending handshakes, and new ones are not accepted")
     func handshakes() throws {
         try withProxy { proxy in
             proxy.post(.stopAccepting)
@@ -119,7 +119,7 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("said twice it is the same as said once")
+    @Test("a repeated stop has no effect")
     func twice() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -133,7 +133,7 @@ struct StopAcceptingTests {
         }
     }
 
-    @Test("stops one worker and leaves the others alone")
+    @Test("one worker stops without affecting the others")
     func oneOfTwo() throws {
         try withProxy(workers: 2) { proxy in
             proxy.post(.stopAccepting, to: 0)
@@ -148,9 +148,9 @@ struct StopAcceptingTests {
     }
 }
 
-@Suite("Cut")
+@Suite("Forced close")
 struct CutTests {
-    @Test("resets whatever is left, both sides of it")
+    @Test("a forced close resets both sides of all connections")
     func resetsAll() throws {
         try withProxy { proxy in
             let pairs = try (0..<5).map { _ in try proxy.connectThrough() }
@@ -171,7 +171,7 @@ struct CutTests {
         }
     }
 
-    @Test("counts what it throws away")
+    @Test("a forced close counts discarded bytes")
     func discarded() throws {
         let world = FakeWorld()
         world.receiveBuffer = 4096
@@ -187,7 +187,7 @@ struct CutTests {
         }
     }
 
-    @Test("after stopping ends at once what has not ended by itself")
+    @Test("a forced close after a stop ends the remaining connections immediately")
     func afterStopping() throws {
         try withProxy { proxy in
             let ends = try proxy.connectThrough()
@@ -205,7 +205,7 @@ struct CutTests {
         }
     }
 
-    @Test("while a reset waits for its delivery")
+    @Test("a forced close ends a reset drain")
     func whileDelivering() throws {
         let world = FakeWorld()
         world.receiveBuffer = 4096

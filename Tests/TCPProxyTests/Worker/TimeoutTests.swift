@@ -4,11 +4,11 @@ import Testing
 
 @testable import TCPProxy
 
-@Suite("Time-outs")
+@Suite("Timeouts of connections")
 struct TimeoutTests {
     private let moment = Duration.milliseconds(1)
 
-    @Test("with none set a quiet connection wakes nobody up, ever")
+    @Test("without timeouts an idle connection never wakes a worker")
     func none() throws {
         try withProxy(configure: { $0.timeouts.halfClose = nil }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -24,7 +24,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("a connection that lasts has its server probed, and one that does not costs no call for it")
+    @Test("a lasting connection enables keep-alive to its server, a short one makes no such call")
     func keepAlive() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -46,7 +46,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("idle: nothing moved for so long, to the millisecond")
+    @Test("idle: a connection is closed after the timeout, to the millisecond")
     func idle() throws {
         try withProxy(configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -60,7 +60,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("idle: any byte in either direction begins it anew", arguments: [true, false])
+    @Test("idle: any byte in either direction restarts the timeout", arguments: [true, false])
     func idleExtended(upstream: Bool) throws {
         try withProxy(configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -76,7 +76,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("idle: bytes that move only because a stalled reader reads again count too")
+    @Test("idle: bytes moved by a stalled reader that resumes count as activity")
     func idleWhileDraining() throws {
         let world = FakeWorld()
         world.receiveBuffer = 4096
@@ -94,7 +94,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("half-close: one direction has ended and nothing moved on the other for so long")
+    @Test("half-close: a connection is closed when the open direction is idle for the timeout")
     func halfClose() throws {
         try withProxy(configure: { $0.timeouts.halfClose = .seconds(10) }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -115,7 +115,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("half-close: begins with the end, however quiet it was before")
+    @Test("half-close: the timeout starts with the FIN, even after an idle time")
     func halfCloseAfterQuiet() throws {
         try withProxy(configure: { $0.timeouts.halfClose = .seconds(10) }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -135,7 +135,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("half-close: comes in time also where a longer time-out is running", arguments: [Side.client, .server])
+    @Test("half-close: the timeout applies in time even if a longer one is running", arguments: [Side.client, .server])
     func halfCloseBeforeIdle(side: Side) throws {
         try withProxy(configure: {
             $0.timeouts.idle = .seconds(100)
@@ -151,7 +151,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("lifetime: however busy")
+    @Test("lifetime: even a busy connection is closed")
     func lifetime() throws {
         try withProxy(configure: {
             $0.timeouts.lifetime = .seconds(60)
@@ -173,7 +173,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("lifetime: counts from the accept, also while there is no server yet")
+    @Test("lifetime: the limit starts at the accept, even without a server")
     func lifetimeWhileDialing() throws {
         try withProxy(configure: { $0.timeouts.lifetime = .seconds(2) }) { proxy in
             proxy.server.answer = .silence
@@ -186,7 +186,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("what a time-out throws away is counted")
+    @Test("bytes discarded by a timeout are counted")
     func discarded() throws {
         let world = FakeWorld()
         world.receiveBuffer = 4096
@@ -200,7 +200,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("many deadlines are each kept")
+    @Test("many deadlines are each met")
     func many() throws {
         try withProxy(limit: 500, configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
             var connections: [(client: FakePeer, at: Instant)] = []

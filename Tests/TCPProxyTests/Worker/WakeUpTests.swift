@@ -7,9 +7,9 @@ import Testing
 
 /// Number of wake-ups of a worker for its work. Each one costs a system call and a turn, so each should do much of the
 /// work.
-@Suite("Wake-ups")
+@Suite("Wakeups")
 struct WakeUpTests {
-    @Test("a round trip takes two, one for each message", arguments: [Engine.auto, .copy])
+    @Test("a round trip takes two wakeups, one for each message", arguments: [Engine.auto, .copy])
     func roundTrip(engine: Engine) throws {
         try withProxy(configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connectThrough()
@@ -36,7 +36,7 @@ struct WakeUpTests {
     }
 
     @Test(
-        "in a sustained stream one of them moves much, for reads are batched",
+        "in a sustained stream one wakeup moves many bytes, as reads are batched",
         arguments: [
             Pace(piece: 64 << 10, interval: .microseconds(125), limit: 5),
             Pace(piece: 16 << 10, interval: .microseconds(31), limit: 5),
