@@ -132,7 +132,7 @@ def keep_alive_is_on_by_default(bench: Bench) -> None:
         )
 
     # After the exchange the kernel may report the delayed-acknowledgment timer instead.
-    wait_until(f"keep-alive timers of {DEFAULT_KEEP_ALIVE} s or less on both sides", probes_both, LONG_ENOUGH)
+    wait_until(f"keepalive timers of {DEFAULT_KEEP_ALIVE} s or less on both sides", probes_both, LONG_ENOUGH)
 
 
 def pair_with_keep_alive(bench: Bench, way: Way) -> Pair:
