@@ -1,83 +1,83 @@
-# Each recipe is one line, and works as well without just: copy it.
+# Each recipe is one line, which can also be run without just.
 
 # List the recipes
 default:
     @just --list --unsorted
 
-# Relay 127.0.0.1:8080 to 127.0.0.1:8081 and print each event (have `just echo` running in a second terminal)
+# Relay 127.0.0.1:8080 to 127.0.0.1:8081 and print each event (run `just echo` in a second terminal)
 proxy:
     swift run -c release monkey proxy --events
 
-# Send back what comes in on 127.0.0.1:8081
+# Echo all data received on 127.0.0.1:8081
 echo:
     swift run -c release monkey echo
 
-# Run the unit tests and the end-to-end tests, a few at once: hundreds would wait for each other, and for real processes
+# Run the unit tests and the end-to-end tests, eight at a time
 test:
     SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test
 
-# Play seeds of the simulation: `--seed N` tells one seed's story, `--seeds A..B` plays many
+# Run the simulation: `--seed N` prints the trace of one seed, `--seeds A..B` runs many
 simulate *options:
     swift run -c release simulate {{options}}
 
-# Break a copy of the data plane in each listed way, and show that the simulation notices
+# Break a copy of the data plane in each listed way, and verify that the simulation detects it
 mutations *options:
     Tests/Mutations/run {{options}}
 
-# Feed the parsers of hostile input with what libFuzzer invents, each for so long (`just fuzz 60 addresses` feeds one)
+# Fuzz the parsers of untrusted input, each for the given seconds (`just fuzz 60 addresses` fuzzes one)
 fuzz seconds *harnesses:
     Fuzz/run {{seconds}} {{harnesses}}
 
-# Run the data plane's tests in a build of a sanitizer: `just sanitize thread`, `just sanitize address`
+# Run the data plane's tests with a sanitizer: `just sanitize thread`, `just sanitize address`
 sanitize *options:
     .ci/sanitize {{options}}
 
-# Lay out the sources
+# Format the sources
 fmt:
     swift format --in-place --parallel --recursive .
 
-# Say what the layout rules and the compiler have against the sources
+# Report violations of the format, and compiler warnings as errors
 lint:
     swift format lint --strict --parallel --recursive . && swift build --build-tests -Xswiftc -warnings-as-errors
 
 alias clippy := lint
 
-# Mend what can be mended by itself, and show what is left
+# Fix violations of the format, and report those that remain
 fix:
     swift format --in-place --parallel --recursive . && swift format lint --strict --parallel --recursive .
 
-# Check all that CI checks
+# Run all checks of CI
 quality:
     .ci/run
 
-# Read the machine code on the way of a byte, and count the calls and allocations of a fixed exchange
+# Check the machine code of the relay path, and count the calls and allocations of a fixed exchange
 cost:
     swift build -c release && .ci/hot-path && .ci/cost
 
-# Put real servers and clients on both sides of the proxy (needs the packages that .ci/run names)
+# Run real servers and clients through the proxy (requires the packages listed in .ci/run)
 interop:
     swift build -c release && Interop/run
 
-# Hold the proxy, and others, to the sentences of docs/tcp-contract.md (`just conformance haproxy` runs that one alone)
+# Test this proxy and others against docs/tcp-contract.md (`just conformance haproxy` tests only that one)
 conformance *options:
     swift build -c release && Conformance/run {{options}}
 
-# Break the network between hosts that the run makes (namespaces: as root)
+# Test with network faults between hosts (network namespaces: requires root)
 networks *options:
     swift build -c release && Networks/run {{options}}
 
-# Keep the proxy busy with everything at once for so many minutes, and look at its books, descriptors and memory afterwards
+# Run mixed load for the given minutes, then check counters, descriptors and memory
 soak minutes *options:
     swift build -c release && Soak/run {{minutes}} {{options}}
 
-# What takes too long for CI, each step with its row in docs/reliability.md (`just nightly --help` has the steps)
+# Run the steps that take too long for CI, and update docs/reliability.md (`just nightly --help` lists the steps)
 nightly *options:
     .ci/nightly {{options}}
 
-# Hold the proxy against HAProxy, nginx, Go and tokio, side by side (two hours; `just compare --help` has less)
+# Compare the proxy with HAProxy, nginx, Go and tokio (two hours; `just compare --help` lists shorter runs)
 compare *options:
     swift build -c release && Benchmarks/compare {{options}}
 
-# Measure the pure parts that run for each event (the first build takes some minutes)
+# Benchmark the pure functions that run for each event (the first build takes some minutes)
 bench:
     swift package -c release --package-path Benchmarks/Micro benchmark

@@ -83,7 +83,7 @@ class Traffic(Load):
         report = Run(proxy, monkey, proxy.addresses[0], self.options, self.seconds(settings)).result()
         after, ended = clocks(proxy), time.monotonic()
         work, throughput = self.work(report, ended - started)
-        require(work > 0, f"{proxy.rival.name}, {self.name}: nothing came through")
+        require(work > 0, f"{proxy.rival.name}, {self.name}: no data was transferred")
         result = {"throughput": throughput, "machine": (after[1] - before[1]) / work}
         if proxy.process:
             result["proxy"] = (after[0] - before[0]) / work
@@ -174,7 +174,7 @@ class Mixed(Load):
         trips, moved = round_trips.result(), bulk.result()
         after = clocks(proxy)
         work = moved["traffic"]["downstream_in_all"]
-        require(work > 0, f"{proxy.rival.name}, {self.name}: no bulk came through")
+        require(work > 0, f"{proxy.rival.name}, {self.name}: no bulk data was transferred")
         result = {
             "throughput": trips["throughput"],
             "bulk": moved["traffic"]["downstream_per_second"],
@@ -210,9 +210,9 @@ class Run:
         try:
             status = self.process.wait(self.seconds + RUN_SECONDS)
         except subprocess.TimeoutExpired:
-            raise Failure(f"monkey load did not end within {self.seconds + RUN_SECONDS:g} s") from None
+            raise Failure(f"monkey load did not exit within {self.seconds + RUN_SECONDS:g} s") from None
         said = " ".join(self.room.log_of(self.name).split())
-        require(status == 0, f"monkey load ended with {status}: {said[-300:]}")
+        require(status == 0, f"monkey load exited with {status}: {said[-300:]}")
         return json.loads(self.path.read_text())
 
 
@@ -282,7 +282,7 @@ def address(proxy):
 
 
 def ended(proxy):
-    raise Failure(f"{proxy.rival.name} ended a connection")
+    raise Failure(f"{proxy.rival.name} closed a connection")
 
 
 def exchange(connection):
@@ -291,7 +291,7 @@ def exchange(connection):
     left = len(MESSAGE)
     while left > 0:
         received = len(connection.recv(left))
-        require(received > 0, "the connection ended before its answer was complete")
+        require(received > 0, "the connection was closed before its response was complete")
         left -= received
 
 

@@ -173,12 +173,12 @@ def losses(results):
     lost = [[standing for standing in found if standing.is_worse] for found in judged]
     lost = sorted((found for found in lost if found), key=lambda found: -max(standing.excess for standing in found))
     if not judged:
-        return "Nothing here holds ours against another proxy."
+        return "No load compares ours with another proxy."
     if not lost:
         return f"In none of {len(judged)} loads is another proxy better than ours."
     lines = [
-        f"In {len(lost)} of {len(judged)} loads another proxy is better than ours by one number at least. Medians, ours against"
-        " the best of the others for that number, and their ratio:",
+        f"In {len(lost)} of {len(judged)} loads another proxy is better than ours in at least one value. Medians, ours against"
+        " the best of the others for that value, and their ratio:",
         "",
     ]
     for found in lost:
@@ -233,12 +233,12 @@ def markdown(results):
         f" {about['threads']} thread{'s' * (about['threads'] != 1)} for each proxy. {about['rounds']} rounds,"
         f" {about['seconds']:g} s each. `{about['command']}`",
         "Versions: " + ", ".join(f"{kind} {version}" for kind, version in about["versions"].items()) + ".",
-        "### In one look",
+        "### Summary",
         "Ours over the best of the others; bold where that one is better.",
         comparison(results),
     ]
     if any(standing.best.name in EXPERT for load in results.loads for standing in standings(results, load)):
-        parts += ["### The same without the HAProxy that an expert has set for bulk", comparison(results, EXPERT)]
+        parts += ["### Summary without HAProxy tuned for bulk", comparison(results, EXPERT)]
     for load in results.loads:
         parts += [f"### {load.title[0].upper()}{load.title[1:]}", table(results, load), *price(results, load)]
     if results.errors():

@@ -115,7 +115,7 @@ def is_installed(package):
     try:
         return subprocess.run(query, capture_output=True, text=True).stdout == "installed"
     except FileNotFoundError:
-        raise Failure("no dpkg here: name the executables with --executable, such as haproxy=/path") from None
+        raise Failure("dpkg is missing: pass the executables with --executable, such as haproxy=/path") from None
 
 
 class no_services:
@@ -173,7 +173,7 @@ class Executables:
             elif kind in find:
                 self.paths[kind] = find[kind]()
         for kind, path in self.paths.items():
-            require(path.is_file(), f"{kind}: there is no {path}")
+            require(path.is_file(), f"{kind}: {path} does not exist")
 
     def __getitem__(self, kind):
         return self.paths[kind]
@@ -330,5 +330,5 @@ def load_stream_module(nginx):
     if "--with-stream=dynamic" not in built:
         return ""
     folder = re.search(r"--modules-path=(\S+)", built)
-    require(folder, "nginx -V does not say where its modules are")
+    require(folder, "nginx -V does not print its modules path")
     return f"load_module {folder[1]}/ngx_stream_module.so;"

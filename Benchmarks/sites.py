@@ -70,7 +70,7 @@ class Wire(Loopback):
             ends = (self.near, "10.77.0.1/24"), (self.far, f"{self.server_host}/24")
             wire = hosts.Wire("wire", *ends, seed=1)
         except (OSError, hosts.Failure) as error:
-            raise Unavailable(f"no wire between network namespaces: {error}: allow them, and /dev/net/tun") from None
+            raise Unavailable(f"cannot link network namespaces: {error}: allow them, and /dev/net/tun") from None
         room.callback(wire.close)
         # The wire is a program too: without priority it would lose packets that it is late for.
         os.setpriority(os.PRIO_PROCESS, wire.process, WIRE_PRIORITY)

@@ -26,7 +26,7 @@ def table(rivals, executables, site, threads):
             rows.append([f"**{rival.title}**" if rival.is_ours else rival.title])
             for counts, times in ((round_trips(proxy), ROUND_TRIPS), (connections(proxy), CONNECTIONS)):
                 rows[-1] += [f"{sum(counts.values()) / times:.1f}", breakdown(counts, times)]
-    return rows_of(["", "a 64-byte round trip", "which is", "open, round trip, close", "which is"], rows)
+    return rows_of(["", "a 64-byte round trip", "of which", "open, round trip, close", "of which"], rows)
 
 
 def connect(proxy):
@@ -50,7 +50,7 @@ def connections(proxy):
         for _ in range(CONNECTIONS):
             with connect(proxy) as connection:
                 exchange(connection)
-        wait_until("the last connection to end", lambda: descriptors(proxy.process.pid) <= steady, SETTLE_SECONDS)
+        wait_until("the last connection to close", lambda: descriptors(proxy.process.pid) <= steady, SETTLE_SECONDS)
     return trace.counts
 
 

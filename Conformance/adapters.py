@@ -53,17 +53,17 @@ class Settings:
 
 
 MEANINGS = {
-    "idle": "idle time-out",
-    "half_close": "time-out for half-closed connections alone",
-    "lifetime": "limit of a connection's age",
-    "connect": "time-out for connecting",
-    "client_keep_alive": "keep-alive interval for clients",
-    "server_keep_alive": "keep-alive interval for servers",
+    "idle": "idle timeout",
+    "half_close": "separate half-close timeout",
+    "lifetime": "maximum connection lifetime",
+    "connect": "connect timeout",
+    "client_keep_alive": "keepalive interval for clients",
+    "server_keep_alive": "keepalive interval for servers",
     "user_timeout": "TCP_USER_TIMEOUT",
-    "max_connections": "maximum of connections",
-    "backlog": "length of the listening queue",
-    "grace": "drain with an end",
-    "pipes": "maximum of pipes",
+    "max_connections": "connection limit",
+    "backlog": "listen backlog",
+    "grace": "drain timeout",
+    "pipes": "pipe limit",
 }
 
 
@@ -86,7 +86,7 @@ class Adapter:
 
     def require_place(self, *places: Place) -> None:
         if any(isinstance(place, str) for place in places) and not self.takes_unix_sockets:
-            raise NotApplicable("takes no Unix sockets")
+            raise NotApplicable("does not support Unix sockets")
 
     def prepare(self) -> None:
         """Performs the setup that is needed once, before the first start."""
@@ -329,7 +329,7 @@ def program(name: str) -> str:
     """Returns the path of a program, which may be in a directory that is only in an administrator's PATH."""
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not found:
-        raise Failure(f"the program {name} is missing: install the package of that name")
+        raise Failure(f"the program {name} is missing: install the package {name}")
     return found
 
 

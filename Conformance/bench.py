@@ -90,7 +90,7 @@ class Bench(ExitStack):
     def _is_listening(self) -> bool:
         if self.process.poll() is not None:
             said = " ".join((self.folder / "log").read_text(errors="replace").split())
-            raise Failure(f"the proxy ended with {self.process.returncode}: {said[-300:]}")
+            raise Failure(f"the proxy exited with {self.process.returncode}: {said[-300:]}")
         return kernel.listens(self.front)
 
     def signal(self, number: signal.Signals) -> None:
@@ -106,7 +106,7 @@ class Bench(ExitStack):
     def expect_exit(self) -> None:
         """Waits until the proxy has exited, and requires success."""
         status = self.wait_for_exit()
-        require(status == 0, f"the proxy ended with {status}")
+        require(status == 0, f"the proxy exited with {status}")
 
     def wait_for_exit(self) -> int:
         """Waits until the proxy has exited, and returns its exit status."""
@@ -149,7 +149,7 @@ class Bench(ExitStack):
 
     def accept(self) -> Peer:
         """Accepts the server's side of a connection from the proxy."""
-        require(self.listener, "nobody listens")
+        require(self.listener, "the server does not listen")
         assert self.listener
         try:
             connected, remote = self.listener.accept()

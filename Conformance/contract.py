@@ -69,6 +69,6 @@ def disagreements() -> list[str]:
     named = [name for sentence in sentences() for name in sentence.cases]
     names = {case.name for case in CASES}
     problems = [f"the contract names {name} twice" for name in sorted(set(named)) if named.count(name) > 1]
-    problems += [f"the contract names {name}, which is no case" for name in named if name not in names]
+    problems += [f"the contract names {name}, which is not a case" for name in named if name not in names]
     problems += [f"the case {name} has no sentence in the contract" for name in sorted(names - set(named))]
     return problems

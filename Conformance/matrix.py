@@ -123,7 +123,7 @@ class Matrix:
         for name, cases in self._rows:
             cells = [self._merged(group, cases) for group in columns]
             lines.append(f"| {labels[name]} `{name}` | " + " | ".join(cells) + " |")
-        lines += ["", "## What was seen", ""]
+        lines += ["", "## Observations", ""]
         for adapter in self._columns:
             lines += self._findings(adapter)
         return lines[:-1]

@@ -25,7 +25,7 @@ class Pattern:
             return
         expected = self.at(offset, len(received))
         first = next(index for index, byte in enumerate(received) if byte != expected[index])
-        raise Failure(f"byte {offset + first:,} of the stream is not the one that was sent")
+        raise Failure(f"byte {offset + first:,} of the stream differs from the one sent")
 
 
 @lru_cache(maxsize=8)

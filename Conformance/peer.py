@@ -32,7 +32,7 @@ RESETS = (errno.ECONNRESET, errno.EPIPE)
 class End(Enum):
     """How a stream ended, as its reader saw it."""
 
-    END = "an end"
+    END = "EOF"
     RESET = "a reset"
 
 
@@ -69,7 +69,7 @@ class Peer:
             try:
                 sent = self.socket.send(rest[:PIECE], flags)
             except TimeoutError:
-                raise Failure(f"{self.name} could send nothing for {PATIENCE:g} s") from None
+                raise Failure(f"{self.name} could not send anything for {PATIENCE:g} s") from None
             except OSError as error:
                 raise self._lost(error, "sending") from None
             rest = rest[sent:]
@@ -109,7 +109,7 @@ class Peer:
                     deadline = time.monotonic() + ABSENCE
                     require(
                         sent - start < MOST_IN_BUFFERS,
-                        f"{self.name} sent {MOST_IN_BUFFERS >> 20} MiB to a reader that takes nothing",
+                        f"{self.name} sent {MOST_IN_BUFFERS >> 20} MiB to a reader that does not read",
                     )
         except OSError as error:
             raise self._lost(error, "sending") from None
@@ -132,7 +132,7 @@ class Peer:
             self.socket.settimeout(PATIENCE)
         return sent
 
-    def send_until_reset(self, piece: bytes = b"anybody there?", seconds: float = PATIENCE) -> None:
+    def send_until_reset(self, piece: bytes = b"still there?", seconds: float = PATIENCE) -> None:
         """Sends small pieces repeatedly until a reset is received."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -174,7 +174,7 @@ class Peer:
     def vanish(self) -> None:
         """Makes the kernel drop all packets for this socket, as if its host or the path to it were down."""
         # Otherwise the kernel would retransmit, which shows that the peer is alive.
-        wait_until(f"an acknowledgement of what {self.name} sent", lambda: self.unacknowledged == 0)
+        wait_until(f"acknowledgement of all data from {self.name}", lambda: self.unacknowledged == 0)
         drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0, keep no byte of any packet
         buffer = bytearray(drop_all)
         address = (1).to_bytes(2, "little") + bytes(6) + _address_of(buffer).to_bytes(8, "little")
@@ -187,7 +187,7 @@ class Peer:
         try:
             return self.socket.recv(limit)
         except TimeoutError:
-            raise Failure(f"{self.name} heard nothing for {PATIENCE:g} s") from None
+            raise Failure(f"{self.name} received nothing for {PATIENCE:g} s") from None
         except OSError as error:
             raise self._lost(error, "reading") from None
 
@@ -196,16 +196,16 @@ class Peer:
         received = b""
         while len(received) < len(data):
             more = self.receive(len(data) - len(received))
-            require(more, f"{self.name} saw an end after {received!r}, where {data!r} was sent")
+            require(more, f"{self.name} saw EOF after {received!r}, expected {data!r}")
             received += more
-        require(received == data, f"{self.name} received {received[:40]!r}, where {data[:40]!r} was sent")
+        require(received == data, f"{self.name} received {received[:40]!r}, expected {data[:40]!r}")
 
     def expect_stream(self, stream: Pattern, count: int, start: int = 0) -> None:
         """Receives `count` bytes of a stream."""
         received = 0
         while received < count:
             more = self.receive(min(PIECE, count - received))
-            require(more, f"{self.name} saw an end after {received:,} of {count:,} bytes")
+            require(more, f"{self.name} saw EOF after {received:,} of {count:,} bytes")
             stream.check(more, start + received)
             received += len(more)
 
@@ -213,7 +213,7 @@ class Peer:
         """Receives many bytes and checks only the first and the last of them, so that checking does not limit the
         rate."""
         received = self.receive(16 * PIECE)
-        require(received, f"{self.name} saw an end after {start:,} bytes")
+        require(received, f"{self.name} saw EOF after {start:,} bytes")
         first, last = received[:GLIMPSE], received[-GLIMPSE:]
         stream.check(first, start)
         stream.check(last, start + len(received) - len(last))
@@ -241,7 +241,7 @@ class Peer:
         rest = self.rest()
         require(
             rest.data == data,
-            f"{self.name} received {rest.data[:40]!r} and {rest.end.value}, where {data[:40]!r} was to come",
+            f"{self.name} received {rest.data[:40]!r} and {rest.end.value}, expected {data[:40]!r}",
         )
         self._require_end(rest, end)
 

@@ -20,7 +20,7 @@ class Fault:
 
 FAULTS = {
     "none": Fault(
-        "a relay and nothing more: no time-outs, no limits, no drain, no keep-alive, and a reset waits for ever",
+        "a plain relay: no timeouts, no limits, no drain, no keepalive, and a reset waits indefinitely",
         (
             "a_stalled_reader_does_not_keep_a_reset_connection",
             "a_silent_server_is_a_reset_when_time_is_out",
@@ -53,14 +53,14 @@ FAULTS = {
         ("the_tail_of_a_burst_is_not_held", "the_server_may_speak_first"),
     ),
     "dawdle": Fault(
-        "what fills its buffer of 16 KiB waits for 2 ms",
+        "data that fills its buffer of 16 KiB waits for 2 ms",
         ("responses_of_any_size_are_not_held", "large_messages_in_turn_are_not_held"),
     ),
     "hold-streams": Fault(
-        "from 16 MiB on the last byte waits for the next", ("the_end_of_a_sustained_stream_is_not_held",)
+        "after 16 MiB the last byte waits for the next", ("the_end_of_a_sustained_stream_is_not_held",)
     ),
     "drop-tail": Fault(
-        "the last byte before an end is lost",
+        "the last byte before EOF is lost",
         (
             "an_end_comes_after_the_last_byte",
             "a_request_and_its_end_get_their_answer",
@@ -74,33 +74,33 @@ FAULTS = {
         ),
     ),
     "lazy": Fault(
-        "the server is connected when the client speaks",
+        "the server is connected when the client sends",
         ("the_server_is_connected_before_the_client_speaks",),
     ),
     "impatient": Fault(
-        "an attempt to connect has 0.3 s",
+        "the connect timeout is 0.3 s",
         ("early_bytes_wait_for_the_server", "a_client_that_ended_meanwhile_is_served"),
     ),
     "no-inline": Fault(
-        "urgent data is taken out of the stream",
+        "urgent data is removed from the stream",
         ("urgent_data_stays_in_line", "urgent_data_in_bulk_stays_in_line", "urgent_data_before_an_end_arrives"),
     ),
-    "urgent": Fault("all is sent as urgent", ("the_urgent_mark_is_not_passed_on",)),
+    "urgent": Fault("all data is sent as urgent", ("the_urgent_mark_is_not_passed_on",)),
     "no-end": Fault(
-        "ends are not passed on",
+        "EOF is not forwarded",
         ("an_empty_connection_is_passed_on", "a_server_that_ends_at_once_is_an_end"),
     ),
     "no-half-close": Fault(
-        "an end ends both directions",
+        "EOF closes both directions",
         ("an_end_leaves_the_other_direction_flowing",),
     ),
     "brief": Fault(
-        "a half-closed connection has 0.3 s",
+        "the half-close timeout is 0.3 s",
         ("a_half_closed_connection_may_rest", "time_outs_spare_a_transfer_that_crawls"),
     ),
     "keep": Fault("sockets are not closed", ("when_both_have_ended_nothing_is_kept",)),
     "reset-as-end": Fault(
-        "a reset is passed on as an end",
+        "a reset is forwarded as EOF",
         (
             "a_reset_passes_as_a_reset",
             "a_reset_after_bytes_is_still_a_reset",
@@ -111,16 +111,16 @@ FAULTS = {
         ),
     ),
     "hasty": Fault(
-        "a reset overtakes what came before it",
+        "a reset overtakes the data before it",
         (
             "what_came_before_a_reset_arrives_first",
             "last_words_before_a_reset_arrive",
             "an_early_answer_outlives_an_unread_upload",
         ),
     ),
-    "rash": Fault("a reset throws away what is queued", ("a_reset_in_bulk_loses_nothing_received",)),
+    "rash": Fault("a reset discards queued data", ("a_reset_in_bulk_loses_nothing_received",)),
     "deaf": Fault(
-        "who sends to a side that is gone does not hear of it",
+        "a sender is not reset when the other side is gone",
         (
             "sending_to_a_closed_side_meets_a_reset",
             "a_sender_hears_that_its_reader_was_reset",
@@ -129,7 +129,7 @@ FAULTS = {
         ),
     ),
     "refusal-as-end": Fault(
-        "a client without a server sees an end",
+        "a client without a server sees EOF",
         (
             "a_refused_connection_is_a_reset",
             "early_bytes_do_not_hide_a_refusal",
@@ -137,19 +137,19 @@ FAULTS = {
         ),
     ),
     "fragile": Fault(
-        "ends when a server refuses, or a client is reset",
+        "exits when a server refuses, or a client is reset",
         ("a_server_that_comes_back_is_used", "clients_gone_before_service_harm_nobody"),
     ),
     "blind": Fault(
-        "a client is not watched while its server is connected",
+        "a client is not watched during the connect to its server",
         ("a_client_reset_meanwhile_ends_the_attempt",),
     ),
     "greedy": Fault(
-        "takes whatever comes, into its memory",
+        "buffers all data in its memory",
         ("a_stalled_reader_stops_the_sender",),
     ),
     "deep": Fault(
-        "takes up to 2 MiB of each direction into its memory",
+        "buffers up to 2 MiB of each direction in its memory",
         (
             "little_is_held_for_a_stalled_reader",
             "a_crowd_of_stalled_readers_leaves_little_to_hold",
@@ -158,11 +158,11 @@ FAULTS = {
     ),
     "fat": Fault("keeps a large buffer for each connection", ("connections_at_rest_hold_no_buffer",)),
     "turns": Fault("one direction waits for the other", ("a_stalled_direction_leaves_the_other_alone",)),
-    "one-at-a-time": Fault("one connection after the other", ("stalled_connections_leave_others_alone",)),
-    "hurry": Fault("a reader that is slow is ended", ("a_slow_reader_gets_everything",)),
-    "spin": Fault("looks each millisecond whether something has come", ("connections_at_rest_wake_nobody",)),
+    "one-at-a-time": Fault("connections are served one after the other", ("stalled_connections_leave_others_alone",)),
+    "hurry": Fault("a connection with a slow reader is closed", ("a_slow_reader_gets_everything",)),
+    "spin": Fault("polls for data each millisecond", ("connections_at_rest_wake_nobody",)),
     "early": Fault(
-        "connections end by half of any time-out, and by default",
+        "connections end at half of any timeout, and by default",
         (
             "movement_one_way_is_not_idle",
             "the_half_close_time_out_spares_what_moves",
@@ -175,7 +175,7 @@ FAULTS = {
         ("a_crowd_at_the_maximum_is_served_in_turn", "beyond_the_maximum_a_client_waits"),
     ),
     "abrupt": Fault(
-        "ends at the signal, with all connections",
+        "exits at the signal, with all connections",
         (
             "running_connections_outlive_a_drain",
             "who_waits_to_be_accepted_is_served_by_a_drain",
@@ -183,7 +183,7 @@ FAULTS = {
             "nobody_is_connected_and_then_reset_by_a_drain",
         ),
     ),
-    "sigpipe": Fault("ends by SIGPIPE", ("a_broken_pipe_signal_does_nothing",)),
+    "sigpipe": Fault("is terminated by SIGPIPE", ("a_broken_pipe_signal_does_nothing",)),
 }
 
 
@@ -198,9 +198,9 @@ def judge(chosen: list[Case], matrix: Matrix) -> int:
     blind = [outcome for outcome in matrix.outcomes.values() if outcome.verdict is not Verdict.BROKEN]
     for outcome in blind:
         wrong = FAULTS[outcome.adapter.fault].wrong
-        print(f"{outcome.case.title} did not notice: {wrong} {outcome.seen}")
+        print(f"{outcome.case.title} did not detect: {wrong} {outcome.seen}")
     idle = [case.title for case in chosen if case.title not in noticed]
     for title in idle:
-        print(f"{title} was not seen to fail")
-    print(f"{len(noticed)} cases failed with a toy that does wrong, {len(idle)} were not seen to fail")
+        print(f"{title} did not fail")
+    print(f"{len(noticed)} cases failed with a faulty toy proxy, {len(idle)} did not fail")
     return 1 if blind or idle else 0

@@ -42,7 +42,7 @@ def wait_until(what: str, condition: Callable[[], T], seconds: float = PATIENCE)
     """Polls the condition until its result is true, and returns the result."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
-        require(time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}")
+        require(time.monotonic() < deadline, f"timed out after {seconds:g} s waiting for {what}")
         time.sleep(POLL)
     return result
 
@@ -69,6 +69,6 @@ def meanwhile(work: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         thread.join(4 * PATIENCE)
-    require(not thread.is_alive(), "a sender or reader beside the case has not come to its end")
+    require(not thread.is_alive(), "a concurrent sender or reader did not finish")
     if problems:
         raise problems[0]

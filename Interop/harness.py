@@ -34,11 +34,11 @@ def require(condition, message):
 
 
 def require_equal(what, ours, whose, theirs):
-    require(ours == theirs, f"{what}: /metrics says {ours:,}, {whose} {theirs:,} (off by {ours - theirs:+,})")
+    require(ours == theirs, f"{what}: /metrics reports {ours:,}, {whose} {theirs:,} (off by {ours - theirs:+,})")
 
 
 def require_between(what, low, ours, high):
-    require(low <= ours <= high, f"{what}: /metrics says {ours:,}, which is not within {low:,} ... {high:,}")
+    require(low <= ours <= high, f"{what}: /metrics reports {ours:,}, not within {low:,} ... {high:,}")
 
 
 def program(name, package):
@@ -69,7 +69,7 @@ def wait_until(what, condition, seconds=READY_SECONDS):
         result = condition()
         if result:
             return result
-        require(time.monotonic() < deadline, f"waited {seconds} s in vain: {what}")
+        require(time.monotonic() < deadline, f"timed out after {seconds} s waiting for {what}")
         time.sleep(POLL_SECONDS)
 
 
@@ -93,9 +93,9 @@ def run(arguments, seconds=LOAD_SECONDS, expected=0, **options):
     try:
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=seconds, **options)
     except subprocess.TimeoutExpired:
-        raise Failure(f"{name} did not end within {seconds} s") from None
+        raise Failure(f"{name} did not exit within {seconds} s") from None
     said = " ".join((done.stderr or done.stdout).split())
-    require(done.returncode == expected, f"{name} ended with {done.returncode}: {said[-300:]}")
+    require(done.returncode == expected, f"{name} exited with {done.returncode}: {said[-300:]}")
     return done
 
 

@@ -32,7 +32,7 @@ def parse(text):
     for line in text.splitlines():
         if line and not line.startswith("#"):
             match = SAMPLE.match(line)
-            require(match, f"/metrics has a line that is no sample: {line[:80]!r}")
+            require(match, f"/metrics has a line that is not a sample: {line[:80]!r}")
             samples[series(match[1], dict(LABEL.findall(match[2] or "")))] = float(match[3])
     return samples
 
@@ -100,7 +100,7 @@ class Proxy:
             wait_until("the counts to settle", closed, SETTLE_SECONDS)
         except Failure:
             raise Failure(
-                f"/metrics did not come to rest with {connections:,} connections seen within {SETTLE_SECONDS} s:"
+                f"/metrics did not settle at {connections:,} connections within {SETTLE_SECONDS} s:"
                 f" {last.connections_active:,} active, {last}"
             ) from None
         return last
@@ -116,9 +116,9 @@ class Proxy:
             "bytes_downstream": counts.bytes_downstream,
         }
         first = dict(list(figures.items())[:4])
-        require(list(first.items()) == list(wanted.items()), f"?format=json begins with {first}, /metrics: {wanted}")
+        require(list(first.items()) == list(wanted.items()), f"?format=json begins with {first}, /metrics has {wanted}")
 
     def stop(self):
         """Stops the proxy. With no connection to drain, SIGTERM ends it immediately and with success."""
         status = end(self.process, signal.SIGTERM)
-        require(status == 0, f"after SIGTERM monkey ended with {status}, not 0")
+        require(status == 0, f"after SIGTERM monkey exited with {status}, not 0")

@@ -149,7 +149,7 @@ class Transactions:
     def said_of(self, connection):
         """Returns the first line of libpq's message, without the address that it may begin with."""
         lines = self.libpq.PQerrorMessage(connection).decode(errors="replace").strip().splitlines()
-        return lines[0].rpartition("failed: ")[2] if lines else "libpq says nothing"
+        return lines[0].rpartition("failed: ")[2] if lines else "no message from libpq"
 
     def done_since(self, moment):
         """Returns the transactions that started after a moment and have been committed."""
@@ -161,7 +161,7 @@ class Transactions:
         self.is_over.set()
         for thread in self.threads:
             thread.join(PATIENCE_SECONDS)
-        require(not self.running, f"{len(self.running)} transactions never came to an end")
+        require(not self.running, f"{len(self.running)} transactions did not complete")
         return self.outcomes
 
 

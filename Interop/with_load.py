@@ -37,7 +37,7 @@ def load_redis():
             for name in ("set", "get"):
                 agree(report, f"Redis served {name}", after.get(name, 0) - before.get(name, 0))
             told += f"{report['exchanges']['answered_in_all']:,} exchanges at {pace}; "
-        return f"{told}as many SETs and GETs, exact"
+        return f"{told}the same number of SETs and GETs, exact"
 
 
 def load_nginx():
@@ -72,10 +72,10 @@ def load_haproxy():
         server.wait(30)
         counts = json.loads(room.log_of("monkey").splitlines()[-1])["metadata"]
         sent = sum(report["traffic"]["upstream_in_all"] for report in (exchanges, connects, streams))
-        require(int(counts["received"]) == sent, f"sent {sent:,} bytes, the echo received {counts['received']}")
+        require(int(counts["received"]) == sent, f"sent {sent:,} bytes, echo received {counts['received']}")
         # One more than requested: the check whether HAProxy listens.
         made = sum(report["connections"]["established"] for report in (exchanges, connects, streams)) + 1
-        require(int(counts["connections"]) == made, f"made {made} connections, the echo had {counts['connections']}")
+        require(int(counts["connections"]) == made, f"made {made} connections, echo counted {counts['connections']}")
         return f"{made:,} connections and {sent:,} bytes, exact"
 
 
@@ -91,7 +91,7 @@ def load(room, port, *options):
 
 def agree(report, whose, theirs):
     ours = report["exchanges"]["answered_in_all"]
-    require(ours == theirs, f"answered {ours:,}, {whose} {theirs:,} (off by {ours - theirs:+,})")
+    require(ours == theirs, f"{ours:,} responses, {whose} {theirs:,} (off by {ours - theirs:+,})")
 
 
 def script(room, name):

@@ -46,14 +46,14 @@ def curl():
         sent_hash = write_random(server.files / "large", DOWNLOAD_BYTES)
         down, received_hash = hashed_download(f"http://127.0.0.1:{proxy.port}/large")
         require(down["size_download"] == DOWNLOAD_BYTES, f"curl read {down['size_download']:,} B of {DOWNLOAD_BYTES:,}")
-        require(received_hash == sent_hash, "the file of 1 GiB came out of the proxy with another SHA-256")
+        require(received_hash == sent_hash, "the downloaded file has a different SHA-256")
         at_start = check(proxy, server, None, down, server.requests())
 
         original = room.path / "original"
         sent_hash = write_random(original, UPLOAD_BYTES)
         address = f"http://127.0.0.1:{proxy.port}/uploaded/file"
         done = run([program("curl", "curl"), *CURL_OPTIONS, "--upload-file", original, address])
-        require(sha256(server.files / "uploaded/file") == sent_hash, "the file sent up arrived with another SHA-256")
+        require(sha256(server.files / "uploaded/file") == sent_hash, "the uploaded file has a different SHA-256")
         counts = check(proxy, server, at_start, json.loads(done.stdout), server.requests()[1:])
         proxy.stop()
         return f"1 GiB down, 256 MiB up, same SHA-256; {counts}, exact"
@@ -67,7 +67,7 @@ def check(proxy, server, before, curl_says, nginx_says):
     received = curl_says["size_header"] + curl_says["size_download"]
     require_equal("bytes upstream", added.bytes_upstream, "curl sent", sent)
     require_equal("bytes downstream", added.bytes_downstream, "curl received", received)
-    require(len(nginx_says) == 1, f"nginx logged {len(nginx_says)} requests where curl made one")
+    require(len(nginx_says) == 1, f"nginx logged {len(nginx_says)} requests, curl made one")
     require_equal("bytes upstream", added.bytes_upstream, "nginx received", nginx_says[0].received)
     require_equal("bytes downstream", added.bytes_downstream, "nginx sent", nginx_says[0].sent)
     return counts
@@ -116,7 +116,7 @@ def wrk_reconnecting():
         most = WRK_TRIAL + requests + WRK_CONNECTIONS
         require_between("connections", WRK_TRIAL + requests, counts.connections_total, most)
         proxy.stop()
-        return f"{requests:,} requests on as many connections, 0 errors; {counts}, within {WRK_CONNECTIONS} requests"
+        return f"{requests:,} requests, one per connection, 0 errors; {counts}, within {WRK_CONNECTIONS} requests"
 
 
 def run_wrk(proxy, *options):
@@ -128,7 +128,7 @@ def run_wrk(proxy, *options):
     require(match, "wrk printed no summary")
     summary = json.loads(match[1])
     errors = {name: count for name, count in summary["errors"].items() if count}
-    require(not errors, f"wrk met errors: {errors}")
+    require(not errors, f"wrk reported errors: {errors}")
     require(summary["requests"] > 0, "wrk completed no request")
     return summary
 
@@ -143,7 +143,7 @@ def check_requests(server, counts, loaded):
     given_up = WRK_CONNECTIONS
 
     require_between("requests nginx logged", loaded["requests"], len(logged), loaded["requests"] + given_up)
-    require(counts.bytes_upstream % one_request == 0, f"{counts.bytes_upstream:,} B up is not whole requests")
+    require(counts.bytes_upstream % one_request == 0, f"{counts.bytes_upstream:,} B up: not whole requests")
     require_between("bytes upstream", read_by_nginx, counts.bytes_upstream, read_by_nginx + given_up * one_request)
     require_between(
         "bytes upstream",
@@ -189,7 +189,7 @@ def hashed_download(address):
         while piece := process.stdout.read(PIECE_BYTES):
             digest.update(piece)
         said = process.stderr.read().decode()
-    require(process.returncode == 0, f"curl ended with {process.returncode}: {said[-300:]}")
+    require(process.returncode == 0, f"curl exited with {process.returncode}: {said[-300:]}")
     return json.loads(said), digest.hexdigest()
 
 

@@ -100,7 +100,7 @@ def require_served(transactions, servers):
     time.sleep(CALM_SECONDS)
     wanted = {server.port for server in servers}
     wait_until(
-        f"the servers {sorted(wanted)} to serve, and no other",
+        f"exactly the servers {sorted(wanted)} to serve",
         lambda: {outcome.server for outcome in transactions.done_since(began)} == wanted,
     )
 
@@ -128,9 +128,9 @@ def require_excused(outcomes, killed):
     lost = [outcome for outcome in outcomes if outcome.cause]
     for outcome in lost:
         ran = outcome.began < killed.gone + EXCUSED_SECONDS and outcome.ended >= killed.began
-        where = f"began {outcome.began - killed.gone:+.3f} s after the killed server was gone"
-        require(ran, f"a transaction failed without an excuse: {outcome}, {where}; all failures: {causes(lost)}")
-    require(len(lost) <= MOST_LOST, f"{len(lost)} transactions failed at the kill, {MOST_LOST} at most could run there")
+        where = f"started {outcome.began - killed.gone:+.3f} s after the killed server had exited"
+        require(ran, f"unexpected transaction failure: {outcome}, {where}; all failures: {causes(lost)}")
+    require(len(lost) <= MOST_LOST, f"{len(lost)} transactions failed at the kill, expected at most {MOST_LOST}")
     return lost
 
 
@@ -149,7 +149,7 @@ def require_logged(outcomes, lost, balancer, killed):
     try:
         wait_until("a line of the access log for each transaction", lambda: wanted <= clients(), LOGGED_SECONDS)
     except Failure as failure:
-        raise Failure(f"{failure}; there is none of {sorted(wanted - clients())[:3]}") from None
+        raise Failure(f"{failure}; missing: {sorted(wanted - clients())[:3]}") from None
 
 
 def black_hole(room, balancer, server):
@@ -200,14 +200,14 @@ class IdleConnections:
             each.sendall(words)
         for each in self.sockets:
             heard = each.recv(len(words), socket.MSG_WAITALL)
-            require(heard == words, f"an idle connection said {heard!r}, not {words!r}")
+            require(heard == words, f"an idle connection returned {heard!r}, not {words!r}")
 
     def require_all_there(self):
         poll = select.poll()
         for each in self.sockets:
             poll.register(each, select.POLLIN | select.POLLRDHUP)
         ended = len(poll.poll(0))
-        require(ended == 0, f"{ended} of {IDLE_CONNECTIONS:,} idle connections have ended")
+        require(ended == 0, f"{ended} of {IDLE_CONNECTIONS:,} idle connections were closed")
         self.exchange(b"still there")
 
 
@@ -255,8 +255,8 @@ class Balancer:
             wait_until("the file to be reloaded", lambda: self.reloads("done") == before + 1)
         else:
             answer = json.loads(self.post("/config/reload"))
-            require(answer["reloaded"], f"a file without mistakes was refused: {answer}")
-            require(answer["changes"], "a file that was changed was reloaded without a change")
+            require(answer["reloaded"], f"a valid file was rejected: {answer}")
+            require(answer["changes"], "a changed file was reloaded without a change")
         known = [server["name"] for server in self.databases()["servers"]]
         wanted = [self.servers[server.port] for server in servers]
         require(known == wanted, f"after a reload the servers are {known}, not {wanted}")
@@ -265,7 +265,7 @@ class Balancer:
         before = self.reloads("refused")
         self.file.write_text(self.file.read_text().replace("policy:", "polcy:"))
         self.process.send_signal(signal.SIGHUP)
-        wait_until("the file to be refused", lambda: self.reloads("refused") == before + 1)
+        wait_until("the file to be rejected", lambda: self.reloads("refused") == before + 1)
 
     def reloads(self, result):
         return int(parse(self.get("/metrics"))[series("monkey_config_reloads_total", {"result": result})])
@@ -298,7 +298,7 @@ class Balancer:
     def stop(self):
         # Idle connections remain to the end, so a second signal has to close them.
         self.process.send_signal(signal.SIGTERM)
-        wait_until("it to drain", lambda: "Draining" in self.room.log_of(MONKEY.name))
+        wait_until("the drain to start", lambda: "Draining" in self.room.log_of(MONKEY.name))
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(STOP_SECONDS)
-        require(status == 0, f"after SIGTERM monkey ended with {status}, not 0")
+        require(status == 0, f"after SIGTERM monkey exited with {status}, not 0")

@@ -38,7 +38,7 @@ def pgbench():
 
         counts = proxy.counts()
         kept = int(server.ask("SELECT count(*) FROM pgbench_history"))
-        require(kept == transactions, f"pgbench counts {transactions:,} transactions, PostgreSQL kept {kept:,}")
+        require(kept == transactions, f"pgbench counted {transactions:,} transactions, PostgreSQL stored {kept:,}")
         proxy.stop()
         return f"{transactions:,} transactions by {CLIENTS} clients, 0 failed; {counts}, exact"
 
@@ -71,7 +71,7 @@ def counted_pgbench(room, proxy, *options):
 
 def figure(name, report):
     match = re.search(rf"^{name}: (\d+)", report, re.MULTILINE)
-    require(match, f"pgbench says nothing of the {name}")
+    require(match, f"pgbench did not report the {name}")
     return int(match[1])
 
 
@@ -137,7 +137,7 @@ class PostgreSQL:
 
     def wait_for_end(self, processes):
         """Waits until these processes of the server have exited too: before, it cannot be started again."""
-        wait_until("PostgreSQL's processes to be gone", lambda: not any(map(is_running, processes)))
+        wait_until("PostgreSQL's processes to exit", lambda: not any(map(is_running, processes)))
 
     def processes(self):
         """Returns all its processes, the main process first."""

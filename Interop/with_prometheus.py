@@ -28,7 +28,7 @@ def promtool():
                 server.be_asked_through(proxy)
         proxy.require_same_in_json()
         proxy.stop()
-        return "promtool check metrics has no complaint, and ?format=json begins with the same four figures"
+        return "promtool check metrics reports no problem, and ?format=json begins with the same four values"
 
 
 def prometheus():
@@ -55,9 +55,9 @@ def prometheus():
         require(Counts(at_rest) == counts, f"at rest, /metrics changed from {counts} to {Counts(later)}")
         for name, value in at_rest.items():
             require(name in scraped, f"Prometheus has no series {name}")
-            require(scraped[name] == value, f"{name}: /metrics says {value}, Prometheus {scraped[name]}")
+            require(scraped[name] == value, f"{name}: /metrics reports {value}, Prometheus {scraped[name]}")
         proxy.stop()
-        return f"up == 1, and {len(at_rest)} series asked back are those of /metrics; {counts}"
+        return f"up == 1, and {len(at_rest)} series queried from it equal those of /metrics; {counts}"
 
 
 class Prometheus:
@@ -118,4 +118,4 @@ class Answerer:
                 connection.sendall(bytes(UP_BYTES))
                 with connection.makefile("rb") as stream:
                     answer = stream.read()
-            require(len(answer) == DOWN_BYTES, f"the answer had {len(answer)} B, not {DOWN_BYTES}")
+            require(len(answer) == DOWN_BYTES, f"the response had {len(answer)} B, not {DOWN_BYTES}")

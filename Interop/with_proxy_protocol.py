@@ -23,7 +23,7 @@ HTTP = """
         listen 127.0.0.1:{port} proxy_protocol;
         location / {{
             proxy_pass http://127.0.0.1:{drain};
-            proxy_set_header X-Told "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
+            proxy_set_header X-Addresses "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
         }}
     }}
     server {{
@@ -31,7 +31,7 @@ HTTP = """
         location / {{
             client_body_buffer_size 256k;
             client_body_in_single_buffer on;
-            return 200 "$http_x_told $content_length\\n";
+            return 200 "$http_x_addresses $content_length\\n";
         }}
     }}
 """
@@ -52,7 +52,7 @@ defaults
     timeout server 10s
     timeout connect 10s
 
-frontend told
+frontend addresses
     mode http
     option http-buffer-request
     bind 127.0.0.1:{port} accept-proxy
@@ -101,20 +101,20 @@ def proxy_protocol():
                 ways += 1
             denied += require_denied(proxy)
             proxy.stop()
-        return f"{ways} ways, {CLIENTS} clients each, all told as who they are; {denied} without a header turned away"
+        return f"{ways} paths, {CLIENTS} clients each, every address correct; {denied} without a header denied"
 
 
 def ask_often(port, asked, way):
     for _ in range(CLIENTS):
         mine, told = ask(port)
         wanted = f"{mine[0]} {mine[1]} 127.0.0.1 {asked} {len(BODY)}"
-        require(told == wanted, f"{way}: the server was told {told!r}, not {wanted!r}")
+        require(told == wanted, f"{way}: the server received {told!r}, not {wanted!r}")
 
 
 def ask(port):
     """Sends one request from a distinct local address: returns that address, and the response of the server."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT, source_address=(CLIENT, 0)) as client:
-        head = f"POST / HTTP/1.1\r\nHost: told\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n"
+        head = f"POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n"
         request = (head + BODY).encode()
         for start in range(0, len(request), PIECE):
             client.sendall(request[start : start + PIECE])
@@ -135,7 +135,7 @@ def require_denied(proxy):
                 heard = client.recv(1)
         except (ConnectionResetError, BrokenPipeError):
             continue
-        require(False, f"without a header {source} heard {heard!r}, and was not reset")
+        require(False, f"{source} sent no header and received {heard!r}, not a reset")
     counts = parse(proxy.text())
     causes = ("untrusted_proxy", "proxy_header")
     for cause in causes:

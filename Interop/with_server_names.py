@@ -83,16 +83,16 @@ def server_names():
                 pages[name, version] = ask_curl(room, port, name, version.split())
                 wanted = f"{name} over "
                 require(pages[name, version].startswith(wanted), f"curl to {name} got {pages[name, version]!r}")
-                require(" to 127.0.0.1 " in pages[name, version], f"{name} was told {pages[name, version]!r}")
+                require(" to 127.0.0.1 " in pages[name, version], f"{name} received {pages[name, version]!r}")
         require("HTTP/2.0" in pages["www.example.test", "--http2"], "ALPN was lost: no HTTP/2")
         plain = run(
             [program("curl", "curl"), "--silent", "--max-time", "10", f"http://127.0.0.1:{port}/"], expected=56
         )
-        require(not plain.stdout, "a client that speaks no TLS had an answer")
+        require(not plain.stdout, "a client without TLS got a response")
         text = get(f"http://127.0.0.1:{metrics}/metrics")
         denied = parse(text)['monkey_connections_denied_total{cause="client_hello"}']
-        require(denied == 1, f"clients denied for client_hello: /metrics says {denied}, not 1")
-        asked = f"{len(ASKED)} names and {len(OFFERED)} offers of protocols by openssl s_client"
+        require(denied == 1, f"clients denied for client_hello: /metrics reports {denied}, not 1")
+        asked = f"{len(ASKED)} names and {len(OFFERED)} ALPN offers by openssl s_client"
         return f"{asked}, {len(pages)} pages by curl, each from its own server"
 
 

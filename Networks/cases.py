@@ -63,7 +63,7 @@ def told_after(limit: float, late: float = LATE) -> Iterator[None]:
     started = time.monotonic()
     yield
     seconds = time.monotonic() - started
-    require(limit - EARLY <= seconds <= limit + late, f"that took {seconds:.2f} s, with a time-out of {limit:g} s")
+    require(limit - EARLY <= seconds <= limit + late, f"took {seconds:.2f} s, with a timeout of {limit:g} s")
 
 
 def pass_both_ways(pair: Pair, count: int, in_the_middle: Callable[[], object] = lambda: None) -> None:
@@ -234,7 +234,7 @@ def a_host_that_is_gone_with_bytes_in_flight_is_noticed_by_the_user_time_out(roa
     road.wire_to_receiver(way).turns(DARK)
     sender = pair.sender(way)
     with told_after(LIMIT):
-        sender.send(b"anybody there?")
+        sender.send(b"still there?")
         sender.expect_rest(End.RESET)
     road.wait_for_no_sockets()
 

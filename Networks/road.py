@@ -26,7 +26,7 @@ class Road(Bench):
     def __enter__(self) -> "Road":
         super().__enter__()
         self.client_host, self.proxy_host, self.server_host = (
-            self._host(name) for name in ("the client's host", "the proxy's host", "the server's host")
+            self._host(name) for name in ("the client host", "the proxy host", "the server host")
         )
         self.near = self._wire("near", (self.client_host, "10.1.0.1/24"), (self.proxy_host, "10.1.0.2/24"))
         self.far = self._wire("far", (self.proxy_host, "10.2.0.1/24"), (self.server_host, "10.2.0.2/24"))

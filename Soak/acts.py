@@ -156,7 +156,7 @@ def reset_after_sending(pair: Pair, luck: random.Random) -> None:
 
     def send() -> None:
         sender.send_stream(STREAM[way], count)
-        wait_until("an acknowledgement of what was sent", lambda: sender.unacknowledged == 0)
+        wait_until("acknowledgement of all sent data", lambda: sender.unacknowledged == 0)
         sender.reset()
 
     with meanwhile(send):
@@ -188,7 +188,7 @@ def close_with_unread_bytes(pair: Pair, luck: random.Random) -> None:
     way, count = any_way(luck), luck.randrange(1, 16 * KiB)
     sender, receiver = pair.sender(way), pair.receiver(way)
     sender.send_stream(STREAM[way], count)
-    require(receiver.has_news_within(PATIENCE), f"{receiver.name} was sent bytes, and none came")
+    require(receiver.has_news_within(PATIENCE), f"{receiver.name} received none of the bytes sent")
     receiver.close()
     sender.expect_rest(End.RESET)
 

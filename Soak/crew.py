@@ -45,7 +45,7 @@ class Crew:
         deadline = time.monotonic() + 4 * PATIENCE
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        require(not any(thread.is_alive() for thread in threads), "an act has not come to its end")
+        require(not any(thread.is_alive() for thread in threads), "a scenario did not complete")
 
     def warm_up(self, proxy: Steady | Rolling) -> None:
         for act in ACTS:
@@ -120,13 +120,13 @@ class Crew:
                 except Empty:
                     if client.has_news:
                         rest = client.rest()
-                        require(rest.end is End.RESET, "the client saw an end before it had a server")
+                        require(rest.end is End.RESET, "the client saw EOF before it had a server")
                         self._require_turned_away(started, proxy)
-            raise Failure(f"the client was connected, and had no server for {PATIENCE:g} s")
+            raise Failure(f"the client was connected, but got no server within {PATIENCE:g} s")
         finally:
             self.upstream.forget(ticket)
 
     def _require_turned_away(self, started: float, proxy: Steady | Rolling) -> None:
         if not self.upstream.was_down_since(started):
-            raise Failure(f"the client saw a reset, and its server was there all the time{proxy.tell(started)}")
+            raise Failure(f"the client was reset although its server was up{proxy.tell(started)}")
         raise TurnedAway

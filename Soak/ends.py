@@ -37,7 +37,7 @@ class Outcome(Enum):
 
     ENDED = "ended"
     RESET = "reset"
-    TURNED_AWAY = "turned away"
+    TURNED_AWAY = "rejected"
     """Reset before the connection to its server, which was being restarted."""
 
 

@@ -100,12 +100,12 @@ class Proxy:
     def wait_until_quiet(self) -> None:
         """Waits until the witness is the only connection."""
         wait_until(
-            "the connections to be over",
+            "all connections to close",
             lambda: self.get("/metrics?format=json")["active_connections"] == 1,
             GRACE + PATIENCE,
         )
         group = ProcessGroup(self.process.pid)
-        wait_until("its last sockets to be closed", lambda: group.open_connections == WITNESS_SOCKETS)
+        wait_until("its last sockets to close", lambda: group.open_connections == WITNESS_SOCKETS)
 
     def figures(self) -> Figures:
         self.wait_until_quiet()
@@ -129,7 +129,7 @@ class Proxy:
         figures = self.figures()
         self._end_witness()
         status = self.process.wait(PATIENCE)
-        require(status == 0, f"the proxy ended with {status}: {self.said}")
+        require(status == 0, f"the proxy exited with {status}: {self.said}")
         require(" 0 closed forcibly" in self.said, f"a drain has forcibly closed connections: {self.said}")
         return figures
 
@@ -186,14 +186,14 @@ class Rolling:
         if not drains:
             return ""
         began, refused = ((edge - moment) * 1000 for edge in drains[0])
-        return f" (a drain began {began:+.1f} ms from when it began to connect, and had closed by {refused:+.1f} ms)"
+        return f" (from the connection attempt: drain start {began:+.1f} ms, stopped listening {refused:+.1f} ms)"
 
     def stop(self) -> None:
         """Returns when the last proxy has been drained, and the counters are complete."""
         self._stopping.set()
         self._thread.join(2 * GRACE + 2 * PATIENCE)
         if self.problem:
-            raise Failure(f"restarting the proxy: {self.problem}")
+            raise Failure(f"failed to restart the proxy: {self.problem}")
         self._proxies[-1].begin_drain()
         self.figures += self._proxies[-1].end_drain()
 

@@ -54,7 +54,7 @@ class Upstream:
         try:
             return arrival.get(timeout=PATIENCE)
         except Empty:
-            raise Failure(f"{client.name} had no server for {PATIENCE:g} s") from None
+            raise Failure(f"{client.name} got no server within {PATIENCE:g} s") from None
         finally:
             self.forget(ticket)
 

@@ -140,7 +140,7 @@ def holds(bench: Bench, exchanges: list[tuple[int, int]]) -> list[str]:
     try:
         done = subprocess.run([*command, str(ROUNDS), *sizes], capture_output=True, text=True, timeout=4 * PATIENCE)
     except subprocess.TimeoutExpired:
-        raise Failure(f"the exchanges were not over after {4 * PATIENCE:g} s") from None
+        raise Failure(f"the exchanges did not complete within {4 * PATIENCE:g} s") from None
     require(done.returncode == 0, (done.stderr.splitlines() or ["the exchanges failed"])[-1])
     times = json.loads(done.stdout)
     added = [proxied - small - MOST_TIMES * direct for proxied, small, direct in zip(*times.values())]
@@ -225,7 +225,7 @@ def early_bytes_wait_for_the_server(bench: Bench) -> None:
     client = bench.connect()
     size = 1 << 20
     with meanwhile(lambda: client.send_stream(pattern(1), size)):
-        wait_until("an attempt to connect", lambda: kernel.connecting_to(bench.target))
+        wait_until("a connection attempt", lambda: kernel.connecting_to(bench.target))
         # The kernel retransmits its SYN after a second, and then connects.
         bench.empty_the_servers_queue(fillers)
         server = bench.accept()

@@ -66,7 +66,7 @@ def a_silent_server_is_a_reset_when_time_is_out(bench: Bench) -> None:
     start = time.monotonic()
     bench.connect().expect_rest(End.RESET)
     took = time.monotonic() - start
-    require(took >= TIME_OUT - CLOCK_STEP, f"it was given up after {took:.2f} s of {TIME_OUT:g} s")
+    require(took >= TIME_OUT - CLOCK_STEP, f"the attempt ended after {took:.2f} s of {TIME_OUT:g} s")
 
 
 @case
@@ -75,7 +75,7 @@ def a_client_reset_meanwhile_ends_the_attempt(bench: Bench) -> None:
     bench.fill_the_servers_queue()
     client = bench.connect()
     client.send(b"request")
-    wait_until("an attempt to connect", lambda: kernel.connecting_to(bench.target))
+    wait_until("a connection attempt", lambda: kernel.connecting_to(bench.target))
     client.reset()
     bench.wait_for_no_sockets(SOON)
 
@@ -87,7 +87,7 @@ def a_client_that_ended_meanwhile_is_served(bench: Bench) -> None:
     client = bench.connect()
     client.send(b"request")
     client.finish()
-    wait_until("an attempt to connect", lambda: kernel.connecting_to(bench.target))
+    wait_until("a connection attempt", lambda: kernel.connecting_to(bench.target))
     # The kernel retransmits its SYN after a second, and then connects.
     bench.empty_the_servers_queue(fillers)
     server = bench.accept()

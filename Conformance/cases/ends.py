@@ -126,7 +126,7 @@ def sending_to_a_closed_side_meets_a_reset(bench: Bench, way: Way) -> None:
     pair = bench.pair()
     pair.exchange()
     pair.receiver(way).close()
-    require(not pair.sender(way).receive(), "bytes came where an end was to come")
+    require(not pair.sender(way).receive(), "received data, expected EOF")
     pair.sender(way).send_until_reset()
 
 

@@ -34,7 +34,7 @@ def serve_in_turn(bench: Bench, clients: list[Peer]) -> None:
     for _ in clients:
         server = bench.accept()
         said = server.receive()
-        require(said.startswith(b"client "), f"the server heard {said!r}")
+        require(said.startswith(b"client "), f"the server received {said!r}")
         client = clients[int(said.split()[1])]
         server.send(said)
         client.expect(said)
@@ -51,7 +51,7 @@ def beyond_the_maximum_a_client_waits(bench: Bench) -> None:
         pair.exchange()
     watch_for_absence()
     require(not bench.server_has_news(), "a connection beyond the maximum reached the server")
-    require(not late.has_news, "a client beyond the maximum was turned away")
+    require(not late.has_news, "a client beyond the maximum was rejected")
     leave(pairs[0])
     server = bench.accept()
     server.expect(b"let me in")
@@ -102,8 +102,8 @@ def out_of_descriptors_it_serves_again(bench: Bench) -> None:
             return not waiting
 
         try:
-            wait_until("service for all", all_served, SERVED_WITHIN)
+            wait_until("all clients to be served", all_served, SERVED_WITHIN)
         except Failure as failure:
             raise Failure(f"{STORM - len(waiting)} of {STORM} clients were served, then: {failure}") from None
-    require(bench.is_running, "the proxy ended")
+    require(bench.is_running, "the proxy exited")
     bench.pair().exchange()

@@ -114,7 +114,7 @@ def a_crowd_of_stalled_readers_leaves_little_to_hold(bench: Bench, way: Way) -> 
     counts = [held(bench, pair, way, its) for pair, its in zip(crowd, sent)]
     holders = [count // 1024 for count in counts if count > MOST_HELD_IN_CROWD]
     most = bench.adapter.threads * PIPES // 4
-    require(len(holders) <= most, f"{len(holders)} of a crowd held {holders} KiB of one direction, not {most} at most")
+    require(len(holders) <= most, f"{len(holders)} connections held {holders} KiB of one direction, not at most {most}")
     for pair, its in zip(crowd, sent):
         require_rest_arrives(pair, way, its)
 
@@ -174,7 +174,7 @@ def a_slow_reader_gets_everything(bench: Bench, way: Way) -> None:
             if taken // PORTION != (taken + len(more)) // PORTION:
                 watch_for_absence(PAUSE)
             taken += len(more)
-    require(taken == count, f"{taken:,} of {count:,} bytes came, then an end")
+    require(taken == count, f"{taken:,} of {count:,} bytes came, then EOF")
 
 
 @case
@@ -209,6 +209,6 @@ def connections_at_rest_hold_no_buffer(bench: Bench) -> None:
                 pair.receiver(way).expect_stream(pattern(1), count)
     watch_for_absence()
     each = (bench.processes.anonymous_memory - before) // len(pairs)
-    require(each <= MOST_AT_REST, f"each connection at rest took {each / 1024:.1f} KiB of memory")
+    require(each <= MOST_AT_REST, f"each idle connection took {each / 1024:.1f} KiB of memory")
     for pair in pairs:
         pair.exchange()

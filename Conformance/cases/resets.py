@@ -21,7 +21,7 @@ GIVES_UP_WITHIN = 12.0
 
 def wait_for_arrival(sender: Peer) -> None:
     """Waits until the proxy's kernel has acknowledged all sent data."""
-    wait_until("what was sent to arrive at the proxy", lambda: sender.unacknowledged == 0)
+    wait_until("the sent data to arrive at the proxy", lambda: sender.unacknowledged == 0)
 
 
 @case_each_way
@@ -91,7 +91,7 @@ def a_close_with_unread_data_is_a_reset(bench: Bench, way: Way) -> None:
     pair = bench.pair()
     leaver, stayer = pair.sender(way), pair.receiver(way)
     stayer.send(b"never read")
-    wait_until("bytes that nobody reads", lambda: leaver.unread)
+    wait_until("unread bytes", lambda: leaver.unread)
     leaver.send(b"goodbye")
     leaver.close()
     stayer.expect_rest(End.RESET, b"goodbye")
@@ -146,7 +146,7 @@ def a_sender_hears_that_its_reader_was_reset(bench: Bench, way: Way) -> None:
         pair.sender(way).send_stream(pattern(1), 64 << 20)
     except Reset:
         return bench.wait_for_no_sockets()
-    require(False, "64 MiB were taken for a reader that had been reset")
+    require(False, "64 MiB were accepted for a reader that had been reset")
 
 
 @case_each_way
@@ -157,7 +157,7 @@ def a_stalled_reader_does_not_keep_a_reset_connection(bench: Bench, way: Way) ->
     pair.sender(way).reset()
     bench.wait_for_no_sockets(GIVES_UP_WITHIN)
     rest = pair.receiver(way).rest(pattern(1))
-    require(rest.end is End.RESET, f"the stream, cut short, came to {rest.end.value}")
+    require(rest.end is End.RESET, f"the truncated stream ended with {rest.end.value}")
 
 
 @case

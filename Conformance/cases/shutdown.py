@@ -36,7 +36,7 @@ def begin_drain(bench: Bench) -> None:
     It does not test this by connecting: a connection made in time must be served.
     """
     bench.signal(bench.adapter.drain_signal)
-    wait_until("the end of listening", lambda: not kernel.listens(bench.front))
+    wait_until("the proxy to stop listening", lambda: not kernel.listens(bench.front))
 
 
 @case
@@ -56,7 +56,7 @@ def running_connections_outlive_a_drain(bench: Bench) -> None:
     pairs[1].server.close()
     pairs[1].client.expect_rest(End.END)
     pairs[1].client.close()
-    require(bench.is_running, "the proxy ended before its last connection")
+    require(bench.is_running, "the proxy exited before its last connection")
     pairs[2].exchange()
     pairs[2].client.reset()
     pairs[2].server.rest()
@@ -69,7 +69,7 @@ def it_ends_with_its_last_connection(bench: Bench) -> None:
     pair.exchange()
     begin_drain(bench)
     pair.exchange()
-    require(bench.is_running, "the proxy ended before its last connection")
+    require(bench.is_running, "the proxy exited before its last connection")
     pair.client.close()
     pair.server.close()
     bench.expect_exit()
@@ -85,7 +85,7 @@ def newcomers_are_refused_by_a_drain(bench: Bench) -> None:
         bench.connect()
     except ConnectionRefusedError:
         return pair.exchange()
-    require(False, "a client was connected by a proxy that drains")
+    require(False, "a draining proxy accepted a client")
 
 
 def connect_while_held(bench: Bench) -> list[Peer]:
@@ -103,7 +103,7 @@ def expect_service(bench: Bench, clients: list[Peer]) -> None:
     for _ in clients:
         server = bench.accept()
         said = server.receive()
-        require(said.startswith(b"client "), f"the server heard {said!r}")
+        require(said.startswith(b"client "), f"the server received {said!r}")
         server.send(b"goodbye, " + said)
         server.close()
         client = clients[int(said.split()[1])]
@@ -154,7 +154,7 @@ def drain_while_clients_come(bench: Bench) -> None:
             except ConnectionRefusedError:
                 return require(begins.is_set(), "a client was refused before the drain")
             except TimeoutError:
-                raise Failure(f"a client waited {PATIENCE:g} s to be connected or refused by a drain") from None
+                raise Failure(f"a client waited {PATIENCE:g} s to be connected or refused during a drain") from None
             client.expect_rest(End.END, GREETING)
             client.close()
             count += 1
@@ -164,7 +164,7 @@ def drain_while_clients_come(bench: Bench) -> None:
     with ExitStack() as crowd:
         for _ in range(4):
             crowd.enter_context(meanwhile(come))
-        require(begins.wait(PATIENCE), "the clients did not get anywhere")
+        require(begins.wait(PATIENCE), "the clients made no progress")
         bench.signal(bench.adapter.drain_signal)
 
 
@@ -180,7 +180,7 @@ def what_outlasts_the_grace_is_reset(bench: Bench) -> None:
     bench.signal(bench.adapter.drain_signal)
     whole.client.expect_rest(End.RESET)
     took = time.monotonic() - start
-    require(took >= SHORT_GRACE - CLOCK_STEP, f"it was cut after {took:.2f} s of {SHORT_GRACE:g} s")
+    require(took >= SHORT_GRACE - CLOCK_STEP, f"it was closed after {took:.2f} s of {SHORT_GRACE:g} s")
     whole.server.expect_rest(End.RESET)
     half.client.expect_rest(End.RESET)
     bench.expect_exit()

@@ -27,7 +27,7 @@ def expect_end_after(what: str, limit: float, start: float, wait: Callable[[], o
     """Waits for an end, and requires that it does not occur before a timeout has expired."""
     wait()
     took = time.monotonic() - start
-    require(took >= limit - CLOCK_STEP, f"{what} came to its end after {took:.2f} s of {limit:g} s")
+    require(took >= limit - CLOCK_STEP, f"{what} ended after {took:.2f} s of {limit:g} s")
 
 
 def keep_moving(sender: Peer, receiver: Peer, seconds: float = LONG_ENOUGH) -> None:
@@ -132,7 +132,7 @@ def keep_alive_is_on_by_default(bench: Bench) -> None:
         )
 
     # After the exchange the kernel may report the delayed-acknowledgment timer instead.
-    wait_until(f"keep-alive timers of {DEFAULT_KEEP_ALIVE} s or less on both sides", probes_both, LONG_ENOUGH)
+    wait_until(f"keepalive timers of {DEFAULT_KEEP_ALIVE} s or less on both sides", probes_both, LONG_ENOUGH)
 
 
 def pair_with_keep_alive(bench: Bench, way: Way) -> Pair:
@@ -169,7 +169,7 @@ def bytes_nobody_acknowledges_end_it_in_time(bench: Bench, way: Way) -> None:
     pair.exchange()
     sender, reader = pair.sender(way), pair.receiver(way)
     reader.vanish()
-    sender.send(b"anybody there?")
+    sender.send(b"still there?")
     sender.rest()
     sender.close()
     bench.wait_for_no_sockets()

@@ -36,7 +36,7 @@ def a_reset_is_an_end_to_a_unix_socket(bench: Bench, way: Way) -> None:
     start(bench, unix=other(way))
     pair = bench.pair()
     pair.sender(way).send_stream(pattern(1), IN_FLIGHT)
-    wait_until("what was sent to arrive at the proxy", lambda: pair.sender(way).unacknowledged == 0)
+    wait_until("the sent data to arrive at the proxy", lambda: pair.sender(way).unacknowledged == 0)
     pair.sender(way).reset()
     watch_for_absence()  # a fault shows immediately; the reader starts after this wait
     pair.receiver(way).expect_rest_of(pattern(1), IN_FLIGHT, End.END)
@@ -48,7 +48,7 @@ def a_unix_socket_closed_with_unread_data_is_a_reset(bench: Bench, way: Way) -> 
     pair = bench.pair()
     leaver, stayer = pair.sender(way), pair.receiver(way)
     stayer.send(b"never read")
-    wait_until("bytes that nobody reads", lambda: leaver.unread)
+    wait_until("unread bytes", lambda: leaver.unread)
     leaver.send(b"goodbye")
     leaver.close()
     stayer.expect_rest(End.RESET, b"goodbye")
