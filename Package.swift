@@ -45,31 +45,38 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
-        .target(name: "Notation"),
+        .target(name: "ValueFormats"),
         .target(name: "Balancing"),
         .target(name: "CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
-        .target(name: "Workers", dependencies: ["Sockets"]),
-        .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
-        .target(name: "TCPProxy", dependencies: ["Relay", "Balancing", "Workers", "Sockets", lifecycle]),
+        .target(name: "ProcessSupport", dependencies: ["CLinux", "Sockets"]),
+        .target(name: "EventLoop", dependencies: ["CLinux", "Sockets"]),
+        .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
+        .target(
+            name: "TCPProxy",
+            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
+        ),
         .target(
             name: "LoadBalancer",
             dependencies: [
-                "TCPProxy", "Balancing", "Workers", "Sockets", "Notation", yams, logging,
+                "TCPProxy", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "CLinux", "ValueFormats", yams,
+                logging,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .target(
             name: "AdminServer",
-            dependencies: ["TCPProxy", "Balancing", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle] + nio
+            dependencies: [
+                "TCPProxy", "Balancing", "ProcessSupport", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle,
+            ] + nio
         ),
-        .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
-        .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),
+        .target(name: "EchoServer", dependencies: ["Sockets", "ProcessSupport", "EventLoop"]),
+        .target(name: "LoadTester", dependencies: ["Sockets", "ProcessSupport", "EventLoop", histogram]),
         .executableTarget(
             name: "monkey",
             dependencies: [
                 "TCPProxy", "LoadBalancer", "AdminServer", "EchoServer", "LoadTester", "Balancing", "Sockets",
-                "Notation",
+                "ProcessSupport", "ValueFormats",
                 arguments,
                 logging, lifecycle, signals,
             ]
@@ -89,38 +96,40 @@ let package = Package(
         // build cannot import internals (`@testable`).
         .executableTarget(
             name: "simulate",
-            dependencies: ["Relay", "Balancing", "Workers", "Sockets", "FakeSystem"],
+            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "FakeSystem"],
             path: "Tests/Simulation",
-            exclude: ["DataPlane/Proxy.swift"]
+            exclude: ["DataPlane/API/Proxy.swift"]
         ),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"]),
+        .testTarget(name: "ValueFormatsTests", dependencies: ["ValueFormats"]),
         .testTarget(name: "SimulationTests", dependencies: ["simulate"]),
-        .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Support"]),
-        .testTarget(name: "WorkersTests", dependencies: ["Workers", "Sockets"]),
-        .testTarget(name: "RelayTests", dependencies: ["Relay", "Workers", "Sockets"]),
+        .testTarget(name: "SocketsTests", dependencies: ["Sockets", "ProcessSupport", "Support"]),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Sockets"]),
+        .testTarget(name: "RelayTests", dependencies: ["Relay", "EventLoop", "Sockets"]),
         .testTarget(
             name: "TCPProxyTests",
             dependencies: [
-                "TCPProxy", "Relay", "Balancing", "Workers", "Sockets", "FakeSystem", "Support", lifecycle, logging,
+                "TCPProxy", "Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "FakeSystem", "Support",
+                lifecycle, logging,
             ]
         ),
         .testTarget(
             name: "LoadBalancerTests",
-            dependencies: ["LoadBalancer", "TCPProxy", "Balancing", "Sockets", "Notation", "Support", logging]
+            dependencies: ["LoadBalancer", "TCPProxy", "Balancing", "Sockets", "ValueFormats", "Support", logging]
         ),
         .testTarget(
             name: "AdminServerTests",
             dependencies: ["AdminServer", "TCPProxy", "Sockets", "Support", logging, lifecycle]
         ),
-        .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "Workers", "Support"]),
+        .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "EventLoop", "Support"]),
         .testTarget(
             name: "LoadTesterTests",
-            dependencies: ["LoadTester", "EchoServer", "Sockets", "Workers", "Support"]
+            dependencies: ["LoadTester", "EchoServer", "Sockets", "ProcessSupport", "EventLoop", "Support"]
         ),
         .testTarget(
             name: "monkeyTests",
             dependencies: [
-                "monkey", "TCPProxy", "LoadBalancer", "Balancing", "EchoServer", "Sockets", "Notation", "Support",
+                "monkey", "TCPProxy", "LoadBalancer", "Balancing", "EchoServer", "Sockets", "ValueFormats", "Support",
                 arguments, logging,
             ]
         ),

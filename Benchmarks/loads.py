@@ -87,14 +87,14 @@ class Traffic(Load):
         result = {"throughput": throughput, "machine": (after[1] - before[1]) / work}
         if proxy.process:
             result["proxy"] = (after[0] - before[0]) / work
-        return result | self.latencies(report) | {"errors": report["errors"]["total"], "doubts": report["doubts"]}
+        return result | self.latencies(report) | {"errors": report["errors"]["total"], "warnings": report["warnings"]}
 
     def seconds(self, settings):
         return settings.seconds
 
     def work(self, report, elapsed):
         """Returns the total work, which took `elapsed` seconds, and the work per second of the measured time."""
-        return report["exchanges"]["answered_in_all"], report["throughput"]
+        return report["exchanges"]["answered_total"], report["throughput"]
 
     def latencies(self, report):
         return latencies(report)
@@ -173,14 +173,14 @@ class Mixed(Load):
         round_trips = Run(proxy, monkey, proxy.addresses[0], self.round_trips, settings.seconds)
         trips, moved = round_trips.result(), bulk.result()
         after = clocks(proxy)
-        work = moved["traffic"]["downstream_in_all"]
+        work = moved["traffic"]["downstream_total"]
         require(work > 0, f"{proxy.rival.name}, {self.name}: no bulk data was transferred")
         result = {
             "throughput": trips["throughput"],
             "bulk": moved["traffic"]["downstream_per_second"],
             "machine": (after[1] - before[1]) / work,
             "errors": trips["errors"]["total"] + moved["errors"]["total"],
-            "doubts": trips["doubts"] + moved["doubts"],
+            "warnings": trips["warnings"] + moved["warnings"],
         }
         if proxy.process:
             result["proxy"] = (after[0] - before[0]) / work
@@ -242,7 +242,7 @@ class Held(Load):
                     self.open(proxy, connections)
                 during = memory(proxy)
             after = memory(proxy)
-        result = {"sockets": (during["sockets"] - before["sockets"]) / count, "errors": 0, "doubts": []}
+        result = {"sockets": (during["sockets"] - before["sockets"]) / count, "errors": 0, "warnings": []}
         if proxy.process:
             result["user"] = (during["user"] - before["user"]) / count
             result["kept"] = (after["user"] - before["user"]) / count

@@ -11,7 +11,7 @@ EXPERT = ("haproxy-pipesize", "haproxy-forced")  # tuned for bulk by an expert; 
 
 @dataclass
 class Results:
-    """All runs, in order: `about` describes the environment, each of `runs` has load, rival and figures."""
+    """All runs, in order: `about` describes the environment, each of `runs` has load, rival and measured values."""
 
     about: dict
     runs: list

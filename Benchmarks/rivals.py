@@ -264,7 +264,7 @@ class RunningProxy:
         if len(self.routes) > 1:
             return [executable, "run", self.our_configuration()]
         listen, servers = self.addresses[0], self.routes[0]
-        options = ["--threads", str(self.threads), "--metrics", "off", "--summary", "off", "--grace", "1s"]
+        options = ["--threads", str(self.threads), "--admin", "off", "--summary", "off", "--grace", "1s"]
         options += ["--engine", self.rival.engine]
         if self.policy and self.rival.is_ours:
             return [executable, "balance", listen, *servers, "--policy", self.policy, *options]

@@ -107,7 +107,7 @@ class Monkey(Adapter):
 
     def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
-        command = [str(MONKEY), "proxy", written(listen), written(target), "--metrics", "off", "--summary", "off"]
+        command = [str(MONKEY), "proxy", written(listen), written(target), "--admin", "off", "--summary", "off"]
         command += ["--engine", self.engine, "--threads", str(self.threads)]
         options = {
             "--idle-timeout": milliseconds(settings.idle),
@@ -115,7 +115,7 @@ class Monkey(Adapter):
             "--lifetime": milliseconds(settings.lifetime),
             "--connect-timeout": milliseconds(settings.connect),
             "--keepalive": milliseconds(settings.client_keep_alive or settings.server_keep_alive),
-            "--user-timeout": milliseconds(settings.user_timeout),
+            "--tcp-user-timeout": milliseconds(settings.user_timeout),
             "--max-connections": settings.max_connections,
             "--backlog": settings.backlog,
             "--grace": milliseconds(settings.grace),

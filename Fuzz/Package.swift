@@ -37,34 +37,39 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
-        .target(name: "Notation"),
+        .target(name: "ValueFormats"),
         .target(name: "Balancing"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
-        .target(name: "Workers", dependencies: ["Sockets"]),
-        .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
-        .target(name: "TCPProxy", dependencies: ["Relay", "Balancing", "Workers", "Sockets", lifecycle]),
+        .target(name: "ProcessSupport", dependencies: ["CLinux", "Sockets"]),
+        .target(name: "EventLoop", dependencies: ["CLinux", "Sockets"]),
+        .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
+        .target(
+            name: "TCPProxy",
+            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
+        ),
         .target(
             name: "LoadBalancer",
             dependencies: [
-                "TCPProxy", "Balancing", "Workers", "Sockets", "Notation", yams, logging,
+                "TCPProxy", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "CLinux", "ValueFormats", yams,
+                logging,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .target(
             name: "AdminServer",
-            dependencies: ["TCPProxy", "Balancing", "Sockets", logging, lifecycle] + hummingbird
+            dependencies: ["TCPProxy", "Balancing", "ProcessSupport", "Sockets", logging, lifecycle] + hummingbird
         ),
-        .target(name: "EchoServer", dependencies: ["Sockets", "Workers"]),
-        .target(name: "LoadTester", dependencies: ["Sockets", "Workers", histogram]),
+        .target(name: "EchoServer", dependencies: ["Sockets", "ProcessSupport", "EventLoop"]),
+        .target(name: "LoadTester", dependencies: ["Sockets", "ProcessSupport", "EventLoop", histogram]),
         // Only the command line sources that parse values.
         .target(
             name: "Arguments",
-            dependencies: ["EchoServer", "LoadTester", "Sockets", "Notation", arguments],
+            dependencies: ["EchoServer", "LoadTester", "Sockets", "ValueFormats", arguments],
             path: "Sources/monkey",
             sources: [
-                "Arguments/ArgumentParser+ValueReader.swift", "Arguments/EchoOptions.swift",
-                "Arguments/Notation.swift", "Arguments/Switchable.swift", "Arguments/Upstream.swift",
-                "Arguments/ValueReader.swift", "Failure.swift", "Load/LoadValues.swift",
+                "Options/ArgumentParser+ValueReader.swift", "Options/EchoOptions.swift", "Options/LoadValues.swift",
+                "Options/Switchable.swift", "Options/Upstream.swift", "Options/ValueFormats+Arguments.swift",
+                "Options/ValueReader.swift", "CommandError.swift",
             ]
         ),
 
@@ -82,7 +87,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "balancer",
-            dependencies: ["Fuzzing", "LoadBalancer", "Notation", "Sockets"],
+            dependencies: ["Fuzzing", "LoadBalancer", "ValueFormats", "Sockets"],
             path: "Harnesses/Balancer"
         ),
         .executableTarget(

@@ -75,7 +75,7 @@ class Proxy:
         self.room = room
         self.process = room.start(
             [MONKEY, "proxy", f"127.0.0.1:{self.port}", f"127.0.0.1:{upstream_port}"]
-            + ["--metrics", self.metrics_address, *options]
+            + ["--admin", self.metrics_address, *options]
         )
         # Not by connecting to the proxy's own port, which would be an additional connection.
         room.wait_for(self.process, MONKEY.name, lambda: answers(lambda: get(f"http://{self.metrics_address}/readyz")))

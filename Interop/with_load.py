@@ -36,7 +36,7 @@ def load_redis():
             after = commands(server)
             for name in ("set", "get"):
                 agree(report, f"Redis served {name}", after.get(name, 0) - before.get(name, 0))
-            told += f"{report['exchanges']['answered_in_all']:,} exchanges at {pace}; "
+            told += f"{report['exchanges']['answered_total']:,} exchanges at {pace}; "
         return f"{told}the same number of SETs and GETs, exact"
 
 
@@ -48,7 +48,7 @@ def load_nginx():
         report = load(room, server.port, "--script", script(room, "http"), "--rate", "3000/s")
         logged = [request for request in server.requests() if request.status == 200]
         agree(report, "nginx logged", len(logged))
-        received = report["traffic"]["downstream_in_all"]
+        received = report["traffic"]["downstream_total"]
         sent = sum(request.sent for request in logged)
         require(received == sent, f"received {received:,} bytes, nginx sent {sent:,}")
         return f"{len(logged):,} requests and {sent:,} bytes, exact"
@@ -71,7 +71,7 @@ def load_haproxy():
         server.send_signal(2)
         server.wait(30)
         counts = json.loads(room.log_of("monkey").splitlines()[-1])["metadata"]
-        sent = sum(report["traffic"]["upstream_in_all"] for report in (exchanges, connects, streams))
+        sent = sum(report["traffic"]["upstream_total"] for report in (exchanges, connects, streams))
         require(int(counts["received"]) == sent, f"sent {sent:,} bytes, echo received {counts['received']}")
         # One more than requested: the check whether HAProxy listens.
         made = sum(report["connections"]["established"] for report in (exchanges, connects, streams)) + 1
@@ -90,7 +90,7 @@ def load(room, port, *options):
 
 
 def agree(report, whose, theirs):
-    ours = report["exchanges"]["answered_in_all"]
+    ours = report["exchanges"]["answered_total"]
     require(ours == theirs, f"{ours:,} responses, {whose} {theirs:,} (off by {ours - theirs:+,})")
 
 

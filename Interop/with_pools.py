@@ -24,7 +24,7 @@ MOST_LOST = 12  # at 100/s and 20 ms each, a third of them on the server that di
 
 FILE = """
 threads: 2
-metrics: 127.0.0.1:{metrics}
+admin: 127.0.0.1:{metrics}
 summary: off
 access-log: {log}
 access-log-format: json
@@ -37,7 +37,7 @@ pools:
     servers:
 {servers}
     check: {check}
-    ejection: {{base: 500ms, longest: 2s}}
+    ejection: {{base-time: 500ms, max-time: 2s}}
   echo:
     servers: ["127.0.0.1:{echo}"]
 """
@@ -248,11 +248,11 @@ class Balancer:
         self.number = number
 
     def reload(self, servers, by_signal):
-        before = self.reloads("done")
+        before = self.reloads("success")
         self.write(servers, self.number + 1)
         if by_signal:
             self.process.send_signal(signal.SIGHUP)
-            wait_until("the file to be reloaded", lambda: self.reloads("done") == before + 1)
+            wait_until("the file to be reloaded", lambda: self.reloads("success") == before + 1)
         else:
             answer = json.loads(self.post("/config/reload"))
             require(answer["reloaded"], f"a valid file was rejected: {answer}")
@@ -262,10 +262,10 @@ class Balancer:
         require(known == wanted, f"after a reload the servers are {known}, not {wanted}")
 
     def refuse_a_mistake(self):
-        before = self.reloads("refused")
+        before = self.reloads("failure")
         self.file.write_text(self.file.read_text().replace("policy:", "polcy:"))
         self.process.send_signal(signal.SIGHUP)
-        wait_until("the file to be rejected", lambda: self.reloads("refused") == before + 1)
+        wait_until("the file to be rejected", lambda: self.reloads("failure") == before + 1)
 
     def reloads(self, result):
         return int(parse(self.get("/metrics"))[series("monkey_config_reloads_total", {"result": result})])

@@ -94,7 +94,7 @@ def proxy_protocol():
             ways += 1
         senders = haproxy.senders | nginx.senders
         for (reader, server), version in product(servers.items(), ("v1", "v2")):
-            options = ["--accept-proxy", "required", "--trust", "127.0.0.0/30", "--send-proxy", version]
+            options = ["--accept-proxy", "required", "--trusted-proxies", "127.0.0.0/30", "--send-proxy", version]
             proxy = Proxy(room, server, *options, port=accepting)
             for sender, port in senders.items():
                 ask_often(port, port, f"{sender} -> monkey -> {version} -> {reader}")

@@ -21,17 +21,17 @@ SERVER = """
 
 FILE = """
 threads: 2
-metrics: 127.0.0.1:{metrics}
+admin: 127.0.0.1:{metrics}
 summary: off
 listeners:
   https:
     listen: 127.0.0.1:{listen}
     pool: other
-    preface-timeout: 1s
-    server-names:
+    preread-timeout: 1s
+    sni:
       www.example.test: www
       "*.example.test": below
-    application-protocols:
+    alpn:
       http/1.0: other
 pools:
   www: {{servers: ["127.0.0.1:{www}"], send-proxy: v2}}

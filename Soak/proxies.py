@@ -60,7 +60,7 @@ class Proxy:
     ) -> None:
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
         self.front, self.admin, self.log = front, admin, folder / f"{written(admin)}.log"
-        command = [str(MONKEY), "proxy", written(front), written(upstream.address), "--metrics", written(admin)]
+        command = [str(MONKEY), "proxy", written(front), written(upstream.address), "--admin", written(admin)]
         command += ["--engine", engine, "--threads", "2", "--grace", f"{GRACE}s", "--summary", "off"]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -129,7 +129,7 @@ class Proxy:
         figures = self.figures()
         self._end_witness()
         status = self.process.wait(PATIENCE)
-        require(status == 0, f"the proxy exited with {status}: {self.said}")
+        require(status == 0, f"the proxy ended with {status}: {self.said}")
         require(" 0 closed forcibly" in self.said, f"a drain has forcibly closed connections: {self.said}")
         return figures
 

@@ -1,8 +1,8 @@
-// Tells ThreadSanitizer what Swift's Mutex does where it has to wait.
+// Makes the slow paths of Swift's Mutex visible to ThreadSanitizer.
 //
-// The quick way of Synchronization.Mutex is compiled into its user and so is seen. The slow ways, taken where two threads
-// meet, are in Swift's library, which is not instrumented: to ThreadSanitizer the second thread never took the lock. These
-// stand before the library's, in the executable, and call them.
+// The fast path of Synchronization.Mutex is inlined and so is instrumented. The slow paths, taken if two threads
+// contend, are in Swift's library, which is not instrumented: to ThreadSanitizer the second thread never took the lock. These
+// functions in the executable override the library's, and call them.
 
 #define _GNU_SOURCE
 

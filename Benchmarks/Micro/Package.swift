@@ -16,12 +16,12 @@ let package = Package(
         .target(name: "Balancing"),
         .target(name: "CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
-        .target(name: "Workers", dependencies: ["Sockets"]),
-        .target(name: "Relay", dependencies: ["Sockets", "Workers"]),
+        .target(name: "EventLoop", dependencies: ["Sockets"]),
+        .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .executableTarget(
             name: "DataPlane",
             dependencies: [
-                "Relay", "Workers", "Sockets", "Balancing", .product(name: "Benchmark", package: "benchmark"),
+                "Relay", "EventLoop", "Sockets", "Balancing", .product(name: "Benchmark", package: "benchmark"),
             ],
             path: "Benchmarks/DataPlane",
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]

@@ -46,7 +46,7 @@ def beyond_the_maximum_a_client_waits(bench: Bench) -> None:
     bench.start(max_connections=MAXIMUM)
     pairs = [bench.pair() for _ in range(MAXIMUM)]
     late = bench.connect()
-    late.send(b"let me in")
+    late.send(b"late client")
     for pair in pairs:
         pair.exchange()
     watch_for_absence()
@@ -54,7 +54,7 @@ def beyond_the_maximum_a_client_waits(bench: Bench) -> None:
     require(not late.has_news, "a client beyond the maximum was rejected")
     leave(pairs[0])
     server = bench.accept()
-    server.expect(b"let me in")
+    server.expect(b"late client")
     Pair(late, server).exchange()
     pairs[1].exchange()
 

@@ -13,18 +13,18 @@ struct Observed {
         print("Proxy listening on \(proxy.localAddress)")
 
         try await withThrowingTaskGroup { group in
-            group.addTask { await tellEvents(of: proxy) }
+            group.addTask { await logEvents(of: proxy) }
             group.addTask { await tellFigures(of: proxy) }
             group.addTask { try await proxy.run() }
             try await group.waitForAll()
         }
         let drain = proxy.drainSummary
-        print("Drained: \(drain.ended) connections completed, \(drain.cut) closed forcibly")
+        print("Drained: \(drain.ended) connections completed, \(drain.forced) closed forcibly")
     }
 
     /// Prints events until the proxy has stopped. A slow reader misses events and does not block the proxy, so nothing
     /// is counted here.
-    static func tellEvents(of proxy: Proxy) async {
+    static func logEvents(of proxy: Proxy) async {
         for await event in proxy.events {
             switch event {
             case .connectionOpened(let id, let client, let active, _):

@@ -33,7 +33,7 @@ struct EchoConnection: ~Copyable {
     }
 
     mutating func note(_ readiness: Readiness) {
-        let over: Readiness = [.peerEnded, .hungUp, .failed]
+        let over: Readiness = [.readHangup, .hungUp, .failed]
         // EOF has been received, so there is nothing left to read, although each event reports it again.
         if !hasEnded, !readiness.isDisjoint(with: over.union([.readable, .urgent])) { isReadable = true }
         if !readiness.isDisjoint(with: over.union(.urgent)) { mustDrain = true }

@@ -17,7 +17,7 @@ public struct EchoCounters: Sendable, Equatable {
     /// Connections that the server closed because of ``EchoServer/Configuration/closeAfter``.
     public var closed = 0
     /// Connections that a shutdown reset at the end of its grace period.
-    public var cut = 0
+    public var forced = 0
     /// Number of times the server paused accepting because it was out of descriptors or memory.
     public var acceptPauses = 0
 
@@ -34,7 +34,7 @@ package final class WorkerCounters: Sendable {
     package let ended = Counter()
     package let reset = Counter()
     package let closed = Counter()
-    package let cut = Counter()
+    package let forced = Counter()
     package let acceptPauses = Counter()
     private let padding = CacheLines()
 
@@ -49,7 +49,7 @@ package final class WorkerCounters: Sendable {
         sum.ended += ended.value
         sum.reset += reset.value
         sum.closed += closed.value
-        sum.cut += cut.value
+        sum.forced += forced.value
         sum.acceptPauses += acceptPauses.value
     }
 

@@ -1,6 +1,7 @@
+import ProcessSupport
 public import Sockets
 import Synchronization
-import Workers
+import EventLoop
 
 /// A server that sends back what it receives, on threads of its own.
 ///
@@ -25,7 +26,7 @@ public final class EchoServer: Sendable {
 
     /// The parts of a worker that other threads use.
     private struct Worker: Sendable {
-        let owner: Handover<EchoWorker<LinuxSystem>>
+        let owner: TransferBox<EchoWorker<LinuxSystem>>
         let mailbox: Mailbox<EchoCommand>
         let counters: WorkerCounters
     }
@@ -135,7 +136,7 @@ extension EchoServer {
                 var options = ListenOptions(backlog: configuration.backlog)
                 // Accepted sockets inherit the option.
                 options.connection.pacingRate = configuration.pace
-                if configuration.threads > 1 { options.sharing = index == 0 ? .founding : .joining }
+                if configuration.threads > 1 { options.sharing = index == 0 ? .portOwner : .portMember }
                 let listener = try system.listen(at: bound, options: options)
                 do throws(SystemError) {
                     bound = try system.localAddress(of: listener)
@@ -204,7 +205,7 @@ extension EchoServer {
             configuration: configuration
         )
         let (mailbox, counters) = (worker.mailbox, worker.counters)
-        return Worker(owner: Handover(worker), mailbox: mailbox, counters: counters)
+        return Worker(owner: TransferBox(worker), mailbox: mailbox, counters: counters)
     }
 
     private static func dismantle(_ workers: [Worker]) {

@@ -1,5 +1,5 @@
 import Sockets
-import Workers
+import EventLoop
 
 /// The operations of a connection in its turn, by mode.
 extension EchoWorker where S: ~Copyable {
@@ -16,7 +16,7 @@ extension EchoWorker where S: ~Copyable {
 
     mutating func step(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) throws(SystemError) -> Step {
         if connection.pointee.phase == .lingering { return try linger(connection) }
-        return switch behaviour.service {
+        return switch behavior.service {
         case .echo: try echo(connection)
         case .delayedEcho: try delayedEcho(connection, slot)
         case .sink: try sink(connection)
@@ -27,7 +27,7 @@ extension EchoWorker where S: ~Copyable {
 
     private mutating func echo(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
         for _ in 0..<Limits.operationsPerTurn {
-            if connection.pointee.sent >= behaviour.closeAfter { return .finished }
+            if connection.pointee.sent >= behavior.closeAfter { return .finished }
             if !connection.pointee.unsent.isEmpty {
                 guard connection.pointee.isWritable else { return .waits }
                 let sent = try send(connection.pointee.unsent.bytes, to: connection)
@@ -36,13 +36,13 @@ extension EchoWorker where S: ~Copyable {
             }
             if connection.pointee.hasEnded { return .over(.ended) }
             guard connection.pointee.isReadable else { return .waits }
-            let bytes = try receive(connection, atMost: Behaviour.transferSize)
+            let bytes = try receive(connection, atMost: Behavior.transferSize)
             if bytes.isEmpty { continue }
             // Sends immediately: in most cases the client accepts everything.
             let sent = try send(bytes, to: connection)
             if sent < bytes.count {
                 connection.pointee.unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
-            } else if bytes.count == Behaviour.transferSize {
+            } else if bytes.count == Behavior.transferSize {
                 // More bytes are queued; after the next wait there will be even more, for the same number of calls.
                 return .hasMore
             }
@@ -55,7 +55,7 @@ extension EchoWorker where S: ~Copyable {
         _ slot: Int
     ) throws(SystemError) -> Step {
         for _ in 0..<Limits.operationsPerTurn {
-            if connection.pointee.sent >= behaviour.closeAfter { return .finished }
+            if connection.pointee.sent >= behavior.closeAfter { return .finished }
             connection.pointee.released += connection.pointee.delays.release(until: now)
             if connection.pointee.released > 0, connection.pointee.isWritable {
                 let due = UnsafeRawBufferPointer(
@@ -67,7 +67,7 @@ extension EchoWorker where S: ~Copyable {
                 continue
             }
             if connection.pointee.hasEnded, connection.pointee.unsent.isEmpty { return .over(.ended) }
-            let room = Behaviour.delayedLimit - connection.pointee.unsent.count
+            let room = Behavior.delayedLimit - connection.pointee.unsent.count
             guard connection.pointee.isReadable, room > 0, !connection.pointee.delays.isFull else {
                 if let due = connection.pointee.delays.nextDue { timers.schedule(slot, at: due) }
                 return .waits
@@ -75,19 +75,19 @@ extension EchoWorker where S: ~Copyable {
             let bytes = try receive(connection, atMost: room)
             if bytes.isEmpty { continue }
             connection.pointee.unsent.append(bytes)
-            connection.pointee.delays.add(bytes.count, now: now, delays: behaviour.delays)
+            connection.pointee.delays.add(bytes.count, now: now, delays: behavior.delays)
         }
         return .hasMore
     }
 
     private mutating func sink(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
         for _ in 0..<Limits.operationsPerTurn {
-            let rest = behaviour.closeAfter - connection.pointee.received
+            let rest = behavior.closeAfter - connection.pointee.received
             if rest <= 0 { return .finished }
             if connection.pointee.hasEnded { return .over(.ended) }
             guard connection.pointee.isReadable else { return .waits }
-            let bytes = try receive(connection, atMost: min(rest, Behaviour.transferSize))
-            if bytes.count == Behaviour.transferSize { return .hasMore }
+            let bytes = try receive(connection, atMost: min(rest, Behavior.transferSize))
+            if bytes.count == Behavior.transferSize { return .hasMore }
         }
         return .hasMore
     }
@@ -95,10 +95,10 @@ extension EchoWorker where S: ~Copyable {
     private mutating func source(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
         if connection.pointee.isReadable, !connection.pointee.hasEnded { try discard(connection) }
         for _ in 0..<Limits.operationsPerTurn {
-            if connection.pointee.sent >= behaviour.closeAfter { return .finished }
+            if connection.pointee.sent >= behavior.closeAfter { return .finished }
             guard connection.pointee.isWritable else { break }
             let start = connection.pointee.sent % BytePattern.period
-            let piece = UnsafeRawBufferPointer(rebasing: buffer[start..<start + Behaviour.transferSize])
+            let piece = UnsafeRawBufferPointer(rebasing: buffer[start..<start + Behavior.transferSize])
             _ = try send(piece, to: connection)
         }
         return connection.pointee.isWritable || connection.pointee.isReadable ? .hasMore : .waits
@@ -106,14 +106,14 @@ extension EchoWorker where S: ~Copyable {
 
     private mutating func respond(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
         for _ in 0..<Limits.operationsPerTurn {
-            if connection.pointee.sent >= behaviour.closeAfter { return .finished }
+            if connection.pointee.sent >= behavior.closeAfter { return .finished }
             // No overflow: at most one receive exceeds the bytes already answered.
             let owed =
-                connection.pointee.received / behaviour.requestSize * behaviour.responseSize - connection.pointee.sent
+                connection.pointee.received / behavior.requestSize * behavior.responseSize - connection.pointee.sent
             if owed > 0 {
                 guard connection.pointee.isWritable else { return .waits }
-                let start = connection.pointee.sent % behaviour.responseSize
-                let count = min(behaviour.responseSize - start, Behaviour.transferSize)
+                let start = connection.pointee.sent % behavior.responseSize
+                let count = min(behavior.responseSize - start, Behavior.transferSize)
                 let offset = start % BytePattern.period
                 _ = try send(UnsafeRawBufferPointer(rebasing: buffer[offset..<offset + count]), to: connection)
                 continue
@@ -155,7 +155,7 @@ extension EchoWorker where S: ~Copyable {
         atMost limit: Int
     ) throws(SystemError) -> UnsafeRawBufferPointer {
         // The pattern at the start of the buffer must not be overwritten.
-        let space = UnsafeMutableRawBufferPointer(rebasing: buffer.suffix(Behaviour.transferSize).prefix(limit))
+        let space = UnsafeMutableRawBufferPointer(rebasing: buffer.suffix(Behavior.transferSize).prefix(limit))
         switch system.receive(from: connection.pointee.descriptor, into: space) {
         case .moved(let count):
             counters.bytesReceived.add(count)
@@ -176,7 +176,7 @@ extension EchoWorker where S: ~Copyable {
     }
 
     private mutating func discard(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) {
-        _ = try receive(connection, atMost: Behaviour.transferSize)
+        _ = try receive(connection, atMost: Behavior.transferSize)
     }
 
     /// Sends as much as the limits and the client allow; returns the number of bytes sent.
@@ -185,7 +185,7 @@ extension EchoWorker where S: ~Copyable {
         _ bytes: UnsafeRawBufferPointer,
         to connection: UnsafeMutablePointer<EchoConnection>
     ) throws(SystemError) -> Int {
-        let allowed = min(bytes.count, behaviour.chunk, behaviour.closeAfter - connection.pointee.sent)
+        let allowed = min(bytes.count, behavior.chunk, behavior.closeAfter - connection.pointee.sent)
         switch system.send(
             UnsafeRawBufferPointer(rebasing: bytes.prefix(allowed)),
             to: connection.pointee.descriptor

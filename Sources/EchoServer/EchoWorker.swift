@@ -1,5 +1,5 @@
 package import Sockets
-package import Workers
+package import EventLoop
 
 /// One worker thread of an echo server: a listening socket, its connections, and the event loop.
 ///
@@ -10,11 +10,11 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
     var connections: Slab<EchoConnection>
     var timers: TimerWheel
     /// Connections that can continue but have had their turn; they are served again after the next wait.
-    var ready: SlotQueue
+    var ready: IndexedFIFO
     /// Shared by all receives and sends, one at a time. In the modes `source` and `respond` it starts with the pattern,
     /// repeated far enough that a full transfer can start at any offset of a period.
     let buffer: UnsafeMutableRawBufferPointer
-    let behaviour: Behaviour
+    let behavior: Behavior
     package let counters = WorkerCounters()
     package let mailbox: Mailbox<EchoCommand>
     /// The time of the current loop iteration; updated only if something depends on it.
@@ -52,12 +52,12 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
         mailbox = Mailbox(waker: system.waker)
         self.system = system
         self.listener = consume listener
-        behaviour = Behaviour(configuration)
+        behavior = Behavior(configuration)
         connections = Slab(capacity: capacity)
-        ready = SlotQueue(capacity: capacity)
+        ready = IndexedFIFO(capacity: capacity)
         timers = TimerWheel(capacity: capacity + Self.ownTimers, now: now)
-        buffer = .allocate(byteCount: Behaviour.bufferSize(for: configuration.mode), alignment: 4096)
-        if Behaviour.sendsPattern(configuration.mode) { BytePattern.fill(buffer) }
+        buffer = .allocate(byteCount: Behavior.bufferSize(for: configuration.mode), alignment: 4096)
+        if Behavior.sendsPattern(configuration.mode) { BytePattern.fill(buffer) }
     }
 
     /// The token of the system's waker.
@@ -112,7 +112,7 @@ extension EchoWorker where S: ~Copyable {
         // Listed connections must not continue during a stall, so they do not prevent a wait.
         let deadline = listed == 0 || isStalled ? timers.nextWake : Instant(nanoseconds: 0)
         let count = system.wait(until: deadline)
-        if behaviour.needsClock || timers.nextWake != nil { now = system.now() }
+        if behavior.needsClock || timers.nextWake != nil { now = system.now() }
         // Before the events, so that no event is served during a stall that began while waiting.
         expireTimers()
         var index = 0
@@ -147,7 +147,7 @@ extension EchoWorker where S: ~Copyable {
         while let timer = timers.nextExpired() {
             switch timer {
             case acceptTimer: resumeAccepting()
-            case drainTimer: cutAll()
+            case drainTimer: forceCloseAll()
             case stallTimer: changeStall()
             default:
                 let connection = connections.pointer(to: timer)
@@ -173,7 +173,7 @@ extension EchoWorker where S: ~Copyable {
     }
 
     private mutating func changeStall() {
-        guard let stall = behaviour.stall else { return }
+        guard let stall = behavior.stall else { return }
         isStalled = stall.isStalled(now, from: start)
         timers.schedule(stallTimer, at: stall.change(after: now, from: start))
         if isStalled {
@@ -192,7 +192,7 @@ extension EchoWorker where S: ~Copyable {
         case ended
         case reset
         case closed
-        case cut
+        case forced
     }
 
     /// Gives a connection its turn.
@@ -228,9 +228,9 @@ extension EchoWorker where S: ~Copyable {
         case .ended: counters.ended.add(1)
         case .reset: counters.reset.add(1)
         case .closed: counters.closed.add(1)
-        case .cut: counters.cut.add(1)
+        case .forced: counters.forced.add(1)
         }
-        if case .cut = ending {
+        if case .forced = ending {
             system.abort(connection.descriptor)
         } else {
             system.close(connection.descriptor)
@@ -238,10 +238,10 @@ extension EchoWorker where S: ~Copyable {
         if case .exhausted = acceptPause { resumeAccepting() }
     }
 
-    private mutating func cutAll() {
+    private mutating func forceCloseAll() {
         var slot = 0
         while slot < connections.end {
-            if connections.isTaken(slot) { close(slot, .cut) }
+            if connections.isTaken(slot) { close(slot, .forced) }
             slot += 1
         }
     }
@@ -266,7 +266,7 @@ extension EchoWorker where S: ~Copyable {
         }
     }
 
-    private mutating func acceptNext() -> Accepted {
+    private mutating func acceptNext() -> AcceptResult {
         switch listener {
         case .some(let listener): system.accept(from: listener)
         case .none: .wouldBlock
@@ -274,7 +274,7 @@ extension EchoWorker where S: ~Copyable {
     }
 
     private mutating func open(_ descriptor: consuming Descriptor) {
-        let seed = behaviour.seed &+ UInt64(counters.total.value)
+        let seed = behavior.seed &+ UInt64(counters.total.value)
         let slot = connections.insert(EchoConnection(descriptor: descriptor, seed: seed))
         counters.total.add(1)
         counters.active.add(1)
@@ -315,7 +315,7 @@ extension EchoWorker where S: ~Copyable {
         case .some(let listener):
             // It is already registered, and changing the event mask allocates no memory, so this cannot fail
             // (epoll_ctl(2)).
-            _ = system.reregister(listener, for: isWatched ? .readable : [], token: Self.listenerToken)
+            _ = system.modify(listener, for: isWatched ? .readable : [], token: Self.listenerToken)
         }
     }
 }
@@ -325,7 +325,7 @@ extension EchoWorker where S: ~Copyable {
 extension EchoWorker where S: ~Copyable {
     private mutating func drain(grace: Duration) {
         // Connections in the accept queue are established from the client's point of view, so they are accepted first.
-        if !isDraining { acceptBatch(behaviour.backlog) }
+        if !isDraining { acceptBatch(behavior.backlog) }
         isDraining = true
         closeListener()
         timers.cancel(acceptTimer)
@@ -333,7 +333,7 @@ extension EchoWorker where S: ~Copyable {
         let end = now + grace
         if let earlier = drainEnd, earlier <= end { return }
         drainEnd = end
-        if end <= now { cutAll() } else { timers.schedule(drainTimer, at: end) }
+        if end <= now { forceCloseAll() } else { timers.schedule(drainTimer, at: end) }
     }
 
     private mutating func closeListener() {
@@ -342,7 +342,7 @@ extension EchoWorker where S: ~Copyable {
 
     /// Closes everything; must be called at the end of a worker's life.
     package consuming func dismantle() {
-        cutAll()
+        forceCloseAll()
         closeListener()
         buffer.deallocate()
     }

@@ -1,7 +1,7 @@
 /// The bytes of one connection that its client has not accepted yet. Holds memory only while it is not empty.
 struct UnsentBytes: ~Copyable {
     /// Maximum number of bytes: those of one receive.
-    static var limit: Int { Behaviour.transferSize }
+    static var limit: Int { Behavior.transferSize }
 
     private var base: UnsafeMutableRawPointer?
     private var capacity = 0

@@ -1,4 +1,4 @@
-import Workers
+import EventLoop
 
 /// A pool of buffers for bytes that a sink has not accepted. Only a stalled direction holds a buffer.
 ///
@@ -25,7 +25,7 @@ public struct ChunkPool: ~Copyable {
         var index = spareCount
         while index > 0 {
             index -= 1
-            Pages.free(spares[index], bytes: chunkSize)
+            MappedMemory.free(spares[index], bytes: chunkSize)
         }
         spares.deallocate()
     }
@@ -36,16 +36,16 @@ public struct ChunkPool: ~Copyable {
             spareCount -= 1
             return spares[spareCount]
         }
-        return Pages(bytes: chunkSize).base
+        return MappedMemory(bytes: chunkSize).base
     }
 
-    public mutating func giveBack(_ chunk: UnsafeMutableRawPointer) {
+    public mutating func release(_ chunk: UnsafeMutableRawPointer) {
         taken -= 1
         if spareCount < spareLimit {
             spares[spareCount] = chunk
             spareCount += 1
         } else {
-            Pages.free(chunk, bytes: chunkSize)
+            MappedMemory.free(chunk, bytes: chunkSize)
         }
     }
 }

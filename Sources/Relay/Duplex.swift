@@ -1,17 +1,17 @@
 public import Sockets
-public import Workers
+public import EventLoop
 
 /// A relayed connection: two endpoints, and one direction each way between them.
 public struct Duplex: ~Copyable {
     public var client: Endpoint
     public var server: Endpoint
     /// The direction from the client to the server.
-    public var upstream = HalfRelay()
+    public var upstream = RelayDirection()
     /// The direction from the server to the client.
-    public var downstream = HalfRelay()
+    public var downstream = RelayDirection()
     /// The endpoint that was the first to end or fail.
-    @inlinable public var firstToEnd: Party? { _firstToEnd }
-    @usableFromInline var _firstToEnd: Party?
+    @inlinable public var firstToEnd: Side? { _firstToEnd }
+    @usableFromInline var _firstToEnd: Side?
 
     public enum Outcome: Equatable, Sendable {
         /// No bytes can be moved until an endpoint's readiness changes.
@@ -22,7 +22,7 @@ public struct Duplex: ~Copyable {
         case over
         /// One endpoint has failed. Once all bytes received from it have been delivered to the other endpoint, that
         /// endpoint is to be reset.
-        case failed(Party, delivered: Bool)
+        case failed(Side, delivered: Bool)
     }
 
     /// - Parameter client: An accepted connection. The server's endpoint is set after the connect.
@@ -115,7 +115,7 @@ public struct Duplex: ~Copyable {
 
     /// Reads the error of a socket that reported one. The socket may still hold bytes received before the error.
     @inlinable
-    public mutating func takeFailure<S: System & ~Copyable>(of party: Party, on system: inout S) {
+    public mutating func takeFailure<S: System & ~Copyable>(of party: Side, on system: inout S) {
         switch party {
         case .client: if client.failure == nil { client.failure = system.takeError(of: client.descriptor!) }
         case .server: if server.failure == nil { server.failure = system.takeError(of: server.descriptor!) }

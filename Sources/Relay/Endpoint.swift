@@ -25,14 +25,14 @@ public struct Endpoint: ~Copyable {
     /// Records the readiness reported by the poller.
     @inlinable
     public mutating func note(_ readiness: Readiness) {
-        if !readiness.isDisjoint(with: [.readable, .urgent, .peerEnded, .hungUp, .failed]) { canReceive = true }
-        if !readiness.isDisjoint(with: [.urgent, .peerEnded, .hungUp, .failed]) { readsToTheEnd = true }
+        if !readiness.isDisjoint(with: [.readable, .urgent, .readHangup, .hungUp, .failed]) { canReceive = true }
+        if !readiness.isDisjoint(with: [.urgent, .readHangup, .hungUp, .failed]) { readsToTheEnd = true }
         if readiness.contains(.writable) { canSend = true }
     }
 }
 
 /// The side of a connection to which an endpoint belongs.
-public enum Party: UInt8, Sendable {
+public enum Side: UInt8, Sendable {
     case client
     case server
 }

@@ -28,7 +28,7 @@ public struct PipePool: ~Copyable {
     /// The maximum number of unused pipes that are kept.
     @inlinable static var spareLimit: Int { 4 }
     /// The minimum capacity in bytes. Splicing through a smaller pipe costs more than copying.
-    @inlinable static var leastCapacity: Int { 256 * 1024 }
+    @inlinable static var minCapacity: Int { 256 * 1024 }
     /// The time before the next request, after the system has refused a pipe or granted one that is too small.
     @inlinable static var retryInterval: Duration { .seconds(1) }
 
@@ -79,7 +79,7 @@ public struct PipePool: ~Copyable {
         guard now >= refusedUntil else { return nil }
         do throws(SystemError) {
             let pipe = try system.pipe(capacity: wantedCapacity)
-            if pipe.capacity >= Self.leastCapacity {
+            if pipe.capacity >= Self.minCapacity {
                 _inUse += 1
                 return pipe
             }
@@ -93,7 +93,7 @@ public struct PipePool: ~Copyable {
 
     /// Returns an empty pipe to the pool.
     @inlinable
-    mutating func giveBack<S: System & ~Copyable>(_ pipe: consuming Pipe, on system: inout S) {
+    mutating func release<S: System & ~Copyable>(_ pipe: consuming Pipe, on system: inout S) {
         _inUse -= 1
         if spareCount < Self.spareLimit {
             (spares + spareCount).initialize(to: pipe)

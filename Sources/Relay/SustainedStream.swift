@@ -6,7 +6,7 @@ public import Sockets
 /// defaults keep that delay below 1 % of the duration of the stream: 2 ms after at least 250 ms.
 public struct BatchingPolicy: Sendable {
     /// The amount of data in KiB that a direction moves without a pause before it first batches; doubled each time
-    /// batching ends, up to ``mostDoublings`` times.
+    /// batching ends, up to ``maxDoublings`` times.
     public let minimumKiB: Int
     /// The time in nanoseconds for which a direction moves bytes without a pause before it batches.
     public let minimumDuration: UInt64
@@ -34,11 +34,11 @@ public struct BatchingPolicy: Sendable {
     }
 
     /// The maximum number of doublings of ``minimumKiB``.
-    @inlinable static var mostDoublings: UInt8 { 10 }
+    @inlinable static var maxDoublings: UInt8 { 10 }
     /// The minimum batch in bytes; waiting for fewer is not worthwhile.
-    @inlinable static var leastBatch: Int { 8 * 1024 }
+    @inlinable static var minBatch: Int { 8 * 1024 }
     /// The maximum batch in bytes.
-    @inlinable static var largestBatch: Int { 1024 * 1024 }
+    @inlinable static var maxBatch: Int { 1024 * 1024 }
 }
 
 /// The duration and amount of data that a direction has moved without a pause; decides when reads are batched. Pure.
@@ -50,7 +50,7 @@ struct SustainedStream {
     @usableFromInline var lastTransferAt = Instant(nanoseconds: 0)
     /// The amount of data moved since ``beganAt``, in KiB.
     @usableFromInline var movedKiB: UInt32 = 0
-    /// The number of times that batching has ended, up to ``BatchingPolicy/mostDoublings``.
+    /// The number of times that batching has ended, up to ``BatchingPolicy/maxDoublings``.
     @usableFromInline var doublings: UInt8 = 0
     /// Whether reads are batched.
     @usableFromInline var isBatching = false
@@ -83,14 +83,14 @@ struct SustainedStream {
     func batchSize(_ policy: borrowing BatchingPolicy) -> Int {
         let elapsed = max(1, lastTransferAt.nanoseconds &- beganAt.nanoseconds)
         let bytes = UInt64(movedKiB) << 10 &* (policy.delay / 2) / elapsed
-        return bytes < UInt64(BatchingPolicy.leastBatch) ? 0 : Int(min(bytes, UInt64(BatchingPolicy.largestBatch)))
+        return bytes < UInt64(BatchingPolicy.minBatch) ? 0 : Int(min(bytes, UInt64(BatchingPolicy.maxBatch)))
     }
 
     /// Ends batching: the next start requires twice as many bytes.
     @inlinable
     mutating func endBatching(at now: Instant) {
         isBatching = false
-        doublings = min(doublings + 1, BatchingPolicy.mostDoublings)
+        doublings = min(doublings + 1, BatchingPolicy.maxDoublings)
         beganAt = now
         movedKiB = 0
     }

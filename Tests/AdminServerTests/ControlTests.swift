@@ -33,9 +33,9 @@ import Testing
             ("/servers/drain?pool=db&server=a&server=b", 400, "twice"),
             ("/servers/weight?pool=db&server=a&weight=257", 400, "0 to 256"),
             ("/servers/weight?pool=db&server=a", 400, "weight is missing"),
-            ("/servers/drain?pool=web&server=a", 404, "no pool 'web'"), ("/connections/cut", 400, "no filter"),
-            ("/connections/cut?client=example.com", 400, "address without a port"),
-            ("/connections/cut?id=-1", 400, "such as 0.17"),
+            ("/servers/drain?pool=web&server=a", 404, "no pool 'web'"), ("/connections/close", 400, "no filter"),
+            ("/connections/close?client=example.com", 400, "address without a port"),
+            ("/connections/close?id=-1", 400, "such as 0.17"),
         ]
     )
     func mistakes(path: String, status: Int, text: String) async throws {
@@ -56,9 +56,9 @@ import Testing
             #expect(response.body == "{\"total\":5,\"connections\":[]}\n")
             _ = try httpGet("/connections", from: address)
             #expect(try httpGet("/connections?limit=0", from: address).status == 400)
-            let cut = try httpGet("/connections/cut?pool=db&server=a&id=0.12", from: address, method: "POST")
-            #expect(cut.body == "{\"cut\":7}\n")
-            _ = try httpGet("/connections/cut?client=192.0.2.1", from: address, method: "POST")
+            let forced = try httpGet("/connections/close?pool=db&server=a&id=0.12", from: address, method: "POST")
+            #expect(forced.body == "{\"closed\":7}\n")
+            _ = try httpGet("/connections/close?client=192.0.2.1", from: address, method: "POST")
         }
         #expect(
             control.told == [
@@ -80,7 +80,7 @@ import Testing
             try httpGet("/config/reload", from: $0, method: "POST")
         }
         #expect(refused.status == 422)
-        #expect(refused.body == #"{"reloaded":false,"mistakes":["one","two"]}"# + "\n")
+        #expect(refused.body == #"{"reloaded":false,"errors":["one","two"]}"# + "\n")
         let none = try await withServer(control: FakeControl()) {
             try httpGet("/config/reload", from: $0, method: "POST")
         }
@@ -93,8 +93,8 @@ import Testing
             try httpGet("/metrics", from: $0)
         }
         let metrics = MetricsText(page.body)
-        #expect(metrics.value("monkey_config_reloads_total", ["result": "done"]) == 3)
-        #expect(metrics.value("monkey_config_reloads_total", ["result": "refused"]) == 2)
+        #expect(metrics.value("monkey_config_reloads_total", ["result": "success"]) == 3)
+        #expect(metrics.value("monkey_config_reloads_total", ["result": "failure"]) == 2)
         #expect(metrics.value("monkey_config_last_reload_successful") == 0)
         #expect(metrics.value("monkey_config_last_reload_success_timestamp_seconds") == 1_700_000_000)
         let other = try await withServer(control: FakeControl()) { try httpGet("/metrics", from: $0) }
@@ -103,7 +103,7 @@ import Testing
 
     @Test(
         "a path that changes state accepts only POST without a body",
-        arguments: ["/config/reload", "/connections/cut"]
+        arguments: ["/config/reload", "/connections/close"]
     )
     func methods(path: String) async throws {
         let control = FakeControl(answer: .refused([]))
@@ -123,7 +123,7 @@ import Testing
     @Test("without the admin API, its paths return 404")
     func withoutControl() async throws {
         try await withServer { address throws in
-            for path in ["/config/reload", "/connections/cut", "/servers/drain"] {
+            for path in ["/config/reload", "/connections/close", "/servers/drain"] {
                 #expect(try httpGet(path, from: address, method: "POST").status == 404)
             }
             #expect(try httpGet("/connections", from: address).status == 404)

@@ -33,8 +33,8 @@ final class FakeControl: AdminControl {
         return figures
     }
 
-    func order(_ order: AdminOrder, server: String, pool: String) async throws(AdminRefusal) {
-        guard pool == "db" else { throw AdminRefusal("there is no pool '\(pool)'") }
+    func order(_ order: AdminOrder, server: String, pool: String) async throws(AdminRequestError) {
+        guard pool == "db" else { throw AdminRequestError("there is no pool '\(pool)'") }
         note("\(order) \(server)")
     }
 
@@ -43,7 +43,7 @@ final class FakeControl: AdminControl {
         return snapshot
     }
 
-    func cut(_ filter: ConnectionFilter) async -> Int {
+    func closeConnections(_ filter: ConnectionFilter) async -> Int {
         note("cut \(Self.text(filter))")
         return 7
     }

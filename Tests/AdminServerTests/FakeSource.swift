@@ -36,10 +36,10 @@ func distinctSnapshot() -> MetricsSnapshot {
     snapshot.totalConnections = 15
     snapshot.bytesUpstream = 1_572_864
     snapshot.bytesDownstream = 819_200
-    snapshot.refusedConnections = 2
+    snapshot.unservedConnections = 2
     snapshot.deniedConnections = [.address: 25]
     snapshot.connectFailures = [.refused: 4, .timeout: 5]
-    snapshot.closures = [.init(reason: .ended, side: .client): 6, .init(reason: .reset, side: .server): 7]
+    snapshot.closures = [.init(reason: .ended, initiator: .client): 6, .init(reason: .reset, initiator: .server): 7]
     snapshot.connectTime.counts[0] = 8
     snapshot.connectTime.counts[3] = 9
     snapshot.connectTime.counts[DurationHistogram.bounds.count] = 1
@@ -62,7 +62,7 @@ func manyClients(_ count: Int) throws -> ClientsSnapshot {
     var snapshot = ClientsSnapshot()
     snapshot.clients = try (0..<count).map { index in
         let text = "10.\(index >> 16 & 255).\(index >> 8 & 255).\(index & 255):0"
-        return ClientFigures(address: .internet(try internetAddress(text)))
+        return ClientStatistics(address: .internet(try internetAddress(text)))
     }
     return snapshot
 }

@@ -22,19 +22,19 @@ import Testing
 
     @Test func clientsAreListedWithTheirFigures() throws {
         var snapshot = ClientsSnapshot()
-        var client = ClientFigures(address: .internet(try internetAddress("[2001:db8::1]:0")))
+        var client = ClientStatistics(address: .internet(try internetAddress("[2001:db8::1]:0")))
         client.activeConnections = 1
         client.totalConnections = 2
         client.bytesUpstream = 3
         client.bytesDownstream = 4
         client.firstSeen = 1_700_000_000.25
         client.lastSeen = 1_700_000_001
-        snapshot.clients = [client, ClientFigures(address: .unix)]
+        snapshot.clients = [client, ClientStatistics(address: .unix)]
         snapshot.other.totalConnections = 9
         let none = #""active_connections":0,"total_connections":0,"bytes_upstream":0,"bytes_downstream":0"#
         let never = #""first_seen":null,"last_seen":null"#
         #expect(
-            ClientsPage(snapshot: snapshot).json
+            ClientsResponse(snapshot: snapshot).json
                 == #"{"clients":[{"address":"2001:db8::1","active_connections":1,"total_connections":2,"#
                 + #""bytes_upstream":3,"bytes_downstream":4,"#
                 + #""first_seen":"2023-11-14T22:13:20.250Z","last_seen":"2023-11-14T22:13:21.000Z"},"#
@@ -58,10 +58,10 @@ import Testing
         ] as [(Double, String)]
     )
     func momentsAreWritten(seconds: Double, text: String) {
-        #expect(Timestamp(secondsSince1970: seconds).rfc3339 == text)
+        #expect(CalendarTimestamp(secondsSince1970: seconds).rfc3339 == text)
     }
 
     @Test func httpDatesHaveFixedForm() {
-        #expect(Timestamp(secondsSince1970: 784_111_777).httpDate == "Sun, 06 Nov 1994 08:49:37 GMT")
+        #expect(CalendarTimestamp(secondsSince1970: 784_111_777).httpDate == "Sun, 06 Nov 1994 08:49:37 GMT")
     }
 }

@@ -63,7 +63,7 @@ import Testing
         let server = try await bindServer()
         try await running(server) { () async throws in
             _ = try httpGet("/healthz", from: server.testAddress)
-            await #expect(throws: AdminError.alreadyRan) { try await server.run() }
+            await #expect(throws: AdminError.alreadyRun) { try await server.run() }
         }
     }
 

@@ -74,22 +74,22 @@ struct FailureWindowTests {
 
     @Test("A failure rate ejects after the minimum number of attempts")
     func share() {
-        var window = FailureWindow(.init(consecutive: nil, percent: 50, leastAttempts: 6))
+        var window = FailureWindow(.init(consecutive: nil, percent: 50, minAttempts: 6))
         let heard = [true, false, true, false, false, true, true].map { window.observe(failed: $0, at: 0) }
-        #expect(heard == [nil, nil, nil, nil, nil, .failureShare(failures: 3, attempts: 6), nil])
+        #expect(heard == [nil, nil, nil, nil, nil, .failureRate(failures: 3, attempts: 6), nil])
     }
 
     @Test("A success does not eject, even if it completes the minimum number of attempts")
     func success() {
-        var window = FailureWindow(.init(consecutive: nil, percent: 50, leastAttempts: 4))
+        var window = FailureWindow(.init(consecutive: nil, percent: 50, minAttempts: 4))
         for failed in [true, true, true] { #expect(window.observe(failed: failed, at: 0) == nil) }
         #expect(window.observe(failed: false, at: 0) == nil)
-        #expect(window.observe(failed: true, at: 0) == .failureShare(failures: 4, attempts: 5))
+        #expect(window.observe(failed: true, at: 0) == .failureRate(failures: 4, attempts: 5))
     }
 
     @Test("Results older than the window do not count; results within seven eighths of it do")
     func slides() {
-        let limits = FailureWindow.Limits(consecutive: nil, percent: 100, leastAttempts: 3, window: 8 * second)
+        let limits = FailureWindow.Limits(consecutive: nil, percent: 100, minAttempts: 3, window: 8 * second)
         for (third, isEjected) in [
             (7 * second - 1, true), (7 * second, true), (8 * second, false), (90 * second, false),
         ] {
@@ -102,13 +102,13 @@ struct FailureWindowTests {
         var window = FailureWindow(limits)
         #expect(window.observe(failed: false, at: 0) == nil)
         for moment in [1, 2, 3] { #expect(window.observe(failed: true, at: moment * second) == nil) }
-        #expect(window.observe(failed: true, at: 8 * second) == .failureShare(failures: 4, attempts: 4))
+        #expect(window.observe(failed: true, at: 8 * second) == .failureRate(failures: 4, attempts: 4))
     }
 
     @Test("Sliding counts equal the sum of the eighths that they cover", arguments: 0..<50 as Range<UInt64>)
     func againstPlainCounting(seed: UInt64) {
         var random = RandomNumbers(seed: seed)
-        var window = FailureWindow(.init(consecutive: nil, percent: 60, leastAttempts: 5, window: 8 * second))
+        var window = FailureWindow(.init(consecutive: nil, percent: 60, minAttempts: 5, window: 8 * second))
         var history: [(eighth: Int, failed: Bool)] = []
         var now = 0
         for _ in 0..<500 {
@@ -119,7 +119,7 @@ struct FailureWindowTests {
             let failures = history.count(where: \.failed)
             let isTooMuch = failed && history.count >= 5 && failures * 100 >= history.count * 60
             let expected =
-                isTooMuch ? FailureWindow.Cause.failureShare(failures: failures, attempts: history.count) : nil
+                isTooMuch ? FailureWindow.Cause.failureRate(failures: failures, attempts: history.count) : nil
             #expect(window.observe(failed: failed, at: now) == expected)
             if isTooMuch { history = [] }
         }
@@ -127,9 +127,9 @@ struct FailureWindowTests {
 
     @Test("A clock that runs backwards or starts below zero, and an empty window, do not trap")
     func oddTimes() {
-        var window = FailureWindow(.init(consecutive: nil, percent: 1, leastAttempts: 3, window: 0))
+        var window = FailureWindow(.init(consecutive: nil, percent: 1, minAttempts: 3, window: 0))
         for moment in [-5, 7, 3, .min, .max, 0] { _ = window.observe(failed: false, at: moment) }
-        #expect(window.observe(failed: true, at: .max) == .failureShare(failures: 1, attempts: 3))
+        #expect(window.observe(failed: true, at: .max) == .failureRate(failures: 1, attempts: 3))
     }
 }
 

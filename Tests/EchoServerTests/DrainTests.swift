@@ -23,11 +23,11 @@ struct DrainTests {
         #expect(server.run())
         #expect(client.text == "still served")
         #expect(client.isClosed && !client.isAborted)
-        #expect(server.counters.cut == 0)
+        #expect(server.counters.forced == 0)
     }
 
     @Test("Connections left after the grace period are reset and counted")
-    func cut() throws {
+    func forced() throws {
         let server = try FakeServer()
         let clients = (0..<5).map { _ in server.connect() }
         clients[0].finish()
@@ -37,7 +37,7 @@ struct DrainTests {
         #expect(server.run(.milliseconds(1)))
         #expect(clients.dropFirst().allSatisfy { $0.isAborted })
         #expect(!clients[0].isAborted)
-        #expect(server.counters.cut == 4)
+        #expect(server.counters.forced == 4)
         #expect(server.counters.active == 0)
     }
 

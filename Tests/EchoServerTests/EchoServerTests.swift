@@ -34,7 +34,11 @@ private func withServer<Value>(
 struct EchoServerTests {
     private let pattern = Pattern(seed: 5)
 
-    @Test("IPv4, IPv6 and host names are accepted", arguments: ["127.0.0.1:0", "[::1]:0", "localhost:0", "*:0"], [1, 3])
+    @Test(
+        "IPv4, IPv6 and host names are accepted",
+        arguments: ["127.0.0.1:0", "[::1]:0", "localhost:0", "*:0"],
+        [1, 3]
+    )
     func families(listen: String, threads: Int) async throws {
         try await withServer(listen, { $0.threads = threads }) { server, address in
             let port = try #require(server.localAddress.port)
@@ -275,7 +279,7 @@ struct EchoServerLifeTests {
         #expect(try second.receiveRest().end == .reset)
         await shutdown
         try await run
-        #expect(server.counters.cut == 1)
+        #expect(server.counters.forced == 1)
         #expect(server.counters.active == 0)
     }
 
@@ -289,7 +293,7 @@ struct EchoServerLifeTests {
         task.cancel()
         try await task.value
         #expect(try client.receiveRest().end == .reset)
-        #expect(server.counters.cut == 1)
+        #expect(server.counters.forced == 1)
     }
 
     @Test("A task canceled before it runs returns")

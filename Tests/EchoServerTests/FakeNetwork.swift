@@ -100,13 +100,13 @@ final class FakeClient {
 
     func finish() {
         hasFinished = true
-        news.formUnion([.readable, .peerEnded])
+        news.formUnion([.readable, .readHangup])
     }
 
     func reset() {
         hasReset = true
         outgoing = []
-        news.formUnion([.readable, .writable, .peerEnded, .hungUp, .failed])
+        news.formUnion([.readable, .writable, .readHangup, .hungUp, .failed])
     }
 
     /// Increases the server's send window by `more` bytes.
@@ -124,12 +124,12 @@ final class FakeClient {
     fileprivate var readiness: Readiness {
         var readiness = news
         if !outgoing.isEmpty || hasFinished { readiness.formUnion(.readable) }
-        if hasFinished { readiness.formUnion(.peerEnded) }
+        if hasFinished { readiness.formUnion(.readHangup) }
         if window > 0 { readiness.formUnion(.writable) }
         return readiness
     }
 
-    fileprivate func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+    fileprivate func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         receives += 1
         if hasReset { return .failed(.connectionReset) }
         let count = min(buffer.count, receiveLimit, outgoing.count)
@@ -143,7 +143,7 @@ final class FakeClient {
         return .wouldBlock
     }
 
-    fileprivate func take(_ bytes: UnsafeRawBufferPointer, at now: Instant) -> Transfer {
+    fileprivate func take(_ bytes: UnsafeRawBufferPointer, at now: Instant) -> IOResult {
         if hasReset { return .failed(.connectionReset) }
         precondition(!serverHasFinished, "sent after a FIN")
         let count = min(bytes.count, window)
@@ -193,7 +193,7 @@ struct FakeSystem: System, ~Copyable {
         network.register(descriptor.number, readiness, token)
     }
 
-    mutating func reregister(
+    mutating func modify(
         _ descriptor: borrowing Descriptor,
         for readiness: Readiness,
         token: Token
@@ -205,16 +205,16 @@ struct FakeSystem: System, ~Copyable {
 
     mutating func event(_ index: Int) -> PollEvent { network.event(index) }
 
-    mutating func accept(from listener: borrowing Descriptor) -> Accepted { network.accept() }
+    mutating func accept(from listener: borrowing Descriptor) -> AcceptResult { network.accept() }
 
     mutating func receive(
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
-    ) -> Transfer {
+    ) -> IOResult {
         network.client(descriptor.number).receive(into: buffer)
     }
 
-    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> IOResult {
         network.client(descriptor.number).take(bytes, at: network.now)
     }
 
@@ -258,7 +258,7 @@ struct FakeSystem: System, ~Copyable {
         from source: borrowing Descriptor,
         to sink: borrowing Descriptor,
         atMost count: Int
-    ) -> Transfer {
+    ) -> IOResult {
         .failed(SystemError(code: 38))
     }
 }
@@ -281,7 +281,7 @@ extension FakeNetwork {
         return nil
     }
 
-    fileprivate func accept() -> Accepted {
+    fileprivate func accept() -> AcceptResult {
         precondition(listener != nil, "accepted without a listener")
         if queue.isEmpty { return .wouldBlock }
         if let failure = acceptFailures.first {

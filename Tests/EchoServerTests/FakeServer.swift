@@ -1,6 +1,6 @@
 import EchoServer
 import Sockets
-import Workers
+import EventLoop
 
 /// A worker on a fake network, stepped by the test.
 final class FakeServer {

@@ -17,7 +17,7 @@ struct AccessLogTests {
         var first_byte_seconds: Double?
         var total_seconds: Double
         var reason: String
-        var by: String
+        var initiator: String
     }
 
     /// Waits until the file has `count` lines, and returns them.
@@ -52,7 +52,7 @@ struct AccessLogTests {
                 #expect(line.bytes_upstream == 4)
                 #expect(line.bytes_downstream == 4)
                 #expect(line.reason == "ended")
-                #expect(line.by == "client")
+                #expect(line.initiator == "client")
                 let (connect, first) = try (#require(line.connect_seconds), #require(line.first_byte_seconds))
                 #expect(connect <= first && first <= line.total_seconds)
 
@@ -63,7 +63,7 @@ struct AccessLogTests {
                 let reset = try await lines(2, of: path)[1]
                 #expect(reset.server == "two")
                 #expect(reset.reason == "reset")
-                #expect(reset.by == "server")
+                #expect(reset.initiator == "server")
 
                 servers[1].close()
                 _ = try proxy.connect().receiveRest()
@@ -103,7 +103,7 @@ struct AccessLogTests {
                 try proxy.program.signal(SIGTERM)
                 try await eventually("the drain") { proxy.program.outputLines.contains { $0.hasPrefix("Draining") } }
                 try proxy.end()
-                #expect(try await lines(2, of: path)[1].reason == "cut")
+                #expect(try await lines(2, of: path)[1].reason == "forced")
             }
         }
     }
@@ -111,7 +111,7 @@ struct AccessLogTests {
     @Test("with -, standard output receives the lines in a custom format")
     func standardOutput() async throws {
         let upstream = try TestListener()
-        let options = ["--access-log", "-", "--access-log-format", "ACCESS {bytes_upstream} {reason} by {by}"]
+        let options = ["--access-log", "-", "--access-log-format", "ACCESS {bytes_upstream} {reason} by {initiator}"]
         try await withProxy(to: upstream, options) { proxy in
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
@@ -122,7 +122,7 @@ struct AccessLogTests {
 
     @Test("an unopenable log and an invalid format are errors that state the cause")
     func mistakes() async throws {
-        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
+        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--admin", "off"]
         let path = "/no/such/folder/log"
         try await runMonkey(proxy + ["--access-log", path]).expectFailure(naming: path)
         try await runMonkey(proxy + ["--access-log", "-", "--access-log-format", "{clint}"]).expectFailure(

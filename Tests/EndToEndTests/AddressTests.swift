@@ -84,7 +84,7 @@ struct AddressTests {
     func liveSocket() async throws {
         try await withScratchFolder { folder in
             let owner = try TestListener(on: .unix(path: "\(folder)/front"))
-            let result = try await runMonkey(["proxy", "\(owner.address)", "127.0.0.1:1", "--metrics", "off"])
+            let result = try await runMonkey(["proxy", "\(owner.address)", "127.0.0.1:1", "--admin", "off"])
             result.expectFailure(naming: "\(folder)/front")
             // The owner still receives its connections.
             let client = try TestSocket.connect(to: owner.address)
@@ -101,7 +101,7 @@ struct AddressTests {
         try await withScratchFolder { folder in
             let path = "\(folder)/front"
             try "precious".write(toFile: path, atomically: true, encoding: .utf8)
-            let result = try await runMonkey(["proxy", "unix:\(path)", "127.0.0.1:1", "--metrics", "off"])
+            let result = try await runMonkey(["proxy", "unix:\(path)", "127.0.0.1:1", "--admin", "off"])
             result.expectFailure(naming: path)
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
         }
@@ -111,7 +111,7 @@ struct AddressTests {
     func portInUse(host: String, reusePort: Bool) async throws {
         // With SO_REUSEPORT and the same user, bind would succeed and the two would share the clients.
         let owner = try TestListener(on: .ip(host, port: 0), reusePort: reusePort)
-        let result = try await runMonkey(["proxy", "\(owner.address)", "127.0.0.1:1", "--metrics", "off"])
+        let result = try await runMonkey(["proxy", "\(owner.address)", "127.0.0.1:1", "--admin", "off"])
         result.expectFailure(naming: "\(owner.address)")
     }
 
@@ -119,7 +119,7 @@ struct AddressTests {
     func ownPortInUse() async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--threads", "2"]) { first in
-            let result = try await runMonkey(["proxy", "\(first.address)", "\(upstream.address)", "--metrics", "off"])
+            let result = try await runMonkey(["proxy", "\(first.address)", "\(upstream.address)", "--admin", "off"])
             result.expectFailure(naming: "\(first.address)")
             for _ in 0..<8 { try RelayedPair(through: first, to: upstream).exchange() }
         }
@@ -128,14 +128,14 @@ struct AddressTests {
     @Test("A metrics port in use is an error that names it")
     func metricsPortInUse() async throws {
         let owner = try TestListener()
-        let result = try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "\(owner.address)"])
+        let result = try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--admin", "\(owner.address)"])
         result.expectFailure(naming: "\(owner.address)")
     }
 
     @Test("A non-local address is an error that names it")
     func foreignAddress() async throws {
         // RFC 5737: an address for documentation, which no machine has.
-        let result = try await runMonkey(["proxy", "192.0.2.199:18080", "127.0.0.1:1", "--metrics", "off"])
+        let result = try await runMonkey(["proxy", "192.0.2.199:18080", "127.0.0.1:1", "--admin", "off"])
         result.expectFailure(naming: "192.0.2.199:18080")
     }
 
@@ -148,7 +148,7 @@ struct AddressTests {
     func noPermission() async throws {
         // Root keeps all capabilities except this one.
         let wrapper = getuid() == 0 ? ["setpriv", "--bounding-set=-net_bind_service"] : []
-        let result = try await runMonkey(["proxy", "127.0.0.1:1", "127.0.0.1:9", "--metrics", "off"], under: wrapper)
+        let result = try await runMonkey(["proxy", "127.0.0.1:1", "127.0.0.1:9", "--admin", "off"], under: wrapper)
         result.expectFailure(naming: "127.0.0.1:1")
     }
 }

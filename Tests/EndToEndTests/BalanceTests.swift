@@ -36,7 +36,7 @@ struct BalanceTests {
     @Test("A failed server costs no connection, is skipped, and returns when its checks pass")
     func goneAndBack() async throws {
         let listeners = try (0..<2).map { _ in try TestListener() }
-        let options = ["--check", "tcp", "--interval", "20ms", "--no-ejection"]
+        let options = ["--check", "tcp", "--check-interval", "20ms", "--no-ejection"]
         try await withBalancer(over: listeners.map { "\($0.address)" }, options) { proxy in
             listeners[0].close()
             let clients = try (0..<20).map { _ in try proxy.connect() }
@@ -44,7 +44,7 @@ struct BalanceTests {
             try await eventually("mark-down of the closed server") { try !isUp(proxy, listeners[0]) }
             let again = try TestListener(on: listeners[0].address)
             try await eventually("mark-up of the restarted server") { try isUp(proxy, again) }
-            #expect(try proxy.readMetrics().value("monkey_connections_refused_total") == 0)
+            #expect(try proxy.readMetrics().value("monkey_connections_no_server_total") == 0)
             for client in clients { client.close() }
         }
     }
@@ -58,7 +58,7 @@ struct BalanceTests {
                 try RelayedPair(through: proxy, to: listeners[1]).exchange()
                 return try !isUp(proxy, listeners[0])
             }
-            #expect(try proxy.readMetrics().value("monkey_connections_refused_total") == 0)
+            #expect(try proxy.readMetrics().value("monkey_connections_no_server_total") == 0)
         }
     }
 
@@ -69,7 +69,7 @@ struct BalanceTests {
             let first = try (0..<2).map { _ in try RelayedPair(through: proxy, to: listener) }
             let waiting = try (0..<6).map { _ in try proxy.connect() }
             try await eventually("six queued clients") {
-                try proxy.readMetrics().value("monkey_pool_waiting", ["pool": "servers"]) == 6
+                try proxy.readMetrics().value("monkey_pool_queue_length", ["pool": "servers"]) == 6
             }
             for pair in first { try pair.client.reset() }
             for _ in 0..<6 {
@@ -89,7 +89,7 @@ struct BalanceTests {
             for listener in listeners { listener.close() }
             let rest = try proxy.connect().receiveRest()
             #expect(rest.bytes.isEmpty)
-            let refused = try proxy.readMetrics().value("monkey_connections_refused_total")
+            let refused = try proxy.readMetrics().value("monkey_connections_no_server_total")
             #expect(refused == 1)
         }
     }

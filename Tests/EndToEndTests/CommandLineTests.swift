@@ -13,12 +13,17 @@ struct CommandLineTests {
         let proxy = try await runMonkey(["proxy", "--help"])
         #expect(proxy.exit == .code(0))
         let options = [
-            "metrics", "threads", "grace", "drain-delay", "connect-timeout", "idle-timeout", "half-close-timeout",
-            "lifetime", "user-timeout", "keepalive", "backlog", "source", "max-connections", "events", "summary",
+            "admin", "threads", "grace", "drain-delay", "connect-timeout", "idle-timeout", "half-close-timeout",
+            "lifetime", "tcp-user-timeout", "keepalive", "backlog", "source", "max-connections", "events", "summary",
             "log-level", "log-format",
         ]
         for option in options {
-            #expect(proxy.output.contains { $0.hasPrefix("  --\(option) ") || $0 == "  --\(option)" }, "\(option)")
+            #expect(
+                proxy.output.contains {
+                    $0.hasPrefix("  --\(option) ") || $0.hasPrefix("  --\(option),") || $0 == "  --\(option)"
+                },
+                "\(option)"
+            )
         }
         #expect(proxy.output.joined(separator: "\n").contains("127.0.0.1:8080"))
         let echo = try await runMonkey(["echo", "--help"])
@@ -54,20 +59,20 @@ struct CommandLineTests {
     )
     func badAddress(text: String) async throws {
         for arguments in [[text, "127.0.0.1:1"], ["127.0.0.1:0", text]] {
-            let result = try await runMonkey(["proxy"] + arguments + ["--metrics", "off"])
+            let result = try await runMonkey(["proxy"] + arguments + ["--admin", "off"])
             result.expectFailure(code: 64, naming: "'\(text)'")
         }
         try await runMonkey(["echo", text]).expectFailure(code: 64, naming: "'\(text)'")
-        try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", text])
-            .expectFailure(code: 64, naming: "--metrics")
+        try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--admin", text])
+            .expectFailure(code: 64, naming: "--admin")
     }
 
     @Test("A Unix path that is too long is an error that names it")
     func longPath() async throws {
         let path = "/tmp/" + String(repeating: "x", count: 200)
-        try await runMonkey(["proxy", "unix:\(path)", "127.0.0.1:1", "--metrics", "off"])
+        try await runMonkey(["proxy", "unix:\(path)", "127.0.0.1:1", "--admin", "off"])
             .expectFailure(code: 64, naming: path)
-        try await runMonkey(["proxy", "127.0.0.1:0", "unix:\(path)", "--metrics", "off"])
+        try await runMonkey(["proxy", "127.0.0.1:0", "unix:\(path)", "--admin", "off"])
             .expectFailure(code: 64, naming: path)
     }
 
@@ -77,7 +82,7 @@ struct CommandLineTests {
             ("--threads", "0"), ("--threads", "many"), ("--threads", "1000000"), ("--grace", "banana"),
             ("--grace", "10"), ("--grace", "-1s"), ("--grace", "99999999999999999999h"), ("--drain-delay", "1 s"),
             ("--connect-timeout", "5 minutes"), ("--connect-timeout", "0s"), ("--idle-timeout", "never"),
-            ("--half-close-timeout", "1.5s"), ("--lifetime", ""), ("--user-timeout", "x"), ("--keepalive", "x"),
+            ("--half-close-timeout", "1.5s"), ("--lifetime", ""), ("--tcp-user-timeout", "x"), ("--keepalive", "x"),
             ("--backlog", "-1"), ("--backlog", "x"), ("--source", "127.0.0.1:80"), ("--source", "nonsense"),
             ("--max-connections", "0"), ("--max-connections", "-5"), ("--summary", "often"), ("--log-level", "loud"),
             ("--log-format", "xml"),
@@ -85,7 +90,7 @@ struct CommandLineTests {
     )
     func badValue(option: String, value: String) async throws {
         // With the equals sign, so that a value may begin with a dash.
-        try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off", "\(option)=\(value)"])
+        try await runMonkey(["proxy", "127.0.0.1:0", "127.0.0.1:1", "--admin", "off", "\(option)=\(value)"])
             .expectFailure(code: 64, naming: option)
     }
 

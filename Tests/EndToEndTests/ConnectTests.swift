@@ -80,7 +80,7 @@ struct ConnectTests {
 
     @Test("An unknown host is a one-line error with an exit code")
     func unknownHost() async throws {
-        let result = try await runMonkey(["proxy", "127.0.0.1:0", "no-such-host.invalid:80", "--metrics", "off"])
+        let result = try await runMonkey(["proxy", "127.0.0.1:0", "no-such-host.invalid:80", "--admin", "off"])
         result.expectFailure(naming: "no-such-host.invalid")
     }
 

@@ -137,7 +137,7 @@ struct ConsoleTests {
     func json() async throws {
         try await withScratchFolder { folder in
             let front = TestAddress.unix(path: "\(folder)/front")
-            let options = ["--events", "--summary", "100ms", "--log-format", "json", "--metrics", "127.0.0.1:0"]
+            let options = ["--events", "--summary", "100ms", "--log-format", "json", "--admin", "127.0.0.1:0"]
             try await withProgram([monkeyPath, "proxy", "\(front)", "echo"] + options) { program in
                 _ = try program.outputLine { $0.contains("Metrics on") }
                 let client = try TestSocket.connect(to: front)
@@ -170,7 +170,7 @@ struct ConsoleTests {
             #expect(proxy.program.outputLines.prefix(2).map { $0.prefix(5) } == ["Proxy", "Forwa"])
             try proxy.end()
         }
-        let command = "exec \(monkeyPath) proxy 127.0.0.1:0 echo --metrics off"
+        let command = "exec \(monkeyPath) proxy 127.0.0.1:0 echo --admin off"
         try await withProgram(["script", "--quiet", "--return", "--command", command, "/dev/null"]) { terminal in
             _ = try terminal.outputLine { $0.hasPrefix("Forwarding to ") }
             let before = terminal.outputLines.prefix { !$0.hasPrefix("Proxy listening on ") }

@@ -51,7 +51,7 @@ struct DrainTests {
     }
 
     @Test("Connections left at the end of the grace period are reset", arguments: [1, 2])
-    func isCut(threads: Int) async throws {
+    func isForced(threads: Int) async throws {
         let upstream = try TestListener()
         try await withProxy(to: upstream, ["--grace", "300ms", "--threads", "\(threads)"]) { proxy in
             let pairs = try (0..<4).map { _ in try RelayedPair(through: proxy, to: upstream) }

@@ -14,7 +14,7 @@ struct LimitTests {
     @Test("A maximum above the descriptor limit is an error that names the limit")
     func impossibleMaximum() async throws {
         let result = try await runMonkey(
-            ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off", "--max-connections", "1000"],
+            ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--admin", "off", "--max-connections", "1000"],
             under: descriptorLimit(120)
         )
         result.expectFailure(naming: "--max-connections")

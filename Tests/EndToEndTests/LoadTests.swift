@@ -139,12 +139,12 @@ struct LoadTests {
     func agreement(load: [String], echo: [String]) async throws {
         let (report, server) = try await counts(of: load + ["--assert", "errors==0"], on: echo)
         #expect(server["connections"] == report.connections["established"])
-        #expect(Double(server["received"] ?? -1) == report.traffic["upstream_in_all"])
+        #expect(Double(server["received"] ?? -1) == report.traffic["upstream_total"])
         // A source has sent more than was received when the connection is closed.
         if !echo.contains("--source") {
-            #expect(Double(server["bytes"] ?? -1) == report.traffic["downstream_in_all"])
+            #expect(Double(server["bytes"] ?? -1) == report.traffic["downstream_total"])
         } else {
-            #expect(report.traffic["downstream_in_all"] ?? 0 > 0)
+            #expect(report.traffic["downstream_total"] ?? 0 > 0)
         }
     }
 
@@ -155,7 +155,7 @@ struct LoadTests {
         let script = "send a${seq} ${random:9}\\r\\n\nexpect a${seq} ${random:9}\\r\\n\n"
         let (said, server) = try await counts(of: load, on: [], script: script)
         #expect(said.exchanges["answered"] == 30)
-        #expect(said.traffic["upstream_in_all"] == Double(server["received"] ?? -1))
+        #expect(said.traffic["upstream_total"] == Double(server["received"] ?? -1))
         let (ended, closing) = try await counts(of: load, on: ["--close-after", "64"])
         #expect(ended.exchanges["answered"] == 30)
         #expect(closing["closed"] == 30)

@@ -88,7 +88,7 @@ struct MetricsTests {
             upstream.close()
             for _ in 0..<3 { _ = try proxy.connect().receiveRest() }
             try await eventually("three refused connections") {
-                try proxy.readMetrics().value("monkey_connections_refused_total") == 3
+                try proxy.readMetrics().value("monkey_connections_no_server_total") == 3
             }
             let metrics = try proxy.readMetrics()
             #expect(metrics.value("monkey_connect_failures_total", ["cause": "refused"]) == 3)
@@ -100,7 +100,7 @@ struct MetricsTests {
             try await eventually("a connect that timed out") {
                 try proxy.readMetrics().value("monkey_connect_failures_total", ["cause": "timeout"]) == 1
             }
-            #expect(try proxy.readMetrics().value("monkey_connections_refused_total") == 1)
+            #expect(try proxy.readMetrics().value("monkey_connections_no_server_total") == 1)
         }
     }
 
@@ -254,7 +254,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("With --metrics off there is no endpoint")
+    @Test("With --admin off there is no endpoint")
     func off() async throws {
         try await withProxy(to: "echo") { proxy in
             try proxy.end()

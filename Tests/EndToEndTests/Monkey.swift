@@ -16,7 +16,7 @@ struct RunningProxy: Sendable {
     let address: TestAddress
     /// The upstream address that it reports.
     let upstream: String
-    /// Nil with `--metrics off`.
+    /// Nil with `--admin off`.
     let metrics: TestAddress?
     /// Number of open sockets and pipes before the first connection.
     let socketsAtStart: Int
@@ -102,7 +102,7 @@ private func withServing<Value>(
     at location: SourceLocation,
     _ body: (RunningProxy) async throws -> Value
 ) async throws -> Value {
-    let endpoint = ["--metrics", metrics ? "127.0.0.1:0" : "off"]
+    let endpoint = ["--admin", metrics ? "127.0.0.1:0" : "off"]
     let engine = Engine.current.map { ["--engine", "\($0)"] } ?? []
     return try await withProgram(wrapper + [monkeyPath] + arguments + endpoint + engine) { program in
         let address = try program.output(after: "Proxy listening on ", at: location)

@@ -67,7 +67,7 @@ struct OwnerTests {
 
     @Test("an unknown user or group is reported")
     func mistakes() async throws {
-        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
+        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--admin", "off"]
         try await runMonkey(proxy + ["--user", "no-such-user"]).expectFailure(naming: "unknown user 'no-such-user'")
         try await runMonkey(proxy + ["--group", "no-such-group"]).expectFailure(
             naming: "unknown group 'no-such-group'"
@@ -86,7 +86,7 @@ struct OwnerTests {
 
     @Test("only root can switch to another user", .enabled("setpriv cannot run the executable") { await othersMayRun })
     func notRoot() async throws {
-        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--metrics", "off"]
+        let proxy = ["proxy", "127.0.0.1:0", "127.0.0.1:1", "--admin", "off"]
         try await runMonkey(proxy + ["--user", "1"], under: Self.unprivileged).expectFailure(
             naming: "only root can switch to user"
         )

@@ -124,7 +124,7 @@ extension RunningProxy {
             }
             return try (
                 #require(bytes("copy")), #require(bytes("splice")),
-                #require(metrics.value("monkey_pipe_refusals_total")),
+                #require(metrics.value("monkey_pipe_allocation_failures_total")),
                 #require(metrics.value("monkey_pipes_in_use"))
             )
         }

@@ -46,7 +46,7 @@ struct ReloadTests {
         let addresses = servers.map { "    - \($0.address)\n" }.joined()
         return """
             threads: 2
-            metrics: 127.0.0.1:0
+            admin: 127.0.0.1:0
             summary: off
             listeners:
             \(entries.joined())pools:
@@ -114,7 +114,7 @@ struct ReloadTests {
             try new.exchange()
             try await eventually("refusal at the old address") { refuses(first) }
             try running.exchange()
-            #expect(try served.read().value("monkey_config_reloads_total", ["result": "done"]) == 1)
+            #expect(try served.read().value("monkey_config_reloads_total", ["result": "success"]) == 1)
             for end in [running, new] {
                 end.client.close()
                 end.server.close()
@@ -143,7 +143,7 @@ struct ReloadTests {
             try FileManager.default.removeItem(atPath: served.file)
             try served.program.signal(SIGHUP)
             try await eventually("third failed reload in the metrics") {
-                try served.read().value("monkey_config_reloads_total", ["result": "refused"]) == 3
+                try served.read().value("monkey_config_reloads_total", ["result": "failure"]) == 3
             }
             #expect(try served.read().value("monkey_config_last_reload_successful") == 0)
             #expect(try served.address(of: "web") == address)
@@ -203,8 +203,10 @@ struct ReloadTests {
                 #expect(count > 0)
                 for client in lasting { try exchange(client, "after") }
                 let metrics = try served.read()
-                #expect(metrics.value("monkey_connections_refused_total") == 0)
-                #expect(metrics.value("monkey_connections_closed_total", ["reason": "reset", "by": "server"]) == 0)
+                #expect(metrics.value("monkey_connections_no_server_total") == 0)
+                #expect(
+                    metrics.value("monkey_connections_closed_total", ["reason": "reset", "initiator": "server"]) == 0
+                )
                 // The first rounds allocate what is allocated once; the pages kept by the allocator vary slightly.
                 let grown = try process.anonymousMemory - memory
                 if !isSanitized { #expect(grown < 4 << 20, "\(grown)") }
@@ -245,7 +247,9 @@ struct ReloadTests {
             #expect(try served.post("/servers/disable?\(name)").status == 200)
             #expect(try mine?.receiveRest().end == .reset)
             #expect(try served.post("/servers/enable?\(name)").status == 200)
-            #expect(try served.post("/connections/cut?client=127.0.0.1").body == "{\"cut\":\(Int(before[1]) + 6)}\n")
+            #expect(
+                try served.post("/connections/close?client=127.0.0.1").body == "{\"closed\":\(Int(before[1]) + 6)}\n"
+            )
             try await eventually("end of all connections") { try served.read().value("connections_active") == 0 }
             for client in clients + more { client.close() }
         }
@@ -264,10 +268,10 @@ struct ReloadTests {
                 #expect(try served.post("/config/reload", fields: ["Authorization: Bearer \(token)"]).status == 200)
             }
             let file = "\(folder)/open.yaml"
-            let open = text([server]).replacing("metrics: 127.0.0.1:0", with: "metrics: 0.0.0.0:0")
+            let open = text([server]).replacing("admin: 127.0.0.1:0", with: "admin: 0.0.0.0:0")
             try Data(open.utf8).write(to: URL(fileURLWithPath: file))
             try await runMonkey(["run", file]).expectFailure(naming: "admin-token-file")
-            let balance = ["balance", "127.0.0.1:0", "\(server.address)", "--metrics", "0.0.0.0:0"]
+            let balance = ["balance", "127.0.0.1:0", "\(server.address)", "--admin", "0.0.0.0:0"]
             try await runMonkey(balance).expectFailure(naming: "--admin-token-file")
             try await runMonkey(balance + ["--admin-token-file", file]).expectFailure(naming: "visible")
         }

@@ -10,7 +10,7 @@ struct RunTests {
         try await withScratchFolder { folder in
             let path = "\(folder)/monkey.yaml"
             let text = """
-                metrics: off
+                admin: off
                 listeners:
                   first: {listen: '127.0.0.1:0', pool: a}
                   second: {listen: '127.0.0.1:0', pool: b}

@@ -86,7 +86,7 @@ public final class FakePeer {
     }
 
     /// Whether the process has enabled keepalive probes on the connection.
-    public var isProbed: Bool { socket.other?.probes ?? false }
+    public var hasKeepAlive: Bool { socket.other?.probes ?? false }
 
     /// State of the process's end of the connection.
     public var process: ProcessSide { socket.other?.asSeenByTheProcess ?? ProcessSide() }
@@ -121,8 +121,8 @@ public final class FakePeer {
     }
 
     /// Makes the process's kernel give up: its probes, or its bytes, were not acknowledged for too long.
-    public func giveUp(_ error: SystemError) {
-        socket.other?.giveUp(error)
+    public func abandonUnanswered(_ error: SystemError) {
+        socket.other?.abandonUnanswered(error)
     }
 
     func socketChanged() {

@@ -86,7 +86,7 @@ final class FakeSocket: FakeFile {
         var readiness: Readiness = []
         let isReceivingOver = hasReceivedEnd || state == .closed
         let isSendingOver = hasEnded || state == .closed
-        if isReceivingOver { readiness.formUnion([.readable, .peerEnded]) }
+        if isReceivingOver { readiness.formUnion([.readable, .readHangup]) }
         if isReceivingOver, isSendingOver { readiness.insert(.hungUp) }
         if hasEnough { readiness.insert(.readable) }
         if isSendingOver || hasRoom { readiness.insert(.writable) }
@@ -216,7 +216,7 @@ extension FakeSocket {
     }
 
     /// Ends the connection because the kernel's retransmissions or probes have timed out.
-    func giveUp(_ error: SystemError) {
+    func abandonUnanswered(_ error: SystemError) {
         guard state == .connected, !isOrphan else { return }
         isCutOff = true
         state = .closed
@@ -236,14 +236,14 @@ extension FakeSocket {
             other.announced += bytes.count
             carry { [self] in
                 other.arrive(bytes)
-                acknowledge { $0.inFlight -= bytes.count }
+                sendDelayedACK { $0.inFlight -= bytes.count }
             }
         }
         if state == .connected, outbox.isEmpty, hasEnded, !isEndSent {
             isEndSent = true
             carry { [self] in
                 other.arriveEnd()
-                acknowledge { $0.isEndAcknowledged = true }
+                sendDelayedACK { $0.isEndAcknowledged = true }
             }
         }
     }
@@ -264,7 +264,7 @@ extension FakeSocket {
         }
     }
 
-    private func acknowledge(_ note: @escaping (FakeSocket) -> Void) {
+    private func sendDelayedACK(_ note: @escaping (FakeSocket) -> Void) {
         other?.carry { [self] in
             note(self)
             if wantsRoom, state == .connected, hasRoom {

@@ -36,7 +36,7 @@ public struct FakeSystem: System, ~Copyable {
         return nil
     }
 
-    public mutating func reregister(
+    public mutating func modify(
         _ descriptor: borrowing Descriptor,
         for readiness: Readiness,
         token: Token
@@ -77,7 +77,7 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     /// The number is allocated before the queue is read, so without a free one even an empty queue is an error.
-    public mutating func accept(from listener: borrowing Descriptor) -> Accepted {
+    public mutating func accept(from listener: borrowing Descriptor) -> AcceptResult {
         world.onCall?()
         guard let queue = world.file(listener.number, as: FakeListener.self, for: "accept") else {
             return .failed(SystemError(code: EBADF))
@@ -127,7 +127,7 @@ public struct FakeSystem: System, ~Copyable {
     public mutating func receive(
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
-    ) -> Transfer {
+    ) -> IOResult {
         world.onCall?()
         guard let socket = world.file(descriptor.number, as: FakeSocket.self, for: "receive") else {
             return .failed(SystemError(code: EBADF))
@@ -137,7 +137,7 @@ public struct FakeSystem: System, ~Copyable {
         return transfer
     }
 
-    private func receive(from socket: FakeSocket, into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+    private func receive(from socket: FakeSocket, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         if world.faults.resetsNow() { socket.resetByNetwork() }
         if let error = world.faults.error(of: .receive) { return .failed(error) }
         if world.faults.wouldBlock() { return Self.blocked(socket) }
@@ -154,7 +154,7 @@ public struct FakeSystem: System, ~Copyable {
         }
     }
 
-    public mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+    public mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> IOResult {
         guard let socket = world.file(descriptor.number, as: FakeSocket.self, for: "send") else {
             return .failed(SystemError(code: EBADF))
         }
@@ -163,7 +163,7 @@ public struct FakeSystem: System, ~Copyable {
         return transfer
     }
 
-    private func send(_ bytes: UnsafeRawBufferPointer, to socket: FakeSocket) -> Transfer {
+    private func send(_ bytes: UnsafeRawBufferPointer, to socket: FakeSocket) -> IOResult {
         if world.faults.resetsNow() { socket.resetByNetwork() }
         if let error = world.faults.error(of: .send) { return .failed(error) }
         if world.faults.wouldBlock() { return Self.blocked(socket) }
@@ -177,7 +177,7 @@ public struct FakeSystem: System, ~Copyable {
         }
     }
 
-    private static func blocked(_ socket: FakeSocket) -> Transfer {
+    private static func blocked(_ socket: FakeSocket) -> IOResult {
         socket.changed()
         return .wouldBlock
     }
@@ -226,7 +226,7 @@ public struct FakeSystem: System, ~Copyable {
         world.file(descriptor.number, as: FakeSocket.self, for: "unreadBytes")?.received ?? 0
     }
 
-    public mutating func sendRoom(of descriptor: borrowing Descriptor) -> Int {
+    public mutating func availableSendBuffer(of descriptor: borrowing Descriptor) -> Int {
         world.file(descriptor.number, as: FakeSocket.self, for: "sendRoom")?.room ?? 0
     }
 
@@ -235,7 +235,7 @@ public struct FakeSystem: System, ~Copyable {
     public mutating func read(
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
-    ) -> Transfer {
+    ) -> IOResult {
         guard let pipe = world.file(descriptor.number, as: FakePipeEnd.self, for: "read") else {
             return .failed(SystemError(code: EBADF))
         }
@@ -262,7 +262,7 @@ public struct FakeSystem: System, ~Copyable {
         from source: borrowing Descriptor,
         to sink: borrowing Descriptor,
         atMost count: Int
-    ) -> Transfer {
+    ) -> IOResult {
         if let error = world.faults.error(of: .splice) { return .failed(error) }
         guard let from = world.file(source.number, as: FakeFile.self, for: "splice"),
             let to = world.file(sink.number, as: FakeFile.self, for: "splice")
@@ -274,7 +274,7 @@ public struct FakeSystem: System, ~Copyable {
             return .wouldBlock
         }
         let allowance = world.faults.allowance(of: count)
-        let transfer: Transfer
+        let transfer: IOResult
         switch (from, to) {
         case (let socket as FakeSocket, let pipe as FakePipeEnd):
             // A pipe whose slots are used up moves less, and the bytes left in the socket cause no event.
@@ -320,7 +320,7 @@ final class FakePipeEnd: FakeFile {
         return (FakePipeEnd(contents), FakePipeEnd(contents))
     }
 
-    func fill(from socket: FakeSocket, atMost count: Int) -> Transfer {
+    func fill(from socket: FakeSocket, atMost count: Int) -> IOResult {
         let room = contents.capacity - contents.bytes.count
         guard room > 0 else { return .wouldBlock }
         switch socket.receive(atMost: min(count, room)) {
@@ -333,7 +333,7 @@ final class FakePipeEnd: FakeFile {
         }
     }
 
-    func drain(into socket: FakeSocket, atMost count: Int) -> Transfer {
+    func drain(into socket: FakeSocket, atMost count: Int) -> IOResult {
         guard !contents.bytes.isEmpty else { return contents.openEnds < 2 ? .ended : .wouldBlock }
         do throws(SystemError) {
             let taken = try socket.send(contents.bytes.prefix(count))

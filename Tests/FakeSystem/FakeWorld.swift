@@ -223,7 +223,7 @@ public final class FakeWorld {
 
     func listen(at address: SocketAddress, options: ListenOptions) throws(SystemError) -> FakeListener {
         let group = listeners[address] ?? []
-        let mayShare = options.sharing == .joining && group.allSatisfy { $0.canBeJoined }
+        let mayShare = options.sharing == .portMember && group.allSatisfy { $0.canBeJoined }
         guard group.isEmpty || mayShare else { throw .addressInUse }
         let listener = FakeListener(
             at: address,

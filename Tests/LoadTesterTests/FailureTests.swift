@@ -29,12 +29,12 @@ struct FailureTests {
     ) throws -> ScriptedRun<FaultyTarget> {
         let run = try run(
             target,
-            saying: EchoDialogue(.generated(count: 64), thread: 0),
+            saying: EchoWorkload(.generated(count: 64), thread: 0),
             connections: connections,
             duration: duration
-        ) { plan, world in
-            plan.schedule = Schedule(.constant(1000), arrivals: .constant)
-            prepare(&plan, world)
+        ) { configuration, world in
+            configuration.schedule = Schedule(.constant(1000), arrivals: .constant)
+            prepare(&configuration, world)
         }
         let counts = run.counts
         #expect(counts.due == counts.answered + counts.failed + counts.unanswered + counts.unsent + counts.overflowed)
@@ -101,8 +101,10 @@ struct FailureTests {
 
     @Test("A missing response times out, and its waiting time counts as latency")
     func timeouts() throws {
-        let run = try openLoop(FaultyTarget { request, _, _, _ in request % 100 == 99 ? [] : nil }) { plan, _ in
-            plan.timeout = .milliseconds(80)
+        let run = try openLoop(FaultyTarget { request, _, _, _ in request % 100 == 99 ? [] : nil }) {
+            configuration,
+            _ in
+            configuration.timeout = .milliseconds(80)
         }
         #expect(run.counts.failures[.timeout] == 10)
         #expect(run.counts.failed == 10)
@@ -113,9 +115,9 @@ struct FailureTests {
 
     @Test("Requests without a response at the end count as unanswered, and the run ends")
     func unanswered() throws {
-        let run = try openLoop(FaultyTarget { _, _, _, _ in [] }) { plan, _ in
-            plan.timeout = .seconds(60)
-            plan.drain = .milliseconds(250)
+        let run = try openLoop(FaultyTarget { _, _, _, _ in [] }) { configuration, _ in
+            configuration.timeout = .seconds(60)
+            configuration.drain = .milliseconds(250)
         }
         #expect(run.counts.unanswered == 8)
         #expect(run.counts.unsent == 992)
@@ -148,7 +150,7 @@ struct FailureTests {
             },
             fault: { _, _, _, now in now < death ? nil : [ScriptedEvent(at: now, .reset)] }
         )
-        let run = try openLoop(target, duration: .seconds(10)) { plan, _ in plan.drain = .zero }
+        let run = try openLoop(target, duration: .seconds(10)) { configuration, _ in configuration.drain = .zero }
         #expect(run.counts.answered == 500)
         #expect(run.counts.failures[.reset] == 8)
         // Retries after 10, 20, 40 ... ms, up to one second: the number of attempts in 9.5 s is bounded, whatever the
@@ -176,7 +178,7 @@ struct FailureTests {
     func silence() throws {
         let run = try openLoop(
             FaultyTarget(connects: { _, _ in .never }, fault: { _, _, _, _ in nil }),
-            prepare: { plan, _ in plan.connectTimeout = .milliseconds(500) }
+            prepare: { configuration, _ in configuration.connectTimeout = .milliseconds(500) }
         )
         #expect(run.counts.failures[.timeout] >= 8)
         #expect(run.counts.answered == 0)
@@ -185,15 +187,15 @@ struct FailureTests {
 
     @Test("A full queue drops due requests and counts them")
     func overflow() throws {
-        let run = try openLoop(FaultyTarget { _, _, _, now in [] }, connections: 1) { plan, _ in
-            plan.queueLimit = 100
-            plan.drain = .zero
+        let run = try openLoop(FaultyTarget { _, _, _, now in [] }, connections: 1) { configuration, _ in
+            configuration.queueLimit = 100
+            configuration.drain = .zero
         }
         #expect(run.counts.due == 1000)
         #expect(run.counts.unanswered == 1)
         #expect(run.counts.unsent == 100)
         #expect(run.counts.overflowed == 899)
-        #expect(run.legacy.longestQueue == 100)
+        #expect(run.legacy.maxQueueLength == 100)
     }
 
     @Test("A target that closes each connection after its response causes no error")

@@ -9,8 +9,8 @@ import Testing
 struct ModeTests {
     private static let afterAMillisecond = DelayingTarget { $0 + .milliseconds(1) }
 
-    private func echo(_ count: Int = 64) -> EchoDialogue {
-        EchoDialogue(.generated(count: count), thread: 0)
+    private func echo(_ count: Int = 64) -> EchoWorkload {
+        EchoWorkload(.generated(count: count), thread: 0)
     }
 
     @Test("An exchange costs one receive, one send and a share of a wait, and no registration")
@@ -27,8 +27,11 @@ struct ModeTests {
         #expect(run.world.connects == 8)
     }
 
-    @Test("Connect: each request connects, and its latency includes the connect", arguments: [Ending.fin, .reset])
-    func connect(ending: Ending) throws {
+    @Test(
+        "Connect: each request connects, and its latency includes the connect",
+        arguments: [ConnectionEnding.fin, .reset]
+    )
+    func connect(ending: ConnectionEnding) throws {
         struct Target: ScriptedTarget {
             mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
                 .established(at: now + .milliseconds(2))
@@ -37,9 +40,9 @@ struct ModeTests {
                 [ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes))]
             }
         }
-        let run = try run(Target(), saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
-            plan.lifecycle = .perExchange(ending)
-            plan.schedule = Schedule(.constant(100), arrivals: .constant)
+        let run = try run(Target(), saying: echo(), connections: 4, duration: .seconds(1)) { configuration, _ in
+            configuration.lifecycle = .perExchange(ending)
+            configuration.schedule = Schedule(.constant(100), arrivals: .constant)
         }
         #expect(run.counts.answered == 100)
         #expect(run.world.connects == 100)
@@ -58,17 +61,21 @@ struct ModeTests {
         arguments: [(GeneratorPlan.Lifecycle.kept, 4), (.held, 4), (.perExchange(.fin), 0)]
     )
     func acknowledged(lifecycle: GeneratorPlan.Lifecycle, count: Int) throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
-            plan.lifecycle = lifecycle
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) {
+            configuration,
+            _ in
+            configuration.lifecycle = lifecycle
         }
         #expect(run.world.acknowledgements == count)
     }
 
     @Test("Connect without a payload ends with the connection")
     func connectOnly() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(0), connections: 4, duration: .seconds(1)) { plan, _ in
-            plan.lifecycle = .perExchange(.fin)
-            plan.schedule = Schedule(.constant(100), arrivals: .constant)
+        let run = try run(Self.afterAMillisecond, saying: echo(0), connections: 4, duration: .seconds(1)) {
+            configuration,
+            _ in
+            configuration.lifecycle = .perExchange(.fin)
+            configuration.schedule = Schedule(.constant(100), arrivals: .constant)
         }
         #expect(run.counts.answered == 100)
         #expect(run.world.bytesSent == 0)
@@ -76,8 +83,10 @@ struct ModeTests {
 
     @Test("Connect in a closed loop uses all allowed connections, and pauses when connects fail")
     func connectFlatOut() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
-            plan.lifecycle = .perExchange(.fin)
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) {
+            configuration,
+            _ in
+            configuration.lifecycle = .perExchange(.fin)
         }
         #expect(run.counts.answered == 4 * 1000)
         struct Refusing: ScriptedTarget {
@@ -87,8 +96,8 @@ struct ModeTests {
             mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] { [] }
         }
         let refused = try LoadTesterTests.run(Refusing(), saying: echo(), connections: 4, duration: .seconds(1)) {
-            plan,
-            _ in plan.lifecycle = .perExchange(.fin)
+            configuration,
+            _ in configuration.lifecycle = .perExchange(.fin)
         }
         #expect((4 * 6...4 * 8).contains(refused.counts.failures[.refused]))
         #expect(refused.counts.failures[.refused] == refused.counts.failed)
@@ -109,9 +118,9 @@ struct ModeTests {
                 number == 9 ? [] : [ScriptedEvent(at: now + .milliseconds(5), .bytes(bytes))]
             }
         }
-        let run = try run(Target(), saying: echo(), connections: 100, duration: .seconds(10)) { plan, _ in
-            plan.lifecycle = .held
-            plan.timeout = .seconds(1)
+        let run = try run(Target(), saying: echo(), connections: 100, duration: .seconds(10)) { configuration, _ in
+            configuration.lifecycle = .held
+            configuration.timeout = .seconds(1)
         }
         #expect(run.world.connects == 100)
         #expect(run.legacy.atEnd?.open == 97)
@@ -130,9 +139,9 @@ struct ModeTests {
             saying: echo(),
             connections: 100,
             duration: .seconds(1)
-        ) { plan, _ in
-            plan.lifecycle = .held
-            plan.timeout = .seconds(1)
+        ) { configuration, _ in
+            configuration.lifecycle = .held
+            configuration.timeout = .seconds(1)
         }
         let counts = run.counts
         #expect(counts.due == 100)
@@ -155,10 +164,10 @@ struct ModeTests {
         let script = try Script(parsing: "expect 220 ${any}\\r\\n\nsend QUIT\\r\\n\nexpect 221\\r\\n")
         let run = try run(
             Target(),
-            saying: ScriptDialogue(script, thread: 0, of: 1, seed: 1),
+            saying: ScriptWorkload(script, thread: 0, of: 1, seed: 1),
             connections: 1,
             duration: .seconds(1)
-        ) { plan, _ in plan.schedule = Schedule(.constant(1), arrivals: .constant) }
+        ) { configuration, _ in configuration.schedule = Schedule(.constant(1), arrivals: .constant) }
         // The greeting arrived before the first request; the extra bytes after the response were not requested.
         #expect(run.counts.failures[.mismatch] == 1)
         #expect(run.counts.failures.total == 1)
@@ -171,10 +180,10 @@ struct ModeTests {
         bulk.chunk = 10_000
         let run = try run(
             Self.afterAMillisecond,
-            saying: StreamDialogue(bulk),
+            saying: StreamWorkload(bulk),
             connections: 2,
             duration: .milliseconds(20)
-        ) { plan, world in
+        ) { configuration, world in
             world.largestPiece = 15_000
             world.chaos = SplitMix64(seed: seed)
             world.costOfACall = 5000
@@ -199,11 +208,11 @@ struct ModeTests {
         var bulk = Bulk(.download)
         bulk.verifies = true
         for (flips, mismatches) in [(nil, 0), (199_999, 2), (65_521, 2)] as [(Int?, Int)] {
-            let run = try run(Source(flips: flips), saying: StreamDialogue(bulk), connections: 2, duration: .seconds(1))
+            let run = try run(Source(flips: flips), saying: StreamWorkload(bulk), connections: 2, duration: .seconds(1))
             {
-                plan,
+                configuration,
                 world in
-                plan.bufferSize = 10_007
+                configuration.bufferSize = 10_007
                 world.largestPiece = 30_000
             }
             // A connection that replaces one with a mismatch receives its bytes after the measured time.
@@ -232,18 +241,18 @@ struct ModeTests {
         }
     }
 
-    private func request(_ size: Int, verifies: Bool = true) -> RequestDialogue {
+    private func request(_ size: Int, verifies: Bool = true) -> RequestWorkload {
         var response = ExpectedResponse(size: size)
         response.verifies = verifies
-        return RequestDialogue(.generated(count: 100), response)
+        return RequestWorkload(.generated(count: 100), response)
     }
 
     @Test("A response may differ in size from its request; latency ends with its last byte", arguments: [1, 100_000])
     func responses(size: Int) throws {
-        let run = try run(Responder(size: size), saying: request(size), connections: 4) { plan, world in
-            plan.schedule = Schedule(.constant(100), arrivals: .constant)
+        let run = try run(Responder(size: size), saying: request(size), connections: 4) { configuration, world in
+            configuration.schedule = Schedule(.constant(100), arrivals: .constant)
             world.largestPiece = 30_000
-            plan.bufferSize = 10_007
+            configuration.bufferSize = 10_007
         }
         #expect(run.counts.failures.total == 0)
         #expect(run.counts.answered == 100)
@@ -258,8 +267,8 @@ struct ModeTests {
     func mismatches() throws {
         func mismatches(_ size: Int, flipped: Int? = nil, verifies: Bool = true) throws -> Int {
             let run = try run(Responder(size: size, flipped: flipped), saying: request(70_000, verifies: verifies)) {
-                plan,
-                _ in plan.schedule = Schedule(.constant(10), arrivals: .constant)
+                configuration,
+                _ in configuration.schedule = Schedule(.constant(10), arrivals: .constant)
             }
             #expect(run.counts.failures.total == run.counts.failures[.mismatch])
             return run.counts.failures[.mismatch]
@@ -284,7 +293,7 @@ struct ModeTests {
             saying: echo(),
             duration: .seconds(1000),
             commands: [(.seconds(7), .stop)]
-        ) { plan, _ in plan.schedule = Schedule(.constant(100), arrivals: .constant) }
+        ) { configuration, _ in configuration.schedule = Schedule(.constant(100), arrivals: .constant) }
         #expect(run.legacy.measured == .seconds(5))
         #expect(run.counts.due == 500)
         #expect(run.counts.answered == 500)
@@ -298,10 +307,10 @@ struct ModeTests {
             connections: 3,
             duration: .seconds(1000),
             commands: [(.seconds(7), .stop), (.milliseconds(7500), .abort)]
-        ) { plan, _ in
-            plan.schedule = Schedule(.constant(1), arrivals: .constant)
-            plan.drain = .seconds(60)
-            plan.timeout = .seconds(600)
+        ) { configuration, _ in
+            configuration.schedule = Schedule(.constant(1), arrivals: .constant)
+            configuration.drain = .seconds(60)
+            configuration.timeout = .seconds(600)
         }
         #expect(run.world.clock == .milliseconds(7500))
         #expect(run.counts.due == 5)
@@ -322,9 +331,11 @@ struct ModeTests {
 
     @Test("A warm-up is counted but not measured")
     func warmUp() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) { plan, _ in
-            plan.warmUp = .seconds(2)
-            plan.schedule = Schedule(.constant(100), arrivals: .constant)
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) {
+            configuration,
+            _ in
+            configuration.warmUp = .seconds(2)
+            configuration.schedule = Schedule(.constant(100), arrivals: .constant)
         }
         #expect(run.counts.due == 100)
         #expect(run.counts.answered == 100)
@@ -335,9 +346,11 @@ struct ModeTests {
 
     @Test("Each step of a ramp contains the requests due in it")
     func steps() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 100, duration: .seconds(10)) { plan, _ in
-            plan.schedule = Schedule(.ramp(from: 0, to: 1000, over: .seconds(10)), arrivals: .constant)
-            plan.steps = 10
+        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 100, duration: .seconds(10)) {
+            configuration,
+            _ in
+            configuration.schedule = Schedule(.ramp(from: 0, to: 1000, over: .seconds(10)), arrivals: .constant)
+            configuration.steps = 10
         }
         // From 0 to 1000/s in ten steps: 50, 150, 250 and so on, as requests due at a boundary belong to the later
         // step.

@@ -1,4 +1,5 @@
 import EchoServer
+import ProcessSupport
 import Sockets
 import Support
 import Testing
@@ -12,14 +13,14 @@ struct RealTargetTests {
     private func load(
         at listen: String = "127.0.0.1:0",
         configuration: EchoServer.Configuration = .init(),
-        _ change: (inout Plan) -> Void
+        _ change: (inout Configuration) -> Void
     ) async throws -> (report: Report, server: EchoCounters) {
         let echo = try await EchoServer.bind(listen, configuration: configuration)
-        var plan = Plan(target: .socket(echo.localAddress))
-        plan.duration = .milliseconds(300)
-        plan.connections = 4
-        change(&plan)
-        let planned = plan
+        var configuration = Configuration(target: .socket(echo.localAddress))
+        configuration.duration = .milliseconds(300)
+        configuration.connections = 4
+        change(&configuration)
+        let planned = configuration
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await echo.run() }
             let report = try await LoadTest(planned).run()
@@ -40,24 +41,24 @@ struct RealTargetTests {
         )
         // On a busy machine, some may not have been sent by the end.
         #expect(exchanges.answered + exchanges.unsent == exchanges.due)
-        #expect(exchanges.begunInAll == exchanges.answeredInAll)
+        #expect(exchanges.startedTotal == exchanges.answeredTotal)
         // Exact, in bytes and in connections.
-        #expect(server.bytesReceived == exchanges.begunInAll * size)
-        #expect(server.bytesSent == exchanges.answeredInAll * size)
+        #expect(server.bytesReceived == exchanges.startedTotal * size)
+        #expect(server.bytesSent == exchanges.answeredTotal * size)
         #expect(server.total == report.connections.established)
         #expect(server.reset == 0)
     }
 
     @Test("Open loop: all due requests are answered, and the server's counts agree", arguments: [1, 2])
     func openLoop(threads: Int) async throws {
-        let (report, server) = try await load { plan in
-            plan.pace = .rate(.constant(2000))
-            plan.threads = threads
-            plan.warmUp = .milliseconds(100)
+        let (report, server) = try await load { configuration in
+            configuration.pace = .rate(.constant(2000))
+            configuration.threads = threads
+            configuration.warmUp = .milliseconds(100)
         }
         expectAgreement(report, server)
         #expect(report.exchanges.due == 600)
-        #expect(report.exchanges.begunInAll > 0)
+        #expect(report.exchanges.startedTotal > 0)
         #expect(report.latency.count == 600)
         #expect(report.latency.min > 0)
         #expect(report.latency.p50 >= report.latencyFromSend.min)
@@ -68,9 +69,9 @@ struct RealTargetTests {
 
     @Test("Closed loop: the server's counts agree, at two system calls per exchange and a share of a wait")
     func closedLoop() async throws {
-        let (report, server) = try await load { plan in
-            plan.pace = .flatOut
-            plan.connections = 16
+        let (report, server) = try await load { configuration in
+            configuration.pace = .closedLoop
+            configuration.connections = 16
         }
         expectAgreement(report, server)
         #expect(report.tester.systemCallsPerExchange >= 2)
@@ -82,7 +83,9 @@ struct RealTargetTests {
     func families(listen: String) async throws {
         try await withScratchFolder { folder in
             let listen = listen == "unix" ? "unix:\(folder)/echo.sock" : listen
-            let (report, server) = try await load(at: listen) { plan in plan.pace = .rate(.constant(500)) }
+            let (report, server) = try await load(at: listen) { configuration in
+                configuration.pace = .rate(.constant(500))
+            }
             expectAgreement(report, server)
             #expect(report.exchanges.due == 150)
         }
@@ -90,10 +93,10 @@ struct RealTargetTests {
 
     @Test("Requests larger than any buffer are echoed completely")
     func large() async throws {
-        let (report, server) = try await load { plan in
-            plan.mode = .echo(.generated(count: 3_000_001))
-            plan.pace = .flatOut
-            plan.drain = .seconds(30)
+        let (report, server) = try await load { configuration in
+            configuration.mode = .echo(.generated(count: 3_000_001))
+            configuration.pace = .closedLoop
+            configuration.drain = .seconds(30)
         }
         expectAgreement(report, server, size: 3_000_001)
     }
@@ -103,35 +106,35 @@ struct RealTargetTests {
         var configuration = EchoServer.Configuration()
         configuration.mode = .respond
         configuration.responseSize = 200_000
-        let (report, server) = try await load(configuration: configuration) { plan in
+        let (report, server) = try await load(configuration: configuration) { configuration in
             var response = ExpectedResponse(size: 200_000)
             response.verifies = true
-            plan.mode = .request(.generated(count: 100), response: response)
-            plan.pace = isOpenLoop ? .rate(.constant(200)) : .flatOut
-            plan.drain = .seconds(30)
+            configuration.mode = .request(.generated(count: 100), response: response)
+            configuration.pace = isOpenLoop ? .rate(.constant(200)) : .closedLoop
+            configuration.drain = .seconds(30)
         }
         #expect(report.errors["total"] == 0)
         #expect(report.exchanges.answered > 0)
         #expect(report.setup.mode == "request")
         #expect(report.setup.size == 100)
         #expect(report.setup.responseSize == 200_000)
-        #expect(server.bytesReceived == report.exchanges.begunInAll * 100)
-        #expect(server.bytesSent == report.exchanges.answeredInAll * 200_000)
-        #expect(report.traffic.downstreamInAll == server.bytesSent)
+        #expect(server.bytesReceived == report.exchanges.startedTotal * 100)
+        #expect(server.bytesSent == report.exchanges.answeredTotal * 200_000)
+        #expect(report.traffic.downstreamTotal == server.bytesSent)
     }
 
     @Test("Each upload chunk is one send")
     func smallChunks() async throws {
         var configuration = EchoServer.Configuration()
         configuration.mode = .sink
-        let (report, server) = try await load(configuration: configuration) { plan in
+        let (report, server) = try await load(configuration: configuration) { configuration in
             var bulk = Bulk(.upload)
             bulk.chunk = 1024
-            plan.mode = .bulk(bulk)
-            plan.drain = .seconds(30)
+            configuration.mode = .bulk(bulk)
+            configuration.drain = .seconds(30)
         }
         #expect(report.errors["total"] == 0)
-        #expect(report.traffic.upstreamInAll == server.bytesReceived)
+        #expect(report.traffic.upstreamTotal == server.bytesReceived)
         // A send beyond those needed for the bytes found the send buffer full.
         #expect(report.tester.systemCalls >= report.traffic.upstream / 1024)
     }
@@ -140,18 +143,21 @@ struct RealTargetTests {
     func pieces() async throws {
         var configuration = EchoServer.Configuration()
         configuration.chunk = 7
-        let (report, server) = try await load(configuration: configuration) { plan in
-            plan.mode = .echo(.bytes(Array("what a file holds, as it is".utf8)))
-            plan.pace = .rate(.constant(500))
+        let (report, server) = try await load(configuration: configuration) { configuration in
+            configuration.mode = .echo(.bytes(Array("what a file holds, as it is".utf8)))
+            configuration.pace = .rate(.constant(500))
         }
         expectAgreement(report, server, size: 27)
     }
 
-    @Test("Connect: each request uses one connection, and the server's counts agree", arguments: [Ending.fin, .reset])
-    func connect(ending: Ending) async throws {
-        let (report, server) = try await load { plan in
-            plan.mode = .connect(.generated(count: 64), ending: ending)
-            plan.pace = .rate(.constant(300))
+    @Test(
+        "Connect: each request uses one connection, and the server's counts agree",
+        arguments: [ConnectionEnding.fin, .reset]
+    )
+    func connect(ending: ConnectionEnding) async throws {
+        let (report, server) = try await load { configuration in
+            configuration.mode = .connect(.generated(count: 64), ending: ending)
+            configuration.pace = .rate(.constant(300))
         }
         let answered = report.exchanges.answered
         #expect(report.errors["total"] == 0)
@@ -168,12 +174,12 @@ struct RealTargetTests {
     func upload() async throws {
         var configuration = EchoServer.Configuration()
         configuration.mode = .sink
-        let (report, server) = try await load(configuration: configuration) { plan in
-            plan.mode = .bulk(Bulk(.upload))
-            plan.drain = .seconds(30)
+        let (report, server) = try await load(configuration: configuration) { configuration in
+            configuration.mode = .bulk(Bulk(.upload))
+            configuration.drain = .seconds(30)
         }
         #expect(report.errors["total"] == 0)
-        #expect(report.traffic.upstreamInAll == server.bytesReceived)
+        #expect(report.traffic.upstreamTotal == server.bytesReceived)
         #expect(report.traffic.upstream > 0)
         #expect(report.traffic.upstream <= server.bytesReceived)
         #expect(server.ended == 4)
@@ -183,35 +189,35 @@ struct RealTargetTests {
     func download() async throws {
         var configuration = EchoServer.Configuration()
         configuration.mode = .source
-        let (report, server) = try await load(configuration: configuration) { plan in
+        let (report, server) = try await load(configuration: configuration) { configuration in
             var bulk = Bulk(.download)
             bulk.verifies = true
-            plan.mode = .bulk(bulk)
+            configuration.mode = .bulk(bulk)
         }
         #expect(report.errors["total"] == 0)
-        #expect(report.traffic.downstreamInAll > 0)
-        #expect(report.traffic.downstreamInAll <= server.bytesSent)
+        #expect(report.traffic.downstreamTotal > 0)
+        #expect(report.traffic.downstreamTotal <= server.bytesSent)
     }
 
     @Test("Both: all bytes sent return")
     func both() async throws {
-        let (report, server) = try await load { plan in
+        let (report, server) = try await load { configuration in
             var bulk = Bulk(.both)
             bulk.verifies = true
-            plan.mode = .bulk(bulk)
-            plan.drain = .seconds(30)
+            configuration.mode = .bulk(bulk)
+            configuration.drain = .seconds(30)
         }
         #expect(report.errors["total"] == 0)
-        #expect(report.traffic.upstreamInAll == report.traffic.downstreamInAll)
-        #expect(report.traffic.upstreamInAll == server.bytesReceived)
+        #expect(report.traffic.upstreamTotal == report.traffic.downstreamTotal)
+        #expect(report.traffic.upstreamTotal == server.bytesReceived)
     }
 
     @Test("Hold: all connections stay open, and each answers once")
     func hold() async throws {
-        let (report, server) = try await load { plan in
-            plan.mode = .hold(.generated(count: 64))
-            plan.connections = 300
-            plan.threads = 2
+        let (report, server) = try await load { configuration in
+            configuration.mode = .hold(.generated(count: 64))
+            configuration.connections = 300
+            configuration.threads = 2
         }
         #expect(report.errors["total"] == 0)
         #expect(report.connections.lived == 300)
@@ -223,9 +229,9 @@ struct RealTargetTests {
     @Test("A script runs against an echo server")
     func script() async throws {
         let script = try Script(parsing: "send GET ${seq} ${random:9}\\n\nexpect GET ${any} ${random:9}\\n")
-        let (report, _) = try await load { plan in
-            plan.mode = .script(script)
-            plan.pace = .rate(.constant(500))
+        let (report, _) = try await load { configuration in
+            configuration.mode = .script(script)
+            configuration.pace = .rate(.constant(500))
         }
         #expect(report.errors["total"] == 0)
         #expect(report.exchanges.answered > 0)
@@ -237,10 +243,10 @@ struct RealTargetTests {
         var configuration = EchoServer.Configuration()
         configuration.stall = .init(length: .milliseconds(200), period: .milliseconds(600))
         func slow(_ pace: Pace) async throws -> (slow: Double, report: Report) {
-            let (report, server) = try await load(configuration: configuration) { plan in
-                plan.pace = pace
-                plan.duration = .milliseconds(1200)
-                plan.connections = 1
+            let (report, server) = try await load(configuration: configuration) { configuration in
+                configuration.pace = pace
+                configuration.duration = .milliseconds(1200)
+                configuration.connections = 1
             }
             expectAgreement(report, server)
             // Number of latencies of at least half a stall.
@@ -252,7 +258,7 @@ struct RealTargetTests {
         let open = try await slow(.rate(.constant(500)))
         #expect(open.slow > 0.1)
         #expect(open.report.latency.p95 > open.report.latencyFromSend.p95)
-        let closed = try await slow(.flatOut)
+        let closed = try await slow(.closedLoop)
         #expect(closed.report.latency.count - Int(closed.slow * Double(closed.report.latency.count)) > 2)
         #expect(closed.slow < open.slow)
     }
@@ -261,10 +267,10 @@ struct RealTargetTests {
     func delays() async throws {
         var configuration = EchoServer.Configuration()
         configuration.delay = .list([.milliseconds(10), .milliseconds(10), .milliseconds(10), .milliseconds(60)])
-        let (report, server) = try await load(configuration: configuration) { plan in
-            plan.pace = .rate(.constant(100))
-            plan.connections = 1
-            plan.duration = .milliseconds(800)
+        let (report, server) = try await load(configuration: configuration) { configuration in
+            configuration.pace = .rate(.constant(100))
+            configuration.connections = 1
+            configuration.duration = .milliseconds(800)
         }
         expectAgreement(report, server)
         #expect(report.latencyFromSend.min >= 0.01)
@@ -276,7 +282,7 @@ struct RealTargetTests {
         let listener = try TestListener()
         let address = try ServiceAddress(parsing: "\(listener.address)")
         listener.close()
-        let error = await #expect(throws: LoadError.self) { try await LoadTest(Plan(target: address)).run() }
+        let error = await #expect(throws: LoadError.self) { try await LoadTest(Configuration(target: address)).run() }
         var failures = FailureCounts()
         failures[.refused] = 16
         #expect(error == .noConnection(target: "\(address)", failures: failures))
@@ -287,14 +293,14 @@ struct RealTargetTests {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         let port = try #require(echo.localAddress.port)
         async let running: Void = echo.run()
-        var plan = Plan(target: .name(host: "localhost", port: port))
-        plan.duration = .milliseconds(50)
-        let report = try await LoadTest(plan).run()
+        var configuration = Configuration(target: .name(host: "localhost", port: port))
+        configuration.duration = .milliseconds(50)
+        let report = try await LoadTest(configuration).run()
         #expect(report.exchanges.due == 50)
         #expect(report.exchanges.answered > 0)
         await echo.shutdown(grace: .zero)
         try await running
-        let nowhere = Plan(target: .name(host: "nowhere.invalid", port: port))
+        let nowhere = Configuration(target: .name(host: "nowhere.invalid", port: port))
         let error = await #expect(throws: LoadError.self) { try await LoadTest(nowhere).run() }
         #expect(error?.description.contains("unknown host 'nowhere.invalid'") == true)
     }
@@ -302,10 +308,10 @@ struct RealTargetTests {
     @Test("Resets and refusals of a killed server are counted, and the run ends on time")
     func killed() async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
-        var plan = Plan(target: .socket(echo.localAddress))
-        plan.duration = .milliseconds(500)
-        plan.drain = .milliseconds(100)
-        let test = try LoadTest(plan)
+        var configuration = Configuration(target: .socket(echo.localAddress))
+        configuration.duration = .milliseconds(500)
+        configuration.drain = .milliseconds(100)
+        let test = try LoadTest(configuration)
         async let running: Void = echo.run()
         async let result = test.run()
         try await eventually("exchange") { echo.counters.bytesSent > 0 }
@@ -327,9 +333,9 @@ struct RealTargetTests {
     func stopped(byCancellation: Bool) async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         async let running: Void = echo.run()
-        var plan = Plan(target: .socket(echo.localAddress))
-        plan.duration = .seconds(3600)
-        let test = try LoadTest(plan)
+        var configuration = Configuration(target: .socket(echo.localAddress))
+        configuration.duration = .seconds(3600)
+        let test = try LoadTest(configuration)
         let task = Task { try await test.run() }
         try await eventually("exchange") { echo.counters.bytesSent > 0 }
         if byCancellation { task.cancel() } else { test.stop() }
@@ -338,7 +344,7 @@ struct RealTargetTests {
         #expect(report.exchanges.answered > 0)
         #expect(report.exchanges.answered + report.exchanges.unsent == report.exchanges.due)
         #expect(report.duration < 3600)
-        await #expect(throws: LoadError.ranAlready) { _ = try await test.run() }
+        await #expect(throws: LoadError.alreadyRun) { _ = try await test.run() }
         await echo.shutdown(grace: .zero)
         try await running
     }
@@ -347,9 +353,9 @@ struct RealTargetTests {
     func progress() async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         async let running: Void = echo.run()
-        var plan = Plan(target: .socket(echo.localAddress))
-        plan.duration = .milliseconds(500)
-        let test = try LoadTest(plan)
+        var configuration = Configuration(target: .socket(echo.localAddress))
+        configuration.duration = .milliseconds(500)
+        let test = try LoadTest(configuration)
         async let result = test.run()
         var phases: [Progress.Phase] = []
         var answered: [Int] = []
@@ -372,7 +378,7 @@ struct RealTargetTests {
 struct PlanTests {
     @Test("A setting outside its range is named with the valid range")
     func ranges() throws {
-        let changes: [(inout Plan) -> Void] = [
+        let changes: [(inout Configuration) -> Void] = [
             { $0.connections = 0 }, { $0.threads = 65 }, { $0.duration = .zero }, { $0.warmUp = .seconds(-1) },
             { $0.timeout = .zero }, { $0.rampSteps = 0 }, { $0.queueLimit = 0 },
             { $0.mode = .echo(.generated(count: 0)) },
@@ -386,32 +392,32 @@ struct PlanTests {
             },
         ]
         for change in changes {
-            var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
-            change(&plan)
-            let error = #expect(throws: LoadError.self) { try LoadTest(plan) }
+            var configuration = Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+            change(&configuration)
+            let error = #expect(throws: LoadError.self) { try LoadTest(configuration) }
             #expect(error?.description.contains(": must be ") == true)
         }
     }
 
     @Test("Unattainable settings are reported before any connection is opened")
     func limits() async throws {
-        var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
-        plan.connections = 1_000_000
+        var configuration = Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        configuration.connections = 1_000_000
         let limit = DescriptorLimit.raise()
         if limit < 1_000_000 {
-            let planned = plan
+            let planned = configuration
             await #expect(throws: LoadError.descriptorLimit(limit: limit, needed: 1_000_067)) {
                 _ = try await LoadTest(planned).run()
             }
         }
         // Ports, which a Unix socket does not need, and of which each source address has its own range.
-        plan.connections = 100_000
+        configuration.connections = 100_000
         let target = try SocketAddress.anywhere
-        let error = #expect(throws: LoadError.self) { try plan.checkPorts(target: target) }
+        let error = #expect(throws: LoadError.self) { try configuration.checkPorts(target: target) }
         #expect(error?.description.contains("100000 connections need as many local ports") == true)
-        try plan.checkPorts(target: .unix(path: "/tmp/x"))
-        plan.sources = (1...10).compactMap { InternetAddress(host: "127.0.0.\($0)", port: 0) }
-        try plan.checkPorts(target: target)
+        try configuration.checkPorts(target: .unix(path: "/tmp/x"))
+        configuration.sources = (1...10).compactMap { InternetAddress(host: "127.0.0.\($0)", port: 0) }
+        try configuration.checkPorts(target: target)
     }
 
     @Test(
@@ -421,19 +427,19 @@ struct PlanTests {
         ]
     )
     func sources(target: String, source: String) async throws {
-        var plan = try Plan(target)
-        plan.sources = [try #require(InternetAddress(host: source, port: 0))]
-        let planned = plan
+        var configuration = try Configuration(target)
+        configuration.sources = [try #require(InternetAddress(host: source, port: 0))]
+        let planned = configuration
         let error = await #expect(throws: LoadError.self) { _ = try await LoadTest(planned).run() }
         #expect(error?.description.hasPrefix("cannot connect from \(source)") == true)
     }
 
     @Test("Connections and requests are divided among threads", arguments: [(10, 3), (3, 64), (1, 1)])
     func shares(connections: Int, threads: Int) throws {
-        var plan = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
-        plan.connections = connections
-        plan.threads = threads
-        let shares = (0..<plan.usedThreads).map { plan.share(of: $0, target: .unix(path: "/x")) }
+        var configuration = Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        configuration.connections = connections
+        configuration.threads = threads
+        let shares = (0..<configuration.usedThreads).map { configuration.share(of: $0, target: .unix(path: "/x")) }
         #expect(shares.reduce(0) { $0 + $1.connections } == connections)
         #expect(shares.allSatisfy { $0.connections >= 1 })
     }

@@ -33,9 +33,9 @@ extension Report {
                 unanswered: 0,
                 unsent: 0,
                 overflowed: 0,
-                begunInAll: 1000,
-                answeredInAll: 1000,
-                longestQueue: 0
+                startedTotal: 1000,
+                answeredTotal: 1000,
+                maxQueueLength: 0
             ),
             throughput: 100,
             traffic: Traffic(
@@ -43,8 +43,8 @@ extension Report {
                 downstream: 64_000,
                 upstreamPerSecond: 6400,
                 downstreamPerSecond: 6400,
-                upstreamInAll: 64_000,
-                downstreamInAll: 64_000
+                upstreamTotal: 64_000,
+                downstreamTotal: 64_000
             ),
             latency: latency,
             latencyFromSend: latency,
@@ -65,7 +65,7 @@ extension Report {
                 sendLag: LatencySummary()
             ),
             trustworthy: true,
-            doubts: [],
+            warnings: [],
             timeline: [
                 TimelinePoint(
                     time: 0.1,
@@ -80,7 +80,7 @@ extension Report {
                 )
             ],
             steps: [],
-            knee: nil
+            saturationPoint: nil
         )
     }
 }
@@ -134,7 +134,7 @@ struct ReportTests {
                 "setup", "duration", "was_stopped", "exchanges", "throughput", "traffic", "latency",
                 "latency_from_send",
                 "connect", "percentiles", "percentiles_from_send", "errors", "connections", "tester", "trustworthy",
-                "doubts",
+                "warnings",
                 "timeline", "steps",
             ]
         )
@@ -217,7 +217,7 @@ struct ReportTests {
             answered: 0,
             failed: 0,
             latency: LatencySummary(),
-            isBorne: false
+            isSustained: false
         )
         report.steps = [step]
         #expect(ReportText(report).steps.last?.last == "")
@@ -229,19 +229,19 @@ struct ReportTests {
     @Test("Quality warnings appear exactly for untrustworthy results")
     func trust() {
         var report = Report.example
-        #expect(Trust.doubts(about: report).isEmpty)
+        #expect(ResultQuality.warnings(about: report).isEmpty)
         report.tester.busiestThread = 0.95
         report.tester.sendLag.count = 1000
         report.tester.sendLag.p99 = 0.3
         report.exchanges.overflowed = 3
         report.errors["exhausted"] = 1
-        #expect(Trust.doubts(about: report).count == 4)
+        #expect(ResultQuality.warnings(about: report).count == 4)
         report.errors["exhausted"] = 0
         // One fifth of the latency, or the wakeup time.
         report.tester.sendLag.p99 = 0.19
-        #expect(Trust.doubts(about: report).count == 2)
+        #expect(ResultQuality.warnings(about: report).count == 2)
         report.latency.p99 = 20e-6
         report.tester.sendLag.p99 = 199e-6
-        #expect(Trust.doubts(about: report).count == 2)
+        #expect(ResultQuality.warnings(about: report).count == 2)
     }
 }

@@ -8,41 +8,41 @@ struct ScriptTests {
     private func follow(_ script: String, _ answers: [String], pieces: Int = .max) throws -> (
         sent: [String], reaction: Reaction
     ) {
-        var dialogue = ScriptDialogue(try Script(parsing: script), thread: 0, of: 1, seed: 1)
-        var exchange = dialogue.initial
-        dialogue.begin(&exchange)
-        return follow(&dialogue, &exchange, answers, pieces: pieces)
+        var workload = ScriptWorkload(try Script(parsing: script), thread: 0, of: 1, seed: 1)
+        var exchange = workload.initial
+        workload.begin(&exchange)
+        return follow(&workload, &exchange, answers, pieces: pieces)
     }
 
     private func follow(
-        _ dialogue: inout ScriptDialogue,
-        _ exchange: inout ScriptDialogue.Exchange,
+        _ workload: inout ScriptWorkload,
+        _ exchange: inout ScriptWorkload.Exchange,
         _ answers: [String],
         pieces: Int
     ) -> (sent: [String], reaction: Reaction) {
         var sent: [String] = []
-        var reaction = Reaction.listens
+        var reaction = Reaction.receives
         for answer in answers {
-            sent.append(say(&dialogue, &exchange))
+            sent.append(say(&workload, &exchange))
             var rest = Array(answer.utf8)[...]
             while !rest.isEmpty {
-                reaction = rest.prefix(pieces).withUnsafeBytes { dialogue.received($0, &exchange) }
+                reaction = rest.prefix(pieces).withUnsafeBytes { workload.received($0, &exchange) }
                 rest = rest.dropFirst(pieces)
-                if case .objects = reaction { return (sent, reaction) }
+                if case .mismatches = reaction { return (sent, reaction) }
             }
         }
         return (sent, reaction)
     }
 
-    private func say(_ dialogue: inout ScriptDialogue, _ exchange: inout ScriptDialogue.Exchange) -> String {
+    private func say(_ workload: inout ScriptWorkload, _ exchange: inout ScriptWorkload.Exchange) -> String {
         var text: [UInt8] = []
         while true {
-            let bytes = dialogue.outgoing(&exchange)
+            let bytes = workload.outgoing(&exchange)
             if bytes.isEmpty { return String(decoding: text, as: UTF8.self) }
             // Not all in one chunk.
             let count = max(1, bytes.count / 2)
             text += bytes.prefix(count)
-            dialogue.sent(count, &exchange)
+            workload.sent(count, &exchange)
         }
     }
 
@@ -81,11 +81,11 @@ struct ScriptTests {
         let fits = try follow(script, ["HTTP/1.1 200 OK\r\n\rA: b\r\r\n\r\nxyz!"], pieces: pieces)
         #expect(fits.reaction == .completes)
         let short = try follow(script, ["HTTP\r\n\r\nxyz"], pieces: pieces)
-        #expect(short.reaction == .listens)
+        #expect(short.reaction == .receives)
         let wrong = try follow(script, ["HTTP\r\n\r\nxyz?"], pieces: pieces)
-        #expect(wrong.reaction == .objects)
+        #expect(wrong.reaction == .mismatches)
         let long = try follow(script, ["HTTP\r\n\r\nxyz!!"], pieces: pieces)
-        #expect(long.reaction == .objects)
+        #expect(long.reaction == .mismatches)
     }
 
     @Test("Repetitive text is matched with backtracking")
@@ -97,12 +97,12 @@ struct ScriptTests {
     @Test("${seq} is unique per thread; ${random} stays below its limit and is constant within an exchange")
     func fillIns() throws {
         let script = try Script(parsing: "send ${seq} ${random:10} ${random:10} ${random:1000000}\nexpect ok")
-        var dialogue = ScriptDialogue(script, thread: 1, of: 3, seed: 9)
+        var workload = ScriptWorkload(script, thread: 1, of: 3, seed: 9)
         var seen: Set<Int> = []
         for number in 0..<200 {
-            var exchange = dialogue.initial
-            dialogue.begin(&exchange)
-            let words = say(&dialogue, &exchange).split(separator: " ").compactMap { Int($0) }
+            var exchange = workload.initial
+            workload.begin(&exchange)
+            let words = say(&workload, &exchange).split(separator: " ").compactMap { Int($0) }
             #expect(words.count == 4)
             #expect(words[0] == 1 + 3 * number)
             #expect(words[1] == words[2] && (0..<10).contains(words[1]))
@@ -120,11 +120,11 @@ struct ScriptTests {
         )
         #expect(greeting.sent == ["", "QUIT\r\n"])
         #expect(greeting.reaction == .completes)
-        var dialogue = ScriptDialogue(try Script(parsing: "send a\nexpect b"), thread: 0, of: 1, seed: 1)
-        var exchange = dialogue.initial
-        dialogue.begin(&exchange)
-        let early = [UInt8(ascii: "b")].withUnsafeBytes { dialogue.received($0, &exchange) }
-        #expect(early == .objects)
+        var workload = ScriptWorkload(try Script(parsing: "send a\nexpect b"), thread: 0, of: 1, seed: 1)
+        var exchange = workload.initial
+        workload.begin(&exchange)
+        let early = [UInt8(ascii: "b")].withUnsafeBytes { workload.received($0, &exchange) }
+        #expect(early == .mismatches)
     }
 
     @Test(

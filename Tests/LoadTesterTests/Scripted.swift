@@ -1,5 +1,5 @@
 import Sockets
-import Workers
+import EventLoop
 
 @testable import LoadTester
 
@@ -10,7 +10,7 @@ extension UInt64 {
 
 /// The result of a generator, and the final state of its world.
 struct ScriptedRun<Target: ScriptedTarget> {
-    let legacy: Legacy
+    let legacy: ThreadResult
     let world: ScriptedWorld<Target>
     /// The start time on the world's clock.
     let start: UInt64
@@ -25,28 +25,28 @@ struct ScriptedRun<Target: ScriptedTarget> {
 /// - Parameters:
 ///   - commands: commands by their time on the world's clock.
 ///   - prepare: changes the plan and the world before the start, which is one second after the world's beginning.
-func run<Target: ScriptedTarget, Talk: Dialogue & ~Copyable>(
+func run<Target: ScriptedTarget, Load: Workload & ~Copyable>(
     _ target: Target,
-    saying dialogue: consuming Talk,
+    saying workload: consuming Load,
     connections: Int = 1,
     duration: Duration = .seconds(1),
     commands: [(at: UInt64, command: GeneratorCommand)] = [],
     prepare: (inout GeneratorPlan, ScriptedWorld<Target>) -> Void = { _, _ in }
 ) throws -> ScriptedRun<Target> {
     let world = ScriptedWorld(target)
-    var plan = GeneratorPlan(
+    var configuration = GeneratorPlan(
         target: RawAddress(try SocketAddress.anywhere),
         connections: connections,
         duration: duration
     )
-    // No bulletins: all measurements are in the `Legacy`.
-    plan.interval = .seconds(1_000_000)
-    prepare(&plan, world)
+    // No bulletins: all measurements are in the `ThreadResult`.
+    configuration.interval = .seconds(1_000_000)
+    prepare(&configuration, world)
     let mailbox = Mailbox<GeneratorCommand>(waker: SilentWaker())
     let start = world.clock + .seconds(1)
     mailbox.post(.start(at: Instant(nanoseconds: start)))
     for (moment, command) in commands {
-        world.plan(at: moment) { world in
+        world.configuration(at: moment) { world in
             mailbox.post(command)
             world.wakeUp()
         }
@@ -54,15 +54,15 @@ func run<Target: ScriptedTarget, Talk: Dialogue & ~Copyable>(
     let outbox = Outbox()
     var generator = Generator(
         system: ScriptedSystem(world),
-        dialogue: dialogue,
-        plan: plan,
+        workload: workload,
+        configuration: configuration,
         mailbox: mailbox,
         outbox: outbox
     )
     generator.run()
     // The bulletins at the start and the end of the measured time, and the final result.
-    guard var legacy = outbox.takeLegacy() else { throw MissingLegacy() }
-    if let bulletin = outbox.take() { legacy.sample.merge(bulletin.sample) }
+    guard var legacy = outbox.takeThreadResult() else { throw MissingLegacy() }
+    if let intervalReport = outbox.take() { legacy.sample.merge(intervalReport.sample) }
     return ScriptedRun(legacy: legacy, world: world, start: start)
 }
 

@@ -77,7 +77,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
 
     var openConnections: Int { connections.count }
 
-    func plan(at moment: UInt64, _ run: @escaping (ScriptedWorld) -> Void) {
+    func configuration(at moment: UInt64, _ run: @escaping (ScriptedWorld) -> Void) {
         // Kept in order: the event scheduled last is usually the latest.
         let moment = max(moment, clock)
         var index = agenda.count
@@ -128,11 +128,11 @@ final class ScriptedWorld<Target: ScriptedTarget> {
             throw error
         case .established(let moment, let events):
             connections[descriptor] = ScriptedConnection(number: number)
-            plan(at: moment) { $0.change(descriptor) { $0.establish() } }
+            configuration(at: moment) { $0.change(descriptor) { $0.establish() } }
             schedule(events, on: descriptor)
         case .failed(let error, let moment):
             connections[descriptor] = ScriptedConnection(number: number)
-            plan(at: moment) { $0.change(descriptor) { $0.fail(error) } }
+            configuration(at: moment) { $0.change(descriptor) { $0.fail(error) } }
         case .never:
             connections[descriptor] = ScriptedConnection(number: number)
         }
@@ -146,7 +146,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         change(descriptor) { $0.token = token }
     }
 
-    func acknowledge() {
+    func sendDelayedACK() {
         countCall()
         acknowledgements += 1
     }
@@ -156,7 +156,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         return connections[descriptor]?.error
     }
 
-    func receive(from descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+    func receive(from descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         countCall()
         guard let connection = connections[descriptor] else { return .failed(SystemError(code: 9)) }
         let count = min(buffer.count, connection.inbox.count)
@@ -169,7 +169,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
         return connection.hasEnded ? .ended : .wouldBlock
     }
 
-    func send(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Transfer {
+    func send(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> IOResult {
         countCall()
         guard let connection = connections[descriptor] else { return .failed(SystemError(code: 9)) }
         if let error = connection.error { return .failed(error) }
@@ -207,7 +207,7 @@ final class ScriptedWorld<Target: ScriptedTarget> {
             // A stream preserves its order.
             let moment = max(event.at, connections[descriptor]?.lastDelivery ?? 0)
             connections[descriptor]?.lastDelivery = moment
-            plan(at: moment) { world in
+            configuration(at: moment) { world in
                 world.change(descriptor) { connection in
                     switch event.what {
                     case .bytes(let bytes): connection.deliver(bytes)
@@ -293,7 +293,7 @@ private struct ScriptedConnection {
         var bits: UInt32 = 0
         if !inbox.isEmpty || hasEnded || error != nil { bits |= Readiness.readable.rawValue }
         if isEstablished { bits |= Readiness.writable.rawValue }
-        if hasEnded || error != nil { bits |= Readiness.peerEnded.rawValue }
+        if hasEnded || error != nil { bits |= Readiness.readHangup.rawValue }
         if error != nil { bits |= Readiness.failed.rawValue | Readiness.hungUp.rawValue }
         (isReadable, isWritable, tellsEnd) = (false, false, false)
         return PollEvent(token: token, readiness: Readiness(rawValue: bits))
@@ -325,7 +325,7 @@ struct ScriptedSystem<Target: ScriptedTarget>: LoadSystem, ~Copyable {
         return nil
     }
 
-    mutating func reregister(
+    mutating func modify(
         _ descriptor: borrowing Descriptor,
         for readiness: Readiness,
         token: Token
@@ -349,11 +349,11 @@ struct ScriptedSystem<Target: ScriptedTarget>: LoadSystem, ~Copyable {
     mutating func receive(
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
-    ) -> Transfer {
+    ) -> IOResult {
         world.receive(from: descriptor.number, into: buffer)
     }
 
-    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> IOResult {
         world.send(bytes, to: descriptor.number)
     }
 
@@ -364,7 +364,7 @@ struct ScriptedSystem<Target: ScriptedTarget>: LoadSystem, ~Copyable {
 
     mutating func unacknowledged(on descriptor: borrowing Descriptor) -> Int { 0 }
 
-    mutating func acknowledge(on descriptor: borrowing Descriptor) { world.acknowledge() }
+    mutating func sendDelayedACK(on descriptor: borrowing Descriptor) { world.sendDelayedACK() }
 
     mutating func close(_ descriptor: consuming Descriptor) {
         world.close(descriptor.release(), isAbort: false)
@@ -383,7 +383,7 @@ struct ScriptedSystem<Target: ScriptedTarget>: LoadSystem, ~Copyable {
         throw SystemError(code: 95)
     }
 
-    mutating func accept(from listener: borrowing Descriptor) -> Accepted { .wouldBlock }
+    mutating func accept(from listener: borrowing Descriptor) -> AcceptResult { .wouldBlock }
 
     mutating func pipe(capacity: Int) throws(SystemError) -> Pipe { throw SystemError(code: 95) }
 
@@ -391,7 +391,7 @@ struct ScriptedSystem<Target: ScriptedTarget>: LoadSystem, ~Copyable {
         from source: borrowing Descriptor,
         to sink: borrowing Descriptor,
         atMost count: Int
-    ) -> Transfer {
+    ) -> IOResult {
         .wouldBlock
     }
 }

@@ -29,12 +29,12 @@ struct StalledServerTests {
     ) throws -> ScriptedRun<DelayingTarget> {
         try run(
             Self.target,
-            saying: EchoDialogue(.generated(count: 64), thread: 0),
+            saying: EchoWorkload(.generated(count: 64), thread: 0),
             connections: connections,
             duration: .seconds(seconds)
-        ) { plan, _ in
-            plan.schedule = Schedule(.constant(rate), arrivals: arrivals, seed: 7)
-            plan.drain = .seconds(5)
+        ) { configuration, _ in
+            configuration.schedule = Schedule(.constant(rate), arrivals: arrivals, seed: 7)
+            configuration.drain = .seconds(5)
         }
     }
 
@@ -99,7 +99,7 @@ struct StalledServerTests {
     func closedLoop() throws {
         let run = try run(
             Self.target,
-            saying: EchoDialogue(.generated(count: 64), thread: 0),
+            saying: EchoWorkload(.generated(count: 64), thread: 0),
             duration: .seconds(30)
         )
         // One request per millisecond, 9,000 in every ten seconds, and one more in the first ten, which have no stall
@@ -116,12 +116,12 @@ struct StalledServerTests {
     func endInAStall() throws {
         let run = try run(
             Self.target,
-            saying: EchoDialogue(.generated(count: 64), thread: 0),
+            saying: EchoWorkload(.generated(count: 64), thread: 0),
             connections: 4,
             duration: .milliseconds(9500)
-        ) { plan, _ in
-            plan.schedule = Schedule(.constant(100), arrivals: .constant)
-            plan.drain = .milliseconds(100)
+        ) { configuration, _ in
+            configuration.schedule = Schedule(.constant(100), arrivals: .constant)
+            configuration.drain = .milliseconds(100)
         }
         // From 9.0 s on four are sent and 46 wait; at 9.5 s the 46 are counted as unsent, at 9.6 s the four as
         // unanswered.

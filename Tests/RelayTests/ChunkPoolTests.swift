@@ -7,10 +7,10 @@ struct ChunkPoolTests {
     func reuses() {
         var pool = ChunkPool(chunkSize: 4096)
         let first = pool.take()
-        pool.giveBack(first)
+        pool.release(first)
         let second = pool.take()
         #expect(first == second)
-        pool.giveBack(second)
+        pool.release(second)
         #expect(pool.taken == 0)
     }
 
@@ -26,7 +26,7 @@ struct ChunkPoolTests {
             let bytes = UnsafeRawBufferPointer(start: chunk, count: 4096)
             #expect(bytes.allSatisfy { $0 == UInt8(index) })
         }
-        for chunk in chunks { pool.giveBack(chunk) }
+        for chunk in chunks { pool.release(chunk) }
         #expect(pool.taken == 0)
     }
 
@@ -34,12 +34,12 @@ struct ChunkPoolTests {
     func sparesAreBounded() {
         var pool = ChunkPool(chunkSize: 4096, spareLimit: 2)
         let chunks = (0..<5).map { _ in pool.take() }
-        for chunk in chunks { pool.giveBack(chunk) }
+        for chunk in chunks { pool.release(chunk) }
         #expect(pool.spareCount == 2)
         let again = [pool.take(), pool.take()]
         #expect(pool.spareCount == 0)
         #expect(Set(again) == Set(chunks[..<2]))
-        for chunk in again { pool.giveBack(chunk) }
+        for chunk in again { pool.release(chunk) }
     }
 
     @Test("destroying a pool with a chunk in use traps")

@@ -1,7 +1,7 @@
 import Relay
 import Sockets
 import Testing
-import Workers
+import EventLoop
 
 /// A connection between descriptor 1, the client, and descriptor 2, the server, on a scripted system.
 private struct DuplexBench: ~Copyable {
@@ -20,8 +20,8 @@ private struct DuplexBench: ~Copyable {
     }
 
     /// Makes the client reset the connection and the poller report it.
-    mutating func reset(_ party: Party) {
-        let report: Readiness = [.readable, .writable, .peerEnded, .hungUp, .failed]
+    mutating func reset(_ party: Side) {
+        let report: Readiness = [.readable, .writable, .readHangup, .hungUp, .failed]
         switch party {
         case .client:
             system.errors[1] = .connectionReset
@@ -72,19 +72,19 @@ struct DuplexTests {
         }
     }
 
-    @Test("a duplex ends with both directions, and records which side ended first", arguments: [Party.client, .server])
-    func halfClose(first: Party) {
+    @Test("a duplex ends with both directions, and records which side ended first", arguments: [Side.client, .server])
+    func halfClose(first: Side) {
         withDuplex { bench in
             let (firstNumber, secondNumber): (Int32, Int32) = first == .client ? (1, 2) : (2, 1)
             bench.system.arrivals[firstNumber] = [.end]
-            if first == .client { bench.duplex.client.note(.peerEnded) } else { bench.duplex.server.note(.peerEnded) }
+            if first == .client { bench.duplex.client.note(.readHangup) } else { bench.duplex.server.note(.readHangup) }
             #expect(bench.turn() == .waiting)
             #expect(bench.system.takeCalls() == [.receive(firstNumber), .endSending(secondNumber)])
             #expect(bench.duplex.firstToEnd == first)
 
             // The other direction continues.
             bench.system.arrivals[secondNumber] = [.bytes("late"), .end]
-            let report: Readiness = [.readable, .peerEnded]
+            let report: Readiness = [.readable, .readHangup]
             if first == .client { bench.duplex.server.note(report) } else { bench.duplex.client.note(report) }
             #expect(bench.turn() == .over)
             #expect(
@@ -103,8 +103,8 @@ struct DuplexTests {
     func bothEnd() {
         withDuplex { bench in
             bench.system.arrivals = [1: [.end], 2: [.end]]
-            bench.duplex.client.note(.peerEnded)
-            bench.duplex.server.note(.peerEnded)
+            bench.duplex.client.note(.readHangup)
+            bench.duplex.server.note(.readHangup)
             #expect(bench.turn() == .over)
         }
     }
@@ -114,8 +114,8 @@ struct DuplexTests {
         withDuplex { bench in
             bench.system.arrivals = [1: [.bytes("abc"), .end], 2: [.end]]
             bench.system.rooms[2] = []
-            bench.duplex.client.note([.readable, .peerEnded])
-            bench.duplex.server.note(.peerEnded)
+            bench.duplex.client.note([.readable, .readHangup])
+            bench.duplex.server.note(.readHangup)
             #expect(bench.turn() == .waiting)
             #expect(bench.duplex.pending == 3)
             bench.system.rooms[2] = nil
@@ -135,8 +135,8 @@ struct DuplexTests {
         }
     }
 
-    @Test("bytes sent before a reset reach the other side first", arguments: [Party.client, .server])
-    func reset(party: Party) {
+    @Test("bytes sent before a reset reach the other side first", arguments: [Side.client, .server])
+    func reset(party: Side) {
         withDuplex { bench in
             let (failed, left): (Int32, Int32) = party == .client ? (1, 2) : (2, 1)
             bench.system.arrivals[failed] = [.bytes("last")]
@@ -175,7 +175,7 @@ struct DuplexTests {
             #expect(bench.duplex.upstream.discarded == 2)
             #expect(bench.system.takeCalls() == [.receive(1), .send("up", to: 2)])
 
-            bench.duplex.server.note([.readable, .peerEnded, .hungUp])
+            bench.duplex.server.note([.readable, .readHangup, .hungUp])
             #expect(bench.turn() == .failed(.server, delivered: true))
             #expect(bench.system.takeCalls() == [.receive(2), .send("last", to: 1), .receive(2)])
         }
@@ -209,7 +209,7 @@ struct DuplexTests {
     func failureAfterEnd() {
         withDuplex { bench in
             bench.system.arrivals[1] = [.end]
-            bench.duplex.client.note(.peerEnded)
+            bench.duplex.client.note(.readHangup)
             #expect(bench.turn() == .waiting)
             bench.reset(.client)
             #expect(bench.turn() == .failed(.client, delivered: true))

@@ -17,7 +17,7 @@ struct EndpointTests {
         #expect(flags(after: .readable) == [true, false, false])
         #expect(flags(after: .writable) == [false, true, false])
         #expect(flags(after: .urgent) == [true, false, true])
-        #expect(flags(after: .peerEnded) == [true, false, true])
+        #expect(flags(after: .readHangup) == [true, false, true])
         #expect(flags(after: .hungUp) == [true, false, true])
         #expect(flags(after: .failed) == [true, false, true])
         #expect(flags(after: [.readable, .writable]) == [true, true, false])
@@ -26,7 +26,7 @@ struct EndpointTests {
     @Test("flags accumulate: events report only changes")
     func accumulates() {
         var endpoint = Endpoint(nil, canSend: true)
-        endpoint.note([.readable, .peerEnded])
+        endpoint.note([.readable, .readHangup])
         endpoint.note(.writable)
         #expect(endpoint.canReceive && endpoint.canSend && endpoint.readsToTheEnd)
         #expect(endpoint.failure == nil)

@@ -44,7 +44,7 @@ struct ScriptedSystem: System, ~Copyable {
     mutating func receive(
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
-    ) -> Transfer {
+    ) -> IOResult {
         let number = descriptor.number
         calls.append(.receive(number))
         guard let arrival = arrivals[number]?.first else { return .wouldBlock }
@@ -63,7 +63,7 @@ struct ScriptedSystem: System, ~Copyable {
         }
     }
 
-    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> IOResult {
         let number = descriptor.number
         calls.append(.send(String(decoding: bytes, as: UTF8.self), to: number))
         guard rooms[number] != nil else { return .moved(bytes.count) }
@@ -103,7 +103,7 @@ struct ScriptedSystem: System, ~Copyable {
         for readiness: Readiness,
         token: Token
     ) -> SystemError? { unexpected() }
-    mutating func reregister(
+    mutating func modify(
         _ descriptor: borrowing Descriptor,
         for readiness: Readiness,
         token: Token
@@ -114,7 +114,7 @@ struct ScriptedSystem: System, ~Copyable {
     mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress {
         unexpected()
     }
-    mutating func accept(from listener: borrowing Descriptor) -> Accepted { unexpected() }
+    mutating func accept(from listener: borrowing Descriptor) -> AcceptResult { unexpected() }
     mutating func connect(
         to address: borrowing RawAddress,
         from source: borrowing RawAddress?,
@@ -126,7 +126,7 @@ struct ScriptedSystem: System, ~Copyable {
         from source: borrowing Descriptor,
         to sink: borrowing Descriptor,
         atMost count: Int
-    ) -> Transfer { unexpected() }
+    ) -> IOResult { unexpected() }
 
     private func unexpected(_ call: String = #function) -> Never {
         preconditionFailure("a relay must not call \(call)")

@@ -78,11 +78,11 @@ struct SustainedStreamTests {
     @Test("each end of batching doubles the required bytes, up to a limit")
     func doublings() {
         var repeated = SustainedStream()
-        for times in 0...Int(BatchingPolicy.mostDoublings) + 2 {
+        for times in 0...Int(BatchingPolicy.maxDoublings) + 2 {
             if times > 0 { repeated.endBatching(at: at(0)) }
             repeated.beganAt = at(0)
             repeated.lastTransferAt = at(1_000_000)
-            let needed = policy.minimumKiB << min(times, Int(BatchingPolicy.mostDoublings))
+            let needed = policy.minimumKiB << min(times, Int(BatchingPolicy.maxDoublings))
             repeated.movedKiB = UInt32(needed - 2)
             let early = repeated.moved(1024, at: at(1_000_000), policy)
             let enough = repeated.moved(1024, at: at(1_000_000), policy)
@@ -99,7 +99,7 @@ struct SustainedStreamTests {
         stream.movedKiB = 1 << 20
         #expect(stream.batchSize(policy) == 536_870)
         stream.movedKiB = 1 << 24
-        #expect(stream.batchSize(policy) == BatchingPolicy.largestBatch)
+        #expect(stream.batchSize(policy) == BatchingPolicy.maxBatch)
         stream.movedKiB = 1 << 13
         #expect(stream.batchSize(policy) == 0)
     }

@@ -1,4 +1,5 @@
 import Glibc
+import ProcessSupport
 import Sockets
 import Synchronization
 
@@ -93,7 +94,9 @@ struct Run: Sendable {
             \(tally.turns) turns
             """
         )
-        let closures = tally.closures.filter { $0.value > 0 }.map { "\($0.key.reason) by \($0.key.side) \($0.value)" }
+        let closures = tally.closures.filter { $0.value > 0 }.map {
+            "\($0.key.reason) by \($0.key.initiator) \($0.value)"
+        }
         print("Closes: \(closures.sorted().joined(separator: ", "))")
         let failures = tally.failures.filter { $0.value > 0 }.map { "\($0.key) \($0.value)" }
         print("Failed attempts: \(failures.sorted().joined(separator: ", "))")

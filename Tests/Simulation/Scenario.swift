@@ -23,7 +23,7 @@ struct Scenario {
         /// In the middle.
         case after(Duration, grace: Duration)
         /// In the middle, and without a drain.
-        case cut(after: Duration)
+        case forced(after: Duration)
     }
 
     /// How clients are distributed over the servers, and what happens to them if no slot is free.
@@ -33,7 +33,7 @@ struct Scenario {
         let limit: Int?
         let queueLimit: Int
         let queueTimeout: Duration?
-        let whenAllDown: PoolConfiguration.WhenAllDown
+        let onAllDown: PoolConfiguration.OnAllDown
     }
 
     let seed: UInt64
@@ -122,7 +122,7 @@ struct Scenario {
         configuration.timeouts.lifetime = pick(nil, nil, nil, nil, milliseconds(200...4_000))
         configuration.timeouts.connectAttempt = pick(nil, .seconds(5), milliseconds(100...1_000))
         configuration.timeouts.connect = pick(.seconds(15), milliseconds(100...2_000))
-        configuration.timeouts.resetDelivery = milliseconds(200...2_000)
+        configuration.timeouts.resetDrainTimeout = milliseconds(200...2_000)
         self.configuration = configuration
         isObserved = number(0...7) != 0
 
@@ -132,7 +132,7 @@ struct Scenario {
         slowest = pick(.zero, .microseconds(number(1...3_000)), milliseconds(1...20))
         switch number(0...7) {
         case 0...1: shutdown = .after(milliseconds(0...3_000), grace: milliseconds(0...3_000))
-        case 2...3: shutdown = .cut(after: milliseconds(0...3_000))
+        case 2...3: shutdown = .forced(after: milliseconds(0...3_000))
         default: shutdown = .atEnd
         }
 
@@ -162,7 +162,7 @@ struct Scenario {
                 limit: pick(nil, 1, 2, 4),
                 queueLimit: pick(0, 1, 100, 100),
                 queueTimeout: pick(nil, .seconds(5), milliseconds(100...1_000)),
-                whenAllDown: pick(.refuse, .tryAnyway)
+                onAllDown: pick(.refuse, .tryAnyway)
             )
         fragmentedPipes = trouble(0.5)
         batching = pick(
@@ -175,7 +175,7 @@ struct Scenario {
     /// At any time, or during the moments in which the workers receive the message to shut down, one by one.
     private static func crowd(_ shutdown: Shutdown, _ random: inout SplitMix64) -> Duration {
         switch shutdown {
-        case .after(let delay, _), .cut(let delay):
+        case .after(let delay, _), .forced(let delay):
             delay + .microseconds(Int.random(in: 0...Self.telling, using: &random))
         case .atEnd:
             .milliseconds(Int.random(in: 0...1_999, using: &random))
@@ -196,7 +196,7 @@ struct Scenario {
         var pool = PoolConfiguration(name: "server", policy: balancing.policy, servers: servers)
         pool.queueLimit = balancing.queueLimit
         pool.queueTimeout = balancing.queueTimeout
-        pool.whenAllDown = balancing.whenAllDown
+        pool.onAllDown = balancing.onAllDown
         return pool
     }
 
@@ -245,7 +245,7 @@ struct Scenario {
             timeouts: attempt \(timeouts.connectAttempt.map(\.description) ?? "off"), \
             connect \(timeouts.connect.map(\.description) ?? "off"), idle \(timeouts.idle.map(\.description) ?? "off"), \
             half-close \(timeouts.halfClose.map(\.description) ?? "off"), \
-            lifetime \(timeouts.lifetime.map(\.description) ?? "off"), reset drain \(timeouts.resetDelivery)
+            lifetime \(timeouts.lifetime.map(\.description) ?? "off"), reset drain \(timeouts.resetDrainTimeout)
             balancing: \(balancing.map { "\($0)" } ?? "none")
             shutdown: \(shutdown); crowd \(crowd.map(\.description) ?? "none")
             per mille: short \(percent(shortTransfers)), would-block \(percent(wouldBlocks)), \

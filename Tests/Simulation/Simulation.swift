@@ -17,9 +17,9 @@ final class Simulation {
 
     private let scenario: Scenario
     private let world: FakeWorld
-    private let crew: Crew
-    private let cast: Cast
-    private let witness: Witness
+    private let harness: WorkerHarness
+    private let peers: Peers
+    private let checker: InvariantChecker
 
     /// Time that bytes and FINs may need on a bad network after all programs have been asked to finish.
     private static let patience: Duration = .seconds(120)
@@ -28,9 +28,9 @@ final class Simulation {
         self.scenario = scenario
         world = scenario.makeWorld()
         world.listener = tell
-        crew = try Crew(in: world, scenario: scenario)
-        cast = Cast(scenario, in: world)
-        witness = Witness(scenario, crew)
+        harness = try WorkerHarness(in: world, scenario: scenario)
+        peers = Peers(scenario, in: world)
+        checker = InvariantChecker(scenario, harness)
     }
 
     /// - Parameter tell: receives a line for everything that happens.
@@ -50,88 +50,88 @@ final class Simulation {
         let tell = { [unowned world] (line: String) in
             world.listener?("\(world.clock.nanoseconds / 1_000) us: \(line)") ?? ()
         }
-        if world.listener != nil { cast.tell = tell }
-        cast.onProgram = { [unowned witness] in witness.meet($0) }
-        crew.onTurn = { [unowned witness] in witness.turned($0) }
-        crew.onRest = { [unowned witness] in witness.rest() }
-        if scenario.delayedTurns > 0 { crew.delayOfTurn = { [unowned cast] in cast.delayOfTurn() } }
+        if world.listener != nil { peers.tell = tell }
+        peers.onProgram = { [unowned checker] in checker.meet($0) }
+        harness.onTurn = { [unowned checker] in checker.turned($0) }
+        harness.onRest = { [unowned checker] in checker.rest() }
+        if scenario.delayedTurns > 0 { harness.delayOfTurn = { [unowned peers] in peers.delayOfTurn() } }
         if scenario.interleavedTurns > 0 {
-            crew.isInterleaved = { [unowned cast] in cast.interleavesTurn() }
-            crew.interleave()
+            harness.isInterleaved = { [unowned peers] in peers.interleavesTurn() }
+            harness.interleave()
         }
-        cast.plan(through: crew)
+        peers.plan(through: harness)
 
         switch scenario.shutdown {
         case .atEnd:
-            advance(by: Cast.duration)
-            advance(by: Self.patience) { self.crew.active == 0 && self.cast.isOver }
+            advance(by: Peers.duration)
+            advance(by: Self.patience) { self.harness.active == 0 && self.peers.isOver }
             stopAccepting()
             advance(by: .seconds(1))
         case .after(let delay, let grace):
             advance(by: delay)
             stopAccepting()
             advance(by: grace)
-        case .cut(let delay):
+        case .forced(let delay):
             advance(by: delay)
         }
-        cut()
+        forced()
         return outcome()
     }
 
     private func advance(by duration: Duration, orUntil isOver: () -> Bool = { false }) {
         guard !hasFailed else { return }
-        crew.advance(to: world.clock + duration) { hasFailed || isOver() }
-        if crew.isSpinning { witness.complain("the workers are spinning") }
+        harness.advance(to: world.clock + duration) { hasFailed || isOver() }
+        if harness.isSpinning { checker.complain("the workers are spinning") }
     }
 
-    private var hasFailed: Bool { crew.isSpinning || !witness.complaints.isEmpty }
+    private var hasFailed: Bool { harness.isSpinning || !checker.complaints.isEmpty }
 
     private func stopAccepting() {
-        cast.tell("the workers are asked to stop accepting")
-        witness.isStopping = true
+        peers.tell("the workers are asked to stop accepting")
+        checker.isStopping = true
         tellAll(.stopAccepting)
     }
 
     /// Posts a message to one worker after another, so that some have received it while others have not.
     private func tellAll(_ message: WorkerMessage) {
-        for member in crew.members.indices {
-            world.plan(after: cast.delayOfWord()) { [unowned crew] in crew.post(message, to: member) }
+        for member in harness.members.indices {
+            world.plan(after: peers.delayOfWord()) { [unowned harness] in harness.post(message, to: member) }
         }
     }
 
-    private func cut() {
-        cast.tell("the workers are asked to close all connections")
-        witness.isStopping = true
-        witness.cutSince = world.clock
-        tellAll(.cut)
+    private func forced() {
+        peers.tell("the workers are asked to close all connections")
+        checker.isStopping = true
+        checker.cutSince = world.clock
+        tellAll(.closeAll)
         // First for workers that wait for a processor; then for bytes in flight to the peers.
         advance(by: .milliseconds(100))
-        if !hasFailed, !crew.isDone { witness.complain("a worker does not end after a forced close") }
+        if !hasFailed, !harness.isDone { checker.complain("a worker does not end after a forced close") }
         advance(by: .seconds(10))
     }
 
     private func outcome() -> Outcome {
         if !hasFailed {
             world.onCall = nil
-            for member in crew.members { member.worker.finish() }
-            witness.judge(cast)
+            for member in harness.members { member.worker.finish() }
+            checker.judge(peers)
         }
-        var outcome = Outcome(complaints: witness.complaints)
+        var outcome = Outcome(complaints: checker.complaints)
         if hasFailed {
             // After a failure the state may be unfit for teardown: its own checks would end the process.
-            _ = Unmanaged.passRetained(crew)
+            _ = Unmanaged.passRetained(harness)
             return outcome
         }
-        outcome.connections = crew.total
-        outcome.bytes = crew[.bytesUpstream] + crew[.bytesDownstream]
-        outcome.spliced = crew[.splicedUpstream] + crew[.splicedDownstream]
-        outcome.turns = crew.turns
+        outcome.connections = harness.total
+        outcome.bytes = harness[.bytesUpstream] + harness[.bytesDownstream]
+        outcome.spliced = harness[.splicedUpstream] + harness[.splicedDownstream]
+        outcome.turns = harness.turns
         for reason in CloseReason.allCases {
-            for side in Side.allCases {
-                outcome.closures[.init(reason: reason, side: side)] = crew[.closure(reason, side)]
+            for initiator in Initiator.allCases {
+                outcome.closures[.init(reason: reason, initiator: initiator)] = harness[.closure(reason, initiator)]
             }
         }
-        for cause in ConnectFailure.allCases { outcome.failures[cause] = crew[.failure(cause)] }
+        for cause in ConnectFailure.allCases { outcome.failures[cause] = harness[.failure(cause)] }
         return outcome
     }
 }

@@ -3,14 +3,14 @@ import Sockets
 import Support
 import Testing
 
-/// A comparable `Transfer`.
+/// A comparable `IOResult`.
 enum Outcome: Equatable {
     case moved(Int)
     case wouldBlock
     case ended
     case failed(SystemError)
 
-    init(_ transfer: Transfer) {
+    init(_ transfer: IOResult) {
         self =
             switch transfer {
             case .moved(let count): .moved(count)

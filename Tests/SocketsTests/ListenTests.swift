@@ -29,7 +29,7 @@ struct ListenTests {
         #expect(ends.peer.map { "\($0)".hasPrefix("127.0.0.1:") } == true)
     }
 
-    @Test("An address in use is rejected", arguments: [ListenOptions.Sharing.exclusive, .founding, .joining])
+    @Test("An address in use is rejected", arguments: [ListenOptions.Sharing.exclusive, .portOwner, .portMember])
     func inUse(sharing: ListenOptions.Sharing) throws {
         let other = try TestListener()
         #expect(try error(listeningAt: address(of: other), sharing) == .addressInUse)
@@ -41,26 +41,26 @@ struct ListenTests {
     func notJoinedUnasked() throws {
         let other = try TestListener(reusePort: true)
         #expect(try error(listeningAt: address(of: other), .exclusive) == .addressInUse)
-        #expect(try error(listeningAt: address(of: other), .founding) == .addressInUse)
-        #expect(try error(listeningAt: address(of: other), .joining) == nil)
+        #expect(try error(listeningAt: address(of: other), .portOwner) == .addressInUse)
+        #expect(try error(listeningAt: address(of: other), .portMember) == nil)
     }
 
     @Test("An exclusive listener cannot be joined, a founding one only with the joining option")
     func afterwards() throws {
         let exclusive = try Ends()
-        #expect(try error(listeningAt: exclusive.address, .joining) == .addressInUse)
-        let founding = try Ends(listenOptions: ListenOptions(sharing: .founding))
-        #expect(try error(listeningAt: founding.address, .exclusive) == .addressInUse)
-        #expect(try error(listeningAt: founding.address, .founding) == .addressInUse)
-        #expect(try error(listeningAt: founding.address, .joining) == nil)
+        #expect(try error(listeningAt: exclusive.address, .portMember) == .addressInUse)
+        let portOwner = try Ends(listenOptions: ListenOptions(sharing: .portOwner))
+        #expect(try error(listeningAt: portOwner.address, .exclusive) == .addressInUse)
+        #expect(try error(listeningAt: portOwner.address, .portOwner) == .addressInUse)
+        #expect(try error(listeningAt: portOwner.address, .portMember) == nil)
     }
 
     @Test("Connections are spread over listeners that share an address")
     func spread() throws {
         var system = try LinuxSystem(wakerToken: Token(bits: 0))
-        let first = try system.listen(at: Self.anyPort, options: ListenOptions(sharing: .founding))
+        let first = try system.listen(at: Self.anyPort, options: ListenOptions(sharing: .portOwner))
         let address = try system.localAddress(of: first)
-        let second = try system.listen(at: address, options: ListenOptions(sharing: .joining))
+        let second = try system.listen(at: address, options: ListenOptions(sharing: .portMember))
         var clients: [TestSocket] = []
         for _ in 0..<100 { clients.append(try .connect(to: .ip("127.0.0.1", port: address.port ?? 0))) }
         // The last segment of a handshake may reach the listener after the client's connect has returned.
@@ -152,7 +152,10 @@ struct ListenTests {
 
     @Test("Options of a listener apply to its connections")
     func inherited() throws {
-        let options = SocketOptions(keepAlive: KeepAlive(interval: .seconds(40), probes: 7), userTimeout: .seconds(9))
+        let options = SocketOptions(
+            keepAlive: KeepAlive(interval: .seconds(40), probes: 7),
+            tcpUserTimeout: .seconds(9)
+        )
         let ends = try Ends(listenOptions: ListenOptions(connection: options), connectOptions: options)
         for end in [Ends.End.server, .client] {
             let number = try ends.number(end)
@@ -173,7 +176,7 @@ struct ListenTests {
         let low = SocketOptions(keepAlive: KeepAlive(interval: .milliseconds(1), probes: -3))
         let high = SocketOptions(
             keepAlive: KeepAlive(interval: .seconds(Int64.max), probes: .max),
-            userTimeout: .seconds(Int64.max)
+            tcpUserTimeout: .seconds(Int64.max)
         )
         let ends = try Ends(listenOptions: ListenOptions(connection: low), connectOptions: high)
         #expect(option(try ends.number(.server), Int32(IPPROTO_TCP), TCP_KEEPIDLE) == 1)

@@ -1,4 +1,5 @@
 import Glibc
+import ProcessSupport
 import Sockets
 import Support
 import Synchronization
@@ -19,10 +20,10 @@ struct PollerTests {
         _ = try ends.send("x", from: .client)
         _ = try ends.with(.client) { $0.endSending(on: $1) }
         var readiness: Readiness = []
-        while !readiness.contains([.readable, .peerEnded]), ends.system.now() < deadline {
+        while !readiness.contains([.readable, .readHangup]), ends.system.now() < deadline {
             if ends.system.wait(until: deadline) == 1 { readiness = ends.system.event(0).readiness }
         }
-        #expect(readiness.contains([.readable, .peerEnded]))
+        #expect(readiness.contains([.readable, .readHangup]))
         // Edge-triggered: an event is reported once.
         #expect(ends.system.wait(until: Instant(nanoseconds: 0)) == 0)
     }
@@ -49,9 +50,9 @@ struct PollerTests {
         let port = try #require(ends.address.port)
         let client = try TestSocket.connect(to: .ip("127.0.0.1", port: port))
         for _ in 0..<3 { #expect(ends.system.wait(until: ends.system.now() + patience) == 1) }
-        #expect(try ends.with(.listener) { $0.reregister($1, for: [], token: token) } == nil)
+        #expect(try ends.with(.listener) { $0.modify($1, for: [], token: token) } == nil)
         #expect(ends.system.wait(until: past) == 0)
-        #expect(try ends.with(.listener) { $0.reregister($1, for: .readable, token: token) } == nil)
+        #expect(try ends.with(.listener) { $0.modify($1, for: .readable, token: token) } == nil)
         #expect(ends.system.wait(until: past) == 1)
         client.close()
     }
@@ -72,7 +73,7 @@ struct PollerTests {
     @Test("Registering twice, or changing an unregistered descriptor, is an error")
     func misuse() throws {
         let ends = try Ends()
-        #expect(try ends.with(.server) { $0.reregister($1, for: [], token: token) } == SystemError(code: ENOENT))
+        #expect(try ends.with(.server) { $0.modify($1, for: [], token: token) } == SystemError(code: ENOENT))
         #expect(try ends.with(.server) { $0.register($1, for: [], token: token) } == nil)
         #expect(try ends.with(.server) { $0.register($1, for: [], token: token) } == SystemError(code: EEXIST))
     }

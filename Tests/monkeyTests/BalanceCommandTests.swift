@@ -37,12 +37,12 @@ import Testing
 
     @Test func whatIsCheckedIsWhatIsWritten() throws {
         let command = try parsed(
-            "monkey balance :0 10.0.0.1:80 --check http:/up --interval 5s --rise 4 --when-down close"
+            "monkey balance :0 10.0.0.1:80 --check http:/up --check-interval 5s --rise 4 --on-server-down close"
         )
         let settings = command.balancing.settings
         #expect(settings.check?.interval == .seconds(5))
         #expect(settings.check?.rise == 4)
-        #expect(settings.whenDown == .close)
+        #expect(settings.onServerDown == .close)
         #expect(try parsed("monkey balance :0 10.0.0.1:80").balancing.settings.check == nil)
     }
 }

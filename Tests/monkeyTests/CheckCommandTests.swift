@@ -19,17 +19,17 @@ import Testing
             """
         )
         #expect(result.passed)
-        #expect(result.problems == [])
+        #expect(result.diagnostics == [])
         #expect(result.summary == "monkey.yaml is valid: 2 listeners, 1 pool, 3 servers")
     }
 
     @Test func eachMistakeHasTheFilesName() {
         let result = check("threads: 0\nlisteners: {a: {listen: \"127.0.0.1:1\", pool: p}}\nport: 5\n")
         #expect(!result.passed)
-        #expect(result.problems.count == 3)
-        #expect(result.problems.allSatisfy { $0.hasPrefix("monkey.yaml:") })
-        #expect(result.problems.first?.hasPrefix("monkey.yaml:1:1: error: ") == true)
-        #expect(result.problems.last?.hasPrefix("monkey.yaml:3:1: error: port: ") == true)
+        #expect(result.diagnostics.count == 3)
+        #expect(result.diagnostics.allSatisfy { $0.hasPrefix("monkey.yaml:") })
+        #expect(result.diagnostics.first?.hasPrefix("monkey.yaml:1:1: error: ") == true)
+        #expect(result.diagnostics.last?.hasPrefix("monkey.yaml:3:1: error: port: ") == true)
     }
 
     @Test func aWarningDoesNotFail() {
@@ -43,8 +43,8 @@ import Testing
         )
         #expect(result.passed)
         #expect(
-            result.problems == [
-                "monkey.yaml:4:3: warning: pools.q: no listener uses this pool: name it in one, or take it out"
+            result.diagnostics == [
+                "monkey.yaml:4:3: warning: pools.q: no listener uses this pool: refer to it in a listener, or remove it"
             ]
         )
     }
@@ -52,8 +52,8 @@ import Testing
     @Test func whatIsTooMuchIsCounted() {
         let keys = (0..<150).map { "key\($0): 1\n" }.joined()
         let result = check(keys)
-        #expect(result.problems.count == 101)
-        #expect(result.problems.last == "monkey.yaml: and 52 more")
+        #expect(result.diagnostics.count == 101)
+        #expect(result.diagnostics.last == "monkey.yaml: and 52 more")
     }
 
     @Test(arguments: [["check"], ["check", "a.yaml", "--schema"], ["check", "a.yaml", "b.yaml"]])

@@ -15,9 +15,9 @@ import Testing
         let command = try proxy()
         #expect(command.listen.description == "127.0.0.1:8080")
         #expect(command.upstream.description == "127.0.0.1:8081")
-        #expect(command.metrics.metrics.description == "127.0.0.1:8998")
-        #expect(command.metrics.summary.description == "10s")
-        #expect(!command.metrics.events)
+        #expect(command.admin.admin.description == "127.0.0.1:8998")
+        #expect(command.admin.summary.description == "10s")
+        #expect(!command.admin.events)
         #expect(command.logging.logFormat == .text)
 
         let defaults = Configuration()
@@ -47,7 +47,7 @@ import Testing
             "::1",
             "--keepalive",
             "7s",
-            "--user-timeout",
+            "--tcp-user-timeout",
             "8s",
             "--connect-timeout",
             "1s",
@@ -100,33 +100,34 @@ import Testing
             "2MB",
             "--accept-proxy",
             "required",
-            "--trust",
+            "--trusted-proxies",
             "10.3.0.0/16",
             "--send-proxy",
             "v2",
-            "--preface-timeout",
+            "--preread-timeout",
             "3s"
         )
         let configuration = command.proxyConfiguration
         func admits(_ host: String) throws -> Bool? {
-            configuration.entrance.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
+            configuration.accessPolicy.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
         }
         #expect(try admits("10.0.0.1") == true)
         #expect(try admits("10.1.2.3") == false)
         #expect(try admits("10.2.0.1") == false)
         #expect(try admits("192.0.2.1") == false)
-        #expect(configuration.entrance.maxConnectionsPerClient == 5)
-        #expect(configuration.entrance.rate == TokenRate(100, burst: 100))
-        #expect(configuration.entrance.ratePerClient == TokenRate(10, per: .seconds(60), burst: 3))
+        #expect(configuration.accessPolicy.maxConnectionsPerClient == 5)
+        #expect(configuration.accessPolicy.rate == TokenRate(100, burst: 100))
+        #expect(configuration.accessPolicy.ratePerClient == TokenRate(10, per: .seconds(60), burst: 3))
         #expect(configuration.bandwidth == 2_000_000)
-        #expect(configuration.entrance.proxies?.header == .required)
-        #expect(configuration.entrance.proxies?.networks.map(\.description) == ["10.3.0.0/16"])
-        #expect(command.entrance.sendProxy == .v2)
-        #expect(configuration.timeouts.preface == .seconds(3))
+        #expect(configuration.accessPolicy.proxies?.header == .required)
+        #expect(configuration.accessPolicy.proxies?.networks.map(\.description) == ["10.3.0.0/16"])
+        #expect(command.accessPolicy.sendProxy == .v2)
+        #expect(configuration.timeouts.preread == .seconds(3))
     }
 
     @Test(arguments: [
-        ["--accept-proxy", "required"], ["--trust", "10.0.0.0/8"], ["--accept-proxy", "yes", "--trust", "10.0.0.0/8"],
+        ["--accept-proxy", "required"], ["--trusted-proxies", "10.0.0.0/8"],
+        ["--accept-proxy", "yes", "--trusted-proxies", "10.0.0.0/8"],
         ["--allow", "10.0.0.0/8", "--deny", "10.0.0.0/8"], ["--allow", "10.0.0.1/8"], ["--rate", "10"],
         ["--send-proxy", "v3"], ["--bandwidth", "0"],
     ])
@@ -138,7 +139,7 @@ import Testing
         let command = try proxy(
             "--keepalive",
             "off",
-            "--user-timeout",
+            "--tcp-user-timeout",
             "off",
             "--connect-timeout",
             "off",
@@ -152,7 +153,7 @@ import Testing
             "off",
             "--resolve-interval",
             "off",
-            "--metrics",
+            "--admin",
             "off",
             "--summary",
             "off"
@@ -166,8 +167,8 @@ import Testing
         #expect(configuration.timeouts.halfClose == nil)
         #expect(configuration.timeouts.lifetime == nil)
         #expect(configuration.resolveInterval == nil)
-        #expect(command.metrics.metrics == .off)
-        #expect(command.metrics.summary == .off)
+        #expect(command.admin.admin == .off)
+        #expect(command.admin.summary == .off)
     }
 
     @Test func anUpstreamIsAnAddressOrTheEchoServer() throws {
@@ -193,7 +194,7 @@ import Testing
         (["proxy", "--threads", "x"], "'--threads <count>': write a whole number from 1 to 64"),
         (["proxy", "--backlog", "65536"], "'--backlog <count>': write a whole number from 1 to 65535"),
         (["proxy", "--source", "127.0.0.2:80"], "'--source <address>': write an IP address of this machine without"),
-        (["proxy", "--metrics", "on"], "'--metrics <address>': 'on' has no port"),
+        (["proxy", "--admin", "on"], "'--admin <address>': 'on' has no port"),
         (["proxy", "--log-level", "loud"], "The value 'loud' is invalid for '--log-level <level>'"),
         (["proxy", "--evnts"], "Unknown option '--evnts'. Did you mean '--events'?"),
         (["proxy", ":1", ":2", ":3"], "Unexpected argument ':3'"),

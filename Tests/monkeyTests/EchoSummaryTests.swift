@@ -12,7 +12,7 @@ import Testing
         counters.bytesSent = 1_572_864
         counters.ended = 9
         counters.reset = 2
-        counters.cut = 1
+        counters.forced = 1
         #expect(
             EchoCommand.summary(counters)
                 == "Echoed 1.5MB over 12 connections: 9 completed, 2 reset, 1 closed forcibly"
@@ -41,7 +41,7 @@ import Testing
     func readsItsBehaviour(arguments: [String], what: String) throws {
         let command = try EchoCommand.parse(arguments)
         var configuration = EchoServer.Configuration()
-        try command.behaviour.apply(to: &configuration)
+        try command.behavior.apply(to: &configuration)
         switch what {
         case "stall": #expect(configuration.stall == .init(length: .seconds(1), period: .seconds(10)))
         case "sink": #expect(configuration.mode == .sink)
@@ -70,7 +70,7 @@ import Testing
         #expect(throws: (any Error).self) {
             let command = try EchoCommand.parse(arguments)
             var configuration = EchoServer.Configuration()
-            try command.behaviour.apply(to: &configuration)
+            try command.behavior.apply(to: &configuration)
         }
     }
 }

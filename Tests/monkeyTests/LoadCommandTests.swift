@@ -8,32 +8,32 @@ import Testing
 
 /// Results of parsing the options of `monkey load`, and the output format of its results.
 @Suite struct LoadCommandTests {
-    private func plan(_ arguments: String...) throws -> Plan {
+    private func configuration(_ arguments: String...) throws -> Configuration {
         let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
-        return try command.plan(for: command.targets[0])
+        return try command.configuration(for: command.targets[0])
     }
 
     @Test func withoutOptionsAllIsTheLibrarysDefault() throws {
-        let plan = try plan()
-        let defaults = Plan(target: try ServiceAddress(parsing: "127.0.0.1:1"))
-        #expect(plan.pace == defaults.pace)
-        #expect(plan.connections == defaults.connections)
-        #expect(plan.threads == defaults.threads)
-        #expect(plan.duration == defaults.duration)
-        #expect(plan.warmUp == defaults.warmUp)
-        #expect(plan.drain == defaults.drain)
-        #expect(plan.timeout == defaults.timeout)
-        #expect(plan.connectTimeout == defaults.connectTimeout)
-        #expect(plan.seed == defaults.seed)
-        #expect(plan.arrivals == defaults.arrivals)
-        guard case .echo(.generated(count: 64)) = plan.mode else {
-            Issue.record("\(plan.mode)")
+        let configuration = try configuration()
+        let defaults = Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        #expect(configuration.pace == defaults.pace)
+        #expect(configuration.connections == defaults.connections)
+        #expect(configuration.threads == defaults.threads)
+        #expect(configuration.duration == defaults.duration)
+        #expect(configuration.warmUp == defaults.warmUp)
+        #expect(configuration.drain == defaults.drain)
+        #expect(configuration.timeout == defaults.timeout)
+        #expect(configuration.connectTimeout == defaults.connectTimeout)
+        #expect(configuration.seed == defaults.seed)
+        #expect(configuration.arrivals == defaults.arrivals)
+        guard case .echo(.generated(count: 64)) = configuration.mode else {
+            Issue.record("\(configuration.mode)")
             return
         }
     }
 
     @Test func eachOptionReachesItsSetting() throws {
-        let plan = try plan(
+        let configuration = try configuration(
             "--rate",
             "20k/s",
             "--arrivals",
@@ -63,31 +63,31 @@ import Testing
             "--size",
             "16K"
         )
-        #expect(plan.pace == .rate(.constant(20_000)))
-        #expect(plan.arrivals == .poisson)
-        #expect(plan.connections == 64)
-        #expect(plan.threads == 3)
-        #expect(plan.duration == .seconds(7))
-        #expect(plan.warmUp == .seconds(2))
-        #expect(plan.drain == .seconds(3))
-        #expect(plan.timeout == .seconds(4))
-        #expect(plan.connectTimeout == .milliseconds(5))
-        #expect(plan.seed == 9)
-        #expect(plan.sources.map(\.host) == ["127.0.0.2", "127.0.0.3"])
-        guard case .connect(.generated(count: 16_384), ending: .reset) = plan.mode else {
-            Issue.record("\(plan.mode)")
+        #expect(configuration.pace == .rate(.constant(20_000)))
+        #expect(configuration.arrivals == .poisson)
+        #expect(configuration.connections == 64)
+        #expect(configuration.threads == 3)
+        #expect(configuration.duration == .seconds(7))
+        #expect(configuration.warmUp == .seconds(2))
+        #expect(configuration.drain == .seconds(3))
+        #expect(configuration.timeout == .seconds(4))
+        #expect(configuration.connectTimeout == .milliseconds(5))
+        #expect(configuration.seed == 9)
+        #expect(configuration.sources.map(\.host) == ["127.0.0.2", "127.0.0.3"])
+        guard case .connect(.generated(count: 16_384), ending: .reset) = configuration.mode else {
+            Issue.record("\(configuration.mode)")
             return
         }
     }
 
     @Test func aRampIsAsLongAsItIs() throws {
-        #expect(try plan("--ramp", "0..50000/s over 30s").duration == .seconds(30))
-        #expect(try plan("--ramp", "0..50000/s over 30s", "--duration", "40s").duration == .seconds(40))
-        #expect(try plan("--find-rate", "p99<2ms").duration == .seconds(3))
+        #expect(try configuration("--ramp", "0..50000/s over 30s").duration == .seconds(30))
+        #expect(try configuration("--ramp", "0..50000/s over 30s", "--duration", "40s").duration == .seconds(40))
+        #expect(try configuration("--find-rate", "p99<2ms").duration == .seconds(3))
     }
 
     @Test func bulkModes() throws {
-        guard case .bulk(let bulk) = try plan("--mode", "both", "--verify", "--size", "32K").mode else {
+        guard case .bulk(let bulk) = try configuration("--mode", "both", "--verify", "--size", "32K").mode else {
             Issue.record("not a bulk mode")
             return
         }
@@ -102,7 +102,9 @@ import Testing
     ])
     func requests(arguments: [String], size: Int, verifies: Bool) throws {
         let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
-        guard case .request(.generated(count: size), let response) = try command.plan(for: command.targets[0]).mode
+        guard
+            case .request(.generated(count: size), let response) = try command.configuration(for: command.targets[0])
+                .mode
         else {
             Issue.record("not requests of \(size) bytes")
             return
@@ -118,7 +120,7 @@ import Testing
     func noRequests(arguments: [String]) {
         #expect(throws: (any Error).self) {
             let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
-            _ = try command.plan(for: command.targets[0])
+            _ = try command.configuration(for: command.targets[0])
         }
     }
 
@@ -129,7 +131,7 @@ import Testing
 
     @Test(arguments: ["", "K", "-1", "1.5K", "2G", "1T", "99999999999999999999", "9999999999G"])
     func noSizes(text: String) {
-        #expect(throws: Failure.self) { try ByteSize(parsing: text) }
+        #expect(throws: CommandError.self) { try ByteSize(parsing: text) }
     }
 
     @Test(arguments: [
@@ -152,7 +154,7 @@ import Testing
     }
 
     @Test func aPanelIsAlwaysAsHigh() throws {
-        let plan = try plan()
+        let configuration = try configuration()
         let early = Progress(
             phase: .opening,
             elapsed: 0,
@@ -162,7 +164,7 @@ import Testing
             connections: 0,
             errors: [:]
         )
-        #expect(LivePanelText.lines(early, plan, history: []).count == LivePanelText.height)
+        #expect(LivePanelText.lines(early, configuration, history: []).count == LivePanelText.height)
         let point = Report.TimelinePoint(
             time: 5,
             seconds: 1,
@@ -183,7 +185,7 @@ import Testing
             connections: 16,
             errors: ["reset": 3, "total": 3]
         )
-        let lines = LivePanelText.lines(late, plan, label: "run 2 of 10", history: [1e-3, 0, 2e-3])
+        let lines = LivePanelText.lines(late, configuration, label: "run 2 of 10", history: [1e-3, 0, 2e-3])
         #expect(lines.count == LivePanelText.height)
         #expect(lines[0].hasSuffix("5 of 10 s   run 2 of 10"))
         #expect(lines[2] == "p99 ▅ █")
@@ -214,7 +216,7 @@ import Testing
         )
         func figures(_ arguments: String...) throws -> String {
             let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
-            return LivePanelText.lines(progress, try command.plan(for: command.targets[0]), history: [])[1]
+            return LivePanelText.lines(progress, try command.configuration(for: command.targets[0]), history: [])[1]
         }
         #expect(try figures() == "0/s   p50 -   p99 -   max -   no errors")
         #expect(try figures("--mode", "hold") == "3,000 open   no errors")
@@ -222,11 +224,11 @@ import Testing
     }
 
     @Test func anIntervalWithoutEndKeepsItsColumn() async throws {
-        var versus = Versus(try Plan("127.0.0.1:1"), try Plan("127.0.0.1:2"))
+        var versus = Comparison(try Configuration("127.0.0.1:1"), try Configuration("127.0.0.1:2"))
         versus.rounds = 2
         let runs = Mutex(0)
         let report = Report(versus.first, Collector(threads: 1, interval: .seconds(1)), wasStopped: false)
-        let comparison = try await versus.compare { plan in
+        let comparison = try await versus.compare { configuration in
             var report = report
             report.throughput = runs.withLock { count in
                 count += 1
@@ -234,7 +236,7 @@ import Testing
             }
             return report
         }
-        let row = try #require(VersusTable(comparison).lines.first { $0.hasPrefix("throughput") })
+        let row = try #require(ComparisonTable(comparison).lines.first { $0.hasPrefix("throughput") })
         #expect(row.hasSuffix("to over 1000"))
         #expect(row.contains(" 0.000 to"))
     }

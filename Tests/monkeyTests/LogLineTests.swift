@@ -1,5 +1,5 @@
 import Logging
-import Notation
+import ValueFormats
 import Testing
 
 @testable import monkey

@@ -74,7 +74,7 @@ import Testing
         #expect(
             MetricLine.metadata(event) == [
                 "event": "connectionClosed", "connection": "2.7", "client": "127.0.0.1:1", "reason": "idleTimeout",
-                "by": "proxy", "active": .stringConvertible(4),
+                "initiator": "proxy", "active": .stringConvertible(4),
             ]
         )
     }

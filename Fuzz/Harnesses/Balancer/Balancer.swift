@@ -1,5 +1,5 @@
 import Fuzzing
-import Notation
+import ValueFormats
 import Sockets
 
 @testable import LoadBalancer
@@ -25,9 +25,12 @@ struct Balancer {
             precondition(pools.count == file.pools.count, "two pools have the same name")
             precondition(file.listeners.allSatisfy { pools.contains($0.pool) }, "a listener refers to an unknown pool")
         } catch {
-            precondition(!error.problems.isEmpty, "rejected without a diagnostic")
-            precondition(error.problems.count <= ConfigurationFile.mostProblems, "too many diagnostics")
-            precondition(error.problems.allSatisfy { $0.position.line >= 1 && !$0.text.isEmpty }, "an empty diagnostic")
+            precondition(!error.diagnostics.isEmpty, "rejected without a diagnostic")
+            precondition(error.diagnostics.count <= ConfigurationFile.mostProblems, "too many diagnostics")
+            precondition(
+                error.diagnostics.allSatisfy { $0.position.line >= 1 && !$0.text.isEmpty },
+                "an empty diagnostic"
+            )
         }
     }
 
@@ -47,7 +50,7 @@ struct Balancer {
         guard bytes.count >= 2, let name = DNSName("_pg._tcp.db.example") else { return }
         let id = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
         for type in [DNSType.ipv4, .ipv6, .service] {
-            let question = DNSQuestion(name: name, type: type)
+            let question = DNSWireQuery(name: name, type: type)
             guard let response = try? DNSResponse(parsing: bytes, to: question, id: id) else { continue }
             precondition(response.records.count <= DNSResponse.recordLimit, "too many records")
             let answer = response.answer(to: question)
@@ -59,8 +62,9 @@ struct Balancer {
     /// Checks that a verdict on a prefix does not change when more bytes follow.
     @Sendable
     static func checkAnswers(_ bytes: [UInt8]) {
-        let dialogues: [any Dialogue] = [
-            PostgreSQLDialogue(user: "monkey"), RedisDialogue(), HTTPDialogue(check: HTTPCheck(path: "/")),
+        let dialogues: [any Workload] = [
+            PostgreSQLHealthCheckExchange(user: "monkey"), RedisHealthCheckExchange(),
+            HTTPHealthCheckExchange(check: HTTPHealthCheck(path: "/")),
             ExpectedBytes(question: [], expected: Array("ready".utf8)),
         ]
         for dialogue in dialogues {

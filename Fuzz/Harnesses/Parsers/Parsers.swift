@@ -39,12 +39,12 @@ struct Parsers {
 
     @Sendable
     static func durations(_ text: String) {
-        if let written = explain({ try WrittenDuration(parsing: text) }) {
-            precondition((.zero...WrittenDuration.longest).contains(written.duration), "outside its range")
-            precondition((try? WrittenDuration(parsing: written.description)) == written, "changed when parsed again")
+        if let written = explain({ try DurationValue(parsing: text) }) {
+            precondition((.zero...DurationValue.longest).contains(written.duration), "outside its range")
+            precondition((try? DurationValue(parsing: written.description)) == written, "changed when parsed again")
         }
         explain {
-            try ValueReader<Switchable<WrittenDuration>>.wholeSecondsOrOff(.seconds(1)...(.seconds(9))).read(text)
+            try ValueReader<Switchable<DurationValue>>.wholeSecondsOrOff(.seconds(1)...(.seconds(9))).read(text)
         }
         if let spread = explain({ try DelaySpread(parsing: text) }) { explain { try spread.distribution(around: nil) } }
         if let pattern = explain({ try StallPattern(parsing: text) }) {
@@ -81,7 +81,7 @@ struct Parsers {
         let text = bytes.prefix { $0 != 0 }
         var answer = bytes.dropFirst(text.count + 1)
         guard let script = explain({ try Script(parsing: String(decoding: text, as: UTF8.self)) }) else { return }
-        var dialogue = ScriptDialogue(script, thread: 0, of: 1, seed: 1)
+        var dialogue = ScriptWorkload(script, thread: 0, of: 1, seed: 1)
         let length = Int(answer.popFirst() ?? 0) + 1
         var exchange = dialogue.initial
         dialogue.begin(&exchange)

@@ -31,7 +31,7 @@ struct Prefaces {
         precondition(read(Array(bytes[..<header.length])) == reading, "depends on the bytes after the header")
 
         let tlvs = Array(bytes[header.tlvs])
-        for version in [ProxyHeader.Version.v1, .v2] {
+        for version in [ProxyProtocolHeader.Version.v1, .v2] {
             for checksum in [false, true] {
                 let written = write(version, header, bytes, tlvs, checksum: checksum)
                 guard case .header(let again) = read(written) else { fatalError("a written header cannot be parsed") }
@@ -47,22 +47,22 @@ struct Prefaces {
         }
     }
 
-    private static func read(_ bytes: [UInt8]) -> ProxyHeader.Reading {
-        bytes.withUnsafeBytes { ProxyHeader.read($0, limit: ProxyHeader.highestLimit) }
+    private static func read(_ bytes: [UInt8]) -> ProxyProtocolHeader.ParseResult {
+        bytes.withUnsafeBytes { ProxyProtocolHeader.read($0, limit: ProxyProtocolHeader.highestLimit) }
     }
 
     private static func write(
-        _ version: ProxyHeader.Version,
-        _ header: ProxyHeader,
+        _ version: ProxyProtocolHeader.Version,
+        _ header: ProxyProtocolHeader,
         _ bytes: [UInt8],
         _ tlvs: [UInt8],
         checksum: Bool
     ) -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: ProxyHeader.room(version, tlvs: tlvs.count))
+        var buffer = [UInt8](repeating: 0, count: ProxyProtocolHeader.room(version, tlvs: tlvs.count))
         let count = buffer.withUnsafeMutableBytes { buffer in
             tlvs.withUnsafeBytes { tlvs in
                 bytes.withUnsafeBytes { bytes in
-                    let announcement: ProxyHeader.Announcement =
+                    let announcement: ProxyProtocolHeader.OutboundAddresses =
                         switch header.origin {
                         case .local: .local
                         case .unknown: .unknown
@@ -71,7 +71,7 @@ struct Prefaces {
                         case .unix(let paths): .unixPaths(UnsafeRawBufferPointer(rebasing: bytes[paths]))
                         }
                     do {
-                        return try ProxyHeader.write(
+                        return try ProxyProtocolHeader.write(
                             version,
                             announcement,
                             tlvs: tlvs,
@@ -87,7 +87,7 @@ struct Prefaces {
         return Array(buffer[..<count])
     }
 
-    private static func isSame(_ origin: ProxyHeader.Origin, _ other: ProxyHeader.Origin) -> Bool {
+    private static func isSame(_ origin: ProxyProtocolHeader.Origin, _ other: ProxyProtocolHeader.Origin) -> Bool {
         switch (origin, other) {
         case (.unix, .unix): true
         default: origin == other
@@ -104,7 +104,7 @@ struct Prefaces {
     private enum Outcome: Equatable {
         case needMore(minimum: Int)
         case hello(serverName: [UInt8]?, protocols: [[UInt8]])
-        case other(ClientHello.Reading)
+        case other(ClientHello.ParseResult)
     }
 
     /// Checks that the results of parsing the prefixes of a connection are consistent, and do not depend on the
@@ -127,10 +127,10 @@ struct Prefaces {
         )
         guard case .hello(let name, let protocols) = outcome else { return }
         if let name {
-            precondition(ServerName.isWellFormed(name), "a malformed server name")
-            precondition(!ServerName.isAddress(name), "an address as a server name")
-            let pattern = try? ServerNamePattern(parsing: String(decoding: name, as: UTF8.self))
-            guard let pattern, let table = try? ServerNameTable([(pattern, 1)], otherwise: 0) else {
+            precondition(SNIHostName.isWellFormed(name), "a malformed server name")
+            precondition(!SNIHostName.isAddress(name), "an address as a server name")
+            let pattern = try? SNIPattern(parsing: String(decoding: name, as: UTF8.self))
+            guard let pattern, let table = try? SNIRoutingTable([(pattern, 1)], otherwise: 0) else {
                 fatalError("a server name that no table accepts")
             }
             precondition(name.withUnsafeBytes { table.value(for: $0) } == 1, "a server name that is not found")
@@ -140,17 +140,17 @@ struct Prefaces {
         // The same ClientHello in two records instead of one.
         let length = Int(bytes[3]) << 8 + Int(bytes[4])
         guard length > 1, bytes.count >= 5 + length else { return }
-        let cut = 1 + Int(bytes[bytes.count - 1]) % (length - 1)
+        let forced = 1 + Int(bytes[bytes.count - 1]) % (length - 1)
         let message = bytes[5..<(5 + length)]
         var recut: [UInt8] = []
-        for part in [message.prefix(cut), message.dropFirst(cut)] {
+        for part in [message.prefix(forced), message.dropFirst(forced)] {
             recut += bytes[..<3] + [UInt8(part.count >> 8), UInt8(truncatingIfNeeded: part.count)] + part
         }
         recut += bytes[(5 + length)...]
         guard recut.count <= limit else { return }
         switch readHello(recut) {
         case outcome, .other(.malformed(.tooManyRecords)): break
-        default: fatalError("the ClientHello changed when split at \(cut)")
+        default: fatalError("the ClientHello changed when split at \(forced)")
         }
     }
 
@@ -186,11 +186,11 @@ struct Prefaces {
 
     /// Checks that a parser that waits returns the minimum number of bytes that it needs and has no result before that
     /// many have arrived, and that a result does not change when more bytes follow.
-    private static func checkBeginnings<Reading: Equatable>(
+    private static func checkBeginnings<ParseResult: Equatable>(
         of bytes: [UInt8],
-        _ last: Reading,
-        stage: (Reading) -> Stage,
-        read: ([UInt8]) -> Reading
+        _ last: ParseResult,
+        stage: (ParseResult) -> Stage,
+        read: ([UInt8]) -> ParseResult
     ) {
         var minimum = 0
         for count in 0...bytes.count where count <= mostBeginnings || count == bytes.count {

@@ -10,15 +10,15 @@ public struct FailureWindow: Sendable {
         /// The percentage of failed attempts within the window, 1 to 100; nil disables this threshold.
         public var percent: Int?
         /// The minimum number of attempts within the window for the percentage to apply.
-        public var leastAttempts: Int
+        public var minAttempts: Int
         /// The length of the window. It advances in steps of one eighth, so between seven eighths and all of it are
         /// counted.
         public var window: Int
 
-        public init(consecutive: Int? = 5, percent: Int? = nil, leastAttempts: Int = 20, window: Int = 10_000_000_000) {
+        public init(consecutive: Int? = 5, percent: Int? = nil, minAttempts: Int = 20, window: Int = 10_000_000_000) {
             self.consecutive = consecutive
             self.percent = percent
-            self.leastAttempts = leastAttempts
+            self.minAttempts = minAttempts
             self.window = window
         }
     }
@@ -26,7 +26,7 @@ public struct FailureWindow: Sendable {
     /// The cause of an ejection.
     public enum Cause: Sendable, Equatable {
         case consecutiveFailures(Int)
-        case failureShare(failures: Int, attempts: Int)
+        case failureRate(failures: Int, attempts: Int)
     }
 
     public let limits: Limits
@@ -70,8 +70,8 @@ public struct FailureWindow: Sendable {
         if let limit = limits.consecutive, consecutive >= limit { return .consecutiveFailures(consecutive) }
         guard let percent = limits.percent else { return nil }
         let (tried, failed) = (Int(attempts.wrappedSum()), Int(failures.wrappedSum()))
-        guard tried >= limits.leastAttempts, failed * 100 >= tried * min(percent, 100) else { return nil }
-        return .failureShare(failures: failed, attempts: tried)
+        guard tried >= limits.minAttempts, failed * 100 >= tried * min(percent, 100) else { return nil }
+        return .failureRate(failures: failed, attempts: tried)
     }
 
     private mutating func advance(to now: Int) {

@@ -5,7 +5,7 @@
 public enum PeakAverage {
     /// The default time constant in nanoseconds (10 s): after this time without a peak, the old average has a weight of
     /// 1/e (37 %).
-    @inlinable public static var usualTimeConstant: Int { 10_000_000_000 }
+    @inlinable public static var defaultTimeConstant: Int { 10_000_000_000 }
     /// The maximum time in nanoseconds, about 104 days; longer times count as this.
     @inlinable public static var longest: Int { 1 << 53 }
 
@@ -21,7 +21,7 @@ public enum PeakAverage {
         _ average: Int,
         with sample: Int,
         after elapsed: Int,
-        timeConstant: Int = usualTimeConstant
+        timeConstant: Int = defaultTimeConstant
     ) -> Int {
         let sample = min(max(1, sample), longest)
         let average = min(average, longest)

@@ -2,7 +2,7 @@ import Dispatch
 public import Logging
 import Synchronization
 public import TCPProxy
-import Workers
+import EventLoop
 
 /// Access log: a thread that writes a line for each connection when it ends.
 ///
@@ -65,7 +65,7 @@ public final class AccessLog: Sendable {
             var wasFailing = false
             while true {
                 let isLast = orders.withLock { $0.end != nil }
-                reopenIfTold()
+                reopenIfRequested()
                 write(proxy, &wasFailing)
                 if isLast { return }
                 _ = wake.wait(timeout: .now() + .nanoseconds(Self.tick.clampedNanoseconds))
@@ -77,7 +77,7 @@ public final class AccessLog: Sendable {
         await thread.join()
     }
 
-    private func reopenIfTold() {
+    private func reopenIfRequested() {
         let isTold = orders.withLock { orders in
             defer { orders.mustReopen = false }
             return orders.mustReopen

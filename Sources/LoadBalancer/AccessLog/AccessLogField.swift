@@ -1,4 +1,4 @@
-import Notation
+import ValueFormats
 import TCPProxy
 
 /// Field of the access log; the raw value is its name in formats and JSON.
@@ -19,7 +19,7 @@ enum AccessLogField: String, CaseIterable, Sendable {
     case firstByte = "first_byte_seconds"
     case total = "total_seconds"
     case reason
-    case by
+    case initiator
 
     /// Value of a field: JSON distinguishes numbers from strings, and a connection may end before a field has a value.
     enum Value {
@@ -44,7 +44,7 @@ enum AccessLogField: String, CaseIterable, Sendable {
         case .firstByte: record.firstByte.map { .number(Self.written($0)) } ?? .none
         case .total: .number(Self.written(record.total))
         case .reason: .text(record.reason.name)
-        case .by: .text(record.side.name)
+        case .initiator: .text(record.initiator.name)
         }
     }
 

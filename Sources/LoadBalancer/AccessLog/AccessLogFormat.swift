@@ -1,4 +1,4 @@
-public import Notation
+public import ValueFormats
 package import TCPProxy
 
 /// Format of an access log line: `text`, `json`, or a template with fields in braces, such as
@@ -36,8 +36,8 @@ public struct AccessLogFormat: Hashable, Sendable {
 
     /// Parses a format. `{{` and `}}` are literal braces.
     ///
-    /// - Throws: ``NotationError``, which describes the expected format.
-    public init(parsing text: String) throws(NotationError) {
+    /// - Throws: ``ValueFormatError``, which describes the expected format.
+    public init(parsing text: String) throws(ValueFormatError) {
         switch text {
         case "text": self = .text
         case "json": self = .json
@@ -45,10 +45,10 @@ public struct AccessLogFormat: Hashable, Sendable {
         }
     }
 
-    private static func pieces(of text: String) throws(NotationError) -> [Piece] {
-        guard text.utf8.count <= longest else { throw NotationError("too long: must be at most \(longest) bytes") }
+    private static func pieces(of text: String) throws(ValueFormatError) -> [Piece] {
+        guard text.utf8.count <= longest else { throw ValueFormatError("too long: must be at most \(longest) bytes") }
         guard !text.unicodeScalars.contains(where: { $0.isControl && $0 != "\t" }) else {
-            throw NotationError("control characters are not allowed: remove them")
+            throw ValueFormatError("control characters are not allowed: remove them")
         }
         var pieces: [Piece] = []
         var literal = ""
@@ -61,27 +61,27 @@ public struct AccessLogFormat: Hashable, Sendable {
                 literal = ""
                 pieces.append(.field(try field(&rest)))
             } else if character == "}" {
-                throw NotationError("unmatched }: write }} for a literal brace")
+                throw ValueFormatError("unmatched }: write }} for a literal brace")
             } else {
                 literal.append(character)
             }
         }
         if !literal.isEmpty { pieces.append(.literal(literal)) }
         guard pieces.contains(where: { if case .field = $0 { true } else { false } }) else {
-            throw NotationError("no field: must be text, json, or fields in braces; \(allFields)")
+            throw ValueFormatError("no field: must be text, json, or fields in braces; \(allFields)")
         }
         return pieces
     }
 
     /// Parses a field name after its opening brace.
-    private static func field(_ rest: inout Substring) throws(NotationError) -> AccessLogField {
+    private static func field(_ rest: inout Substring) throws(ValueFormatError) -> AccessLogField {
         guard let end = rest.firstIndex(of: "}") else {
-            throw NotationError("unmatched {: write {{ for a literal brace")
+            throw ValueFormatError("unmatched {: write {{ for a literal brace")
         }
         let name = rest[..<end]
         rest = rest[rest.index(after: end)...]
         guard let field = AccessLogField(rawValue: String(name)) else {
-            throw NotationError("unknown field {\(name)}; \(allFields)")
+            throw ValueFormatError("unknown field {\(name)}; \(allFields)")
         }
         return field
     }

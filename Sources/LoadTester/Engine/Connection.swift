@@ -21,7 +21,7 @@ struct Connection<Exchange: BitwiseCopyable & Sendable>: ~Copyable {
     var hasEnded = false
     /// Whether the peer has sent an urgent byte, so that a short receive does not prove that the receive queue is
     /// empty.
-    var stopsShort = false
+    var endsEarly = false
     /// When the connect started.
     var dialedAt: Instant
     /// When the connection became idle.

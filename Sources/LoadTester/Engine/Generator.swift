@@ -1,16 +1,16 @@
 import Sockets
-import Workers
+import EventLoop
 
 /// One thread's share of a load test: its connections, and the event loop that sends, receives and measures.
 ///
 /// Generic over the system, so that tests can run it on a simulated one with a simulated clock. Confined to one thread
 /// from creation to end.
-struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~Copyable {
-    typealias Link = UnsafeMutablePointer<Connection<Talk.Exchange>>
+struct Generator<Network: LoadSystem & ~Copyable, Load: Workload & ~Copyable>: ~Copyable {
+    typealias Link = UnsafeMutablePointer<Connection<Load.Exchange>>
 
     var system: Network
-    var dialogue: Talk
-    let plan: GeneratorPlan
+    var workload: Load
+    let configuration: GeneratorPlan
     /// Whether each exchange has a connection of its own.
     let isPerExchange: Bool
     let isOpenLoop: Bool
@@ -19,11 +19,11 @@ struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~
     /// Shared by all receives, one at a time.
     let buffer: UnsafeMutableRawBufferPointer
 
-    var connections: Slab<Connection<Talk.Exchange>>
+    var connections: Slab<Connection<Load.Exchange>>
     /// Connections that wait for a request, in FIFO order.
-    var idle: SlotQueue
+    var idle: IndexedFIFO
     /// Connections that can continue but have had their turn; they are served again after the next wait.
-    var ready: SlotQueue
+    var ready: IndexedFIFO
     var queue: DueQueue
     var schedule: Schedule?
 
@@ -38,8 +38,8 @@ struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~
     /// The time by which the stage must change.
     var stageDeadline: Instant
     var nextSweep: Instant
-    var nextBulletin = Instant(nanoseconds: .max)
-    var nextChore: Instant
+    var nextIntervalReport = Instant(nanoseconds: .max)
+    var nextHousekeeping: Instant
     let sweepInterval: Duration
 
     /// Number of connects in progress, and of exchanges in progress.
@@ -58,7 +58,7 @@ struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~
     var measuredUntil = Instant(nanoseconds: 0)
     var interval = 0
     var steps: [StepSample]
-    var longestQueue = 0
+    var maxQueueLength = 0
 
     /// Called once, when no more connections will be opened before the start.
     let opened: @Sendable (Opening) -> Void
@@ -79,38 +79,38 @@ struct Generator<Network: LoadSystem & ~Copyable, Talk: Dialogue & ~Copyable>: ~
     /// - Parameter system: its waker must report events with ``TokenKind/waker``.
     init(
         system: consuming Network,
-        dialogue: consuming Talk,
-        plan: GeneratorPlan,
+        workload: consuming Load,
+        configuration: GeneratorPlan,
         mailbox: Mailbox<GeneratorCommand>,
         outbox: Outbox,
         opened: @escaping @Sendable (Opening) -> Void = { _ in },
         published: @escaping @Sendable () -> Void = {}
     ) {
         self.system = system
-        self.dialogue = dialogue
-        self.plan = plan
+        self.workload = workload
+        self.configuration = configuration
         self.mailbox = mailbox
         self.outbox = outbox
         self.opened = opened
         self.published = published
-        if case .perExchange = plan.lifecycle { isPerExchange = true } else { isPerExchange = false }
-        isOpenLoop = plan.schedule != nil
-        schedule = plan.schedule
-        buffer = .allocate(byteCount: plan.bufferSize, alignment: 4096)
-        connections = Slab(capacity: plan.connections)
-        idle = SlotQueue(capacity: plan.connections)
-        ready = SlotQueue(capacity: plan.connections)
-        queue = DueQueue(limit: isOpenLoop ? plan.queueLimit : 1)
-        steps = Array(repeating: StepSample(), count: plan.steps)
+        if case .perExchange = configuration.lifecycle { isPerExchange = true } else { isPerExchange = false }
+        isOpenLoop = configuration.schedule != nil
+        schedule = configuration.schedule
+        buffer = .allocate(byteCount: configuration.bufferSize, alignment: 4096)
+        connections = Slab(capacity: configuration.connections)
+        idle = IndexedFIFO(capacity: configuration.connections)
+        ready = IndexedFIFO(capacity: configuration.connections)
+        queue = DueQueue(limit: isOpenLoop ? configuration.queueLimit : 1)
+        steps = Array(repeating: StepSample(), count: configuration.steps)
         let limits = Limits.sweepIntervals
-        let shortest = min(plan.timeout, plan.connectTimeout)
+        let shortest = min(configuration.timeout, configuration.connectTimeout)
         sweepInterval = min(max(shortest / 8, limits.lowerBound), limits.upperBound)
 
         now = self.system.now()
         nextDial = now
         nextSweep = now + sweepInterval
-        stageDeadline = now + plan.connectTimeout + plan.connectTimeout
-        nextChore = min(nextSweep, stageDeadline)
+        stageDeadline = now + configuration.connectTimeout + configuration.connectTimeout
+        nextHousekeeping = min(nextSweep, stageDeadline)
     }
 
     deinit {
@@ -148,8 +148,8 @@ extension Token {
 
 // MARK: - The loop
 
-extension Generator where Network: ~Copyable, Talk: ~Copyable {
-    /// Runs the load test of one thread. Returns at its end, with all connections closed and the `Legacy` in the
+extension Generator where Network: ~Copyable, Load: ~Copyable {
+    /// Runs the load test of one thread. Returns at its end, with all connections closed and the `ThreadResult` in the
     /// outbox.
     mutating func run() {
         if isPerExchange { settleOpening() } else { openMore() }
@@ -157,7 +157,7 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
         measureUnacknowledged()
         let counts = snapshot()
         closeAll()
-        leaveLegacy(counts)
+        publishThreadResult(counts)
     }
 
     private mutating func turn() {
@@ -170,21 +170,21 @@ extension Generator where Network: ~Copyable, Talk: ~Copyable {
             index += 1
         }
         visitReady(listed)
-        if now >= nextChore { keepTime() }
+        if now >= nextHousekeeping { keepTime() }
         issue()
         if stage == .draining { drain() }
     }
 
     /// Ends the run as soon as no response is outstanding.
     private mutating func drain() {
-        if plan.lifecycle == .held, !dialogue.isEmpty { checkHeld() }
+        if configuration.lifecycle == .held, !workload.isEmpty { checkHeld() }
         if busy == 0, dialing == 0 || !isPerExchange { stage = .over }
     }
 
     /// The latest time for the next loop iteration. It always exists, so no wait is unbounded.
     private var nextMoment: Instant {
-        guard stage == .running else { return nextChore }
-        var moment = min(nextChore, nextDue)
+        guard stage == .running else { return nextHousekeeping }
+        var moment = min(nextHousekeeping, nextDue)
         if mayDial { moment = min(moment, nextDial) }
         return moment
     }

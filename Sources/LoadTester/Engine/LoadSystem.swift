@@ -78,13 +78,13 @@ struct MeteredSystem: LoadSystem, ~Copyable {
         return system.register(descriptor, for: readiness, token: token)
     }
 
-    mutating func reregister(
+    mutating func modify(
         _ descriptor: borrowing Descriptor,
         for readiness: Readiness,
         token: Token
     ) -> SystemError? {
         calls += 1
-        return system.reregister(descriptor, for: readiness, token: token)
+        return system.modify(descriptor, for: readiness, token: token)
     }
 
     mutating func listen(at address: SocketAddress, options: ListenOptions) throws(SystemError) -> Descriptor {
@@ -95,7 +95,7 @@ struct MeteredSystem: LoadSystem, ~Copyable {
         try system.localAddress(of: descriptor)
     }
 
-    mutating func accept(from listener: borrowing Descriptor) -> Accepted {
+    mutating func accept(from listener: borrowing Descriptor) -> AcceptResult {
         calls += 1
         return system.accept(from: listener)
     }
@@ -121,13 +121,13 @@ struct MeteredSystem: LoadSystem, ~Copyable {
     mutating func receive(
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
-    ) -> Transfer {
+    ) -> IOResult {
         calls += 1
         return system.receive(from: descriptor, into: buffer)
     }
 
     @inline(__always)
-    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> Transfer {
+    mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> IOResult {
         calls += 1
         return system.send(bytes, to: descriptor)
     }
@@ -142,9 +142,9 @@ struct MeteredSystem: LoadSystem, ~Copyable {
         return system.unacknowledged(on: descriptor)
     }
 
-    mutating func acknowledge(on descriptor: borrowing Descriptor) {
+    mutating func sendDelayedACK(on descriptor: borrowing Descriptor) {
         calls += 1
-        system.acknowledge(on: descriptor)
+        system.sendDelayedACK(on: descriptor)
     }
 
     mutating func close(_ descriptor: consuming Descriptor) {
@@ -165,7 +165,7 @@ struct MeteredSystem: LoadSystem, ~Copyable {
         from source: borrowing Descriptor,
         to sink: borrowing Descriptor,
         atMost count: Int
-    ) -> Transfer {
+    ) -> IOResult {
         calls += 1
         return system.splice(from: source, to: sink, atMost: count)
     }

@@ -2,7 +2,7 @@ import Sockets
 import Synchronization
 
 /// The measurements of a generator at the end of an interval.
-struct Bulletin: Sendable {
+struct IntervalReport: Sendable {
     var sample: Sample
     /// Counters since the start of the run.
     var counts: Counts
@@ -11,7 +11,7 @@ struct Bulletin: Sendable {
 }
 
 /// The final measurements of a generator.
-struct Legacy: Sendable {
+struct ThreadResult: Sendable {
     /// Measurements since the last bulletin.
     var sample: Sample
     var counts: Counts
@@ -24,7 +24,7 @@ struct Legacy: Sendable {
     var measured: Duration
     var steps: [StepSample]
     /// Maximum number of requests queued at the same time.
-    var longestQueue: Int
+    var maxQueueLength: Int
 }
 
 /// The handover of bulletins from a generator to the collector: one bulletin, and one empty sample to replace its own.
@@ -33,9 +33,9 @@ struct Legacy: Sendable {
 /// continues to record into its current sample: no thread waits, and no measurement is lost.
 final class Outbox: Sendable {
     private struct State {
-        var bulletin: Bulletin?
+        var intervalReport: IntervalReport?
         var spare: Sample?
-        var legacy: Legacy?
+        var threadResult: ThreadResult?
     }
 
     private let state = Mutex(State(spare: Sample.fresh()))
@@ -45,28 +45,28 @@ final class Outbox: Sendable {
     /// - Returns: false if the last bulletin has not been taken; then nothing has changed.
     func exchange(_ sample: inout Sample, counts: Counts, interval: Int) -> Bool {
         state.withLock { state in
-            guard state.bulletin == nil, let spare = state.spare.take() else { return false }
-            state.bulletin = Bulletin(sample: sample, counts: counts, interval: interval)
+            guard state.intervalReport == nil, let spare = state.spare.take() else { return false }
+            state.intervalReport = IntervalReport(sample: sample, counts: counts, interval: interval)
             sample = spare
             return true
         }
     }
 
     /// Takes the bulletin, and makes room for the next one.
-    func take() -> Bulletin? {
+    func take() -> IntervalReport? {
         let spare = Sample.fresh()
         return state.withLock { state in
-            guard let bulletin = state.bulletin.take() else { return nil }
+            guard let intervalReport = state.intervalReport.take() else { return nil }
             state.spare = spare
-            return bulletin
+            return intervalReport
         }
     }
 
-    func leave(_ legacy: Legacy) {
-        state.withLock { $0.legacy = legacy }
+    func leave(_ threadResult: ThreadResult) {
+        state.withLock { $0.threadResult = threadResult }
     }
 
-    func takeLegacy() -> Legacy? {
-        state.withLock { $0.legacy.take() }
+    func takeThreadResult() -> ThreadResult? {
+        state.withLock { $0.threadResult.take() }
     }
 }

@@ -41,7 +41,7 @@ enum JSONText {
     }
 }
 
-extension VersusReport {
+extension ComparisonReport {
     /// Encodes the report as JSON (RFC 8259) in UTF-8: property names in snake case, sorted.
     public func json() -> [UInt8] {
         JSONText.encode(self)

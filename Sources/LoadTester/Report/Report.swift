@@ -39,10 +39,10 @@ public struct Report: Sendable, Hashable, Codable {
     public var connections: Connections
     /// Resources used by the load tester itself.
     public var tester: Tester
-    /// Whether the results reflect the target; if not, ``doubts`` lists why they may reflect the load tester.
+    /// Whether the results reflect the target; if not, ``warnings`` lists why they may reflect the load tester.
     public var trustworthy: Bool
     /// Reasons why the results may reflect the load tester, one sentence each.
-    public var doubts: [String]
+    public var warnings: [String]
 
     /// The intervals of the measured time.
     public var timeline: [TimelinePoint]
@@ -50,7 +50,7 @@ public struct Report: Sendable, Hashable, Codable {
     public var steps: [Step]
     /// The rate, in requests per second, of the last step that the target sustained; nil if there was no ramp or no
     /// step was sustained.
-    public var knee: Double?
+    public var saturationPoint: Double?
 
     /// The configuration of the test.
     public struct Setup: Sendable, Hashable, Codable {
@@ -94,11 +94,11 @@ public struct Report: Sendable, Hashable, Codable {
         /// Never sent, since the queue of due requests was full.
         public var overflowed: Int
         /// Exchanges begun in the whole run, warm-up included; the target's own counter must agree with it.
-        public var begunInAll: Int
+        public var startedTotal: Int
         /// Exchanges completed successfully in the whole run.
-        public var answeredInAll: Int
+        public var answeredTotal: Int
         /// Maximum number of requests queued at the same time in one thread.
-        public var longestQueue: Int
+        public var maxQueueLength: Int
     }
 
     /// Bytes transferred.
@@ -112,9 +112,9 @@ public struct Report: Sendable, Hashable, Codable {
         /// ``downstream`` per second.
         public var downstreamPerSecond: Double
         /// Bytes sent and acknowledged in the whole run.
-        public var upstreamInAll: Int
+        public var upstreamTotal: Int
         /// Bytes received in the whole run.
-        public var downstreamInAll: Int
+        public var downstreamTotal: Int
     }
 
     /// Connection counters.
@@ -185,6 +185,6 @@ public struct Report: Sendable, Hashable, Codable {
         /// Latency, measured from when the requests were due.
         public var latency: LatencySummary
         /// Whether the target sustained the step.
-        public var isBorne: Bool
+        public var isSustained: Bool
     }
 }

@@ -44,14 +44,14 @@ package struct ReportText {
                     Grouped(step.offered).description, Grouped(step.answered).description,
                     TimeText(step.latency.p50).description, TimeText(step.latency.p99).description,
                     TimeText(step.latency.max).description, Grouped(step.failed).description,
-                    step.isBorne || step.offered == 0 ? "" : "not sustained",
+                    step.isSustained || step.offered == 0 ? "" : "not sustained",
                 ]
             }
     }
 
     /// The saturation point of a ramp.
-    package var knee: String {
-        report.knee.map { "sustained up to \(Grouped($0))/s" } ?? "not even the first step was sustained"
+    package var saturationPoint: String {
+        report.saturationPoint.map { "sustained up to \(Grouped($0))/s" } ?? "not even the first step was sustained"
     }
 
     // MARK: Facts

@@ -17,7 +17,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
 
             Examples:
               monkey balance :5432 10.0.0.1:5432 10.0.0.2:5432 10.0.0.3:5432,backup --check postgres
-              monkey balance :6379 10.0.0.1:6379 10.0.0.2:6379 --policy least-connections --check redis --interval 1s
+              monkey balance :6379 10.0.0.1:6379 10.0.0.2:6379 --policy least-connections --check redis --check-interval 1s
               monkey balance :80 web1:80,weight=3 web2:80 --policy maglev --check http:/healthz
 
             After SIGINT or SIGTERM, connections may complete within --grace; a second signal resets them immediately.
@@ -56,7 +56,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     var connections: ConnectionOptions
 
     @OptionGroup(title: "Clients")
-    var entrance: EntranceOptions
+    var accessPolicy: AccessControlOptions
 
     @OptionGroup(title: "Timeouts")
     var timeouts: TimeoutOptions
@@ -65,16 +65,16 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     var shutdown: ShutdownOptions
 
     @OptionGroup(title: "Process")
-    var owner: OwnerOptions
+    var privileges: PrivilegeOptions
 
     @OptionGroup(title: "Metrics")
-    var metrics: MetricsOptions
+    var admin: AdminOptions
 
     @OptionGroup(title: "Access log")
     var access: AccessLogOptions
 
     @OptionGroup(title: "Control")
-    var control: ControlOptions
+    var adminAPI: AdminAPIOptions
 
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
@@ -92,10 +92,10 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
         }
     }
 
-    private var entries: [ServerEntry] {
+    private var entries: [ServerSection] {
         servers.map { server in
             var entry = server.entry
-            if let resolver { entry.resolver = NameResolver(servers: [.internet(resolver)]) }
+            if let resolver { entry.resolver = DNSResolver(servers: [.internet(resolver)]) }
             return entry
         }
     }
@@ -105,7 +105,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
             let proxy = try await bind { () async throws(ProxyError) in
                 let resolved = try await entries.resolved()
                 var pool = balancing.pool(named: Self.poolName, servers: resolved)
-                pool.proxyProtocol = entrance.sendProxy
+                pool.proxyProtocol = accessPolicy.sendProxy
                 return try await Proxy.bind(
                     listeners: [
                         ListenerConfiguration(
@@ -124,14 +124,14 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
                 of: entries,
                 every: proxyConfiguration.resolveInterval
             )
-            let keeper = PoolKeeper(proxy, settings: [settings], logger: Logger(label: "pools"))
+            let poolController = PoolController(proxy, settings: [settings], logger: Logger(label: "pools"))
             let names = servers.map { "\($0.address)" }.joined(separator: ", ")
             try await serve(
                 proxy,
                 forwardingTo: "\(names) by \(balancing.policy.rawValue)",
-                watchedBy: keeper,
-                control: control.control ? Control(proxy: proxy, keeper: keeper) : nil,
-                token: control.adminTokenFile,
+                watchedBy: poolController,
+                control: adminAPI.adminAPI ? AdminAPI(proxy: proxy, poolController: poolController) : nil,
+                token: adminAPI.adminTokenFile,
                 console
             )
         }

@@ -35,7 +35,7 @@ struct CheckCommand: ParsableCommand {
         let bytes = try File.read(file == "-" ? "/dev/stdin" : file, longest: ConfigurationFile.longest)
         let result = ConfigurationCheck(of: bytes, named: file == "-" ? "standard input" : file)
         // The diagnostics are the requested output, but tools expect errors on standard error.
-        try File.write(Self.text(result.problems), to: STDERR_FILENO)
+        try File.write(Self.text(result.diagnostics), to: STDERR_FILENO)
         guard result.passed else { throw ExitCode(1) }
         try File.write(Self.text([result.summary]), to: STDOUT_FILENO)
     }
@@ -48,7 +48,7 @@ struct CheckCommand: ParsableCommand {
 /// The result of validating a configuration file.
 struct ConfigurationCheck {
     /// One line for each diagnostic, in the format of compilers, so that editors can jump to it.
-    let problems: [String]
+    let diagnostics: [String]
     let passed: Bool
     /// The last line of the output; empty if the file is invalid.
     let summary: String
@@ -56,15 +56,15 @@ struct ConfigurationCheck {
     init(of bytes: [UInt8], named name: String) {
         do {
             let file = try ConfigurationFile(parsing: bytes)
-            problems = file.warnings.map { "\(name):\($0)" }
+            diagnostics = file.warnings.map { "\(name):\($0)" }
             passed = true
             let servers = file.pools.map(\.servers.count).reduce(0, +)
             summary =
                 "\(name) is valid: \(count(file.listeners.count, "listener")), \(count(file.pools.count, "pool")), "
                 + count(servers, "server")
         } catch {
-            let more = error.untold > 0 ? ["\(name): and \(error.untold) more"] : []
-            problems = error.problems.map { "\(name):\($0)" } + more
+            let more = error.suppressed > 0 ? ["\(name): and \(error.suppressed) more"] : []
+            diagnostics = error.diagnostics.map { "\(name):\($0)" } + more
             passed = false
             summary = ""
         }

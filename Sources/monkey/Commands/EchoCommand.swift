@@ -32,10 +32,10 @@ struct EchoCommand: AsyncParsableCommand {
     var threads = EchoServer.Configuration().threads
 
     @Option(.duration(), "Time in which existing connections may complete before the remaining ones are reset.")
-    var grace = WrittenDuration(.seconds(30))
+    var grace = DurationValue(.seconds(30))
 
     @OptionGroup(title: "Behavior")
-    var behaviour: EchoOptions
+    var behavior: EchoOptions
 
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
@@ -44,11 +44,11 @@ struct EchoCommand: AsyncParsableCommand {
         try await logging.withConsole { console in
             var configuration = EchoServer.Configuration()
             configuration.threads = threads
-            try behaviour.apply(to: &configuration)
+            try behavior.apply(to: &configuration)
             let echo = try await EchoServer.bind(listen, configuration: configuration)
             let signals = await StopSignals()
 
-            console.greet()
+            console.printBanner()
             let logger = Logger(label: ConsoleLabel.program)
             logger.notice(
                 "Echo server listening on \(echo.localAddress)",
@@ -56,7 +56,7 @@ struct EchoCommand: AsyncParsableCommand {
             )
             await console.flush()
 
-            try await alongside(
+            try await withBackgroundService(
                 { await signals.stopping { await echo.shutdown(grace: $0 ?? grace.duration) } },
                 run: echo.run
             )
@@ -75,7 +75,7 @@ struct EchoCommand: AsyncParsableCommand {
             }
         let closed = counters.closed > 0 ? ", \(counters.closed) closed by --close-after" : ""
         return "\(done) over \(counters.total) connections: \(counters.ended) completed, "
-            + "\(counters.reset) reset, \(counters.cut) closed forcibly\(closed)"
+            + "\(counters.reset) reset, \(counters.forced) closed forcibly\(closed)"
     }
 
     static func metadata(_ counters: EchoCounters) -> Logger.Metadata {
@@ -83,7 +83,7 @@ struct EchoCommand: AsyncParsableCommand {
             "bytes": .stringConvertible(counters.bytesSent), "received": .stringConvertible(counters.bytesReceived),
             "closed": .stringConvertible(counters.closed), "connections": .stringConvertible(counters.total),
             "ended": .stringConvertible(counters.ended), "reset": .stringConvertible(counters.reset),
-            "cut": .stringConvertible(counters.cut),
+            "forced": .stringConvertible(counters.forced),
         ]
     }
 }

@@ -17,7 +17,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
             Examples:
               monkey proxy 127.0.0.1:8080 echo
               monkey proxy :5432 db.internal:5432 --idle-timeout 1h --events
-              monkey proxy unix:/run/front.sock 127.0.0.1:6379 --metrics off
+              monkey proxy unix:/run/front.sock 127.0.0.1:6379 --admin off
 
             After SIGINT or SIGTERM, connections may complete within --grace; a second signal resets them immediately.
             """
@@ -33,7 +33,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     var connections: ConnectionOptions
 
     @OptionGroup(title: "Clients")
-    var entrance: EntranceOptions
+    var accessPolicy: AccessControlOptions
 
     @OptionGroup(title: "Timeouts")
     var timeouts: TimeoutOptions
@@ -42,10 +42,10 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     var shutdown: ShutdownOptions
 
     @OptionGroup(title: "Process")
-    var owner: OwnerOptions
+    var privileges: PrivilegeOptions
 
     @OptionGroup(title: "Metrics")
-    var metrics: MetricsOptions
+    var admin: AdminOptions
 
     @OptionGroup(title: "Access log")
     var access: AccessLogOptions
@@ -67,7 +67,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
             case .echo:
                 let echo = try await EchoServer.bind(.loopback(port: 0))
                 let address = ServiceAddress.socket(echo.localAddress)
-                try await alongside(echo.run) { try await forward(to: address, console) }
+                try await withBackgroundService(echo.run) { try await forward(to: address, console) }
             }
         }
     }
@@ -78,7 +78,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
             try await Proxy.bind(
                 listen,
                 to: address,
-                proxyProtocol: entrance.sendProxy,
+                proxyProtocol: accessPolicy.sendProxy,
                 configuration: proxyConfiguration
             )
         }

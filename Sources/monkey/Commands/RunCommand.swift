@@ -1,4 +1,5 @@
 import ArgumentParser
+import ProcessSupport
 import LoadBalancer
 import Logging
 import Sockets
@@ -32,33 +33,38 @@ struct RunCommand: AsyncParsableCommand {
         logging.logLevel = LogLevel(rawValue: file.logLevel.rawValue) ?? .info
         logging.logFormat = LogFormat(rawValue: file.logFormat.rawValue) ?? .text
         try await logging.withConsole { console in
-            let owner = try ProcessOwner(user: file.user, group: file.group)
+            let owner = try ProcessIdentity(user: file.user, group: file.group)
             let proxy = try await Self.bind(file)
-            let keeper = PoolKeeper(proxy, settings: file.pools.map(PoolSettings.init), logger: Logger(label: "pools"))
-            let reloader = Reloader(
+            let poolController = PoolController(
+                proxy,
+                settings: file.pools.map(PoolSettings.init),
+                logger: Logger(label: "pools")
+            )
+            let reloader = ConfigurationReloader(
                 file,
                 named: name,
                 proxy: proxy,
-                keeper: keeper,
+                poolController: poolController,
                 logger: Logger(label: "reload"),
                 read: readAgain
             )
-            let admin = try await ServedProxy.bindAdmin(
-                at: file.metrics,
+            let admin = try await ProxyService.bindAdmin(
+                at: file.admin,
                 for: proxy,
-                control: file.control ? Control(proxy: proxy, keeper: keeper, reloader: reloader) : nil,
+                control: file.adminAPI
+                    ? AdminAPI(proxy: proxy, poolController: poolController, reloader: reloader) : nil,
                 token: file.adminTokenFile,
-                mendedBy: "metrics: ADDRESS or off, admin-token-file: FILE, control: false"
+                fix: "admin: ADDRESS or off, admin-token-file: FILE, admin-api: false"
             )
-            let served = ServedProxy(
+            let served = ProxyService(
                 proxy: proxy,
-                keeper: keeper,
+                poolController: poolController,
                 reloader: reloader,
                 admin: admin,
                 accessLog: try AccessLog(at: file.accessLog, format: file.accessLogFormat, console),
                 owner: owner,
                 target: file.pools.map(\.name).joined(separator: ", "),
-                tellsEvents: file.events,
+                logsEvents: file.events,
                 summaryInterval: file.summary
             )
             try await served.serve(console)
@@ -71,7 +77,7 @@ struct RunCommand: AsyncParsableCommand {
             return try ConfigurationFile(parsing: bytes)
         } catch {
             let check = ConfigurationCheck(of: bytes, named: name)
-            try File.write(Array(check.problems.map { $0 + "\n" }.joined().utf8), to: 2)
+            try File.write(Array(check.diagnostics.map { $0 + "\n" }.joined().utf8), to: 2)
             throw ExitCode(1)
         }
     }
@@ -82,7 +88,7 @@ struct RunCommand: AsyncParsableCommand {
     private var readAgain: @Sendable () throws -> [UInt8] {
         { [file] in
             guard file != "-" else {
-                throw Failure("cannot reload standard input: it can be read only once: run with a file instead")
+                throw CommandError("cannot reload standard input: it can be read only once: run with a file instead")
             }
             return try File.read(file, longest: ConfigurationFile.longest)
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ProcessSupport
 import LoadBalancer
 import Sockets
 import TCPProxy
@@ -6,12 +7,12 @@ import TCPProxy
 /// A command that runs a proxy until it is stopped.
 protocol ServingCommand {
     var connections: ConnectionOptions { get }
-    var entrance: EntranceOptions { get }
+    var accessPolicy: AccessControlOptions { get }
     var timeouts: TimeoutOptions { get }
     var shutdown: ShutdownOptions { get }
-    var metrics: MetricsOptions { get }
+    var admin: AdminOptions { get }
     var access: AccessLogOptions { get }
-    var owner: OwnerOptions { get }
+    var privileges: PrivilegeOptions { get }
 }
 
 extension ServingCommand {
@@ -19,7 +20,7 @@ extension ServingCommand {
         var configuration = Configuration()
         connections.apply(to: &configuration)
         timeouts.apply(to: &configuration)
-        entrance.apply(to: &configuration)
+        accessPolicy.apply(to: &configuration)
         shutdown.apply(to: &configuration)
         configuration.recordsConnections = access.accessLog != nil
         return configuration
@@ -38,35 +39,35 @@ extension ServingCommand {
     ///
     /// - Parameters:
     ///   - target: the description of the upstream or the servers in log lines.
-    ///   - keeper: the controller of the pools; nil for a single upstream.
+    ///   - poolController: the controller of the pools; nil for a single upstream.
     ///   - control: the control operations over HTTP; nil disables them.
     ///   - token: the path of the token file of the admin endpoint.
     func serve(
         _ proxy: Proxy,
         forwardingTo target: String,
-        watchedBy keeper: PoolKeeper? = nil,
-        control: Control? = nil,
+        watchedBy poolController: PoolController? = nil,
+        control: AdminAPI? = nil,
         token: String? = nil,
         _ console: Console
     ) async throws {
-        let admin = try await ServedProxy.bindAdmin(
-            at: metrics.metrics.value,
+        let adminServer = try await ProxyService.bindAdmin(
+            at: admin.admin.value,
             for: proxy,
             control: control,
             token: token,
-            mendedBy: control == nil
-                ? "--metrics ADDRESS, or --metrics off"
-                : "--metrics ADDRESS or off, --admin-token-file FILE, --no-control"
+            fix: control == nil
+                ? "--admin ADDRESS, or --admin off"
+                : "--admin ADDRESS or off, --admin-token-file FILE, --no-admin-api"
         )
-        let served = ServedProxy(
+        let served = ProxyService(
             proxy: proxy,
-            keeper: keeper,
-            admin: admin,
+            poolController: poolController,
+            admin: adminServer,
             accessLog: try AccessLog(at: access.accessLog, format: access.accessLogFormat ?? .text, console),
-            owner: try ProcessOwner(user: owner.user, group: owner.group),
+            owner: try ProcessIdentity(user: privileges.user, group: privileges.group),
             target: target,
-            tellsEvents: metrics.events,
-            summaryInterval: metrics.summary.value?.duration
+            logsEvents: admin.events,
+            summaryInterval: admin.summary.value?.duration
         )
         try await served.serve(console)
     }
@@ -77,7 +78,7 @@ extension ServingCommand {
         case .address, .badSetting:
             ValidationError(error.description)
         case .descriptorLimit(let limit, let wanted, let connections) where self.connections.maxConnections != nil:
-            Failure(
+            CommandError(
                 "--max-connections \(connections) needs \(wanted) descriptors, and the limit is \(limit): "
                     + "raise the limit (ulimit -n), or lower --max-connections"
             )

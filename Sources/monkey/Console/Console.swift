@@ -1,6 +1,6 @@
 import Glibc
 import Logging
-import Notation
+import ValueFormats
 
 /// The program's standard output and standard error, and their format.
 final class Console: Sendable {
@@ -35,7 +35,7 @@ final class Console: Sendable {
     }
 
     /// Prints the banner if standard output is a terminal and the format is text.
-    func greet() {
+    func printBanner() {
         guard format == .text, isatty(STDOUT_FILENO) == 1 else { return }
         output.write(Banner.text)
     }

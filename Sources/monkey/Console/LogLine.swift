@@ -1,5 +1,5 @@
 import Logging
-import Notation
+import ValueFormats
 
 /// The content of a log line, and its formats.
 struct LogLine {

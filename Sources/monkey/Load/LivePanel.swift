@@ -18,13 +18,13 @@ final class LivePanel: Sendable {
         return isatty(STDERR_FILENO) == 1 && kind != nil && kind != "dumb" ? LivePanel() : nil
     }
 
-    func show(_ progress: Progress, of plan: Plan, label: String? = nil) {
+    func show(_ progress: Progress, of configuration: Configuration, label: String? = nil) {
         state.withLock { state in
             if progress.phase == .measuring, let latest = progress.latest {
-                state.history.append(LivePanelText.sparkValue(latest, plan))
+                state.history.append(LivePanelText.sparkValue(latest, configuration))
             }
             // A line that the terminal wraps would occupy two rows and break the overwriting.
-            let lines = LivePanelText.lines(progress, plan, label: label, history: state.history)
+            let lines = LivePanelText.lines(progress, configuration, label: label, history: state.history)
             write(over: state.lines, lines.map { String($0.prefix(Self.terminalWidth)) })
             state.lines = LivePanelText.height
         }
@@ -59,32 +59,34 @@ enum LivePanelText {
     private static let barWidth = 24
     private static let sparks = 48
 
-    static func lines(_ progress: Progress, _ plan: Plan, label: String? = nil, history: [Double]) -> [String] {
+    static func lines(_ progress: Progress, _ configuration: Configuration, label: String? = nil, history: [Double])
+        -> [String]
+    {
         let sparks = sparkline(history)
         return [
-            clock(progress, plan) + (label.map { "   \($0)" } ?? ""), figures(progress, plan),
-            sparks.isEmpty ? "" : "\(isBulk(plan) ? "bytes" : "p99") \(sparks)",
+            clock(progress, configuration) + (label.map { "   \($0)" } ?? ""), figures(progress, configuration),
+            sparks.isEmpty ? "" : "\(isBulk(configuration) ? "bytes" : "p99") \(sparks)",
         ]
     }
 
-    private static func clock(_ progress: Progress, _ plan: Plan) -> String {
+    private static func clock(_ progress: Progress, _ configuration: Configuration) -> String {
         let share = progress.duration > 0 ? min(1, progress.elapsed / progress.duration) : 0
         let filled = Int((share * Double(barWidth)).rounded())
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: barWidth - filled)
         let phase =
             switch progress.phase {
-            case .opening: "opening \(Grouped(plan.connections)) connections"
-            case .warmUp: "warming up for \(WrittenDuration(plan.warmUp))"
+            case .opening: "opening \(Grouped(configuration.connections)) connections"
+            case .warmUp: "warming up for \(DurationValue(configuration.warmUp))"
             case .measuring: "\(Int(progress.elapsed)) of \(Int(progress.duration.rounded(.up))) s"
             case .draining: "waiting for the last responses"
             }
-        return "\(plan.target)  \(bar) \(phase)"
+        return "\(configuration.target)  \(bar) \(phase)"
     }
 
-    private static func figures(_ progress: Progress, _ plan: Plan) -> String {
+    private static func figures(_ progress: Progress, _ configuration: Configuration) -> String {
         var parts: [String] = []
         if let latest = progress.latest {
-            switch plan.mode {
+            switch configuration.mode {
             case .bulk:
                 parts.append("up \(BitRate(latest.upstreamPerSecond))   down \(BitRate(latest.downstreamPerSecond))")
             case .hold:
@@ -103,13 +105,13 @@ enum LivePanelText {
         seconds > 0 ? TimeText(seconds).description : "-"
     }
 
-    private static func isBulk(_ plan: Plan) -> Bool {
-        if case .bulk = plan.mode { true } else { false }
+    private static func isBulk(_ configuration: Configuration) -> Bool {
+        if case .bulk = configuration.mode { true } else { false }
     }
 
     /// The value of an interval in the sparkline.
-    static func sparkValue(_ point: Report.TimelinePoint, _ plan: Plan) -> Double {
-        isBulk(plan) ? point.upstreamPerSecond + point.downstreamPerSecond : point.p99
+    static func sparkValue(_ point: Report.TimelinePoint, _ configuration: Configuration) -> Double {
+        isBulk(configuration) ? point.upstreamPerSecond + point.downstreamPerSecond : point.p99
     }
 
     /// The last values as bars of eight heights, scaled to the highest; a blank for zero.

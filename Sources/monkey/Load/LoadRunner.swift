@@ -23,7 +23,7 @@ final class LoadRunner: Sendable {
 
     /// Runs `body`; signals stop its load tests. May be called once.
     func untilDone(_ body: @escaping @Sendable () async throws -> Void) async throws {
-        try await alongside({ await self.signals.stopping { _ in self.stop() } }, run: body)
+        try await withBackgroundService({ await self.signals.stopping { _ in self.stop() } }, run: body)
     }
 
     /// Runs one test. After a signal it is stopped immediately after its start.
@@ -31,19 +31,20 @@ final class LoadRunner: Sendable {
     /// - Parameters:
     ///   - isOneOfMany: whether the progress shows the number of the run.
     ///   - count: the total number of runs, if known.
-    func run(_ plan: Plan, isOneOfMany: Bool = false, of count: Int? = nil) async throws -> Report {
-        let test = try LoadTest(plan)
+    func run(_ configuration: Configuration, isOneOfMany: Bool = false, of count: Int? = nil) async throws -> Report {
+        let test = try LoadTest(configuration)
         let (isStopping, number) = state.withLock { state in
             state.test = test
             state.runs += 1
             return (state.stops > 0, state.runs)
         }
         if isStopping { test.stop() }
-        let label = isOneOfMany ? "run \(number)\(count.map { " of \($0)" } ?? ""), \(plan.pace.inWords)" : nil
+        let label =
+            isOneOfMany ? "run \(number)\(count.map { " of \($0)" } ?? ""), \(configuration.pace.spelledOut)" : nil
         guard let panel else { return try await test.run() }
         defer { panel.clear() }
-        return try await alongside(
-            { for await progress in test.progress { panel.show(progress, of: plan, label: label) } },
+        return try await withBackgroundService(
+            { for await progress in test.progress { panel.show(progress, of: configuration, label: label) } },
             run: { try await test.run() }
         )
     }
@@ -58,11 +59,11 @@ final class LoadRunner: Sendable {
 }
 
 extension Pace {
-    fileprivate var inWords: String {
+    fileprivate var spelledOut: String {
         switch self {
         case .rate(let profile) where profile.pieces.isEmpty: "\(Grouped(profile.finalRate))/s"
         case .rate(let profile): "\(profile)"
-        case .flatOut: "closed loop"
+        case .closedLoop: "closed loop"
         }
     }
 }

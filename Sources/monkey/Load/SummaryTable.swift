@@ -9,9 +9,11 @@ struct SummaryTable {
         var lines = ["\(report.setup.target): \(text.load)", ""]
         if report.latency.count > 0 { lines += Self.table(text.latencies, first: 10, others: 10) + [""] }
         lines += text.facts.map { $0.name.leftAligned(13) + $0.text }
-        if !text.steps.isEmpty { lines += [""] + Self.table(text.steps, first: 0, others: 12) + ["", text.knee] }
+        if !text.steps.isEmpty {
+            lines += [""] + Self.table(text.steps, first: 0, others: 12) + ["", text.saturationPoint]
+        }
         if !report.trustworthy {
-            lines += ["", "NOT TRUSTWORTHY: \(ReportText.warning)."] + report.doubts.map { "  - \($0)" }
+            lines += ["", "NOT TRUSTWORTHY: \(ReportText.warning)."] + report.warnings.map { "  - \($0)" }
         }
         self.lines = lines
     }

@@ -1,4 +1,4 @@
-import Notation
+import ValueFormats
 import Testing
 
 @testable import LoadBalancer
@@ -21,7 +21,7 @@ struct AccessLogFormatTests {
         firstByte: nil,
         total: .seconds(3661) + .nanoseconds(42_999),
         reason: .halfCloseTimeout,
-        side: .proxy
+        initiator: .proxy
     )
 
     private func line(_ format: String) throws -> String { try AccessLogFormat(parsing: format).line(record) }
@@ -43,7 +43,7 @@ struct AccessLogFormatTests {
                 == #"{"time":"2026-01-31T23:59:59.250Z","id":"1.7","client":"192.0.2.1:50000","listener":"web","#
                 + #""pool":"servers","server":"db\u0001\"1","attempts":2,"bytes_upstream":5,"bytes_downstream":1000000,"#
                 + #""queue_seconds":0.000000,"connect_seconds":0.001500,"first_byte_seconds":null,"#
-                + #""total_seconds":3661.000042,"reason":"half_close_timeout","by":"proxy"}"#
+                + #""total_seconds":3661.000042,"reason":"half_close_timeout","initiator":"proxy"}"#
         )
     }
 
@@ -51,7 +51,7 @@ struct AccessLogFormatTests {
     func own() throws {
         #expect(try line("{{{client}}}\t{bytes_upstream}+{bytes_upstream}") == "{192.0.2.1:50000}\t5+5")
         #expect(try line("{first_byte_seconds}") == "-")
-        #expect("\(try AccessLogFormat(parsing: "{by} x"))" == "{by} x")
+        #expect("\(try AccessLogFormat(parsing: "{initiator} x"))" == "{initiator} x")
     }
 
     @Test(
@@ -60,10 +60,10 @@ struct AccessLogFormatTests {
             ("{clint} x", "unknown field {clint}; fields are {time}, {id}, {client},"),
             ("{}", "unknown field {}"), ("{client", "unmatched {"), ("client}", "unmatched }"),
             ("client", "no field"), ("", "no field"), ("{client}\n", "control character"),
-            (String(repeating: "{by}", count: 1025), "at most 4096 bytes"),
+            (String(repeating: "{initiator}", count: 1025), "at most 4096 bytes"),
         ]
     )
-    func mistakes(format: String, told: String) {
-        #expect { try AccessLogFormat(parsing: format) } throws: { "\($0)".contains(told) }
+    func mistakes(format: String, reported: String) {
+        #expect { try AccessLogFormat(parsing: format) } throws: { "\($0)".contains(reported) }
     }
 }

@@ -65,15 +65,15 @@ extension Trait where Self == ConditionTrait {
 
 /// Checks repeatedly until the result is the wanted one.
 func awaitResult(
-    _ check: Check,
+    _ check: HealthCheckKind,
     at address: SocketAddress,
     _ what: String,
-    _ isSought: (Result<Duration, ProbeFailure>) -> Bool
+    _ isSought: (Result<Duration, HealthCheckFailure>) -> Bool
 ) async throws {
-    var last = Result<Duration, ProbeFailure>.failure(.cancelled)
+    var last = Result<Duration, HealthCheckFailure>.failure(.cancelled)
     do {
         try await eventually(what) {
-            last = await Probe.run(check, at: address, timeout: .seconds(5))
+            last = await HealthCheckRun.run(check, at: address, timeout: .seconds(5))
             return isSought(last)
         }
     } catch {
@@ -82,6 +82,6 @@ func awaitResult(
     }
 }
 
-func isUp(_ result: Result<Duration, ProbeFailure>) -> Bool {
+func isUp(_ result: Result<Duration, HealthCheckFailure>) -> Bool {
     if case .success = result { true } else { false }
 }

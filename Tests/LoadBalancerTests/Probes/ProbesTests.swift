@@ -8,21 +8,23 @@ import Testing
 @Suite(.ownThreads) struct ProbesTests {
     @Test func aServerThatListensIsUp() async throws {
         let listener = try TestListener()
-        let duration = try await Probe.run(.tcp, at: address(of: listener), timeout: patience).get()
+        let duration = try await HealthCheckRun.run(.tcp, at: address(of: listener), timeout: patience).get()
         #expect(duration > .zero)
     }
 
     @Test func aServerOnIPv6IsUp() async throws {
         let listener = try TestListener(on: .loopback6)
-        _ = try await Probe.run(.tcp, at: address(of: listener), timeout: patience).get()
+        _ = try await HealthCheckRun.run(.tcp, at: address(of: listener), timeout: patience).get()
     }
 
     @Test func aServerOnAUnixSocketIsUp() async throws {
         try await withScratchFolder { folder in
             let listener = try TestListener(on: .unix(path: "\(folder)/socket"))
             let missing = SocketAddress.unix(path: "\(folder)/other")
-            _ = try await Probe.run(.tcp, at: .unix(path: "\(folder)/socket"), timeout: patience).get()
-            #expect(await Probe.run(.tcp, at: missing, timeout: patience) == .failure(.notConnected(.noSuchFile)))
+            _ = try await HealthCheckRun.run(.tcp, at: .unix(path: "\(folder)/socket"), timeout: patience).get()
+            #expect(
+                await HealthCheckRun.run(.tcp, at: missing, timeout: patience) == .failure(.notConnected(.noSuchFile))
+            )
             listener.close()
         }
     }
@@ -31,11 +33,11 @@ import Testing
         let listener = try TestListener()
         let address = address(of: listener)
         listener.close()
-        for check in [Check.tcp, .redis] {
-            let result = await Probe.run(check, at: address, timeout: patience)
+        for check in [HealthCheckKind.tcp, .redis] {
+            let result = await HealthCheckRun.run(check, at: address, timeout: patience)
             #expect(result == .failure(.notConnected(.connectionRefused)))
         }
-        #expect(ProbeFailure.notConnected(.connectionRefused).description == "connection refused")
+        #expect(HealthCheckFailure.notConnected(.connectionRefused).description == "connection refused")
     }
 
     /// The listener's accept queue is full, so the handshake of another client is never answered.
@@ -43,9 +45,9 @@ import Testing
         let listener = try TestListener(backlog: 0)
         let waiting = try listener.fill()
         let limit = Duration.milliseconds(100)
-        let result = await Probe.run(.tcp, at: address(of: listener), timeout: limit)
+        let result = await HealthCheckRun.run(.tcp, at: address(of: listener), timeout: limit)
         #expect(result == .failure(.timedOut(.connecting, after: limit)))
-        #expect(ProbeFailure.timedOut(.connecting, after: limit).description == "no connection within 100 ms")
+        #expect(HealthCheckFailure.timedOut(.connecting, after: limit).description == "no connection within 100 ms")
         for client in waiting { client.close() }
     }
 
@@ -53,7 +55,7 @@ import Testing
         let listener = try TestListener()
         // Also covers the connect, whose completion may be reported late on a busy machine.
         let limit = Duration.seconds(2)
-        let result = await Probe.run(.redis, at: address(of: listener), timeout: limit)
+        let result = await HealthCheckRun.run(.redis, at: address(of: listener), timeout: limit)
         #expect(result == .failure(.timedOut(.waitingForAnswer, after: limit)))
     }
 
@@ -79,17 +81,17 @@ import Testing
     }
 
     @Test func anAnswerWithoutEndIsNotReadToItsEnd() async throws {
-        let check = Check.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
+        let check = HealthCheckKind.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
         let result = try await probed(check) {
             try $0.receive("hello\n")
             // More than is read, and the check may close the connection before all of it is sent.
             try? $0.send([UInt8](repeating: 0x2E, count: 4 << 20))
         }
-        #expect(result == .failure(.longAnswer(limit: Check.answerLimit)))
+        #expect(result == .failure(.longAnswer(limit: HealthCheckKind.answerLimit)))
     }
 
     @Test func whatIsSentAndExpected() async throws {
-        let check = Check.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
+        let check = HealthCheckKind.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
         let result = try await probed(check) {
             try $0.receive("hello\n")
             try $0.send("* rea")
@@ -105,7 +107,7 @@ import Testing
 
     @Test func aPreambleComesBeforeTheCheck() async throws {
         let listener = try TestListener()
-        async let result = Probe.run(
+        async let result = HealthCheckRun.run(
             .redis,
             at: address(of: listener),
             timeout: patience,
@@ -147,7 +149,7 @@ import Testing
 
     @Test func aServerThatDoesNotCloseIsNotWaitedForLong() async throws {
         let listener = try TestListener()
-        async let result = Probe.run(.http(HTTPCheck()), at: address(of: listener), timeout: patience)
+        async let result = HealthCheckRun.run(.http(HTTPHealthCheck()), at: address(of: listener), timeout: patience)
         let socket = try listener.accept()
         _ = try socket.receive(upTo: 4_096)
         try socket.send("HTTP/1.1 200 OK\r\n\r\n")
@@ -156,7 +158,7 @@ import Testing
     }
 
     @Test func anHTTPErrorIsDown() async throws {
-        let result = try await probed(.http(HTTPCheck(path: "/health"))) {
+        let result = try await probed(.http(HTTPHealthCheck(path: "/health"))) {
             _ = try $0.receive(upTo: 4_096)
             try $0.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
         }
@@ -169,7 +171,7 @@ import Testing
         let waiting = try full.fill()
         for listener in [silent, full] {
             let target = address(of: listener)
-            let check = Task { await Probe.run(.redis, at: target, timeout: .seconds(3_600)) }
+            let check = Task { await HealthCheckRun.run(.redis, at: target, timeout: .seconds(3_600)) }
             // Cancelled while it connects or waits, and possibly before.
             check.cancel()
             #expect(await check.value == .failure(.cancelled))
@@ -177,7 +179,7 @@ import Testing
         // A separate listener: the checks above may have left a closed connection in the accept queue of theirs.
         let listener = try TestListener()
         let target = address(of: listener)
-        let check = Task { await Probe.run(.redis, at: target, timeout: .seconds(3_600)) }
+        let check = Task { await HealthCheckRun.run(.redis, at: target, timeout: .seconds(3_600)) }
         let socket = try listener.accept()
         try socket.receive("*1\r\n$4\r\nPING\r\n")
         check.cancel()
@@ -188,11 +190,11 @@ import Testing
 
 /// Returns the result of a check of a server that accepts one connection, runs its script and closes.
 private func probed(
-    _ check: Check,
+    _ check: HealthCheckKind,
     _ play: @escaping @Sendable (TestSocket) throws -> Void
-) async throws -> Result<Duration, ProbeFailure> {
+) async throws -> Result<Duration, HealthCheckFailure> {
     let listener = try TestListener()
-    async let result = Probe.run(check, at: address(of: listener), timeout: patience)
+    async let result = HealthCheckRun.run(check, at: address(of: listener), timeout: patience)
     let socket = try listener.accept()
     try play(socket)
     socket.close()

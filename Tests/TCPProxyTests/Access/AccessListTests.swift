@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Access list and CIDR table")
 struct AccessListTests {
-    private func blocks(_ texts: [String]) throws -> [AddressBlock] {
-        try texts.map { try AddressBlock(parsing: $0) }
+    private func blocks(_ texts: [String]) throws -> [CIDRBlock] {
+        try texts.map { try CIDRBlock(parsing: $0) }
     }
 
     private func client(_ host: String) throws -> PeerAddress {
@@ -43,7 +43,7 @@ struct AccessListTests {
 
     @Test("a block in both lists is an error")
     func contradiction() throws {
-        let block = try AddressBlock(parsing: "10.0.0.0/8")
+        let block = try CIDRBlock(parsing: "10.0.0.0/8")
         #expect(throws: AccessListError.contradiction(block)) {
             try AccessList(allow: [block], deny: try blocks(["::/0", "::ffff:10.0.0.0/104"]))
         }
@@ -57,11 +57,11 @@ struct AccessListTests {
     func ends() throws {
         let table = CIDRTable(
             [
-                (block: try AddressBlock(parsing: "255.255.255.255"), value: 1),
-                (block: try AddressBlock(parsing: "0.0.0.0"), value: 2),
-                (block: try AddressBlock(parsing: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), value: 3),
-                (block: try AddressBlock(parsing: "::"), value: 4),
-                (block: try AddressBlock(parsing: "255.0.0.0/8"), value: 5),
+                (block: try CIDRBlock(parsing: "255.255.255.255"), value: 1),
+                (block: try CIDRBlock(parsing: "0.0.0.0"), value: 2),
+                (block: try CIDRBlock(parsing: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), value: 3),
+                (block: try CIDRBlock(parsing: "::"), value: 4),
+                (block: try CIDRBlock(parsing: "255.0.0.0/8"), value: 5),
             ],
             otherwise: 0
         )
@@ -85,12 +85,12 @@ struct AccessListTests {
             let high = UInt64(bits.randomElement(using: &generator)!) << 32
             return InternetAddress(high: 0x2001_0DB8_0000_0000 | high >> 32, low: high | UInt64(low), port: 1)
         }
-        func block() -> AddressBlock {
+        func block() -> CIDRBlock {
             let address = address()
             let length = Int.random(in: 0...(address.isIPv4 ? 32 : 128), using: &generator)
-            let masked = address.bits & AddressBlock.mask(address.isIPv4 ? 96 + length : length)
+            let masked = address.bits & CIDRBlock.mask(address.isIPv4 ? 96 + length : length)
             let first = InternetAddress(high: UInt64(masked >> 64), low: UInt64(truncatingIfNeeded: masked), port: 0)
-            return AddressBlock(first: first, prefixLength: length)
+            return CIDRBlock(first: first, prefixLength: length)
         }
         let entries = (0..<Int.random(in: 0...300, using: &generator)).map { _ in
             (block: block(), value: Int.random(in: 1...3, using: &generator))
@@ -109,7 +109,7 @@ struct AccessListTests {
     @Test("a table of tens of thousands of blocks has at most twice as many ranges")
     func large() throws {
         let entries = (0..<50_000).map { number in
-            (block: AddressBlock(InternetAddress(v4: UInt32(number) << 8, port: 0)), value: number)
+            (block: CIDRBlock(InternetAddress(v4: UInt32(number) << 8, port: 0)), value: number)
         }
         let table = CIDRTable(entries, otherwise: -1)
         #expect(table.rangeCount == 2 * 50_000 + 1)

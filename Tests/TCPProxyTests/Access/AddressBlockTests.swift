@@ -15,14 +15,14 @@ struct AddressBlockTests {
         ]
     )
     func reads(text: String, description: String) throws {
-        let block = try AddressBlock(parsing: text)
+        let block = try CIDRBlock(parsing: text)
         #expect(block.description == description)
-        #expect(try AddressBlock(parsing: description) == block)
+        #expect(try CIDRBlock(parsing: description) == block)
     }
 
     @Test("a parse error states the problem and names the entry")
     func errors() {
-        let bad: [(String, AddressBlockError.Problem)] = [
+        let bad: [(String, CIDRBlockError.Problem)] = [
             ("", .badAddress), ("/8", .badAddress), ("10/8", .badAddress), ("10.0.0/8", .badAddress),
             ("10.0.0.256", .badAddress), ("010.0.0.0/8", .badAddress), ("example.com", .badAddress),
             ("fe80::1%1", .badAddress), ("[::1]", .badAddress), ("10.0.0.0:80", .badAddress),
@@ -38,8 +38,8 @@ struct AddressBlockTests {
             ("::ffff:0:0/95", .bitsBehindPrefix("::fffe:0:0/95")),
         ]
         for (text, problem) in bad {
-            let error = AddressBlockError(text: text, problem: problem)
-            #expect(throws: error, "\(text)") { try AddressBlock(parsing: text) }
+            let error = CIDRBlockError(text: text, problem: problem)
+            #expect(throws: error, "\(text)") { try CIDRBlock(parsing: text) }
             #expect(error.description.contains("'\(text)'"))
         }
     }
@@ -47,7 +47,7 @@ struct AddressBlockTests {
     @Test("a block contains only addresses of its own family")
     func contains() throws {
         func contains(_ block: String, _ address: String) throws -> Bool {
-            try AddressBlock(parsing: block).contains(try #require(InternetAddress(host: address, port: 9)))
+            try CIDRBlock(parsing: block).contains(try #require(InternetAddress(host: address, port: 9)))
         }
         #expect(try contains("10.0.0.0/8", "10.255.255.255"))
         #expect(try contains("10.0.0.0/8", "::ffff:10.1.2.3"))
@@ -56,7 +56,7 @@ struct AddressBlockTests {
         #expect(try !contains("::/0", "10.0.0.1"))
         #expect(try contains("0.0.0.0/0", "255.255.255.255"))
         #expect(try !contains("0.0.0.0/0", "::1"))
-        let single = AddressBlock(try #require(InternetAddress(host: "2001:db8::1", port: 9)))
+        let single = CIDRBlock(try #require(InternetAddress(host: "2001:db8::1", port: 9)))
         #expect(single.description == "2001:db8::1")
         #expect(single.first.port == 0)
     }

@@ -39,10 +39,10 @@ struct BandwidthTests {
     )
     func neverMore(seed: UInt64) throws {
         var generator = SplitMix64(seed: seed)
-        let rate = [1, 7, 999, 65_536, 10_000_019, 1_250_000_000, Bandwidth.highestRate].randomElement(
+        let rate = [1, 7, 999, 65_536, 10_000_019, 1_250_000_000, Bandwidth.maxRate].randomElement(
             using: &generator
         )!
-        let burst = Int.random(in: 1...min(Bandwidth.largestBurst, rate * 86_400), using: &generator)
+        let burst = Int.random(in: 1...min(Bandwidth.maxBurst, rate * 86_400), using: &generator)
         var bandwidth = try #require(Bandwidth(bytesPerSecond: rate, burst: burst))
         var now = Self.start
         var sent = 0
@@ -74,12 +74,12 @@ struct BandwidthTests {
     @Test("limits outside their ranges are rejected, and the largest do not overflow")
     func ranges() throws {
         #expect(Bandwidth(bytesPerSecond: 0, burst: 1) == nil)
-        #expect(Bandwidth(bytesPerSecond: Bandwidth.highestRate + 1, burst: 1) == nil)
+        #expect(Bandwidth(bytesPerSecond: Bandwidth.maxRate + 1, burst: 1) == nil)
         #expect(Bandwidth(bytesPerSecond: 1, burst: 0) == nil)
-        #expect(Bandwidth(bytesPerSecond: 1000, burst: Bandwidth.largestBurst + 1) == nil)
+        #expect(Bandwidth(bytesPerSecond: 1000, burst: Bandwidth.maxBurst + 1) == nil)
         #expect(Bandwidth(bytesPerSecond: 1, burst: 86_400) != nil)
         #expect(Bandwidth(bytesPerSecond: 1, burst: 86_401) == nil)
-        var largest = try #require(Bandwidth(bytesPerSecond: Bandwidth.highestRate, burst: Bandwidth.largestBurst))
+        var largest = try #require(Bandwidth(bytesPerSecond: Bandwidth.maxRate, burst: Bandwidth.maxBurst))
         largest.spend(.max, at: Self.start)
         #expect(largest.allowance(at: Self.start + .nanoseconds(1)) >= 0)
         var slow = try #require(Bandwidth(bytesPerSecond: 1, burst: 1))

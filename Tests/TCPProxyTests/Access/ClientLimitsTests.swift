@@ -12,8 +12,8 @@ struct ClientLimitsTests {
         InternetAddress(v4: 0x0A00_0000 + UInt32(number), port: UInt16(truncatingIfNeeded: number))
     }
 
-    private func limit(connections: Int? = nil, _ tokens: Int? = nil, burst: Int = 1) throws -> ClientLimits.Limit {
-        var limit = ClientLimits.Limit(connections: connections)
+    private func limit(connections: Int? = nil, _ tokens: Int? = nil, burst: Int = 1) throws -> PerClientLimiter.Limit {
+        var limit = PerClientLimiter.Limit(connections: connections)
         if let tokens {
             let rate = try #require(TokenRate(tokens, burst: burst))
             limit.rate = rate
@@ -24,9 +24,9 @@ struct ClientLimitsTests {
     private func withLimits<Result>(
         capacity: Int = 1000,
         ipv6PrefixLength: Int = 128,
-        _ body: (ClientLimits) throws -> Result
+        _ body: (PerClientLimiter) throws -> Result
     ) rethrows -> Result {
-        let limits = ClientLimits(capacity: capacity, ipv6PrefixLength: ipv6PrefixLength, seed: 42)
+        let limits = PerClientLimiter(capacity: capacity, ipv6PrefixLength: ipv6PrefixLength, seed: 42)
         defer { limits.free() }
         return try body(limits)
     }
@@ -45,9 +45,9 @@ struct ClientLimitsTests {
             #expect(limits.reserve(client, limit, at: Self.start) == .admitted)
             #expect(limits.reserve(client, limit, at: Self.start) == .tooManyConnections)
             // Another limit, as after a reload of the configuration.
-            #expect(limits.reserve(client, ClientLimits.Limit(connections: 3), at: Self.start) == .admitted)
-            #expect(limits.reserve(client, ClientLimits.Limit(), at: Self.start) == .admitted)
-            let none = ClientLimits.Limit(connections: 0)
+            #expect(limits.reserve(client, PerClientLimiter.Limit(connections: 3), at: Self.start) == .admitted)
+            #expect(limits.reserve(client, PerClientLimiter.Limit(), at: Self.start) == .admitted)
+            let none = PerClientLimiter.Limit(connections: 0)
             #expect(limits.reserve(self.client(3), none, at: Self.start) == .tooManyConnections)
             #expect(limits.figures == (2, 0))
         }
@@ -92,7 +92,7 @@ struct ClientLimitsTests {
         let limit = try limit(1, burst: 1)
         withLimits(capacity: 1) { limits in
             // If all slots hold clients that must not be evicted, a further client gets a verdict that says so.
-            var verdicts: [ClientLimits.Verdict: Int] = [:]
+            var verdicts: [PerClientLimiter.Admission: Int] = [:]
             for number in 0..<5000 {
                 let verdict = limits.reserve(client(number), limit, at: Self.start)
                 verdicts[verdict, default: 0] += 1
@@ -150,7 +150,7 @@ struct ClientLimitsTests {
             try withLimits(ipv6PrefixLength: length) { limits in
                 for host in hosts {
                     let client = try #require(InternetAddress(host: host, port: 1))
-                    #expect(limits.reserve(client, ClientLimits.Limit(), at: Self.start) == .admitted)
+                    #expect(limits.reserve(client, PerClientLimiter.Limit(), at: Self.start) == .admitted)
                 }
                 return limits.figures.clients
             }
@@ -167,7 +167,7 @@ struct ClientLimitsTests {
         var generator = SplitMix64(seed: seed)
         let most = Int.random(in: 1...4, using: &generator)
         let rate = try #require(TokenRate(5, burst: 3))
-        let limit = ClientLimits.Limit(connections: most, rate: Bool.random(using: &generator) ? rate : nil)
+        let limit = PerClientLimiter.Limit(connections: most, rate: Bool.random(using: &generator) ? rate : nil)
         withLimits(capacity: 500) { limits in
             var connections: [Int: Int] = [:]
             var buckets: [Int: TokenBucket] = [:]
@@ -199,7 +199,7 @@ struct ClientLimitsTests {
     @Test("a client's limit holds across four threads, and memory is bounded")
     func threads() async throws {
         let limit = try limit(connections: 3)
-        let limits = ClientLimits(capacity: 64)
+        let limits = PerClientLimiter(capacity: 64)
         defer { limits.free() }
         let clients = 20
         let current = Mutex(Array(repeating: 0, count: clients))
@@ -238,7 +238,7 @@ struct ClientLimitsTests {
     @Test("four threads together get exactly one client's limit")
     func exactly() async throws {
         let limit = try limit(connections: 1500, 1, burst: 1000)
-        let limits = ClientLimits(capacity: 64)
+        let limits = PerClientLimiter(capacity: 64)
         defer { limits.free() }
         let admitted = try await onThreads(4) { _ in
             (0..<1000).count { _ in limits.reserve(client(1), limit, at: Self.start) == .admitted }
@@ -246,7 +246,7 @@ struct ClientLimitsTests {
         #expect(admitted.reduce(0, +) == 1000)
         let more = try await onThreads(4) { _ in
             (0..<1000).count { _ in
-                limits.reserve(client(1), ClientLimits.Limit(connections: 1500), at: Self.start) == .admitted
+                limits.reserve(client(1), PerClientLimiter.Limit(connections: 1500), at: Self.start) == .admitted
             }
         }
         #expect(more.reduce(0, +) == 500)

@@ -10,7 +10,7 @@ struct TokenRateTextTests {
         #expect(try TokenRate(parsing: "30/m") == TokenRate(30, per: .seconds(60), burst: 30))
         #expect(try TokenRate(parsing: "1/h") == TokenRate(1, per: .seconds(3600), burst: 1))
         #expect(try TokenRate(parsing: "10/s,burst=50") == TokenRate(10, burst: 50))
-        #expect(try TokenRate(parsing: "1000000000/s") == TokenRate(1_000_000_000, burst: TokenRate.largestBurst))
+        #expect(try TokenRate(parsing: "1000000000/s") == TokenRate(1_000_000_000, burst: TokenRate.maxBurst))
     }
 
     @Test(

@@ -2,7 +2,7 @@ import FakeSystem
 import Relay
 import Sockets
 import Testing
-import Workers
+import EventLoop
 
 @testable import TCPProxy
 
@@ -56,8 +56,8 @@ final class FakeProxy {
         limit: Int,
         upstreams: [SocketAddress],
         pool: (inout PoolConfiguration) -> Void,
-        names: [ServerNameRoute],
-        protocols: [(name: ApplicationProtocol, pool: Int16)],
+        names: [SNIRoute],
+        protocols: [(name: ALPNProtocol, pool: Int16)],
         batching: BatchingPolicy,
         configuration: Configuration
     ) throws {
@@ -79,12 +79,12 @@ final class FakeProxy {
         pool(&servers)
         let others = zip(names, routed).map { PoolConfiguration(upstream: $0.pool, at: [$1]) }
         let plans = try pools.add([servers] + others)
-        var values: [(pattern: ServerNamePattern, value: Int16)] = []
+        var values: [(pattern: SNIPattern, value: Int16)] = []
         for (number, route) in names.enumerated() { values += route.names.map { ($0, Int16(number + 1)) } }
         let routes =
             names.isEmpty
             ? nil
-            : ClientHelloRoutes(protocols: protocols, names: try ServerNameTable(values, otherwise: 0))
+            : TLSRouter(protocols: protocols, names: try SNIRoutingTable(values, otherwise: 0))
         let wakers = (0..<workers).map { _ in FakeWaker() }
         let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
         self.mailboxes = mailboxes
@@ -92,7 +92,7 @@ final class FakeProxy {
         for index in wakers.indices {
             var system = FakeSystem(in: world, waker: wakers[index], wakerToken: TokenKind.mailbox.only)
             let poller = system.poller
-            let sharing: ListenOptions.Sharing = index == 0 ? .founding : .joining
+            let sharing: ListenOptions.Sharing = index == 0 ? .portOwner : .portMember
             let options = ListenOptions(sharing: sharing, backlog: configuration.backlog)
             let listener = try system.listen(at: address, options: options)
             var worker = Worker(
@@ -220,15 +220,15 @@ final class FakeProxy {
         listeners: [Wanted] = [],
         closed: [Int] = [],
         on told: [Int]? = nil
-    ) throws -> Acknowledgement {
+    ) throws -> CountdownLatch {
         let told = told ?? Array(members.indices)
-        let acknowledgement = Acknowledgement(workers: told.count)
+        let acknowledgement = CountdownLatch(workers: told.count)
         for index in told {
             var begun: [WorkerChange.Listener] = []
             for listener in listeners {
                 var source = WorkerChange.Listener.Source.moved(from: listener.former, nil)
                 if let address = listener.address {
-                    let options = ListenOptions(sharing: world.listens(at: address) ? .joining : .founding)
+                    let options = ListenOptions(sharing: world.listens(at: address) ? .portMember : .portOwner)
                     source = .opened(try members[index].worker.system.listen(at: address, options: options).release())
                 }
                 let limits = listener.address == nil ? listener.former : listener.number
@@ -241,7 +241,7 @@ final class FakeProxy {
                 pools: pools,
                 listeners: begun,
                 closed: closed,
-                acknowledgement: acknowledgement
+                latch: acknowledgement
             )
             post(.change(change), to: index)
         }
@@ -253,16 +253,16 @@ final class FakeProxy {
     /// A counter, summed over the workers.
     subscript(counter: Counter) -> Int { memory.pages.reduce(0) { $0 + $1[counter] } }
 
-    var active: Int { memory.admission.active }
-    var total: Int { memory.admission.total }
+    var active: Int { memory.connectionLimiter.active }
+    var total: Int { memory.connectionLimiter.total }
 
     /// Number of successful connection attempts.
     var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }
 
     /// Clients that the listener denied, by cause; causes with a count of zero are left out.
-    var denied: [DenialCause: Int] {
-        let counts = DenialCause.allCases.map { cause in
-            (cause, memory.listenerFigures.reduce(0) { $0 + $1[0, .denied(cause)] })
+    var denied: [DenyReason: Int] {
+        let counts = DenyReason.allCases.map { cause in
+            (cause, memory.listenerMetrics.reduce(0) { $0 + $1[0, .denied(cause)] })
         }
         return Dictionary(uniqueKeysWithValues: counts).filter { $0.value > 0 }
     }
@@ -271,9 +271,9 @@ final class FakeProxy {
     var closures: [MetricsSnapshot.Closure: Int] {
         var closures: [MetricsSnapshot.Closure: Int] = [:]
         for reason in CloseReason.allCases {
-            for side in Side.allCases {
-                let count = self[.closure(reason, side)]
-                if count > 0 { closures[.init(reason: reason, side: side)] = count }
+            for initiator in Initiator.allCases {
+                let count = self[.closure(reason, initiator)]
+                if count > 0 { closures[.init(reason: reason, initiator: initiator)] = count }
             }
         }
         return closures
@@ -305,7 +305,7 @@ final class FakeProxy {
 
     /// Closes the remaining connections, and checks that no resource is left.
     func end(at location: SourceLocation) {
-        post(.cut)
+        post(.closeAll)
         settle(at: location)
         for member in members {
             member.worker.finish()
@@ -316,7 +316,7 @@ final class FakeProxy {
         #expect(world.openDescriptors == [], sourceLocation: location)
         #expect(world.problems == [], sourceLocation: location)
         #expect(active == 0, sourceLocation: location)
-        #expect(memory.admission.taken == 0, sourceLocation: location)
+        #expect(memory.connectionLimiter.taken == 0, sourceLocation: location)
         let shares = pools.entries.flatMap(\.servers).map(\.share)
         #expect(shares.allSatisfy { $0.connections == 0 }, sourceLocation: location)
         #expect(pools.entries.allSatisfy { $0.share.waiting == 0 }, sourceLocation: location)
@@ -338,8 +338,8 @@ func withProxy(
     upstreams: Int = 1,
     in world: FakeWorld = FakeWorld(),
     pool: (inout PoolConfiguration) -> Void = { _ in },
-    names: [ServerNameRoute] = [],
-    protocols: [(name: ApplicationProtocol, pool: Int16)] = [],
+    names: [SNIRoute] = [],
+    protocols: [(name: ALPNProtocol, pool: Int16)] = [],
     batching: BatchingPolicy = BatchingPolicy(),
     configure: (inout Configuration) -> Void = { _ in },
     at location: SourceLocation = #_sourceLocation,
@@ -385,5 +385,7 @@ extension PeerAddress {
 }
 
 extension MetricsSnapshot.Closure {
-    static func by(_ side: Side, _ reason: CloseReason) -> Self { .init(reason: reason, side: side) }
+    static func by(_ initiator: Initiator, _ reason: CloseReason) -> Self {
+        .init(reason: reason, initiator: initiator)
+    }
 }

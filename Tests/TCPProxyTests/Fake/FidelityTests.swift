@@ -93,11 +93,11 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         let descriptor = try connect(to: far.address)
         let end = try far.accept()
         watch(descriptor)
-        tellEvents()
+        logEvents()
         switch scene {
         case .hearsBytes:
             try end.send("hello")
-            tellEvents()
+            logEvents()
             // Reported once.
             tellNoEvents()
             receive(descriptor, atMost: 2)
@@ -105,12 +105,12 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             receive(descriptor)
             receive(descriptor)
             try end.send("again")
-            tellEvents()
+            logEvents()
             receive(descriptor)
         case .hearsEnd:
             try end.send("bye")
             try end.finish()
-            tellEvents()
+            logEvents()
             receive(descriptor)
             receive(descriptor)
             receive(descriptor)
@@ -120,7 +120,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         case .hearsResetByPoller:
             try end.send("bye")
             try end.reset()
-            tellEvents()
+            logEvents()
             tellError(descriptor)
             tellError(descriptor)
             receive(descriptor)
@@ -134,7 +134,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             receive(descriptor)
             receive(descriptor)
             tellError(descriptor)
-            tellEvents()
+            logEvents()
         case .hearsResetBySend:
             try end.send("bye")
             try end.reset()
@@ -144,23 +144,23 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             receive(descriptor)
         case .hearsResetAfterEnd:
             try end.close()
-            tellEvents()
+            logEvents()
             receive(descriptor)
-            send("is anybody there?", to: descriptor)
-            tellEvents()
+            send("is this delivered", to: descriptor)
+            logEvents()
             receive(descriptor)
             tellError(descriptor)
             send("hello?", to: descriptor)
         case .farSideClosesWithUnreadBytes:
             send("these stay unread", to: descriptor)
             try end.close()
-            tellEvents()
+            logEvents()
             receive(descriptor)
             receive(descriptor)
         case .closesWithUnreadBytes:
             send("bye", to: descriptor)
             try end.send("these stay unread")
-            tellEvents()
+            logEvents()
             system.close(descriptor)
             story.append(try end.heard())
             return
@@ -178,19 +178,19 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             endSending(descriptor)
             story.append(try end.heard())
             try end.send("late")
-            tellEvents()
+            logEvents()
             receive(descriptor)
             try end.finish()
-            tellEvents()
+            logEvents()
             receive(descriptor)
             tellError(descriptor)
         case .fillsTheBuffer:
             fill(descriptor)
             story.append("unacknowledged: \(system.unacknowledged(on: descriptor) > 0)")
-            story.append("room: \(system.sendRoom(of: descriptor) < 64 * 1024)")
+            story.append("room: \(system.availableSendBuffer(of: descriptor) < 64 * 1024)")
             tellNoEvents()
             try drain(descriptor, into: end)
-            tellEvents()
+            logEvents()
             send("more", to: descriptor)
         case .countsTheEnd:
             fill(descriptor)
@@ -206,17 +206,17 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
             try end.send("few")
             tellNoEvents()
             try end.send(String(repeating: "many ", count: 200))
-            tellEvents()
+            logEvents()
             receive(descriptor, atMost: 5000)
             try end.send("few")
             tellNoEvents()
             system.setReceiveLowWater(of: descriptor, to: 1)
-            tellEvents()
+            logEvents()
             receive(descriptor)
             system.setReceiveLowWater(of: descriptor, to: 1000)
             try end.send("few")
             try end.finish()
-            tellEvents()
+            logEvents()
             receive(descriptor)
             receive(descriptor)
         case .closesWatched:
@@ -235,7 +235,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
     private mutating func isRefused() throws {
         let descriptor = try connect(to: far.deadAddress)
         watch(descriptor)
-        tellEvents()
+        logEvents()
         tellError(descriptor)
         tellError(descriptor)
         receive(descriptor)
@@ -249,10 +249,10 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         let end = try far.accept()
         try end.send("hello")
         watch(descriptor)
-        tellEvents()
+        logEvents()
         tellNoEvents()
-        _ = system.reregister(descriptor, for: .connection, token: Token(bits: 7))
-        tellEvents()
+        _ = system.modify(descriptor, for: .connection, token: Token(bits: 7))
+        logEvents()
         system.close(descriptor)
     }
 
@@ -270,11 +270,11 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         try first.send("one")
         let second = try far.connect(to: address)
         try second.send("two")
-        tellEvents()
+        logEvents()
         // Level-triggered: reported as long as the state holds.
-        tellEvents()
+        logEvents()
         accept(listener)
-        tellEvents()
+        logEvents()
         accept(listener)
         tellNoEvents()
         accept(listener)
@@ -285,11 +285,11 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         let listener = try listen()
         let address = try system.localAddress(of: listener)
         let client = try far.connect(to: address)
-        tellEvents()
-        _ = system.reregister(listener, for: [], token: Token(bits: 50))
+        logEvents()
+        _ = system.modify(listener, for: [], token: Token(bits: 50))
         tellNoEvents()
-        _ = system.reregister(listener, for: .readable, token: Token(bits: 50))
-        tellEvents()
+        _ = system.modify(listener, for: .readable, token: Token(bits: 50))
+        logEvents()
         try client.send("hello")
         accept(listener)
         system.close(listener)
@@ -316,11 +316,11 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         let client = try far.connect(to: address)
         try client.send("bye")
         try client.reset()
-        tellEvents()
+        logEvents()
         switch system.accept(from: listener) {
         case .connection(let descriptor, peer: _):
             watch(descriptor)
-            tellEvents()
+            logEvents()
             tellError(descriptor)
             receive(descriptor)
             receive(descriptor)
@@ -335,7 +335,7 @@ private struct Stage<S: System & ~Copyable>: ~Copyable {
         let pipe = try system.pipe(capacity: 65_536)
         splice(from: descriptor, to: pipe.input, atMost: 100)
         try end.send("through a pipe")
-        tellEvents()
+        logEvents()
         splice(from: descriptor, to: pipe.input, atMost: 7)
         splice(from: descriptor, to: pipe.input, atMost: 100)
         splice(from: descriptor, to: pipe.input, atMost: 100)
@@ -365,7 +365,7 @@ extension Stage where S: ~Copyable {
     }
 
     /// Logs events that have happened, or are about to.
-    private mutating func tellEvents() {
+    private mutating func logEvents() {
         let count = system.wait(until: system.now() + Self.patience)
         for index in 0..<count {
             let event = system.event(index)
@@ -391,13 +391,13 @@ extension Stage where S: ~Copyable {
 
     private static func words(_ readiness: Readiness) -> String {
         let names: [(Readiness, String)] = [
-            (.readable, "readable"), (.writable, "writable"), (.urgent, "urgent"), (.peerEnded, "ended"),
+            (.readable, "readable"), (.writable, "writable"), (.urgent, "urgent"), (.readHangup, "ended"),
             (.failed, "failed"), (.hungUp, "hung up"),
         ]
         return names.filter { readiness.contains($0.0) }.map(\.1).joined(separator: ", ")
     }
 
-    private mutating func tell(_ transfer: Transfer, _ bytes: UnsafeRawBufferPointer? = nil) {
+    private mutating func tell(_ transfer: IOResult, _ bytes: UnsafeRawBufferPointer? = nil) {
         switch transfer {
         case .moved(let count):
             if let bytes {

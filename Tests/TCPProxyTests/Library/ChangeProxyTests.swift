@@ -234,12 +234,12 @@ struct ChangeProxyTests {
             #expect(change.items == [.init(.pool("a"), .changed), .init(.server("renamed", pool: "a"), .changed)])
             let now = proxy.servers(ofPool: proxy.pools[0].number)
             #expect(now.map(\.key) == [facts[1].key, facts[0].key])
-            #expect(now[1].state == .draining && now[1].orderedWeight == 7 && now[1].weight == 1)
+            #expect(now[1].state == .draining && now[1].weightOverride == 7 && now[1].weight == 1)
             try await proxy.change(listeners: listeners, pools: [pool("a", second)])
             try await proxy.change(listeners: listeners, pools: [pool("a", second, first)])
             let last = proxy.servers(ofPool: proxy.pools[0].number)
             #expect(last[1].key != facts[0].key)
-            #expect(last[1].state == .unchecked && last[1].orderedWeight == nil)
+            #expect(last[1].state == .unchecked && last[1].weightOverride == nil)
         }
     }
 
@@ -285,10 +285,10 @@ struct ChangeProxyTests {
             var filter = ConnectionFilter()
             filter.server = "\(second.address)"
             filter.pool = "a"
-            #expect(await proxy.cutConnections(filter) == 0)
+            #expect(await proxy.closeConnections(filter) == 0)
             filter.pool = "b"
             #expect(await proxy.connections(filter, limit: 0).total == 3)
-            #expect(await proxy.cutConnections(filter) == 3)
+            #expect(await proxy.closeConnections(filter) == 3)
             for (client, end) in zip(others, ends) {
                 #expect(try client.receiveRest().end == .reset)
                 #expect(try end.receiveRest().end == .reset)
@@ -297,9 +297,9 @@ struct ChangeProxyTests {
             var one = ConnectionFilter()
             one.id = oldest.id
             one.client = oldest.client
-            #expect(await proxy.cutConnections(one) == 1)
+            #expect(await proxy.closeConnections(one) == 1)
             #expect(try client.receiveRest().end == .reset)
-            #expect(proxy.snapshot().closures == [.init(reason: .cut, side: .proxy): 4])
+            #expect(proxy.snapshot().closures == [.init(reason: .forced, initiator: .proxy): 4])
         }
     }
 }

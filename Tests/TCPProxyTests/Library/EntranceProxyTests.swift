@@ -17,7 +17,7 @@ struct EntranceProxyTests {
             to: listener.address,
             configure: { configuration in
                 configuration.threads = 3
-                configuration.entrance.maxConnectionsPerClient = 4
+                configuration.accessPolicy.maxConnectionsPerClient = 4
             }
         ) { proxy in
             var pairs = try (0..<4).map { _ in try proxy.connect(through: listener) }
@@ -35,19 +35,19 @@ struct EntranceProxyTests {
     @Test("a denied network and an untrusted PROXY header are rejected")
     func networks() async throws {
         let listener = try TestListener()
-        let loopback = try AddressBlock(parsing: "127.0.0.0/8")
+        let loopback = try CIDRBlock(parsing: "127.0.0.0/8")
         try await withRunningProxy(
             to: listener.address,
-            configure: { $0.entrance.access = try? AccessList(deny: [loopback]) }
+            configure: { $0.accessPolicy.access = try? AccessList(deny: [loopback]) }
         ) { proxy in
             let reset = try isReset(proxy)
             #expect(reset)
             #expect(proxy.snapshot().deniedConnections[.address] == 1)
         }
-        let elsewhere = try AddressBlock(parsing: "192.0.2.0/24")
+        let elsewhere = try CIDRBlock(parsing: "192.0.2.0/24")
         try await withRunningProxy(
             to: listener.address,
-            configure: { $0.entrance.proxies = TrustedProxies(header: .required, networks: [elsewhere]) }
+            configure: { $0.accessPolicy.proxies = TrustedProxies(header: .required, networks: [elsewhere]) }
         ) { proxy in
             let reset = try isReset(proxy)
             #expect(reset)
@@ -60,9 +60,9 @@ struct EntranceProxyTests {
         let listener = try TestListener()
         var configuration = Configuration()
         configuration.threads = 1
-        configuration.entrance.proxies = TrustedProxies(
+        configuration.accessPolicy.proxies = TrustedProxies(
             header: .optional,
-            networks: [try AddressBlock(parsing: "127.0.0.1")]
+            networks: [try CIDRBlock(parsing: "127.0.0.1")]
         )
         let proxy = try await Proxy.bind(
             "127.0.0.1:0",

@@ -28,13 +28,13 @@ struct LifecycleTests {
             try server.receive("still here")
             client.close()
             server.close()
-            #expect(await summary == DrainSummary(ended: 1, cut: 0))
-            #expect(proxy.drainSummary == DrainSummary(ended: 1, cut: 0))
+            #expect(await summary == DrainSummary(ended: 1, forced: 0))
+            #expect(proxy.drainSummary == DrainSummary(ended: 1, forced: 0))
         }
     }
 
     @Test("a shutdown resets remaining connections after the grace period")
-    func cuts() async throws {
+    func closes() async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
             let ends = try proxy.connect(through: listener)
@@ -43,7 +43,7 @@ struct LifecycleTests {
             try await eventually("end of readiness") { !proxy.isReady }
             ends.client.close()
             ends.server.close()
-            #expect(await summary == DrainSummary(ended: 1, cut: 1))
+            #expect(await summary == DrainSummary(ended: 1, forced: 1))
             #expect(try stays.client.receiveRest().end == .reset)
             #expect(try stays.server.receiveRest().end == .reset)
         }
@@ -56,8 +56,8 @@ struct LifecycleTests {
             let (client, server) = try proxy.connect(through: listener)
             async let first = proxy.shutdown(grace: .seconds(3600))
             try await eventually("end of readiness") { !proxy.isReady }
-            #expect(await proxy.shutdown(grace: .zero) == DrainSummary(ended: 0, cut: 1))
-            #expect(await first == DrainSummary(ended: 0, cut: 1))
+            #expect(await proxy.shutdown(grace: .zero) == DrainSummary(ended: 0, forced: 1))
+            #expect(await first == DrainSummary(ended: 0, forced: 1))
             #expect(try client.receiveRest().end == .reset)
             #expect(try server.receiveRest().end == .reset)
         }
@@ -74,12 +74,12 @@ struct LifecycleTests {
             let (client, server) = try proxy.connect(through: listener)
             client.close()
             server.close()
-            #expect(await proxy.shutdown(grace: .seconds(60)) == DrainSummary(ended: 1, cut: 0))
-            #expect(await summary == DrainSummary(ended: 1, cut: 0))
+            #expect(await proxy.shutdown(grace: .seconds(60)) == DrainSummary(ended: 1, forced: 0))
+            #expect(await summary == DrainSummary(ended: 1, forced: 0))
         }
         let short: (inout Configuration) -> Void = { $0.drainDelay = .milliseconds(10) }
         try await withRunningProxy(to: listener.address, configure: short) { proxy in
-            #expect(await proxy.shutdown(grace: .seconds(60)) == DrainSummary(ended: 0, cut: 0))
+            #expect(await proxy.shutdown(grace: .seconds(60)) == DrainSummary(ended: 0, forced: 0))
         }
     }
 
@@ -92,7 +92,7 @@ struct LifecycleTests {
             try await eventually("end of readiness") { !proxy.isReady }
             client.close()
             server.close()
-            #expect(await summary == DrainSummary(ended: 1, cut: 0))
+            #expect(await summary == DrainSummary(ended: 1, forced: 0))
         }
     }
 
@@ -108,7 +108,7 @@ struct LifecycleTests {
         #expect(try client.receiveRest().end == .reset)
         #expect(try server.receiveRest().end == .reset)
         try await expectFree(proxy.testAddress)
-        #expect(proxy.snapshot().closures == [.init(reason: .cut, side: .proxy): 1])
+        #expect(proxy.snapshot().closures == [.init(reason: .forced, initiator: .proxy): 1])
     }
 
     @Test("a proxy canceled before it runs ends immediately")
@@ -145,7 +145,7 @@ struct LifecycleTests {
         server.close()
         // A service group treats a return after a graceful shutdown as success.
         try await running.value
-        #expect(proxy.drainSummary == DrainSummary(ended: 1, cut: 0))
+        #expect(proxy.drainSummary == DrainSummary(ended: 1, forced: 0))
     }
 
     @Test("the proxy is ready only while it runs")
@@ -194,7 +194,7 @@ struct LifecycleTests {
             try client.receive("goodbye")
             client.close()
         }
-        #expect(await summary == DrainSummary(ended: 10, cut: 0))
+        #expect(await summary == DrainSummary(ended: 10, forced: 0))
         try await proxy.run()
         try await expectFree(proxy.testAddress)
     }
@@ -202,7 +202,7 @@ struct LifecycleTests {
     @Test("a shutdown before run returns immediately and releases the address")
     func calledOff() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
-        #expect(await proxy.shutdown() == DrainSummary(ended: 0, cut: 0))
+        #expect(await proxy.shutdown() == DrainSummary(ended: 0, forced: 0))
         try await proxy.run()
         #expect(!proxy.isReady)
         for await _ in proxy.snapshots {}

@@ -113,7 +113,7 @@ struct MetricsTests {
         #expect(last.totalConnections == 1)
         #expect(last.activeConnections == 0)
         #expect(last.bytesUpstream == 8)
-        #expect(last.closures == [.init(reason: .cut, side: .proxy): 1])
+        #expect(last.closures == [.init(reason: .forced, initiator: .proxy): 1])
         #expect(proxy.snapshot().totalConnections == 1)
         _ = server
     }
@@ -175,7 +175,7 @@ struct MetricsTests {
             }
             client.close()
             server.close()
-            #expect(await summary == DrainSummary(ended: 1, cut: 0))
+            #expect(await summary == DrainSummary(ended: 1, forced: 0))
         }
     }
 }

@@ -53,7 +53,7 @@ struct ProxyTests {
             #expect(snapshot.totalConnections == 1)
             #expect(snapshot.bytesUpstream == 8)
             #expect(snapshot.bytesDownstream == 10)
-            #expect(snapshot.closures == [.init(reason: .ended, side: .client): 1])
+            #expect(snapshot.closures == [.init(reason: .ended, initiator: .client): 1])
             #expect(snapshot.connectTime.count == 1)
             #expect(snapshot.connectFailures.values.allSatisfy { $0 == 0 })
             #expect(Set(snapshot.connectFailures.keys) == Set(ConnectFailure.allCases))
@@ -105,7 +105,7 @@ struct ProxyTests {
             #expect(rest.text == "last words")
             #expect(rest.end == .reset)
             try await eventually("the connection's end") { proxy.snapshot().activeConnections == 0 }
-            #expect(proxy.snapshot().closures == [.init(reason: .reset, side: .client): 1])
+            #expect(proxy.snapshot().closures == [.init(reason: .reset, initiator: .client): 1])
         }
     }
 
@@ -118,7 +118,7 @@ struct ProxyTests {
             let client = try TestSocket.connect(to: proxy.testAddress)
             #expect(try client.receiveRest() == .init(bytes: [], end: .reset))
             try await eventually("the connection's end") { proxy.snapshot().activeConnections == 0 }
-            #expect(proxy.snapshot().refusedConnections == 1)
+            #expect(proxy.snapshot().unservedConnections == 1)
             #expect(proxy.snapshot().connectFailures[.refused] == 1)
         }
     }

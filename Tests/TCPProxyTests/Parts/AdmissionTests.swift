@@ -2,95 +2,95 @@ import Sockets
 import Support
 import Synchronization
 import Testing
-import Workers
+import EventLoop
 
 @testable import TCPProxy
 
 @Suite("Connection limiter")
 struct AdmissionTests {
-    private func withAdmission(limit: Int, _ body: (Admission) throws -> Void) rethrows {
-        let admission = Admission(limit: limit)
-        defer { admission.free() }
-        try body(admission)
+    private func withAdmission(limit: Int, _ body: (ConnectionLimiter) throws -> Void) rethrows {
+        let connectionLimiter = ConnectionLimiter(limit: limit)
+        defer { connectionLimiter.free() }
+        try body(connectionLimiter)
     }
 
     @Test("permits are limited, and a released permit is available again")
     func places() {
-        withAdmission(limit: 2) { admission in
-            #expect(admission.reserve())
-            #expect(admission.reserve())
-            #expect(!admission.reserve())
-            #expect(admission.taken == 2)
-            _ = admission.release()
-            #expect(admission.taken == 1)
-            #expect(admission.reserve())
-            #expect(!admission.reserve())
-            _ = admission.release()
-            _ = admission.release()
-            #expect(admission.taken == 0)
+        withAdmission(limit: 2) { connectionLimiter in
+            #expect(connectionLimiter.reserve())
+            #expect(connectionLimiter.reserve())
+            #expect(!connectionLimiter.reserve())
+            #expect(connectionLimiter.taken == 2)
+            _ = connectionLimiter.release()
+            #expect(connectionLimiter.taken == 1)
+            #expect(connectionLimiter.reserve())
+            #expect(!connectionLimiter.reserve())
+            _ = connectionLimiter.release()
+            _ = connectionLimiter.release()
+            #expect(connectionLimiter.taken == 0)
         }
     }
 
     @Test("connections are counted, not reservations")
     func counts() {
-        withAdmission(limit: 10) { admission in
-            _ = admission.reserve()
-            #expect(admission.total == 0)
-            #expect(admission.active == 0)
-            #expect(admission.countOpened() == (1, 1))
-            #expect(admission.countOpened() == (2, 2))
-            #expect(admission.countClosed() == 1)
-            _ = admission.release()
-            #expect(admission.active == 1)
-            #expect(admission.total == 2)
+        withAdmission(limit: 10) { connectionLimiter in
+            _ = connectionLimiter.reserve()
+            #expect(connectionLimiter.total == 0)
+            #expect(connectionLimiter.active == 0)
+            #expect(connectionLimiter.countOpened() == (1, 1))
+            #expect(connectionLimiter.countOpened() == (2, 2))
+            #expect(connectionLimiter.countClosed() == 1)
+            _ = connectionLimiter.release()
+            #expect(connectionLimiter.active == 1)
+            #expect(connectionLimiter.total == 2)
         }
     }
 
     @Test("a released permit wakes one waiting worker, each in turn")
     func wakes() {
-        withAdmission(limit: 1) { admission in
-            _ = admission.reserve()
-            #expect(admission.wait(worker: 3))
-            #expect(admission.wait(worker: 63))
-            #expect(admission.release() == 3)
-            _ = admission.reserve()
-            #expect(admission.release() == 63)
-            _ = admission.reserve()
-            #expect(admission.release() == nil)
+        withAdmission(limit: 1) { connectionLimiter in
+            _ = connectionLimiter.reserve()
+            #expect(connectionLimiter.wait(worker: 3))
+            #expect(connectionLimiter.wait(worker: 63))
+            #expect(connectionLimiter.release() == 3)
+            _ = connectionLimiter.reserve()
+            #expect(connectionLimiter.release() == 63)
+            _ = connectionLimiter.reserve()
+            #expect(connectionLimiter.release() == nil)
         }
     }
 
     @Test("no worker waits while a permit is free")
     func needNotWait() {
-        withAdmission(limit: 1) { admission in
-            #expect(!admission.wait(worker: 0))
-            _ = admission.reserve()
-            #expect(admission.release() == nil)
+        withAdmission(limit: 1) { connectionLimiter in
+            #expect(!connectionLimiter.wait(worker: 0))
+            _ = connectionLimiter.reserve()
+            #expect(connectionLimiter.release() == nil)
         }
     }
 
     @Test("a worker that waits twice is woken once")
     func waitsTwice() {
-        withAdmission(limit: 1) { admission in
-            _ = admission.reserve()
-            #expect(admission.wait(worker: 0))
-            #expect(admission.wait(worker: 0))
-            #expect(admission.release() == 0)
-            _ = admission.reserve()
-            #expect(admission.release() == nil)
+        withAdmission(limit: 1) { connectionLimiter in
+            _ = connectionLimiter.reserve()
+            #expect(connectionLimiter.wait(worker: 0))
+            #expect(connectionLimiter.wait(worker: 0))
+            #expect(connectionLimiter.release() == 0)
+            _ = connectionLimiter.reserve()
+            #expect(connectionLimiter.release() == nil)
         }
     }
 
     @Test("subscriptions are visible immediately")
     func listeners() {
-        withAdmission(limit: 1) { admission in
-            #expect(!admission.hasListeners)
-            #expect(admission.addListener() == 1)
-            #expect(admission.addListener() == 2)
-            admission.removeListener()
-            #expect(admission.hasListeners)
-            admission.removeListener()
-            #expect(!admission.hasListeners)
+        withAdmission(limit: 1) { connectionLimiter in
+            #expect(!connectionLimiter.hasSubscribers)
+            #expect(connectionLimiter.subscribe() == 1)
+            #expect(connectionLimiter.subscribe() == 2)
+            connectionLimiter.unsubscribe()
+            #expect(connectionLimiter.hasSubscribers)
+            connectionLimiter.unsubscribe()
+            #expect(!connectionLimiter.hasSubscribers)
         }
     }
 }
@@ -98,7 +98,7 @@ struct AdmissionTests {
 /// Workers on threads of their own that reserve and release permits, as those of a proxy do: one that gets no permit
 /// sleeps until another wakes it.
 private final class Crowd: Sendable {
-    let admission: Admission
+    let connectionLimiter: ConnectionLimiter
     let limit: Int
     private let workers: Int
     private let rounds: Int
@@ -115,7 +115,7 @@ private final class Crowd: Sendable {
         self.workers = workers
         self.limit = limit
         self.rounds = rounds
-        admission = Admission(limit: limit)
+        connectionLimiter = ConnectionLimiter(limit: limit)
         let wakers = (0..<workers).map { _ in SemaphoreWaker() }
         self.wakers = wakers
         mailboxes = wakers.map { Mailbox(waker: $0) }
@@ -126,23 +126,23 @@ private final class Crowd: Sendable {
             WorkerThread.start(name: "crowd-\(index)") { [self] in work(index) }
         }
         for thread in threads { await thread.join() }
-        admission.free()
+        connectionLimiter.free()
     }
 
     private func work(_ index: Int) {
         var held = 0
         var done = 0
         while done < rounds {
-            if admission.reserve() {
+            if connectionLimiter.reserve() {
                 if taken.add(1, ordering: .relaxed).newValue > limit { excess.store(1, ordering: .relaxed) }
                 held += 1
                 done += 1
-                if held == 2 { giveBack(&held) }
+                if held == 2 { release(&held) }
             } else {
-                if admission.taken > limit { excess.store(1, ordering: .relaxed) }
+                if connectionLimiter.taken > limit { excess.store(1, ordering: .relaxed) }
                 // A worker must not sleep while it holds permits that others wait for.
-                while held > 0 { giveBack(&held) }
-                guard admission.wait(worker: index) else { continue }
+                while held > 0 { release(&held) }
+                guard connectionLimiter.wait(worker: index) else { continue }
                 // A wake-up may be left over from a message that was read before the wake-up came.
                 while mailboxes[index].takeAll().isEmpty {
                     guard wakers[index].wait(seconds: Self.patience) else {
@@ -152,17 +152,17 @@ private final class Crowd: Sendable {
                 }
             }
         }
-        while held > 0 { giveBack(&held) }
+        while held > 0 { release(&held) }
     }
 
-    private func giveBack(_ held: inout Int) {
+    private func release(_ held: inout Int) {
         held -= 1
         taken.subtract(1, ordering: .relaxed)
         release()
     }
 
     private func release() {
-        if let waiting = admission.release() { mailboxes[waiting].post(0) }
+        if let waiting = connectionLimiter.release() { mailboxes[waiting].post(0) }
     }
 }
 

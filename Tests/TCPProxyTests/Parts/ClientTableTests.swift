@@ -1,3 +1,4 @@
+import ProcessSupport
 import Sockets
 import Testing
 
@@ -146,8 +147,8 @@ struct ClientsSnapshotTests {
         closed: [ClientTable.Entry] = [],
         running: [ClientTable.Entry] = [],
         other: ClientTable.Entry? = nil
-    ) -> ClientSweep.Part {
-        ClientSweep.Part(closed: closed, other: other ?? entry(.unix, total: 0, bytes: 0), running: running)
+    ) -> ClientGather.Part {
+        ClientGather.Part(closed: closed, other: other ?? entry(.unix, total: 0, bytes: 0), running: running)
     }
 
     private let alice = PeerAddress("192.0.2.1:0")
@@ -168,7 +169,7 @@ struct ClientsSnapshotTests {
         let seen = try #require(first.firstSeen)
         let lastSeen = try #require(first.lastSeen)
         #expect(abs((lastSeen - seen) - 5) < 0.001)
-        #expect(snapshot.other == ClientFigures(address: nil))
+        #expect(snapshot.other == ClientStatistics(address: nil))
     }
 
     @Test("times are converted to wall clock time")

@@ -1,4 +1,5 @@
 import Glibc
+import ProcessSupport
 import Relay
 import Sockets
 import Support
@@ -164,12 +165,13 @@ struct CounterTests {
     func places() {
         var places: [Int] = [
             Counter.bytesUpstream, .bytesDownstream, .refused, .discardedUpstream, .discardedDownstream,
-            .eventsDropped, .connectNanoseconds, .splicedUpstream, .splicedDownstream, .pipesInUse, .pipeRefusals,
+            .eventsDropped, .connectNanoseconds, .splicedUpstream, .splicedDownstream, .pipesInUse,
+            .pipeAllocationFailures,
             .recordsDropped,
         ].map(\.index)
         places += AcceptPause.allCases.map { Counter.pause($0).index }
         places += ConnectFailure.allCases.map { Counter.failure($0).index }
-        for reason in CloseReason.allCases { places += Side.allCases.map { Counter.closure(reason, $0).index } }
+        for reason in CloseReason.allCases { places += Initiator.allCases.map { Counter.closure(reason, $0).index } }
         places += (0...DurationHistogram.bounds.count).map { Counter.connectTime(bucket: $0).index }
         #expect(Set(places).count == places.count)
         #expect(places.allSatisfy { (0..<Counter.count).contains($0) })

@@ -1,7 +1,7 @@
 import Sockets
 import Support
 import Testing
-import Workers
+import EventLoop
 
 @testable import TCPProxy
 
@@ -126,7 +126,7 @@ struct EventHubTests {
 
     @Test("events of all rings are returned, and the next is awaited")
     func gives() async {
-        hub.addListener()
+        hub.subscribe()
         #expect(memory.rings[0].write(event))
         #expect(memory.rings[1].write(event))
         #expect(await hub.next().count == 2)
@@ -138,17 +138,17 @@ struct EventHubTests {
 
     @Test("events left by one subscriber are not seen by the next")
     func stale() async {
-        hub.addListener()
+        hub.subscribe()
         #expect(memory.rings[0].write(event))
-        hub.removeListener()
-        hub.addListener()
+        hub.unsubscribe()
+        hub.subscribe()
         hub.finish()
         #expect(await hub.next() == [])
     }
 
     @Test("remaining events are returned before the end")
     func finishes() async {
-        hub.addListener()
+        hub.subscribe()
         #expect(memory.rings[0].write(event))
         hub.finish()
         #expect(await hub.next() == [event])
@@ -157,7 +157,7 @@ struct EventHubTests {
 
     @Test("the end wakes all waiting readers")
     func endWakes() async {
-        hub.addListener()
+        hub.subscribe()
         async let first = hub.next()
         async let second = hub.next()
         hub.finish()
@@ -167,7 +167,7 @@ struct EventHubTests {
 
     @Test("cancellation ends a wait")
     func cancelled() async {
-        hub.addListener()
+        hub.subscribe()
         let waiting = Task { [hub] in await hub.next() }
         waiting.cancel()
         #expect(await waiting.value == [])
@@ -176,19 +176,19 @@ struct EventHubTests {
     @Test("a subscription lasts exactly as long as its iterator")
     func listener() async {
         let events = MetricEvents(hub: hub)
-        #expect(!memory.admission.hasListeners)
+        #expect(!memory.connectionLimiter.hasSubscribers)
         do {
             var iterator = events.makeAsyncIterator()
-            #expect(memory.admission.hasListeners)
+            #expect(memory.connectionLimiter.hasSubscribers)
             #expect(memory.rings[0].write(event))
             #expect(await iterator.next() == event)
         }
-        #expect(!memory.admission.hasListeners)
+        #expect(!memory.connectionLimiter.hasSubscribers)
     }
 
     @Test("a slow reader receives limited batches, all events in order")
     func batches() async {
-        hub.addListener()
+        hub.subscribe()
         let events = (0..<1000).map { number in
             MetricEvent.bytesUpstream(id: ConnectionID(worker: 0, count: UInt64(number)), client: .unix, count: number)
         }

@@ -6,14 +6,14 @@ import Testing
 struct WatchTests {
     @Test("the first value is returned immediately")
     func first() async {
-        let watch = Watch("first")
+        let watch = LatestValue("first")
         let latest = await watch.value(newerThan: 0)
         #expect(latest?.value == "first")
     }
 
     @Test("a waiting reader receives a newer value")
     func waits() async throws {
-        let watch = Watch(1)
+        let watch = LatestValue(1)
         let seen = try #require(await watch.value(newerThan: 0))
         async let next = watch.value(newerThan: seen.version)
         async let same = watch.value(newerThan: seen.version)
@@ -24,7 +24,7 @@ struct WatchTests {
 
     @Test("a slow reader receives only the latest value")
     func latest() async throws {
-        let watch = Watch(0)
+        let watch = LatestValue(0)
         let seen = try #require(await watch.value(newerThan: 0))
         for value in 1...100 { watch.update(value) }
         let next = try #require(await watch.value(newerThan: seen.version))
@@ -35,7 +35,7 @@ struct WatchTests {
 
     @Test("the last value is returned before the end")
     func lastBeforeEnd() async throws {
-        let watch = Watch(1)
+        let watch = LatestValue(1)
         let seen = try #require(await watch.value(newerThan: 0))
         watch.update(2)
         watch.finish()
@@ -46,7 +46,7 @@ struct WatchTests {
 
     @Test("the end wakes waiting readers")
     func endWakes() async throws {
-        let watch = Watch(1)
+        let watch = LatestValue(1)
         let seen = try #require(await watch.value(newerThan: 0))
         async let next = watch.value(newerThan: seen.version)
         watch.finish()
@@ -55,7 +55,7 @@ struct WatchTests {
 
     @Test("cancellation ends a wait")
     func cancelled() async throws {
-        let watch = Watch(1)
+        let watch = LatestValue(1)
         let seen = try #require(await watch.value(newerThan: 0))
         let waiting = Task { await watch.value(newerThan: seen.version)?.value }
         waiting.cancel()
@@ -64,7 +64,7 @@ struct WatchTests {
 
     @Test("all readers see the last value, and none sees a value twice")
     func many() async {
-        let watch = Watch(0)
+        let watch = LatestValue(0)
         await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<20 {
                 group.addTask {

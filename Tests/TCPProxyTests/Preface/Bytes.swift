@@ -6,19 +6,19 @@ func bytes(hex: String) -> [UInt8] {
     return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
 }
 
-extension ProxyHeader {
-    static func read(_ bytes: [UInt8], limit: Int = ProxyHeader.usualLimit) -> Reading {
+extension ProxyProtocolHeader {
+    static func read(_ bytes: [UInt8], limit: Int = ProxyProtocolHeader.defaultLimit) -> ParseResult {
         bytes.withUnsafeBytes { read($0, limit: limit) }
     }
 
-    static func read(_ text: String) -> Reading {
+    static func read(_ text: String) -> ParseResult {
         read(Array(text.utf8))
     }
 
     /// Writes into a buffer of exactly the needed size and returns the bytes.
     static func write(
         _ version: Version,
-        _ announcement: Announcement,
+        _ outboundAddresses: OutboundAddresses,
         tlvs: [UInt8] = [],
         checksum: Bool = false
     ) throws(WriteFault) -> [UInt8] {
@@ -28,7 +28,7 @@ extension ProxyHeader {
             tlvs.withUnsafeBytes { tlvs in
                 do throws(WriteFault) {
                     written = .success(
-                        try write(version, announcement, tlvs: tlvs, checksum: checksum, into: buffer)
+                        try write(version, outboundAddresses, tlvs: tlvs, checksum: checksum, into: buffer)
                     )
                 } catch {
                     written = .failure(error)

@@ -9,11 +9,11 @@ struct ClientHelloTests {
         case needMore(minimum: Int)
         case hello(serverName: String?, protocols: [String])
         case notTLS
-        case malformed(ClientHello.Fault)
+        case malformed(ClientHello.ParseError)
         case tooLong
     }
 
-    private func read(_ bytes: some Collection<UInt8>, limit: Int = ClientHello.usualLimit) -> Outcome {
+    private func read(_ bytes: some Collection<UInt8>, limit: Int = ClientHello.defaultLimit) -> Outcome {
         var scratch = [UInt8](repeating: 0xAA, count: limit)
         let reading = Array(bytes).withUnsafeBytes { bytes in
             scratch.withUnsafeMutableBytes { ClientHello.read(bytes, limit: limit, scratch: $0) }
@@ -51,13 +51,13 @@ struct ClientHelloTests {
     }
 
     @Test("a real ClientHello is parsed when split into records at any byte", arguments: RecordedHello.all)
-    func cut(hello: RecordedHello) {
+    func forced(hello: RecordedHello) {
         let outcome = Outcome.hello(serverName: hello.serverName, protocols: hello.protocols)
         let message = Array(hello.bytes[5...])
-        for cut in 1..<message.count {
-            let bytes = MadeHello.records(Array(message[..<cut])) + MadeHello.records(Array(message[cut...]))
-            #expect(read(bytes) == outcome, "split at \(cut)")
-            #expect(read(bytes.dropLast()) == .needMore(minimum: bytes.count), "split at \(cut)")
+        for forced in 1..<message.count {
+            let bytes = MadeHello.records(Array(message[..<forced])) + MadeHello.records(Array(message[forced...]))
+            #expect(read(bytes) == outcome, "split at \(forced)")
+            #expect(read(bytes.dropLast()) == .needMore(minimum: bytes.count), "split at \(forced)")
         }
     }
 
@@ -190,7 +190,7 @@ struct ClientHelloTests {
     }
 
     @Test("a ClientHello may span at most 128 records")
-    func mostRecords() {
+    func maxRecords() {
         var hello = MadeHello.browser("a.example")
         hello.extensions.append((21, [UInt8](repeating: 0, count: 100)))
         let outcome = Outcome.hello(serverName: "a.example", protocols: ["h2", "http/1.1"])
@@ -210,7 +210,7 @@ struct ClientHelloTests {
                 UInt8(0), 1, 2, 3, 22, 0x2E, 0x7F, 0x80, 0xFF, hello.bytes[place] &+ 1, hello.bytes[place] &- 1,
             ] {
                 changed[place] = byte
-                guard case .hello(let name?, _) = read(changed), !ServerName.isWellFormed(Array(name.utf8)) else {
+                guard case .hello(let name?, _) = read(changed), !SNIHostName.isWellFormed(Array(name.utf8)) else {
                     continue
                 }
                 Issue.record("name \(name), with \(byte) at \(place)")

@@ -46,9 +46,9 @@ struct ProxyHeaderBinaryTests {
             bytes(hex: signature + "21 31 00dd") + paths + bytes(hex: "e00002 6869"),
         ]
 
-    private func header(_ bytes: [UInt8]) throws -> ProxyHeader {
-        guard case .header(let header) = ProxyHeader.read(bytes) else {
-            Issue.record("no header: \(ProxyHeader.read(bytes))")
+    private func header(_ bytes: [UInt8]) throws -> ProxyProtocolHeader {
+        guard case .header(let header) = ProxyProtocolHeader.read(bytes) else {
+            Issue.record("no header: \(ProxyProtocolHeader.read(bytes))")
             throw NoHeader()
         }
         return header
@@ -101,8 +101,8 @@ struct ProxyHeaderBinaryTests {
     func prefixes(index: Int) {
         let bytes = Self.whole[index]
         for count in bytes.indices {
-            guard case .needMore(let minimum) = ProxyHeader.read(Array(bytes[..<count])) else {
-                Issue.record("result for \(count) bytes: \(ProxyHeader.read(Array(bytes[..<count])))")
+            guard case .needMore(let minimum) = ProxyProtocolHeader.read(Array(bytes[..<count])) else {
+                Issue.record("result for \(count) bytes: \(ProxyProtocolHeader.read(Array(bytes[..<count])))")
                 continue
             }
             #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes")
@@ -115,14 +115,14 @@ struct ProxyHeaderBinaryTests {
         for place in signature.indices {
             var other = Array(signature[...place])
             other[place] ^= 0x20
-            #expect(ProxyHeader.read(other) == .notProxy, "at \(place)")
+            #expect(ProxyProtocolHeader.read(other) == .notProxy, "at \(place)")
         }
     }
 
     @Test(
         "each error is detected as early as possible",
         arguments: [
-            ("11 11 000c", ProxyHeader.Fault.version), ("31 11 000c", .version), ("01 11 000c", .version),
+            ("11 11 000c", ProxyProtocolHeader.ParseError.version), ("31 11 000c", .version), ("01 11 000c", .version),
             ("22 11 000c", .command), ("2f 11 000c", .command), ("21 41 000c", .family), ("21 f1 000c", .family),
             ("21 13 000c", .family), ("21 1f 000c", .family), ("21 11 000b", .shortAddresses),
             ("21 21 0023", .shortAddresses), ("21 31 00d7", .shortAddresses), ("21 11 0000", .shortAddresses),
@@ -134,8 +134,8 @@ struct ProxyHeaderBinaryTests {
             ("21 11 0013 c0000201 c0000202 0001 0002 030004 00000000", .checksum),
         ]
     )
-    func faults(rest: String, fault: ProxyHeader.Fault) {
-        #expect(ProxyHeader.read(bytes(hex: Self.signature + rest)) == .malformed(fault))
+    func faults(rest: String, fault: ProxyProtocolHeader.ParseError) {
+        #expect(ProxyProtocolHeader.read(bytes(hex: Self.signature + rest)) == .malformed(fault))
     }
 
     @Test("a header may be as long as the limit and no longer")
@@ -143,10 +143,11 @@ struct ProxyHeaderBinaryTests {
         let padding = [UInt8](repeating: 0, count: 65535 - 12 - 3)
         let longest =
             bytes(hex: Self.signature + "21 11 ffff c0000201 c0000202 0001 0002 04") + bytes(hex: "fff0") + padding
-        #expect(longest.count == ProxyHeader.highestLimit)
-        #expect(ProxyHeader.read(longest) == .malformed(.tooLong(65551)))
-        #expect(ProxyHeader.read(longest, limit: 65550) == .malformed(.tooLong(65551)))
-        guard case .header(let header) = ProxyHeader.read(longest, limit: ProxyHeader.highestLimit) else {
+        #expect(longest.count == ProxyProtocolHeader.highestLimit)
+        #expect(ProxyProtocolHeader.read(longest) == .malformed(.tooLong(65551)))
+        #expect(ProxyProtocolHeader.read(longest, limit: 65550) == .malformed(.tooLong(65551)))
+        guard case .header(let header) = ProxyProtocolHeader.read(longest, limit: ProxyProtocolHeader.highestLimit)
+        else {
             Issue.record("no header")
             return
         }
@@ -161,7 +162,7 @@ struct ProxyHeaderBinaryTests {
                 var changed = original
                 for bit in 0..<8 {
                     changed[place] = original[place] ^ 1 << bit
-                    guard case .header(let header) = ProxyHeader.read(changed) else { continue }
+                    guard case .header(let header) = ProxyProtocolHeader.read(changed) else { continue }
                     // The field no longer has the type of a checksum.
                     let type = try #require(
                         original.indices.first { $0 >= header.tlvs.lowerBound && original[$0] == 3 }
@@ -176,9 +177,9 @@ struct ProxyHeaderBinaryTests {
     func severalChecksums() throws {
         let field = "030004 00000000"
         let twice = bytes(hex: Self.signature + "21 11 001a c0000201 c0000202 0001 0002" + field + field)
-        #expect(ProxyHeader.read(twice) == .malformed(.checksum))
-        #expect(throws: ProxyHeader.WriteFault.tlvs) {
-            try ProxyHeader.write(.v2, .unknown, tlvs: bytes(hex: field + field))
+        #expect(ProxyProtocolHeader.read(twice) == .malformed(.checksum))
+        #expect(throws: ProxyProtocolHeader.WriteFault.tlvs) {
+            try ProxyProtocolHeader.write(.v2, .unknown, tlvs: bytes(hex: field + field))
         }
     }
 
@@ -206,9 +207,9 @@ struct ProxyHeaderBinaryTests {
         // For LOCAL, an unknown family and other transports, the ignored parts are not forwarded.
         for bytes in Self.whole[0..<7] + [Self.whole[8], Self.whole[9]] + Self.whole[13...] {
             let header = try header(bytes)
-            let written = try ProxyHeader.write(
+            let written = try ProxyProtocolHeader.write(
                 .v2,
-                header.announcement(in: bytes),
+                header.outboundAddresses(in: bytes),
                 tlvs: Array(bytes[header.tlvs])
             )
             #expect(written == bytes)
@@ -218,63 +219,65 @@ struct ProxyHeaderBinaryTests {
     @Test("Unix paths are forwarded unmodified")
     func unixPaths() throws {
         let abstract: [UInt8] = (0..<216).map { UInt8($0) ^ 0xA5 }
-        let written = try abstract.withUnsafeBytes { try ProxyHeader.write(.v2, .unixPaths($0)) }
+        let written = try abstract.withUnsafeBytes { try ProxyProtocolHeader.write(.v2, .unixPaths($0)) }
         #expect(written == bytes(hex: Self.signature + "21 31 00d8") + abstract)
-        #expect(throws: ProxyHeader.WriteFault.paths) {
-            try abstract.dropLast().withUnsafeBytes { try ProxyHeader.write(.v2, .unixPaths($0)) }
+        #expect(throws: ProxyProtocolHeader.WriteFault.paths) {
+            try abstract.dropLast().withUnsafeBytes { try ProxyProtocolHeader.write(.v2, .unixPaths($0)) }
         }
     }
 
     @Test("a checksum is recomputed for other addresses, and added on request")
     func newChecksum() throws {
         let tlvs = Array(Self.whole[4][28...])
-        let announcement = ProxyHeader.Announcement.addresses(
+        let outboundAddresses = ProxyProtocolHeader.OutboundAddresses.addresses(
             source: .internet(InternetAddress(v4: 0xC000_0201, port: 1)),
             destination: .internet(InternetAddress(high: 0x2001_0DB8_0000_0000, low: 1, port: 2))
         )
-        let passedOn = try ProxyHeader.write(.v2, announcement, tlvs: tlvs, checksum: true)
+        let passedOn = try ProxyProtocolHeader.write(.v2, outboundAddresses, tlvs: tlvs, checksum: true)
         #expect(passedOn.count == 52 + tlvs.count)
         let header = try header(passedOn)
         #expect(Array(passedOn[header.tlvs.lowerBound..<55]) == [3, 0, 4])
         #expect(Array(passedOn[59...]) == Array(tlvs[7...]))
         #expect(header.client == .internet(InternetAddress(v4: 0xC000_0201, port: 1)))
 
-        let added = try ProxyHeader.write(.v2, announcement, tlvs: bytes(hex: "e00001 61"), checksum: true)
+        let added = try ProxyProtocolHeader.write(.v2, outboundAddresses, tlvs: bytes(hex: "e00001 61"), checksum: true)
         #expect(try self.header(added).tlvs.count == 11)
         #expect(Array(added[52..<59]) == bytes(hex: "e00001 61 030004"))
-        let without = try ProxyHeader.write(.v2, announcement, tlvs: bytes(hex: "e00001 61"))
+        let without = try ProxyProtocolHeader.write(.v2, outboundAddresses, tlvs: bytes(hex: "e00001 61"))
         #expect(without.count == 56)
     }
 
     @Test("LOCAL and unknown headers have no addresses; mixed address kinds are unknown")
     func writesOthers() throws {
-        #expect(try ProxyHeader.write(.v2, .local) == bytes(hex: Self.signature + "20 00 0000"))
+        #expect(try ProxyProtocolHeader.write(.v2, .local) == bytes(hex: Self.signature + "20 00 0000"))
         let unknown = bytes(hex: Self.signature + "21 00 0000")
-        #expect(try ProxyHeader.write(.v2, .unknown) == unknown)
-        let mixed = ProxyHeader.Announcement.addresses(
+        #expect(try ProxyProtocolHeader.write(.v2, .unknown) == unknown)
+        let mixed = ProxyProtocolHeader.OutboundAddresses.addresses(
             source: .unix(path: ""),
             destination: .internet(InternetAddress(v4: 1, port: 1))
         )
-        #expect(try ProxyHeader.write(.v2, mixed) == unknown)
+        #expect(try ProxyProtocolHeader.write(.v2, mixed) == unknown)
     }
 
     @Test("the encoder reports the needed size, and writes nothing that no header can express")
     func refuses() throws {
         var small = [UInt8](repeating: 0xAA, count: 106)
         small.withUnsafeMutableBytes { small in
-            #expect(throws: ProxyHeader.WriteFault.noRoom(needed: 107)) {
-                try ProxyHeader.write(.v1, .local, into: small)
+            #expect(throws: ProxyProtocolHeader.WriteFault.noRoom(needed: 107)) {
+                try ProxyProtocolHeader.write(.v1, .local, into: small)
             }
-            #expect(throws: ProxyHeader.WriteFault.noRoom(needed: 239)) {
-                try ProxyHeader.write(.v2, .local, into: small)
+            #expect(throws: ProxyProtocolHeader.WriteFault.noRoom(needed: 239)) {
+                try ProxyProtocolHeader.write(.v2, .local, into: small)
             }
         }
         #expect(small.allSatisfy { $0 == 0xAA })
-        #expect(throws: ProxyHeader.WriteFault.tlvs) { try ProxyHeader.write(.v2, .local, tlvs: [1, 0]) }
+        #expect(throws: ProxyProtocolHeader.WriteFault.tlvs) {
+            try ProxyProtocolHeader.write(.v2, .local, tlvs: [1, 0])
+        }
         let long = bytes(hex: "04 fffc") + [UInt8](repeating: 0, count: 65532)
-        #expect(try ProxyHeader.write(.v2, .local, tlvs: long).count == 65551)
-        #expect(throws: ProxyHeader.WriteFault.tooLong(65563)) {
-            try ProxyHeader.write(
+        #expect(try ProxyProtocolHeader.write(.v2, .local, tlvs: long).count == 65551)
+        #expect(throws: ProxyProtocolHeader.WriteFault.tooLong(65563)) {
+            try ProxyProtocolHeader.write(
                 .v2,
                 .addresses(
                     source: .internet(InternetAddress(v4: 1, port: 1)),
@@ -292,7 +295,7 @@ struct ProxyHeaderBinaryTests {
             var changed = original
             for byte in UInt8.min...UInt8.max {
                 changed[place] = byte
-                guard case .header(let header) = ProxyHeader.read(changed) else { continue }
+                guard case .header(let header) = ProxyProtocolHeader.read(changed) else { continue }
                 let isWithin =
                     header.length <= changed.count && header.tlvs.lowerBound >= 16
                     && header.tlvs.upperBound == header.length
@@ -302,7 +305,7 @@ struct ProxyHeaderBinaryTests {
     }
 }
 
-extension ProxyHeader.Origin {
+extension ProxyProtocolHeader.Origin {
     fileprivate var isKnown: Bool {
         switch self {
         case .local, .unknown: false

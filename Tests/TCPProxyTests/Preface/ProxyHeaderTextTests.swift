@@ -6,7 +6,7 @@ import Testing
 @Suite("PROXY protocol, version 1")
 struct ProxyHeaderTextTests {
     private func internet(_ source: String, _ sourcePort: UInt16, _ destination: String, _ port: UInt16) throws
-        -> ProxyHeader.Origin
+        -> ProxyProtocolHeader.Origin
     {
         .internet(
             source: try #require(InternetAddress(host: source, port: sourcePort)),
@@ -14,10 +14,14 @@ struct ProxyHeaderTextTests {
         )
     }
 
-    private func expect(_ line: String, is origin: ProxyHeader.Origin, location: SourceLocation = #_sourceLocation) {
-        let header = ProxyHeader(version: .v1, length: line.utf8.count, origin: origin, tlvs: 0..<0)
-        #expect(ProxyHeader.read(line) == .header(header), sourceLocation: location)
-        #expect(ProxyHeader.read(line + "GET / HTTP/1.1\r\n") == .header(header), sourceLocation: location)
+    private func expect(
+        _ line: String,
+        is origin: ProxyProtocolHeader.Origin,
+        location: SourceLocation = #_sourceLocation
+    ) {
+        let header = ProxyProtocolHeader(version: .v1, length: line.utf8.count, origin: origin, tlvs: 0..<0)
+        #expect(ProxyProtocolHeader.read(line) == .header(header), sourceLocation: location)
+        #expect(ProxyProtocolHeader.read(line + "GET / HTTP/1.1\r\n") == .header(header), sourceLocation: location)
     }
 
     /// The longest and the shortest lines, and the example, of section 2.1 of the specification.
@@ -38,7 +42,7 @@ struct ProxyHeaderTextTests {
         expect(Self.lines[0], is: try internet("255.255.255.255", 65535, "255.255.255.255", 65535))
         expect(Self.lines[1], is: try internet(highest, 65535, highest, 65535))
         expect(Self.lines[2], is: .unknown)
-        #expect(Self.lines[3].utf8.count == ProxyHeader.longestLine)
+        #expect(Self.lines[3].utf8.count == ProxyProtocolHeader.longestLine)
         expect(Self.lines[3], is: .unknown)
         expect(Self.lines[4], is: try internet("192.168.0.1", 56324, "192.168.0.11", 443))
         expect(Self.lines[5], is: try internet("127.0.0.1", 39236, "127.0.0.1", 40451))
@@ -58,8 +62,8 @@ struct ProxyHeaderTextTests {
     func prefixes(line: String) {
         let bytes = Array(line.utf8)
         for count in bytes.indices {
-            guard case .needMore(let minimum) = ProxyHeader.read(Array(bytes[..<count])) else {
-                Issue.record("result for \(count) bytes: \(ProxyHeader.read(Array(bytes[..<count])))")
+            guard case .needMore(let minimum) = ProxyProtocolHeader.read(Array(bytes[..<count])) else {
+                Issue.record("result for \(count) bytes: \(ProxyProtocolHeader.read(Array(bytes[..<count])))")
                 continue
             }
             #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes")
@@ -69,14 +73,14 @@ struct ProxyHeaderTextTests {
     @Test("bytes that differ from a header at any position are detected immediately")
     func notProxy() {
         for text in ["GET / HTTP/1.1", "p", "PRI * HTTP/2.0", "PROX!", "PROXY\r\n", "PROXYING", "\n", "\0"] {
-            #expect(ProxyHeader.read(text) == .notProxy, "\(text)")
+            #expect(ProxyProtocolHeader.read(text) == .notProxy, "\(text)")
         }
     }
 
     @Test(
         "each error is identified",
         arguments: [
-            ("PROXY TCP5 192.0.2.1 192.0.2.2 1 2\r\n", ProxyHeader.Fault.family), ("PROXY \r\n", .family),
+            ("PROXY TCP5 192.0.2.1 192.0.2.2 1 2\r\n", ProxyProtocolHeader.ParseError.family), ("PROXY \r\n", .family),
             ("PROXY tcp4 192.0.2.1 192.0.2.2 1 2\r\n", .family), ("PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n", .family),
             ("PROXY UNKNOWN2\r\n", .family), ("PROXY TCP4\r\n", .address), ("PROXY TCP4 192.0.2.1\r\n", .address),
             ("PROXY TCP4 192.0.2.256 192.0.2.2 1 2\r\n", .address),
@@ -94,8 +98,8 @@ struct ProxyHeaderTextTests {
             ("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\r\n", .lineEnd), ("PROXY UNKNOWN \n\r\n", .lineEnd),
         ]
     )
-    func faults(line: String, fault: ProxyHeader.Fault) {
-        #expect(ProxyHeader.read(line) == .malformed(fault))
+    func faults(line: String, fault: ProxyProtocolHeader.ParseError) {
+        #expect(ProxyProtocolHeader.read(line) == .malformed(fault))
     }
 
     @Test("a line has at most 107 bytes, and its end is not awaited longer")
@@ -104,37 +108,43 @@ struct ProxyHeaderTextTests {
         #expect(line.utf8.count == 107)
         expect(line, is: .unknown)
         let longer = "PROXY UNKNOWN " + String(repeating: "x", count: 92)
-        #expect(ProxyHeader.read(longer + "\r\n") == .malformed(.longLine))
-        #expect(ProxyHeader.read(String(longer.dropLast())) == .needMore(minimum: 107))
-        #expect(ProxyHeader.read(longer) == .malformed(.longLine))
-        #expect(ProxyHeader.read(longer + "x") == .malformed(.longLine))
+        #expect(ProxyProtocolHeader.read(longer + "\r\n") == .malformed(.longLine))
+        #expect(ProxyProtocolHeader.read(String(longer.dropLast())) == .needMore(minimum: 107))
+        #expect(ProxyProtocolHeader.read(longer) == .malformed(.longLine))
+        #expect(ProxyProtocolHeader.read(longer + "x") == .malformed(.longLine))
     }
 
     @Test("a parsed line is written unmodified")
     func writes() throws {
         for line in Self.lines where !line.hasPrefix("PROXY UNKNOWN ") {
-            guard case .header(let header) = ProxyHeader.read(line) else {
+            guard case .header(let header) = ProxyProtocolHeader.read(line) else {
                 Issue.record("no header: \(line)")
                 continue
             }
-            let written = try ProxyHeader.write(.v1, header.announcement(in: Array(line.utf8)))
+            let written = try ProxyProtocolHeader.write(.v1, header.outboundAddresses(in: Array(line.utf8)))
             #expect(String(decoding: written, as: UTF8.self) == line)
         }
     }
 
     @Test("mixed address families are written as IPv6, and missing addresses as unknown")
     func writesOthers() throws {
-        let mixed = ProxyHeader.Announcement.addresses(
+        let mixed = ProxyProtocolHeader.OutboundAddresses.addresses(
             source: .internet(try #require(InternetAddress(host: "192.0.2.1", port: 9))),
             destination: .internet(try #require(InternetAddress(host: "2001:db8::1", port: 10)))
         )
         #expect(
-            String(decoding: try ProxyHeader.write(.v1, mixed), as: UTF8.self)
+            String(decoding: try ProxyProtocolHeader.write(.v1, mixed), as: UTF8.self)
                 == "PROXY TCP6 ::ffff:192.0.2.1 2001:db8::1 9 10\r\n"
         )
-        let paths = ProxyHeader.Announcement.addresses(source: .unix(path: ""), destination: .unix(path: "/a"))
-        for announcement in [ProxyHeader.Announcement.local, .unknown, paths] {
-            #expect(String(decoding: try ProxyHeader.write(.v1, announcement), as: UTF8.self) == "PROXY UNKNOWN\r\n")
+        let paths = ProxyProtocolHeader.OutboundAddresses.addresses(
+            source: .unix(path: ""),
+            destination: .unix(path: "/a")
+        )
+        for outboundAddresses in [ProxyProtocolHeader.OutboundAddresses.local, .unknown, paths] {
+            #expect(
+                String(decoding: try ProxyProtocolHeader.write(.v1, outboundAddresses), as: UTF8.self)
+                    == "PROXY UNKNOWN\r\n"
+            )
         }
     }
 
@@ -145,7 +155,8 @@ struct ProxyHeaderTextTests {
             var changed = original
             for byte in UInt8.min...UInt8.max {
                 changed[place] = byte
-                guard case .header(let header) = ProxyHeader.read(changed), header.length != original.count else {
+                guard case .header(let header) = ProxyProtocolHeader.read(changed), header.length != original.count
+                else {
                     continue
                 }
                 Issue.record("a header of \(header.length) bytes, with \(byte) at \(place)")
@@ -154,9 +165,9 @@ struct ProxyHeaderTextTests {
     }
 }
 
-extension ProxyHeader {
+extension ProxyProtocolHeader {
     /// Returns the announcement that forwards this header; `bytes` is its original text.
-    func announcement(in bytes: [UInt8]) -> Announcement {
+    func outboundAddresses(in bytes: [UInt8]) -> OutboundAddresses {
         switch origin {
         case .local: .local
         case .unknown: .unknown

@@ -5,11 +5,11 @@ import Testing
 
 @Suite("SNI routing table")
 struct ServerNameTests {
-    private func table(_ names: [String]) throws -> ServerNameTable<String> {
-        try ServerNameTable(names.map { (try ServerNamePattern(parsing: $0), $0) }, otherwise: "-")
+    private func table(_ names: [String]) throws -> SNIRoutingTable<String> {
+        try SNIRoutingTable(names.map { (try SNIPattern(parsing: $0), $0) }, otherwise: "-")
     }
 
-    private func find(_ name: String, in table: ServerNameTable<String>) -> String {
+    private func find(_ name: String, in table: SNIRoutingTable<String>) -> String {
         Array(name.utf8).withUnsafeBytes { table.value(for: $0) }
     }
 
@@ -64,12 +64,12 @@ struct ServerNameTests {
 
     @Test("valid patterns are parsed, and errors describe invalid ones")
     func patterns() throws {
-        let pattern = try ServerNamePattern(parsing: "*.Example.COM.")
+        let pattern = try SNIPattern(parsing: "*.Example.COM.")
         #expect(pattern.name == "example.com")
         #expect(pattern.isWildcard)
         #expect(pattern.description == "*.example.com")
-        #expect(try ServerNamePattern(parsing: "DB-1.internal.").description == "db-1.internal")
-        let bad: [(String, ServerNamePatternError.Problem)] = [
+        #expect(try SNIPattern(parsing: "DB-1.internal.").description == "db-1.internal")
+        let bad: [(String, SNIPatternError.Problem)] = [
             ("", .badName), (".", .badName), ("a..b", .badName), ("a b", .badName), ("*", .asterisk), ("*.", .badName),
             ("*.*.a", .asterisk), ("a.*.b", .asterisk), ("*a.b", .asterisk), ("www.*", .asterisk),
             ("10.0.0.1", .address),
@@ -77,16 +77,16 @@ struct ServerNameTests {
             (String(repeating: "a", count: 64), .badName), ("https://a.example", .address), ("a\0", .badName),
         ]
         for (text, problem) in bad {
-            #expect(throws: ServerNamePatternError(text: text, problem: problem), "\(text)") {
-                try ServerNamePattern(parsing: text)
+            #expect(throws: SNIPatternError(text: text, problem: problem), "\(text)") {
+                try SNIPattern(parsing: text)
             }
-            #expect(ServerNamePatternError(text: text, problem: problem).description.contains("'\(text)'"))
+            #expect(SNIPatternError(text: text, problem: problem).description.contains("'\(text)'"))
         }
     }
 
     @Test("a duplicate name is rejected, regardless of case")
     func repeated() throws {
-        let twice = ServerNameTableError.repeated(try ServerNamePattern(parsing: "*.a.example"))
+        let twice = SNIRoutingTableError.repeated(try SNIPattern(parsing: "*.a.example"))
         #expect(throws: twice) { try table(["*.a.example", "a.example", "*.A.example."]) }
         #expect(twice.description.contains("'*.a.example'"))
     }

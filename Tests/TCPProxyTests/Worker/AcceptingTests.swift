@@ -66,7 +66,7 @@ struct MaximumTests {
             _ = try proxy.connectThrough()
             let third = proxy.connect()
             third.send("hello")
-            proxy.advance(by: WorkerSettings.lastingAge)
+            proxy.advance(by: WorkerSettings.keepAliveAge)
             #expect(proxy.active == 2)
             #expect(proxy.server.connections.count == 2)
             #expect(proxy[.pause(.connections)] == 1)
@@ -86,7 +86,7 @@ struct MaximumTests {
         }
     }
 
-    @Test("all waiting clients are served, never more than the limit at once")
+    @Test("all waiting clients are served, and the limit is never exceeded")
     func servesAll() throws {
         try withProxy(limit: 3, configure: { $0.backlog = 4 }) { proxy in
             // Some of them wait in the queue, others for a slot in it.
@@ -186,13 +186,13 @@ struct AcceptExhaustionTests {
             #expect(proxy[.pause(.exhausted)] == 1)
 
             let waits = proxy.waits
-            proxy.advance(by: WorkerSettings.acceptRetry * 4)
+            proxy.advance(by: WorkerSettings.acceptRetryInterval * 4)
             // Three wake-ups for each retry: two of the timer wheel, one of the listener.
             #expect(proxy.waits - waits <= 12)
             #expect(proxy[.pause(.exhausted)] == 5)
             #expect(client.end == nil)
 
-            proxy.advance(by: WorkerSettings.acceptRetry - .milliseconds(1))
+            proxy.advance(by: WorkerSettings.acceptRetryInterval - .milliseconds(1))
             #expect(proxy.active == 0)
             proxy.advance(by: .milliseconds(1))
             #expect(proxy.active == 1)

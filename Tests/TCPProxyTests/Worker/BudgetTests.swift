@@ -15,10 +15,10 @@ struct BudgetTests {
             sender.finish()
             proxy.settle()
             // The burst after an idle period.
-            #expect(receiver.received.count == Bandwidth.leastBurst)
+            #expect(receiver.received.count == Bandwidth.minBurst)
             for second in 1...4 {
                 proxy.advance(by: .seconds(1))
-                let most = Bandwidth.leastBurst + second * 100_000
+                let most = Bandwidth.minBurst + second * 100_000
                 #expect((most - 6000...most).contains(receiver.received.count))
             }
             #expect(receiver.end == nil)

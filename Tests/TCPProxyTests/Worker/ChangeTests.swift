@@ -20,7 +20,7 @@ struct ChangeTests {
     }
 
     private func open(_ number: Int, _ proxy: FakeProxy) -> Int {
-        FigureRow(number, of: proxy.memory.listenerFigures)[.open]
+        MetricRow(number, of: proxy.memory.listenerMetrics)[.open]
     }
 
     @Test("a new listener serves, a removed one refuses, and its connections continue", arguments: [1, 3])
@@ -47,7 +47,7 @@ struct ChangeTests {
     }
 
     @Test("connections in the accept queue of a removed listener are served")
-    func lastCall() throws {
+    func drainAcceptQueues() throws {
         try withProxy(workers: 2) { proxy in
             let clients = (0..<6).map { _ in proxy.connect() }
             for client in clients { client.send("hello") }
@@ -187,7 +187,7 @@ struct ChangeTests {
             proxy.settle()
             #expect(proxy.active == 1)
             // Simulates a wait that began before its listeners were closed.
-            #expect(proxy.memory.admission.wait(worker: 0))
+            #expect(proxy.memory.connectionLimiter.wait(worker: 0))
             let second = proxy.connect(to: 0)
             second.send("hello")
             proxy.settle()
@@ -233,17 +233,17 @@ struct ChangeTests {
     }
 
     @Test("a change during shutdown opens nothing and is acknowledged", arguments: [true, false])
-    func stopping(isCut: Bool) throws {
+    func stopping(isForced: Bool) throws {
         try withProxy(workers: 2) { proxy in
             let (client, server) = try proxy.connectThrough()
-            proxy.post(isCut ? .cut : .stopAccepting)
+            proxy.post(isForced ? .closeAll : .stopAccepting)
             let done = try proxy.change(listeners: [
                 opened(1, at: other), opened(2, at: SocketAddress("127.0.0.1:9091")),
             ])
             proxy.settle()
             #expect(done.isComplete)
             #expect(proxy.world.connect(to: other).end == .failed(.connectionRefused))
-            guard !isCut else { return }
+            guard !isForced else { return }
             client.finish()
             server.close()
             proxy.advance(by: .seconds(1))

@@ -50,10 +50,10 @@ struct ClientFigureTests {
     private let bob = PeerAddress("192.0.2.2:50000")
 
     private func figures(_ proxy: FakeProxy) -> ClientsSnapshot {
-        ClientsSnapshot((0..<proxy.mailboxes.count).map { proxy[$0].worker.clientFigures() })
+        ClientsSnapshot((0..<proxy.mailboxes.count).map { proxy[$0].worker.clientStatistics() })
     }
 
-    private func client(_ address: PeerAddress, in snapshot: ClientsSnapshot) -> ClientFigures? {
+    private func client(_ address: PeerAddress, in snapshot: ClientsSnapshot) -> ClientStatistics? {
         snapshot.clients.first { $0.address == address.withoutPort }
     }
 
@@ -100,16 +100,16 @@ struct ClientFigureTests {
     }
 
     @Test("a mailbox query returns the statistics")
-    func sweep() async throws {
-        let sweep = ClientSweep(workers: 2)
+    func gather() async throws {
+        let gather = ClientGather(workers: 2)
         try withProxy(workers: 2) { proxy in
             _ = proxy.connect(from: alice, to: 0)
             _ = proxy.connect(from: bob, to: 1)
             proxy.settle()
-            proxy.post(.sweep(sweep))
+            proxy.post(.gather(gather))
             proxy.settle()
         }
-        let snapshot = ClientsSnapshot(await sweep.parts())
+        let snapshot = ClientsSnapshot(await gather.parts())
         #expect(snapshot.clients.count == 2)
         #expect(snapshot.clients.allSatisfy { $0.activeConnections == 1 })
     }
@@ -133,7 +133,7 @@ struct WorkerEventTests {
     @Test("a connection's events are in order")
     func story() throws {
         try withProxy { proxy in
-            proxy.hub.addListener()
+            proxy.hub.subscribe()
             let source = PeerAddress("192.0.2.1:50000")
             let id = ConnectionID(worker: 0, count: 1)
             let client = proxy.connect(from: source)
@@ -161,7 +161,7 @@ struct WorkerEventTests {
     @Test("connections are numbered uniquely, and open ones are counted")
     func counts() throws {
         try withProxy(workers: 2) { proxy in
-            proxy.hub.addListener()
+            proxy.hub.subscribe()
             for member in [0, 1, 0] {
                 _ = proxy.connect(to: member)
                 proxy.settle()
@@ -182,7 +182,7 @@ struct WorkerEventTests {
     @Test("a refused client produces an opening and a closing event")
     func refused() throws {
         try withProxy { proxy in
-            proxy.hub.addListener()
+            proxy.hub.subscribe()
             proxy.server.answer = .fail(.connectionRefused)
             let source = PeerAddress("192.0.2.1:50000")
             _ = proxy.connect(from: source)
@@ -200,7 +200,7 @@ struct WorkerEventTests {
     @Test("byte events are merged while the ring is half full, and reported before the end")
     func merged() throws {
         try withProxy { proxy in
-            proxy.hub.addListener()
+            proxy.hub.subscribe()
             let source = PeerAddress("192.0.2.1:50000")
             let client = proxy.connect(from: source)
             proxy.settle()
@@ -228,7 +228,7 @@ struct WorkerEventTests {
     @Test("events that do not fit are dropped and counted, without other effects")
     func dropped() throws {
         try withProxy { proxy in
-            proxy.hub.addListener()
+            proxy.hub.subscribe()
             let filler = MetricEvent.bytesUpstream(id: ConnectionID(worker: 9, count: 9), client: .unix, count: 1)
             while proxy.memory.rings[0].write(filler) {}
             let (client, server) = try proxy.connectThrough()
@@ -248,7 +248,7 @@ struct WorkerEventTests {
     @Test("every byte is reported exactly once, however events are merged")
     func sum() throws {
         try withProxy { proxy in
-            proxy.hub.addListener()
+            proxy.hub.subscribe()
             let (client, server) = try proxy.connectThrough()
             client.sendPattern(count: 1_000_000)
             server.sendPattern(count: 600_000)

@@ -227,7 +227,7 @@ struct ConnectExhaustionTests {
             proxy.world.faults.fail(.connect, with: SystemError(code: code), times: 5)
             let client = proxy.connect()
             client.send("hello")
-            proxy.advance(by: WorkerSettings.dialRetry * 5 - .milliseconds(1))
+            proxy.advance(by: WorkerSettings.dialRetryInterval * 5 - .milliseconds(1))
             #expect(proxy.server.attempts == 0)
             proxy.advance(by: .milliseconds(1))
             #expect(proxy.servers.map(\.attempts) == [1, 0])
@@ -266,7 +266,7 @@ struct ConnectExhaustionTests {
             #expect(proxy.server.connections.count == 1)
             first.client.close()
             first.server.close()
-            proxy.advance(by: WorkerSettings.dialRetry)
+            proxy.advance(by: WorkerSettings.dialRetryInterval)
             #expect(proxy.server.connections.count == 2)
             #expect(proxy.server.connections[1].text == "hello")
         }
@@ -285,7 +285,7 @@ struct ConnectExhaustionTests {
             while let next = served.popLast() {
                 next.client.close()
                 next.server.close()
-                proxy.advance(by: WorkerSettings.acceptRetry)
+                proxy.advance(by: WorkerSettings.acceptRetryInterval)
             }
             #expect(proxy.server.connections.dropFirst(2).map(\.text) == ["client 1", "client 2"])
             #expect(proxy.active == 3)

@@ -14,12 +14,12 @@ struct EntranceTests {
         return client
     }
 
-    private func block(_ text: String) throws -> AddressBlock { try AddressBlock(parsing: text) }
+    private func block(_ text: String) throws -> CIDRBlock { try CIDRBlock(parsing: text) }
 
     @Test("a client with a denied address is reset, and no server is contacted")
     func accessList() throws {
         let access = try AccessList(allow: [block("192.0.2.0/24")], deny: [block("192.0.2.128/25")])
-        try withProxy(configure: { $0.entrance.access = access }) { proxy in
+        try withProxy(configure: { $0.accessPolicy.access = access }) { proxy in
             #expect(connect("192.0.2.1:1000", to: proxy).end == nil)
             #expect(connect("192.0.2.129:1000", to: proxy).end == .failed(.connectionReset))
             #expect(connect("198.51.100.1:1000", to: proxy).end == .failed(.connectionReset))
@@ -29,14 +29,14 @@ struct EntranceTests {
             // No other counter includes them.
             #expect(proxy.total == 1)
             #expect(proxy.active == 1)
-            #expect(proxy.memory.admission.taken == 1)
+            #expect(proxy.memory.connectionLimiter.taken == 1)
             #expect(proxy.memory.loads[0] == 1)
         }
     }
 
     @Test("connections per client are limited across workers, and ended ones are replaced")
     func connectionsPerClient() throws {
-        try withProxy(workers: 3, configure: { $0.entrance.maxConnectionsPerClient = 2 }) { proxy in
+        try withProxy(workers: 3, configure: { $0.accessPolicy.maxConnectionsPerClient = 2 }) { proxy in
             let first = connect("192.0.2.1:1000", to: proxy, on: 0)
             _ = connect("192.0.2.1:1001", to: proxy, on: 1)
             #expect(connect("192.0.2.1:1002", to: proxy, on: 2).end == .failed(.connectionReset))
@@ -51,7 +51,7 @@ struct EntranceTests {
 
     @Test("addresses of one IPv6 /64 network count as one client")
     func network() throws {
-        try withProxy(configure: { $0.entrance.maxConnectionsPerClient = 1 }) { proxy in
+        try withProxy(configure: { $0.accessPolicy.maxConnectionsPerClient = 1 }) { proxy in
             #expect(connect("[2001:db8::1]:1000", to: proxy).end == nil)
             #expect(connect("[2001:db8::2]:1000", to: proxy).end == .failed(.connectionReset))
             #expect(connect("[2001:db8:0:1::1]:1000", to: proxy).end == nil)
@@ -60,7 +60,7 @@ struct EntranceTests {
 
     @Test("connections per listener are limited across workers, and ended ones are replaced")
     func connections() throws {
-        try withProxy(workers: 2, configure: { $0.entrance.maxConnections = 2 }) { proxy in
+        try withProxy(workers: 2, configure: { $0.accessPolicy.maxConnections = 2 }) { proxy in
             let first = connect("192.0.2.1:1000", to: proxy, on: 0)
             _ = connect("192.0.2.2:1000", to: proxy, on: 1)
             #expect(connect("192.0.2.3:1000", to: proxy, on: 1).end == .failed(.connectionReset))
@@ -76,8 +76,8 @@ struct EntranceTests {
     func rates() throws {
         try withProxy(
             configure: { configuration in
-                configuration.entrance.ratePerClient = TokenRate(1, burst: 2)
-                configuration.entrance.rate = TokenRate(10, burst: 3)
+                configuration.accessPolicy.ratePerClient = TokenRate(1, burst: 2)
+                configuration.accessPolicy.rate = TokenRate(10, burst: 3)
             }
         ) { proxy in
             for port in 1000..<1003 { _ = connect("192.0.2.1:\(port)", to: proxy) }
@@ -96,8 +96,8 @@ struct EntranceTests {
     func givenBack() throws {
         try withProxy(
             configure: { configuration in
-                configuration.entrance.maxConnections = 1
-                configuration.entrance.maxConnectionsPerClient = 1
+                configuration.accessPolicy.maxConnections = 1
+                configuration.accessPolicy.maxConnectionsPerClient = 1
             }
         ) { proxy in
             let first = connect("192.0.2.1:1000", to: proxy)
@@ -114,8 +114,8 @@ struct EntranceTests {
         try withProxy(
             workers: 2,
             configure: { configuration in
-                configuration.entrance.maxConnectionsPerClient = 4
-                configuration.entrance.maxConnections = 8
+                configuration.accessPolicy.maxConnectionsPerClient = 4
+                configuration.accessPolicy.maxConnections = 8
             }
         ) { proxy in
             // All are accepted by one worker, which hands some over.
@@ -138,7 +138,7 @@ struct EntranceTests {
 
     @Test("a client without an available server is released from its limit")
     func refused() throws {
-        try withProxy(configure: { $0.entrance.maxConnectionsPerClient = 1 }) { proxy in
+        try withProxy(configure: { $0.accessPolicy.maxConnectionsPerClient = 1 }) { proxy in
             proxy.server.answer = .fail(.connectionRefused)
             for port in 1000..<1003 {
                 #expect(connect("192.0.2.1:\(port)", to: proxy).end == .failed(.connectionReset))

@@ -1,7 +1,7 @@
 import FakeSystem
 import Sockets
 import Testing
-import Workers
+import EventLoop
 
 @testable import TCPProxy
 
@@ -55,15 +55,15 @@ struct HandOverTests {
     }
 
     @Test("a stopped worker resets connections handed to it, and does not count them")
-    func cut() throws {
+    func forced() throws {
         try withProxy(workers: 2) { proxy in
             let clients = (0..<8).map { _ in proxy.connect(to: 0) }
             // The first worker has its turn, and its handed-over connections wait in the mailbox of the second,
-            // which receives `.cut` first.
-            proxy.post(.cut, to: 1)
+            // which receives `.forced` first.
+            proxy.post(.closeAll, to: 1)
             proxy.turn(0)
             proxy.settle()
-            proxy.post(.cut, to: 0)
+            proxy.post(.closeAll, to: 0)
             proxy.settle()
             #expect(clients.allSatisfy { $0.end == .failed(.connectionReset) })
             #expect(proxy.active == 0)
@@ -73,7 +73,7 @@ struct HandOverTests {
     @Test("a connection stays with its worker if the target's mailbox is too full")
     func manyMessages() throws {
         try withProxy(workers: 2) { proxy in
-            for _ in 0..<WorkerSettings.handedOverAtMost { proxy.post(.resumeAccepting, to: 1) }
+            for _ in 0..<WorkerSettings.maxHandedOver { proxy.post(.resumeAccepting, to: 1) }
             for _ in 0..<10 { _ = proxy.connect(to: 0) }
             proxy.turn(0)
             #expect(proxy[0].connectionCount == 10)

@@ -26,8 +26,8 @@ struct PoolTests {
         proxy.pools.set(key(index, proxy), .down, cause: "set by a test", weight: 256)
     }
 
-    private func figure(_ figure: PoolFigure, _ proxy: FakeProxy) -> Int {
-        proxy.memory.poolFigures.reduce(0) { $0 + $1[0, figure] }
+    private func figure(_ figure: PoolMetric, _ proxy: FakeProxy) -> Int {
+        proxy.memory.poolMetrics.reduce(0) { $0 + $1[0, figure] }
     }
 
     private func connections(_ proxy: FakeProxy) -> [Int] { proxy.servers.map(\.connections.count) }
@@ -98,7 +98,7 @@ struct PoolTests {
             upstreams: 2,
             pool: { pool in
                 pool.policy = .random
-                pool.whenAllDown = tries ? .tryAnyway : .refuse
+                pool.onAllDown = tries ? .tryAnyway : .refuse
             }
         ) { proxy in
             close(0, proxy)
@@ -307,7 +307,7 @@ struct PoolTests {
     func cutServer() throws {
         try withProxy(upstreams: 2, pool: { $0.policy = .roundRobin }) { proxy in
             let clients = connect(4, to: proxy)
-            proxy.post(.cutServer(key(0, proxy).id))
+            proxy.post(.closeConnections(to: key(0, proxy).id))
             proxy.settle()
             #expect(clients.count { $0.end == nil } == 2)
             #expect(proxy.closures == [.by(.proxy, .serverDown): 2])

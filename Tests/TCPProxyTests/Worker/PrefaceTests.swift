@@ -5,18 +5,18 @@ import Testing
 @testable import TCPProxy
 
 /// Networks whose proxies are trusted, and one of these.
-private let networks = [AddressBlock(InternetAddress(v4: 0x0A0A_0A0A, port: 0))]
+private let networks = [CIDRBlock(InternetAddress(v4: 0x0A0A_0A0A, port: 0))]
 private let trusted = PeerAddress("10.10.10.10:5000")
 private let stranger = PeerAddress("203.0.113.1:5000")
 private let line = "PROXY TCP4 192.0.2.7 198.51.100.1 1234 443\r\n"
 
 private func trusting(_ header: TrustedProxies.Header) -> (inout Configuration) -> Void {
-    { $0.entrance.proxies = TrustedProxies(header: header, networks: networks) }
+    { $0.accessPolicy.proxies = TrustedProxies(header: header, networks: networks) }
 }
 
 /// A header of version 2 about the same connection, with a field of unknown type.
 private func binary(fields: [UInt8] = [0xE0, 0, 2, 1, 2]) throws -> [UInt8] {
-    try ProxyHeader.write(
+    try ProxyProtocolHeader.write(
         .v2,
         .addresses(source: SocketAddress("192.0.2.7:1234"), destination: SocketAddress("198.51.100.1:443")),
         tlvs: fields
@@ -26,19 +26,19 @@ private func binary(fields: [UInt8] = [0xE0, 0, 2, 1, 2]) throws -> [UInt8] {
 @Suite("PROXY protocol from the client")
 struct AcceptedHeaderTests {
     @Test("after a header of either version, split at every byte, the payload reaches the server in order")
-    func cuts() throws {
+    func closes() throws {
         for header in [Array(line.utf8), try binary()] {
-            for cut in 0...(header.count + 5) {
+            for forced in 0...(header.count + 5) {
                 try withProxy(configure: trusting(.required)) { proxy in
                     let client = proxy.connect(from: trusted)
                     let all = header + Array("hello".utf8)
-                    client.send(Array(all[..<cut]))
+                    client.send(Array(all[..<forced]))
                     proxy.settle()
-                    client.send(Array(all[cut...]))
+                    client.send(Array(all[forced...]))
                     proxy.settle()
                     client.send(" world")
                     proxy.settle()
-                    #expect(proxy.server.connections.map(\.text) == ["hello world"], "split at \(cut)")
+                    #expect(proxy.server.connections.map(\.text) == ["hello world"], "split at \(forced)")
                     #expect(proxy.denied == [:])
                     #expect(proxy[.bytesUpstream] == 11)
                 }
@@ -88,15 +88,15 @@ struct AcceptedHeaderTests {
 
     @Test("lists, limits, policies and events use the client named in the header")
     func identity() throws {
-        let access = try AccessList(deny: [AddressBlock(parsing: "192.0.2.66")])
+        let access = try AccessList(deny: [CIDRBlock(parsing: "192.0.2.66")])
         try withProxy(
             configure: { configuration in
                 trusting(.required)(&configuration)
-                configuration.entrance.access = access
-                configuration.entrance.maxConnectionsPerClient = 1
+                configuration.accessPolicy.access = access
+                configuration.accessPolicy.maxConnectionsPerClient = 1
             }
         ) { proxy in
-            _ = proxy.memory.admission.addListener()
+            _ = proxy.memory.connectionLimiter.subscribe()
             func connect(_ address: String) -> FakePeer {
                 let client = proxy.connect(from: trusted)
                 client.send("PROXY TCP4 \(address) 198.51.100.1 1234 443\r\nhello")
@@ -114,7 +114,7 @@ struct AcceptedHeaderTests {
             }
             let named = ["192.0.2.7:1234", "192.0.2.8:1234", "192.0.2.7:1234", "192.0.2.66:1234"]
             #expect(opened == named.map { PeerAddress($0) })
-            proxy.memory.admission.removeListener()
+            proxy.memory.connectionLimiter.unsubscribe()
         }
     }
 
@@ -173,7 +173,7 @@ struct AcceptedHeaderTests {
         try withProxy(
             configure: { configuration in
                 trusting(.required)(&configuration)
-                configuration.timeouts.preface = .seconds(3)
+                configuration.timeouts.preread = .seconds(3)
             }
         ) { proxy in
             let silent = proxy.connect(from: trusted)
@@ -185,7 +185,7 @@ struct AcceptedHeaderTests {
             proxy.advance(by: .milliseconds(1010))
             #expect(silent.end == .failed(.connectionReset))
             #expect(slow.end == .failed(.connectionReset))
-            #expect(proxy.denied == [.prefaceTimeout: 2])
+            #expect(proxy.denied == [.prereadTimeout: 2])
             #expect(proxy.active == 0)
             #expect(proxy[0].chunksTaken == 0)
         }
@@ -202,7 +202,7 @@ struct AcceptedHeaderTests {
             proxy.settle()
             reset.reset()
             proxy.settle()
-            #expect(proxy.denied == [.prefaceEnded: 2])
+            #expect(proxy.denied == [.prereadEnded: 2])
             #expect(proxy.closures == [.by(.client, .denied): 2])
             #expect(proxy.active == 0)
         }
@@ -224,7 +224,7 @@ struct AcceptedHeaderTests {
         try withProxy(
             configure: { configuration in
                 trusting(.required)(&configuration)
-                configuration.timeouts.preface = .seconds(100)
+                configuration.timeouts.preread = .seconds(100)
                 configuration.timeouts.connect = .seconds(15)
                 configuration.timeouts.connectAttempt = nil
             }
@@ -270,7 +270,7 @@ struct SentHeaderTests {
 
     @Test("the header comes first, followed by the client's bytes once", arguments: ProxyProtocolVersion.allCases)
     func plain(version: ProxyProtocolVersion) throws {
-        let header = try ProxyHeader.write(
+        let header = try ProxyProtocolHeader.write(
             version,
             .addresses(source: SocketAddress("203.0.113.1:5000"), destination: SocketAddress("127.0.0.1:8080"))
         )
@@ -280,21 +280,21 @@ struct SentHeaderTests {
 
     @Test("addresses from a received header are forwarded, from and to each version", arguments: [1, 2])
     func passedOn(version: Int) throws {
-        let addresses = ProxyHeader.Announcement.addresses(
+        let addresses = ProxyProtocolHeader.OutboundAddresses.addresses(
             source: SocketAddress("192.0.2.7:1234"),
             destination: SocketAddress("198.51.100.1:443")
         )
         for first in [Array(line.utf8), try binary(fields: [])] {
             let version: ProxyProtocolVersion = version == 1 ? .v1 : .v2
-            #expect(try sent(version, first + hello) == ProxyHeader.write(version, addresses) + hello)
+            #expect(try sent(version, first + hello) == ProxyProtocolHeader.write(version, addresses) + hello)
             // If the server speaks first, the header must not wait for bytes of the client either.
-            #expect(try sent(version, first) == ProxyHeader.write(version, addresses))
+            #expect(try sent(version, first) == ProxyProtocolHeader.write(version, addresses))
         }
     }
 
     @Test("TLVs of a received header are forwarded, with a correct checksum")
     func fields() throws {
-        let checked = try ProxyHeader.write(
+        let checked = try ProxyProtocolHeader.write(
             .v2,
             .addresses(source: SocketAddress("192.0.2.7:1234"), destination: SocketAddress("198.51.100.1:443")),
             tlvs: [0xE0, 0, 2, 1, 2],
@@ -309,8 +309,8 @@ struct SentHeaderTests {
     func others() throws {
         for whole in ProxyHeaderBinaryTests.whole {
             let received = try sent(.v2, whole + hello)
-            guard case .header(let before) = ProxyHeader.read(whole),
-                case .header(let after) = ProxyHeader.read(received)
+            guard case .header(let before) = ProxyProtocolHeader.read(whole),
+                case .header(let after) = ProxyProtocolHeader.read(received)
             else {
                 Issue.record("no header in \(received)")
                 continue
@@ -365,10 +365,10 @@ struct SentHeaderTests {
 
 @Suite("Routing by SNI and ALPN")
 struct ServerNameRoutingTests {
-    private func routes() throws -> [ServerNameRoute] {
+    private func routes() throws -> [SNIRoute] {
         [
-            ServerNameRoute(names: [try ServerNamePattern(parsing: "www.example.com")], pool: "www"),
-            ServerNameRoute(names: [try ServerNamePattern(parsing: "*.example.com")], pool: "others"),
+            SNIRoute(names: [try SNIPattern(parsing: "www.example.com")], pool: "www"),
+            SNIRoute(names: [try SNIPattern(parsing: "*.example.com")], pool: "others"),
         ]
     }
 
@@ -402,8 +402,8 @@ struct ServerNameRoutingTests {
         ]
     )
     func protocols(offers: [String], pool: Int) throws {
-        let protocols: [(ApplicationProtocol, Int16)] = [
-            (try ApplicationProtocol(parsing: "acme-tls/1"), 1), (try ApplicationProtocol(parsing: "postgresql"), 2),
+        let protocols: [(ALPNProtocol, Int16)] = [
+            (try ALPNProtocol(parsing: "acme-tls/1"), 1), (try ALPNProtocol(parsing: "postgresql"), 2),
         ]
         try withProxy(names: routes(), protocols: protocols) { proxy in
             var hello = MadeHello()
@@ -421,7 +421,7 @@ struct ServerNameRoutingTests {
 
     @Test("the first 64 of thousands of ALPN protocols are considered")
     func manyProtocols() throws {
-        let protocols = [(try ApplicationProtocol(parsing: "h2"), Int16(1))]
+        let protocols = [(try ALPNProtocol(parsing: "h2"), Int16(1))]
         try withProxy(names: routes(), protocols: protocols) { proxy in
             for place in [63, 64] {
                 var offers = [String](repeating: "x", count: 7_000)
@@ -446,17 +446,20 @@ struct ServerNameRoutingTests {
     }
 
     @Test("a header and a ClientHello are split at every byte, and the server gets all but the header")
-    func cuts() throws {
+    func closes() throws {
         let hello = MadeHello.records(MadeHello.browser("www.example.com").message, of: 700)
         let all = Array(line.utf8) + hello + Array("more".utf8)
-        for cut in 0...all.count {
+        for forced in 0...all.count {
             try withProxy(names: routes(), configure: trusting(.required)) { proxy in
                 let client = proxy.connect(from: trusted)
-                client.send(Array(all[..<cut]))
+                client.send(Array(all[..<forced]))
                 proxy.settle()
-                client.send(Array(all[cut...]))
+                client.send(Array(all[forced...]))
                 proxy.settle()
-                #expect(proxy.servers[1].connections.map(\.received) == [hello + Array("more".utf8)], "split at \(cut)")
+                #expect(
+                    proxy.servers[1].connections.map(\.received) == [hello + Array("more".utf8)],
+                    "split at \(forced)"
+                )
             }
         }
     }
@@ -489,7 +492,7 @@ struct ServerNameRoutingTests {
             #expect(proxy.denied == [.clientHello: 2])
             proxy.advance(by: .seconds(6))
             #expect(silent.end == .failed(.connectionReset))
-            #expect(proxy.denied == [.clientHello: 2, .prefaceTimeout: 1])
+            #expect(proxy.denied == [.clientHello: 2, .prereadTimeout: 1])
             #expect(proxy.servers.allSatisfy { $0.attempts == 0 })
         }
     }

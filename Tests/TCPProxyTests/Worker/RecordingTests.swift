@@ -1,4 +1,5 @@
 import FakeSystem
+import ProcessSupport
 import Sockets
 import Testing
 
@@ -58,11 +59,11 @@ struct RecordingTests {
             #expect(record.bytesDownstream == 8)
             #expect(record.openedAt == start)
             #expect(record.closedAt == start + .milliseconds(60))
-            #expect(record.milestones.queued == 0)
-            #expect(record.milestones.connected == 30_000)
-            #expect(record.milestones.firstByte == 50_000)
+            #expect(record.phaseTimings.queued == 0)
+            #expect(record.phaseTimings.connected == 30_000)
+            #expect(record.phaseTimings.firstByte == 50_000)
             #expect(record.reason == .ended)
-            #expect(record.side == .client)
+            #expect(record.initiator == .client)
         }
     }
 
@@ -75,8 +76,8 @@ struct RecordingTests {
             let record = try record(proxy)
             #expect(record.server == nil)
             #expect(record.attempts == 2)
-            #expect(record.milestones.connected == 0)
-            #expect(record.milestones.firstByte == 0)
+            #expect(record.phaseTimings.connected == 0)
+            #expect(record.phaseTimings.firstByte == 0)
             #expect(record.closedAt.since(record.openedAt) == .milliseconds(4))
             #expect(record.reason == .connectFailed)
         }
@@ -114,10 +115,10 @@ struct RecordingTests {
             second.reset()
             proxy.settle()
             let records = proxy.takeRecords()
-            #expect(records.map(\.milestones.queued) == [0, 200_000])
-            #expect(records.map(\.milestones.connected) == [30_000, 230_000])
+            #expect(records.map(\.phaseTimings.queued) == [0, 200_000])
+            #expect(records.map(\.phaseTimings.connected) == [30_000, 230_000])
             #expect(records.map(\.reason) == [.reset, .reset])
-            #expect(records.map(\.side) == [.client, .client])
+            #expect(records.map(\.initiator) == [.client, .client])
         }
         try withRecords(
             pool: { pool in
@@ -130,8 +131,8 @@ struct RecordingTests {
             _ = proxy.connect()
             proxy.advance(by: .seconds(3))
             let record = try record(proxy)
-            #expect(record.milestones.queued == 1_000_000)
-            #expect(record.milestones.connected == 0)
+            #expect(record.phaseTimings.queued == 1_000_000)
+            #expect(record.phaseTimings.connected == 0)
             #expect(record.server == nil)
         }
     }
@@ -157,7 +158,7 @@ struct RecordingTests {
     func bounds() throws {
         try withProxy { proxy in
             _ = try proxy.connectThrough()
-            proxy.post(.cut)
+            proxy.post(.closeAll)
             proxy.settle()
             #expect(proxy.memory.records == nil)
             #expect(proxy[.recordsDropped] == 0)
@@ -186,11 +187,11 @@ struct RecordingTests {
             bytesDownstream: 5,
             openedAt: Instant(nanoseconds: 1_000_000_000),
             closedAt: Instant(nanoseconds: 3_500_000_000),
-            milestones: Milestones(queued: 200, connected: 500, firstByte: 0),
+            phaseTimings: PhaseTimings(queued: 200, connected: 500, firstByte: 0),
             reason: .reset,
-            side: .server
+            initiator: .server
         )
-        let named = AccessRecord(record, listener: "web", pool: "servers", server: "db1", MomentConverter())
+        let named = AccessRecord(record, listener: "web", pool: "servers", server: "db1", WallClockConverter())
         #expect(named.queued == .microseconds(200))
         #expect(named.connecting == .microseconds(300))
         #expect(named.firstByte == nil)

@@ -132,7 +132,7 @@ struct RelayingTests {
             proxy.settle()
             #expect(server.patternReceived == 2_000_000)
             #expect(proxy[.splicedUpstream] == 0)
-            #expect(proxy[.pipeRefusals] > 0)
+            #expect(proxy[.pipeAllocationFailures] > 0)
         }
     }
 
@@ -160,7 +160,7 @@ struct RelayingTests {
             #expect(server.patternReceived == 2_000_000)
             #expect(proxy.world.openDescriptors.count > before.count)
             #expect(proxy[.pipesInUse] == 0)
-            proxy.advance(by: WorkerSettings.pipeRest * 2)
+            proxy.advance(by: WorkerSettings.idlePipeTimeout * 2)
             #expect(proxy.world.openDescriptors == before)
             #expect(proxy[0].nextDeadline == nil)
         }

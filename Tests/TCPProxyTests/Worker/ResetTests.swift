@@ -8,10 +8,10 @@ import Testing
 private struct Sides {
     let failing: FakePeer
     let left: FakePeer
-    let failingSide: Side
+    let failingSide: Initiator
     let discarded: Counter
 
-    init(_ proxy: FakeProxy, failing side: Side) throws {
+    init(_ proxy: FakeProxy, failing side: Initiator) throws {
         let (client, server) = try proxy.connectThrough()
         (failing, left) = side == .client ? (client, server) : (server, client)
         failingSide = side
@@ -28,8 +28,11 @@ struct ResetTests {
         return world
     }
 
-    @Test("a reset reaches the other side as a reset, after the data before it", arguments: [Side.client, .server])
-    func passedOn(side: Side) throws {
+    @Test(
+        "a reset reaches the other side as a reset, after the data before it",
+        arguments: [Initiator.client, .server]
+    )
+    func passedOn(side: Initiator) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.left.send("lost")
@@ -45,8 +48,8 @@ struct ResetTests {
         }
     }
 
-    @Test("a reset reaches a side that has half-closed", arguments: [Side.client, .server])
-    func afterHalfClose(side: Side) throws {
+    @Test("a reset reaches a side that has half-closed", arguments: [Initiator.client, .server])
+    func afterHalfClose(side: Initiator) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.left.finish()
@@ -59,8 +62,8 @@ struct ResetTests {
         }
     }
 
-    @Test("a reset by a side that has half-closed ends the connection", arguments: [Side.client, .server])
-    func byTheEnded(side: Side) throws {
+    @Test("a reset by a side that has half-closed ends the connection", arguments: [Initiator.client, .server])
+    func byTheEnded(side: Initiator) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.failing.send("last words")
@@ -80,9 +83,9 @@ struct ResetTests {
 
     @Test(
         "a reset waits until the other kernel has acknowledged all data, while there is progress",
-        arguments: [Side.client, .server]
+        arguments: [Initiator.client, .server]
     )
-    func waitForDelivery(side: Side) throws {
+    func waitForDelivery(side: Initiator) throws {
         try withProxy(in: smallWorld()) { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.left.isReading = false
@@ -102,7 +105,7 @@ struct ResetTests {
             #expect(proxy.active == 1)
             // With these its kernel has the last byte, and the reset does not wait for the program to read it.
             sides.left.read(1000)
-            proxy.advance(by: WorkerSettings.deliveryLooks.upperBound)
+            proxy.advance(by: WorkerSettings.resetDrainPollInterval.upperBound)
             #expect(proxy.active == 0)
             sides.left.isReading = true
             #expect(sides.left.patternReceived == 12_000)
@@ -136,7 +139,7 @@ struct ResetTests {
                 server.read(piece)
                 #expect(server.patternReceived == step * piece)
             }
-            proxy.advance(by: WorkerSettings.deliveryLooks.upperBound)
+            proxy.advance(by: WorkerSettings.resetDrainPollInterval.upperBound)
             #expect(proxy.active == 0)
             #expect(proxy[.discardedUpstream] == 0)
         }
@@ -153,17 +156,17 @@ struct ResetTests {
             proxy.advance(by: .seconds(3))
             sides.left.isReading = true
             #expect(sides.left.end == nil)
-            proxy.advance(by: WorkerSettings.deliveryLooks.upperBound)
+            proxy.advance(by: WorkerSettings.resetDrainPollInterval.upperBound)
             #expect(sides.left.end == .failed(.connectionReset))
         }
     }
 
     @Test(
         "a reset drain without progress is abandoned, and lost bytes are counted",
-        arguments: [Side.client, .server]
+        arguments: [Initiator.client, .server]
     )
-    func giveUp(side: Side) throws {
-        try withProxy(in: smallWorld(), configure: { $0.timeouts.resetDelivery = .seconds(5) }) { proxy in
+    func abandonUnanswered(side: Initiator) throws {
+        try withProxy(in: smallWorld(), configure: { $0.timeouts.resetDrainTimeout = .seconds(5) }) { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.left.isReading = false
             sides.failing.sendPattern(count: 10_000)
@@ -172,7 +175,7 @@ struct ResetTests {
             proxy.settle()
             proxy.advance(by: .milliseconds(4_999))
             #expect(proxy.active == 1)
-            proxy.advance(by: WorkerSettings.deliveryLooks.upperBound + .milliseconds(1))
+            proxy.advance(by: WorkerSettings.resetDrainPollInterval.upperBound + .milliseconds(1))
             #expect(proxy.active == 0)
             #expect(proxy.closures == [.by(side, .reset): 1])
             #expect(proxy[sides.discarded] == 10_000 - 4096)
@@ -182,8 +185,11 @@ struct ResetTests {
         }
     }
 
-    @Test("bytes in a chunk and in the send buffer are both counted as discarded", arguments: [Side.client, .server])
-    func discardedChunk(side: Side) throws {
+    @Test(
+        "bytes in a chunk and in the send buffer are both counted as discarded",
+        arguments: [Initiator.client, .server]
+    )
+    func discardedChunk(side: Initiator) throws {
         let world = smallWorld(receiveBuffer: 16_384)
         world.sendBuffer = 2000
         try withProxy(in: world) { proxy in
@@ -234,7 +240,7 @@ struct ResetTests {
             proxy.advance(by: .milliseconds(1))
             #expect(server.text == "last words")
             #expect(server.end == nil)
-            proxy.advance(by: .milliseconds(400) + WorkerSettings.deliveryLooks.upperBound)
+            proxy.advance(by: .milliseconds(400) + WorkerSettings.resetDrainPollInterval.upperBound)
             #expect(server.end == .failed(.connectionReset))
         }
     }
@@ -294,7 +300,7 @@ struct ResetTests {
             client.send("hello?")
             proxy.settle()
             client.reset()
-            proxy.advance(by: .seconds(5) + WorkerSettings.deliveryLooks.upperBound)
+            proxy.advance(by: .seconds(5) + WorkerSettings.resetDrainPollInterval.upperBound)
             #expect(proxy.active == 0)
             #expect(proxy[.discardedUpstream] == 6)
         }

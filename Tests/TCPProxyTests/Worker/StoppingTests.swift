@@ -109,7 +109,7 @@ struct StopAcceptingTests {
             proxy.post(.stopAccepting)
             proxy.settle()
             let late = proxy.connect()
-            proxy.advance(by: WorkerSettings.handshakeEnd - .milliseconds(5))
+            proxy.advance(by: WorkerSettings.handshakeTimeout - .milliseconds(5))
             #expect(!proxy[0].isDone)
             #expect(late.end == nil)
             proxy.advance(by: .milliseconds(10))
@@ -158,7 +158,7 @@ struct CutTests {
             let dialing = proxy.connect()
             proxy.settle()
             let queued = proxy.connect()
-            proxy.post(.cut)
+            proxy.post(.closeAll)
             proxy.settle()
             for (client, server) in pairs {
                 #expect(client.end == .failed(.connectionReset))
@@ -167,7 +167,7 @@ struct CutTests {
             #expect(dialing.end == .failed(.connectionReset))
             #expect(queued.end == .failed(.connectionReset))
             #expect(proxy[0].isDone)
-            #expect(proxy.closures == [.by(.proxy, .cut): 6])
+            #expect(proxy.closures == [.by(.proxy, .forced): 6])
         }
     }
 
@@ -180,7 +180,7 @@ struct CutTests {
             server.isReading = false
             client.sendPattern(count: 10_000)
             proxy.settle()
-            proxy.post(.cut)
+            proxy.post(.closeAll)
             proxy.settle()
             #expect(proxy[.discardedUpstream] == 10_000 - 4096)
             #expect(proxy[.discardedDownstream] == 0)
@@ -197,11 +197,11 @@ struct CutTests {
             ends.server.close()
             proxy.advance(by: .seconds(30))
             #expect(!proxy[0].isDone)
-            proxy.post(.cut)
+            proxy.post(.closeAll)
             proxy.settle()
             #expect(proxy[0].isDone)
             #expect(stays.client.end == .failed(.connectionReset))
-            #expect(proxy.closures == [.by(.client, .ended): 1, .by(.proxy, .cut): 1])
+            #expect(proxy.closures == [.by(.client, .ended): 1, .by(.proxy, .forced): 1])
         }
     }
 
@@ -217,9 +217,9 @@ struct CutTests {
             client.reset()
             proxy.settle()
             #expect(proxy.active == 1)
-            proxy.post(.cut)
+            proxy.post(.closeAll)
             proxy.settle()
-            #expect(proxy.closures == [.by(.proxy, .cut): 1])
+            #expect(proxy.closures == [.by(.proxy, .forced): 1])
             #expect(proxy[.discardedUpstream] == 10_000 - 4096)
         }
     }

@@ -14,7 +14,7 @@ struct TimeoutTests {
             let (client, server) = try proxy.connectThrough()
             client.send("hello")
             client.finish()
-            proxy.advance(by: WorkerSettings.lastingAge)
+            proxy.advance(by: WorkerSettings.keepAliveAge)
             #expect(server.end == .fin)
             #expect(proxy[0].nextDeadline == nil)
             let waits = proxy.waits
@@ -29,20 +29,20 @@ struct TimeoutTests {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
             let brief = try proxy.connectThrough()
-            proxy.advance(by: WorkerSettings.lastingAge - moment)
-            #expect(!server.isProbed)
+            proxy.advance(by: WorkerSettings.keepAliveAge - moment)
+            #expect(!server.hasKeepAlive)
             brief.client.close()
             brief.server.close()
             proxy.advance(by: moment)
-            #expect(server.isProbed)
-            #expect(!brief.server.isProbed)
+            #expect(server.hasKeepAlive)
+            #expect(!brief.server.hasKeepAlive)
             #expect(client.end == nil)
         }
         try withProxy(configure: { $0.keepAlive = nil }) { proxy in
             let (_, server) = try proxy.connectThrough()
             #expect(proxy[0].timersLeft == [])
             proxy.advance(by: .seconds(100))
-            #expect(!server.isProbed)
+            #expect(!server.hasKeepAlive)
         }
     }
 
@@ -135,8 +135,11 @@ struct TimeoutTests {
         }
     }
 
-    @Test("half-close: the timeout applies in time even if a longer one is running", arguments: [Side.client, .server])
-    func halfCloseBeforeIdle(side: Side) throws {
+    @Test(
+        "half-close: the timeout applies in time even if a longer one is running",
+        arguments: [Initiator.client, .server]
+    )
+    func halfCloseBeforeIdle(side: Initiator) throws {
         try withProxy(configure: {
             $0.timeouts.idle = .seconds(100)
             $0.timeouts.halfClose = .seconds(10)

@@ -1,7 +1,7 @@
 import Benchmark
 import Relay
 import Sockets
-import Workers
+import EventLoop
 
 /// As many connections as a busy worker has, so that its tables do not all fit into the first cache.
 private let connections = 10_000
@@ -16,8 +16,8 @@ let benchmarks: @Sendable () -> Void = {
     )
     pickBenchmarks()
 
-    Benchmark("HalfState: a message passed on") { benchmark in
-        var state = HalfState()
+    Benchmark("HalfState: forward a message") { benchmark in
+        var state = RelayDirectionState()
         for _ in benchmark.scaledIterations {
             blackHole(state.next(canReceive: true, canSend: true))
             state.received(64)
@@ -28,7 +28,7 @@ let benchmarks: @Sendable () -> Void = {
         blackHole(state)
     }
 
-    Benchmark("TimerWheel: set anew, as traffic does to an idle time-out") { benchmark in
+    Benchmark("TimerWheel: reschedule, as traffic does to an idle timeout") { benchmark in
         let start = Instant(nanoseconds: 0)
         var wheel = TimerWheel(capacity: connections, now: start)
         for timer in 0..<connections { wheel.schedule(timer, at: start + .seconds(60)) }
@@ -94,7 +94,7 @@ let benchmarks: @Sendable () -> Void = {
     }
 
     Benchmark("SlotQueue: join and leave") { benchmark in
-        var queue = SlotQueue(capacity: connections)
+        var queue = IndexedFIFO(capacity: connections)
         for slot in 0..<connections / 2 { queue.append(slot * 2) }
         benchmark.startMeasurement()
         for iteration in benchmark.scaledIterations {

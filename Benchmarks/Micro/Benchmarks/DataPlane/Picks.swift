@@ -2,7 +2,7 @@ import Balancing
 import Benchmark
 import Synchronization
 
-/// The pick of each policy, on a pool of three and of a hundred servers that other workers may change meanwhile.
+/// The pick of each policy, on a pool of three and of a hundred servers that other workers may change concurrently.
 func pickBenchmarks() {
     for policy in Policy.allCases {
         for servers in [3, 100] {

@@ -41,7 +41,7 @@ struct HTMLPage {
 
     var body: String {
         var parts = [heading]
-        if !report.trustworthy { parts.append(doubts) }
+        if !report.trustworthy { parts.append(warnings) }
         parts.append(figures)
         if report.latency.count > 0 {
             parts.append(latencies)
@@ -63,10 +63,10 @@ struct HTMLPage {
         "<h1>\(Self.escaped(report.setup.target))</h1>\n<p>\(Self.escaped(text.load))</p>"
     }
 
-    private var doubts: String {
-        let items = report.doubts.map { "<li>\(Self.escaped($0))</li>" }.joined()
+    private var warnings: String {
+        let items = report.warnings.map { "<li>\(Self.escaped($0))</li>" }.joined()
         return """
-            <section class="doubts"><strong>Not trustworthy:</strong> \(ReportText.warning).<ul>\(items)</ul></section>
+            <section class="warnings"><strong>Not trustworthy:</strong> \(ReportText.warning).<ul>\(items)</ul></section>
             """
     }
 
@@ -96,7 +96,8 @@ struct HTMLPage {
     }
 
     private var steps: String {
-        "<p>\(text.knee.prefix(1).uppercased() + text.knee.dropFirst()).</p>" + Self.table(text.steps)
+        "<p>\(text.saturationPoint.prefix(1).uppercased() + text.saturationPoint.dropFirst()).</p>"
+            + Self.table(text.steps)
     }
 
     private var details: String {

@@ -9,8 +9,8 @@ extension HTMLPage {
           font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
         main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
         h1 { margin: 0; font-size: 1.7rem; } h1 + p { margin-top: .2rem; color: var(--dim); }
-        .doubts { border-left: 4px solid var(--warn); background: var(--card); padding: .8rem 1rem; margin: 1rem 0; }
-        .doubts strong { color: var(--warn); } .doubts ul { margin: .4rem 0 0; padding-left: 1.2rem; }
+        .warnings { border-left: 4px solid var(--warn); background: var(--card); padding: .8rem 1rem; margin: 1rem 0; }
+        .warnings strong { color: var(--warn); } .warnings ul { margin: .4rem 0 0; padding-left: 1.2rem; }
         .figures { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.4rem 0; }
         .figures div { flex: 1 1 8rem; background: var(--card); border-radius: 8px; padding: .8rem 1rem; }
         .figures b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; } .figures span { color: var(--dim); }

@@ -1,0 +1,117 @@
+public import TCPProxy
+
+/// Content of a configuration file: listeners, pools of servers and process-wide settings.
+///
+/// Only a valid file is converted, so callers need not check again: names are unique, the pool of a listener exists,
+/// and values are in range. Conditions that depend on the system, such as whether a port is free, are not checked.
+public struct ConfigurationFile: Sendable {
+    /// See ``TCPProxy/Configuration/threads``.
+    public var threads = Configuration().threads
+    /// See ``TCPProxy/Configuration/maxConnections``.
+    public var maxConnections: Int?
+    public var engine = Configuration().engine
+    /// See ``TCPProxy/Configuration/maxPipes``.
+    public var maxPipes: Int?
+    public var grace = Configuration().grace
+    public var drainDelay = Configuration().drainDelay
+    /// User to switch to after all sockets are bound, by name or number; nil keeps the current user.
+    public var user: String?
+    /// nil uses the primary group of the user.
+    public var group: String?
+    /// Address of the HTTP endpoint for metrics; nil disables it.
+    public var admin: ServiceAddress? = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
+    /// Whether the HTTP endpoint also accepts commands to drain servers, close connections and reload this file.
+    public var adminAPI = true
+    /// File with the bearer token that the endpoint requires; nil requires none.
+    public var adminTokenFile: String?
+    /// Whether each connection event is written as a line to standard output.
+    public var events = false
+    /// Interval at which a line with the totals is written; nil disables it.
+    public var summary: Duration? = .seconds(10)
+    /// File of the access log; `-` is standard output, nil disables the log.
+    public var accessLog: String?
+    public var accessLogFormat = AccessLogFormat.text
+    /// Name server that resolves the names of servers; nil uses the system resolver.
+    public var resolver: InternetAddress?
+    public var logLevel = LogLevel.info
+    public var logFormat = LogFormat.text
+    /// At least one, in file order.
+    public var listeners: [ListenerSection] = []
+    /// At least one, in file order.
+    public var pools: [PoolSection] = []
+    /// Warnings: the file is valid, but probably does not have the intended effect.
+    public private(set) var warnings: [Diagnostic] = []
+
+    /// Creates a configuration with the defaults, without listeners and pools.
+    public init() {}
+
+    /// Maximum size of a file, in bytes.
+    public static let longest = 1 << 20
+    /// Maximum number of problems that are reported.
+    public static let mostProblems = 100
+    public static let maxListeners = 1024
+    public static let maxPools = 1024
+    /// Maximum number of servers per pool.
+    public static let maxServers = PoolConfiguration.maxServers
+    /// Maximum number of source addresses per listener.
+    public static let mostSources = 64
+    /// Maximum number of networks per list.
+    public static let mostNetworks = 10_000
+    /// Maximum number of SNI patterns per listener.
+    public static let mostServerNames = 10_000
+
+    /// Parses a file.
+    ///
+    /// - Parameter bytes: YAML in UTF-8, at most ``longest`` bytes.
+    /// - Throws: ``ConfigurationError`` with all errors and warnings.
+    public init(parsing bytes: [UInt8]) throws(ConfigurationError) {
+        var diagnostics = Diagnostics()
+        self.init()
+        if let text = Self.text(bytes, &diagnostics), let root = YAMLDocument.read(text, diagnostics: &diagnostics) {
+            ObjectSchema.root.read(root, into: &self, &diagnostics)
+            applyResolver()
+            validate(root, &diagnostics)
+        }
+        guard !diagnostics.hasErrors else {
+            throw ConfigurationError(diagnostics: diagnostics.sorted, suppressed: diagnostics.suppressed)
+        }
+        warnings = diagnostics.sorted
+    }
+
+    private mutating func applyResolver() {
+        guard let resolver else { return }
+        for pool in pools.indices {
+            for server in pools[pool].servers.indices {
+                pools[pool].servers[server].resolver = DNSResolver(servers: [.internet(resolver)])
+            }
+        }
+    }
+
+    private static func text(_ bytes: [UInt8], _ diagnostics: inout Diagnostics) -> String? {
+        let start = SourceLocation(line: 1, column: 1)
+        guard bytes.count <= longest else {
+            diagnostics.error(at: start, "the file has \(bytes.count) bytes: at most \(longest) are allowed")
+            return nil
+        }
+        // A byte order mark would shift the columns of the first line.
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let bytes = bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes[...]
+        if let text = String(validating: bytes, as: UTF8.self) { return text }
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let bad = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
+        diagnostics.error(
+            at: SourceLocation(line: bad + 1, column: 1),
+            "this line is not UTF-8: save the file as UTF-8"
+        )
+        return nil
+    }
+
+    /// Log levels of swift-log, from most to least verbose.
+    public enum LogLevel: String, CaseIterable, Sendable {
+        case trace, debug, info, notice, warning, error, critical
+    }
+
+    public enum LogFormat: String, CaseIterable, Sendable {
+        case text, json
+    }
+}

@@ -1,0 +1,39 @@
+import Balancing
+
+extension HealthCheckSection {
+    /// The check to perform.
+    public var check: HealthCheckKind {
+        switch type {
+        case .tcp: .tcp
+        case .sendExpect: .sendExpect(send: Array(send.utf8), expect: Array(expect.utf8))
+        case .http: .http(HTTPHealthCheck(path: path, host: host, expected: status))
+        case .postgres: .postgres(user: user)
+        case .redis: .redis
+        }
+    }
+}
+
+extension HealthCheck {
+    /// Creates the health check settings from a configuration file entry.
+    public init(_ entry: HealthCheckSection) {
+        self.init(
+            entry.check,
+            port: entry.port.flatMap(UInt16.init(exactly:)),
+            interval: entry.interval,
+            timeout: entry.timeout,
+            rise: entry.rise,
+            fall: entry.fall,
+            initially: entry.initial.state
+        )
+    }
+}
+
+extension HealthCheckSection.Initial {
+    fileprivate var state: HealthCounter.State {
+        switch self {
+        case .up: .up
+        case .down: .down
+        case .unknown: .unknown
+        }
+    }
+}

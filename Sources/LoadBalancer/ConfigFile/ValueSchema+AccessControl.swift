@@ -1,0 +1,173 @@
+import ValueFormats
+public import TCPProxy
+
+// Kinds of values for access control.
+
+extension ValueSchema where Value == [CIDRBlock] {
+    /// A list of networks and single addresses.
+    static var networks: Self {
+        let advice = "must be addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
+        let most = ConfigurationFile.mostNetworks
+        return Self(
+            name: "list of networks",
+            allowed: "at most \(most) IP addresses or CIDR blocks such as `10.0.0.0/8`",
+            schema: .object([
+                "type": .text("array"), "maxItems": .number(most), "items": .object(["type": .text("string")]),
+            ]),
+            write: { $0.isEmpty ? nil : $0.map(\.description).joined(separator: ", ") },
+            read: { node, diagnostics in
+                guard case .list(let items) = node.content else {
+                    diagnostics.error(at: node.location, "\(node.typeMismatch): \(advice)")
+                    return nil
+                }
+                guard items.count <= most else {
+                    diagnostics.error(
+                        at: node.location,
+                        "too many networks: \(items.count), at most \(most) are allowed"
+                    )
+                    return nil
+                }
+                return items.enumerated().compactMap { index, item in
+                    diagnostics.within(index) { diagnostics in
+                        guard case .scalar(let scalar) = item.content else {
+                            diagnostics.error(at: item.location, "\(item.typeMismatch): \(advice)")
+                            return nil
+                        }
+                        do throws(CIDRBlockError) {
+                            return try CIDRBlock(parsing: scalar.text)
+                        } catch {
+                            diagnostics.error(at: item.location, "\(error)")
+                            return nil
+                        }
+                    }
+                }
+            }
+        )
+    }
+}
+
+extension ValueSchema where Value == RateValue {
+    /// A rate limit.
+    static var rate: Self {
+        Self(
+            name: "rate",
+            allowed: "a number per second, minute or hour, such as `100/s`, `30/m` or `10/s,burst=50`",
+            schema: .object(["type": .text("string"), "pattern": .text("^[0-9]+/[smh](,burst=[0-9]+)?$")]),
+            example: "a rate, such as 100/s",
+            write: { $0.text },
+            parse: { RateValue(text: $0, rate: try TokenRate(parsing: $0)) }
+        )
+    }
+}
+
+/// A rate, and its text in the file.
+public struct RateValue: Sendable, Hashable {
+    public let text: String
+    public let rate: TokenRate
+
+    public init(text: String, rate: TokenRate) {
+        self.text = text
+        self.rate = rate
+    }
+}
+
+extension ValueSchema where Value == ByteSizeValue {
+    static func size(_ range: ClosedRange<Int>) -> Self {
+        Self(
+            name: "size",
+            allowed: "bytes, such as `1500`, `64KiB` or `10MB`",
+            schema: .object([
+                "anyOf": .list([
+                    .object(["type": .text("string"), "pattern": .text("^[0-9]+(B|kB|MB|GB|KiB|MiB|GiB)?$")]),
+                    ValueSchema<Int>.wholeNumber(range).schema,
+                ])
+            ]),
+            example: "a number of bytes, such as 64KiB or 10MB",
+            write: { $0.description },
+            parse: { try ByteSizeValue(parsing: $0, in: range) }
+        )
+    }
+}
+
+extension ValueSchema where Value == [RouteSection<SNIPattern>] {
+    /// SNI host name patterns, each with a pool.
+    static var sniPatterns: Self {
+        routes(
+            by: "name",
+            allowed: "names such as `www.example.com` or `\"*.example.com\"`, each with the name of a pool",
+            example: "www.example.com: web",
+            most: ConfigurationFile.mostServerNames
+        ) { text in
+            try SNIPattern(parsing: text)
+        }
+    }
+}
+
+extension ValueSchema where Value == [RouteSection<ALPNProtocol>] {
+    /// ALPN protocols, each with a pool.
+    static var alpnProtocols: Self {
+        routes(
+            by: "protocol",
+            allowed: "protocols such as `h2` or `postgresql`, each with the name of a pool",
+            example: "h2: web",
+            most: ListenerConfiguration.maxALPNProtocols
+        ) { text in
+            try ALPNProtocol(parsing: text)
+        }
+    }
+}
+
+extension ValueSchema {
+    /// Returns the kind of a mapping from a property of TLS clients to pools.
+    ///
+    /// - Parameters:
+    ///   - what: name of the property, in the singular.
+    ///   - parse: throws an error that describes the problem and its fix.
+    fileprivate static func routes<Pattern: Hashable & Sendable & CustomStringConvertible>(
+        by what: String,
+        allowed: String,
+        example: String,
+        most: Int,
+        parse: @escaping @Sendable (String) throws -> Pattern
+    ) -> ValueSchema<[RouteSection<Pattern>]> {
+        let pool = ValueSchema<String>.text(1...64, example: "the name of a pool")
+        return ValueSchema<[RouteSection<Pattern>]>(
+            name: "pools by \(what)",
+            allowed: allowed,
+            schema: .object([
+                "type": .text("object"), "additionalProperties": pool.schema, "minProperties": .number(1),
+                "maxProperties": .number(most),
+            ]),
+            write: { _ in nil }
+        ) { node, diagnostics in
+            guard case .mapping(let members) = node.content, !members.isEmpty else {
+                diagnostics.error(
+                    at: node.location,
+                    "\(node.typeMismatch): must map at least one \(what) to a pool, such as \(example)"
+                )
+                return nil
+            }
+            guard members.count <= most else {
+                diagnostics.error(at: node.location, "too many \(what)s: \(members.count), at most \(most) are allowed")
+                return nil
+            }
+            var taken: Set<Pattern> = []
+            return members.compactMap { member in
+                diagnostics.within(member.name) { diagnostics in
+                    let name = pool.read(member.value, &diagnostics)
+                    do {
+                        let pattern = try parse(member.name)
+                        guard taken.insert(pattern).inserted else {
+                            diagnostics.error(at: member.location, "duplicate \(what) \(pattern): remove one of them")
+                            return nil
+                        }
+                        return name.map { RouteSection(pattern: pattern, written: member.name, pool: $0) }
+                    } catch {
+                        diagnostics.error(at: member.location, "\(error)")
+                        return nil
+                    }
+                }
+            }
+        }
+    }
+}

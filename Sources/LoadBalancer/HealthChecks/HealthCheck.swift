@@ -1,0 +1,86 @@
+public import Balancing
+import Sockets
+
+/// Health check settings: what to send, how often, and how many results change the state.
+public struct HealthCheck: Hashable, Sendable {
+    public var check: HealthCheckKind
+    /// Port to check instead of the server's own. Has no effect on a Unix socket.
+    public var port: UInt16?
+    /// Bytes to send before the check's own, such as a PROXY protocol header if the server requires one.
+    public var preamble: [UInt8]
+    /// Time from the start of one check to the start of the next. A check that takes longer is followed by the next
+    /// after ``shortestInterval``.
+    public var interval: Duration
+    /// Maximum fraction by which an interval is shortened or extended, 0 to 1, so that checks do not synchronize.
+    public var jitter: Double
+    /// Timeout for one check.
+    public var timeout: Duration
+    /// Number of consecutive passes that bring a down server up.
+    public var rise: Int
+    /// Number of consecutive failures that bring an up server down.
+    public var fall: Int
+    /// State before the first result.
+    public var initially: HealthCounter.State
+
+    /// Lower bound of the interval, because each check costs the server a connection.
+    public static let shortestInterval = Duration.milliseconds(10)
+
+    public init(
+        _ check: HealthCheckKind = .tcp,
+        port: UInt16? = nil,
+        preamble: [UInt8] = [],
+        interval: Duration = .seconds(2),
+        jitter: Double = 0.1,
+        timeout: Duration = .seconds(1),
+        rise: Int = 2,
+        fall: Int = 3,
+        initially: HealthCounter.State = .unknown
+    ) {
+        self.check = check
+        self.port = port
+        self.preamble = preamble
+        self.interval = interval
+        self.jitter = jitter
+        self.timeout = timeout
+        self.rise = rise
+        self.fall = fall
+        self.initially = initially
+    }
+
+    /// Returns the address to check for a server.
+    func target(of server: SocketAddress) -> SocketAddress {
+        guard let port, case .internet(var address) = server else { return server }
+        address.port = port
+        return .internet(address)
+    }
+
+    /// Returns an interval with random jitter applied.
+    func nextInterval(using numbers: inout some RandomNumberGenerator) -> Duration {
+        let spread = jitter.isFinite ? min(max(jitter, 0), 1) : 0
+        return max(Self.shortestInterval, interval * Double.random(in: (1 - spread)...(1 + spread), using: &numbers))
+    }
+}
+
+/// Result of one health check.
+public struct HealthReport<ServerID: Hashable & Sendable>: Sendable {
+    public let server: ServerID
+    public let result: Result<Duration, HealthCheckFailure>
+    /// State of the server, with this result taken into account.
+    public let state: HealthCounter.State
+    /// Whether this result changed the state.
+    public let isChange: Bool
+    /// Number of consecutive results of this kind, including this one.
+    public let inARow: Int
+}
+
+extension HealthReport {
+    /// Reason for the state, as the end of a sentence: "3 consecutive checks failed, the last: connection refused".
+    public var cause: String {
+        let count = inARow == 1 ? "the check" : "\(inARow) consecutive checks"
+        return switch result {
+        case .success: "\(count) passed"
+        case .failure(let failure):
+            inARow == 1 ? "\(count) failed: \(failure)" : "\(count) failed, the last: \(failure)"
+        }
+    }
+}

@@ -1,0 +1,53 @@
+public import Sockets
+
+/// Runner of a single health check.
+public enum HealthCheckRun {
+    /// Opens a connection, sends the request, evaluates the response and closes.
+    ///
+    /// - Parameters:
+    ///   - preamble: bytes to send before everything else, such as a PROXY protocol header if the server requires one.
+    ///   - timeout: timeout for connection and response together.
+    /// - Returns: the time until the server was found to be up, or why it is not. If the task is canceled, returns
+    ///   ``HealthCheckFailure/cancelled`` without waiting for the timeout.
+    public static func run(
+        _ check: HealthCheckKind,
+        at address: SocketAddress,
+        timeout: Duration,
+        preamble: [UInt8] = []
+    ) async -> Result<Duration, HealthCheckFailure> {
+        let exchange = check.exchange
+        let stream = StreamExchange(
+            address: address,
+            request: preamble + (exchange?.request ?? []),
+            answerLimit: HealthCheckKind.answerLimit,
+            timeout: timeout
+        )
+        let result = await stream.run { answer -> StreamExchange.Conclusion<HealthCheckFailure?>? in
+            guard let exchange else { return .init(value: nil, closingMessage: nil) }
+            return switch exchange.evaluate(answer) {
+            case .up(let closingMessage): .init(value: nil, closingMessage: closingMessage)
+            case .down(let failure): .init(value: failure, closingMessage: nil)
+            case nil: nil
+            }
+        }
+        switch result {
+        case .success((nil, let duration)): return .success(duration)
+        case .success((let failure?, _)): return .failure(failure)
+        case .failure(let failure): return .failure(HealthCheckFailure(failure, timeout: timeout))
+        }
+    }
+}
+
+extension HealthCheckFailure {
+    init(_ failure: ExchangeFailure, timeout: Duration) {
+        self =
+            switch failure {
+            case .timedOut(let isConnected): .timedOut(isConnected ? .waitingForAnswer : .connecting, after: timeout)
+            case .notConnected(let error): .notConnected(error)
+            case .broken(let error): .broken(error)
+            case .ended(let bytes): .closed(got: quoted(bytes))
+            case .tooLong: .longAnswer(limit: HealthCheckKind.answerLimit)
+            case .cancelled: .cancelled
+            }
+    }
+}

@@ -1,0 +1,83 @@
+public import Balancing
+public import TCPProxy
+
+/// Health check, ejection, slow start and DNS settings of a pool.
+public struct PoolSettings: Sendable {
+    /// nil disables health checks.
+    public var check: HealthCheck?
+    /// nil disables ejection.
+    public var ejection: EjectionSettings? = EjectionSettings()
+    /// Time in which the weight of a server that came up grows to its full value; nil applies it immediately.
+    public var slowStart: Duration?
+    /// What happens to existing connections to a server when its checks fail.
+    public var onServerDown = OnServerDown.keep
+    /// nil keeps the servers that the pool was started with.
+    public var resolution: Resolution?
+
+    /// How the servers of a pool are re-resolved, because their names may resolve to other addresses.
+    public struct Resolution: Sendable {
+        /// Result of a lookup.
+        public struct Answer: Sendable {
+            /// All servers at their current addresses.
+            public var servers: [ServerConfiguration]
+            /// TTL of the answer; nil if none was given.
+            public var timeToLive: Duration?
+
+            public init(servers: [ServerConfiguration], timeToLive: Duration? = nil) {
+                self.servers = servers
+                self.timeToLive = timeToLive
+            }
+        }
+
+        /// Maximum time between two lookups.
+        public var interval: Duration
+        /// Resolves the servers. If it throws, the pool keeps its current ones.
+        public var lookUp: @Sendable () async throws -> Answer
+
+        public init(interval: Duration, lookUp: @escaping @Sendable () async throws -> Answer) {
+            self.interval = interval
+            self.lookUp = lookUp
+        }
+
+        /// Minimum time between two lookups, however short the TTL and however often servers fail; a shorter `interval`
+        /// takes precedence.
+        static let rest: Duration = .seconds(1)
+
+        /// Returns the time from an answer to the next lookup.
+        func pause(after answer: Answer?) -> Duration {
+            min(interval, max(answer?.timeToLive ?? interval, Self.rest))
+        }
+    }
+
+    public enum OnServerDown: String, Sendable, CaseIterable {
+        /// Connections stay open.
+        case keep
+        /// Connections are reset, so that clients reconnect to another server.
+        case close
+    }
+
+    public init() {}
+}
+
+/// Outlier ejection: when a server is taken out of selection because client connection attempts fail, and for how long.
+public struct EjectionSettings: Sendable, Equatable {
+    public var limits: FailureWindow.Limits
+    /// Duration of the first ejection.
+    public var baseTime: Duration
+    /// Maximum duration of an ejection; each ejection lasts twice as long as the one before.
+    public var maxTime: Duration
+    /// Maximum percentage of a pool's servers that are ejected at the same time.
+    public var maxPercentEjected: EjectionBudget
+
+    public init(
+        limits: FailureWindow.Limits = FailureWindow.Limits(),
+        baseTime: Duration = .seconds(10),
+        maxTime: Duration = .seconds(300),
+        maxPercentEjected: EjectionBudget = EjectionBudget(percent: 50)
+    ) {
+        self.limits = limits
+        self.baseTime = baseTime
+        self.maxTime = maxTime
+        self.maxPercentEjected = maxPercentEjected
+    }
+}

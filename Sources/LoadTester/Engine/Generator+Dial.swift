@@ -1,0 +1,103 @@
+import Sockets
+import EventLoop
+
+/// Opening of connections.
+extension Generator where Network: ~Copyable, Load: ~Copyable {
+    /// Whether connections are missing that may be dialed once the redial pause has elapsed.
+    var mayDial: Bool {
+        guard connections.count < configuration.connections else { return false }
+        switch configuration.lifecycle {
+        case .kept: return dialing < Limits.dialsAtOnce
+        case .perExchange: return !isOpenLoop
+        case .held: return false
+        }
+    }
+
+    /// Opens connections before the start, a limited number at a time, until each has been tried once.
+    mutating func openMore() {
+        while attempts < configuration.connections, dialing < Limits.dialsAtOnce,
+            connections.count < configuration.connections
+        {
+            attempts += 1
+            dial(due: now)
+        }
+        if attempts == configuration.connections, dialing == 0 { settleOpening() }
+    }
+
+    /// Replaces lost connections.
+    mutating func redial() {
+        while mayDial, now >= nextDial { dial(due: now) }
+    }
+
+    /// Starts a connect.
+    mutating func dial(due: Instant) {
+        let moment = system.now()
+        let source = configuration.sources.isEmpty ? nil : configuration.sources[nextSource]
+        if !configuration.sources.isEmpty { nextSource = (nextSource + 1) % configuration.sources.count }
+        let descriptor: Descriptor
+        do throws(SystemError) {
+            descriptor = try system.connect(to: configuration.target, from: source, options: SocketOptions())
+        } catch {
+            return dialFailed(error, due: due)
+        }
+        let slot = connections.insert(
+            Connection(descriptor: descriptor, dialedAt: moment, due: due, exchange: workload.initial)
+        )
+        dialing += 1
+        let link = connections.pointer(to: slot)
+        let error = system.register(link.pointee.descriptor, for: .connection, token: token(of: slot))
+        if let error { fail(slot, link, error) }
+    }
+
+    /// Handles the first event of a connecting socket.
+    mutating func dialed(_ slot: Int, _ link: Link, _ readiness: Readiness) {
+        if readiness.reportsFailure {
+            let error = system.takeError(of: link.pointee.descriptor) ?? .connectionReset
+            fail(slot, link, error)
+            if stage == .opening { openMore() }
+            return
+        }
+        guard readiness.wantsSend else { return }
+        let moment = system.now()
+        sample.connect.record(link.pointee.dialedAt, moment)
+        counts.connected += 1
+        counts.open += 1
+        dialing -= 1
+        redialPause = Limits.firstRedialPause
+        if readiness.wantsReceive { link.pointee.isUnread = true }
+        if readiness.reportsEOF { link.pointee.hasEnded = true }
+        if isPerExchange {
+            // The connect is part of the exchange, so the exchange began with it.
+            begin(slot, link, due: link.pointee.due, at: link.pointee.dialedAt)
+            if workload.isEmpty { complete(slot, link) }
+            return
+        }
+        // Sends the delayed ACK of the handshake: the first request may come much later, and the server side is not
+        // established before the ACK, which matters if the target sends first.
+        system.sendDelayedACK(on: link.pointee.descriptor)
+        link.pointee.phase = .idle
+        link.pointee.idleSince = moment
+        idle.append(slot)
+        if stage == .opening {
+            stageDeadline = now + configuration.connectTimeout + configuration.connectTimeout
+            openMore()
+        }
+    }
+
+    /// Handles a connect that failed immediately.
+    private mutating func dialFailed(_ error: SystemError, due: Instant) {
+        let cause = FailureCause(error)
+        if cause == .other { counts.failures.otherError = error }
+        counts.failures[cause] += 1
+        if isPerExchange, due >= measureFrom { noteFailure(due: due) }
+        dialFailed()
+    }
+
+    /// Delays the next connect, with exponential backoff, so that an unreachable target is not flooded.
+    mutating func dialFailed() {
+        // Of several concurrent connects that fail, only the first one counts.
+        guard now >= nextDial else { return }
+        nextDial = now + redialPause
+        redialPause = min(redialPause + redialPause, Limits.longestRedialPause)
+    }
+}

@@ -1,0 +1,200 @@
+import Sockets
+import EventLoop
+
+/// Exchanges, from sending a request to the end of its response.
+extension Generator where Network: ~Copyable, Load: ~Copyable {
+    /// Starts an exchange on an idle connection and sends the request without waiting for writability.
+    @inline(__always)
+    mutating func begin(_ slot: Int, _ link: Link, due: Instant, at moment: Instant) {
+        link.pointee.due = due
+        link.pointee.sentAt = moment
+        link.pointee.phase = .busy
+        busy += 1
+        counts.begun += 1
+        if !isOpenLoop, !isPerExchange { noteDue(due) }
+        workload.begin(&link.pointee.exchange)
+        if link.pointee.isUnread {
+            link.pointee.isUnread = false
+            ready.append(slot)
+        }
+        speak(slot, link)
+    }
+
+    /// Handles an event on a connection with an exchange.
+    @inline(__always)
+    mutating func attend(_ slot: Int, _ link: Link, _ readiness: Readiness) {
+        if readiness.reportsEOF { link.pointee.hasEnded = true }
+        if readiness.reportsUrgentData { link.pointee.endsEarly = true }
+        if readiness.wantsReceive {
+            guard listen(slot, link) else { return }
+        }
+        if readiness.wantsSend { speak(slot, link) }
+    }
+
+    /// Sends the dialogue's outgoing bytes until there are none left or the send buffer is full.
+    @inline(__always)
+    mutating func speak(_ slot: Int, _ link: Link) {
+        var turns = Limits.transfersPerVisit
+        while turns > 0 {
+            let bytes = workload.outgoing(&link.pointee.exchange)
+            if bytes.isEmpty { return }
+            switch system.send(bytes, to: link.pointee.descriptor) {
+            case .moved(let count):
+                counts.bytesSent += count
+                workload.sent(count, &link.pointee.exchange)
+                // The send buffer is full; the poller reports when it is writable.
+                if count < bytes.count { return }
+                if !Load.isStream, count == bytes.count { return }
+            case .wouldBlock, .ended:
+                return
+            case .failed(let error):
+                return fail(slot, link, error)
+            }
+            turns -= 1
+        }
+        ready.append(slot)
+    }
+
+    /// Receives the available bytes.
+    ///
+    /// - Returns: whether the exchange continues; if not, the connection has started another one or is closed.
+    @inline(__always)
+    private mutating func listen(_ slot: Int, _ link: Link) -> Bool {
+        var turns = Limits.transfersPerVisit
+        while turns > 0 {
+            switch system.receive(from: link.pointee.descriptor, into: buffer) {
+            case .moved(let count):
+                counts.bytesReceived += count
+                let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+                switch workload.received(bytes, &link.pointee.exchange) {
+                case .completes:
+                    complete(slot, link)
+                    return false
+                case .mismatches:
+                    fail(slot, link, .mismatch)
+                    return false
+                case .sends:
+                    speak(slot, link)
+                    guard connections.isTaken(slot) else { return false }
+                case .receives:
+                    break
+                }
+                // A short receive has emptied the queue, and new data raises a new event; another call would be wasted.
+                // But an EOF that was already reported may follow the bytes, and is not reported again.
+                if count < buffer.count, !link.pointee.hasEnded, !link.pointee.endsEarly { return true }
+            case .wouldBlock:
+                return true
+            case .ended:
+                readHangup(slot, link)
+                return false
+            case .failed(let error):
+                fail(slot, link, error)
+                return false
+            }
+            turns -= 1
+        }
+        ready.append(slot)
+        return true
+    }
+
+    /// Completes an exchange whose response is complete and correct.
+    @inline(__always)
+    mutating func complete(_ slot: Int, _ link: Link) {
+        let moment = system.now()
+        now = moment
+        counts.completed += 1
+        record(link, moment)
+        if isPerExchange {
+            guard case .perExchange(let ending) = configuration.lifecycle else { return }
+            discard(slot, ending)
+            return issue()
+        }
+        if link.pointee.hasEnded {
+            // The target serves one request per connection: that is not an error, and the next request uses another
+            // connection.
+            counts.closedIdle += 1
+            discard(slot, .fin)
+            return issue()
+        }
+        if stage == .running, !isOpenLoop, moment < end {
+            busy -= 1
+            return begin(slot, link, due: moment, at: moment)
+        }
+        if configuration.lifecycle == .held {
+            busy -= 1
+            link.pointee.phase = .checked
+            return
+        }
+        rest(slot, link, moment)
+        if isOpenLoop {
+            gather(until: moment)
+            dispatchQueue()
+        }
+    }
+
+    /// Makes a connection wait for its next request.
+    mutating func rest(_ slot: Int, _ link: Link, _ moment: Instant) {
+        if link.pointee.phase == .busy { busy -= 1 }
+        link.pointee.phase = .idle
+        link.pointee.idleSince = moment
+        idle.append(slot)
+    }
+
+    /// Fails an exchange or a connect because of a system error, and closes the connection.
+    mutating func fail(_ slot: Int, _ link: Link, _ error: SystemError) {
+        let cause = FailureCause(error)
+        if cause == .other { counts.failures.otherError = error }
+        fail(slot, link, cause)
+    }
+
+    mutating func fail(_ slot: Int, _ link: Link, _ cause: FailureCause) {
+        let wasDialing = link.pointee.phase == .dialing
+        counts.failures[cause] += 1
+        if isMeasured(link), link.pointee.phase == .busy || isPerExchange {
+            noteFailure(due: link.pointee.due)
+            // The request took at least that long; leaving it out would make the target look better than it is.
+            if cause == .timeout { recordAge(of: link) }
+        }
+        discard(slot, .reset)
+        if wasDialing { dialFailed() }
+    }
+
+    /// Handles EOF during an exchange.
+    private mutating func readHangup(_ slot: Int, _ link: Link) {
+        if Load.isStream, stage == .draining, workload.mayEnd(link.pointee.exchange) {
+            counts.completed += 1
+            return discard(slot, .fin)
+        }
+        fail(slot, link, .closedEarly)
+    }
+
+    /// Handles an event on a connection that waits for a request.
+    mutating func disturbed(_ slot: Int, _ link: Link, _ readiness: Readiness) {
+        if readiness.wantsReceive { link.pointee.isUnread = true }
+        guard readiness.reportsEOF else { return }
+        guard configuration.lifecycle == .held, stage != .draining else {
+            counts.closedIdle += 1
+            return discard(slot, .fin)
+        }
+        let error = readiness.contains(.failed) ? system.takeError(of: link.pointee.descriptor) : nil
+        counts.failures[error.map { FailureCause($0) } ?? .closedEarly] += 1
+        discard(slot, .fin)
+    }
+
+    /// Closes a connection and frees its slot.
+    mutating func discard(_ slot: Int, _ ending: ConnectionEnding) {
+        idle.remove(slot)
+        ready.remove(slot)
+        let connection = connections.remove(slot)
+        switch connection.phase {
+        case .dialing: dialing -= 1
+        case .busy: busy -= 1
+        case .idle, .checked: break
+        }
+        if connection.phase != .dialing { counts.open -= 1 }
+        switch ending {
+        case .fin: system.close(connection.descriptor)
+        case .reset: system.abort(connection.descriptor)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+public import Sockets
+
+/// The reason why a load test could not run.
+public enum LoadError: Error, Sendable, Equatable {
+    /// A setting of the plan is outside its range, or conflicts with another.
+    case badSetting(name: String, value: String, allowed: String)
+    /// A name has no address; `reason` is the resolver's error.
+    case unknownHost(name: String, reason: String)
+    /// The descriptor limit of the process is lower than the plan needs.
+    case descriptorLimit(limit: Int, needed: Int)
+    /// There are fewer local ports than connections to the target.
+    case portLimit(available: Int, connections: Int)
+    /// A source address does not belong to this machine, or cannot be bound.
+    case badSource(InternetAddress, SystemError)
+    /// A source address has a different address family than the target.
+    case foreignSource(InternetAddress, target: String)
+    /// No connection could be opened; contains the number of failures by cause.
+    case noConnection(target: String, failures: FailureCounts)
+    /// A poller or a timer could not be created.
+    case system(SystemError)
+    /// The test has already run; a test runs once.
+    case alreadyRun
+}
+
+extension LoadError: CustomStringConvertible {
+    /// One sentence with the cause and how to fix it.
+    public var description: String {
+        switch self {
+        case .badSetting(let name, let value, let allowed):
+            "\(name) is \(value): must be \(allowed)"
+        case .unknownHost(let name, let reason):
+            "unknown host '\(name)' (\(reason)): check the name, or write an IP address"
+        case .descriptorLimit(let limit, let needed):
+            "\(needed) descriptors needed, and the limit is \(limit): raise it (ulimit -n), or use fewer connections"
+        case .portLimit(let available, let connections):
+            "\(connections) connections need as many local ports, and there are \(available) (ip_local_port_range): "
+                + "use fewer connections, or more source addresses"
+        case .badSource(let address, .addressNotAvailable):
+            "cannot connect from \(address.host): this machine does not have that address"
+        case .badSource(let address, let error):
+            "cannot connect from \(address.host): \(error)"
+        case .foreignSource(let address, let target):
+            "cannot connect from \(address.host) to \(target): use source addresses of the target's address family"
+        case .noConnection(let target, let failures):
+            "cannot connect to \(target) "
+                + "(\(ReportText.errors(failures.byName, other: failures.otherError?.description))): "
+                + "check that a server listens there"
+        case .system(let error):
+            "cannot set up the load test: \(error)"
+        case .alreadyRun:
+            "this load test has already run: create another one from its plan"
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Glibc
+import Sockets
+import EventLoop
+
+/// Name resolution.
+enum Resolver {
+    /// Maximum wait for the C library's resolver, which has no configurable deadline of its own.
+    static let patience: Duration = .seconds(15)
+
+    /// - Returns: the first address that accepts a connection; if none does, the first address.
+    static func resolve(_ address: ServiceAddress, connectTimeout: Duration) async throws(LoadError) -> SocketAddress {
+        let addresses: [InternetAddress]
+        switch address {
+        case .socket(let socket): return socket
+        case .name(let host, let port): addresses = try await self.addresses(of: host, port: port)
+        }
+        if addresses.count > 1 {
+            let answering = await onThread(within: connectTimeout * addresses.count + .seconds(1)) {
+                addresses.first { answers($0, within: connectTimeout) }
+            }
+            if let answering, let address = answering { return .internet(address) }
+        }
+        return .internet(addresses[0])
+    }
+
+    /// - Returns: at least one address.
+    private static func addresses(of host: String, port: UInt16) async throws(LoadError) -> [InternetAddress] {
+        switch await onThread(within: patience, { HostLookup.lookUp(host, port: port) }) {
+        case .success(let addresses): return addresses
+        case .failure(let failure): throw .unknownHost(name: host, reason: failure.detail)
+        case nil: throw .unknownHost(name: host, reason: "the resolver did not answer within \(patience)")
+        }
+    }
+
+    /// Whether the address accepts a connection. Tried only if a name has several addresses: it costs the target a
+    /// connection.
+    private static func answers(_ address: InternetAddress, within limit: Duration) -> Bool {
+        guard var system = try? MeteredSystem(wakerToken: .loadWaker, timerToken: .loadTimer),
+            let descriptor = try? system.connect(to: RawAddress(address), from: nil, options: SocketOptions())
+        else { return false }
+        let token = Token(slot: 0, generation: 1, kind: TokenKind.connection)
+        var isConnected = false
+        if system.register(descriptor, for: .connection, token: token) == nil {
+            let deadline = system.now() + limit
+            waiting: while system.now() < deadline {
+                for index in 0..<system.wait(until: deadline) {
+                    let event = system.event(index)
+                    guard event.token == token else { continue }
+                    isConnected = event.readiness.isDisjoint(with: [.failed, .hungUp])
+                    break waiting
+                }
+            }
+        }
+        system.close(descriptor)
+        return isConnected
+    }
+
+    /// Runs a blocking operation on a dedicated thread; returns nil after `limit`, and leaves the thread to end by
+    /// itself.
+    private static func onThread<Value: Sendable>(
+        within limit: Duration,
+        _ body: @escaping @Sendable () -> Value
+    ) async -> Value? {
+        let (stream, continuation) = AsyncStream.makeStream(of: Value?.self)
+        _ = WorkerThread.start(name: "resolver") {
+            continuation.yield(body())
+            continuation.finish()
+        }
+        let timer = Task {
+            try? await Task.sleep(for: limit)
+            continuation.yield(nil)
+            continuation.finish()
+        }
+        defer { timer.cancel() }
+        for await value in stream { return value }
+        return nil
+    }
+}

@@ -1,0 +1,143 @@
+import Histogram
+import Sockets
+
+extension Report {
+    init(_ configuration: Configuration, _ collector: Collector, wasStopped: Bool) {
+        let inAll = collector.counts
+        let window = collector.threadResults.reduce(Counts()) { sum, threadResult in
+            guard let atStart = threadResult.atStart, let atEnd = threadResult.atEnd else { return sum }
+            return sum + (atEnd - atStart)
+        }
+        let seconds = collector.threadResults.map { $0.measured / .seconds(1) }.max() ?? 0
+        let sample = collector.sample
+        func perSecond(_ count: Int) -> Double { seconds > 0 ? Double(count) / seconds : 0 }
+
+        setup = Setup(configuration)
+        duration = seconds
+        self.wasStopped = wasStopped
+        exchanges = Exchanges(
+            due: inAll.due,
+            answered: inAll.answered,
+            failed: inAll.failed,
+            unanswered: inAll.unanswered,
+            unsent: inAll.unsent,
+            overflowed: inAll.overflowed,
+            startedTotal: inAll.begun,
+            answeredTotal: inAll.completed,
+            maxQueueLength: collector.threadResults.map(\.maxQueueLength).max() ?? 0
+        )
+        throughput = perSecond(window.completed)
+        // Bytes received by the target's kernel: sent bytes minus the unacknowledged ones, at both ends of the measured
+        // time.
+        let upstream = max(0, window.bytesSent - window.bytesUnacknowledged)
+        traffic = Traffic(
+            upstream: upstream,
+            downstream: window.bytesReceived,
+            upstreamPerSecond: perSecond(upstream),
+            downstreamPerSecond: perSecond(window.bytesReceived),
+            upstreamTotal: inAll.bytesSent - inAll.bytesUnacknowledged,
+            downstreamTotal: inAll.bytesReceived
+        )
+
+        latency = LatencySummary(sample.fromDue)
+        latencyFromSend = LatencySummary(sample.fromSend)
+        connect = LatencySummary(sample.connect)
+        percentiles = sample.fromDue.curve
+        percentilesFromSend = sample.fromSend.curve
+
+        errors = inAll.failures.byName
+        otherError = inAll.failures.otherError?.description
+        let lived = collector.threadResults.reduce(0) { $0 + ($1.atEnd?.open ?? 0) }
+        connections = Connections(established: inAll.connected, lived: lived, closedIdle: inAll.closedIdle)
+        tester = Tester(window, collector.threadResults, sample)
+        timeline = collector.timeline
+        (steps, saturationPoint) = Self.steps(of: configuration, collector.threadResults)
+        trustworthy = true
+        warnings = []
+        warnings = ResultQuality.warnings(about: self)
+        trustworthy = warnings.isEmpty
+    }
+
+    private static func steps(of configuration: Configuration, _ threadResults: [ThreadResult]) -> ([Step], Double?) {
+        guard case .rate(let profile) = configuration.pace, !profile.pieces.isEmpty else { return ([], nil) }
+        let count = threadResults.map(\.steps.count).max() ?? 0
+        let length = configuration.duration / .seconds(1) / Double(max(1, count))
+        var steps = (0..<count).map { index in
+            var merged = StepSample()
+            for threadResult in threadResults { merged.merge(threadResult.steps[index]) }
+            return Step(
+                start: Double(index) * length,
+                end: Double(index + 1) * length,
+                offered: Double(merged.due) / length,
+                answered: Double(merged.answered) / length,
+                failed: merged.failed,
+                latency: LatencySummary(merged.fromDue),
+                isSustained: false
+            )
+        }
+        let saturationPoint = SaturationPoint.judge(&steps)
+        return (steps, saturationPoint)
+    }
+}
+
+extension Report.Setup {
+    init(_ configuration: Configuration) {
+        target = configuration.target.description
+        (mode, size) = configuration.mode.spelledOut
+        if case .request(_, let response) = configuration.mode { responseSize = response.size }
+        if case .rate(let profile) = configuration.pace, !configuration.isUnpaced {
+            rate = "\(profile)"
+        } else {
+            rate = "max"
+        }
+        arrivals = configuration.arrivals
+        connections = configuration.connections
+        threads = configuration.usedThreads
+        duration = configuration.duration / .seconds(1)
+        warmUp = configuration.warmUp / .seconds(1)
+        seed = configuration.seed
+    }
+}
+
+extension Report.Tester {
+    init(_ window: Counts, _ threadResults: [ThreadResult], _ sample: Sample) {
+        let exchanges = Double(max(1, window.completed))
+        processorTime = Double(window.processorTime.total) / 1e9
+        userTime = Double(window.processorTime.user) / 1e9
+        systemTime = Double(window.processorTime.system) / 1e9
+        busiestThread = threadResults.reduce(0) { busiest, threadResult in
+            guard let atStart = threadResult.atStart, let atEnd = threadResult.atEnd, threadResult.measured > .zero
+            else {
+                return busiest
+            }
+            let time = Double((atEnd - atStart).processorTime.total) / 1e9
+            return max(busiest, time / (threadResult.measured / .seconds(1)))
+        }
+        processorTimePerExchange = window.completed > 0 ? processorTime / exchanges : 0
+        systemCalls = window.calls
+        systemCallsPerExchange = window.completed > 0 ? Double(window.calls) / exchanges : 0
+        sendLag = LatencySummary(sample.lag)
+    }
+}
+
+extension FailureCounts {
+    var byName: [String: Int] {
+        var names = Dictionary(uniqueKeysWithValues: FailureCause.allCases.map { ($0.name, self[$0]) })
+        names["total"] = total
+        return names
+    }
+}
+
+extension Mode {
+    /// The name of the mode, and the number of bytes it sends at a time.
+    fileprivate var spelledOut: (name: String, size: Int) {
+        switch self {
+        case .echo(let payload): ("echo", payload.count)
+        case .request(let payload, _): ("request", payload.count)
+        case .connect(let payload, _): ("connect", payload.count)
+        case .hold(let payload): ("hold", payload.count)
+        case .bulk(let bulk): (bulk.direction.rawValue, bulk.chunk)
+        case .script: ("script", 0)
+        }
+    }
+}

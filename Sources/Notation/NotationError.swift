@@ -1,8 +1,0 @@
-/// The reason why a text is invalid: a sentence that states how to write it.
-public struct NotationError: Error, Hashable, Sendable, CustomStringConvertible {
-    public let description: String
-
-    public init(_ description: String) {
-        self.description = description
-    }
-}

@@ -1,0 +1,433 @@
+public import ServiceLifecycle
+public import Sockets
+import Synchronization
+
+/// A TCP proxy: accepts connections at one or more addresses and relays each to an upstream server, unmodified, in both
+/// directions.
+///
+///     let proxy = try await Proxy.bind("127.0.0.1:8080", to: "example.com:80")
+///     print("Proxy listening on \(proxy.localAddress)")
+///     try await proxy.run()          // until shut down or cancelled
+///
+/// Runs standalone or as a `Service` in a ServiceLifecycle group, whose graceful shutdown drains the proxy.
+public final class Proxy: Sendable {
+    private enum Phase {
+        case bound
+        case running
+        /// Shut down before ``Proxy/run()``: serves only the connections that clients have already established.
+        case calledOff
+        case ended
+    }
+
+    /// Addresses of the listeners, in the order of the listeners, with port 0 replaced by the actual port;
+    /// ``change(listeners:pools:)`` may change them.
+    public var localAddresses: [SocketAddress] { core.localAddresses }
+    /// Address of the first listener.
+    public var localAddress: SocketAddress { localAddresses[0] }
+    /// Upstream address as passed to `bind`; nil if the proxy was bound with pools.
+    public let upstream: ServiceAddress?
+    /// Configuration passed to `bind`.
+    public let configuration: Configuration
+
+    let core: ProxyRuntime
+    private let phase = Mutex(Phase.bound)
+    private let ready = Atomic(false)
+    private let shutdowns: AsyncStream<Duration>
+    private let requestShutdown: AsyncStream<Duration>.Continuation
+    /// Counts of closed connections when the first shutdown was requested.
+    private let beforeDrain = Mutex<(closed: Int, forced: Int)?>(nil)
+    private let latest: LatestValue<MetricsSnapshot>
+
+    /// Interval at which ``snapshots`` yields a new value.
+    static let tick: Duration = .seconds(1)
+
+    /// Binds a proxy with one listener and one upstream.
+    ///
+    /// Listens from this call on; connections are accepted from ``run()`` on.
+    ///
+    /// - Parameters:
+    ///   - listen: `127.0.0.1:8080`, `[::1]:8080`, `:8080`, `localhost:8080` or `unix:/path`. Port 0 selects a free
+    ///     port.
+    ///   - upstream: an address of the same form, with a port from 1 to 65535. A host name is resolved, and all its
+    ///     addresses are tried in turn.
+    ///   - proxyProtocol: version of the PROXY protocol header that is sent to the upstream ahead of the client's
+    ///     bytes; nil sends no header.
+    ///   - configuration: all other settings.
+    /// - Throws: ``ProxyError``, whose description is a message for the user.
+    public static func bind(
+        _ listen: String,
+        to upstream: String,
+        proxyProtocol: ProxyProtocolVersion? = nil,
+        configuration: Configuration = Configuration()
+    ) async throws(ProxyError) -> Proxy {
+        let addresses: (ServiceAddress, ServiceAddress)
+        do throws(AddressError) {
+            addresses = (try ServiceAddress(parsing: listen), try ServiceAddress(parsing: upstream))
+        } catch {
+            throw .address(error)
+        }
+        return try await bind(
+            addresses.0,
+            to: addresses.1,
+            proxyProtocol: proxyProtocol,
+            configuration: configuration
+        )
+    }
+
+    /// Binds a proxy with one listener and one upstream, given as parsed addresses.
+    ///
+    /// - Parameters:
+    ///   - listen: address of the listener. Port 0 selects a free port.
+    ///   - upstream: address of the upstream, with a port from 1 to 65535.
+    ///   - proxyProtocol: version of the PROXY protocol header that is sent to the upstream; nil sends no header.
+    ///   - configuration: all other settings.
+    /// - Throws: ``ProxyError``, whose description is a message for the user.
+    public static func bind(
+        _ listen: ServiceAddress,
+        to upstream: ServiceAddress,
+        proxyProtocol: ProxyProtocolVersion? = nil,
+        configuration: Configuration = Configuration()
+    ) async throws(ProxyError) -> Proxy {
+        try configuration.check()
+        try configuration.checkSources()
+        await ConcurrencyWarmUp.done
+        if let port = upstream.port, port == 0 {
+            throw .badSetting(name: "upstream port", value: "0", allowed: "1 to 65535")
+        }
+        let addresses = try await Resolver.addresses(of: upstream)
+        var pool = PoolConfiguration(upstream: "\(upstream)", at: addresses)
+        pool.proxyProtocol = proxyProtocol
+        let plan = try await ProxyPlan(
+            listeners: [
+                ListenerConfiguration(name: "\(listen)", address: listen, pool: pool.name, configuration: configuration)
+            ],
+            pools: [pool]
+        )
+        let core = try ProxyRuntime(plan, configuration: configuration)
+        return Proxy(upstream: upstream, configuration: configuration, core: core)
+    }
+
+    /// Binds a proxy with several listeners that distribute connections over pools of servers.
+    ///
+    /// - Parameters:
+    ///   - listeners: 1 to ``maxListeners``.
+    ///   - pools: 1 to ``maxPools``.
+    ///   - configuration: settings of the whole process: threads, limits, engine, shutdown.
+    /// - Throws: ``ProxyError``, whose description is a message for the user.
+    public static func bind(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration],
+        configuration: Configuration = Configuration()
+    ) async throws(ProxyError) -> Proxy {
+        try configuration.check()
+        try checkCounts(listeners, pools)
+        await ConcurrencyWarmUp.done
+        let plan = try await ProxyPlan(listeners: listeners, pools: pools)
+        let core = try ProxyRuntime(plan, configuration: configuration)
+        return Proxy(upstream: nil, configuration: configuration, core: core)
+    }
+
+    /// Replaces the listeners and pools, and returns when all worker threads use the new ones.
+    ///
+    /// Binds all new addresses first; then each worker switches to the new listeners and pools in one step. No
+    /// connection is closed: each keeps the settings it was opened with, even if its listener or server is removed.
+    /// Listeners are identified by address, pools by name, and servers by address within their pool; those that remain
+    /// keep their state and counters. If called before ``run()``, the call returns only after ``run()`` has started the
+    /// workers.
+    ///
+    /// - Returns: the differences between the old and the new listeners and pools.
+    /// - Throws: ``ProxyError``; nothing has changed in that case.
+    @discardableResult
+    public func change(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration]
+    ) async throws(ProxyError) -> ProxyChange {
+        try Self.checkCounts(listeners, pools)
+        return try await core.change(listeners: listeners, pools: pools)
+    }
+
+    private static func checkCounts(
+        _ listeners: [ListenerConfiguration],
+        _ pools: [PoolConfiguration]
+    ) throws(ProxyError) {
+        func check(_ count: Int, _ what: String, _ most: Int) throws(ProxyError) {
+            guard !(1...most).contains(count) else { return }
+            throw .badSetting(name: "number of \(what)", value: "\(count)", allowed: "1 to \(most)")
+        }
+        try check(listeners.count, "listeners", maxListeners)
+        try check(pools.count, "pools", maxPools)
+    }
+
+    /// Maximum number of listeners of a proxy.
+    public static var maxListeners: Int { 1024 }
+    /// Maximum number of pools of a proxy.
+    public static var maxPools: Int { 1024 }
+
+    private init(upstream: ServiceAddress?, configuration: Configuration, core: ProxyRuntime) {
+        self.upstream = upstream
+        self.configuration = configuration
+        self.core = core
+        latest = LatestValue(core.snapshot())
+        (shutdowns, requestShutdown) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(16))
+    }
+
+    // MARK: Running
+
+    /// Serves connections until ``shutdown(grace:)`` has drained the proxy. Cancelling the task resets all connections.
+    ///
+    /// - Throws: ``ProxyError/alreadyRun`` if called a second time.
+    public func run() async throws {
+        switch start(as: .running) {
+        case .bound:
+            ready.store(true, ordering: .releasing)
+            await withGracefulShutdownHandler {
+                await serve()
+            } onGracefulShutdown: {
+                self.requestShutdown.yield(self.configuration.grace)
+            }
+            phase.withLock { $0 = .ended }
+        case .calledOff:
+            await core.join()
+            phase.withLock { $0 = .ended }
+        case .running, .ended:
+            throw ProxyError.alreadyRun
+        }
+    }
+
+    /// Starts the threads unless they have been started.
+    ///
+    /// - Returns: the previous phase.
+    private func start(as next: Phase) -> Phase {
+        phase.withLock { phase in
+            let before = phase
+            if case .bound = before {
+                // This proxy only drains, so every connection closed from now on counts as part of the drain.
+                if case .calledOff = next { beforeDrain.withLock { $0 = core.closures } }
+                // Under the lock, so that a caller that sees a later phase finds threads to join.
+                core.start()
+                phase = next
+            }
+            return before
+        }
+    }
+
+    /// Runs the background tasks until all worker threads have ended.
+    private func serve() async {
+        await withTaskCancellationHandler {
+            await withTaskGroup { group in
+                group.addTask { await self.publishSnapshots() }
+                group.addTask { await self.refreshAddresses() }
+                group.addTask { await self.obeyShutdowns() }
+                await core.join()
+                group.cancelAll()
+            }
+        } onCancel: {
+            core.post(.closeAll)
+        }
+        ready.store(false, ordering: .releasing)
+        core.finish()
+        latest.update(core.snapshot())
+        latest.finish()
+    }
+
+    private func publishSnapshots() async {
+        while (try? await Task.sleep(for: Self.tick)) != nil { latest.update(core.snapshot()) }
+    }
+
+    /// Keeps the upstream's addresses up to date with DNS. If resolution fails, the known addresses stay in use.
+    private func refreshAddresses() async {
+        guard let upstream, case .name = upstream, let interval = configuration.resolveInterval else { return }
+        while (try? await Self.sleep(for: interval)) != nil {
+            if let addresses = try? await Resolver.addresses(of: upstream) {
+                // If there are more servers than fit in the table, the known ones stay in use.
+                _ = try? await core.change(pool: 0, to: addresses.map(ServerConfiguration.init))
+            }
+        }
+    }
+
+    // MARK: Shutdown
+
+    /// Whether the proxy accepts connections: false before ``run()`` and as soon as a shutdown begins. For readiness
+    /// checks.
+    public var isReady: Bool { ready.load(ordering: .acquiring) }
+
+    /// Drains the proxy and returns when it has ended.
+    ///
+    /// ``isReady`` becomes false immediately. After the configured drain delay, the listeners are closed. Open
+    /// connections may complete during the grace period; those that remain are then reset.
+    ///
+    /// A second call during a shutdown may shorten the grace period and skips the drain delay. A call before ``run()``
+    /// serves the connections established since `bind`, because their clients cannot know that they have not been
+    /// accepted yet.
+    ///
+    /// - Parameter grace: how long to wait for open connections; nil takes the value of the configuration.
+    /// - Returns: how many connections completed and how many were reset.
+    @discardableResult
+    public func shutdown(grace: Duration? = nil) async -> DrainSummary {
+        requestShutdown.yield(grace ?? configuration.grace)
+        switch start(as: .calledOff) {
+        case .bound: await serve()
+        case .running, .calledOff, .ended: await core.join()
+        }
+        return drainSummary
+    }
+
+    /// Result of the shutdown so far; all zero before a shutdown.
+    public var drainSummary: DrainSummary {
+        guard let before = beforeDrain.withLock({ $0 }) else { return DrainSummary(ended: 0, forced: 0) }
+        let now = core.closures
+        let forced = now.forced - before.forced
+        return DrainSummary(ended: now.closed - before.closed - forced, forced: forced)
+    }
+
+    private func obeyShutdowns() async {
+        await withDiscardingTaskGroup { group in
+            var isFirst = true
+            for await grace in shutdowns {
+                let delay = isFirst ? configuration.drainDelay : .zero
+                if isFirst {
+                    beforeDrain.withLock { $0 = $0 ?? core.closures }
+                    ready.store(false, ordering: .releasing)
+                }
+                isFirst = false
+                group.addTask { await self.drain(delay: delay, grace: grace) }
+            }
+        }
+    }
+
+    private func drain(delay: Duration, grace: Duration) async {
+        do {
+            if delay > .zero { try await Self.sleep(for: delay) }
+            core.stopAccepting()
+            if grace > .zero { try await Self.sleep(for: grace) }
+            core.post(.closeAll)
+        } catch {
+            // Cancelled: the last connection closed before the time was over.
+        }
+    }
+
+    /// `Task.sleep` traps on durations that overflow its internal representation.
+    private static func sleep(for duration: Duration) async throws {
+        try await Task.sleep(for: min(duration, longestSleep))
+    }
+
+    private static let longestSleep: Duration = .seconds(1 << 30)
+
+    // MARK: Metrics
+
+    /// Returns the current metrics, summed over all workers.
+    public func snapshot() -> MetricsSnapshot { core.snapshot() }
+
+    /// Returns the current metrics of each listener, in the order of the listeners.
+    public func listenerSnapshots() -> [ListenerSnapshot] { core.listenerSnapshots() }
+
+    /// Returns the current metrics of each pool and its servers, in the order of the pools.
+    public func poolSnapshots() -> [PoolSnapshot] { core.poolSnapshots() }
+
+    /// Collects the statistics of each client address, including open connections, from all workers.
+    public func clients() async -> ClientsSnapshot { await core.clients() }
+
+    /// Collects the current connections that match a filter from all workers, the oldest first.
+    ///
+    /// - Parameter limit: maximum number of connections to return, at most ``ConnectionsSnapshot/limit``; further
+    ///   connections are only counted.
+    public func connections(_ filter: ConnectionFilter = ConnectionFilter(), limit: Int) async -> ConnectionsSnapshot {
+        await core.connections(filter, limit: limit, closes: false)
+    }
+
+    /// Resets the connections that match a filter.
+    ///
+    /// - Returns: the number of connections that were reset.
+    @discardableResult
+    public func closeConnections(_ filter: ConnectionFilter) async -> Int {
+        await core.connections(filter, limit: 0, closes: true).total
+    }
+
+    /// Events of connections, from the start of the iteration on. No events are recorded while there is no iterator.
+    public var events: MetricEvents { MetricEvents(hub: core.hub) }
+
+    /// Takes a bounded number of records of connections that have closed since the last call; call it until it returns
+    /// none. Records exist only if ``Configuration/recordsConnections`` is set, and each worker keeps at most as many
+    /// as its ring holds.
+    package func takeAccessRecords() -> [AccessRecord] { core.takeRecords() }
+
+    /// Counts records that were taken but could not be written as dropped, like those that were not taken in time.
+    package func countLostAccessRecords(_ count: Int) { core.countLostRecords(count) }
+
+    /// Metrics as a sequence: the latest value immediately, then one each second.
+    public var snapshots: MetricsSnapshots { MetricsSnapshots(watch: latest) }
+}
+
+extension Proxy: Service {}
+
+// Interface of the load balancer's control plane to the pools of a running proxy.
+extension Proxy {
+    /// Current pools, in the order of the configuration.
+    package var pools: [PoolInfo] {
+        core.pools.entries.map { entry in
+            PoolInfo(number: entry.number, name: entry.configuration.name, policy: entry.configuration.policy)
+        }
+    }
+
+    /// Returns the servers of the pool with a number; empty if the pool has been removed.
+    package func servers(ofPool pool: Int) -> [ServerInfo] {
+        core.serverInfo(ofPool: pool)
+    }
+
+    /// Sets whether new connections go to a server, and its weight relative to the other servers.
+    ///
+    /// - Parameters:
+    ///   - weight: effective weight, in units of `EffectiveWeight`.
+    ///   - ordered: weight set by an administrator in place of the configured one.
+    /// - Returns: whether the pool's selection table depends on weights and must be rebuilt with ``refresh(pool:)``.
+    package func set(
+        _ server: ServerKey,
+        _ state: ServerState,
+        cause: String,
+        weight: Int,
+        ordered: Int? = nil
+    ) -> Bool {
+        let needsTable = core.pools.set(server, state, cause: cause, weight: weight, ordered: ordered)
+        // A queued connection may be able to get a slot now.
+        core.post(.slotReleased(pool: server.pool, asked: .max))
+        return needsTable
+    }
+
+    /// Rebuilds the selection table of a pool, and returns when all workers use it.
+    package func refresh(pool: Int) async {
+        await core.refresh(pool: pool)
+    }
+
+    /// Resets the connections to a server.
+    package func closeConnections(to server: ServerKey) {
+        core.post(.closeConnections(to: server.id))
+    }
+
+    /// Replaces the servers of a pool, and returns when all workers use them. Servers that remain, identified by
+    /// address, keep their connections, state and counters; connections to removed servers stay open. If several
+    /// servers have the same address, the name distinguishes them.
+    ///
+    /// - Parameter isWanted: called when the change is next in turn; the change is skipped if it returns false.
+    /// - Returns: whether the change was made: false if it was skipped or the pool has been removed.
+    /// - Throws: ``ProxyError/tooManyServers(limit:)``.
+    package func change(
+        pool: Int,
+        to servers: [ServerConfiguration],
+        ifStill isWanted: @Sendable () -> Bool
+    ) async throws(ProxyError) -> Bool {
+        try await core.change(pool: pool, to: servers, ifStill: isWanted)
+    }
+}
+
+/// Result of a shutdown.
+public struct DrainSummary: Sendable, Equatable {
+    /// Number of connections that completed.
+    public var ended: Int
+    /// Number of connections that were reset when the grace period was over.
+    public var forced: Int
+
+    public init(ended: Int, forced: Int) {
+        self.ended = ended
+        self.forced = forced
+    }
+}

@@ -1,0 +1,137 @@
+import Synchronization
+
+/// Access to the workers' event rings for the readers of events.
+final class EventHub: Sendable {
+    private struct State {
+        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var nextWaiter: UInt64 = 0
+        var isFinished = false
+    }
+
+    private let memory: SharedMemory
+    private let state = Mutex(State())
+
+    /// Maximum number of events that a reader takes from one ring in one step.
+    private static let batchLimit = 256
+
+    init(memory: SharedMemory) {
+        self.memory = memory
+    }
+
+    func subscribe() {
+        state.withLock { state in
+            guard memory.connectionLimiter.subscribe() == 1 else { return }
+            // Discards events that an earlier reader has left in the rings.
+            var stale: [MetricEvent] = []
+            for ring in memory.rings { ring.read(into: &stale, limit: .max) }
+        }
+    }
+
+    func unsubscribe() {
+        memory.connectionLimiter.unsubscribe()
+    }
+
+    /// Wakes waiting readers. Called by workers after they have written events.
+    func notify() {
+        let waiters = state.withLock { state in
+            defer { state.waiters = [:] }
+            return state.waiters
+        }
+        for waiter in waiters.values { waiter.resume() }
+    }
+
+    /// Ends the event stream; events still in the rings can be read.
+    func finish() {
+        state.withLock { $0.isFinished = true }
+        notify()
+    }
+
+    /// Returns the next events, at least one; returns none at the end of the stream or if the task is cancelled.
+    func next() async -> [MetricEvent] {
+        while !Task.isCancelled {
+            let (batch, isFinished) = take()
+            if !batch.isEmpty || isFinished { return batch }
+            await wait()
+        }
+        return []
+    }
+
+    private func take() -> ([MetricEvent], isFinished: Bool) {
+        state.withLock { state in
+            var batch: [MetricEvent] = []
+            for ring in memory.rings { ring.read(into: &batch, limit: Self.batchLimit) }
+            return (batch, state.isFinished)
+        }
+    }
+
+    private func wait() async {
+        let number = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let mustWait = state.withLock { state in
+                    // An event written before the lock was taken woke no reader.
+                    guard !state.isFinished, !Task.isCancelled, memory.rings.allSatisfy({ $0.count == 0 }) else {
+                        return false
+                    }
+                    state.waiters[number] = continuation
+                    return true
+                }
+                if !mustWait { continuation.resume() }
+            }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
+        }
+    }
+}
+
+/// Events of a proxy's connections as they happen; see ``MetricEvent``.
+///
+/// The sequence ends when the proxy has ended. Several iterators share the events: each event goes to one of them. No
+/// events are recorded while there is no iterator. If the readers are too slow, events are dropped and counted in
+/// ``MetricsSnapshot/eventsDropped``.
+public struct MetricEvents: AsyncSequence, Sendable {
+    public typealias Element = MetricEvent
+    public typealias Failure = Never
+
+    let hub: EventHub
+
+    /// Subscribes to events: the iterator returns events from now on.
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(listener: Listener(hub: hub))
+    }
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let listener: Listener
+        private var batch: ArraySlice<MetricEvent> = []
+
+        fileprivate init(listener: Listener) {
+            self.listener = listener
+        }
+
+        public mutating func next() async -> MetricEvent? {
+            await next(isolation: nil)
+        }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> MetricEvent? {
+            if batch.isEmpty { batch = await listener.hub.next()[...] }
+            return batch.popFirst()
+        }
+    }
+
+    /// Subscription for the lifetime of its iterator.
+    fileprivate final class Listener: Sendable {
+        let hub: EventHub
+
+        init(hub: EventHub) {
+            self.hub = hub
+            hub.subscribe()
+        }
+
+        deinit {
+            hub.unsubscribe()
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Sockets
+
+/// Validated and resolved configuration from which the workers of a proxy are created.
+struct ProxyPlan: Sendable {
+    struct Listener: Sendable {
+        var name: String
+        /// Name of the default pool.
+        var pool: String
+        /// Address as configured, for messages.
+        var written: ServiceAddress
+        var address: SocketAddress
+        var options: ListenOptions
+        var settings: ListenerSettings
+        /// Numbers of all pools that the listener forwards to.
+        var pools: Set<Int>
+    }
+
+    var listeners: [Listener]
+    var pools: [PoolConfiguration]
+
+    /// Validates listeners and pools and resolves the listeners' addresses.
+    ///
+    /// - Parameter number: returns the number of the pool with a name; nil numbers the pools by their index in the
+    ///   list.
+    /// - Throws: ``ProxyError`` if an address cannot be resolved, a setting is out of range, or a pool is unknown.
+    init(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration],
+        number: ((String) -> Int?)? = nil
+    ) async throws(ProxyError) {
+        let number = number ?? { name in pools.firstIndex { $0.name == name } }
+        self.pools = pools
+        self.listeners = []
+        for pool in pools { try pool.check() }
+        for listener in listeners {
+            try listener.configuration.check()
+            try listener.configuration.checkSources()
+            guard let pool = number(listener.pool) else {
+                throw .unknownPool(listener.pool, listener: listener.name)
+            }
+            let (routes, others) = try Self.routes(of: listener, number)
+            self.listeners.append(
+                Listener(
+                    name: listener.name,
+                    pool: listener.pool,
+                    written: listener.address,
+                    address: try await Resolver.addresses(of: listener.address)[0],
+                    options: ListenOptions(
+                        sharing: .portOwner,
+                        backlog: listener.configuration.backlog,
+                        connection: SocketOptions(listener.configuration)
+                    ),
+                    settings: ListenerSettings(listener.configuration, pool: pool, routes: routes),
+                    pools: others.union([pool])
+                )
+            )
+        }
+    }
+
+    /// Returns a listener's pools by SNI and ALPN (nil if it has no such routes), and the numbers of these pools.
+    private static func routes(
+        of listener: ListenerConfiguration,
+        _ number: (String) -> Int?
+    ) throws(ProxyError) -> (TLSRouter?, pools: Set<Int>) {
+        guard !listener.sniPatterns.isEmpty || !listener.alpnProtocols.isEmpty else { return (nil, []) }
+        func pool(_ name: String) throws(ProxyError) -> Int16 {
+            guard let number = number(name) else { throw .unknownPool(name, listener: listener.name) }
+            return Int16(number)
+        }
+        var names: [(pattern: SNIPattern, value: Int16)] = []
+        for route in listener.sniPatterns {
+            let pool = try pool(route.pool)
+            names += route.names.map { ($0, pool) }
+        }
+        var protocols: [(name: ALPNProtocol, pool: Int16)] = []
+        for route in listener.alpnProtocols {
+            let pool = try pool(route.pool)
+            protocols += route.protocols.map { ($0, pool) }
+        }
+        guard protocols.count <= ListenerConfiguration.maxALPNProtocols else {
+            throw .badSetting(
+                name: "number of application protocols of listener \(listener.name)",
+                value: "\(protocols.count)",
+                allowed: "0 to \(ListenerConfiguration.maxALPNProtocols)"
+            )
+        }
+        let usual = try pool(listener.pool)
+        do throws(SNIRoutingTableError) {
+            let routes = TLSRouter(protocols: protocols, names: try SNIRoutingTable(names, otherwise: usual))
+            return (routes, Set(names.map { Int($0.value) } + protocols.map { Int($0.pool) }))
+        } catch {
+            throw .sniPatterns(error, listener: listener.name)
+        }
+    }
+}
+
+extension PoolConfiguration {
+    /// Validates the settings of the pool and of its servers.
+    ///
+    /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
+    func check() throws(ProxyError) {
+        func require(_ holds: Bool, _ what: String, _ value: Any, _ allowed: String) throws(ProxyError) {
+            if !holds { throw .badSetting(name: "\(what) of pool \(name)", value: "\(value)", allowed: allowed) }
+        }
+        let most = Self.maxServers
+        try require((1...most).contains(servers.count), "number of servers", servers.count, "1 to \(most)")
+        try require(queueLimit >= 0, "queue limit", queueLimit, "at least 0")
+        if let queueTimeout {
+            try require(queueTimeout > .zero, "queue timeout", queueTimeout, "greater than zero, or off")
+        }
+        for server in servers {
+            try require(
+                (0...256).contains(server.weight),
+                "weight of server \(server.name)",
+                server.weight,
+                "0 to 256"
+            )
+            if let most = server.maxConnections {
+                try require(most > 0, "connection limit of server \(server.name)", most, "at least 1")
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import Sockets
+import Synchronization
+import EventLoop
+
+// Changes of listeners, pools and servers while the workers run.
+
+extension ProxyRuntime {
+    /// Replaces the listeners and pools, and returns when all workers use the new ones.
+    ///
+    /// All steps that can fail come first; if one throws, nothing has changed.
+    func change(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration]
+    ) async throws(ProxyError) -> ProxyChange {
+        await changes.begin()
+        defer { changes.end() }
+        let poolDraft = try self.pools.draft(pools)
+        let listenerDraft: ListenerRegistry.Draft
+        let sockets: NewSockets
+        do throws(ProxyError) {
+            let plan = try await ProxyPlan(listeners: listeners, pools: pools) { poolDraft.number(of: $0) }
+            listenerDraft = try self.listeners.draft(plan.listeners)
+            do throws(ProxyError) {
+                sockets = try NewSockets(
+                    listenerDraft.opened,
+                    workers: mailboxes.count,
+                    joinable: self.listeners.endingPorts(listenerDraft)
+                )
+            } catch {
+                self.listeners.abandon(listenerDraft)
+                throw error
+            }
+        } catch {
+            self.pools.abandon(poolDraft)
+            throw error
+        }
+        return try await make(poolDraft, listenerDraft, sockets)
+    }
+
+    private func make(
+        _ poolDraft: PoolRegistry.Draft,
+        _ listenerDraft: ListenerRegistry.Draft,
+        _ sockets: NewSockets
+    ) async throws(ProxyError) -> ProxyChange {
+        let (poolsBefore, listenersBefore) = (pools.entries, listeners.entries)
+        let changed = isEnding.withLock { isEnding -> [PoolRegistry.Entry]? in
+            guard !isEnding else { return nil }
+            // From here on, clients can no longer connect to the Unix sockets of the closed listeners.
+            for entry in listenerDraft.closed { entry.file?.remove() }
+            listeners.commit(listenerDraft, sockets.listenings)
+            return pools.commit(poolDraft)
+        }
+        guard let changed else {
+            sockets.close()
+            listeners.abandon(listenerDraft)
+            pools.abandon(poolDraft)
+            throw .stopping
+        }
+        let difference = ProxyChange(
+            pools: (poolsBefore, pools.entries),
+            listeners: (listenersBefore, listenerDraft),
+            in: self
+        )
+        await tell(changed, listenerDraft, sockets)
+        return difference
+    }
+
+    private func tell(
+        _ changed: [PoolRegistry.Entry],
+        _ draft: ListenerRegistry.Draft,
+        _ sockets: NewSockets
+    ) async {
+        let silent = listeners.silentNumbers
+        let version = version.withLock { version in
+            version += 1
+            return version
+        }
+        let latch = CountdownLatch(workers: mailboxes.count)
+        let plans = changed.map { WorkerChange.Pool(number: $0.number, plan: $0.plan) }
+        for worker in mailboxes.indices {
+            let change = WorkerChange(
+                version: version,
+                pools: plans,
+                listeners: draft.listeners(ofWorker: worker, sockets),
+                closed: draft.closed.map(\.number),
+                latch: latch
+            )
+            if await !post(.change(change), to: worker) {
+                sockets.close(worker: worker)
+                latch.report()
+            }
+        }
+        await latch.all()
+        listeners.collect(silent)
+        pools.freeNumbers(but: listeners.usedPools)
+        pools.collect()
+    }
+
+    /// Posts a message to a worker, and waits while its mailbox is full.
+    ///
+    /// - Returns: false if the worker has ended.
+    private func post(_ message: WorkerMessage, to worker: Int) async -> Bool {
+        while !mailboxes[worker].post(message) {
+            guard !mailboxes[worker].isClosed else { return false }
+            // The mailbox is full: the worker must first process thousands of messages.
+            try? await Task.sleep(for: .milliseconds(1))
+        }
+        return true
+    }
+
+    /// Replaces the servers of a pool, and returns when all workers use them. Does nothing if the pool has been
+    /// removed.
+    ///
+    /// - Parameter isWanted: called when the change is next in turn; the change is skipped if it returns false.
+    /// - Returns: whether the change was made.
+    /// - Throws: ``ProxyError/tooManyServers(limit:)``.
+    @discardableResult
+    func change(
+        pool number: Int,
+        to servers: [ServerConfiguration],
+        ifStill isWanted: @Sendable () -> Bool = { true }
+    ) async throws(ProxyError) -> Bool {
+        await changes.begin()
+        defer { changes.end() }
+        guard isWanted(), let plan = try pools.change(number, to: servers) else { return false }
+        await tell(plan, ofPool: number)
+        pools.collect()
+        return true
+    }
+
+    /// Sends the plan of a pool to all workers again, after its inputs have changed.
+    func refresh(pool number: Int) async {
+        await changes.begin()
+        defer { changes.end() }
+        guard let entry = pools.entries.first(where: { $0.number == number }) else { return }
+        await tell(entry.plan, ofPool: number)
+    }
+
+    private func tell(_ plan: PoolPlan, ofPool number: Int) async {
+        let latch = CountdownLatch(workers: mailboxes.count)
+        for worker in mailboxes.indices where await !post(.pool(plan, at: number, latch), to: worker) {
+            latch.report()
+        }
+        await latch.all()
+    }
+}
+
+extension ListenerRegistry.Draft {
+    /// Returns the listeners that a worker must open or move, in ascending order of their numbers.
+    func listeners(ofWorker worker: Int, _ sockets: NewSockets) -> [WorkerChange.Listener] {
+        var opened = 0
+        var listeners: [WorkerChange.Listener] = []
+        for (plan, step) in steps {
+            switch step {
+            case .kept: continue
+            case .moved(let former, let number):
+                let options = former.plan.options == plan.options ? nil : plan.options
+                listeners.append(
+                    .init(
+                        number: number,
+                        source: .moved(from: former.number, options),
+                        settings: plan.settings,
+                        limits: former.limits
+                    )
+                )
+            case .opened(let number):
+                let source = WorkerChange.Listener.Source.opened(sockets.numbers[opened][worker])
+                listeners.append(.init(number: number, source: source, settings: plan.settings, limits: number))
+                opened += 1
+            }
+        }
+        return listeners.sorted { $0.number < $1.number }
+    }
+}

@@ -1,0 +1,97 @@
+import Sockets
+import EventLoop
+
+/// Statistics of closed connections by client address, in a fixed amount of memory.
+///
+/// A set-associative hash table with eight entries per set. If a set is full, the entry last seen the longest time ago
+/// is evicted and added to ``other``. No side effects; for use by one thread.
+struct ClientTable: ~Copyable {
+    /// Statistics of one address; the entry is free if `total` is 0.
+    struct Entry {
+        var address: PeerAddress
+        var total: Int
+        var bytesUpstream: Int
+        var bytesDownstream: Int
+        var firstSeen: Instant
+        var lastSeen: Instant
+
+        mutating func add(_ entry: Entry) {
+            firstSeen = total == 0 ? entry.firstSeen : min(firstSeen, entry.firstSeen)
+            lastSeen = max(lastSeen, entry.lastSeen)
+            total += entry.total
+            bytesUpstream += entry.bytesUpstream
+            bytesDownstream += entry.bytesDownstream
+        }
+    }
+
+    static var places: Int { 8 }
+
+    /// Sum of the evicted entries.
+    private(set) var other = Entry(
+        address: .unix,
+        total: 0,
+        bytesUpstream: 0,
+        bytesDownstream: 0,
+        firstSeen: Instant(nanoseconds: 0),
+        lastSeen: Instant(nanoseconds: 0)
+    )
+    private let pages: MappedMemory
+    private let entries: UnsafeMutablePointer<Entry>
+    private let sets: Int
+
+    /// - Parameter capacity: minimum number of entries, rounded up to eight times a power of two.
+    init(capacity: Int = 1024) {
+        var sets = 1
+        while sets * Self.places < capacity { sets *= 2 }
+        self.sets = sets
+        pages = MappedMemory(bytes: sets * Self.places * MemoryLayout<Entry>.stride)
+        // Zeroed pages are free entries: `total` is 0.
+        entries = pages.base.bindMemory(to: Entry.self, capacity: sets * Self.places)
+    }
+
+    deinit {
+        pages.free()
+    }
+
+    mutating func record(_ entry: Entry) {
+        let set = Self.hash(entry.address) & (sets - 1)
+        let first = entries + set * Self.places
+        var place = first
+        for candidate in first..<(first + Self.places) {
+            if candidate.pointee.total == 0 {
+                candidate.initialize(to: entry)
+                return
+            }
+            if candidate.pointee.address == entry.address {
+                candidate.pointee.add(entry)
+                return
+            }
+            if candidate.pointee.lastSeen < place.pointee.lastSeen { place = candidate }
+        }
+        other.add(place.pointee)
+        place.pointee = entry
+    }
+
+    /// All entries in use.
+    var all: [Entry] {
+        UnsafeBufferPointer(start: entries, count: sets * Self.places).filter { $0.total > 0 }
+    }
+
+    private static func hash(_ address: PeerAddress) -> Int {
+        guard case .internet(let internet) = address else { return 0 }
+        // The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every input bit affects every output bit.
+        var bits = internet.high &* 0x9E37_79B9_7F4A_7C15 ^ internet.low
+        bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9
+        bits = (bits ^ bits >> 27) &* 0x94D0_49BB_1331_11EB
+        return Int(truncatingIfNeeded: bits ^ bits >> 31)
+    }
+}
+
+extension PeerAddress {
+    /// The same address with port 0.
+    var withoutPort: PeerAddress {
+        guard case .internet(var address) = self else { return self }
+        address.port = 0
+        return .internet(address)
+    }
+}

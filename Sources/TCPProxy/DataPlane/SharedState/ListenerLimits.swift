@@ -1,0 +1,90 @@
+import Sockets
+import Synchronization
+import EventLoop
+
+/// The limits of one listener that workers share: its connections and its rate of new connections, in total and by
+/// client.
+///
+/// Accessed at accept and close only, not in the data path.
+struct ListenerLimits: @unchecked Sendable {
+    // Sendable: the memory holds only atomics or has its own locks, and its owner outlives all holders.
+    private struct State: ~Copyable {
+        let connections = Atomic<Int>(0)
+        /// Puts the counter on its own cache line.
+        let padding: (Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0)
+    }
+
+    private let state: UnsafeMutablePointer<State>
+    private let bucket = SharedTokenBucket()
+    let clients = PerClientLimiter(ipv6PrefixLength: AccessPolicy.clientPrefixLength)
+
+    fileprivate init() {
+        state = .allocate(capacity: 1)
+        state.initialize(to: State())
+    }
+
+    fileprivate func free() {
+        state.deinitialize(count: 1)
+        state.deallocate()
+        bucket.free()
+        clients.free()
+    }
+
+    var connections: Int { state.pointee.connections.load(ordering: .relaxed) }
+
+    /// Reserves a connection if there are fewer than `limit`; ``release()`` releases it.
+    func reserve(atMost limit: Int) -> Bool {
+        if state.pointee.connections.add(1, ordering: .relaxed).newValue <= limit { return true }
+        release()
+        return false
+    }
+
+    func release() {
+        state.pointee.connections.subtract(1, ordering: .relaxed)
+    }
+
+    /// Takes a token for a new connection; returns false if the rate limit is reached.
+    func take(_ rate: TokenRate, at now: Instant) -> Bool { bucket.take(rate, at: now) }
+}
+
+/// The limits of all listeners that have any, by listener number.
+struct ListenerLimitsTable: @unchecked Sendable {
+    // Sendable: the memory holds only atomics, and its owner outlives all holders (see `SharedMemory`).
+    private typealias Place = Atomic<UnsafeMutablePointer<ListenerLimits>?>
+
+    private let pages: MappedMemory
+    private let places: UnsafeMutablePointer<Place>
+
+    init() {
+        pages = MappedMemory(bytes: Listeners.capacity * MemoryLayout<Place>.stride)
+        places = pages.base.bindMemory(to: Place.self, capacity: Listeners.capacity)
+        for number in 0..<Listeners.capacity { (places + number).initialize(to: Place(nil)) }
+    }
+
+    func free() {
+        for number in 0..<Listeners.capacity {
+            guard let limits = places[number].load(ordering: .acquiring) else { continue }
+            limits.pointee.free()
+            limits.deallocate()
+        }
+        places.deinitialize(count: Listeners.capacity)
+        pages.free()
+    }
+
+    /// Returns the limits of a listener. They are allocated at first use, because most listeners have none.
+    subscript(listener: Int) -> ListenerLimits {
+        if let limits = places[listener].load(ordering: .acquiring) { return limits.pointee }
+        let made = UnsafeMutablePointer<ListenerLimits>.allocate(capacity: 1)
+        made.initialize(to: ListenerLimits())
+        let (exchanged, present) = places[listener].compareExchange(
+            expected: nil,
+            desired: made,
+            ordering: .acquiringAndReleasing
+        )
+        guard !exchanged, let present else { return made.pointee }
+        // Another worker has allocated them first.
+        made.pointee.free()
+        made.deallocate()
+        return present.pointee
+    }
+}

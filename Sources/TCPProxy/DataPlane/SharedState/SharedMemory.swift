@@ -1,0 +1,64 @@
+import EventLoop
+
+/// Memory that workers share with each other and with readers of metrics, freed with the last reference to it.
+final class SharedMemory: Sendable {
+    let connectionLimiter: ConnectionLimiter
+    let loads: WorkerLoads
+    let servers = SharedServerTable()
+    let pools = SharedPoolTable()
+    /// One page per worker.
+    let pages: [CounterPage]
+    let rings: [EventRing<MetricEvent>]
+    /// Nil if records of connections are not enabled.
+    let records: [EventRing<ConnectionRecord>]?
+    let serverMetrics: [MetricTable<ServerMetric>]
+    let listenerMetrics: [MetricTable<ListenerMetric>]
+    let poolMetrics: [MetricTable<PoolMetric>]
+    let limits = ListenerLimitsTable()
+
+    init(workers: Int, limit: Int, recordsConnections: Bool = false) {
+        connectionLimiter = ConnectionLimiter(limit: limit)
+        loads = WorkerLoads(workers: workers)
+        pages = (0..<workers).map { _ in CounterPage() }
+        rings = (0..<workers).map { _ in EventRing() }
+        records = recordsConnections ? (0..<workers).map { _ in EventRing() } : nil
+        serverMetrics = (0..<workers).map { _ in MetricTable(rows: SharedServerTable.capacity) }
+        listenerMetrics = (0..<workers).map { _ in MetricTable(rows: Listeners.capacity) }
+        poolMetrics = (0..<workers).map { _ in MetricTable(rows: SharedPoolState.capacity) }
+    }
+
+    deinit {
+        connectionLimiter.free()
+        loads.free()
+        for page in pages { page.free() }
+        for ring in rings { ring.free() }
+        for ring in records ?? [] { ring.free() }
+        for table in serverMetrics { table.free() }
+        for table in listenerMetrics { table.free() }
+        for table in poolMetrics { table.free() }
+        limits.free()
+    }
+
+    /// Returns the view of one worker.
+    func shared(
+        with worker: Int,
+        hub: EventHub,
+        mailboxes: [Mailbox<WorkerMessage>],
+        seed: UInt64 = 0
+    ) -> WorkerShared {
+        WorkerShared(
+            connectionLimiter: connectionLimiter,
+            loads: loads,
+            counters: pages[worker],
+            serverMetrics: serverMetrics[worker],
+            listenerMetrics: listenerMetrics[worker],
+            poolMetrics: poolMetrics[worker],
+            limits: limits,
+            events: rings[worker],
+            records: records?[worker],
+            hub: hub,
+            mailboxes: mailboxes,
+            seed: seed
+        )
+    }
+}

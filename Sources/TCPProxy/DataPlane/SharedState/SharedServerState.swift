@@ -1,0 +1,165 @@
+import Balancing
+import Synchronization
+import EventLoop
+
+/// The state of one server that workers share: the number of its connections and whether it can take another one.
+///
+/// Accessed at connect and close only, not in the data path. The control plane writes whether the server is open and
+/// its weight; workers read both when they select a server.
+struct SharedServerState: @unchecked Sendable {
+    // Sendable: the memory holds only atomics, and its owner outlives all holders (see `SharedMemory`).
+
+    /// Occupies its own cache lines, because the counts of different servers change concurrently.
+    struct State: ~Copyable {
+        /// Connection slots in use, by connections and by connection attempts.
+        let connections = Atomic<Int>(0)
+        let limit = Atomic<Int>(0)
+        /// 0 means no new connections.
+        let weight = Atomic<Int>(0)
+        /// Up, not ejected and not draining.
+        let isOpen = Atomic<Bool>(false)
+        /// Failed connection attempts since the last successful one.
+        let consecutiveFailures = Atomic<Int>(0)
+        let connectTime = Atomic<Int>(0)
+        let connectTimeAt = Atomic<Int>(0)
+        let serial = Atomic<Int>(0)
+        let padding: (Int, Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0, 0)
+    }
+
+    /// The index in the ``SharedServerTable`` and in the counter pages.
+    let id: Int
+    private let state: UnsafeMutablePointer<State>
+
+    fileprivate init(id: Int, state: UnsafeMutablePointer<State>) {
+        self.id = id
+        self.state = state
+    }
+
+    var connections: Int { state.pointee.connections.load(ordering: .relaxed) }
+    var limit: Int { state.pointee.limit.load(ordering: .relaxed) }
+    var weight: Int { state.pointee.weight.load(ordering: .relaxed) }
+    var isOpen: Bool { state.pointee.isOpen.load(ordering: .relaxed) }
+    var consecutiveFailures: Int { state.pointee.consecutiveFailures.load(ordering: .relaxed) }
+    /// A peak-sensitive moving average of the connect time, in nanoseconds; 0 before the first connection.
+    var connectTime: Int { state.pointee.connectTime.load(ordering: .relaxed) }
+
+    /// A number that is unique among all servers of the process, including former servers at the same index.
+    var serial: Int { state.pointee.serial.load(ordering: .relaxed) }
+
+    // MARK: For the control plane
+
+    func set(isOpen: Bool) { state.pointee.isOpen.store(isOpen, ordering: .relaxed) }
+    func set(weight: Int) { state.pointee.weight.store(weight, ordering: .relaxed) }
+    func set(limit: Int) { state.pointee.limit.store(limit, ordering: .relaxed) }
+
+    fileprivate func reset(serial: Int) {
+        state.pointee.serial.store(serial, ordering: .relaxed)
+        state.pointee.limit.store(.max, ordering: .relaxed)
+        state.pointee.weight.store(1, ordering: .relaxed)
+        state.pointee.isOpen.store(true, ordering: .relaxed)
+        state.pointee.consecutiveFailures.store(0, ordering: .relaxed)
+        state.pointee.connectTime.store(0, ordering: .relaxed)
+        state.pointee.connectTimeAt.store(0, ordering: .relaxed)
+    }
+
+    // MARK: For workers
+
+    /// Reserves a connection slot; returns false if the limit is reached. ``release()`` releases it.
+    func reserve() -> Bool {
+        // The count must never exceed the limit, not even temporarily: a waiter could mistake that for the limit being
+        // reached.
+        let limit = limit
+        var connections = connections
+        while connections < limit {
+            let (exchanged, now) = state.pointee.connections.weakCompareExchange(
+                expected: connections,
+                desired: connections + 1,
+                successOrdering: .sequentiallyConsistent,
+                failureOrdering: .relaxed
+            )
+            if exchanged { return true }
+            connections = now
+        }
+        return false
+    }
+
+    func release() {
+        state.pointee.connections.subtract(1, ordering: .sequentiallyConsistent)
+    }
+
+    /// - Parameters:
+    ///   - duration: time until the attempt timed out, in nanoseconds; nil if it failed for another reason.
+    ///   - now: monotonic clock, in nanoseconds.
+    func noteFailure(after duration: Int?, now: Int) {
+        state.pointee.consecutiveFailures.add(1, ordering: .relaxed)
+        if let duration { noteConnectTime(duration, now: now) }
+    }
+
+    /// - Parameters:
+    ///   - duration: connect time in nanoseconds.
+    ///   - now: monotonic clock, in nanoseconds.
+    func noteConnected(after duration: Int, now: Int) {
+        if consecutiveFailures != 0 { state.pointee.consecutiveFailures.store(0, ordering: .relaxed) }
+        noteConnectTime(duration, now: now)
+    }
+
+    private func noteConnectTime(_ duration: Int, now: Int) {
+        // If two workers update concurrently, one observation may be lost; a moving average tolerates that.
+        let elapsed = now - state.pointee.connectTimeAt.load(ordering: .relaxed)
+        let next = PeakAverage.updated(
+            connectTime,
+            with: duration,
+            after: elapsed
+        )
+        state.pointee.connectTime.store(next, ordering: .relaxed)
+        state.pointee.connectTimeAt.store(now, ordering: .relaxed)
+    }
+}
+
+/// The servers of all pools.
+///
+/// An index belongs to a server as long as the server is referenced: by a worker that has not yet processed its
+/// removal, or by an open connection.
+final class SharedServerTable: Sendable {
+    /// The maximum number of servers of a process.
+    static let capacity = 4096
+
+    private struct Places {
+        var numbers = IDAllocator(capacity: SharedServerTable.capacity)
+        /// Number of indices allocated so far, counting each reuse; the source of serials.
+        var taken = 0
+    }
+
+    // Exposed only as `SharedServerState`, whose memory holds only atomics.
+    private nonisolated(unsafe) let pages: MappedMemory
+    private let places = Mutex(Places())
+
+    init() {
+        // Zeroed pages represent closed servers; physical memory is used only for servers that exist.
+        pages = MappedMemory(bytes: Self.capacity * MemoryLayout<SharedServerState.State>.stride)
+    }
+
+    deinit {
+        pages.free()
+    }
+
+    /// - Returns: the shared state of a new server, or nil if all indices are in use.
+    func take() -> SharedServerState? {
+        let place = places.withLock { places -> (id: Int, serial: Int)? in
+            guard let number = places.numbers.take() else { return nil }
+            places.taken += 1
+            return (number, places.taken)
+        }
+        guard let (id, serial) = place else { return nil }
+        let states = pages.base.bindMemory(to: SharedServerState.State.self, capacity: Self.capacity)
+        let share = SharedServerState(id: id, state: states + id)
+        share.reset(serial: serial)
+        return share
+    }
+
+    /// Releases the index of a server that is no longer referenced.
+    func release(_ share: SharedServerState) {
+        precondition(share.connections == 0, "server \(share.id) was released with \(share.connections) connections")
+        places.withLock { $0.numbers.release(share.id) }
+    }
+}

@@ -1,0 +1,108 @@
+import Relay
+import Sockets
+
+/// The timeouts of a connection: computes the next deadline and its action. A pure value type.
+///
+/// A connection has one timer, set to the earliest of its deadlines. Activity moves a deadline without rescheduling the
+/// timer; a timer that fires early for that reason is only rescheduled.
+struct ConnectionTimeouts: Equatable {
+    enum Action: Equatable {
+        /// The PROXY protocol header or the ClientHello was not complete in time.
+        case preread
+        /// The connection attempt timed out: try the next server.
+        case attempt
+        /// All attempts together timed out.
+        case connect
+        /// No connection slot became available in time.
+        case queue
+        /// Repeat the attempt.
+        case retry
+        case idle
+        case halfClose
+        case lifetime
+        /// The connection is long-lived: enable TCP keep-alive on the server's socket.
+        case keepAlive
+        /// Read a source without a readiness event: because SO_RCVLOWAT suppresses events for few bytes, or because the
+        /// bandwidth limit permits more.
+        case recheck
+        /// Check whether the last bytes have been acknowledged.
+        case resetDrain
+    }
+
+    /// The input for the computation of a connection's deadlines.
+    struct Inputs {
+        var stage: Session.Stage
+        var openedAt: Instant
+        var lastActivity: Instant
+        /// Maximum time in the pool's queue.
+        var queueTimeout: Duration?
+        var dialBeganAt: Instant
+        var attemptStartedAt: Instant
+        var retryAt: Instant?
+        var isHalfClosed: Bool
+        var hasKeepAlive: Bool
+        /// When to read a source without a readiness event, or to check for acknowledgement before a reset.
+        var nextRecheck: Instant?
+    }
+
+    let timeouts: Configuration.Timeouts
+    /// The age of a connection at which TCP keep-alive is enabled on its server's socket; nil is never.
+    let keepAlive: Duration?
+
+    /// Returns the earliest deadline and its action; nil if there is none.
+    func next(_ inputs: Inputs) -> (at: Instant, action: Action)? {
+        var soonest: (at: Instant, action: Action)?
+        func consider(_ start: Instant, _ duration: Duration?, _ action: Action) {
+            guard let duration else { return }
+            let at = start + duration
+            if soonest.map({ at < $0.at }) ?? true { soonest = (at, action) }
+        }
+        switch inputs.stage {
+        case .preread:
+            consider(inputs.openedAt, timeouts.preread, .preread)
+        case .queued:
+            consider(inputs.dialBeganAt, inputs.queueTimeout, .queue)
+        case .dialing:
+            consider(inputs.dialBeganAt, timeouts.connect, .connect)
+            if let retryAt = inputs.retryAt {
+                consider(retryAt, .zero, .retry)
+            } else {
+                consider(inputs.attemptStartedAt, timeouts.connectAttempt, .attempt)
+            }
+        case .relaying:
+            consider(inputs.lastActivity, timeouts.idle, .idle)
+            if let nextRecheck = inputs.nextRecheck { consider(nextRecheck, .zero, .recheck) }
+            if !inputs.hasKeepAlive { consider(inputs.openedAt, keepAlive, .keepAlive) }
+            if inputs.isHalfClosed { consider(inputs.lastActivity, timeouts.halfClose, .halfClose) }
+        case .drainingBeforeReset:
+            if let nextRecheck = inputs.nextRecheck { consider(nextRecheck, .zero, .resetDrain) }
+        }
+        consider(inputs.openedAt, timeouts.lifetime, .lifetime)
+        return soonest
+    }
+}
+
+extension Session {
+    /// Whether at least one direction has reached its end.
+    @inline(__always)
+    var isHalfClosed: Bool { duplex.upstream.state.phase != .open || duplex.downstream.state.phase != .open }
+
+    /// - Parameters:
+    ///   - queueTimeout: maximum time in the pool's queue.
+    ///   - recheckAt: when to read a source without a readiness event.
+    @inline(__always)
+    func timeoutInputs(queueTimeout: Duration?, recheckAt: Instant?) -> ConnectionTimeouts.Inputs {
+        ConnectionTimeouts.Inputs(
+            stage: stage,
+            openedAt: openedAt,
+            lastActivity: lastActivity,
+            queueTimeout: queueTimeout,
+            dialBeganAt: dial.beganAt,
+            attemptStartedAt: dial.startedAt,
+            retryAt: dial.retryAt,
+            isHalfClosed: isHalfClosed,
+            hasKeepAlive: hasKeepAlive,
+            nextRecheck: stage == .drainingBeforeReset ? resetDrain.nextRecheck : recheckAt
+        )
+    }
+}

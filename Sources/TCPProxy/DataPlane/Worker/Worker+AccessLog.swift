@@ -1,0 +1,89 @@
+import Relay
+import Sockets
+import EventLoop
+
+// Access log data of a connection, if the access log is enabled.
+
+extension Worker where S: ~Copyable {
+    /// Records the time at which a client enters the queue for a connection slot.
+    @inline(__always)
+    mutating func noteQueueEntered(_ slot: Slot) {
+        guard shared.records != nil else { return }
+        sessions.pointer(to: slot).pointee.phaseTimings.queued &-= UInt32(truncatingIfNeeded: microseconds(slot))
+    }
+
+    @inline(__always)
+    mutating func noteQueueLeft(_ slot: Slot) {
+        guard shared.records != nil else { return }
+        sessions.pointer(to: slot).pointee.phaseTimings.queued &+= UInt32(truncatingIfNeeded: microseconds(slot))
+    }
+
+    @inline(__always)
+    mutating func noteServerReached(_ slot: Slot) {
+        guard shared.records != nil else { return }
+        sessions.pointer(to: slot).pointee.phaseTimings.connected = moment(slot)
+    }
+
+    @inline(__always)
+    mutating func noteFirstByte(_ slot: Slot) {
+        guard shared.records != nil else { return }
+        sessions.pointer(to: slot).pointee.phaseTimings.firstByte = moment(slot)
+    }
+
+    /// Returns the time since the connection was opened.
+    @inline(__always)
+    private mutating func microseconds(_ slot: Slot) -> UInt64 {
+        now.since(sessions.pointer(to: slot).pointee.openedAt).wholeNanoseconds / 1000
+    }
+
+    /// Returns the time for ``PhaseTimings``; at least 1, because 0 means never.
+    @inline(__always)
+    private mutating func moment(_ slot: Slot) -> UInt32 { UInt32(clamping: max(1, microseconds(slot))) }
+
+    /// Records the end of a connection; must be called before its server is released.
+    mutating func record(
+        _ slot: Slot,
+        _ reason: CloseReason,
+        by initiator: Initiator,
+        in records: EventRing<ConnectionRecord>
+    ) {
+        let session = sessions.pointer(to: slot)
+        var server: Int?
+        // Not `?.`: Swift 6.3 dereferences a missing share through this pointer.
+        if let share = session.pointee.dial.server { server = share.serial }
+        let record = ConnectionRecord(
+            id: session.pointee.id,
+            client: session.pointee.client,
+            listener: session.pointee.listener,
+            pool: Int16(pool(of: slot)),
+            server: server,
+            attempts: session.pointee.dial.attempts,
+            bytesUpstream: session.pointee.duplex.upstream.transferred,
+            bytesDownstream: session.pointee.duplex.downstream.transferred,
+            openedAt: session.pointee.openedAt,
+            closedAt: now,
+            phaseTimings: session.pointee.phaseTimings,
+            reason: reason,
+            initiator: initiator
+        )
+        if !records.write(record) { shared.counters.add(1, to: .recordsDropped) }
+    }
+}
+
+/// The access log record of a closed connection, with numbers that the control plane resolves to names.
+struct ConnectionRecord: Sendable {
+    var id: ConnectionID
+    var client: PeerAddress
+    var listener: Int16
+    var pool: Int16
+    /// ``SharedServerState/serial``; nil if the connection had no server.
+    var server: Int?
+    var attempts: Int32
+    var bytesUpstream: UInt64
+    var bytesDownstream: UInt64
+    var openedAt: Instant
+    var closedAt: Instant
+    var phaseTimings: PhaseTimings
+    var reason: CloseReason
+    var initiator: Initiator
+}

@@ -1,0 +1,67 @@
+import Relay
+import Sockets
+import EventLoop
+
+// Enforcement of bandwidth limits. Not called for connections without a limit.
+
+/// The remaining bandwidth allowance of both directions of a connection.
+struct BandwidthAllowance {
+    var upstream: Bandwidth
+    var downstream: Bandwidth
+    /// When a direction that waits only for its allowance may continue; nil if none does.
+    var nextTurn: Instant?
+
+    init(_ bandwidth: Bandwidth) {
+        upstream = bandwidth
+        downstream = bandwidth
+    }
+}
+
+extension Worker where S: ~Copyable {
+    /// Relays what is possible within the allowance.
+    @inline(never)
+    mutating func relayWithinBandwidth(_ slot: Slot) -> Duplex.Outcome {
+        let session = sessions.pointer(to: slot)
+        let budget = bandwidthAllowances.pointer(to: slot)
+        let upstream = budget.pointee.upstream.allowance(at: now)
+        let downstream = budget.pointee.downstream.allowance(at: now)
+        var leftUpstream = upstream
+        var leftDownstream = downstream
+        let outcome = session.pointee.duplex.turn(
+            on: &system,
+            with: &buffers,
+            upstream: &leftUpstream,
+            downstream: &leftDownstream
+        )
+        budget.pointee.upstream.spend(upstream - leftUpstream, at: now)
+        budget.pointee.downstream.spend(downstream - leftDownstream, at: now)
+        return outcome
+    }
+
+    /// Schedules the continuation of a direction that waits only for its allowance.
+    @inline(never)
+    mutating func planBudget(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        let budget = bandwidthAllowances.pointer(to: slot)
+        let upstream = session.pointee.duplex.upstream.state
+        let downstream = session.pointee.duplex.downstream.state
+        budget.pointee.nextTurn = nil
+        let canReceive = session.pointee.duplex.client.canReceive
+        if upstream.next(canReceive: canReceive, canSend: session.pointee.duplex.server.canSend) == .receive {
+            budget.pointee.nextTurn = budget.pointee.upstream.nextTurn(at: now)
+        }
+        let canAnswer = session.pointee.duplex.server.canReceive
+        if downstream.next(canReceive: canAnswer, canSend: session.pointee.duplex.client.canSend) == .receive {
+            let time = budget.pointee.downstream.nextTurn(at: now)
+            budget.pointee.nextTurn = budget.pointee.nextTurn.map { min($0, time) } ?? time
+        }
+        setTimer(slot)
+    }
+}
+
+extension Bandwidth {
+    /// Returns the time at which the allowance is worth a wakeup, at least 1 ms from now.
+    fileprivate func nextTurn(at now: Instant) -> Instant {
+        max(nextMoment(for: quantum, at: now), now + .milliseconds(1))
+    }
+}

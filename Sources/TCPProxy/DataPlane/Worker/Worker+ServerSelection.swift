@@ -1,0 +1,163 @@
+import Balancing
+import Relay
+import Sockets
+import EventLoop
+
+// Server selection and the queue for connection slots.
+
+extension Worker where S: ~Copyable {
+    /// Selects a server and starts a connection attempt. If all eligible servers are full, queues the client; if no
+    /// server can be tried, rejects it.
+    mutating func findServer(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        let pool = pools.pointer(to: pool(of: slot))
+        let choice = pool.pointee.choose(key: session.pointee.client.balancingKey, tried: session.pointee.dial.tried)
+        switch choice {
+        case .server(let position): start(slot, at: position)
+        case .full: enqueue(slot)
+        case .none: refuse(slot)
+        }
+    }
+
+    /// Returns the number of the pool that serves a connection.
+    @inline(__always)
+    func pool(of slot: Slot) -> Int {
+        Int(sessions.pointer(to: slot).pointee.pool)
+    }
+
+    private mutating func start(_ slot: Slot, at position: Int) {
+        let session = sessions.pointer(to: slot)
+        let server = pools.pointer(to: pool(of: slot)).pointee[position]
+        session.pointee.stage = .dialing
+        session.pointee.dial.server = server.share
+        session.pointee.dial.position = Int32(position)
+        session.pointee.dial.isUnix = server.address.isUnix
+        dial(slot, at: server.address)
+    }
+
+    /// Releases a connection's slot at its server and notifies a worker that has clients waiting for it.
+    mutating func releaseServer(_ slot: Slot) {
+        guard let server = sessions.pointer(to: slot).pointee.dial.server.take() else { return }
+        server.release()
+        notifyWaitingWorker(of: pool(of: slot))
+    }
+
+    /// Notifies a worker that has waiting clients that a connection slot is available.
+    ///
+    /// - Parameter asked: a bit for each worker that cannot use the slot.
+    private mutating func notifyWaitingWorker(of number: Int, but asked: UInt64 = 0) {
+        let share = pools.pointer(to: number).pointee.share
+        guard let worker = share.nextWaiting(but: asked) else { return }
+        // Use the mailbox even if this is the worker to notify: the caller is in the middle of another operation.
+        if !shared.mailboxes[worker].post(.slotReleased(pool: number, asked: asked)) { share.announce(worker) }
+    }
+
+    // MARK: The queue
+
+    private mutating func enqueue(_ slot: Slot) {
+        let number = pool(of: slot)
+        let pool = pools.pointer(to: number)
+        guard pool.pointee.share.enter(worker: index, limit: pool.pointee.queueLimit) else {
+            shared.poolMetrics.add(1, to: .queueOverflows, of: number)
+            return refuse(slot)
+        }
+        shared.poolMetrics.add(1, to: .queued, of: number)
+        sessions.pointer(to: slot).pointee.stage = .queued
+        noteQueueEntered(slot)
+        pool.pointee.waiting.append(slot)
+        setTimer(slot)
+        // A slot released before this worker was marked as waiting was not announced to it.
+        dispatchQueue(of: number)
+    }
+
+    /// Removes a connection from its queue.
+    mutating func leaveQueue(_ slot: Slot) {
+        let pool = pools.pointer(to: pool(of: slot))
+        pool.pointee.waiting.remove(slot)
+        pool.pointee.share.leave()
+        noteQueueLeft(slot)
+    }
+
+    /// Assigns available connection slots to queued clients in FIFO order.
+    ///
+    /// - Parameter asked: a bit for each worker that could not use an offered slot; all bits if no slot was offered.
+    mutating func dispatchQueue(of number: Int, asked: UInt64 = .max) {
+        guard pools.hasPool(number) else { return }
+        let share = pools.pointer(to: number).pointee.share
+        var waiting = serveWaiting(of: number)
+        if waiting != .nobody {
+            // Notifications are guaranteed only after this worker is marked as waiting, so check again.
+            share.announce(index)
+            waiting = serveWaiting(of: number)
+        }
+        switch waiting {
+        case .nobody: notifyWaitingWorker(of: number)
+        case .choosy: notifyWaitingWorker(of: number, but: asked | 1 << UInt64(index))
+        case .anybody: break
+        }
+    }
+
+    /// The clients left in a queue after all possible ones have been served.
+    private enum Waiting {
+        case nobody
+        /// Only clients that have already tried the servers with available slots.
+        case choosy
+        /// At least one client that would accept any server: no slot is available.
+        case anybody
+    }
+
+    private mutating func serveWaiting(of number: Int) -> Waiting {
+        let pool = pools.pointer(to: number)
+        var next = pool.pointee.waiting.first
+        while let slot = next {
+            let session = sessions.pointer(to: slot)
+            let tried = session.pointee.dial.tried
+            switch pool.pointee.choose(key: session.pointee.client.balancingKey, tried: tried) {
+            case .server(let position):
+                leaveQueue(slot)
+                session.pointee.dial.beganAt = now
+                start(slot, at: position)
+                // An attempt that fails immediately changes the queue.
+                next = pool.pointee.waiting.first
+            case .none:
+                leaveQueue(slot)
+                session.pointee.stage = .dialing
+                refuse(slot)
+                next = pool.pointee.waiting.first
+            case .full:
+                if tried.isEmpty { return .anybody }
+                next = pool.pointee.waiting.next(after: slot)
+            }
+        }
+        return pool.pointee.waiting.isEmpty ? .nobody : .choosy
+    }
+
+    // MARK: Changes by the control plane
+
+    mutating func setPool(_ plan: PoolPlan, at number: Int) {
+        let seed = shared.seed &+ UInt64(index)
+        if pools.hasPool(number) {
+            pools.pointer(to: number).pointee.change(to: plan, seed: seed)
+        } else {
+            pools.set(WorkerPool(plan, seed: seed, sessions: sessions.capacity), at: number)
+        }
+        dispatchQueue(of: number)
+    }
+
+    /// Resets all relaying connections of a server.
+    mutating func closeConnections(to server: Int) {
+        for slot in 0..<sessions.end where sessions.isTaken(slot) {
+            let session = sessions.pointer(to: slot)
+            guard session.pointee.dial.server?.id == server, session.pointee.stage == .relaying else { continue }
+            abort(slot, .serverDown, by: .proxy)
+        }
+    }
+}
+
+extension PeerAddress {
+    /// A key that is the same for all connections of a client, on all machines.
+    var balancingKey: UInt64 {
+        guard case .internet(let address) = self else { return 0 }
+        return KeyHash.address(high: address.high, low: address.low)
+    }
+}

@@ -1,0 +1,333 @@
+import Relay
+import Sockets
+import EventLoop
+
+/// The state of one thread of the proxy: its listening sockets, connections and timers. A worker owns a connection from
+/// accept, or from its handover by another worker, to close.
+///
+/// Synchronous, and generic over the system, so that tests run all of it on a simulated system. Other threads send it
+/// messages through its mailbox and read its counters.
+///
+/// Non-mutating methods must be `@inline(__always)`: calling one that is not inlined makes the compiler copy the whole
+/// worker to the stack. Checked by `.ci/hot-path`.
+struct Worker<S: System & ~Copyable>: ~Copyable {
+    typealias Slot = Int
+
+    let index: Int
+    let settings: WorkerSettings
+    let shared: WorkerShared
+    var system: S
+    var listeners = Listeners()
+    var pools = WorkerPoolTable()
+    var sessions: Slab<Session>
+    var prereadBuffers: SparseSlotTable<PrereadBuffer>
+    var bandwidthAllowances: SparseSlotTable<BandwidthAllowance>
+    var buffers: RelayBuffers
+    var timers: TimerWheel
+    /// Connections that may have more data to relay, visited after the next wait for fairness.
+    var ready: IndexedFIFO
+    var clients = ClientTable()
+    var clock: TurnClock
+    /// The number of connections in ``ready`` that were there before this wakeup and have not yet been visited.
+    var readyBefore = 0
+    var pause: AcceptPause?
+    /// The number of connections whose attempt waits for a descriptor or memory; they take precedence over accepting.
+    var starvedDials = 0
+    var opened: UInt64 = 0
+    var isStopping = false
+    /// Whether all connections have been reset; connections handed over later are reset, too.
+    var isForced = false
+    var hasWrittenEvents = false
+
+    init(
+        index: Int,
+        system: consuming S,
+        settings: WorkerSettings,
+        shared: WorkerShared
+    ) {
+        self.index = index
+        self.settings = settings
+        self.shared = shared
+        self.system = system
+        let now = self.system.now()
+        clock = TurnClock(now)
+        let capacity = shared.connectionLimiter.limit
+        buffers = RelayBuffers(engine: settings.engine, pipes: settings.pipes, batching: settings.batching)
+        sessions = Slab(capacity: capacity)
+        prereadBuffers = SparseSlotTable(capacity: capacity)
+        bandwidthAllowances = SparseSlotTable(capacity: capacity)
+        ready = IndexedFIFO(capacity: capacity)
+        timers = TimerWheel(capacity: capacity + 3, now: now)
+    }
+
+    /// The time of this wakeup.
+    var now: Instant {
+        mutating get { clock.now(on: &system) }
+    }
+
+    /// The index of the timer that retries accepting. Timers below it belong to connections.
+    var acceptTimer: Int { sessions.capacity }
+
+    /// The index of the timer that closes unused pipes.
+    var pipeTimer: Int { sessions.capacity + 1 }
+
+    /// The index of the timer that drains and closes listening sockets after ``WorkerSettings/handshakeTimeout``.
+    var listenerCloseTimer: Int { sessions.capacity + 2 }
+
+    /// Runs until the worker has been stopped and its last connection has ended.
+    mutating func run() {
+        if let error = watchListeners() {
+            preconditionFailure("cannot register the listening sockets: \(error)")
+        }
+        repeat {
+            while !isDone { turn() }
+            // A worker that read the loads before this worker was marked as closed may have handed over a connection
+            // since.
+            receiveMessages()
+        } while !isDone || !shared.mailboxes[index].closeIfEmpty()
+    }
+
+    /// Closes the spare pipes, closes the mailbox and answers pending queries.
+    mutating func finish() {
+        buffers.pipes.closeSpares(on: &system)
+        for message in shared.mailboxes[index].close() {
+            switch message {
+            case .gather(let gather): gather.report(clientStatistics())
+            case .connections(_, let gather): gather.report(nil)
+            case .resumeAccepting: if let waiting = shared.connectionLimiter.nextWaiting() { wake(waiting) }
+            default: break
+            }
+        }
+    }
+
+    var isDone: Bool { isStopping && !listeners.isAnyOpen && sessions.count == 0 }
+
+    /// The time of the next wakeup without an event; nil if there is none.
+    var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : Instant(nanoseconds: 0) }
+
+    /// Handles one wakeup: waits, then processes events, ready connections and timers.
+    ///
+    /// Always inlined, so that `.ci/hot-path` finds the loop around the wait.
+    @inline(__always)
+    mutating func turn() {
+        let events = system.wait(until: nextDeadline)
+        clock.advance()
+        readyBefore = ready.count
+        for index in 0..<events { handle(system.event(index)) }
+        visitReady()
+        if system.mayHaveTimedOut { expireTimers() }
+        publishPipeCounters()
+        if hasWrittenEvents {
+            hasWrittenEvents = false
+            shared.hub.notify()
+        }
+    }
+
+    private mutating func handle(_ event: PollEvent) {
+        switch TokenKind(event.token) {
+        case .client:
+            guard let session = sessions.find(event.token.slot, generation: event.token.generation) else { return }
+            session.pointee.duplex.client.note(event.readiness)
+            if event.readiness.contains(.failed) { session.pointee.duplex.takeFailure(of: .client, on: &system) }
+            endpointChanged(event.token.slot)
+        case .server(let attempt):
+            guard let session = sessions.find(event.token.slot, generation: event.token.generation),
+                session.pointee.dial.tag == attempt, session.pointee.duplex.server.descriptor != nil
+            else { return }
+            if session.pointee.stage == .dialing {
+                dialProgressed(event.token.slot, event.readiness)
+            } else {
+                session.pointee.duplex.server.note(event.readiness)
+                if event.readiness.contains(.failed) { session.pointee.duplex.takeFailure(of: .server, on: &system) }
+                endpointChanged(event.token.slot)
+            }
+        case .listener:
+            acceptBatch(event.token.slot)
+        case .mailbox:
+            receiveMessages()
+        }
+    }
+
+    private mutating func endpointChanged(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        switch session.pointee.stage {
+        case .preread:
+            if session.pointee.duplex.client.failure == nil { readPreread(slot) } else { deny(slot, .prereadEnded) }
+        case .queued, .dialing:
+            // The client failed before a server was connected. (A FIN alone does not count: the data before it is still
+            // relayed.)
+            if session.pointee.duplex.client.failure != nil {
+                shared.counters.add(1, to: .failure(.clientGone))
+                abort(slot, .reset, by: .client)
+            }
+        case .relaying, .drainingBeforeReset:
+            // This visit replaces the one in the ready queue; one per wakeup is enough.
+            if ready.remove(slot) { readyBefore -= 1 }
+            relay(slot)
+        }
+    }
+
+    /// Visits only the connections that were ready before this wakeup; a connection added now is visited after the next
+    /// wait.
+    private mutating func visitReady() {
+        while readyBefore > 0, let slot = ready.popFirst() {
+            readyBefore -= 1
+            relay(slot)
+        }
+    }
+
+    private mutating func expireTimers() {
+        let now = now
+        timers.advance(to: now)
+        while let timer = timers.nextExpired() {
+            switch timer {
+            case acceptTimer: resumeAccepting()
+            case pipeTimer: buffers.pipes.closeSparesIfUnused(on: &system)
+            case listenerCloseTimer: drainAcceptQueues()
+            default: deadlineReached(timer)
+            }
+        }
+    }
+
+    private mutating func receiveMessages() {
+        for message in shared.mailboxes[index].takeAll() { handle(message) }
+    }
+
+    private mutating func handle(_ message: WorkerMessage) {
+        switch message {
+        case .adopt(let number, let peer, let listener):
+            adopt(Descriptor(adopting: number), peer, from: listener)
+        case .resumeAccepting:
+            retryAccept()
+        case .change(let change):
+            self.change(to: change)
+        case .pool(let plan, let number, let latch):
+            setPool(plan, at: number)
+            latch?.report()
+        case .slotReleased(let pool, let asked):
+            dispatchQueue(of: pool, asked: asked)
+        case .closeConnections(to: let server):
+            closeConnections(to: server)
+        case .gather(let gather):
+            gather.report(clientStatistics())
+        case .connections(let query, let gather):
+            gather.report(answer(query))
+        case .stopAccepting:
+            stopAccepting()
+        case .closeAll:
+            endListening()
+            isForced = true
+            closeListeners()
+            for slot in 0..<sessions.end where sessions.isTaken(slot) { abort(slot, .forced, by: .proxy) }
+        }
+    }
+}
+
+/// The meaning of the kind byte of a token.
+enum TokenKind {
+    case listener
+    case mailbox
+    case client
+    /// Contains the low bits of the attempt number, which distinguish events of an abandoned attempt from those of the
+    /// next one.
+    case server(UInt8)
+
+    init(_ token: Token) {
+        switch token.kind {
+        case 0: self = .listener
+        case 1: self = .mailbox
+        case 2: self = .client
+        default: self = .server(token.kind & 0x7F)
+        }
+    }
+
+    var rawValue: UInt8 {
+        switch self {
+        case .listener: 0
+        case .mailbox: 1
+        case .client: 2
+        case .server(let attempt): 0x80 | attempt
+        }
+    }
+
+    /// The token of a singleton of the worker.
+    var only: Token { numbered(0) }
+
+    /// The token of a numbered object without generations, such as a listener.
+    func numbered(_ number: Int) -> Token { Token(slot: number, generation: 0, kind: rawValue) }
+}
+
+extension Dial {
+    /// The low bits of the attempt number, which identify the attempt in a token.
+    var tag: UInt8 { UInt8(truncatingIfNeeded: attempts) & 0x7F }
+}
+
+/// The configuration of a worker at its creation.
+struct WorkerSettings: Sendable {
+    var engine: Engine
+    /// The maximum number of pipes in use for splicing in one worker.
+    var pipes: Int
+    /// When directions batch their reads.
+    var batching = BatchingPolicy()
+
+    /// Maximum number of connections accepted per wakeup, for fairness.
+    static var acceptsPerWakeUp: Int { 32 }
+    /// The number of messages in a worker's mailbox at which handover of connections to it stops.
+    static var maxHandedOver: Int { 256 }
+    /// Retry interval for accepting after descriptors or memory were exhausted; the end of a connection triggers an
+    /// earlier retry.
+    static var acceptRetryInterval: Duration { .milliseconds(100) }
+    /// Time allowed for handshakes in progress after new ones are stopped. In the worst case, a client with a longer
+    /// round-trip time is reset.
+    static var handshakeTimeout: Duration { .milliseconds(100) }
+    /// Retry interval for a connection attempt after descriptors or memory were exhausted.
+    static var dialRetryInterval: Duration { .milliseconds(20) }
+    /// The age at which a connection counts as long-lived. Most connections end earlier and need no TCP keep-alive.
+    static var keepAliveAge: Duration { .seconds(1) }
+    /// Minimum idle time after which unused pipes are closed; at most twice as long.
+    static var idlePipeTimeout: Duration { .seconds(2) }
+    /// Initial and maximum interval of the checks whether a pending reset can be sent.
+    static var resetDrainPollInterval: ClosedRange<Duration> { .milliseconds(1)...(.milliseconds(64)) }
+}
+
+/// The state that a worker shares with the rest of the proxy; its owner outlives the worker's thread.
+struct WorkerShared: Sendable {
+    let connectionLimiter: ConnectionLimiter
+    let loads: WorkerLoads
+    let counters: CounterPage
+    let serverMetrics: MetricTable<ServerMetric>
+    let listenerMetrics: MetricTable<ListenerMetric>
+    let poolMetrics: MetricTable<PoolMetric>
+    let limits: ListenerLimitsTable
+    let events: EventRing<MetricEvent>
+    /// The ring for access log records; nil if the access log is disabled.
+    let records: EventRing<ConnectionRecord>?
+    let hub: EventHub
+    let mailboxes: [Mailbox<WorkerMessage>]
+    /// Differs between processes, so that replicas do not all start with the same server.
+    var seed: UInt64 = 0
+}
+
+/// Messages to a worker from the control plane or another worker.
+enum WorkerMessage: Sendable {
+    /// A connection accepted by another worker, by descriptor number.
+    case adopt(Int32, PeerAddress, listener: Int)
+    /// A permit is available.
+    case resumeAccepting
+    /// A change of listeners and pools.
+    indirect case change(WorkerChange)
+    /// A new or changed pool.
+    case pool(PoolPlan, at: Int, CountdownLatch?)
+    /// A connection slot at a server of this pool is available. If no client of this worker can use it, it is offered
+    /// to the workers without a bit in `asked`.
+    case slotReleased(pool: Int, asked: UInt64)
+    /// Resets the connections to a server, by its number.
+    case closeConnections(to: Int)
+    case gather(ClientGather)
+    indirect case connections(ConnectionQuery, WorkerGather<ConnectionAnswer>)
+    /// Stops accepting: accepts the connections in the backlogs, closes the listening sockets, and ends with the last
+    /// connection.
+    case stopAccepting
+    /// Closes the listening sockets and resets all connections.
+    case closeAll
+}

@@ -1,0 +1,83 @@
+import Sockets
+
+/// A worker's listening socket and the settings for connections accepted there.
+///
+/// The settings are immutable: a listener whose settings change gets a new number, to which its socket moves. Existing
+/// connections keep the settings with which they were accepted.
+struct Listener: ~Copyable {
+    /// nil if the socket has been closed or moved; its connections may continue.
+    var descriptor: Descriptor?
+    let settings: ListenerSettings
+    /// The number of the listener's ``ListenerLimits``: the first number of the listener.
+    let limits: Int
+    /// The version of the configuration change that added the listener.
+    let version: Int
+    /// Whether the socket is registered with the poller.
+    var isWatched = false
+    /// The time at which the socket is to be drained and closed; set when new handshakes are stopped.
+    var endsAt: Instant?
+
+    init(_ descriptor: consuming Descriptor?, settings: ListenerSettings, limits: Int, version: Int) {
+        self.descriptor = consume descriptor
+        self.settings = settings
+        self.limits = limits
+        self.version = version
+    }
+}
+
+/// The settings of a listener's connections.
+struct ListenerSettings: Sendable, Equatable {
+    /// The default pool.
+    var pool: Int
+    /// Pools by the contents of the ClientHello; nil if it is not inspected.
+    var routes: TLSRouter?
+    var accessPolicy: AccessPolicy
+    /// The bandwidth limit of each direction of each connection, with a full bucket; nil is unlimited.
+    var bandwidth: Bandwidth?
+    var deadlines: ConnectionTimeouts
+    /// Options of server sockets, set when they are created.
+    var socketOptions: SocketOptions
+    /// TCP keep-alive of server sockets, enabled for long-lived connections.
+    var keepAlive: KeepAlive?
+    /// Local addresses of connections to servers, used in rotation; if empty, the kernel chooses.
+    var sources: [RawAddress]
+    /// Maximum time without progress of acknowledgements before a pending reset is sent.
+    var resetDrainTimeout: Duration
+    /// Whether any rule applies to new connections.
+    let hasRules: Bool
+}
+
+/// The listeners of a worker, by number.
+struct Listeners: ~Copyable {
+    /// The maximum number of listener numbers in use: current ones, and former ones that still have connections.
+    static var capacity: Int { 4096 }
+
+    private let places: UnsafeMutablePointer<Listener>
+    private(set) var count = 0
+
+    init() {
+        places = .allocate(capacity: Self.capacity)
+    }
+
+    deinit {
+        places.deinitialize(count: count)
+        places.deallocate()
+    }
+
+    /// Stores a listener at a number, replacing a listener that is no longer referenced.
+    ///
+    /// - Precondition: new numbers are assigned consecutively.
+    mutating func set(_ listener: consuming Listener, at number: Int) {
+        precondition(number <= count && number < Self.capacity, "no slot \(number) for a listener")
+        if number == count { count += 1 } else { (places + number).deinitialize(count: 1) }
+        (places + number).initialize(to: listener)
+    }
+
+    func pointer(to number: Int) -> UnsafeMutablePointer<Listener> { places + number }
+
+    /// Whether at least one listening socket is open.
+    var isAnyOpen: Bool {
+        for number in 0..<count where places[number].descriptor != nil { return true }
+        return false
+    }
+}

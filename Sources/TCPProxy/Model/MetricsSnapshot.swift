@@ -1,0 +1,105 @@
+/// Metrics of a proxy at one moment, summed over its workers.
+///
+/// Counts are exact for closed connections and at most one second old for open ones. A byte is counted when the kernel
+/// of the destination has accepted it.
+public struct MetricsSnapshot: Sendable, Equatable {
+    public var activeConnections = 0
+    public var totalConnections = 0
+    /// Bytes from clients to servers.
+    public var bytesUpstream = 0
+    /// Bytes from servers to clients.
+    public var bytesDownstream = 0
+
+    /// The part of ``bytesUpstream`` and ``bytesDownstream`` that was spliced, that is, never copied to user space.
+    public var bytesSplicedUpstream = 0
+    public var bytesSplicedDownstream = 0
+    /// Pipes that hold bytes which a slow receiver does not accept at present.
+    public var pipesInUse = 0
+    /// Number of transfers that were copied because no pipe, or only a smaller one, could be allocated.
+    public var pipeAllocationFailures = 0
+
+    /// Connections closed immediately because no server was available.
+    public var unservedConnections = 0
+    /// Connections that a listener denied, by cause; contains all causes, including zeros. Connections rejected
+    /// immediately after accept are in no other counter.
+    public var deniedConnections: [DenyReason: Int] = [:]
+    /// Failed connection attempts by cause; contains all causes, including zeros.
+    public var connectFailures: [ConnectFailure: Int] = [:]
+    /// Closed connections by reason and initiating side; contains no zeros.
+    public var closures: [Closure: Int] = [:]
+    /// Durations of successful connection attempts.
+    public var connectTime = DurationHistogram()
+    /// Received bytes that could not be delivered because the receiver was gone or the delivery timeout of a reset
+    /// expired.
+    public var bytesDiscardedUpstream = 0
+    public var bytesDiscardedDownstream = 0
+    /// Number of times that a worker paused accepting, by cause.
+    public var acceptPauses: [AcceptPause: Int] = [:]
+    /// Events dropped because their reader was too slow.
+    public var eventsDropped = 0
+    /// Access log records dropped because the log was too slow or could not write them.
+    public var accessRecordsDropped = 0
+
+    /// Open descriptors of the process, at most one second old.
+    public var openDescriptors = 0
+    /// The soft limit on descriptors (RLIMIT_NOFILE).
+    public var descriptorLimit = 0
+    /// Connection limit of the process.
+    public var maxConnections = 0
+    /// Number of worker threads.
+    public var threads = 0
+    /// Time since the proxy was bound.
+    public var uptime: Duration = .zero
+
+    public init() {}
+
+    /// Reason and initiating side of a closed connection.
+    public struct Closure: Hashable, Sendable {
+        public var reason: CloseReason
+        public var initiator: Initiator
+
+        public init(reason: CloseReason, initiator: Initiator) {
+            self.reason = reason
+            self.initiator = initiator
+        }
+    }
+}
+
+/// Cause of a failed connection attempt.
+public enum ConnectFailure: UInt8, Hashable, Sendable, CaseIterable {
+    /// ECONNREFUSED; for a Unix socket also ENOENT.
+    case refused
+    case timeout
+    /// ENETUNREACH, EHOSTUNREACH, ENETDOWN or EHOSTDOWN.
+    case unreachable
+    /// The process or the machine is out of descriptors, memory or local ports, or the accept queue of the server's
+    /// Unix socket is full.
+    case exhausted
+    /// The client closed the connection before the attempt completed.
+    case clientGone
+    case other
+}
+
+/// Cause of a pause in accepting connections.
+public enum AcceptPause: UInt8, Hashable, Sendable, CaseIterable {
+    /// The connection limit was reached.
+    case connections
+    /// The process or the machine was out of descriptors or memory.
+    case exhausted
+}
+
+/// Histogram of durations with fixed buckets, as in Prometheus.
+public struct DurationHistogram: Sendable, Equatable {
+    /// Upper bounds in seconds, in ascending order; one more bucket counts longer durations.
+    public static let bounds: [Double] = [
+        0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+    ]
+
+    /// Count per bucket (not cumulative); the last one is for durations above all bounds.
+    public var counts = [Int](repeating: 0, count: bounds.count + 1)
+    public var sum: Duration = .zero
+
+    public init() {}
+
+    public var count: Int { counts.reduce(0, +) }
+}

@@ -1,0 +1,79 @@
+public import Balancing
+public import Sockets
+
+/// Metrics of a pool at one moment.
+public struct PoolSnapshot: Sendable {
+    public var name: String
+    public var policy: Policy?
+    /// Connections waiting for a server now.
+    public var waiting: Int
+    /// Connections that had to wait for a server.
+    public var queued: Int
+    /// Queued connections that exceeded the queue timeout of the pool.
+    public var queueTimeouts: Int
+    /// Connections rejected because the queue was full.
+    public var queueOverflows: Int
+    /// Failed connection attempts after which another server was selected, if one was left. Attempts that failed for
+    /// lack of local resources (``ConnectFailure/exhausted``) are not counted.
+    public var retries: Int
+    public var servers: [ServerSnapshot]
+}
+
+/// Metrics of a server at one moment.
+public struct ServerSnapshot: Sendable {
+    public var configuration: ServerConfiguration
+    public var state: ServerState
+    /// Cause of the current state, worded as the end of a sentence; empty if there is none.
+    public var cause: String
+    /// Weight set by an administrator at run time in place of the configured one; nil if none was set.
+    public var weightOverride: Int?
+    /// Current connections to the server, including connection attempts.
+    public var connections: Int
+    /// Total number of established connections.
+    public var connected: Int
+    /// Failed connection attempts by cause; contains all causes, including zeros.
+    public var connectFailures: [ConnectFailure: Int]
+    /// Consecutive failed connection attempts since the last success.
+    public var consecutiveFailures: Int
+    /// Durations of successful connection attempts.
+    public var connectTime: DurationHistogram
+    public var bytesUpstream: Int
+    public var bytesDownstream: Int
+    /// Closed connections by reason and initiating side; contains no zeros.
+    public var closures: [MetricsSnapshot.Closure: Int]
+}
+
+/// State of a server, which determines whether it receives new connections.
+public enum ServerState: String, Sendable, CaseIterable {
+    case up
+    /// Not checked yet, or not checked at all. Receives new connections.
+    case unchecked
+    /// The health checks fail.
+    case down
+    /// Too many connection attempts of clients failed; the server is readmitted after a while.
+    case ejected
+    /// Receives no new connections: requested by an administrator. Existing connections stay open.
+    case draining
+    /// Like `draining`, but existing connections were reset.
+    case disabled
+
+    /// Whether new connections are sent to a server in this state.
+    public var takesConnections: Bool { self == .up || self == .unchecked }
+}
+
+/// Metrics of a listener at one moment.
+public struct ListenerSnapshot: Sendable {
+    public var name: String
+    /// Address of the listener, with port 0 replaced by the actual port.
+    public var address: SocketAddress
+    public var pool: String
+    public var activeConnections: Int
+    public var totalConnections: Int
+    /// Connections closed immediately because no server was available.
+    public var unservedConnections: Int
+    /// Connections that the listener denied, by cause; contains all causes, including zeros. Connections rejected
+    /// immediately after accept are in no other counter.
+    public var deniedConnections: [DenyReason: Int]
+    public var bytesUpstream: Int
+    public var bytesDownstream: Int
+}

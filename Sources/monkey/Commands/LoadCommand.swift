@@ -1,0 +1,169 @@
+import ArgumentParser
+import Glibc
+import LoadTester
+import Sockets
+
+/// The `monkey load` command: generates load on a target and reports the latencies and errors that a client would see.
+struct LoadCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "load",
+        abstract: "Generate load on a TCP service and measure it from the client side.",
+        discussion: """
+            Latency is measured from the moment a request was due, so a stalled server cannot hide its stall.
+
+            Modes:
+              echo      requests whose responses must be the same bytes
+              request   requests of --size bytes, responses of --response-size
+              connect   a new connection for each echo
+              upload, download, both
+                        streams as fast as possible, for a sink, a source or an echo
+              hold      connections that are opened, kept idle, and tested at the end
+              script    exchanges from a file, such as "send PING\\r\\n" and "expect +PONG\\r\\n" on two lines
+
+            Examples:
+              monkey load 127.0.0.1:8081
+              monkey load 127.0.0.1:8081 --rate 20000/s --connections 64 --html report.html
+              monkey load 127.0.0.1:8081 --response-size 64K --rate max --verify
+              monkey load 127.0.0.1:6379 --script ping.txt --rate max
+              monkey load 127.0.0.1:8081 --ramp '0..50000/s over 30s'
+              monkey load 127.0.0.1:8081 --find-rate 'p99<2ms' --connections 64
+              monkey load --versus 127.0.0.1:8081 127.0.0.1:8080 --rate max
+              monkey load 127.0.0.1:8081 --assert 'p99<5ms' --assert 'errors==0'
+
+            Control-C ends the measurement and reports the results so far. The exit code is 1 if a condition was not \
+            met, and 2 if the test could not run.
+            """
+    )
+
+    @Argument(
+        help: ArgumentHelp("Address of the target; two targets with --versus.", valueName: "target"),
+        transform: ValueReader<ServiceAddress>.address.read
+    )
+    var targets: [ServiceAddress]
+
+    @Flag(help: "Run two targets in alternating rounds, and report the ratios of the second to the first.")
+    var versus = false
+
+    @Option(.wholeNumber(1...1000), "Number of rounds of --versus, 1 to 1000.")
+    var rounds = 5
+
+    @OptionGroup(title: "Workload")
+    var mode: LoadModeOptions
+
+    @OptionGroup(title: "Load")
+    var rate: LoadRateOptions
+
+    @OptionGroup(title: "Timing")
+    var time: LoadTimeOptions
+
+    @OptionGroup(title: "Results")
+    var result: LoadResultOptions
+
+    func validate() throws {
+        guard targets.count == (versus ? 2 : 1) else {
+            throw ValidationError(versus ? "--versus requires two targets" : "write one target, or two with --versus")
+        }
+        if versus, rate.findRate != nil { throw ValidationError("--versus and --find-rate are mutually exclusive") }
+        if versus, result.csv != nil || result.hgrm != nil || result.html != nil {
+            throw ValidationError(
+                "--versus produces several reports: write them to --json, not to --csv, --hgrm or --html"
+            )
+        }
+    }
+
+    /// Returns the plan of a load test of `target`.
+    func configuration(for target: ServiceAddress) throws -> Configuration {
+        var configuration = Configuration(target: target, mode: try mode.plannedMode())
+        try rate.apply(to: &configuration)
+        time.apply(to: &configuration)
+        configuration.duration =
+            time.duration?.duration ?? (versus || rate.findRate != nil ? .seconds(3) : rampLength ?? .seconds(10))
+        return configuration
+    }
+
+    private var rampLength: Duration? {
+        guard rate.findRate == nil, let pieces = rate.ramp?.pieces, !pieces.isEmpty else { return nil }
+        return pieces.reduce(.zero) { $0 + $1.duration }
+    }
+
+    func run() async throws {
+        do {
+            let plans = try targets.map(configuration)
+            try result.checkFiles()
+            let command = self
+            let runner = await LoadRunner(showsProgress: !result.quiet)
+            try await runner.untilDone {
+                if command.versus {
+                    try await command.compare(plans[0], plans[1], with: runner)
+                } else if let condition = command.rate.findRate {
+                    try await command.find(condition, plans[0], with: runner)
+                } else {
+                    try await command.measure(plans[0], with: runner)
+                }
+            }
+        } catch let error where error is ExitCode || error is ValidationError {
+            throw error
+        } catch LoadError.badSetting(let name, let value, let allowed) {
+            throw ValidationError("\(LoadError.badSetting(name: name, value: value, allowed: allowed))")
+        } catch {
+            Self.say(["Error: \(error)"], to: STDERR_FILENO)
+            throw ExitCode(2)
+        }
+    }
+
+    private func measure(_ configuration: Configuration, with runner: LoadRunner) async throws {
+        let report = try await runner.run(configuration)
+        say(SummaryTable(report).lines)
+        try write(report)
+        try judge([report])
+    }
+
+    private func compare(_ first: Configuration, _ second: Configuration, with runner: LoadRunner) async throws {
+        var versus = Comparison(first, second)
+        versus.rounds = rounds
+        let runs = 2 * rounds
+        let comparison = try await versus.compare { try await runner.run($0, isOneOfMany: true, of: runs) }
+        say(ComparisonTable(comparison).lines)
+        if let json = result.json { try File.write(comparison.json(), to: json) }
+        try judge(comparison.first + comparison.second)
+    }
+
+    private func find(_ condition: Assertion, _ configuration: Configuration, with runner: LoadRunner) async throws {
+        var finder = RateFinder(configuration, keeping: condition)
+        if let ramp = rate.ramp, let first = ramp.pieces.first {
+            finder.range = min(first.from, ramp.finalRate)...max(first.from, ramp.finalRate)
+        }
+        let found = try await finder.find { try await runner.run($0, isOneOfMany: true) }
+        say(RateTable(found, condition: condition).lines)
+        if let best = found.tries.filter(\.isKept).max(by: { $0.rate < $1.rate }) {
+            try write(best.report, json: found.json())
+            try judge([best.report])
+        } else {
+            if let json = result.json { try File.write(found.json(), to: json) }
+            throw ExitCode(found.tries.isEmpty ? 2 : 1)
+        }
+    }
+
+    private func say(_ lines: [String]) {
+        // If standard output is reserved for JSON, the table goes to standard error.
+        Self.say(lines, to: result.json == "-" ? STDERR_FILENO : STDOUT_FILENO)
+    }
+
+    private static func say(_ lines: [String], to descriptor: Int32) {
+        try? File.write(Array(lines.map { $0 + "\n" }.joined().utf8), to: descriptor)
+    }
+
+    private func write(_ report: Report, json: [UInt8]? = nil) throws {
+        if let path = result.json { try File.write(json ?? report.json(), to: path) }
+        if let path = result.csv { try File.write(Array(report.csv.utf8), to: path) }
+        if let path = result.hgrm { try File.write(Array(report.percentileFile.utf8), to: path) }
+        if let path = result.html { try File.write(Array(report.html.utf8), to: path) }
+    }
+
+    /// Prints the result of each assertion for each report; throws exit code 1 if one fails.
+    private func judge(_ reports: [Report]) throws {
+        let verdicts = reports.flatMap { report in result.assert.map { $0.verdict(on: report) } }
+        say(verdicts.map { "\($0.isKept ? "passed" : "FAILED")  \($0.assertion) (\($0.found))" })
+        if verdicts.contains(where: { !$0.isKept }) { throw ExitCode(1) }
+    }
+}

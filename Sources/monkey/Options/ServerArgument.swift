@@ -1,0 +1,56 @@
+import LoadBalancer
+import Sockets
+
+/// A server argument of `monkey balance`: an address, followed by comma-separated settings.
+struct ServerArgument: Sendable, Equatable {
+    var address: ServerAddress
+    var name: String?
+    var weight = 1
+    var isBackup = false
+    var maxConnections: Int?
+
+    /// Parses `10.0.0.1:5432,weight=2,max=100,name=db1,backup`.
+    ///
+    /// - Throws: ``CommandError``, which states the expected format.
+    init(parsing text: String) throws {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        address = try ServerAddress(parsing: parts[0])
+        if case .socket(.internet(let internet)) = address, internet.port == 0 {
+            throw CommandError("port 0 cannot be connected to: write the port that the server listens on")
+        }
+        for part in parts.dropFirst() {
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            switch (pair[0], pair.count == 2 ? pair[1] : nil) {
+            case ("backup", nil): isBackup = true
+            case ("name", let value?) where !value.isEmpty: name = value
+            case ("weight", let value?): weight = try Self.number(value, of: "weight", in: 0...256)
+            case ("max", let value?): maxConnections = try Self.number(value, of: "max", in: 1...1_000_000)
+            default:
+                throw CommandError("unknown server setting '\(part)': write weight=2, max=100, name=db1 or backup")
+            }
+            if address.isService, part.hasPrefix("weight=") {
+                throw CommandError("a service's SRV records set the weights of its servers: remove \(part)")
+            }
+        }
+    }
+
+    private static func number(_ text: String, of name: String, in range: ClosedRange<Int>) throws -> Int {
+        guard let number = Int(text), range.contains(number) else {
+            throw CommandError(
+                "\(name) is '\(text)': write a whole number from \(range.lowerBound) to \(range.upperBound)"
+            )
+        }
+        return number
+    }
+
+    /// The equivalent entry of a configuration file.
+    var entry: ServerSection {
+        var entry = ServerSection()
+        entry.address = address
+        entry.name = name ?? "\(address)"
+        entry.weight = weight
+        entry.backup = isBackup
+        entry.maxConnections = maxConnections
+        return entry
+    }
+}

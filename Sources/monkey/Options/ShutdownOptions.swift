@@ -1,0 +1,16 @@
+import ArgumentParser
+import TCPProxy
+
+/// Options for the shutdown, from the first signal to the exit.
+struct ShutdownOptions: ParsableArguments {
+    @Option(.duration(), "Time in which existing connections may complete before the remaining ones are reset.")
+    var grace = DurationValue(Configuration().grace)
+
+    @Option(.duration(), "Time for which new connections are still accepted while /readyz already fails.")
+    var drainDelay = DurationValue(Configuration().drainDelay)
+
+    func apply(to configuration: inout Configuration) {
+        configuration.grace = grace.duration
+        configuration.drainDelay = drainDelay.duration
+    }
+}

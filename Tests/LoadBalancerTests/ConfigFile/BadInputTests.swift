@@ -1,0 +1,103 @@
+import Testing
+
+@testable import LoadBalancer
+
+/// Malformed and hostile input. Each error is reported on one line, and the process continues.
+@Suite struct BadInputTests {
+    @Test func whateverIsLeftOutOrPutInItIsTold() {
+        var random = Xorshift(state: 0x9E37_79B9_7F4A_7C15)
+        let seeds = [Transcripts.long, Transcripts.well].map { Array($0.utf8) }
+        let pieces = [
+            "*", "&a ", "*a", "? ", "- ", ": ", "[", "]", "{", "}", "\"", "'", "\n", "\t", "|\n", "!!int ", "<<: ", "#",
+            "\u{E000}", "\u{0}", "%", "---\n", "5", "off", "\\",
+        ]
+        .map { Array($0.utf8) }
+        for _ in 0..<600 {
+            var bytes = seeds[random.next(seeds.count)]
+            for _ in 0...random.next(4) {
+                let place = random.next(bytes.count)
+                switch random.next(4) {
+                case 0: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(20)))
+                case 1: bytes.insert(contentsOf: pieces[random.next(pieces.count)], at: place)
+                case 2: bytes[place] = UInt8(truncatingIfNeeded: random.next(256))
+                default: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + random.next(40))], at: place)
+                }
+                if bytes.isEmpty { bytes = [0x20] }
+            }
+            do throws(ConfigurationError) {
+                _ = try ConfigurationFile(parsing: bytes)
+            } catch {
+                #expect(!error.diagnostics.isEmpty)
+                for diagnostic in error.diagnostics {
+                    let lines = diagnostic.description.split(whereSeparator: \.isNewline).count
+                    #expect(lines == 1, "\(diagnostic)")
+                    #expect(diagnostic.location.line >= 1 && diagnostic.location.column >= 1, "\(diagnostic)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        String(repeating: "[", count: 5000), String(repeating: "{a: ", count: 5000),
+        String(repeating: "- ", count: 5000),
+        String(repeating: "? ", count: 5000), (0..<1100).map { String(repeating: " ", count: $0) + "a:\n" }.joined(),
+    ])
+    func nestingHasAnEnd(text: String) {
+        let messages = messages(text)
+        #expect(messages.count == 1)
+        #expect(messages.first?.contains("nest") == true, "\(messages)")
+    }
+
+    @Test func nestingIsToldWhereItGoesTooDeep() {
+        let text = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
+        #expect(messages("threads: \(text)\n").contains { $0.contains("nested too deeply: at most 16 levels") })
+    }
+
+    /// Each line expands to ten times the one before.
+    @Test func aliasesCannotMultiply() {
+        let bomb = (1...12).map { line in
+            "a\(line): &a\(line) [\(Array(repeating: "*a\(line - 1)", count: 10).joined(separator: ", "))]\n"
+        }
+        let messages = messages("a0: &a0 x\n" + bomb.joined())
+        #expect(messages.contains { $0.contains("aliases expand to more than 20000 values: write some of them out") })
+    }
+
+    /// Yams alone would process each key of this once per value in its expansion.
+    @Test func norInKeys() {
+        let bomb = (1...30).map { "a\($0): &a\($0) {? [*a\($0 - 1), *a\($0 - 1)] : 1}\n" }
+        let messages = messages("a0: &a0 x\n" + bomb.joined())
+        #expect(messages.contains { $0.contains("invalid key: must be plain text") })
+    }
+
+    @Test func aFileHasALongestLength() {
+        let comment = Array(repeating: UInt8(ascii: "#"), count: ConfigurationFile.longest + 1)
+        #expect(messages(comment) == ["1:1: error: the file has 1048577 bytes: at most 1048576 are allowed"])
+    }
+
+    @Test func bytesThatAreNoTextAreTold() {
+        #expect(
+            messages(Array("threads: 2\ngrace: ".utf8) + [0xFF, 0x0A])
+                == ["2:1: error: this line is not UTF-8: save the file as UTF-8"]
+        )
+    }
+
+    @Test func manyKeysThatStandTwiceAreToldInTheEnd() {
+        let keys = (0..<40).map { "k\($0): 1\n" }.joined()
+        let messages = messages(keys + keys)
+        #expect(messages.count == 1)
+        #expect(messages.first?.contains("duplicate keys: ") == true)
+        #expect(messages.first?.hasSuffix(": keep one of each") == true)
+    }
+}
+
+/// A generator with the same numbers in each run.
+private struct Xorshift {
+    var state: UInt64
+
+    mutating func next(_ limit: Int) -> Int {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return Int(state % UInt64(limit))
+    }
+}

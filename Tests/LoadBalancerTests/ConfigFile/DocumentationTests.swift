@@ -1,0 +1,94 @@
+import Foundation
+import Testing
+
+@testable import LoadBalancer
+
+/// The root folder of the package.
+let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
+/// Checks docs/configuration.md against the key tables, and its examples against the parser.
+@Suite struct DocumentationTests {
+    private let lines: [String]
+
+    init() throws {
+        let text = try String(contentsOf: repository.appending(path: "docs/configuration.md"), encoding: .utf8)
+        lines = text.components(separatedBy: "\n")
+    }
+
+    @Test func everyKeyIsThere() {
+        compare(ObjectSchema.root, under: "## Keys of the file")
+        compare(ObjectSchema.listener, under: "## Keys of a listener")
+        compare(ObjectSchema.pool, under: "## Keys of a pool")
+        compare(ObjectSchema.server, under: "## Keys of a server")
+        compare(ObjectSchema.check, under: "## Keys of a check")
+        compare(ObjectSchema.ejection, under: "## Keys of an ejection")
+        compare(ObjectSchema.queue, under: "## Keys of a queue")
+    }
+
+    private func compare<Entry>(_ section: ObjectSchema<Entry>, under heading: String) {
+        let rest = lines.drop { $0 != heading }
+        let table = rest.drop { !$0.hasPrefix("|") }.prefix { $0.hasPrefix("|") }
+        let expected =
+            ["| Key | Value | Allowed | Default | Meaning |", "|---|---|---|---|---|"] + section.keys.map(row)
+        #expect(Array(table) == expected, "\(heading) should have:\n\(expected.joined(separator: "\n"))")
+    }
+
+    private func row<Entry>(_ key: KeySchema<Entry>) -> String {
+        "| `\(key.name)` | \(key.valueSchema) | \(key.allowed) | \(key.standard) | \(key.help) |"
+    }
+
+    @Test func everyExampleIsWithoutMistakes() throws {
+        let examples = blocks("yaml").filter { lines[$0.line - 1] != "<!-- mistakes -->" }
+        #expect(examples.count >= 8)
+        for example in examples { #expect(messages(example.text) == [], "the example on line \(example.line + 1)") }
+    }
+
+    @Test func everyKeyHasAnExample() throws {
+        var used: Set<String> = []
+        for example in blocks("yaml") {
+            var diagnostics = Diagnostics()
+            let node = try #require(YAMLDocument.read(example.text, diagnostics: &diagnostics))
+            collect(node, into: &used)
+        }
+        let keys =
+            ObjectSchema.root.keys.map(\.name) + ObjectSchema.listener.keys.map(\.name)
+            + ObjectSchema.pool.keys.map(\.name)
+            + ObjectSchema.server.keys.map(\.name) + ObjectSchema.check.keys.map(\.name)
+            + ObjectSchema.ejection.keys.map(\.name)
+            + ObjectSchema.queue.keys.map(\.name)
+        for key in keys { #expect(used.contains(key), "\(key) is in no example") }
+    }
+
+    private func collect(_ node: YAMLNode, into names: inout Set<String>) {
+        switch node.content {
+        case .scalar: break
+        case .list(let items): for item in items { collect(item, into: &names) }
+        case .mapping(let members):
+            for member in members {
+                names.insert(member.name)
+                collect(member.value, into: &names)
+            }
+        }
+    }
+
+    @Test func theMistakesAreToldAsItSays() throws {
+        let mistaken = try #require(blocks("yaml").first { lines[$0.line - 1] == "<!-- mistakes -->" })
+        let shown = try #require(blocks("console").first)
+        let reported = messages(mistaken.text).map { "monkey.yaml:\($0)" }
+        #expect((["$ monkey check monkey.yaml"] + reported).joined(separator: "\n") + "\n" == shown.text)
+    }
+
+    private struct Block {
+        /// Line of the opening fence, from 0.
+        var line: Int
+        var text: String
+    }
+
+    private func blocks(_ language: String) -> [Block] {
+        lines.indices.filter { lines[$0] == "```\(language)" }.map { line in
+            let body = lines[(line + 1)...].prefix { $0 != "```" }
+            return Block(line: line, text: body.map { $0 + "\n" }.joined())
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import Foundation
+import Testing
+
+@testable import LoadBalancer
+
+/// The JSON Schema compared with the parser: an editor must not mark a value that the parser accepts.
+@Suite struct SchemaTests {
+    /// Scalars of all kinds, of which each key accepts a few.
+    static let scalars = [
+        "", "~", "0", "00", "1", "5", "64", "65", "100", "200", "600", "4096", "4097", "70000", "1000000", "9999999",
+        "-1",
+        "+5", "1.5", "1e3", "0x10", "true", "false", "True", "yes", "no", "on", "off", "Off", "auto", "copy", "splice",
+        "up",
+        "down", "unknown", "tcp", "http", "postgres", "redis", "send-expect", "keep", "close", "refuse", "try",
+        "round-robin", "least-connections", "maglev", "first", "info", "debug", "text", "json", "0s", "0ms", "1ms",
+        "10ms",
+        "5s", "007s", "90s", "1500ms", "5m", "1h", "48h", "8760h", "8761h", "99999999999999999999s", "5", "5 s", "5S",
+        "-5s",
+        "0%", "1%", "50%", "100%", "101%", "50", "127.0.0.1:80", "127.0.0.1:0", "127.0.0.1", "'[::1]:80'", "'*:80'",
+        ":80",
+        "unix:/run/x.sock", "'unix:'", "db.example:5432", "db.example", "localhost:99999", "'5'", "'true'", "''", "' '",
+        "\"a\\r\\nb\"", "/health", "200-399", "399-200", "200-", "name", "a b", "ä", String(repeating: "x", count: 65),
+        "[]", "[127.0.0.1]", "['::1', 127.0.0.2]", "[5]", "[127.0.0.1:80]", "[{address: 127.0.0.1:80}]", "[[]]", "{}",
+        "{a: {}}", "{type: tcp}", "{limit: 5}", "{limit: x}", "{window: 1s}", "{listen: ':80', pool: p}",
+        "{servers: [':80']}", "{'a b': {}}", "{a: {listen: ':80', pool: p}}", "{a: {servers: ['h:80']}}",
+        "100/s", "10/s,burst=50", "10/d", "64KiB", "10MB", "10Mbit", "required", "optional", "v1", "v2", "v3",
+        "[10.0.0.0/8]", "{www.example.com: web}", "{'*.example.com': web}", "{'a b': web}",
+    ]
+
+    @Test func takesWhatTheParserTakes() throws {
+        try check(ObjectSchema.root)
+        try check(ObjectSchema.listener)
+        try check(ObjectSchema.pool)
+        try check(ObjectSchema.server)
+        try check(ObjectSchema.check)
+        try check(ObjectSchema.ejection)
+        try check(ObjectSchema.queue)
+    }
+
+    private func check<Entry>(_ section: ObjectSchema<Entry>) throws {
+        for key in section.keys {
+            var taken = 0
+            var refusedByBoth = 0
+            for scalar in Self.scalars {
+                var diagnostics = Diagnostics()
+                let node = try #require(YAMLDocument.read("\(key.name): \(scalar)\n", diagnostics: &diagnostics))
+                let value = try #require(node[key.name], "\(key.name): \(scalar)")
+                var entry = section.empty
+                section.read(node, into: &entry, &diagnostics)
+                let isTaken = !diagnostics.reported.contains { $0.path.hasPrefix(key.name) }
+                let isValid = key.schema.allows(value.json)
+                #expect(!isTaken || isValid, "the schema rejects \(key.name): \(scalar)")
+                if isTaken { taken += 1 }
+                if !isTaken, !isValid { refusedByBoth += 1 }
+            }
+            #expect(taken > 0, "no valid value was tried for \(key.name)")
+            #expect(refusedByBoth > 0, "the schema of \(key.name) rejects no value")
+        }
+    }
+
+    @Test(arguments: [
+        "thread: 2", "listeners: {a: {listen: ':80', pool: p, pol: q}}", "pools: {p: {server: [':80']}}",
+        "pools: {p: {servers: [{adress: ':80'}]}}", "pools: {p: {servers: [':80'], check: {type: tcp, every: 1s}}}",
+        "pools: {p: {servers: [':80'], ejection: {windows: 1s}}}", "pools: {p: {servers: [':80'], queue: {size: 1}}}",
+        "threads: 2", "pools: {p: {servers: []}}", "pools: {}", "pools: {p: {check: {type: tcp}}}",
+    ])
+    func refusesUnknownAndMissingKeys(text: String) throws {
+        var diagnostics = Diagnostics()
+        let node = try #require(YAMLDocument.read(text, diagnostics: &diagnostics))
+        var file = ConfigurationFile()
+        ObjectSchema.root.read(node, into: &file, &diagnostics)
+        #expect(diagnostics.hasErrors)
+        #expect(!ObjectSchema.root.schema.allows(node.json))
+    }
+
+    @Test func isInTheRepository() throws {
+        let committed = try String(contentsOf: repository.appending(path: "docs/monkey.schema.json"), encoding: .utf8)
+        #expect(committed == ConfigurationFile.schema, "run: monkey check --schema > docs/monkey.schema.json")
+    }
+}
+
+extension YAMLNode {
+    /// The type that an editor sees (YAML 1.2.2, 10.3.2).
+    var json: JSONValue {
+        switch content {
+        case .list(let items): .list(items.map(\.json))
+        case .mapping(let members):
+            .object(Dictionary(members.map { ($0.name, $0.value.json) }, uniquingKeysWith: { first, _ in first }))
+        case .scalar(let scalar):
+            switch scalarType {
+            case .boolean: .boolean(scalar.text.lowercased() == "true")
+            // These represent null, which no key accepts.
+            case .nothing: .list([.text("null")])
+            case .number: Int(scalar.text).map(JSONValue.number) ?? .list([.text("no whole number")])
+            default: .text(scalar.text)
+            }
+        }
+    }
+}
+
+extension JSONValue {
+    /// Returns whether a value is valid by this schema; supports the JSON Schema keywords that our schema uses.
+    func allows(_ value: JSONValue) -> Bool {
+        guard case .object(let schema) = self else { return false }
+        return schema.allSatisfy { word, rule in
+            switch (word, rule, value) {
+            case ("description", _, _), ("title", _, _), ("$schema", _, _): true
+            case ("type", .text(let type), _): value.is(type)
+            case ("const", let constant, _): value == constant
+            case ("enum", .list(let choices), _): choices.contains(value)
+            case ("anyOf", .list(let schemas), _): schemas.contains { $0.allows(value) }
+            case ("minimum", .number(let least), .number(let number)): number >= least
+            case ("maximum", .number(let most), .number(let number)): number <= most
+            case ("minLength", .number(let least), .text(let text)): text.unicodeScalars.count >= least
+            case ("maxLength", .number(let most), .text(let text)): text.unicodeScalars.count <= most
+            case ("pattern", .text(let pattern), .text(let text)):
+                text.range(of: pattern, options: .regularExpression) != nil
+            case ("minItems", .number(let least), .list(let items)): items.count >= least
+            case ("maxItems", .number(let most), .list(let items)): items.count <= most
+            case ("items", let schema, .list(let items)): items.allSatisfy(schema.allows)
+            case ("minProperties", .number(let least), .object(let members)): members.count >= least
+            case ("maxProperties", .number(let most), .object(let members)): members.count <= most
+            case ("propertyNames", let schema, .object(let members)):
+                members.keys.allSatisfy { schema.allows(.text($0)) }
+            case ("required", .list(let names), .object(let members)):
+                names.allSatisfy { name in members.keys.contains { .text($0) == name } }
+            case ("properties", .object(let properties), .object(let members)):
+                members.allSatisfy { properties[$0.key]?.allows($0.value) ?? true }
+            case ("additionalProperties", let rule, .object(let members)):
+                members.filter { schema["properties"]?[$0.key] == nil }
+                    .allSatisfy { rule != .boolean(false) && rule.allows($0.value) }
+            // These keywords do not apply to values of other types, which "type" rejects.
+            case ("minimum", _, _), ("maximum", _, _), ("minLength", _, _), ("maxLength", _, _), ("pattern", _, _),
+                ("minItems", _, _), ("maxItems", _, _), ("items", _, _), ("minProperties", _, _),
+                ("maxProperties", _, _), ("propertyNames", _, _), ("required", _, _), ("properties", _, _),
+                ("additionalProperties", _, _):
+                true
+            default: preconditionFailure("the test does not support \(word) in a schema")
+            }
+        }
+    }
+
+    private subscript(name: String) -> JSONValue? {
+        if case .object(let members) = self { members[name] } else { nil }
+    }
+
+    private func `is`(_ type: String) -> Bool {
+        switch (type, self) {
+        case ("string", .text), ("integer", .number), ("boolean", .boolean), ("array", .list), ("object", .object): true
+        default: false
+        }
+    }
+}

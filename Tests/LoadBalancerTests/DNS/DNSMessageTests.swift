@@ -1,0 +1,271 @@
+import Sockets
+import Testing
+
+@testable import LoadBalancer
+
+/// DNS messages, byte by byte.
+@Suite struct NamesMessageTests {
+    @Test func aQueryIsOneQuestion() throws {
+        let question = DNSWireQuery(name: try #require(DNSName("Db.Example.")), type: .service)
+        let expected: [UInt8] =
+            [0xAB, 0xCD, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0] + [2] + Array("db".utf8) + [7] + Array("example".utf8)
+            + [0, 0, 33, 0, 1]
+        #expect(question.query(id: 0xABCD) == expected)
+    }
+
+    // MARK: Names
+
+    @Test(arguments: ["a", "db.example", "_pg._tcp.db.example", String(repeating: "a", count: 63) + ".b"])
+    func aNameIsReadAndWritten(text: String) throws {
+        #expect(try #require(DNSName(text)).description == text)
+        #expect(DNSName(text + ".") == DNSName(text.uppercased()))
+    }
+
+    @Test(arguments: [
+        "", ".", "..", "a..b", ".a", "a b", "a\0b", "ä", String(repeating: "a", count: 64),
+        Array(repeating: "abcdefghijklmno", count: 16).joined(separator: "."),
+    ])
+    func whatIsNoNameIsRefused(text: String) {
+        #expect(DNSName(text) == nil)
+    }
+
+    @Test func theLongestNameIsTaken() {
+        // 4 labels of 63, 63, 63 and 61 bytes, with their length bytes and the terminator: 255.
+        let text = [63, 63, 63, 61].map { String(repeating: "a", count: $0) }.joined(separator: ".")
+        #expect(DNSName(text)?.wire.count == 255)
+        #expect(DNSName(text + "a") == nil)
+    }
+
+    @Test func oddBytesAreWrittenAsNumbers() {
+        #expect(DNSName(labels: [Array("a.b\\".utf8), [0, 7, 255]])?.description == "a\\046b\\092.\\000\\007\\255")
+    }
+
+    // MARK: Answers
+
+    @Test func addressesOfBothFamilies() throws {
+        let first = try answer(
+            .ipv4,
+            [record([0xC0, 12], 1, ttl: 60, [127, 0, 0, 1]), record([0xC0, 12], 1, ttl: 30, [127, 0, 0, 2])]
+        )
+        #expect(
+            first.contents == [
+                .address(InternetAddress(v4: 0x7F00_0001, port: 0)),
+                .address(InternetAddress(v4: 0x7F00_0002, port: 0)),
+            ]
+        )
+        #expect(first.timeToLive == 30)
+        let second = try answer(.ipv6, [record([0xC0, 12], 28, ttl: 5, [UInt8](repeating: 0, count: 15) + [1])])
+        #expect(second.contents == [.address(InternetAddress(high: 0, low: 1, port: 0))])
+    }
+
+    @Test func aServiceAndItsCompressedTarget() throws {
+        let data: [UInt8] = [0, 1, 0, 2, 0x15, 0x38, 3] + Array("one".utf8) + [0xC0, 12]
+        let target = try #require(DNSName("one.db.example"))
+        let service = DNSService(priority: 1, weight: 2, port: 5432, target: target)
+        #expect(try answer(.service, [record([0xC0, 12], 33, ttl: 9, data)]).contents == [.service(service)])
+    }
+
+    @Test func aliasesAreFollowedAndTheShortestTimeCounts() throws {
+        let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
+        let two: [UInt8] = [3] + Array("TWO".utf8) + [0xC0, 12]
+        let found = try answer(
+            .ipv4,
+            [
+                record(two, 1, ttl: 60, [127, 0, 0, 9]), record([0xC0, 12], 5, ttl: 7, one),
+                record(one, 5, ttl: 60, two),
+            ]
+        )
+        #expect(found.contents == [.address(InternetAddress(v4: 0x7F00_0009, port: 0))])
+        #expect(found.timeToLive == 7)
+    }
+
+    @Test func aCircleOfAliasesGivesNothing() throws {
+        let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
+        let found = try answer(
+            .ipv4,
+            [record([0xC0, 12], 5, ttl: 7, one), record(one, 5, ttl: 7, [0xC0, 12])]
+        )
+        #expect(found.contents.isEmpty && found.timeToLive == nil)
+    }
+
+    @Test func recordsOfOthersAndOfOtherKindsAreLeftOut() throws {
+        let other: [UInt8] = [3] + Array("one".utf8) + [0]
+        let text = record([0xC0, 12], 16, ttl: 7, [1, 0x61])
+        let chaos = record([0xC0, 12], 1, class: 3, ttl: 7, [1, 2, 3])
+        #expect(try answer(.ipv4, [record(other, 1, ttl: 7, [127, 0, 0, 9]), text, chaos]).contents.isEmpty)
+    }
+
+    @Test func aTimeWithItsHighestBitSetIsNone() throws {
+        #expect(try answer(.ipv4, [record([0xC0, 12], 1, ttl: 0x8000_0001, [127, 0, 0, 1])]).timeToLive == 0)
+    }
+
+    @Test(arguments: [(UInt16(0x8183), DNSCode.noSuchName), (0x8182, .failure(2)), (0x8185, .failure(5))])
+    func theServersJudgement(flags: UInt16, code: DNSCode) throws {
+        #expect(try parsed(message(.ipv4, [], flags: flags), .ipv4).code == code)
+    }
+
+    @Test func aServerThatDidNotUnderstandMayLeaveTheQuestionOut() throws {
+        let refusal: [UInt8] = [0x12, 0x34, 0x80, 0x01] + [UInt8](repeating: 0, count: 8)
+        #expect(try parsed(refusal, .ipv4).code == .failure(1))
+        #expect(throws: DNSMessageError.otherQuery) {
+            try parsed([0x12, 0x34, 0x80, 0x00] + [UInt8](repeating: 0, count: 8), .ipv4)
+        }
+    }
+
+    @Test func aTruncatedAnswerHasNoRecords() throws {
+        let whole = message(.ipv4, [record([0xC0, 12], 1, ttl: 7, [127, 0, 0, 1])], flags: 0x8380)
+        let response = try parsed(Array(whole.dropLast(9)), .ipv4)
+        #expect(response.isTruncated && response.records.isEmpty)
+    }
+
+    @Test func whatAnswersAnotherQueryIsTold() {
+        let good = message(.ipv4, [])
+        var otherID = good
+        otherID[0] ^= 1
+        var query = good
+        query[2] &= 0x7F
+        var update = good
+        update[2] |= 0x28
+        var otherName = good
+        otherName[13] ^= 1
+        for bytes in [otherID, query, update, otherName] {
+            #expect(throws: DNSMessageError.otherQuery) { try parsed(bytes, .ipv4) }
+        }
+        #expect(throws: DNSMessageError.otherQuery) { try parsed(good, .ipv6) }
+    }
+
+    // MARK: Hostile
+
+    @Test func jumpsForwardAndInCirclesAreRefused() {
+        // The first record's name is at offset 28, after the header and the question.
+        for name in [[0xC0, 28], [0xC0, 30, 0xC0, 28], [1, 0x61, 0xC0, 28], [0xC0, 200], [0x40, 1], [0x80, 1]]
+            as [[UInt8]]
+        {
+            #expect(throws: DNSMessageError.self) {
+                try parsed(message(.ipv4, [record(name, 1, ttl: 7, [127, 0, 0, 1])]), .ipv4)
+            }
+        }
+    }
+
+    @Test func aLongChainOfJumpsIsRefused() {
+        // Each name but the first is a compression pointer to the previous one.
+        var records: [[UInt8]] = []
+        var offset = 28
+        var target = 12
+        for _ in 0..<200 {
+            records.append(record([0xC0 | UInt8(target >> 8), UInt8(target & 0xFF)], 1, ttl: 7, [127, 0, 0, 1]))
+            target = offset
+            offset += records.last?.count ?? 0
+        }
+        #expect(throws: DNSMessageError.badName) { try parsed(message(.ipv4, records), .ipv4) }
+    }
+
+    @Test func aNameThatGrowsByJumpsIsRefused() {
+        // A label of 63 bytes and a pointer to the previous name, repeatedly: past 255 bytes.
+        var records: [[UInt8]] = []
+        var offset = 28
+        var target = 12
+        for _ in 0..<8 {
+            let name = [63] + [UInt8](repeating: 0x61, count: 63) + [0xC0 | UInt8(target >> 8), UInt8(target & 0xFF)]
+            records.append(record(name, 1, ttl: 7, [127, 0, 0, 1]))
+            target = offset
+            offset += records.last?.count ?? 0
+        }
+        #expect(throws: DNSMessageError.badName) { try parsed(message(.ipv4, records), .ipv4) }
+    }
+
+    @Test(arguments: [3, 5]) func anAddressOfAWrongLengthIsRefused(count: Int) {
+        let wrong = record([0xC0, 12], 1, ttl: 7, [UInt8](repeating: 1, count: count))
+        #expect(throws: DNSMessageError.badRecord) { try parsed(message(.ipv4, [wrong]), .ipv4) }
+    }
+
+    @Test func aCountThatTheMessageHasNotIsRefused() {
+        var bytes = message(.ipv4, [record([0xC0, 12], 1, ttl: 7, [127, 0, 0, 1])])
+        bytes[7] = 2
+        #expect(throws: DNSMessageError.truncatedMessage) { try parsed(bytes, .ipv4) }
+        bytes[6] = 0xFF
+        #expect(throws: DNSMessageError.tooManyRecords) { try parsed(bytes, .ipv4) }
+    }
+
+    @Test func everyBeginningOfAnAnswerIsRefused() {
+        let whole = message(
+            .service,
+            [record([0xC0, 12], 33, ttl: 9, [0, 1, 0, 2, 0x15, 0x38, 3] + Array("one".utf8) + [0xC0, 12])]
+        )
+        for count in 0..<whole.count {
+            #expect(throws: DNSMessageError.self) { try parsed(Array(whole.prefix(count)), .service) }
+        }
+    }
+
+    /// Random bytes after a valid prefix, and valid responses with a few bytes changed.
+    @Test(arguments: 0..<100 as Range<UInt64>) func noMessageTraps(seed: UInt64) {
+        var numbers = SeededNumbers(seed: seed)
+        let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
+        let good = message(
+            .service,
+            [
+                record([0xC0, 12], 33, ttl: 9, [0, 1, 0, 2, 0x15, 0x38] + one), record([0xC0, 12], 5, ttl: 7, one),
+                record(one, 28, ttl: 9, [UInt8](repeating: 7, count: 16)), record(one, 1, ttl: 9, [1, 2, 3, 4]),
+            ]
+        )
+        for _ in 0..<100 {
+            var changed = good
+            for _ in 0..<Int.random(in: 1...4, using: &numbers) {
+                // Past the ID and the flags, otherwise nothing would be parsed.
+                changed[Int.random(in: 4..<changed.count, using: &numbers)] = UInt8.random(in: 0...255, using: &numbers)
+            }
+            let count = Int.random(in: 0...200, using: &numbers)
+            let noise = (0..<count).map { _ in
+                [0xC0, 12, 0, 1, 33, UInt8.random(in: 0...255, using: &numbers)].randomElement(using: &numbers) ?? 0
+            }
+            for bytes in [changed, message(.service, []).replacing(count: 30) + noise] {
+                if let response = try? parsed(bytes, .service) { _ = response.answer(to: question(.service)) }
+            }
+        }
+    }
+}
+
+// MARK: - Building messages
+
+private func question(_ type: DNSType) -> DNSWireQuery {
+    DNSWireQuery(name: DNSName("db.example") ?? .root, type: type)
+}
+
+/// Returns a response with the ID 0x1234 to a question for db.example, whose name is at offset 12.
+private func message(_ type: DNSType, _ records: [[UInt8]], flags: UInt16 = 0x8180) -> [UInt8] {
+    var bytes = question(type).query(id: 0x1234)
+    (bytes[2], bytes[3]) = (UInt8(flags >> 8), UInt8(flags & 0xFF))
+    (bytes[6], bytes[7]) = (UInt8(records.count >> 8), UInt8(records.count & 0xFF))
+    return bytes + records.joined()
+}
+
+private func record(
+    _ name: [UInt8],
+    _ type: UInt16,
+    class: UInt16 = 1,
+    ttl: UInt32,
+    _ data: [UInt8]
+) -> [UInt8] {
+    let time = (0..<4).map { UInt8(truncatingIfNeeded: ttl >> (24 - 8 * $0)) }
+    return name + [0, UInt8(type), 0, UInt8(`class`)] + time + [0, UInt8(data.count)] + data
+}
+
+private func parsed(_ bytes: [UInt8], _ type: DNSType) throws(DNSMessageError) -> DNSResponse {
+    try DNSResponse(parsing: bytes, to: question(type), id: 0x1234)
+}
+
+private func answer(
+    _ type: DNSType,
+    _ records: [[UInt8]]
+) throws(DNSMessageError) -> (contents: [DNSRecord.Content], timeToLive: UInt32?) {
+    try parsed(message(type, records), type).answer(to: question(type))
+}
+
+extension [UInt8] {
+    /// Returns the same response with a record count of `count` in the header.
+    fileprivate func replacing(count: UInt8) -> [UInt8] {
+        var bytes = self
+        bytes[7] = count
+        return bytes
+    }
+}

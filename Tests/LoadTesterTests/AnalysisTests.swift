@@ -1,0 +1,192 @@
+import Sockets
+import Testing
+
+@testable import LoadTester
+
+@Suite("Analysis")
+struct JudgingTests {
+    @Test(
+        "A search ends below the true limit, within its precision",
+        arguments: [1.0, 37, 9_999, 51_234, 99_000]
+    )
+    func search(limit: Double) {
+        var search = RateSearch(broken: 100_000, precision: 0.02, limit: 20)
+        var tried: [Double] = []
+        while let rate = search.next {
+            tried.append(rate)
+            search.note(isKept: rate <= limit)
+        }
+        #expect(search.kept <= limit)
+        #expect(limit - search.kept <= 2_000)
+        #expect(Set(tried).count == tried.count)
+        #expect(tried.count <= 20)
+    }
+
+    @Test("A search has a limit of attempts, and makes none between equal bounds")
+    func searchLimits() {
+        var search = RateSearch(broken: 1e9, precision: 0, limit: 12)
+        while search.next != nil { search.note(isKept: true) }
+        #expect(search.tries == 12)
+        #expect(RateSearch(kept: 5, broken: 5).next == nil)
+        #expect(RateSearch(broken: 0).next == nil)
+    }
+
+    @Test("Rate search finds its upper bound in a closed loop, then bisects")
+    func find() async throws {
+        var configuration = try Configuration("127.0.0.1:1")
+        configuration.pace = .closedLoop
+        let finder = RateFinder(configuration, keeping: try Assertion(parsing: "p99<10ms"))
+        // A target that is fast up to 5,000/s, and answers at most 8,000/s.
+        let found = try await finder.find { configuration in
+            var report = Report.example
+            guard case .rate(let profile) = configuration.pace else {
+                report.throughput = 8000
+                return report
+            }
+            let rate = profile.highestRate
+            report.latency.p99 = rate <= 5000 ? 0.001 : 0.1
+            report.exchanges.due = Int(rate)
+            report.exchanges.answered = Int(min(rate, 8000))
+            return report
+        }
+        let rate = try #require(found.rate)
+        #expect(rate <= 5000 && rate > 4800)
+        #expect(found.tries.allSatisfy { $0.isKept == ($0.rate <= 5000) })
+        #expect(!found.wasStopped)
+    }
+
+    @Test("A stopped search is marked as stopped and omits the interrupted run", arguments: [1, 3])
+    func stoppedSearch(stoppedRun: Int) async throws {
+        let finder = RateFinder(try Configuration("127.0.0.1:1"), keeping: try Assertion(parsing: "p99<10s"))
+        let runs = Order()
+        let found = try await finder.find { _ in
+            await runs.add("")
+            var report = Report.example
+            report.throughput = 1000
+            report.wasStopped = await runs.targets.count == stoppedRun
+            return report
+        }
+        #expect(found.wasStopped)
+        #expect(found.tries.count == max(0, stoppedRun - 2))
+    }
+
+    @Test("A rate with unanswered requests is not sustained, however fast the others are")
+    func unanswered() throws {
+        let finder = RateFinder(
+            try Configuration("127.0.0.1:1"),
+            keeping: try Assertion(parsing: "p99<10s")
+        )
+        var report = Report.example
+        #expect(finder.isKept(by: report))
+        report.exchanges.answered = 980
+        #expect(!finder.isKept(by: report))
+    }
+
+    @Test(
+        "A verdict formats the measured value",
+        arguments: [("throughput>10k", 999.8361735, "999.8"), ("throughput>1", 1000, "1000"), ("answered>1", 0, "3")]
+    )
+    func verdicts(condition: String, throughput: Double, found: String) throws {
+        var report = Report.example
+        report.throughput = throughput
+        report.exchanges.answered = 3
+        #expect(try Assertion(parsing: condition).verdict(on: report).found == found)
+    }
+
+    @Test("The saturation point is the last sustained step")
+    func saturationPoint() {
+        func step(_ offered: Double, _ answered: Double, _ p50: Double) -> Report.Step {
+            var latency = LatencySummary()
+            latency.count = 1
+            latency.p50 = p50
+            return .init(
+                start: 0,
+                end: 1,
+                offered: offered,
+                answered: answered,
+                failed: 0,
+                latency: latency,
+                isSustained: false
+            )
+        }
+        var steps = [
+            step(100, 100, 0.002), step(200, 200, 0.002), step(300, 299, 0.011), step(400, 400, 0.009),
+            step(500, 400, 0.009),
+            step(600, 600, 0.5),
+        ]
+        #expect(SaturationPoint.judge(&steps) == 400)
+        #expect(steps.map(\.isSustained) == [true, true, false, true, false, false])
+        var none = [step(100, 10, 0.001)]
+        #expect(SaturationPoint.judge(&none) == nil)
+        var empty: [Report.Step] = []
+        #expect(SaturationPoint.judge(&empty) == nil)
+    }
+
+    @Test("A ratio is the geometric mean with Student's interval")
+    func ratios() throws {
+        let same = Statistics.ratio(of: [(1, 2), (10, 20), (3, 6)])
+        #expect(abs(same.ratio - 2) < 1e-12)
+        let interval = try #require(same.interval)
+        #expect(interval.upperBound - interval.lowerBound < 1e-9)
+        // Computed by hand: logarithms -0.1, 0 and 0.1, so an error of 0.1 / sqrt(3), times 4.303.
+        let spread = Statistics.ratio(of: [(1, 0.904837418), (1, 1), (1, 1.105170918)])
+        #expect(abs(spread.ratio - 1) < 1e-9)
+        let width = try #require(spread.interval?.upperBound)
+        #expect(abs(width - 1.2820) < 1e-3)
+        #expect(Statistics.ratio(of: [(4, 2)]).ratio == 0.5)
+        #expect(Statistics.ratio(of: [(4, 2)]).interval == nil)
+    }
+
+    @Test("Student's interval covers the true ratio in 95 of 100 cases")
+    func coverage() {
+        var random = TestRandom()
+        var covered = 0
+        for _ in 0..<2000 {
+            // Normally distributed logarithms, as sums of twelve uniform ones.
+            let pairs = (0..<5).map { _ in
+                let noise = (0..<12).reduce(-6.0) { sum, _ in sum + Double.random(in: 0..<1, using: &random) }
+                return (1.0, 1.3 * (1 + 0.1 * noise / 10))
+            }
+            if Statistics.ratio(of: pairs).interval?.contains(1.3) == true { covered += 1 }
+        }
+        #expect((1860...1940).contains(covered), "\(covered)")
+    }
+
+    @Test("Two targets alternate, and the order is reversed each round")
+    func rounds() async throws {
+        var versus = Comparison(
+            try Configuration("127.0.0.1:1"),
+            try Configuration("127.0.0.1:2")
+        )
+        versus.rounds = 4
+        let order = Order()
+        let report = try await versus.compare { configuration in
+            await order.add(configuration.target.description)
+            var report = Report.example
+            report.setup.target = configuration.target.description
+            report.throughput = configuration.target.description.hasSuffix("2") ? 150 : 100
+            return report
+        }
+        #expect(await order.targets.map { $0.suffix(1) } == ["1", "2", "2", "1", "1", "2", "2", "1"])
+        #expect(report.first.allSatisfy { $0.setup.target.hasSuffix("1") })
+        let throughput = try #require(report.ratios.first { $0.metric == "throughput" })
+        #expect(abs(throughput.ratio - 1.5) < 1e-9)
+        #expect(throughput.first == 100 && throughput.second == 150)
+    }
+
+    private actor Order {
+        var targets: [String] = []
+        func add(_ target: String) { targets.append(target) }
+    }
+
+    private struct TestRandom: RandomNumberGenerator {
+        private var state: UInt64 = 88_172_645_463_325_252
+        // xorshift64 (Marsaglia, 2003).
+        mutating func next() -> UInt64 {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return state
+        }
+    }
+}
