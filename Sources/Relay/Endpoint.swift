@@ -30,9 +30,3 @@ public struct Endpoint: ~Copyable {
         if readiness.contains(.writable) { canSend = true }
     }
 }
-
-/// The side of a connection to which an endpoint belongs.
-public enum Side: UInt8, Sendable {
-    case client
-    case server
-}

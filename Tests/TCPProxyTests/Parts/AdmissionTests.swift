@@ -82,16 +82,16 @@ struct AdmissionTests {
     }
 
     @Test("subscriptions are visible immediately")
-    func listeners() {
-        withAdmission(limit: 1) { connectionLimiter in
-            #expect(!connectionLimiter.hasSubscribers)
-            #expect(connectionLimiter.subscribe() == 1)
-            #expect(connectionLimiter.subscribe() == 2)
-            connectionLimiter.unsubscribe()
-            #expect(connectionLimiter.hasSubscribers)
-            connectionLimiter.unsubscribe()
-            #expect(!connectionLimiter.hasSubscribers)
-        }
+    func subscriptions() {
+        let subscriptions = EventSubscriptions()
+        defer { subscriptions.free() }
+        #expect(!subscriptions.hasSubscribers)
+        #expect(subscriptions.subscribe() == 1)
+        #expect(subscriptions.subscribe() == 2)
+        subscriptions.unsubscribe()
+        #expect(subscriptions.hasSubscribers)
+        subscriptions.unsubscribe()
+        #expect(!subscriptions.hasSubscribers)
     }
 }
 

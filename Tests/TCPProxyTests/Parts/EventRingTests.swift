@@ -176,14 +176,14 @@ struct EventHubTests {
     @Test("a subscription lasts exactly as long as its iterator")
     func listener() async {
         let events = MetricEvents(hub: hub)
-        #expect(!memory.connectionLimiter.hasSubscribers)
+        #expect(!memory.subscriptions.hasSubscribers)
         do {
             var iterator = events.makeAsyncIterator()
-            #expect(memory.connectionLimiter.hasSubscribers)
+            #expect(memory.subscriptions.hasSubscribers)
             #expect(memory.rings[0].write(event))
             #expect(await iterator.next() == event)
         }
-        #expect(!memory.connectionLimiter.hasSubscribers)
+        #expect(!memory.subscriptions.hasSubscribers)
     }
 
     @Test("a slow reader receives limited batches, all events in order")

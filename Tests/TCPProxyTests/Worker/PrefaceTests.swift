@@ -96,7 +96,7 @@ struct AcceptedHeaderTests {
                 configuration.accessPolicy.maxConnectionsPerClient = 1
             }
         ) { proxy in
-            _ = proxy.memory.connectionLimiter.subscribe()
+            _ = proxy.memory.subscriptions.subscribe()
             func connect(_ address: String) -> FakePeer {
                 let client = proxy.connect(from: trusted)
                 client.send("PROXY TCP4 \(address) 198.51.100.1 1234 443\r\nhello")
@@ -114,7 +114,7 @@ struct AcceptedHeaderTests {
             }
             let named = ["192.0.2.7:1234", "192.0.2.8:1234", "192.0.2.7:1234", "192.0.2.66:1234"]
             #expect(opened == named.map { PeerAddress($0) })
-            proxy.memory.connectionLimiter.unsubscribe()
+            proxy.memory.subscriptions.unsubscribe()
         }
     }
 

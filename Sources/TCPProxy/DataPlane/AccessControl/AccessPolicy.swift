@@ -23,63 +23,6 @@ public struct AccessPolicy: Sendable, Equatable {
     static let clientPrefixLength = 64
 }
 
-/// The proxies that are trusted to send the client's address in a PROXY protocol header (haproxy.org,
-/// doc/proxy-protocol.txt).
-public struct TrustedProxies: Sendable, Equatable {
-    /// Whether a trusted proxy must send a header.
-    public enum Header: String, Sendable, CaseIterable {
-        /// Without a header, the trusted proxy counts as the client. Suitable for protocols in which the client sends
-        /// first.
-        case optional
-        /// A connection without a header is reset, and so is every connection from an untrusted address.
-        case required
-    }
-
-    public var header: Header
-    /// Networks of the trusted proxies. A header from any other address is not parsed and counts as payload.
-    public var networks: [CIDRBlock] {
-        didSet { list = Self.list(networks) }
-    }
-    private(set) var list: AccessList
-
-    public init(header: Header, networks: [CIDRBlock]) {
-        self.header = header
-        self.networks = networks
-        list = Self.list(networks)
-    }
-
-    private static func list(_ networks: [CIDRBlock]) -> AccessList {
-        // Nothing is denied, so the only possible error is too many networks; in that case no proxy is trusted.
-        (try? AccessList(allow: networks, otherwise: false)) ?? AccessList.nobody
-    }
-}
-
-/// The reason why a listener denied a connection.
-public enum DenyReason: UInt8, Hashable, Sendable, CaseIterable {
-    /// The client's address is denied or not allowed.
-    case address
-    /// The listener has reached its connection limit.
-    case connections
-    /// The listener has reached its rate of new connections.
-    case rate
-    /// The client has reached its connection limit.
-    case clientConnections
-    /// The client has reached its rate of new connections.
-    case clientRate
-    /// The client table is full.
-    case clientTable
-    /// A PROXY protocol header is required, and the peer is not a trusted proxy.
-    case untrustedProxy
-    /// The PROXY protocol header is missing or malformed.
-    case proxyHeader
-    /// The ClientHello is malformed or too long, or the payload is not TLS.
-    case clientHello
-    /// The PROXY protocol header or the ClientHello was not complete before the timeout.
-    case prereadTimeout
-    /// The client closed or reset the connection before the header or the ClientHello was complete.
-    case prereadEnded
-}
-
 extension AccessPolicy {
     /// Whether all clients are admitted without limits.
     var isOpen: Bool {

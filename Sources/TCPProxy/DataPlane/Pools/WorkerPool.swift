@@ -2,28 +2,6 @@ import Balancing
 import Sockets
 import EventLoop
 
-/// The resolved, immutable description of a pool that is sent to a worker.
-struct PoolPlan: Sendable {
-    struct Server: Sendable {
-        var share: SharedServerState
-        var address: RawAddress
-        var isBackup = false
-    }
-
-    var share: SharedPoolState
-    /// Load-balancing policy. nil prefers the server whose last connection attempt succeeded: the servers are the
-    /// addresses of one upstream.
-    var policy: Policy?
-    var servers: [Server]
-    var table: MaglevTable?
-    var onAllDown = PoolConfiguration.OnAllDown.refuse
-    /// Maximum number of clients waiting for a connection slot at a server; 0 disables the queue.
-    var queueLimit = 0
-    var queueTimeout: Duration?
-    /// PROXY protocol version of the header that begins each connection to a server; nil sends no header.
-    var proxyProtocol: ProxyProtocolVersion?
-}
-
 /// A worker's view of a pool: its servers and the state of server selection.
 struct WorkerPool: ~Copyable {
     enum Choice: Equatable {
@@ -135,52 +113,5 @@ struct WorkerPool: ~Copyable {
     /// Records that a connection attempt to this server succeeded.
     mutating func prefer(_ position: Int) {
         preferred = position % servers.count
-    }
-}
-
-/// The servers of a pool that have failed for a connection, by position.
-///
-/// Positions that are equal modulo 64 share a bit, so a connection tries at most 64 servers.
-struct TriedServers: Equatable {
-    private var bits: UInt64 = 0
-
-    var isEmpty: Bool { bits == 0 }
-    func contains(_ position: Int) -> Bool { bits & bit(position) != 0 }
-    mutating func insert(_ position: Int) { bits |= bit(position) }
-
-    private func bit(_ position: Int) -> UInt64 { 1 << UInt64(position & 63) }
-}
-
-/// The servers of a pool as seen by a policy for one connection.
-struct PoolView: ServerView {
-    let servers: UnsafeBufferPointer<PoolPlan.Server>
-    let tried: TriedServers
-    /// False if all servers are closed and one is tried nevertheless.
-    var mustBeOpen: Bool
-
-    var count: Int { servers.count }
-    func weight(of server: Int) -> Int { servers[server].share.weight }
-    func isBackup(_ server: Int) -> Bool { servers[server].isBackup }
-    func connections(of server: Int) -> Int { servers[server].share.connections }
-    func connectTime(of server: Int) -> Int { servers[server].share.connectTime }
-
-    func isAvailable(_ server: Int) -> Bool {
-        canBeTried(server) && servers[server].share.connections < servers[server].share.limit
-    }
-
-    private func canBeTried(_ server: Int) -> Bool {
-        let share = servers[server].share
-        return (share.isOpen || !mustBeOpen) && share.weight > 0 && !tried.contains(server)
-    }
-
-    /// The reason why no server can be picked: whether any server is open, and whether any eligible server is untried
-    /// by this connection.
-    var standing: (isAnyOpen: Bool, isAnyLeft: Bool) {
-        var standing = (isAnyOpen: false, isAnyLeft: false)
-        for server in 0..<count {
-            if servers[server].share.isOpen { standing.isAnyOpen = true }
-            if canBeTried(server) { standing.isAnyLeft = true }
-        }
-        return standing
     }
 }

@@ -13,8 +13,6 @@ struct ConnectionLimiter: @unchecked Sendable {
         let total = Atomic<Int>(0)
         /// Bit mask of the workers that stopped accepting because the limit was reached.
         let waiting = Atomic<UInt64>(0)
-        /// Number of subscribers to ``Proxy/events``.
-        let listeners = Atomic<Int>(0)
     }
 
     let limit: Int
@@ -105,16 +103,4 @@ struct ConnectionLimiter: @unchecked Sendable {
         }
         return nil
     }
-
-    // MARK: Events
-
-    /// Whether events have a subscriber; workers write no events otherwise.
-    var hasSubscribers: Bool { state.pointee.listeners.load(ordering: .relaxed) > 0 }
-
-    /// Adds a subscriber.
-    ///
-    /// - Returns: the number of subscribers, including this one.
-    func subscribe() -> Int { state.pointee.listeners.add(1, ordering: .acquiringAndReleasing).newValue }
-
-    func unsubscribe() { state.pointee.listeners.subtract(1, ordering: .acquiringAndReleasing) }
 }

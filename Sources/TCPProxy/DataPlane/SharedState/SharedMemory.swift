@@ -3,6 +3,7 @@ import EventLoop
 /// Memory that workers share with each other and with readers of metrics, freed with the last reference to it.
 final class SharedMemory: Sendable {
     let connectionLimiter: ConnectionLimiter
+    let subscriptions = EventSubscriptions()
     let loads: WorkerLoads
     let servers = SharedServerTable()
     let pools = SharedPoolTable()
@@ -29,6 +30,7 @@ final class SharedMemory: Sendable {
 
     deinit {
         connectionLimiter.free()
+        subscriptions.free()
         loads.free()
         for page in pages { page.free() }
         for ring in rings { ring.free() }
@@ -48,6 +50,7 @@ final class SharedMemory: Sendable {
     ) -> WorkerShared {
         WorkerShared(
             connectionLimiter: connectionLimiter,
+            subscriptions: subscriptions,
             loads: loads,
             counters: pages[worker],
             serverMetrics: serverMetrics[worker],

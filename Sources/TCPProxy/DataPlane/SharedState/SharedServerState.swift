@@ -30,7 +30,7 @@ struct SharedServerState: @unchecked Sendable {
     let id: Int
     private let state: UnsafeMutablePointer<State>
 
-    fileprivate init(id: Int, state: UnsafeMutablePointer<State>) {
+    init(id: Int, state: UnsafeMutablePointer<State>) {
         self.id = id
         self.state = state
     }
@@ -52,7 +52,7 @@ struct SharedServerState: @unchecked Sendable {
     func set(weight: Int) { state.pointee.weight.store(weight, ordering: .relaxed) }
     func set(limit: Int) { state.pointee.limit.store(limit, ordering: .relaxed) }
 
-    fileprivate func reset(serial: Int) {
+    func reset(serial: Int) {
         state.pointee.serial.store(serial, ordering: .relaxed)
         state.pointee.limit.store(.max, ordering: .relaxed)
         state.pointee.weight.store(1, ordering: .relaxed)
@@ -113,53 +113,5 @@ struct SharedServerState: @unchecked Sendable {
         )
         state.pointee.connectTime.store(next, ordering: .relaxed)
         state.pointee.connectTimeAt.store(now, ordering: .relaxed)
-    }
-}
-
-/// The servers of all pools.
-///
-/// An index belongs to a server as long as the server is referenced: by a worker that has not yet processed its
-/// removal, or by an open connection.
-final class SharedServerTable: Sendable {
-    /// The maximum number of servers of a process.
-    static let capacity = 4096
-
-    private struct Places {
-        var numbers = IDAllocator(capacity: SharedServerTable.capacity)
-        /// Number of indices allocated so far, counting each reuse; the source of serials.
-        var taken = 0
-    }
-
-    // Exposed only as `SharedServerState`, whose memory holds only atomics.
-    private nonisolated(unsafe) let pages: MappedMemory
-    private let places = Mutex(Places())
-
-    init() {
-        // Zeroed pages represent closed servers; physical memory is used only for servers that exist.
-        pages = MappedMemory(bytes: Self.capacity * MemoryLayout<SharedServerState.State>.stride)
-    }
-
-    deinit {
-        pages.free()
-    }
-
-    /// - Returns: the shared state of a new server, or nil if all indices are in use.
-    func take() -> SharedServerState? {
-        let place = places.withLock { places -> (id: Int, serial: Int)? in
-            guard let number = places.numbers.take() else { return nil }
-            places.taken += 1
-            return (number, places.taken)
-        }
-        guard let (id, serial) = place else { return nil }
-        let states = pages.base.bindMemory(to: SharedServerState.State.self, capacity: Self.capacity)
-        let share = SharedServerState(id: id, state: states + id)
-        share.reset(serial: serial)
-        return share
-    }
-
-    /// Releases the index of a server that is no longer referenced.
-    func release(_ share: SharedServerState) {
-        precondition(share.connections == 0, "server \(share.id) was released with \(share.connections) connections")
-        places.withLock { $0.numbers.release(share.id) }
     }
 }

@@ -100,7 +100,7 @@ extension Worker where S: ~Copyable {
         let needsPreread = !flags.isDisjoint(with: .needsPreread)
         if needsPreread {
             startPreread(slot)
-        } else if shared.connectionLimiter.hasSubscribers {
+        } else if shared.subscriptions.hasSubscribers {
             write(.connectionOpened(id: id, client: peer, active: active, total: total))
         }
         let token = Token(slot: slot, generation: sessions.generation(of: slot), kind: TokenKind.client.rawValue)

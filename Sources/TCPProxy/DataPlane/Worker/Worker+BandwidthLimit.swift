@@ -4,19 +4,6 @@ import EventLoop
 
 // Enforcement of bandwidth limits. Not called for connections without a limit.
 
-/// The remaining bandwidth allowance of both directions of a connection.
-struct BandwidthAllowance {
-    var upstream: Bandwidth
-    var downstream: Bandwidth
-    /// When a direction that waits only for its allowance may continue; nil if none does.
-    var nextTurn: Instant?
-
-    init(_ bandwidth: Bandwidth) {
-        upstream = bandwidth
-        downstream = bandwidth
-    }
-}
-
 extension Worker where S: ~Copyable {
     /// Relays what is possible within the allowance.
     @inline(never)

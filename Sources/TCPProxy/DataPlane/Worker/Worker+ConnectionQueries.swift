@@ -5,40 +5,6 @@ import EventLoop
 
 // Connection queries, and closing the connections that a query selects.
 
-/// A ``ConnectionFilter`` with names resolved to the numbers that workers use.
-struct ConnectionQuery: Sendable {
-    var id: ConnectionID?
-    var client: PeerAddress?
-    /// Resolved to names after the answer, since the number may be reused by then.
-    var listeners: Set<Int16>?
-    var pools: Set<Int16>?
-    /// ``SharedServerState/serial``.
-    var servers: Set<Int>?
-    /// Maximum number of entries to return; all other matches are only counted.
-    var limit: Int
-    /// Whether the matching connections are reset.
-    var closes = false
-}
-
-/// A worker's description of one connection.
-struct ConnectionEntry: Sendable {
-    var id: ConnectionID
-    var client: PeerAddress
-    var listener: Int16
-    var pool: Int16
-    var server: Int?
-    var stage: Session.Stage
-    var bytesUpstream: UInt64
-    var bytesDownstream: UInt64
-    var age: Duration
-}
-
-/// The answer of one worker.
-struct ConnectionAnswer: Sendable {
-    var entries: [ConnectionEntry] = []
-    var total = 0
-}
-
 extension Worker where S: ~Copyable {
     /// Finds connections and resets them if requested. Iterates over all connections of the worker; runs only on
     /// request.
@@ -81,61 +47,5 @@ extension Session {
             bytesDownstream: duplex.downstream.transferred,
             age: now.since(openedAt)
         )
-    }
-}
-
-extension ProxyRuntime {
-    /// Queries all workers for connections; a worker that has ended reports none.
-    ///
-    /// - Parameter limit: maximum number of entries, clamped to ``ConnectionsSnapshot/limit``.
-    func connections(_ filter: ConnectionFilter, limit: Int, closes: Bool) async -> ConnectionsSnapshot {
-        guard threads.withLock({ !$0.isEmpty }) else { return ConnectionsSnapshot() }
-        let limit = min(max(limit, 0), ConnectionsSnapshot.limit)
-        let query = ConnectionQuery(
-            id: filter.id,
-            client: filter.client?.withoutPort,
-            listeners: filter.listener.map(listeners.numbers(named:)),
-            pools: filter.pool.map(pools.numbers(named:)),
-            servers: filter.server.map(pools.serials(ofServersNamed:)),
-            limit: limit,
-            closes: closes
-        )
-        let gather = WorkerGather<ConnectionAnswer>(workers: mailboxes.count)
-        for mailbox in mailboxes where !mailbox.post(.connections(query, gather)) { gather.report(nil) }
-        var snapshot = ConnectionsSnapshot()
-        var entries: [ConnectionEntry] = []
-        for answer in await gather.parts() {
-            snapshot.total += answer.total
-            entries += answer.entries
-        }
-        snapshot.connections = entries.sorted { $0.age > $1.age }.prefix(limit).map(facts)
-        return snapshot
-    }
-
-    private func facts(_ entry: ConnectionEntry) -> ConnectionInfo {
-        ConnectionInfo(
-            id: entry.id,
-            client: entry.client,
-            listener: listeners.name(ofListener: Int(entry.listener)),
-            pool: pools.name(ofPool: Int(entry.pool)),
-            server: entry.server.flatMap { pools.server($0)?.name },
-            stage: ConnectionInfo.Stage(entry.stage),
-            bytesUpstream: Int(entry.bytesUpstream),
-            bytesDownstream: Int(entry.bytesDownstream),
-            age: entry.age
-        )
-    }
-}
-
-extension ConnectionInfo.Stage {
-    init(_ stage: Session.Stage) {
-        self =
-            switch stage {
-            case .preread: .preread
-            case .queued: .queued
-            case .dialing: .connecting
-            case .relaying: .relaying
-            case .drainingBeforeReset: .ending
-            }
     }
 }

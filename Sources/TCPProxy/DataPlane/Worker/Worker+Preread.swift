@@ -108,7 +108,7 @@ extension Worker where S: ~Copyable {
 
     /// Writes the opened event of a connection; with a PROXY header, the client's address is not known earlier.
     mutating func tellOpened(_ slot: Slot) {
-        guard shared.connectionLimiter.hasSubscribers else { return }
+        guard shared.subscriptions.hasSubscribers else { return }
         let session = sessions.pointer(to: slot)
         write(
             .connectionOpened(

@@ -1,0 +1,24 @@
+import Balancing
+import Sockets
+
+/// The resolved, immutable description of a pool that is sent to a worker.
+struct PoolPlan: Sendable {
+    struct Server: Sendable {
+        var share: SharedServerState
+        var address: RawAddress
+        var isBackup = false
+    }
+
+    var share: SharedPoolState
+    /// Load-balancing policy. nil prefers the server whose last connection attempt succeeded: the servers are the
+    /// addresses of one upstream.
+    var policy: Policy?
+    var servers: [Server]
+    var table: MaglevTable?
+    var onAllDown = PoolConfiguration.OnAllDown.refuse
+    /// Maximum number of clients waiting for a connection slot at a server; 0 disables the queue.
+    var queueLimit = 0
+    var queueTimeout: Duration?
+    /// PROXY protocol version of the header that begins each connection to a server; nil sends no header.
+    var proxyProtocol: ProxyProtocolVersion?
+}

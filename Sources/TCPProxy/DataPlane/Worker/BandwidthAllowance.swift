@@ -1,0 +1,14 @@
+import Sockets
+
+/// The remaining bandwidth allowance of both directions of a connection.
+struct BandwidthAllowance {
+    var upstream: Bandwidth
+    var downstream: Bandwidth
+    /// When a direction that waits only for its allowance may continue; nil if none does.
+    var nextTurn: Instant?
+
+    init(_ bandwidth: Bandwidth) {
+        upstream = bandwidth
+        downstream = bandwidth
+    }
+}

@@ -1,0 +1,26 @@
+/// Side that ended a connection.
+public enum Initiator: UInt8, Hashable, Sendable, CaseIterable {
+    case client
+    case server
+    /// The proxy itself: a timeout, a drain, an internal error.
+    case proxy
+}
+
+/// Reason for the end of a connection.
+public enum CloseReason: UInt8, Hashable, Sendable, CaseIterable {
+    /// Both directions ended with a FIN.
+    case ended
+    /// One side reset the connection or stopped responding.
+    case reset
+    /// No server was available, or none could be reached.
+    case connectFailed
+    case idleTimeout
+    case halfCloseTimeout
+    case lifetime
+    /// The server went down and its pool closes connections to such servers, or the server was disabled.
+    case serverDown
+    /// The listener denied the connection; see ``DenyReason``.
+    case denied
+    /// Closed forcibly: the grace period of a shutdown was over, or an administrator requested it.
+    case forced
+}

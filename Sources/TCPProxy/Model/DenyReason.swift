@@ -1,0 +1,25 @@
+/// The reason why a listener denied a connection.
+public enum DenyReason: UInt8, Hashable, Sendable, CaseIterable {
+    /// The client's address is denied or not allowed.
+    case address
+    /// The listener has reached its connection limit.
+    case connections
+    /// The listener has reached its rate of new connections.
+    case rate
+    /// The client has reached its connection limit.
+    case clientConnections
+    /// The client has reached its rate of new connections.
+    case clientRate
+    /// The client table is full.
+    case clientTable
+    /// A PROXY protocol header is required, and the peer is not a trusted proxy.
+    case untrustedProxy
+    /// The PROXY protocol header is missing or malformed.
+    case proxyHeader
+    /// The ClientHello is malformed or too long, or the payload is not TLS.
+    case clientHello
+    /// The PROXY protocol header or the ClientHello was not complete before the timeout.
+    case prereadTimeout
+    /// The client closed or reset the connection before the header or the ClientHello was complete.
+    case prereadEnded
+}
