@@ -122,7 +122,7 @@ struct Scenario {
         configuration.timeouts.lifetime = pick(nil, nil, nil, nil, milliseconds(200...4_000))
         configuration.timeouts.connectAttempt = pick(nil, .seconds(5), milliseconds(100...1_000))
         configuration.timeouts.connect = pick(.seconds(15), milliseconds(100...2_000))
-        configuration.timeouts.resetDrainTimeout = milliseconds(200...2_000)
+        configuration.timeouts.resetDrainTimeout = pick(milliseconds(20...100), milliseconds(200...2_000))
         self.configuration = configuration
         isObserved = number(0...7) != 0
 
