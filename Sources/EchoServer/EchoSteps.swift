@@ -26,7 +26,7 @@ extension EchoWorker where S: ~Copyable {
     }
 
     private mutating func echo(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
-        for _ in 0..<Limits.operationsPerTurn {
+        for _ in 0..<EchoLimits.operationsPerTurn {
             if connection.pointee.sent >= behavior.closeAfter { return .finished }
             if !connection.pointee.unsent.isEmpty {
                 guard connection.pointee.isWritable else { return .waits }
@@ -54,7 +54,7 @@ extension EchoWorker where S: ~Copyable {
         _ connection: UnsafeMutablePointer<EchoConnection>,
         _ slot: Int
     ) throws(SystemError) -> Step {
-        for _ in 0..<Limits.operationsPerTurn {
+        for _ in 0..<EchoLimits.operationsPerTurn {
             if connection.pointee.sent >= behavior.closeAfter { return .finished }
             connection.pointee.released += connection.pointee.delays.release(until: now)
             if connection.pointee.released > 0, connection.pointee.isWritable {
@@ -81,7 +81,7 @@ extension EchoWorker where S: ~Copyable {
     }
 
     private mutating func sink(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
-        for _ in 0..<Limits.operationsPerTurn {
+        for _ in 0..<EchoLimits.operationsPerTurn {
             let rest = behavior.closeAfter - connection.pointee.received
             if rest <= 0 { return .finished }
             if connection.pointee.hasEnded { return .over(.ended) }
@@ -94,7 +94,7 @@ extension EchoWorker where S: ~Copyable {
 
     private mutating func source(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
         if connection.pointee.isReadable, !connection.pointee.hasEnded { try discard(connection) }
-        for _ in 0..<Limits.operationsPerTurn {
+        for _ in 0..<EchoLimits.operationsPerTurn {
             if connection.pointee.sent >= behavior.closeAfter { return .finished }
             guard connection.pointee.isWritable else { break }
             let start = connection.pointee.sent % BytePattern.period
@@ -105,7 +105,7 @@ extension EchoWorker where S: ~Copyable {
     }
 
     private mutating func respond(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
-        for _ in 0..<Limits.operationsPerTurn {
+        for _ in 0..<EchoLimits.operationsPerTurn {
             if connection.pointee.sent >= behavior.closeAfter { return .finished }
             // No overflow: at most one receive exceeds the bytes already answered.
             let owed =
@@ -131,12 +131,12 @@ extension EchoWorker where S: ~Copyable {
         connection.pointee.phase = .lingering
         connection.pointee.unsent.removeFirst(connection.pointee.unsent.count)
         now = system.now()
-        timers.schedule(slot, at: now + Limits.linger)
+        timers.schedule(slot, at: now + EchoLimits.linger)
         list(connection, slot)
     }
 
     private mutating func linger(_ connection: UnsafeMutablePointer<EchoConnection>) throws(SystemError) -> Step {
-        for _ in 0..<Limits.operationsPerTurn {
+        for _ in 0..<EchoLimits.operationsPerTurn {
             if connection.pointee.hasEnded { return .over(.closed) }
             guard connection.pointee.isReadable else { return .waits }
             try discard(connection)

@@ -62,9 +62,9 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
 
     /// The token of the system's waker.
     package static var wakerToken: Token { Token(slot: 0, generation: 0, kind: Kind.waker) }
-    private static var listenerToken: Token { Token(slot: 0, generation: 0, kind: Kind.listener) }
+    static var listenerToken: Token { Token(slot: 0, generation: 0, kind: Kind.listener) }
 
-    private enum Kind {
+    enum Kind {
         static var waker: UInt8 { 0 }
         static var listener: UInt8 { 1 }
         static var connection: UInt8 { 2 }
@@ -72,9 +72,9 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
 
     /// Slots of the worker's own timers; they follow the timers of the connections, one per connection slot.
     static var ownTimers: Int { 3 }
-    private var acceptTimer: Int { connections.capacity }
-    private var drainTimer: Int { connections.capacity + 1 }
-    private var stallTimer: Int { connections.capacity + 2 }
+    var acceptTimer: Int { connections.capacity }
+    var drainTimer: Int { connections.capacity + 1 }
+    var stallTimer: Int { connections.capacity + 2 }
 
     func token(of slot: Int) -> Token {
         Token(slot: slot, generation: connections.generation(of: slot), kind: Kind.connection)
@@ -132,7 +132,7 @@ extension EchoWorker where S: ~Copyable {
             // A listed connection gets its turn from the list, in this iteration or the next.
             if !connection.pointee.isListed { serve(connection, slot) }
         case Kind.listener:
-            if acceptPause == nil { acceptBatch(Limits.acceptsPerTurn) }
+            if acceptPause == nil { acceptBatch(EchoLimits.acceptsPerTurn) }
         default:
             for command in mailbox.takeAll() {
                 switch command {
@@ -182,180 +182,4 @@ extension EchoWorker where S: ~Copyable {
             resumeAccepting()
         }
     }
-}
-
-// MARK: - Connections
-
-extension EchoWorker where S: ~Copyable {
-    /// How a connection ended.
-    enum Ending {
-        case ended
-        case reset
-        case closed
-        case forced
-    }
-
-    /// Gives a connection its turn.
-    mutating func serve(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) {
-        guard !isStalled else { return list(connection, slot) }
-        do throws(SystemError) {
-            switch try step(connection, slot) {
-            case .waits: break
-            case .hasMore: list(connection, slot)
-            case .finished: try finish(connection, slot)
-            case .over(let ending): close(slot, ending)
-            }
-        } catch {
-            close(slot, .reset)
-        }
-    }
-
-    /// Adds a connection to the ready list.
-    mutating func list(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) {
-        guard !connection.pointee.isListed else { return }
-        connection.pointee.isListed = true
-        ready.append(slot)
-    }
-
-    /// Closes a connection. Its slot may be reused immediately.
-    mutating func close(_ slot: Int, _ ending: Ending) {
-        timers.cancel(slot)
-        ready.remove(slot)
-        let connection = connections.remove(slot)
-        // Before the descriptor is closed, so that a client that sees the close finds it counted.
-        counters.active.add(-1)
-        switch ending {
-        case .ended: counters.ended.add(1)
-        case .reset: counters.reset.add(1)
-        case .closed: counters.closed.add(1)
-        case .forced: counters.forced.add(1)
-        }
-        if case .forced = ending {
-            system.abort(connection.descriptor)
-        } else {
-            system.close(connection.descriptor)
-        }
-        if case .exhausted = acceptPause { resumeAccepting() }
-    }
-
-    private mutating func forceCloseAll() {
-        var slot = 0
-        while slot < connections.end {
-            if connections.isTaken(slot) { close(slot, .forced) }
-            slot += 1
-        }
-    }
-}
-
-// MARK: - Accepting
-
-extension EchoWorker where S: ~Copyable {
-    private mutating func acceptBatch(_ limit: Int) {
-        var accepted = 0
-        while accepted < limit {
-            guard connections.count < connections.capacity else { return pauseAccepting(.exhausted) }
-            switch acceptNext() {
-            case .connection(let descriptor, peer: _): open(descriptor)
-            case .wouldBlock: return
-            // That connection is already gone; the next one may be valid.
-            case .failed(let error) where error.isReset: break
-            // Whatever the error is, an immediate retry would spin.
-            case .failed: return pauseAccepting(.exhausted)
-            }
-            accepted += 1
-        }
-    }
-
-    private mutating func acceptNext() -> AcceptResult {
-        switch listener {
-        case .some(let listener): system.accept(from: listener)
-        case .none: .wouldBlock
-        }
-    }
-
-    private mutating func open(_ descriptor: consuming Descriptor) {
-        let seed = behavior.seed &+ UInt64(counters.total.value)
-        let slot = connections.insert(EchoConnection(descriptor: descriptor, seed: seed))
-        counters.total.add(1)
-        counters.active.add(1)
-        let connection = connections.pointer(to: slot)
-        // The registration raises an event immediately, since the socket is writable; it also reports bytes already
-        // received.
-        let error = system.register(connection.pointee.descriptor, for: .connection, token: token(of: slot))
-        guard error != nil else { return }
-        close(slot, .reset)
-        pauseAccepting(.exhausted)
-    }
-
-    private mutating func pauseAccepting(_ pause: AcceptPause) {
-        if case .exhausted = pause {
-            counters.acceptPauses.add(1)
-            now = system.now()
-            timers.schedule(acceptTimer, at: now + Limits.acceptPause)
-        } else {
-            timers.cancel(acceptTimer)
-        }
-        acceptPause = pause
-        watchListener(false)
-    }
-
-    private mutating func resumeAccepting() {
-        guard acceptPause != nil else { return }
-        acceptPause = nil
-        timers.cancel(acceptTimer)
-        watchListener(true)
-    }
-
-    /// Enables or disables accept events. They are level-triggered, so a backlog that one batch did not empty is
-    /// reported again. The workers of a Unix socket share its backlog and all wake up for a connection; the late ones
-    /// find nothing.
-    private mutating func watchListener(_ isWatched: Bool) {
-        switch listener {
-        case .none: break
-        case .some(let listener):
-            // It is already registered, and changing the event mask allocates no memory, so this cannot fail
-            // (epoll_ctl(2)).
-            _ = system.modify(listener, for: isWatched ? .readable : [], token: Self.listenerToken)
-        }
-    }
-}
-
-// MARK: - The end
-
-extension EchoWorker where S: ~Copyable {
-    private mutating func drain(grace: Duration) {
-        // Connections in the accept queue are established from the client's point of view, so they are accepted first.
-        if !isDraining { acceptBatch(behavior.backlog) }
-        isDraining = true
-        closeListener()
-        timers.cancel(acceptTimer)
-        now = system.now()
-        let end = now + grace
-        if let earlier = drainEnd, earlier <= end { return }
-        drainEnd = end
-        if end <= now { forceCloseAll() } else { timers.schedule(drainTimer, at: end) }
-    }
-
-    private mutating func closeListener() {
-        if let listener = listener.take() { system.close(listener) }
-    }
-
-    /// Closes everything; must be called at the end of a worker's life.
-    package consuming func dismantle() {
-        forceCloseAll()
-        closeListener()
-        buffer.deallocate()
-    }
-}
-
-/// Upper bounds on consecutive work, so that other connections get their turn, and durations of pauses.
-enum Limits {
-    /// Connections accepted per event.
-    static var acceptsPerTurn: Int { 64 }
-    /// Receives and sends per turn of a connection.
-    static var operationsPerTurn: Int { 8 }
-    /// Pause of accepting when the process is out of descriptors or memory.
-    static var acceptPause: Duration { .milliseconds(100) }
-    /// Maximum time that a connection closed by the server waits for the client's FIN.
-    static var linger: Duration { .seconds(5) }
 }
