@@ -71,7 +71,10 @@ let package = Package(
             ] + nio
         ),
         .target(name: "EchoServer", dependencies: ["Sockets", "ProcessSupport", "EventLoop"]),
-        .target(name: "LoadTester", dependencies: ["Sockets", "ProcessSupport", "EventLoop", histogram]),
+        .target(
+            name: "LoadTester",
+            dependencies: ["Sockets", "ProcessSupport", "EventLoop", "ValueFormats", histogram]
+        ),
         .executableTarget(
             name: "monkey",
             dependencies: [

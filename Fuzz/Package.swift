@@ -60,7 +60,10 @@ let package = Package(
             dependencies: ["TCPProxy", "Balancing", "ProcessSupport", "Sockets", logging, lifecycle] + hummingbird
         ),
         .target(name: "EchoServer", dependencies: ["Sockets", "ProcessSupport", "EventLoop"]),
-        .target(name: "LoadTester", dependencies: ["Sockets", "ProcessSupport", "EventLoop", histogram]),
+        .target(
+            name: "LoadTester",
+            dependencies: ["Sockets", "ProcessSupport", "EventLoop", "ValueFormats", histogram]
+        ),
         // Only the command line sources that parse values.
         .target(
             name: "Arguments",

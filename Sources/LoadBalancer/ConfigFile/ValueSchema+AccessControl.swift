@@ -75,10 +75,10 @@ extension ValueSchema where Value == ByteSizeValue {
     static func size(_ range: ClosedRange<Int>) -> Self {
         Self(
             name: "size",
-            allowed: "bytes, such as `1500`, `64KiB` or `10MB`",
+            allowed: "bytes, such as `1500`, `16K`, `64KiB` or `10MB`",
             schema: .object([
                 "anyOf": .list([
-                    .object(["type": .text("string"), "pattern": .text("^[0-9]+(B|kB|MB|GB|KiB|MiB|GiB)?$")]),
+                    .object(["type": .text("string"), "pattern": .text(ByteSizeValue.pattern)]),
                     ValueSchema<Int>.wholeNumber(range).schema,
                 ])
             ]),

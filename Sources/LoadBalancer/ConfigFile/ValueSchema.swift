@@ -204,14 +204,14 @@ extension ValueSchema where Value: CaseIterable & RawRepresentable & Sendable, V
 
 extension ValueSchema where Value == Duration {
     static func duration(_ range: ClosedRange<Duration> = .zero...DurationValue.longest) -> Self {
-        var schemas: [JSONValue] = [.object(["type": .text("string"), "pattern": .text("^[0-9]+(ms|s|m|h)$")])]
+        var schemas: [JSONValue] = [.object(["type": .text("string"), "pattern": .text(DurationValue.pattern)])]
         if range.lowerBound == .zero { schemas.append(.object(["const": .number(0)])) }
         let limits = "\(DurationValue(range.lowerBound)) to \(DurationValue(range.upperBound))"
         return Self(
             name: "duration",
             allowed: "`\(DurationValue(range.lowerBound))` to `\(DurationValue(range.upperBound))`",
             schema: schemas.count == 1 ? schemas[0] : .object(["anyOf": .list(schemas)]),
-            example: "a duration from \(limits), such as 500ms or 10s",
+            example: "a duration from \(limits), such as 500ms or 1m30s",
             write: { DurationValue($0).description },
             parse: { try DurationValue(parsing: $0, in: range).duration }
         )

@@ -23,7 +23,8 @@ import Testing
         "[]", "[127.0.0.1]", "['::1', 127.0.0.2]", "[5]", "[127.0.0.1:80]", "[{address: 127.0.0.1:80}]", "[[]]", "{}",
         "{a: {}}", "{type: tcp}", "{limit: 5}", "{limit: x}", "{window: 1s}", "{listen: ':80', pool: p}",
         "{servers: [':80']}", "{'a b': {}}", "{a: {listen: ':80', pool: p}}", "{a: {servers: ['h:80']}}",
-        "100/s", "10/s,burst=50", "10/d", "64KiB", "10MB", "10Mbit", "required", "optional", "v1", "v2", "v3",
+        "100/s", "10/s,burst=50", "10/d", "64KiB", "10MB", "10Mbit", "16K", "1.5M", "10 MB", "1m30s", "1.5s", "30s1m",
+        "500us", "required", "optional", "v1", "v2", "v3",
         "[10.0.0.0/8]", "{www.example.com: web}", "{'*.example.com': web}", "{'a b': web}",
     ]
 
