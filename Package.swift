@@ -67,7 +67,8 @@ let package = Package(
         .target(
             name: "AdminServer",
             dependencies: [
-                "TCPProxy", "Balancing", "ProcessSupport", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle,
+                "TCPProxy", "Balancing", "ProcessSupport", "Sockets", "ValueFormats", hummingbird, hummingbirdCore,
+                logging, lifecycle,
             ] + nio
         ),
         .target(name: "EchoServer", dependencies: ["Sockets", "ProcessSupport", "EventLoop"]),

@@ -57,7 +57,8 @@ let package = Package(
         ),
         .target(
             name: "AdminServer",
-            dependencies: ["TCPProxy", "Balancing", "ProcessSupport", "Sockets", logging, lifecycle] + hummingbird
+            dependencies: ["TCPProxy", "Balancing", "ProcessSupport", "Sockets", "ValueFormats", logging, lifecycle]
+                + hummingbird
         ),
         .target(name: "EchoServer", dependencies: ["Sockets", "ProcessSupport", "EventLoop"]),
         .target(

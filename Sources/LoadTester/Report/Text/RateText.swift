@@ -21,7 +21,10 @@ extension RateProfile {
         let lower = text[..<dots.lowerBound].trimmed
         let from = try Self.rate(lower.contains("/") ? lower : lower + unit)
         let length = text[over.upperBound...].trimmed
-        guard let duration = try? DurationValue(parsing: String(length), in: shortestRamp...longestRamp).duration else {
+        guard
+            let duration = try? DurationValue(parsing: String(length), in: Self.shortestRamp...Self.longestRamp)
+                .duration
+        else {
             throw TextError("invalid ramp duration '\(length)': write it as 30s or 1m30s, at most a day")
         }
         guard from > 0 || to > 0 else { throw TextError("both ends of the ramp are 0: raise one of them") }
