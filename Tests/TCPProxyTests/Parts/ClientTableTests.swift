@@ -1,4 +1,5 @@
 import ProcessSupport
+import Randomness
 import Sockets
 import Testing
 
