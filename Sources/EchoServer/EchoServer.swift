@@ -146,7 +146,7 @@ extension EchoServer {
                 }
                 try workers.append(makeWorker(system, listener, configuration))
             } catch {
-                throw EchoServerError(error, at: listen)
+                throw .cannotListen(ListenError(error, at: listen))
             }
         }
         return bound
@@ -162,7 +162,7 @@ extension EchoServer {
         do throws(UnixSocketFileError) {
             try UnixSocketFile.prepare(path)
         } catch {
-            throw EchoServerError(error, at: listen)
+            throw .cannotListen(ListenError(error, at: listen))
         }
         var system = try makeSystem()
         do throws(SystemError) {
@@ -180,7 +180,7 @@ extension EchoServer {
             try workers.append(makeWorker(system, listener, configuration))
         } catch {
             UnixSocketFile(at: path)?.remove()
-            throw EchoServerError(error, at: listen)
+            throw .cannotListen(ListenError(error, at: listen))
         }
         return UnixSocketFile(at: path)
     }

@@ -7,10 +7,20 @@ public enum HostLookup {
     public static let limit = 64
 
     /// The reason why a name could not be resolved.
-    public struct Failure: Error, Hashable, Sendable {
+    public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
         public let host: String
         /// The message of the resolver.
         public let detail: String
+
+        public init(host: String, detail: String) {
+            self.host = host
+            self.detail = detail
+        }
+
+        /// One sentence that states the cause and how to fix it.
+        public var description: String {
+            "unknown host '\(host)' (\(detail)): check the name, or write an IP address"
+        }
     }
 
     /// Resolves a name to its addresses, in the order in which they should be tried (RFC 6724); at least one.
