@@ -1,4 +1,5 @@
 import Balancing
+import EventLoop
 import Randomness
 public import Sockets
 import Synchronization

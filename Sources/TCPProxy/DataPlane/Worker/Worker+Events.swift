@@ -1,6 +1,5 @@
 import Relay
 import Sockets
-import Synchronization
 import EventLoop
 
 // The events and client statistics of a worker.
@@ -36,8 +35,8 @@ extension Worker where S: ~Copyable {
     }
 
     /// Returns the statistics of all clients of this worker. Iterates over all connections; runs only on request.
-    mutating func clientStatistics() -> ClientGather.Part {
-        var part = ClientGather.Part(closed: clients.all, other: clients.other, running: [])
+    mutating func clientStatistics() -> ClientAnswer {
+        var part = ClientAnswer(closed: clients.all, other: clients.other, running: [])
         part.running.reserveCapacity(sessions.count)
         for slot in 0..<sessions.end where sessions.isTaken(slot) {
             part.running.append(sessions.pointer(to: slot).pointee.figures(lastSeen: now))
@@ -68,45 +67,3 @@ struct ClientAnswer: Sendable {
 }
 
 typealias ClientGather = WorkerGather<ClientAnswer>
-
-/// A query to all workers and the collection of their answers.
-final class WorkerGather<Answer: Sendable>: Sendable {
-    /// The answer of one worker.
-    typealias Part = Answer
-
-    private struct State {
-        var parts: [Part] = []
-        var missing: Int
-        var continuation: CheckedContinuation<[Part], Never>?
-    }
-
-    private let state: Mutex<State>
-
-    init(workers: Int) {
-        state = Mutex(State(missing: workers))
-    }
-
-    /// Adds the answer of one worker; nil if the worker has ended.
-    func report(_ part: Part?) {
-        let finished = state.withLock { state -> (CheckedContinuation<[Part], Never>, [Part])? in
-            if let part { state.parts.append(part) }
-            state.missing -= 1
-            guard state.missing == 0, let continuation = state.continuation else { return nil }
-            state.continuation = nil
-            return (continuation, state.parts)
-        }
-        if let (continuation, parts) = finished { continuation.resume(returning: parts) }
-    }
-
-    /// Returns all answers once the last one has arrived.
-    func parts() async -> [Part] {
-        await withCheckedContinuation { continuation in
-            let parts = state.withLock { state -> [Part]? in
-                guard state.missing > 0 else { return state.parts }
-                state.continuation = continuation
-                return nil
-            }
-            if let parts { continuation.resume(returning: parts) }
-        }
-    }
-}

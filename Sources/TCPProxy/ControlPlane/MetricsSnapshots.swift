@@ -1,0 +1,35 @@
+import EventLoop
+
+/// Sequence of a proxy's metrics: the latest snapshot immediately, then one each second.
+///
+/// Any number of tasks may iterate; a slow one skips snapshots and always gets the latest. The sequence ends with the
+/// proxy, after the final snapshot.
+public struct MetricsSnapshots: AsyncSequence, Sendable {
+    public typealias Element = MetricsSnapshot
+    public typealias Failure = Never
+
+    let watch: LatestValue<MetricsSnapshot>
+
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(watch: watch)
+    }
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let watch: LatestValue<MetricsSnapshot>
+        private var version = 0
+
+        fileprivate init(watch: LatestValue<MetricsSnapshot>) {
+            self.watch = watch
+        }
+
+        public mutating func next() async -> MetricsSnapshot? {
+            await next(isolation: nil)
+        }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> MetricsSnapshot? {
+            guard let latest = await watch.value(newerThan: version) else { return nil }
+            version = latest.version
+            return latest.value
+        }
+    }
+}
