@@ -4,7 +4,7 @@ import Synchronization
 /// Access to the workers' event rings for the readers of events.
 final class EventHub: Sendable {
     private let memory: SharedMemory
-    /// Taken by the one reader that empties the rings.
+    /// Its lock is also held while the rings are emptied, so that each has one reader at a time.
     private let isFinished = Mutex(false)
     private let readers = WaitingTasks()
 
@@ -45,7 +45,7 @@ final class EventHub: Sendable {
             let (batch, isFinished) = take()
             if !batch.isEmpty || isFinished { return batch }
             // The rings are read again, because an event that was written before this task waits wakes no reader.
-            await readers.wait(unless: { isFinished.withLock { $0 } || memory.rings.contains { $0.count > 0 } })
+            await readers.wait(unless: { self.isFinished.withLock { $0 } || memory.rings.contains { $0.count > 0 } })
         }
         return []
     }
