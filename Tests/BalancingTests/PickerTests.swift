@@ -130,6 +130,5 @@ struct PickerTests {
             ]
         )
         #expect(Policy.allCases.filter(\.usesKey) == [.sourceHash, .maglev])
-        #expect(Policy.allCases.filter(\.usesConnectTime) == [.fastest])
     }
 }
