@@ -46,7 +46,8 @@ let package = Package(
     ],
     targets: [
         .target(name: "ValueFormats"),
-        .target(name: "Balancing"),
+        .target(name: "Randomness"),
+        .target(name: "Balancing", dependencies: ["Randomness"]),
         .target(name: "CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "ProcessSupport", dependencies: ["CLinux", "Sockets"]),
@@ -54,12 +55,13 @@ let package = Package(
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .target(
             name: "TCPProxy",
-            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
+            dependencies: ["Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
         ),
         .target(
             name: "LoadBalancer",
             dependencies: [
-                "TCPProxy", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "CLinux", "ValueFormats", yams,
+                "TCPProxy", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "CLinux",
+                "ValueFormats", yams,
                 logging,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]
@@ -67,11 +69,15 @@ let package = Package(
         .target(
             name: "AdminServer",
             dependencies: [
-                "TCPProxy", "Balancing", "ProcessSupport", "Sockets", hummingbird, hummingbirdCore, logging, lifecycle,
+                "TCPProxy", "Balancing", "ProcessSupport", "Sockets", "ValueFormats", hummingbird, hummingbirdCore,
+                logging, lifecycle,
             ] + nio
         ),
-        .target(name: "EchoServer", dependencies: ["Sockets", "ProcessSupport", "EventLoop"]),
-        .target(name: "LoadTester", dependencies: ["Sockets", "ProcessSupport", "EventLoop", histogram]),
+        .target(name: "EchoServer", dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop"]),
+        .target(
+            name: "LoadTester",
+            dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop", "ValueFormats", histogram]
+        ),
         .executableTarget(
             name: "monkey",
             dependencies: [
@@ -91,40 +97,49 @@ let package = Package(
         ),
 
         .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support"),
-        .target(name: "FakeSystem", dependencies: ["Sockets"], path: "Tests/FakeSystem"),
+        .target(name: "FakeSystem", dependencies: ["Randomness", "Sockets"], path: "Tests/FakeSystem"),
         // The simulation compiles the data plane's own sources, because the worker is not public API and a release
         // build cannot import internals (`@testable`).
         .executableTarget(
             name: "simulate",
-            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "FakeSystem"],
+            dependencies: ["Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "FakeSystem"],
             path: "Tests/Simulation",
             exclude: ["DataPlane/API/Proxy.swift"]
         ),
-        .testTarget(name: "BalancingTests", dependencies: ["Balancing"]),
+        .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
+        .testTarget(name: "BalancingTests", dependencies: ["Balancing", "Randomness"]),
         .testTarget(name: "ValueFormatsTests", dependencies: ["ValueFormats"]),
         .testTarget(name: "SimulationTests", dependencies: ["simulate"]),
-        .testTarget(name: "SocketsTests", dependencies: ["Sockets", "ProcessSupport", "Support"]),
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Sockets"]),
+        .testTarget(name: "SocketsTests", dependencies: ["Randomness", "Sockets", "ProcessSupport", "Support"]),
+        .testTarget(name: "EventLoopTests", dependencies: ["Randomness", "EventLoop", "Sockets"]),
         .testTarget(name: "RelayTests", dependencies: ["Relay", "EventLoop", "Sockets"]),
         .testTarget(
             name: "TCPProxyTests",
             dependencies: [
-                "TCPProxy", "Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "FakeSystem", "Support",
+                "TCPProxy", "Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "FakeSystem",
+                "Support",
                 lifecycle, logging,
             ]
         ),
         .testTarget(
             name: "LoadBalancerTests",
-            dependencies: ["LoadBalancer", "TCPProxy", "Balancing", "Sockets", "ValueFormats", "Support", logging]
+            dependencies: [
+                "LoadBalancer", "TCPProxy", "Balancing", "Randomness", "Sockets", "ValueFormats", "Support", logging,
+            ]
         ),
         .testTarget(
             name: "AdminServerTests",
             dependencies: ["AdminServer", "TCPProxy", "Sockets", "Support", logging, lifecycle]
         ),
-        .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "EventLoop", "Support"]),
+        .testTarget(
+            name: "EchoServerTests",
+            dependencies: ["Randomness", "EchoServer", "Sockets", "EventLoop", "Support"]
+        ),
         .testTarget(
             name: "LoadTesterTests",
-            dependencies: ["LoadTester", "EchoServer", "Sockets", "ProcessSupport", "EventLoop", "Support"]
+            dependencies: [
+                "LoadTester", "EchoServer", "Randomness", "Sockets", "ProcessSupport", "EventLoop", "Support",
+            ]
         ),
         .testTarget(
             name: "monkeyTests",

@@ -38,29 +38,35 @@ let package = Package(
     targets: [
         .target(name: "CLinux"),
         .target(name: "ValueFormats"),
-        .target(name: "Balancing"),
+        .target(name: "Randomness"),
+        .target(name: "Balancing", dependencies: ["Randomness"]),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "ProcessSupport", dependencies: ["CLinux", "Sockets"]),
         .target(name: "EventLoop", dependencies: ["CLinux", "Sockets"]),
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .target(
             name: "TCPProxy",
-            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
+            dependencies: ["Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
         ),
         .target(
             name: "LoadBalancer",
             dependencies: [
-                "TCPProxy", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "CLinux", "ValueFormats", yams,
+                "TCPProxy", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "CLinux",
+                "ValueFormats", yams,
                 logging,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .target(
             name: "AdminServer",
-            dependencies: ["TCPProxy", "Balancing", "ProcessSupport", "Sockets", logging, lifecycle] + hummingbird
+            dependencies: ["TCPProxy", "Balancing", "ProcessSupport", "Sockets", "ValueFormats", logging, lifecycle]
+                + hummingbird
         ),
-        .target(name: "EchoServer", dependencies: ["Sockets", "ProcessSupport", "EventLoop"]),
-        .target(name: "LoadTester", dependencies: ["Sockets", "ProcessSupport", "EventLoop", histogram]),
+        .target(name: "EchoServer", dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop"]),
+        .target(
+            name: "LoadTester",
+            dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop", "ValueFormats", histogram]
+        ),
         // Only the command line sources that parse values.
         .target(
             name: "Arguments",

@@ -13,7 +13,8 @@ let package = Package(
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.0", traits: [])
     ],
     targets: [
-        .target(name: "Balancing"),
+        .target(name: "Randomness"),
+        .target(name: "Balancing", dependencies: ["Randomness"]),
         .target(name: "CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "EventLoop", dependencies: ["Sockets"]),

@@ -20,8 +20,4 @@ public enum Policy: String, CaseIterable, Sendable {
     /// Whether a pick uses the key of the client.
     @inlinable
     public var usesKey: Bool { self == .sourceHash || self == .maglev }
-
-    /// Whether a pick uses connect times, which must then be measured.
-    @inlinable
-    public var usesConnectTime: Bool { self == .fastest }
 }

@@ -1,3 +1,4 @@
+import Randomness
 import Sockets
 
 /// A configuration, resolved into the form that a worker uses.

@@ -1,4 +1,5 @@
 import Glibc
+package import Randomness
 package import Sockets
 
 /// The distribution of a connection's response delays.

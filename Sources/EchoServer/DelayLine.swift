@@ -1,3 +1,4 @@
+import Randomness
 import Sockets
 
 /// The pieces of a connection's unsent bytes whose delay has not expired, in order.

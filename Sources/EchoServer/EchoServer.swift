@@ -85,22 +85,17 @@ extension EchoServer {
         configuration: Configuration = Configuration()
     ) async throws(EchoServerError) -> EchoServer {
         try configuration.validate()
+        // A path that was not parsed from text may still be invalid for a socket.
+        do {
+            if case .socket(.unix(let path)) = listen { _ = try ServiceAddress(parsing: "unix:\(path)") }
+        } catch {
+            throw .address(error)
+        }
         let address: SocketAddress
-        switch listen {
-        case .socket(let socket):
-            // A path that was not parsed from text may still be invalid for a socket.
-            do {
-                if case .unix(let path) = socket { _ = try ServiceAddress(parsing: "unix:\(path)") }
-            } catch {
-                throw .address(error)
-            }
-            address = socket
-        case .name(let host, let port):
-            do throws(HostLookup.Failure) {
-                address = .internet(try await HostLookup.addresses(of: host, port: port)[0])
-            } catch {
-                throw .unknownHost(host, detail: error.detail)
-            }
+        do throws(HostLookup.Failure) {
+            address = try await HostLookup.addresses(of: listen)[0]
+        } catch {
+            throw .unknownHost(error.host, detail: error.detail)
         }
         if case .unix = address, configuration.pace != nil {
             throw .badSetting(name: "pace", value: "set for a Unix socket", allowed: "unset: only TCP is paced")
@@ -146,7 +141,7 @@ extension EchoServer {
                 }
                 try workers.append(makeWorker(system, listener, configuration))
             } catch {
-                throw EchoServerError(error, at: listen)
+                throw .cannotListen(ListenError(error, at: listen))
             }
         }
         return bound
@@ -162,7 +157,7 @@ extension EchoServer {
         do throws(UnixSocketFileError) {
             try UnixSocketFile.prepare(path)
         } catch {
-            throw EchoServerError(error, at: listen)
+            throw .cannotListen(ListenError(error, at: listen))
         }
         var system = try makeSystem()
         do throws(SystemError) {
@@ -180,7 +175,7 @@ extension EchoServer {
             try workers.append(makeWorker(system, listener, configuration))
         } catch {
             UnixSocketFile(at: path)?.remove()
-            throw EchoServerError(error, at: listen)
+            throw .cannotListen(ListenError(error, at: listen))
         }
         return UnixSocketFile(at: path)
     }

@@ -43,6 +43,13 @@ public final class WorkerThread: Sendable {
         return worker
     }
 
+    /// Runs a blocking operation on a thread of its own and returns its result.
+    public static func run<Value: Sendable>(name: String, _ body: @escaping @Sendable () -> Value) async -> Value {
+        await withCheckedContinuation { continuation in
+            _ = start(name: name) { continuation.resume(returning: body()) }
+        }
+    }
+
     /// Waits until the thread has finished its work.
     public func join() async {
         await withCheckedContinuation { continuation in

@@ -1,36 +1,24 @@
-/// A duration in its textual notation: a whole number and a unit, such as 500ms, 10s, 5m or 1h; or 0.
+/// A duration in its text format: numbers with units, such as `500ms`, `1.5s`, `1m30s` or `1h`; or `0`.
 public struct DurationValue: Hashable, Sendable {
     public let duration: Duration
 
     /// The maximum duration that can be written: one year, far below any overflow in clock arithmetic.
     public static let longest: Duration = .seconds(365 * 24 * 3600)
 
+    /// Regular expression of all valid texts except `0`, for JSON Schema; it also matches some invalid ones.
+    public static let pattern = "^([0-9]+([.][0-9]+)? ?(h|m|s|ms|us|ns))+$"
+
+    /// - Parameter duration: from zero to ``longest``; a fraction of a nanosecond is discarded.
     public init(_ duration: Duration) {
         self.duration = duration
     }
 
-    /// Parses a duration.
+    /// Parses a duration: numbers with units, the largest unit first. A number may have a decimal fraction, and one
+    /// space may separate it from its unit.
     ///
     /// - Throws: ``ValueFormatError``, which states how to write a duration.
     public init(parsing text: String, in range: ClosedRange<Duration> = .zero...longest) throws(ValueFormatError) {
-        let digits = text.prefix { ("0"..."9").contains($0) }
-        let unit = text.dropFirst(digits.count)
-        guard !digits.isEmpty else {
-            throw ValueFormatError("write a whole number and its unit, such as 500ms, 10s, 5m or 1h")
-        }
-        let isZero = digits.allSatisfy { $0 == "0" }
-        guard let scale = Self.units[unit] ?? (unit.isEmpty && isZero ? .zero : nil) else {
-            throw ValueFormatError(
-                unit.isEmpty
-                    ? "missing unit: write \(digits)ms, \(digits)s, \(digits)m or \(digits)h"
-                    : "unknown unit '\(unit)': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h"
-            )
-        }
-        // Compared before the multiplication, so that a long number cannot overflow.
-        guard let number = Int64(digits), isZero || Double(number) <= Self.longest / scale else {
-            throw ValueFormatError("too long: must be at most \(Self(range.upperBound))")
-        }
-        duration = scale * number
+        duration = .nanoseconds(try Self.nanoseconds(text, max: Self(range.upperBound)))
         guard duration >= range.lowerBound else {
             throw ValueFormatError("too short: must be at least \(Self(range.lowerBound))")
         }
@@ -39,21 +27,62 @@ public struct DurationValue: Hashable, Sendable {
         }
     }
 
-    private static let units: [Substring: Duration] = [
-        "ms": .milliseconds(1), "s": .seconds(1), "m": .seconds(60), "h": .seconds(3600),
+    private static func nanoseconds(_ text: String, max: Self) throws(ValueFormatError) -> Int64 {
+        var rest = text[...]
+        var total: Int128 = 0
+        var units = units[...]
+        repeat {
+            guard let number = DecimalNumber(consuming: &rest) else {
+                throw ValueFormatError("write a number and its unit, such as \(examples)")
+            }
+            let separated = rest.first == " " && rest.count > 1 ? rest.dropFirst() : rest
+            let name = separated.prefix { !("0"..."9").contains($0) }
+            rest = separated[name.endIndex...]
+            if name.isEmpty, rest.isEmpty, total == 0, units.count == Self.units.count {
+                guard number.isZero else {
+                    throw ValueFormatError(
+                        "missing unit: write \(number.text)ms, \(number.text)s, \(number.text)m or \(number.text)h"
+                    )
+                }
+                return 0
+            }
+            guard let index = units.firstIndex(where: { $0.name == name }) else {
+                throw ValueFormatError(
+                    Self.units.contains { $0.name == name }
+                        ? "wrong order of units: write the largest first, such as 1m30s"
+                        : "unknown unit '\(name)': write a number and h, m, s, ms, us or ns, such as \(examples)"
+                )
+            }
+            guard let part = number.multiplied(by: units[index].nanoseconds) else {
+                throw ValueFormatError("too many decimals: write whole nanoseconds")
+            }
+            total += part
+            units = units[(index + 1)...]
+        } while !rest.isEmpty
+        guard let nanoseconds = Int64(exactly: total), .nanoseconds(nanoseconds) <= longest else {
+            throw ValueFormatError("too long: must be at most \(max)")
+        }
+        return nanoseconds
+    }
+
+    private static let examples = "500ms, 1.5s, 1m30s or 1h"
+
+    /// The largest first.
+    private static let units = [
+        (name: "h", nanoseconds: 3_600_000_000_000), (name: "m", nanoseconds: 60_000_000_000),
+        (name: "s", nanoseconds: 1_000_000_000), (name: "ms", nanoseconds: 1_000_000),
+        (name: "us", nanoseconds: 1000), (name: "ns", nanoseconds: 1),
     ]
 }
 
 extension DurationValue: CustomStringConvertible {
-    /// The duration in the largest unit that needs no fraction: `90s`, `1h`.
+    /// The duration in the largest unit that needs no fraction: `90s`, `1h`. It can be parsed again.
     public var description: String {
         let (seconds, attoseconds) = duration.components
-        return switch seconds {
-        case _ where attoseconds != 0: "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)ms"
-        case 0: "0s"
-        case _ where seconds % 3600 == 0: "\(seconds / 3600)h"
-        case _ where seconds % 60 == 0: "\(seconds / 60)m"
-        default: "\(seconds)s"
+        let nanoseconds = Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
+        guard nanoseconds != 0, let unit = Self.units.first(where: { nanoseconds % $0.nanoseconds == 0 }) else {
+            return "0s"
         }
+        return "\(nanoseconds / unit.nanoseconds)\(unit.name)"
     }
 }

@@ -5,21 +5,6 @@ import Testing
 @testable import AdminServer
 
 @Suite struct JSONTests {
-    @Test(
-        arguments: [
-            (JSON.object([("b", .integer(-1)), ("a", .array([.null, .number(0.5)]))]), #"{"b":-1,"a":[null,0.5]}"#),
-            (.object([]), "{}"),
-            (.array([]), "[]"),
-            (.number(.infinity), "null"),
-            (.number(.nan), "null"),
-            (.number(0.000_01), "1e-05"),
-            (.string("\"\\\u{1}\n\u{7f}é"), "\"\\\"\\\\\\u0001\\u000a\u{7f}é\""),
-        ] as [(JSON, String)]
-    )
-    func valuesAreWritten(value: JSON, text: String) {
-        #expect(value.line == text + "\n")
-    }
-
     @Test func clientsAreListedWithTheirFigures() throws {
         var snapshot = ClientsSnapshot()
         var client = ClientStatistics(address: .internet(try internetAddress("[2001:db8::1]:0")))
@@ -42,26 +27,5 @@ import Testing
                 + #""other":{\#(none.replacing(#"total_connections":0"#, with: #"total_connections":9"#)),\#(never)}}"#
                 + "\n"
         )
-    }
-}
-
-@Suite struct TimestampTests {
-    @Test(
-        arguments: [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000Z"),
-            (1_769_850_303.25, "2026-01-31T09:05:03.250Z"),
-            (1_769_850_303.9999, "2026-01-31T09:05:04.000Z"),
-            (-1, "1970-01-01T00:00:00.000Z"),
-            (.nan, "1970-01-01T00:00:00.000Z"),
-            (.infinity, "9999-12-31T23:59:59.999Z"),
-        ] as [(Double, String)]
-    )
-    func momentsAreWritten(seconds: Double, text: String) {
-        #expect(CalendarTimestamp(secondsSince1970: seconds).rfc3339 == text)
-    }
-
-    @Test func httpDatesHaveFixedForm() {
-        #expect(CalendarTimestamp(secondsSince1970: 784_111_777).httpDate == "Sun, 06 Nov 1994 08:49:37 GMT")
     }
 }

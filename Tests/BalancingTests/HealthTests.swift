@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Balancing
@@ -107,7 +108,7 @@ struct FailureWindowTests {
 
     @Test("Sliding counts equal the sum of the eighths that they cover", arguments: 0..<50 as Range<UInt64>)
     func againstPlainCounting(seed: UInt64) {
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         var window = FailureWindow(.init(consecutive: nil, percent: 60, minAttempts: 5, window: 8 * second))
         var history: [(eighth: Int, failed: Bool)] = []
         var now = 0

@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Balancing
@@ -14,7 +15,7 @@ struct LoadPoliciesTests {
         standing: Int,
         _ pick: (Pool) -> Int?
     ) -> (picks: [Int], ends: [Int]) {
-        var random = RandomNumbers(seed: 77)
+        var random = SplitMix64(seed: 77)
         var connections: [Int] = []
         var picks = [Int](repeating: 0, count: pool.count)
         var ends = picks

@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import Balancing
@@ -74,7 +75,7 @@ struct RoundRobinTests {
 
     @Test("After any changes of availability the shares are exact immediately", arguments: 0..<100 as Range<UInt64>)
     func comingAndGoing(seed: UInt64) {
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         let weights = (0..<(2 + random.next(below: 6))).map { _ in 1 + random.next(below: 9) }
         var pool = Pool(weights: weights)
         var policy = RoundRobin(servers: weights.count, seed: seed)
@@ -91,7 +92,7 @@ struct RoundRobinTests {
 
     @Test("After any change of weights the shares are exact immediately", arguments: 0..<100 as Range<UInt64>)
     func changedWeights(seed: UInt64) {
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         var pool = Pool(weights: [256, 1, 1, 64])
         var policy = RoundRobin(servers: 4, seed: seed)
         for _ in 0..<20 {
@@ -151,7 +152,7 @@ struct RoundRobinTests {
 
     @Test("The next turn is strictly after the given time", arguments: 0..<200 as Range<UInt64>)
     func firstTurn(seed: UInt64) {
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         let weight = 1 + random.next(below: 20)
         let phase = random.next(below: 2) == 0 ? 0 : UInt32(truncatingIfNeeded: random.next())
         // All turns of the first cycle, and the first one of the next.

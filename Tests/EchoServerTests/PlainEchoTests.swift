@@ -1,4 +1,5 @@
 import EchoServer
+import Randomness
 import Sockets
 import Testing
 

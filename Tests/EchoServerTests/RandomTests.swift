@@ -1,5 +1,5 @@
 import EchoServer
-import Sockets
+import Randomness
 import Testing
 
 @Suite("Echo under random conditions")

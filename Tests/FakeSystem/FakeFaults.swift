@@ -1,3 +1,4 @@
+import Randomness
 public import Sockets
 
 /// Faults of a ``FakeWorld``: planned ones, and random ones drawn from a seed.

@@ -1,3 +1,4 @@
+import Randomness
 public import Sockets
 
 /// A program at the far end of a connection: a client of the process, or a server that it has connected to.

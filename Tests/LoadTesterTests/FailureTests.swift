@@ -1,4 +1,5 @@
 import Histogram
+import Randomness
 import Sockets
 import Testing
 

@@ -1,5 +1,5 @@
 import Histogram
-import Sockets
+import Randomness
 import Testing
 
 @testable import LoadTester

@@ -1,3 +1,4 @@
+import Randomness
 import Sockets
 
 @testable import LoadTester

@@ -1,4 +1,5 @@
 import FakeSystem
+import Randomness
 import Sockets
 
 /// A client or a server, with a record of what it has done to its connection, against which the proxy is checked.

@@ -1,4 +1,5 @@
 import FakeSystem
+import Randomness
 import Sockets
 import EventLoop
 

@@ -2,6 +2,7 @@ import Balancing
 import FakeSystem
 import Glibc
 import Relay
+import Randomness
 import Sockets
 
 /// Everything that a seed decides in advance: the proxy, the machine, the network, and their faults.

@@ -186,7 +186,7 @@ import Testing
             ["proxy", "--grace", "10"],
             "The value '10' is invalid for '--grace <duration>': missing unit: write 10ms,"
         ),
-        (["proxy", "--grace", "off"], "invalid for '--grace <duration>': write a whole number and its unit"),
+        (["proxy", "--grace", "off"], "invalid for '--grace <duration>': write a number and its unit"),
         (["proxy", "--idle-timeout", "0"], "'--idle-timeout <duration>': too short: must be at least 1ms, or off"),
         (["proxy", "--keepalive", "1500ms"], "'--keepalive <duration>': it is not a whole number of seconds"),
         (["proxy", "--keepalive", "10h"], "'--keepalive <duration>': too long: must be at most 32767s, or off"),

@@ -54,7 +54,7 @@ struct Parsers {
 
     @Sendable
     static func values(_ text: String) {
-        if let size = explain({ try ByteSize(parsing: text) }) { precondition((0...(1 << 30)).contains(size.bytes)) }
+        if let size = explain({ try ByteSizeValue(parsing: text, in: 0...(1 << 30)) }) { precondition((0...(1 << 30)).contains(size.bytes)) }
         if let number = explain({ try ValueReader<Int>.wholeNumber(1...9999).read(text) }) {
             precondition((1...9999).contains(number))
         }

@@ -1,27 +1,28 @@
 import TCPProxy
+import ValueFormats
 
 /// Connections as a JSON object. docs/control.md describes each member.
 struct ConnectionsResponse {
     let snapshot: ConnectionsSnapshot
 
     var json: String {
-        JSON.object([
-            ("total", .integer(snapshot.total)),
-            ("connections", .array(snapshot.connections.map(object))),
+        JSONValue.object([
+            "total": .integer(snapshot.total),
+            "connections": .array(snapshot.connections.map(object)),
         ]).line
     }
 
-    private func object(_ connection: ConnectionInfo) -> JSON {
+    private func object(_ connection: ConnectionInfo) -> JSONValue {
         .object([
-            ("id", .string("\(connection.id)")),
-            ("client", .string("\(connection.client)")),
-            ("listener", .string(connection.listener)),
-            ("pool", .string(connection.pool)),
-            ("server", connection.server.map { .string($0) } ?? .null),
-            ("stage", .string(connection.stage.rawValue)),
-            ("bytes_upstream", .integer(connection.bytesUpstream)),
-            ("bytes_downstream", .integer(connection.bytesDownstream)),
-            ("age_seconds", .number(connection.age.inSeconds)),
+            "id": .string("\(connection.id)"),
+            "client": .string("\(connection.client)"),
+            "listener": .string(connection.listener),
+            "pool": .string(connection.pool),
+            "server": connection.server.map { .string($0) } ?? .null,
+            "stage": .string(connection.stage.rawValue),
+            "bytes_upstream": .integer(connection.bytesUpstream),
+            "bytes_downstream": .integer(connection.bytesDownstream),
+            "age_seconds": .number(connection.age.inSeconds),
         ])
     }
 }

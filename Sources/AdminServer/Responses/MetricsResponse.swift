@@ -1,4 +1,5 @@
 import TCPProxy
+import ValueFormats
 
 /// The metrics of a proxy as Prometheus text and JSON. docs/metrics.md describes each series.
 struct MetricsResponse {
@@ -196,64 +197,62 @@ struct MetricsResponse {
     }
 }
 
-extension JSON {
+extension JSONValue {
     /// Denied connections, by cause.
-    static func denials(_ counts: [DenyReason: Int]) -> JSON {
-        .object(DenyReason.allCases.map { ($0.name, .integer(counts[$0, default: 0])) })
+    static func denials(_ counts: [DenyReason: Int]) -> JSONValue {
+        .object(JSONObject(DenyReason.allCases.map { ($0.name, .integer(counts[$0, default: 0])) }))
     }
 }
 
 extension MetricsResponse {
     /// The same metrics as a JSON object. The first four members have a fixed position, in this order.
     var json: String {
-        JSON.object([
-            ("active_connections", .integer(snapshot.activeConnections)),
-            ("total_connections", .integer(snapshot.totalConnections)),
-            ("bytes_upstream", .integer(snapshot.bytesUpstream)),
-            ("bytes_downstream", .integer(snapshot.bytesDownstream)),
-            ("bytes_spliced_upstream", .integer(snapshot.bytesSplicedUpstream)),
-            ("bytes_spliced_downstream", .integer(snapshot.bytesSplicedDownstream)),
-            ("pipes_in_use", .integer(snapshot.pipesInUse)),
-            ("pipe_allocation_failures", .integer(snapshot.pipeAllocationFailures)),
-            ("bytes_discarded_upstream", .integer(snapshot.bytesDiscardedUpstream)),
-            ("bytes_discarded_downstream", .integer(snapshot.bytesDiscardedDownstream)),
-            ("connections_closed", closures),
-            ("connections_no_server", .integer(snapshot.unservedConnections)),
-            ("connections_denied", .denials(snapshot.deniedConnections)),
-            (
-                "connect_failures",
-                .object(
+        JSONValue.object([
+            "active_connections": .integer(snapshot.activeConnections),
+            "total_connections": .integer(snapshot.totalConnections),
+            "bytes_upstream": .integer(snapshot.bytesUpstream),
+            "bytes_downstream": .integer(snapshot.bytesDownstream),
+            "bytes_spliced_upstream": .integer(snapshot.bytesSplicedUpstream),
+            "bytes_spliced_downstream": .integer(snapshot.bytesSplicedDownstream),
+            "pipes_in_use": .integer(snapshot.pipesInUse),
+            "pipe_allocation_failures": .integer(snapshot.pipeAllocationFailures),
+            "bytes_discarded_upstream": .integer(snapshot.bytesDiscardedUpstream),
+            "bytes_discarded_downstream": .integer(snapshot.bytesDiscardedDownstream),
+            "connections_closed": closures,
+            "connections_no_server": .integer(snapshot.unservedConnections),
+            "connections_denied": .denials(snapshot.deniedConnections),
+            "connect_failures": .object(
+                JSONObject(
                     ConnectFailure.allCases.map { ($0.name, .integer(snapshot.connectFailures[$0, default: 0])) }
                 )
             ),
-            ("connect_duration_seconds", connectTime),
-            (
-                "accept_pauses",
-                .object(AcceptPause.allCases.map { ($0.name, .integer(snapshot.acceptPauses[$0, default: 0])) })
+            "connect_duration_seconds": connectTime,
+            "accept_pauses": .object(
+                JSONObject(AcceptPause.allCases.map { ($0.name, .integer(snapshot.acceptPauses[$0, default: 0])) })
             ),
-            ("events_dropped", .integer(snapshot.eventsDropped)),
-            ("access_records_dropped", .integer(snapshot.accessRecordsDropped)),
-            ("max_connections", .integer(snapshot.maxConnections)),
-            ("worker_threads", .integer(snapshot.threads)),
-            ("uptime_seconds", .number(snapshot.uptime.inSeconds)),
-            ("version", .string(version)),
-            ("open_descriptors", .integer(snapshot.openDescriptors)),
-            ("descriptor_limit", .integer(snapshot.descriptorLimit)),
+            "events_dropped": .integer(snapshot.eventsDropped),
+            "access_records_dropped": .integer(snapshot.accessRecordsDropped),
+            "max_connections": .integer(snapshot.maxConnections),
+            "worker_threads": .integer(snapshot.threads),
+            "uptime_seconds": .number(snapshot.uptime.inSeconds),
+            "version": .string(version),
+            "open_descriptors": .integer(snapshot.openDescriptors),
+            "descriptor_limit": .integer(snapshot.descriptorLimit),
         ]).line
     }
 
-    private var closures: JSON {
+    private var closures: JSONValue {
         .object(
             CloseReason.allCases.map { reason in
-                (reason.name, .object(Initiator.allCases.map { ($0.name, .integer(closed(reason, $0))) }))
+                (reason.name, .object(JSONObject(Initiator.allCases.map { ($0.name, .integer(closed(reason, $0))) })))
             }
         )
     }
 
-    private var connectTime: JSON {
+    private var connectTime: JSONValue {
         .object([
-            ("count", .integer(snapshot.connectTime.count)),
-            ("sum", .number(snapshot.connectTime.sum.inSeconds)),
+            "count": .integer(snapshot.connectTime.count),
+            "sum": .number(snapshot.connectTime.sum.inSeconds),
         ])
     }
 }

@@ -1,6 +1,7 @@
 import Balancing
 import Sockets
 import TCPProxy
+import ValueFormats
 
 /// The metrics of listeners, pools and their servers. docs/metrics.md describes each series.
 ///
@@ -189,65 +190,61 @@ struct PoolsResponse {
     // MARK: JSON
 
     var json: String {
-        JSON.object([
-            ("listeners", .array(listeners.map(object))),
-            ("pools", .array(pools.map(object))),
+        JSONValue.object([
+            "listeners": .array(listeners.map(object)),
+            "pools": .array(pools.map(object)),
         ]).line
     }
 
-    private func object(_ listener: ListenerSnapshot) -> JSON {
+    private func object(_ listener: ListenerSnapshot) -> JSONValue {
         .object([
-            ("name", .string(listener.name)),
-            ("address", .string("\(listener.address)")),
-            ("pool", .string(listener.pool)),
-            ("active_connections", .integer(listener.activeConnections)),
-            ("total_connections", .integer(listener.totalConnections)),
-            ("connections_no_server", .integer(listener.unservedConnections)),
-            ("connections_denied", .denials(listener.deniedConnections)),
-            ("bytes_upstream", .integer(listener.bytesUpstream)),
-            ("bytes_downstream", .integer(listener.bytesDownstream)),
+            "name": .string(listener.name),
+            "address": .string("\(listener.address)"),
+            "pool": .string(listener.pool),
+            "active_connections": .integer(listener.activeConnections),
+            "total_connections": .integer(listener.totalConnections),
+            "connections_no_server": .integer(listener.unservedConnections),
+            "connections_denied": .denials(listener.deniedConnections),
+            "bytes_upstream": .integer(listener.bytesUpstream),
+            "bytes_downstream": .integer(listener.bytesDownstream),
         ])
     }
 
-    private func object(_ pool: PoolSnapshot) -> JSON {
+    private func object(_ pool: PoolSnapshot) -> JSONValue {
         .object([
-            ("name", .string(pool.name)),
-            ("policy", pool.policy.map { .string($0.rawValue) } ?? .null),
-            ("waiting", .integer(pool.waiting)),
-            ("queued", .integer(pool.queued)),
-            ("queue_timeouts", .integer(pool.queueTimeouts)),
-            ("queue_overflows", .integer(pool.queueOverflows)),
-            ("retries", .integer(pool.retries)),
-            ("servers", .array(pool.servers.map(object))),
+            "name": .string(pool.name),
+            "policy": pool.policy.map { .string($0.rawValue) } ?? .null,
+            "waiting": .integer(pool.waiting),
+            "queued": .integer(pool.queued),
+            "queue_timeouts": .integer(pool.queueTimeouts),
+            "queue_overflows": .integer(pool.queueOverflows),
+            "retries": .integer(pool.retries),
+            "servers": .array(pool.servers.map(object)),
         ])
     }
 
-    private func object(_ server: ServerSnapshot) -> JSON {
+    private func object(_ server: ServerSnapshot) -> JSONValue {
         .object([
-            ("name", .string(server.configuration.name)),
-            ("address", .string("\(server.configuration.address)")),
-            ("state", .string(server.state.rawValue)),
-            ("cause", .string(server.cause)),
-            ("weight", .integer(server.configuration.weight)),
-            ("weight_override", server.weightOverride.map { .integer($0) } ?? .null),
-            ("backup", .boolean(server.configuration.isBackup)),
-            ("max_connections", server.configuration.maxConnections.map { .integer($0) } ?? .null),
-            ("active_connections", .integer(server.connections)),
-            ("total_connections", .integer(server.connected)),
-            (
-                "connect_failures",
-                .object(ConnectFailure.allCases.map { ($0.name, .integer(server.connectFailures[$0, default: 0])) })
+            "name": .string(server.configuration.name),
+            "address": .string("\(server.configuration.address)"),
+            "state": .string(server.state.rawValue),
+            "cause": .string(server.cause),
+            "weight": .integer(server.configuration.weight),
+            "weight_override": server.weightOverride.map { .integer($0) } ?? .null,
+            "backup": .boolean(server.configuration.isBackup),
+            "max_connections": server.configuration.maxConnections.map { .integer($0) } ?? .null,
+            "active_connections": .integer(server.connections),
+            "total_connections": .integer(server.connected),
+            "connect_failures": .object(
+                JSONObject(ConnectFailure.allCases.map { ($0.name, .integer(server.connectFailures[$0, default: 0])) })
             ),
-            ("consecutive_failures", .integer(server.consecutiveFailures)),
-            (
-                "connect_duration_seconds",
-                .object([
-                    ("count", .integer(server.connectTime.count)),
-                    ("sum", .number(server.connectTime.sum.inSeconds)),
-                ])
-            ),
-            ("bytes_upstream", .integer(server.bytesUpstream)),
-            ("bytes_downstream", .integer(server.bytesDownstream)),
+            "consecutive_failures": .integer(server.consecutiveFailures),
+            "connect_duration_seconds": .object([
+                "count": .integer(server.connectTime.count),
+                "sum": .number(server.connectTime.sum.inSeconds),
+            ]),
+            "bytes_upstream": .integer(server.bytesUpstream),
+            "bytes_downstream": .integer(server.bytesDownstream),
         ])
     }
 }

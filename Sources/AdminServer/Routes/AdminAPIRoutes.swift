@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Sockets
 import TCPProxy
+import ValueFormats
 
 /// The control operations by path. docs/control.md describes each.
 ///
@@ -81,7 +82,7 @@ struct ControlRoutes: Sendable {
             }
             return .text(
                 .ok,
-                JSON.object([("closed", .integer(await control.closeConnections(filter)))]).line,
+                JSONValue.object(["closed": .integer(await control.closeConnections(filter))]).line,
                 type: "application/json"
             )
         } catch {
@@ -98,14 +99,14 @@ struct ControlRoutes: Sendable {
         case nil:
             return .text(.notFound, "no configuration file: start the proxy with monkey run\n")
         case .done(let changes, let connections):
-            let answer = JSON.object([
-                ("reloaded", .boolean(true)), ("changes", .array(changes.map { .string($0) })),
-                ("connections_affected", .integer(connections)),
+            let answer = JSONValue.object([
+                "reloaded": .boolean(true), "changes": .array(changes.map { .string($0) }),
+                "connections_affected": .integer(connections),
             ])
             return .text(.ok, answer.line, type: "application/json")
         case .refused(let mistakes):
-            let answer = JSON.object([
-                ("reloaded", .boolean(false)), ("errors", .array(mistakes.map { .string($0) })),
+            let answer = JSONValue.object([
+                "reloaded": .boolean(false), "errors": .array(mistakes.map { .string($0) }),
             ])
             return .text(.unprocessableContent, answer.line, type: "application/json")
         }

@@ -1,3 +1,4 @@
+public import ProcessSupport
 public import Sockets
 public import TCPProxy
 
@@ -5,14 +6,7 @@ public import TCPProxy
 public enum AdminError: Error, Hashable, Sendable {
     /// The host name has no address: ``ProxyError/unknownHost(_:detail:)``.
     case unresolvable(ProxyError)
-    /// Another socket listens on the address.
-    case addressInUse(ServiceAddress)
-    case permissionDenied(ServiceAddress)
-    /// The address is not a local address of this machine.
-    case addressNotAvailable(ServiceAddress)
-    /// A file that is not a socket exists at the path, so it is not replaced.
-    case notASocket(path: String)
-    case cannotListen(ServiceAddress, SystemError)
+    case cannotListen(ListenError)
     /// Control is enabled on an address other than loopback without a token: any client that can reach the address
     /// could change the configuration.
     case tokenMissing(SocketAddress)
@@ -29,19 +23,9 @@ extension AdminError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .unresolvable(let error):
-            "cannot bind the admin endpoint: \(error)"
-        case .addressInUse(let address):
-            "cannot bind the admin endpoint: \(address) is in use: stop the process that uses it, or choose another "
-                + (address.isUnix ? "path" : "port")
-        case .permissionDenied(let address):
-            "cannot bind the admin endpoint to \(address): permission denied: \(address.permissionAdvice)"
-        case .addressNotAvailable(let address):
-            "cannot bind the admin endpoint to \(address): not an address of this machine: use one, such as 127.0.0.1"
-        case .notASocket(let path):
-            "cannot bind the admin endpoint to unix:\(path): the file exists and is not a socket: "
-                + "remove it, or choose another path"
-        case .cannotListen(let address, let error):
-            "cannot bind the admin endpoint to \(address): \(error): choose another address"
+            "admin endpoint: \(error)"
+        case .cannotListen(let error):
+            "admin endpoint: \(error)"
         case .tokenMissing(let address):
             "any client of \(address) could drain servers and close connections: set a token, listen on 127.0.0.1, "
                 + "or disable control"
@@ -56,22 +40,4 @@ extension AdminError: CustomStringConvertible {
             "the admin endpoint on \(address) lost its listening socket: restart it"
         }
     }
-}
-
-extension ServiceAddress {
-    fileprivate var isUnix: Bool {
-        if case .socket(.unix) = self { true } else { false }
-    }
-
-    fileprivate var permissionAdvice: String {
-        switch self {
-        case .socket(.unix): "check the permissions of the directory"
-        case .socket(.internet(let address)) where (1..<1024).contains(address.port): Self.lowPortAdvice
-        case .name(_, let port) where (1..<1024).contains(port): Self.lowPortAdvice
-        default: "choose another address"
-        }
-    }
-
-    private static let lowPortAdvice =
-        "ports below 1024 require root or CAP_NET_BIND_SERVICE; choose a higher port"
 }

@@ -1,4 +1,5 @@
 import Glibc
+import ProcessSupport
 import Sockets
 import TCPProxy
 
@@ -21,13 +22,13 @@ struct Listener: ~Copyable {
             do throws(UnixSocketFileError) {
                 try UnixSocketFile.prepare(path)
             } catch {
-                throw AdminError(error, at: address)
+                throw .cannotListen(ListenError(error, at: address))
             }
         }
         do throws(SystemError) {
             return try Listener(at: target)
         } catch {
-            throw AdminError(error, at: address)
+            throw .cannotListen(ListenError(error, at: address))
         }
     }
 
@@ -66,27 +67,5 @@ extension SocketAddress {
     var isLoopback: Bool {
         guard case .internet(let address) = self else { return true }
         return address.isIPv4 ? address.low >> 24 & 0xFF == 127 : address.high == 0 && address.low == 1
-    }
-}
-
-extension AdminError {
-    fileprivate init(_ error: SystemError, at address: ServiceAddress) {
-        self =
-            switch error.code {
-            case EADDRINUSE: .addressInUse(address)
-            case EACCES, EPERM: .permissionDenied(address)
-            case EADDRNOTAVAIL: .addressNotAvailable(address)
-            default: .cannotListen(address, error)
-            }
-    }
-
-    fileprivate init(_ error: UnixSocketFileError, at address: ServiceAddress) {
-        self =
-            switch error {
-            case .inUse: .addressInUse(address)
-            case .notASocket(let path): .notASocket(path: path)
-            case .cannotRemove: .permissionDenied(address)
-            case .cannotProbe(_, let error): AdminError(error, at: address)
-            }
     }
 }

@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
+import ValueFormats
 
 /// A request without a response yet, and the connection to write the response to.
 struct PendingRequest: Sendable {
@@ -16,7 +17,7 @@ struct PendingRequest: Sendable {
     func answer(by responder: some HTTPResponder<BasicRequestContext>, logger: Logger) async {
         guard channel.isActive else { return }
         var response = await response(by: responder, logger: logger)
-        response.headers[.date] = CalendarTimestamp.now.httpDate
+        response.headers[.date] = Timestamp.now.httpDate
         logger.debug("\(request.method) \(request.uri.path): \(response.status)")
         do {
             channel.write(HTTPServerResponsePart.head(HTTPResponseHead(response.head)), promise: nil)

@@ -1,3 +1,5 @@
+public import Randomness
+
 /// The smallest connect time × (connections + 1) / weight, where the connect time is a ``PeakAverage``.
 ///
 /// On average, one pick in ``explorationInterval`` goes to a server drawn by weight instead. A server that was slow
@@ -9,7 +11,7 @@ public struct Fastest: Sendable {
     /// further clients follow until the first connect has completed.
     @inlinable public static var unknownConnectTime: Int { 1_000_000_000 }
 
-    @usableFromInline var random: RandomNumbers
+    @usableFromInline var random: SplitMix64
     /// The server at which the next scan starts; the first of several equal servers wins.
     @usableFromInline var start: Int
 
@@ -17,7 +19,7 @@ public struct Fastest: Sendable {
     ///   - servers: The number of servers of the pool.
     ///   - seed: Determines the random draws and the first server among equals.
     public init(servers: Int, seed: UInt64) {
-        random = RandomNumbers(seed: seed)
+        random = SplitMix64(seed: seed)
         start = random.next(below: max(1, servers))
     }
 

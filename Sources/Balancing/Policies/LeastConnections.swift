@@ -1,3 +1,5 @@
+import Randomness
+
 /// Weighted least connections: the smallest (connections + 1) / weight, which is the load after the pick.
 ///
 /// Servers with equal load take turns, and workers start at different ones.
@@ -9,7 +11,7 @@ public struct LeastConnections: Sendable {
     ///   - servers: The number of servers of the pool.
     ///   - seed: Determines the first server among equals.
     public init(servers: Int, seed: UInt64) {
-        start = KeyHash.point(KeyHash.mix(seed), below: max(1, servers))
+        start = SplitMix64.scale(SplitMix64.mix(seed), below: max(1, servers))
     }
 
     /// Selects the server for a new connection; returns nil if none is available.

@@ -1,3 +1,5 @@
+public import Randomness
+
 /// The client's key looked up in a ``MaglevTable``: all replicas of the proxy select the same server.
 ///
 /// The clients of an unavailable server are spread over the others by rehashing their keys, up to a fixed number of
@@ -19,12 +21,12 @@ public struct Maglev: Sendable {
     /// - Parameter key: The key of the client: ``KeyHash/address(high:low:)`` or any other number.
     @inlinable
     public func pick<V: ServerView & ~Copyable>(from view: borrowing V, key: UInt64) -> Int? {
-        var hash = KeyHash.mix(key)
+        var hash = SplitMix64.mix(key)
         let primaries = Candidates(backups: false)
         for _ in 0..<Self.tryLimit {
             guard let server = table.server(for: hash), server < view.count else { break }
             if view.weight(of: server, among: primaries) > 0 { return server }
-            hash = KeyHash.mix(hash)
+            hash = SplitMix64.mix(hash)
         }
         return SourceHash.pick(from: view, hash: hash, among: primaries)
             ?? SourceHash.pick(from: view, hash: hash, among: Candidates(backups: true))

@@ -1,3 +1,5 @@
+public import Randomness
+
 /// A lookup table from keys to servers that changes very little when a server joins or leaves.
 ///
 /// Eisenbud and others, "Maglev: A fast and reliable software network load balancer" (2016), 3.4: each server has a
@@ -49,7 +51,7 @@ public struct MaglevTable: Sendable, Equatable {
     /// Returns the server for a hash, or nil if no server has an entry.
     @inlinable
     public func server(for hash: UInt64) -> Int? {
-        places.isEmpty ? nil : Int(places[KeyHash.point(hash, below: places.count)])
+        places.isEmpty ? nil : Int(places[SplitMix64.scale(hash, below: places.count)])
     }
 }
 
@@ -73,8 +75,8 @@ extension MaglevTable {
                 Claimant(
                     server: server.offset,
                     weight: min(server.element.weight, EffectiveWeight.limit),
-                    step: KeyHash.point(KeyHash.name(server.element.name, seed: 1), below: size - 1) + 1,
-                    place: KeyHash.point(KeyHash.name(server.element.name), below: size)
+                    step: SplitMix64.scale(KeyHash.name(server.element.name, seed: 1), below: size - 1) + 1,
+                    place: SplitMix64.scale(KeyHash.name(server.element.name), below: size)
                 )
             }
         guard let price = claimants.map(\.weight).max() else { return [] }

@@ -1,13 +1,15 @@
+public import Randomness
+
 /// Two different servers drawn by weight; of these, the one with fewer connections relative to its weight.
 ///
 /// If both are equal, the first one drawn is picked, so that an idle pool is used by weight. The second choice removes
 /// nearly all of the imbalance of purely random selection (Mitzenmacher, "The power of two choices in randomized load
 /// balancing", 2001). Unlike "least connections" it does not direct all clients to the same server at the same time.
 public struct RandomOfTwo: Sendable {
-    @usableFromInline var random: RandomNumbers
+    @usableFromInline var random: SplitMix64
 
     public init(seed: UInt64) {
-        random = RandomNumbers(seed: seed)
+        random = SplitMix64(seed: seed)
     }
 
     /// Selects the server for a new connection; returns nil if none is available.

@@ -1,3 +1,5 @@
+import Randomness
+
 /// Smooth weighted round-robin: the turns of each server are evenly spaced in virtual time, and the server with the
 /// next turn is picked.
 ///
@@ -51,7 +53,7 @@ public struct RoundRobin: ~Copyable {
         count = max(0, servers)
         now = cycles &* Self.cycle &- 1
         turns = .allocate(capacity: count)
-        let offset = KeyHash.mix(seed)
+        let offset = SplitMix64.mix(seed)
         for server in 0..<count {
             let phase = UInt64(server) * Self.cycle / UInt64(count) &+ offset
             (turns + server).initialize(to: Turns(phase: UInt32(truncatingIfNeeded: phase)))

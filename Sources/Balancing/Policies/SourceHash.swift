@@ -1,3 +1,5 @@
+public import Randomness
+
 /// The client's key mapped to the weights laid end to end: the same server as long as the pool does not change.
 ///
 /// The key is first mapped to all servers, whether available or not. Only if that server is unavailable, a second hash
@@ -16,14 +18,14 @@ public struct SourceHash: Sendable {
 
     @inlinable
     func pick<V: ServerView & ~Copyable>(from view: borrowing V, key: UInt64, backups: Bool) -> Int? {
-        let hash = KeyHash.mix(key)
+        let hash = SplitMix64.mix(key)
         let all = Candidates(backups: backups, includeUnavailable: true)
         let total = view.totalWeight(among: all)
         guard total > 0 else { return nil }
-        if let server = view.server(at: KeyHash.point(hash, below: total), among: all), view.isAvailable(server) {
+        if let server = view.server(at: SplitMix64.scale(hash, below: total), among: all), view.isAvailable(server) {
             return server
         }
-        return Self.pick(from: view, hash: KeyHash.mix(hash), among: Candidates(backups: backups))
+        return Self.pick(from: view, hash: SplitMix64.mix(hash), among: Candidates(backups: backups))
     }
 
     @inlinable
@@ -34,6 +36,6 @@ public struct SourceHash: Sendable {
     ) -> Int? {
         let total = view.totalWeight(among: candidates)
         guard total > 0 else { return nil }
-        return view.server(at: KeyHash.point(hash, below: total), among: candidates)
+        return view.server(at: SplitMix64.scale(hash, below: total), among: candidates)
     }
 }

@@ -21,36 +21,25 @@ enum AccessLogField: String, CaseIterable, Sendable {
     case reason
     case initiator
 
-    /// Value of a field: JSON distinguishes numbers from strings, and a connection may end before a field has a value.
-    enum Value {
-        case text(String)
-        case number(String)
-        case none
-    }
-
-    func value(of record: AccessRecord) -> Value {
+    /// Value of a field; `null` if the connection ended before the field had one.
+    func value(of record: AccessRecord) -> JSONValue {
         switch self {
-        case .time: .text(Self.written(secondsSince1970: record.openedAt))
-        case .id: .text("\(record.id)")
-        case .client: .text("\(record.client)")
-        case .listener: .text(record.listener)
-        case .pool: .text(record.pool)
-        case .server: record.server.map { .text($0) } ?? .none
-        case .attempts: .number("\(record.attempts)")
-        case .bytesUpstream: .number("\(record.bytesUpstream)")
-        case .bytesDownstream: .number("\(record.bytesDownstream)")
-        case .queue: .number(Self.written(record.queued))
-        case .connect: record.connecting.map { .number(Self.written($0)) } ?? .none
-        case .firstByte: record.firstByte.map { .number(Self.written($0)) } ?? .none
-        case .total: .number(Self.written(record.total))
-        case .reason: .text(record.reason.name)
-        case .initiator: .text(record.initiator.name)
+        case .time: .string(Timestamp(secondsSince1970: record.openedAt).description)
+        case .id: .string("\(record.id)")
+        case .client: .string("\(record.client)")
+        case .listener: .string(record.listener)
+        case .pool: .string(record.pool)
+        case .server: record.server.map { .string($0) } ?? .null
+        case .attempts: .integer(record.attempts)
+        case .bytesUpstream: .integer(record.bytesUpstream)
+        case .bytesDownstream: .integer(record.bytesDownstream)
+        case .queue: .numeral(Self.written(record.queued))
+        case .connect: record.connecting.map { .numeral(Self.written($0)) } ?? .null
+        case .firstByte: record.firstByte.map { .numeral(Self.written($0)) } ?? .null
+        case .total: .numeral(Self.written(record.total))
+        case .reason: .string(record.reason.name)
+        case .initiator: .string(record.initiator.name)
         }
-    }
-
-    private static func written(secondsSince1970 seconds: Double) -> String {
-        let milliseconds = Int((seconds * 1000).rounded(.down))
-        return "\(Timestamp(seconds: milliseconds / 1000, milliseconds: milliseconds % 1000))"
     }
 
     /// Formats a duration in seconds with 6 decimals.

@@ -47,7 +47,7 @@ public struct AccessLogFormat: Hashable, Sendable {
 
     private static func pieces(of text: String) throws(ValueFormatError) -> [Piece] {
         guard text.utf8.count <= longest else { throw ValueFormatError("too long: must be at most \(longest) bytes") }
-        guard !text.unicodeScalars.contains(where: { $0.isControl && $0 != "\t" }) else {
+        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control && $0 != "\t" }) else {
             throw ValueFormatError("control characters are not allowed: remove them")
         }
         var pieces: [Piece] = []
@@ -96,23 +96,17 @@ public struct AccessLogFormat: Hashable, Sendable {
     package func line(_ record: AccessRecord) -> String {
         switch form {
         case .json:
-            let members = AccessLogField.allCases.map { field in
-                switch field.value(of: record) {
-                case .text(let text): "\"\(field.rawValue)\":\(text.asJSON)"
-                case .number(let number): "\"\(field.rawValue)\":\(number)"
-                case .none: "\"\(field.rawValue)\":null"
-                }
-            }
-            return "{\(members.joined(separator: ","))}"
+            return JSONValue.object(JSONObject(AccessLogField.allCases.map { ($0.rawValue, $0.value(of: record)) }))
+                .text
         case .text(let pieces):
             return pieces.map { piece in
                 switch piece {
                 case .literal(let text): text
                 case .field(let field):
                     switch field.value(of: record) {
-                    case .text(let text): text.onOneLine
-                    case .number(let number): number
-                    case .none: "-"
+                    case .string(let text): text.onOneLine
+                    case .null: "-"
+                    case let number: number.text
                     }
                 }
             }.joined()
@@ -123,31 +117,4 @@ public struct AccessLogFormat: Hashable, Sendable {
 extension AccessLogFormat: CustomStringConvertible {
     /// The format as it was written.
     public var description: String { written }
-}
-
-extension String {
-    /// The text with control characters escaped, so that a record stays on one line whatever a name contains.
-    fileprivate var onOneLine: String {
-        guard unicodeScalars.contains(where: \.isControl) else { return self }
-        return unicodeScalars.map { $0.isControl ? $0.escaped(asASCII: true) : String($0) }.joined()
-    }
-
-    /// The text as a JSON string (RFC 8259, 7).
-    fileprivate var asJSON: String {
-        var quoted = "\""
-        for scalar in unicodeScalars {
-            switch scalar {
-            case "\"", "\\": quoted += "\\\(scalar)"
-            case _ where scalar.value < 0x20:
-                quoted += "\\u" + String(scalar.value + 0x10000, radix: 16).dropFirst()
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
-    }
-}
-
-extension Unicode.Scalar {
-    /// Whether this is a C0 control character, DEL or a C1 control character.
-    fileprivate var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 }

@@ -1,3 +1,5 @@
+import ValueFormats
+
 /// Collector of errors and warnings, so that all of them are reported together.
 struct Diagnostics {
     private(set) var reported: [Diagnostic] = []
@@ -71,13 +73,6 @@ func quoted(_ text: String) -> String {
 
 /// Truncates a text and escapes the characters that could break or forge a line.
 private func onOneLine(_ text: String, longest: Int) -> String {
-    var shown = ""
-    for scalar in text.unicodeScalars.prefix(longest) {
-        switch scalar.properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator, .format, .privateUse:
-            shown += "\\u{\(String(scalar.value, radix: 16))}"
-        default: shown.unicodeScalars.append(scalar)
-        }
-    }
-    return text.unicodeScalars.count > longest ? shown + "…" : shown
+    let scalars = text.unicodeScalars
+    return String(scalars.prefix(longest)).onOneLine + (scalars.count > longest ? "…" : "")
 }

@@ -1,3 +1,5 @@
+import ValueFormats
+
 extension ConfigurationFile {
     /// JSON Schema of the file (draft 7, which editors support), for completion and validation while editing.
     ///
@@ -5,8 +7,8 @@ extension ConfigurationFile {
     /// pool.
     public static var schema: String {
         guard case .object(var schema) = ObjectSchema.root.schema else { preconditionFailure("a section is an object") }
-        schema["$schema"] = .text("http://json-schema.org/draft-07/schema#")
-        schema["title"] = .text("Configuration of monkey run")
-        return JSONValue.object(schema).text
+        schema["$schema"] = .string("http://json-schema.org/draft-07/schema#")
+        schema["title"] = .string("Configuration of monkey run")
+        return JSONValue.object(schema).indented
     }
 }

@@ -1,3 +1,5 @@
+import ValueFormats
+
 /// Schema of one group of keys, and the value parsed from it.
 struct ObjectSchema<Entry: Sendable>: Sendable {
     /// Name of the group, as the end of "unknown key in": `a listener`.
@@ -110,16 +112,16 @@ struct KeySchema<Entry: Sendable>: Sendable {
 extension ObjectSchema {
     /// JSON Schema of the group.
     var schema: JSONValue {
-        var properties: [String: JSONValue] = [:]
+        var properties: JSONObject = [:]
         for key in keys {
             properties[key.name] = key.described
             if let alias = key.alias { properties[alias] = key.described }
         }
-        var schema: [String: JSONValue] = [
-            "type": .text("object"), "properties": .object(properties), "additionalProperties": .boolean(false),
+        var schema: JSONObject = [
+            "type": .string("object"), "properties": .object(properties), "additionalProperties": .boolean(false),
         ]
-        let required = keys.filter(\.isRequired).map { JSONValue.text($0.name) }
-        if !required.isEmpty { schema["required"] = .list(required) }
+        let required = keys.filter(\.isRequired).map { JSONValue.string($0.name) }
+        if !required.isEmpty { schema["required"] = .array(required) }
         return .object(schema)
     }
 
@@ -147,9 +149,9 @@ extension ObjectSchema {
             name: "mappings by name",
             allowed: "names of at most 64 letters, digits, `-`, `_` and `.`",
             schema: .object([
-                "type": .text("object"), "additionalProperties": schema, "minProperties": .number(1),
-                "maxProperties": .number(most),
-                "propertyNames": .object(["pattern": .text("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]),
+                "type": .string("object"), "additionalProperties": schema, "minProperties": .integer(1),
+                "maxProperties": .integer(most),
+                "propertyNames": .object(["pattern": .string("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]),
             ]),
             write: { _ in nil }
         ) { node, diagnostics in
@@ -183,7 +185,7 @@ extension KeySchema {
     /// JSON Schema of the key with its description for editors.
     var described: JSONValue {
         guard case .object(var schema) = schema else { return schema }
-        schema["description"] = .text("\(help) Default: \(standard.replacing("`", with: "")).")
+        schema["description"] = .string("\(help) Default: \(standard.replacing("`", with: "")).")
         return .object(schema)
     }
 }

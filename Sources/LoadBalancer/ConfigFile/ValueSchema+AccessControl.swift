@@ -12,7 +12,7 @@ extension ValueSchema where Value == [CIDRBlock] {
             name: "list of networks",
             allowed: "at most \(most) IP addresses or CIDR blocks such as `10.0.0.0/8`",
             schema: .object([
-                "type": .text("array"), "maxItems": .number(most), "items": .object(["type": .text("string")]),
+                "type": .string("array"), "maxItems": .integer(most), "items": .object(["type": .string("string")]),
             ]),
             write: { $0.isEmpty ? nil : $0.map(\.description).joined(separator: ", ") },
             read: { node, diagnostics in
@@ -52,7 +52,7 @@ extension ValueSchema where Value == RateValue {
         Self(
             name: "rate",
             allowed: "a number per second, minute or hour, such as `100/s`, `30/m` or `10/s,burst=50`",
-            schema: .object(["type": .text("string"), "pattern": .text("^[0-9]+/[smh](,burst=[0-9]+)?$")]),
+            schema: .object(["type": .string("string"), "pattern": .string("^[0-9]+/[smh](,burst=[0-9]+)?$")]),
             example: "a rate, such as 100/s",
             write: { $0.text },
             parse: { RateValue(text: $0, rate: try TokenRate(parsing: $0)) }
@@ -75,10 +75,10 @@ extension ValueSchema where Value == ByteSizeValue {
     static func size(_ range: ClosedRange<Int>) -> Self {
         Self(
             name: "size",
-            allowed: "bytes, such as `1500`, `64KiB` or `10MB`",
+            allowed: "bytes, such as `1500`, `16K`, `64KiB` or `10MB`",
             schema: .object([
-                "anyOf": .list([
-                    .object(["type": .text("string"), "pattern": .text("^[0-9]+(B|kB|MB|GB|KiB|MiB|GiB)?$")]),
+                "anyOf": .array([
+                    .object(["type": .string("string"), "pattern": .string(ByteSizeValue.pattern)]),
                     ValueSchema<Int>.wholeNumber(range).schema,
                 ])
             ]),
@@ -135,8 +135,8 @@ extension ValueSchema {
             name: "pools by \(what)",
             allowed: allowed,
             schema: .object([
-                "type": .text("object"), "additionalProperties": pool.schema, "minProperties": .number(1),
-                "maxProperties": .number(most),
+                "type": .string("object"), "additionalProperties": pool.schema, "minProperties": .integer(1),
+                "maxProperties": .integer(most),
             ]),
             write: { _ in nil }
         ) { node, diagnostics in

@@ -1,4 +1,5 @@
 import TCPProxy
+import ValueFormats
 
 // Kinds of values that only one key uses.
 
@@ -18,7 +19,7 @@ extension ValueSchema where Value == AccessLogFormat {
         Self(
             name: "text",
             allowed: "`text`, `json`, or fields such as `{client} {server}`",
-            schema: .object(["type": .text("string")]),
+            schema: .object(["type": .string("string")]),
             example: "text, json, or fields in braces in quotes, such as \"{client} {server}\"",
             write: { $0.description },
             parse: { try AccessLogFormat(parsing: $0) }
@@ -46,8 +47,8 @@ extension ValueSchema where Value == [ServerSection] {
             name: "list",
             allowed: "1 to \(ConfigurationFile.maxServers) addresses, or mappings with the keys below",
             schema: .object([
-                "type": .text("array"), "minItems": .number(1), "maxItems": .number(ConfigurationFile.maxServers),
-                "items": .object(["anyOf": .list([address.schema, section.schema])]),
+                "type": .string("array"), "minItems": .integer(1), "maxItems": .integer(ConfigurationFile.maxServers),
+                "items": .object(["anyOf": .array([address.schema, section.schema])]),
             ]),
             write: { _ in nil }
         ) { node, diagnostics in
@@ -125,9 +126,9 @@ extension ValueSchema where Value == ClosedRange<Int> {
             name: "status codes",
             allowed: "a code such as `200`, or a range such as `200-399`, within 100 to 599",
             schema: .object([
-                "anyOf": .list([
+                "anyOf": .array([
                     ValueSchema<Int>.wholeNumber(100...599).schema,
-                    .object(["type": .text("string"), "pattern": .text(range)]),
+                    .object(["type": .string("string"), "pattern": .string(range)]),
                 ])
             ]),
             write: { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" },

@@ -62,7 +62,7 @@ extension ValueSchema {
         Self(
             name: valueSchema.name,
             allowed: "\(valueSchema.allowed), or `off`",
-            schema: .object(["anyOf": .list([valueSchema.schema, .object(["const": .text("off")])])])
+            schema: .object(["anyOf": .array([valueSchema.schema, .object(["const": .string("off")])])])
         ) {
             $0.map { valueSchema.write($0) } ?? "off"
         } read: { node, diagnostics in
@@ -79,7 +79,8 @@ extension ValueSchema where Value == Int {
             name: "whole number",
             allowed: allowed,
             schema: .object([
-                "type": .text("integer"), "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound),
+                "type": .string("integer"), "minimum": .integer(range.lowerBound),
+                "maximum": .integer(range.upperBound),
             ]),
             write: { "\($0)" },
             read: { node, diagnostics in
@@ -106,7 +107,7 @@ extension ValueSchema where Value == Int {
         return Self(
             name: "percentage",
             allowed: "`\(range.lowerBound)%` to `\(range.upperBound)%`",
-            schema: .object(["type": .text("string"), "pattern": .text("^[0-9]+%$")]),
+            schema: .object(["type": .string("string"), "pattern": .string("^[0-9]+%$")]),
             example: example,
             write: { "\($0)%" },
             parse: { text in
@@ -125,7 +126,7 @@ extension ValueSchema where Value == Bool {
         Self(
             name: "boolean",
             allowed: "`true` or `false`",
-            schema: .object(["type": .text("boolean")]),
+            schema: .object(["type": .string("boolean")]),
             write: { "\($0)" },
             read: { node, diagnostics in
                 guard case .scalar(let scalar) = node.content, scalar.isPlain, let value = Bool(scalar.text) else {
@@ -148,8 +149,8 @@ extension ValueSchema where Value == String {
             allowed: "\(lengths.lowerBound) to \(lengths.upperBound) bytes",
             // JSON Schema counts characters; a text never has more characters than bytes.
             schema: .object([
-                "type": .text("string"), "minLength": .number(min(1, lengths.lowerBound)),
-                "maxLength": .number(lengths.upperBound),
+                "type": .string("string"), "minLength": .integer(min(1, lengths.lowerBound)),
+                "maxLength": .integer(lengths.upperBound),
             ]),
             write: { $0 },
             read: { node, diagnostics in
@@ -184,7 +185,7 @@ extension ValueSchema where Value: CaseIterable & RawRepresentable & Sendable, V
         return Self(
             name: "word",
             allowed: words.map { "`\($0)`" }.joined(separator: ", "),
-            schema: .object(["enum": .list(words.map(JSONValue.text))]),
+            schema: .object(["enum": .array(words.map(JSONValue.string))]),
             write: { $0.rawValue },
             read: { node, diagnostics in
                 guard case .scalar(let scalar) = node.content, node.scalarType != .nothing else {
@@ -204,14 +205,14 @@ extension ValueSchema where Value: CaseIterable & RawRepresentable & Sendable, V
 
 extension ValueSchema where Value == Duration {
     static func duration(_ range: ClosedRange<Duration> = .zero...DurationValue.longest) -> Self {
-        var schemas: [JSONValue] = [.object(["type": .text("string"), "pattern": .text("^[0-9]+(ms|s|m|h)$")])]
-        if range.lowerBound == .zero { schemas.append(.object(["const": .number(0)])) }
+        var schemas: [JSONValue] = [.object(["type": .string("string"), "pattern": .string(DurationValue.pattern)])]
+        if range.lowerBound == .zero { schemas.append(.object(["const": .integer(0)])) }
         let limits = "\(DurationValue(range.lowerBound)) to \(DurationValue(range.upperBound))"
         return Self(
             name: "duration",
             allowed: "`\(DurationValue(range.lowerBound))` to `\(DurationValue(range.upperBound))`",
-            schema: schemas.count == 1 ? schemas[0] : .object(["anyOf": .list(schemas)]),
-            example: "a duration from \(limits), such as 500ms or 10s",
+            schema: schemas.count == 1 ? schemas[0] : .object(["anyOf": .array(schemas)]),
+            example: "a duration from \(limits), such as 500ms or 1m30s",
             write: { DurationValue($0).description },
             parse: { try DurationValue(parsing: $0, in: range).duration }
         )
@@ -252,7 +253,7 @@ extension ValueSchema where Value == ServiceAddress {
         Self(
             name: "address",
             allowed: "`host:port`, `[ipv6]:port`, `:port` or `unix:/path`",
-            schema: .object(["type": .text("string"), "pattern": .text("^(unix:.|.*:[0-9]+$)")]),
+            schema: .object(["type": .string("string"), "pattern": .string("^(unix:.|.*:[0-9]+$)")]),
             example: "an address, such as 127.0.0.1:5432 or unix:/run/app.sock",
             write: { $0.description },
             parse: { try ServiceAddress(parsing: $0) }
@@ -267,7 +268,7 @@ extension ValueSchema where Value == ServerAddress {
         var valueSchema = Self(
             name: address.name,
             allowed: "`host:port`, `[ipv6]:port`, `unix:/path` or `srv:name`",
-            schema: .object(["type": .text("string"), "pattern": .text("^(unix:.|srv:.|.*:[0-9]+$)")]),
+            schema: .object(["type": .string("string"), "pattern": .string("^(unix:.|srv:.|.*:[0-9]+$)")]),
             example: "an address, such as 127.0.0.1:5432 or unix:/run/app.sock",
             write: { $0.description },
             parse: { try ServerAddress(parsing: $0) }
@@ -294,7 +295,7 @@ extension ValueSchema where Value == InternetAddress {
         Self(
             name: "address",
             allowed: "`ip:port` or `[ipv6]:port`",
-            schema: .object(["type": .text("string"), "pattern": .text(":[0-9]+$")]),
+            schema: .object(["type": .string("string"), "pattern": .string(":[0-9]+$")]),
             example: "the IP address and port of a name server, such as 10.0.0.53:53",
             write: { $0.description },
             parse: { try InternetAddress(nameServer: $0) }
@@ -309,7 +310,7 @@ extension ValueSchema where Value == [InternetAddress] {
         return Self(
             name: "list of IP addresses",
             allowed: "addresses of this machine, without a port",
-            schema: .object(["type": .text("array"), "items": .object(["type": .text("string")])]),
+            schema: .object(["type": .string("array"), "items": .object(["type": .string("string")])]),
             write: { $0.isEmpty ? nil : $0.map(\.host).joined(separator: ", ") },
             read: { node, diagnostics in
                 guard case .list(let items) = node.content else {

@@ -35,7 +35,7 @@ public struct DNSResolver: Hashable, Sendable {
     func ask(_ question: DNSQuery) async throws(DNSFailure) -> DNSResult {
         switch question {
         case .system(let host):
-            guard let result = await withCancellation({ await Self.lookUp(host) }) else { throw .cancelled }
+            guard let result = await abandoning({ await Self.lookUp(host) }) else { throw .cancelled }
             return try result.get()
         case .ipv4(let name):
             return try await client.ask(DNSWireQuery(name: name, type: .ipv4)).named
@@ -103,16 +103,4 @@ extension DNSClient.Answer {
         }
         return answer
     }
-}
-
-/// Awaits an operation that cannot be canceled; returns nil if this task is canceled first, and leaves the operation
-/// running. getaddrinfo(3) can block for the timeouts of the resolver, which must not delay the end of the program.
-private func withCancellation<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value? {
-    let (stream, continuation) = AsyncStream<Value>.makeStream()
-    Task {
-        continuation.yield(await body())
-        continuation.finish()
-    }
-    for await value in stream { return value }
-    return nil
 }

@@ -1,4 +1,6 @@
 import Balancing
+import EventLoop
+import Randomness
 public import Sockets
 import Synchronization
 
@@ -108,8 +110,8 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
         let target = settings.target(of: subject.address)
         // The seeds are mixed first: the generators of adjacent seeds would all return one sequence, each a few steps
         // further on in it.
-        var seeds = RandomNumbers(seed: seed &+ subject.ordinal)
-        var numbers = RandomNumbers(seed: seeds.next())
+        var seeds = SplitMix64(seed: seed &+ subject.ordinal)
+        var numbers = SplitMix64(seed: seeds.next())
         var tally = Tally(settings)
         // The first check starts immediately, the second at a random point within its interval, so that the checks of
         // servers that were added together do not stay synchronized.

@@ -35,7 +35,7 @@ public final class ConfigurationReloader: Sendable {
     private let proxy: Proxy
     private let poolController: PoolController
     private let logger: Logger
-    private let turns = AsyncMutex()
+    private let reloads = AsyncSemaphore(1)
     private let state: Mutex<State>
 
     /// - Parameters:
@@ -63,8 +63,8 @@ public final class ConfigurationReloader: Sendable {
     /// Reads the file and applies it. Logs the outcome.
     @discardableResult
     public func reload() async -> Outcome {
-        await turns.begin()
-        defer { turns.end() }
+        await reloads.acquire()
+        defer { reloads.release() }
         let outcome = await attempt()
         state.withLock { state in
             switch outcome {

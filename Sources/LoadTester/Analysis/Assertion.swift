@@ -1,3 +1,5 @@
+import ValueFormats
+
 /// A condition on a report, such as `p99<5ms`, `errors==0` or `throughput>10000`.
 public struct Assertion: Sendable, Hashable {
     /// The condition as written.
@@ -46,7 +48,7 @@ public struct Assertion: Sendable, Hashable {
             throw TextError("unknown metric '\(name)': write one of \(Metric.names)")
         }
         let value = text[found.range.upperBound...].trimmed
-        guard let bound = metric.isTime ? Quantity.seconds(value) : Quantity.number(value) else {
+        guard let bound = metric.isTime ? Self.seconds(value) : CountValue(parsing: value)?.count else {
             throw TextError(
                 metric.isTime
                     ? "invalid time '\(value)': write a number and its unit, such as 500us, 5ms or 1s"
@@ -57,6 +59,10 @@ public struct Assertion: Sendable, Hashable {
         self.metric = metric
         comparison = found.sign
         self.bound = bound
+    }
+
+    private static func seconds(_ text: Substring) -> Double? {
+        (try? DurationValue(parsing: String(text)).duration).map { $0 / .seconds(1) }
     }
 
     /// Evaluates the condition on a report.

@@ -83,7 +83,7 @@ extension Configuration {
             do throws(SystemError) {
                 try LinuxSystem.tryBinding(to: source)
             } catch {
-                throw .badSource(source, error)
+                throw .badSource(SourceAddressError(source, error))
             }
         }
     }

@@ -1,3 +1,5 @@
+import EventLoop
+public import ProcessSupport
 public import Sockets
 
 /// The reason why a load test could not run.
@@ -11,7 +13,7 @@ public enum LoadError: Error, Sendable, Equatable {
     /// There are fewer local ports than connections to the target.
     case portLimit(available: Int, connections: Int)
     /// A source address does not belong to this machine, or cannot be bound.
-    case badSource(InternetAddress, SystemError)
+    case badSource(SourceAddressError)
     /// A source address has a different address family than the target.
     case foreignSource(InternetAddress, target: String)
     /// No connection could be opened; contains the number of failures by cause.
@@ -27,18 +29,16 @@ extension LoadError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .badSetting(let name, let value, let allowed):
-            "\(name) is \(value): must be \(allowed)"
+            "invalid \(name) '\(value)': must be \(allowed)"
         case .unknownHost(let name, let reason):
-            "unknown host '\(name)' (\(reason)): check the name, or write an IP address"
+            HostLookup.Failure(host: name, detail: reason).description
         case .descriptorLimit(let limit, let needed):
             "\(needed) descriptors needed, and the limit is \(limit): raise it (ulimit -n), or use fewer connections"
         case .portLimit(let available, let connections):
             "\(connections) connections need as many local ports, and there are \(available) (ip_local_port_range): "
                 + "use fewer connections, or more source addresses"
-        case .badSource(let address, .addressNotAvailable):
-            "cannot connect from \(address.host): this machine does not have that address"
-        case .badSource(let address, let error):
-            "cannot connect from \(address.host): \(error)"
+        case .badSource(let error):
+            error.description
         case .foreignSource(let address, let target):
             "cannot connect from \(address.host) to \(target): use source addresses of the target's address family"
         case .noConnection(let target, let failures):

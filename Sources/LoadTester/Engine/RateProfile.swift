@@ -46,23 +46,6 @@ public struct RateProfile: Sendable, Hashable {
     public var highestRate: Double {
         pieces.reduce(finalRate) { max($0, $1.from, $1.to) }
     }
-
-    /// Returns the number of requests due in a time span; both ends are relative to the start.
-    public func requests(from start: Duration, to end: Duration) -> Double {
-        requests(until: end) - requests(until: start)
-    }
-
-    private func requests(until moment: Duration) -> Double {
-        var rest = moment / .seconds(1)
-        var count = 0.0
-        for piece in pieces {
-            let length = piece.duration / .seconds(1)
-            let part = min(rest, length)
-            count += piece.from * part + (piece.to - piece.from) * part * part / (2 * length)
-            rest -= part
-        }
-        return count + finalRate * rest
-    }
 }
 
 /// Distribution of requests in time around their rate.

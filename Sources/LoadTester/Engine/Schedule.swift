@@ -1,5 +1,5 @@
 import Glibc
-import Sockets
+import Randomness
 
 /// The times at which requests become due, independent of the target: this makes a loop open.
 ///

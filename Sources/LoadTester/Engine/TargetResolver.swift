@@ -15,8 +15,8 @@ enum Resolver {
         case .name(let host, let port): addresses = try await self.addresses(of: host, port: port)
         }
         if addresses.count > 1 {
-            let answering = await onThread(within: connectTimeout * addresses.count + .seconds(1)) {
-                addresses.first { answers($0, within: connectTimeout) }
+            let answering = await abandoning(after: connectTimeout * addresses.count + .seconds(1)) {
+                await WorkerThread.run(name: "resolver") { addresses.first { answers($0, within: connectTimeout) } }
             }
             if let answering, let address = answering { return .internet(address) }
         }
@@ -25,7 +25,14 @@ enum Resolver {
 
     /// - Returns: at least one address.
     private static func addresses(of host: String, port: UInt16) async throws(LoadError) -> [InternetAddress] {
-        switch await onThread(within: patience, { HostLookup.lookUp(host, port: port) }) {
+        let result = await abandoning(after: patience) { () -> Result<[InternetAddress], HostLookup.Failure> in
+            do throws(HostLookup.Failure) {
+                return .success(try await HostLookup.addresses(of: host, port: port))
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch result {
         case .success(let addresses): return addresses
         case .failure(let failure): throw .unknownHost(name: host, reason: failure.detail)
         case nil: throw .unknownHost(name: host, reason: "the resolver did not answer within \(patience)")
@@ -53,26 +60,5 @@ enum Resolver {
         }
         system.close(descriptor)
         return isConnected
-    }
-
-    /// Runs a blocking operation on a dedicated thread; returns nil after `limit`, and leaves the thread to end by
-    /// itself.
-    private static func onThread<Value: Sendable>(
-        within limit: Duration,
-        _ body: @escaping @Sendable () -> Value
-    ) async -> Value? {
-        let (stream, continuation) = AsyncStream.makeStream(of: Value?.self)
-        _ = WorkerThread.start(name: "resolver") {
-            continuation.yield(body())
-            continuation.finish()
-        }
-        let timer = Task {
-            try? await Task.sleep(for: limit)
-            continuation.yield(nil)
-            continuation.finish()
-        }
-        defer { timer.cancel() }
-        for await value in stream { return value }
-        return nil
     }
 }

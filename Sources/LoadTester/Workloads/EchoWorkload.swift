@@ -1,4 +1,5 @@
 import Glibc
+import Randomness
 import Sockets
 
 /// Requests of a constant length, whose responses must be the same bytes.

@@ -1,4 +1,4 @@
-import Sockets
+import Randomness
 
 /// Requests of constant content, whose responses have another size.
 struct RequestWorkload: Workload, ~Copyable {

@@ -1,4 +1,5 @@
 import Glibc
+import Randomness
 import Sockets
 
 /// The exchange that a script defines.

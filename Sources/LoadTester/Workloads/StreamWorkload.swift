@@ -1,4 +1,5 @@
 import Glibc
+import Randomness
 import Sockets
 
 /// A stream of the pattern in one or both directions, without end until `finish`.

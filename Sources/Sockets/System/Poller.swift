@@ -16,9 +16,6 @@ public struct Readiness: OptionSet, Sendable {
     @inlinable public static var readHangup: Readiness { Readiness(rawValue: 0x2000) }
     /// Registers for changes only; each change is reported once.
     @inlinable public static var edgeTriggered: Readiness { Readiness(rawValue: 1 << 31) }
-    /// Limits wake-ups if several pollers watch the same descriptor: one or more of them are woken, not necessarily all
-    /// (EPOLLEXCLUSIVE).
-    @inlinable public static var exclusive: Readiness { Readiness(rawValue: 1 << 28) }
 
     /// All readiness that a connection needs, in one registration for its entire lifetime.
     @inlinable public static var connection: Readiness {

@@ -51,13 +51,13 @@ extension Configuration {
 
     /// Checks that the process can bind to each source address.
     ///
-    /// - Throws: ``ProxyError/badSource(_:_:)`` for the first address that cannot be bound.
+    /// - Throws: ``ProxyError/badSource(_:)`` for the first address that cannot be bound.
     func checkSources() throws(ProxyError) {
         for address in sourceAddresses {
             do throws(SystemError) {
                 try LinuxSystem.tryBinding(to: address)
             } catch {
-                throw .badSource(address, error)
+                throw .badSource(SourceAddressError(address, error))
             }
         }
     }

@@ -1,6 +1,8 @@
 // Types of lower modules that are part of the public API, so that `import TCPProxy` is sufficient. The rest of these
 // modules is internal to the data plane.
 @_exported public import enum Balancing.Policy
+@_exported public import enum ProcessSupport.ListenError
+@_exported public import struct ProcessSupport.SourceAddressError
 @_exported public import enum Relay.Engine
 @_exported public import struct Sockets.AddressError
 @_exported public import struct Sockets.InternetAddress

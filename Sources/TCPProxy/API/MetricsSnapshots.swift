@@ -1,3 +1,5 @@
+import EventLoop
+
 /// Sequence of a proxy's metrics: the latest snapshot immediately, then one each second.
 ///
 /// Any number of tasks may iterate; a slow one skips snapshots and always gets the latest. The sequence ends with the

@@ -1,3 +1,4 @@
+import EventLoop
 public import ServiceLifecycle
 public import Sockets
 import Synchronization

@@ -1,4 +1,5 @@
-import ProcessSupport
+import EventLoop
+public import ProcessSupport
 public import Sockets
 
 /// Error of binding, changing or running a proxy.
@@ -6,16 +7,9 @@ public enum ProxyError: Error, Hashable, Sendable {
     case address(AddressError)
     /// The host name has no address.
     case unknownHost(String, detail: String)
-    /// Another socket listens there, possibly of another process of the same user that shares ports (SO_REUSEPORT).
-    case addressInUse(ServiceAddress)
-    case permissionDenied(ServiceAddress)
-    /// The address does not belong to this machine.
-    case addressNotAvailable(ServiceAddress)
-    /// The file at the path is not a socket and is not replaced.
-    case notASocket(path: String)
-    case cannotListen(ServiceAddress, SystemError)
-    /// The source address cannot be used for outgoing connections.
-    case badSource(InternetAddress, SystemError)
+    case cannotListen(ListenError)
+    /// A source address cannot be used for outgoing connections.
+    case badSource(SourceAddressError)
     /// The descriptor limit is too low for the requested number of connections.
     case descriptorLimit(limit: Int, wanted: Int, connections: Int)
     /// A setting is out of range.
@@ -43,24 +37,11 @@ extension ProxyError: CustomStringConvertible {
         case .address(let error):
             error.description
         case .unknownHost(let host, let detail):
-            "unknown host '\(host)' (\(detail)): check the name, or write an IP address"
-        case .addressInUse(let address):
-            "\(address) is in use: stop the process that uses it, or choose another "
-                + (address.isUnix ? "path" : "port")
-        case .permissionDenied(let address):
-            "cannot listen on \(address): permission denied: \(address.permissionAdvice)"
-        case .addressNotAvailable(let address):
-            "cannot listen on \(address): not an address of this machine"
-        case .notASocket(let path):
-            "cannot listen on unix:\(path): the file exists and is not a socket: remove it, or choose another path"
-        case .cannotListen(.socket(.unix(let path)), .noSuchFile):
-            "cannot listen on unix:\(path): its directory does not exist: create it, or choose another path"
-        case .cannotListen(let address, let error):
-            "cannot listen on \(address): \(error)"
-        case .badSource(let address, .addressNotAvailable):
-            "cannot connect from \(address.host): not an address of this machine"
-        case .badSource(let address, let error):
-            "cannot connect from \(address.host): \(error)"
+            HostLookup.Failure(host: host, detail: detail).description
+        case .cannotListen(let error):
+            error.description
+        case .badSource(let error):
+            error.description
         case .descriptorLimit(let limit, let wanted, 1):
             "one connection needs \(wanted) descriptors, and the limit is \(limit): raise it (ulimit -n)"
         case .descriptorLimit(let limit, let wanted, let connections):
@@ -87,26 +68,5 @@ extension ProxyError: CustomStringConvertible {
         case .alreadyRun:
             "the proxy has already run: bind a new one"
         }
-    }
-}
-
-extension ServiceAddress {
-    fileprivate var isUnix: Bool {
-        if case .socket(.unix) = self { true } else { false }
-    }
-
-    fileprivate var permissionAdvice: String {
-        switch self {
-        case .socket(.unix): "check the directory's permissions"
-        case .socket(.internet(let address)) where address.port < 1024 && address.port != 0: portAdvice
-        case .name(_, let port) where port < 1024 && port != 0: portAdvice
-        default: "choose another address"
-        }
-    }
-
-    private var portAdvice: String {
-        ProcessIdentity.hasGivenUpRoot
-            ? "ports below 1024 require root, which was dropped; restart to listen there, or choose a higher port"
-            : "ports below 1024 require root or CAP_NET_BIND_SERVICE; choose a higher port"
     }
 }

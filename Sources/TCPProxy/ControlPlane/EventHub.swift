@@ -1,15 +1,12 @@
+import EventLoop
 import Synchronization
 
 /// Access to the workers' event rings for the readers of events.
 final class EventHub: Sendable {
-    private struct State {
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-        var nextWaiter: UInt64 = 0
-        var isFinished = false
-    }
-
     private let memory: SharedMemory
-    private let state = Mutex(State())
+    /// Its lock is also held while the rings are emptied, so that each has one reader at a time.
+    private let isFinished = Mutex(false)
+    private let readers = WaitingTasks()
 
     /// Maximum number of events that a reader takes from one ring in one step.
     private static let batchLimit = 256
@@ -19,7 +16,7 @@ final class EventHub: Sendable {
     }
 
     func subscribe() {
-        state.withLock { state in
+        isFinished.withLock { _ in
             guard memory.subscriptions.subscribe() == 1 else { return }
             // Discards events that an earlier reader has left in the rings.
             var stale: [MetricEvent] = []
@@ -33,16 +30,12 @@ final class EventHub: Sendable {
 
     /// Wakes waiting readers. Called by workers after they have written events.
     func notify() {
-        let waiters = state.withLock { state in
-            defer { state.waiters = [:] }
-            return state.waiters
-        }
-        for waiter in waiters.values { waiter.resume() }
+        readers.wakeAll()
     }
 
     /// Ends the event stream; events still in the rings can be read.
     func finish() {
-        state.withLock { $0.isFinished = true }
+        isFinished.withLock { $0 = true }
         notify()
     }
 
@@ -51,38 +44,17 @@ final class EventHub: Sendable {
         while !Task.isCancelled {
             let (batch, isFinished) = take()
             if !batch.isEmpty || isFinished { return batch }
-            await wait()
+            // The rings are read again, because an event that was written before this task waits wakes no reader.
+            await readers.wait(unless: { self.isFinished.withLock { $0 } || memory.rings.contains { $0.count > 0 } })
         }
         return []
     }
 
     private func take() -> ([MetricEvent], isFinished: Bool) {
-        state.withLock { state in
+        isFinished.withLock { isFinished in
             var batch: [MetricEvent] = []
             for ring in memory.rings { ring.read(into: &batch, limit: Self.batchLimit) }
-            return (batch, state.isFinished)
-        }
-    }
-
-    private func wait() async {
-        let number = state.withLock { state in
-            state.nextWaiter += 1
-            return state.nextWaiter
-        }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let mustWait = state.withLock { state in
-                    // An event written before the lock was taken woke no reader.
-                    guard !state.isFinished, !Task.isCancelled, memory.rings.allSatisfy({ $0.count == 0 }) else {
-                        return false
-                    }
-                    state.waiters[number] = continuation
-                    return true
-                }
-                if !mustWait { continuation.resume() }
-            }
-        } onCancel: {
-            state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
+            return (batch, isFinished)
         }
     }
 }

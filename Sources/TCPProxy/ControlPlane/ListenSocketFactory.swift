@@ -1,4 +1,5 @@
 import Glibc
+import ProcessSupport
 import Sockets
 
 /// Opens the sockets of a listener, one for each worker.
@@ -50,7 +51,7 @@ struct Listening: Sendable {
             }
             return descriptor
         } catch {
-            throw ProxyError(listeningOn: name, error)
+            throw .cannotListen(ListenError(error, at: name))
         }
     }
 
@@ -70,12 +71,7 @@ struct Listening: Sendable {
         do throws(UnixSocketFileError) {
             try UnixSocketFile.prepare(path)
         } catch {
-            switch error {
-            case .inUse: throw .addressInUse(name)
-            case .notASocket: throw .notASocket(path: path)
-            case .cannotRemove: throw .permissionDenied(name)
-            case .cannotProbe(_, let error): throw ProxyError(listeningOn: name, error)
-            }
+            throw .cannotListen(ListenError(error, at: name))
         }
     }
 }
@@ -144,16 +140,5 @@ struct NewSockets: Sendable {
 
     private static func close(_ number: Int32) {
         Glibc.close(number)
-    }
-}
-
-extension ProxyError {
-    init(listeningOn address: ServiceAddress, _ error: SystemError) {
-        switch error {
-        case .addressInUse: self = .addressInUse(address)
-        case .permissionDenied, .notPermitted: self = .permissionDenied(address)
-        case .addressNotAvailable: self = .addressNotAvailable(address)
-        default: self = .cannotListen(address, error)
-        }
     }
 }

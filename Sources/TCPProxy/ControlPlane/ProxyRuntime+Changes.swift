@@ -12,8 +12,8 @@ extension ProxyRuntime {
         listeners: [ListenerConfiguration],
         pools: [PoolConfiguration]
     ) async throws(ProxyError) -> ProxyChange {
-        await changes.begin()
-        defer { changes.end() }
+        await changes.acquire()
+        defer { changes.release() }
         let poolDraft = try self.pools.draft(pools)
         let listenerDraft: ListenerRegistry.Draft
         let sockets: NewSockets
@@ -90,7 +90,7 @@ extension ProxyRuntime {
                 latch.report()
             }
         }
-        await latch.all()
+        await latch.wait()
         listeners.collect(silent)
         pools.freeNumbers(but: listeners.usedPools)
         pools.collect()
@@ -120,8 +120,8 @@ extension ProxyRuntime {
         to servers: [ServerConfiguration],
         ifStill isWanted: @Sendable () -> Bool = { true }
     ) async throws(ProxyError) -> Bool {
-        await changes.begin()
-        defer { changes.end() }
+        await changes.acquire()
+        defer { changes.release() }
         guard isWanted(), let plan = try pools.change(number, to: servers) else { return false }
         await tell(plan, ofPool: number)
         pools.collect()
@@ -130,8 +130,8 @@ extension ProxyRuntime {
 
     /// Sends the plan of a pool to all workers again, after its inputs have changed.
     func refresh(pool number: Int) async {
-        await changes.begin()
-        defer { changes.end() }
+        await changes.acquire()
+        defer { changes.release() }
         guard let entry = pools.entries.first(where: { $0.number == number }) else { return }
         await tell(entry.plan, ofPool: number)
     }
@@ -141,7 +141,7 @@ extension ProxyRuntime {
         for worker in mailboxes.indices where await !post(.pool(plan, at: number, latch), to: worker) {
             latch.report()
         }
-        await latch.all()
+        await latch.wait()
     }
 }
 

@@ -22,7 +22,7 @@ extension ProxyRuntime {
         for mailbox in mailboxes where !mailbox.post(.connections(query, gather)) { gather.report(nil) }
         var snapshot = ConnectionsSnapshot()
         var entries: [ConnectionEntry] = []
-        for answer in await gather.parts() {
+        for answer in await gather.all() {
             snapshot.total += answer.total
             entries += answer.entries
         }

@@ -161,6 +161,6 @@ extension ProxyRuntime {
         for (index, mailbox) in mailboxes.enumerated() where !mailbox.post(.gather(gather)) {
             gather.report(lastStatistics.withLock { $0[index] })
         }
-        return ClientsSnapshot(await gather.parts())
+        return ClientsSnapshot(await gather.all())
     }
 }

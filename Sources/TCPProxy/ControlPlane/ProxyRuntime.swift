@@ -14,9 +14,9 @@ final class ProxyRuntime: Sendable {
     private let workers: [TransferBox<Worker<LinuxSystem>>]
     let threads = Mutex<[WorkerThread]>([])
     /// Final client statistics of workers that have ended, by worker number.
-    let lastStatistics = Mutex<[Int: ClientGather.Part]>([:])
+    let lastStatistics = Mutex<[Int: ClientAnswer]>([:])
     /// Serializes configuration changes.
-    let changes = AsyncMutex()
+    let changes = AsyncSemaphore(1)
     /// Set when the listeners are about to be closed. From then on, changes are rejected, and a file at the path of a
     /// Unix socket may belong to another process.
     let isEnding = Mutex(false)

@@ -7,15 +7,10 @@ package enum Resolver {
     ///
     /// - Throws: ``ProxyError/unknownHost(_:detail:)``.
     package static func addresses(of address: ServiceAddress) async throws(ProxyError) -> [SocketAddress] {
-        switch address {
-        case .socket(let address):
-            return [address]
-        case .name(let host, let port):
-            do throws(HostLookup.Failure) {
-                return try await HostLookup.addresses(of: host, port: port).map { .internet($0) }
-            } catch {
-                throw .unknownHost(host, detail: error.detail)
-            }
+        do throws(HostLookup.Failure) {
+            return try await HostLookup.addresses(of: address)
+        } catch {
+            throw .unknownHost(error.host, detail: error.detail)
         }
     }
 }

@@ -2,13 +2,10 @@ import Synchronization
 
 /// A query to all workers and the collection of their answers.
 final class WorkerGather<Answer: Sendable>: Sendable {
-    /// The answer of one worker.
-    typealias Part = Answer
-
     private struct State {
-        var parts: [Part] = []
+        var answers: [Answer] = []
         var missing: Int
-        var continuation: CheckedContinuation<[Part], Never>?
+        var continuation: CheckedContinuation<[Answer], Never>?
     }
 
     private let state: Mutex<State>
@@ -18,26 +15,39 @@ final class WorkerGather<Answer: Sendable>: Sendable {
     }
 
     /// Adds the answer of one worker; nil if the worker has ended.
-    func report(_ part: Part?) {
-        let finished = state.withLock { state -> (CheckedContinuation<[Part], Never>, [Part])? in
-            if let part { state.parts.append(part) }
+    func report(_ answer: Answer?) {
+        let finished = state.withLock { state -> (CheckedContinuation<[Answer], Never>, [Answer])? in
+            if let answer { state.answers.append(answer) }
             state.missing -= 1
-            guard state.missing == 0, let continuation = state.continuation else { return nil }
-            state.continuation = nil
-            return (continuation, state.parts)
+            guard state.missing == 0, let continuation = state.continuation.take() else { return nil }
+            return (continuation, state.answers)
         }
-        if let (continuation, parts) = finished { continuation.resume(returning: parts) }
+        if let (continuation, answers) = finished { continuation.resume(returning: answers) }
     }
 
-    /// Returns all answers once the last one has arrived.
-    func parts() async -> [Part] {
+    /// Whether all workers have reported.
+    var isComplete: Bool { state.withLock { $0.missing == 0 } }
+
+    /// Returns all answers once all workers have reported.
+    func all() async -> [Answer] {
         await withCheckedContinuation { continuation in
-            let parts = state.withLock { state -> [Part]? in
-                guard state.missing > 0 else { return state.parts }
+            let answers = state.withLock { state -> [Answer]? in
+                guard state.missing > 0 else { return state.answers }
                 state.continuation = continuation
                 return nil
             }
-            if let parts { continuation.resume(returning: parts) }
+            if let answers { continuation.resume(returning: answers) }
         }
     }
+}
+
+/// Completes when each worker has executed a command, or has ended and never will.
+typealias CountdownLatch = WorkerGather<Never>
+
+extension CountdownLatch {
+    /// Records that one worker has executed the command, or has ended.
+    func report() { report(nil) }
+
+    /// Returns when all workers have reported.
+    func wait() async { _ = await all() }
 }

@@ -35,7 +35,7 @@ public struct ClientStatistics: Sendable, Equatable {
 
 extension ClientsSnapshot {
     /// Merges the parts of all workers: statistics of closed connections, and connections still open.
-    init(_ parts: [ClientGather.Part]) {
+    init(_ parts: [ClientAnswer]) {
         self.init()
         let now = WallClockConverter()
         var figures: [PeerAddress: ClientStatistics] = [:]

@@ -20,27 +20,16 @@ struct LogLine {
 
     /// A JSON object: time, level, label, message and, if not empty, metadata.
     var json: String {
-        var object = "{\"time\":\"\(time)\",\"level\":\"\(level)\",\"label\":\(JSON.string(label))"
-        object += ",\"message\":\(JSON.string(message))"
-        if !metadata.isEmpty { object += ",\"metadata\":\(JSON.object(sortedMetadata))" }
-        return object + "}"
+        var object: JSONObject = [
+            "time": .string("\(time)"), "level": .string("\(level)"), "label": .string(label),
+            "message": .string(message),
+        ]
+        if !metadata.isEmpty { object["metadata"] = .object(JSONObject(metadata)) }
+        return JSONValue.object(object).text
     }
 
     /// Sorted by key, so that the same call always produces the same line.
     private var sortedMetadata: [Logger.Metadata.Element] {
         metadata.sorted { $0.key < $1.key }
     }
-}
-
-extension String {
-    /// The text with control characters escaped: untrusted text can neither add lines nor control the terminal.
-    fileprivate var onOneLine: String {
-        guard unicodeScalars.contains(where: \.isControl) else { return self }
-        return unicodeScalars.map { $0.isControl ? $0.escaped(asASCII: true) : String($0) }.joined()
-    }
-}
-
-extension Unicode.Scalar {
-    /// C0, DEL and C1.
-    fileprivate var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 }

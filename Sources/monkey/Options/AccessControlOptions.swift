@@ -96,9 +96,3 @@ extension ValueReader where Value == RateValue {
         Self(name: "rate") { text in RateValue(text: text, rate: try TokenRate(parsing: text)) }
     }
 }
-
-extension ValueReader where Value == ByteSizeValue {
-    static func size(_ range: ClosedRange<Int>) -> Self {
-        Self(name: "bytes") { text in try ByteSizeValue(parsing: text, in: range) }
-    }
-}

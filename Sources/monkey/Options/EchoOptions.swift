@@ -7,13 +7,16 @@ struct EchoOptions: ParsableArguments {
     var mode: EchoMode = .echo
 
     @Option(
-        .byteSize,
+        .size(0...maxMessageSize),
         "Size of the response to each request, from the --source pattern, such as 4K; see monkey load --response-size."
     )
-    var respond: ByteSize?
+    var respond: ByteSizeValue?
 
-    @Option(.byteSize, "Size in bytes of a request that --respond answers, whatever its content. (default: 100)")
-    var request: ByteSize?
+    @Option(
+        .size(0...maxMessageSize),
+        "Size in bytes of a request that --respond answers, whatever its content. (default: 100)"
+    )
+    var request: ByteSizeValue?
 
     @Option(
         .byteRate(1...EchoServer.Configuration.fastestPace),
@@ -36,11 +39,11 @@ struct EchoOptions: ParsableArguments {
     )
     var delayDistribution: DelaySpread?
 
-    @Option(.byteSize, "Maximum bytes per write, such as 1 or 16K. (default: all available)")
-    var chunk: ByteSize?
+    @Option(.size(0...maxMessageSize), "Maximum bytes per write, such as 1 or 16K. (default: all available)")
+    var chunk: ByteSizeValue?
 
-    @Option(.byteSize, "Number of bytes after which each connection is closed.")
-    var closeAfter: ByteSize?
+    @Option(.size(0...maxMessageSize), "Number of bytes after which each connection is closed.")
+    var closeAfter: ByteSizeValue?
 
     @Option(.stall, "Stall at the end of each period: its length and the period, such as 1s/10s.")
     var stall: StallPattern?

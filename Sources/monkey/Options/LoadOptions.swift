@@ -13,15 +13,15 @@ struct LoadModeOptions: ParsableArguments {
     var mode: LoadMode?
 
     @Option(
-        .byteSize,
+        .size(0...maxMessageSize),
         """
         Size of a request, such as 64 or 16K; of a chunk in bulk modes. (default: 64; 100 with --response-size; 128K)
         """
     )
-    var size: ByteSize?
+    var size: ByteSizeValue?
 
-    @Option(.byteSize, "Size of a response that is not an echo, such as monkey echo --respond sends.")
-    var responseSize: ByteSize?
+    @Option(.size(0...maxMessageSize), "Size of a response that is not an echo, such as monkey echo --respond sends.")
+    var responseSize: ByteSizeValue?
 
     @Option(help: ArgumentHelp("File whose content is sent as the request.", valueName: "file"))
     var payload: String?

@@ -30,26 +30,6 @@ struct LoadPace: Equatable {
     }
 }
 
-/// A number of bytes in units of 1024: `64`, `16K`, `1M`.
-struct ByteSize: Equatable {
-    let bytes: Int
-
-    /// - Throws: ``CommandError``, which states the expected format.
-    init(parsing text: String) throws(CommandError) {
-        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
-        let unit = text.last.flatMap { units[$0] }
-        let digits = unit == nil ? text[...] : text.dropLast()
-        guard let number = Int(digits), (0...(1 << 30)).contains(number), number * (unit ?? 1) <= 1 << 30 else {
-            throw CommandError("write a number of bytes up to 1G, such as 64, 16K or 1M")
-        }
-        bytes = number * (unit ?? 1)
-    }
-}
-
-extension ValueReader where Value == ByteSize {
-    static var byteSize: Self { Self(name: "bytes") { text in try ByteSize(parsing: text) } }
-}
-
 extension ValueReader where Value == LoadPace {
     static var pace: Self { Self(name: "rate") { text in try LoadPace(parsing: text) } }
 }

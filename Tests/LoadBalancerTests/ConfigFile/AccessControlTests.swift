@@ -96,7 +96,7 @@ import Testing
         ),
         (
             "bandwidth: 10Mbit",
-            "5:16: error: listeners.front.bandwidth: '10Mbit': write a whole number of bytes, such as 1500, 64KiB or 10MB"
+            "5:16: error: listeners.front.bandwidth: '10Mbit': write a number of bytes, such as 1500, 16K, 64KiB or 10MB"
         ),
         (
             "accept-proxy: required",

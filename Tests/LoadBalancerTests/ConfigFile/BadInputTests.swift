@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import LoadBalancer
@@ -5,7 +6,7 @@ import Testing
 /// Malformed and hostile input. Each error is reported on one line, and the process continues.
 @Suite struct BadInputTests {
     @Test func whateverIsLeftOutOrPutInItIsTold() {
-        var random = Xorshift(state: 0x9E37_79B9_7F4A_7C15)
+        var random = SplitMix64(seed: 1)
         let seeds = [Transcripts.long, Transcripts.well].map { Array($0.utf8) }
         let pieces = [
             "*", "&a ", "*a", "? ", "- ", ": ", "[", "]", "{", "}", "\"", "'", "\n", "\t", "|\n", "!!int ", "<<: ", "#",
@@ -13,14 +14,15 @@ import Testing
         ]
         .map { Array($0.utf8) }
         for _ in 0..<600 {
-            var bytes = seeds[random.next(seeds.count)]
-            for _ in 0...random.next(4) {
-                let place = random.next(bytes.count)
-                switch random.next(4) {
-                case 0: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(20)))
-                case 1: bytes.insert(contentsOf: pieces[random.next(pieces.count)], at: place)
-                case 2: bytes[place] = UInt8(truncatingIfNeeded: random.next(256))
-                default: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + random.next(40))], at: place)
+            var bytes = seeds[random.next(below: seeds.count)]
+            for _ in 0...random.next(below: 4) {
+                let place = random.next(below: bytes.count)
+                switch random.next(below: 4) {
+                case 0: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(below: 20)))
+                case 1: bytes.insert(contentsOf: pieces[random.next(below: pieces.count)], at: place)
+                case 2: bytes[place] = UInt8(truncatingIfNeeded: random.next(below: 256))
+                default:
+                    bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + random.next(below: 40))], at: place)
                 }
                 if bytes.isEmpty { bytes = [0x20] }
             }
@@ -87,17 +89,5 @@ import Testing
         #expect(messages.count == 1)
         #expect(messages.first?.contains("duplicate keys: ") == true)
         #expect(messages.first?.hasSuffix(": keep one of each") == true)
-    }
-}
-
-/// A generator with the same numbers in each run.
-private struct Xorshift {
-    var state: UInt64
-
-    mutating func next(_ limit: Int) -> Int {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return Int(state % UInt64(limit))
     }
 }

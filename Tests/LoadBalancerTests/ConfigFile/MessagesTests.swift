@@ -81,7 +81,7 @@ import Testing
             messages(file(pool: "queue: {limit: 1, limit: 2, timeout: x}\n")).filter { $0.contains("error") } == [
                 "6:23: error: pools.p.queue.limit: duplicate key, first defined on line 6: keep one of them",
                 "6:42: error: pools.p.queue.timeout: 'x': "
-                    + "write a whole number and its unit, such as 500ms, 10s, 5m or 1h",
+                    + "write a number and its unit, such as 500ms, 1.5s, 1m30s or 1h",
             ]
         )
     }
@@ -103,7 +103,7 @@ import Testing
         ("slow-start: 9000h\n", "6:17: error: pools.p.slow-start: '9000h': too long: must be at most 8760h"),
         (
             "slow-start: {}\n",
-            "6:17: error: pools.p.slow-start: invalid mapping: must be a duration from 1ms to 8760h, such as 500ms or 10s"
+            "6:17: error: pools.p.slow-start: invalid mapping: must be a duration from 1ms to 8760h, such as 500ms or 1m30s"
         ),
         (
             "queue: 5\n",

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import ValueFormats
 
 @testable import LoadBalancer
 
@@ -23,7 +24,8 @@ import Testing
         "[]", "[127.0.0.1]", "['::1', 127.0.0.2]", "[5]", "[127.0.0.1:80]", "[{address: 127.0.0.1:80}]", "[[]]", "{}",
         "{a: {}}", "{type: tcp}", "{limit: 5}", "{limit: x}", "{window: 1s}", "{listen: ':80', pool: p}",
         "{servers: [':80']}", "{'a b': {}}", "{a: {listen: ':80', pool: p}}", "{a: {servers: ['h:80']}}",
-        "100/s", "10/s,burst=50", "10/d", "64KiB", "10MB", "10Mbit", "required", "optional", "v1", "v2", "v3",
+        "100/s", "10/s,burst=50", "10/d", "64KiB", "10MB", "10Mbit", "16K", "1.5M", "10 MB", "1m30s", "1.5s", "30s1m",
+        "500us", "required", "optional", "v1", "v2", "v3",
         "[10.0.0.0/8]", "{www.example.com: web}", "{'*.example.com': web}", "{'a b': web}",
     ]
 
@@ -83,16 +85,14 @@ extension YAMLNode {
     /// The type that an editor sees (YAML 1.2.2, 10.3.2).
     var json: JSONValue {
         switch content {
-        case .list(let items): .list(items.map(\.json))
-        case .mapping(let members):
-            .object(Dictionary(members.map { ($0.name, $0.value.json) }, uniquingKeysWith: { first, _ in first }))
+        case .list(let items): .array(items.map(\.json))
+        case .mapping(let members): .object(JSONObject(members.map { ($0.name, $0.value.json) }))
         case .scalar(let scalar):
             switch scalarType {
             case .boolean: .boolean(scalar.text.lowercased() == "true")
-            // These represent null, which no key accepts.
-            case .nothing: .list([.text("null")])
-            case .number: Int(scalar.text).map(JSONValue.number) ?? .list([.text("no whole number")])
-            default: .text(scalar.text)
+            case .nothing: .null
+            case .number: Int(scalar.text).map(JSONValue.integer) ?? .numeral(scalar.text)
+            default: .string(scalar.text)
             }
         }
     }
@@ -102,32 +102,33 @@ extension JSONValue {
     /// Returns whether a value is valid by this schema; supports the JSON Schema keywords that our schema uses.
     func allows(_ value: JSONValue) -> Bool {
         guard case .object(let schema) = self else { return false }
-        return schema.allSatisfy { word, rule in
-            switch (word, rule, value) {
+        return schema.members.allSatisfy { member in
+            let (word, rule) = (member.name, member.value)
+            return switch (word, rule, value) {
             case ("description", _, _), ("title", _, _), ("$schema", _, _): true
-            case ("type", .text(let type), _): value.is(type)
+            case ("type", .string(let type), _): value.is(type)
             case ("const", let constant, _): value == constant
-            case ("enum", .list(let choices), _): choices.contains(value)
-            case ("anyOf", .list(let schemas), _): schemas.contains { $0.allows(value) }
-            case ("minimum", .number(let least), .number(let number)): number >= least
-            case ("maximum", .number(let most), .number(let number)): number <= most
-            case ("minLength", .number(let least), .text(let text)): text.unicodeScalars.count >= least
-            case ("maxLength", .number(let most), .text(let text)): text.unicodeScalars.count <= most
-            case ("pattern", .text(let pattern), .text(let text)):
+            case ("enum", .array(let choices), _): choices.contains(value)
+            case ("anyOf", .array(let schemas), _): schemas.contains { $0.allows(value) }
+            case ("minimum", .integer(let least), .integer(let number)): number >= least
+            case ("maximum", .integer(let most), .integer(let number)): number <= most
+            case ("minLength", .integer(let least), .string(let text)): text.unicodeScalars.count >= least
+            case ("maxLength", .integer(let most), .string(let text)): text.unicodeScalars.count <= most
+            case ("pattern", .string(let pattern), .string(let text)):
                 text.range(of: pattern, options: .regularExpression) != nil
-            case ("minItems", .number(let least), .list(let items)): items.count >= least
-            case ("maxItems", .number(let most), .list(let items)): items.count <= most
-            case ("items", let schema, .list(let items)): items.allSatisfy(schema.allows)
-            case ("minProperties", .number(let least), .object(let members)): members.count >= least
-            case ("maxProperties", .number(let most), .object(let members)): members.count <= most
-            case ("propertyNames", let schema, .object(let members)):
-                members.keys.allSatisfy { schema.allows(.text($0)) }
-            case ("required", .list(let names), .object(let members)):
-                names.allSatisfy { name in members.keys.contains { .text($0) == name } }
-            case ("properties", .object(let properties), .object(let members)):
-                members.allSatisfy { properties[$0.key]?.allows($0.value) ?? true }
-            case ("additionalProperties", let rule, .object(let members)):
-                members.filter { schema["properties"]?[$0.key] == nil }
+            case ("minItems", .integer(let least), .array(let items)): items.count >= least
+            case ("maxItems", .integer(let most), .array(let items)): items.count <= most
+            case ("items", let schema, .array(let items)): items.allSatisfy(schema.allows)
+            case ("minProperties", .integer(let least), .object(let object)): object.members.count >= least
+            case ("maxProperties", .integer(let most), .object(let object)): object.members.count <= most
+            case ("propertyNames", let schema, .object(let object)):
+                object.members.allSatisfy { schema.allows(.string($0.name)) }
+            case ("required", .array(let names), .object(let object)):
+                names.allSatisfy { name in object.members.contains { .string($0.name) == name } }
+            case ("properties", .object(let properties), .object(let object)):
+                object.members.allSatisfy { properties[$0.name]?.allows($0.value) ?? true }
+            case ("additionalProperties", let rule, .object(let object)):
+                object.members.filter { schema["properties"]?[$0.name] == nil }
                     .allSatisfy { rule != .boolean(false) && rule.allows($0.value) }
             // These keywords do not apply to values of other types, which "type" rejects.
             case ("minimum", _, _), ("maximum", _, _), ("minLength", _, _), ("maxLength", _, _), ("pattern", _, _),
@@ -141,12 +142,13 @@ extension JSONValue {
     }
 
     private subscript(name: String) -> JSONValue? {
-        if case .object(let members) = self { members[name] } else { nil }
+        if case .object(let object) = self { object[name] } else { nil }
     }
 
     private func `is`(_ type: String) -> Bool {
         switch (type, self) {
-        case ("string", .text), ("integer", .number), ("boolean", .boolean), ("array", .list), ("object", .object): true
+        case ("string", .string), ("integer", .integer), ("boolean", .boolean), ("array", .array), ("object", .object):
+            true
         default: false
         }
     }

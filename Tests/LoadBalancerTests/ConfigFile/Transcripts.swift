@@ -6,7 +6,7 @@ enum Transcripts {
         max-connections: 0
         engine: fast
         grace: 10
-        drain-delay: 1 s
+        drain-delay: 1 sec
         admin: 127.0.0.1
         events: yes
         log-level: loud
@@ -84,7 +84,7 @@ extension Transcripts {
         2:18: error: max-connections: invalid value '0': must be a whole number from 1 to 1000000
         3:9: error: engine: unknown value 'fast': must be auto, copy or splice
         4:8: error: grace: '10': missing unit: write 10ms, 10s, 10m or 10h
-        5:14: error: drain-delay: '1 s': unknown unit ' s': write a whole number and ms, s, m or h, such as 500ms, 10s, 5m or 1h
+        5:14: error: drain-delay: '1 sec': unknown unit 'sec': write a number and h, m, s, ms, us or ns, such as 500ms, 1.5s, 1m30s or 1h
         6:8: error: admin: '127.0.0.1' has no port: write it as host:port, such as 127.0.0.1:8080
         7:9: error: events: invalid value 'yes': must be true or false
         8:12: error: log-level: unknown value 'loud': must be trace, debug, info, notice, warning, error or critical
@@ -117,7 +117,7 @@ extension Transcripts {
         38:30: error: pools.databases.ejection.failure-rate: '50': must be a whole number and %, from 1% to 100%
         38:47: error: pools.databases.ejection.max-percent: '150%': must be a whole number and %, from 0% to 100%
         38:78: error: pools.databases.ejection.max-time: max-time is shorter than base-time: must be at least base-time
-        39:16: error: pools.databases.slow-start: missing value: must be a duration from 1ms to 8760h, such as 500ms or 10s
+        39:16: error: pools.databases.slow-start: missing value: must be a duration from 1ms to 8760h, such as 500ms or 1m30s
         40:12: error: pools.databases.queue: invalid value '5': must be a mapping with the keys limit or timeout
         41:21: error: pools.databases.on-server-down: unknown value 'drop': must be keep or close
         44:7: error: pools.spare.servers: every server is a backup: remove backup from at least one

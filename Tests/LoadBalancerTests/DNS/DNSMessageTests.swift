@@ -1,3 +1,4 @@
+import Randomness
 import Sockets
 import Testing
 
@@ -199,7 +200,7 @@ import Testing
 
     /// Random bytes after a valid prefix, and valid responses with a few bytes changed.
     @Test(arguments: 0..<100 as Range<UInt64>) func noMessageTraps(seed: UInt64) {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
         let good = message(
             .service,

@@ -1,3 +1,4 @@
+import Randomness
 import Testing
 
 @testable import LoadBalancer
@@ -146,7 +147,7 @@ import Testing
 
     /// Each begins like a valid response, so that the parsers are exercised in depth.
     @Test(arguments: 0..<200 as Range<UInt64>) func noAnswerTraps(seed: UInt64) {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SplitMix64(seed: seed)
         let dialogues: [any HealthCheckExchange] = [
             Self.postgres, RedisHealthCheckExchange(), Self.http, ExpectedBytes(request: [], expected: [0, 1, 0]),
         ]
@@ -213,19 +214,4 @@ func postgresMessage(_ type: Character, _ body: [UInt8]) -> [UInt8] {
 
 func postgresError(_ code: String, _ text: String) -> [UInt8] {
     postgresMessage("E", Array("SFATAL\0VFATAL\0C\(code)\0M\(text)\0Fpostmaster.c\0\0".utf8))
-}
-
-/// SplitMix64, so that a seed gives the same bytes on all platforms.
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
 }

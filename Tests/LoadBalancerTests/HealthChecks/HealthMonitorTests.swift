@@ -134,46 +134,6 @@ import Testing
         }
         #expect(checked.port == 99)
     }
-
-    @Test func aPermitIsForOneAtATime() async {
-        let permits = AsyncSemaphore(1)
-        let turns = AsyncMutex()
-        await withTaskGroup(of: Void.self) { group in
-            for turn in 0..<50 {
-                group.addTask { await permits.with { await turns.take(turn) } }
-            }
-        }
-        #expect(turns.taken.sorted() == Array(0..<50))
-        #expect(turns.mostAtOnce == 1)
-    }
-
-    @Test func whoIsCancelledLeavesTheQueue() async {
-        let permits = AsyncSemaphore(1)
-        let inner = await permits.with {
-            let waiting = Task { await permits.with { true } }
-            waiting.cancel()
-            return await waiting.value
-        }
-        #expect(inner == .some(nil))
-        #expect(await permits.with { true } == true)
-    }
-}
-
-private final class AsyncMutex: Sendable {
-    private let state = Mutex<(taken: [Int], running: Int, mostAtOnce: Int)>(([], 0, 0))
-
-    var taken: [Int] { state.withLock { $0.taken } }
-    var mostAtOnce: Int { state.withLock { $0.mostAtOnce } }
-
-    func take(_ turn: Int) async {
-        state.withLock { state in
-            state.taken.append(turn)
-            state.running += 1
-            state.mostAtOnce = max(state.mostAtOnce, state.running)
-        }
-        await Task.yield()
-        state.withLock { $0.running -= 1 }
-    }
 }
 
 private func place(_ number: Int) -> SocketAddress {

@@ -145,7 +145,9 @@ struct ChangeProxyTests {
                     try listener("two", "unix:\(path)", pool: "b"),
                     try listener("three", "\(taken.address)", pool: "b"),
                 ]
-                await #expect(throws: ProxyError.addressInUse(try ServiceAddress(parsing: "\(taken.address)"))) {
+                await #expect(
+                    throws: ProxyError.cannotListen(.addressInUse(try ServiceAddress(parsing: "\(taken.address)")))
+                ) {
                     try await proxy.change(listeners: listeners, pools: [pool("b", server)])
                 }
                 await #expect(throws: ProxyError.unknownPool("nobody", listener: "one")) {

@@ -55,7 +55,7 @@ struct ProxyErrorTests {
         let other = try TestListener(reusePort: reusePort)
         let text = other.address.description
         let error = await error(text)
-        #expect(error == .addressInUse(try ServiceAddress(parsing: text)))
+        #expect(error == .cannotListen(.addressInUse(try ServiceAddress(parsing: text))))
         #expect(error?.description.contains("\(text) is in use") == true)
     }
 
@@ -63,7 +63,7 @@ struct ProxyErrorTests {
     func inUseByProxy() async throws {
         let other = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         let text = other.localAddress.description
-        #expect(await error(text) == .addressInUse(try ServiceAddress(parsing: text)))
+        #expect(await error(text) == .cannotListen(.addressInUse(try ServiceAddress(parsing: text))))
         await other.shutdown()
     }
 
@@ -71,15 +71,18 @@ struct ProxyErrorTests {
     func pathInUse() async throws {
         try await withScratchFolder { folder in
             let live = try TestListener(on: .unix(path: "\(folder)/live"))
-            #expect(await error("unix:\(folder)/live") == .addressInUse(.socket(.unix(path: "\(folder)/live"))))
+            #expect(
+                await error("unix:\(folder)/live")
+                    == .cannotListen(.addressInUse(.socket(.unix(path: "\(folder)/live"))))
+            )
             live.close()
 
             let file = "\(folder)/file"
             close(creat(file, 0o600))
-            #expect(await error("unix:\(file)") == .notASocket(path: file))
+            #expect(await error("unix:\(file)") == .cannotListen(.notASocket(path: file)))
             #expect(access(file, F_OK) == 0)
 
-            guard case .cannotListen(_, let cause) = await error("unix:\(folder)/nowhere/socket") else {
+            guard case .cannotListen(.other(_, let cause)) = await error("unix:\(folder)/nowhere/socket") else {
                 Issue.record("bound a socket in a missing directory")
                 return
             }
@@ -90,7 +93,7 @@ struct ProxyErrorTests {
     @Test("a non-local address is rejected")
     func notAvailable() async throws {
         let text = "192.0.2.1:8080"
-        #expect(await error(text) == .addressNotAvailable(try ServiceAddress(parsing: text)))
+        #expect(await error(text) == .cannotListen(.addressNotAvailable(try ServiceAddress(parsing: text))))
     }
 
     @Test("an upstream without a port is rejected")
@@ -110,7 +113,8 @@ struct ProxyErrorTests {
         )
         let source = try #require(InternetAddress(host: "192.0.2.1", port: 0))
         #expect(
-            await error("127.0.0.1:0") { $0.sourceAddresses = [source] } == .badSource(source, .addressNotAvailable)
+            await error("127.0.0.1:0") { $0.sourceAddresses = [source] }
+                == .badSource(SourceAddressError(source, .addressNotAvailable))
         )
     }
 

@@ -1,4 +1,5 @@
 import ProcessSupport
+import Randomness
 import Sockets
 import Testing
 
@@ -147,8 +148,8 @@ struct ClientsSnapshotTests {
         closed: [ClientTable.Entry] = [],
         running: [ClientTable.Entry] = [],
         other: ClientTable.Entry? = nil
-    ) -> ClientGather.Part {
-        ClientGather.Part(closed: closed, other: other ?? entry(.unix, total: 0, bytes: 0), running: running)
+    ) -> ClientAnswer {
+        ClientAnswer(closed: closed, other: other ?? entry(.unix, total: 0, bytes: 0), running: running)
     }
 
     private let alice = PeerAddress("192.0.2.1:0")

@@ -137,7 +137,9 @@ struct ConfigurationTests {
         var configuration = Configuration()
         let address = try #require(InternetAddress(host: "192.0.2.1", port: 0))
         configuration.sourceAddresses = [address]
-        #expect(throws: ProxyError.badSource(address, .addressNotAvailable)) { try configuration.checkSources() }
+        #expect(throws: ProxyError.badSource(SourceAddressError(address, .addressNotAvailable))) {
+            try configuration.checkSources()
+        }
         configuration.sourceAddresses = [try #require(InternetAddress(host: "127.0.0.1", port: 99))]
         #expect(throws: Never.self) { try configuration.checkSources() }
     }

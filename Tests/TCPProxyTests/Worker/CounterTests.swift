@@ -109,7 +109,7 @@ struct ClientFigureTests {
             proxy.post(.gather(gather))
             proxy.settle()
         }
-        let snapshot = ClientsSnapshot(await gather.parts())
+        let snapshot = ClientsSnapshot(await gather.all())
         #expect(snapshot.clients.count == 2)
         #expect(snapshot.clients.allSatisfy { $0.activeConnections == 1 })
     }

@@ -1,5 +1,6 @@
 import FakeSystem
 import Relay
+import Randomness
 import Sockets
 import Testing
 

@@ -1,3 +1,5 @@
+import ValueFormats
+
 extension RateProfile {
     /// Parses a rate, `20000/s`, `20k/s`, `600/m`, or a ramp, `0..50000/s over 30s`.
     ///
@@ -18,26 +20,26 @@ extension RateProfile {
         let unit = upper.firstIndex(of: "/").map { String(upper[$0...]) } ?? ""
         let lower = text[..<dots.lowerBound].trimmed
         let from = try Self.rate(lower.contains("/") ? lower : lower + unit)
-        guard let seconds = Quantity.seconds(text[over.upperBound...].trimmed), seconds > 0, seconds <= 86_400 else {
-            throw TextError(
-                "invalid ramp duration '\(text[over.upperBound...].trimmed)': write it as 30s or 5m, at most a day"
-            )
+        let length = text[over.upperBound...].trimmed
+        guard
+            let duration = try? DurationValue(parsing: String(length), in: Self.shortestRamp...Self.longestRamp)
+                .duration
+        else {
+            throw TextError("invalid ramp duration '\(length)': write it as 30s or 1m30s, at most a day")
         }
         guard from > 0 || to > 0 else { throw TextError("both ends of the ramp are 0: raise one of them") }
-        self = .ramp(from: from, to: to, over: .nanoseconds(Int64(seconds * 1e9)))
+        self = .ramp(from: from, to: to, over: duration)
     }
 
+    private static let shortestRamp: Duration = .nanoseconds(1)
+    private static let longestRamp: Duration = .seconds(86_400)
+
     private static func rate(_ text: Substring) throws(TextError) -> Double {
-        let parts = text.trimmed.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        let units: [Substring: Double] = ["s": 1, "m": 60, "h": 3600]
-        guard let first = parts.first, let number = Quantity.number(first.trimmed) else {
-            throw TextError("invalid rate '\(text.trimmed)': write it as 20000/s, 20k/s or 600/m")
-        }
-        guard parts.count == 2 else { return try checked(number) }
-        guard let unit = units[parts[1].trimmed] else {
-            throw TextError("unknown unit of time '\(parts[1])': write a rate as 20000/s, 600/m or 100/h")
-        }
-        return try checked(number / unit)
+        let text = text.trimmed
+        guard
+            let rate = text.contains("/") ? FrequencyValue(parsing: text)?.perSecond : CountValue(parsing: text)?.count
+        else { throw TextError("invalid rate '\(text)': write it as 20000/s, 20k/s, 600/m or 100/h") }
+        return try checked(rate)
     }
 
     private static func checked(_ rate: Double) throws(TextError) -> Double {

@@ -1,3 +1,4 @@
+import Randomness
 import Sockets
 import Synchronization
 import EventLoop
@@ -112,21 +113,13 @@ struct PerClientLimiter: @unchecked Sendable {
     private func key(_ client: InternetAddress) -> PerClientShard.Key {
         let bits = client.isIPv4 ? client.bits : client.bits & ipv6Mask
         // The same link-local address on two interfaces is two clients.
-        var hash = Self.mixed(UInt64(bits >> 64) ^ seed)
-        hash = Self.mixed(hash ^ UInt64(truncatingIfNeeded: bits) &+ UInt64(client.scope) << 32 &+ seed)
+        var hash = SplitMix64.mix(UInt64(bits >> 64) ^ seed)
+        hash = SplitMix64.mix(hash ^ UInt64(truncatingIfNeeded: bits) &+ UInt64(client.scope) << 32 &+ seed)
         return PerClientShard.Key(bits: bits, scope: client.scope, hash: hash)
     }
 
     /// Uses the upper bits of the hash; the lower bits select the chain.
     private static func stripe(_ key: PerClientShard.Key) -> Int {
         Int(key.hash >> 32) % stripeCount
-    }
-
-    /// The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): each input bit affects every output bit.
-    private static func mixed(_ word: UInt64) -> UInt64 {
-        var word = word &+ 0x9E37_79B9_7F4A_7C15
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
     }
 }

@@ -1,3 +1,4 @@
+import Randomness
 import Sockets
 import EventLoop
 
@@ -79,11 +80,7 @@ struct ClientTable: ~Copyable {
 
     private static func hash(_ address: PeerAddress) -> Int {
         guard case .internet(let internet) = address else { return 0 }
-        // The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every input bit affects every output bit.
-        var bits = internet.high &* 0x9E37_79B9_7F4A_7C15 ^ internet.low
-        bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9
-        bits = (bits ^ bits >> 27) &* 0x94D0_49BB_1331_11EB
-        return Int(truncatingIfNeeded: bits ^ bits >> 31)
+        return Int(truncatingIfNeeded: SplitMix64.mix(SplitMix64.mix(internet.high) ^ internet.low))
     }
 }
 

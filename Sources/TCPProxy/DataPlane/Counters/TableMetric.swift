@@ -61,10 +61,8 @@ struct PoolMetric: TableMetric {
     static var queueTimeouts: PoolMetric { PoolMetric(index: 1) }
     /// Connections rejected because the queue was full.
     static var queueOverflows: PoolMetric { PoolMetric(index: 2) }
-    /// Attempts to a server out of service because no server was in service. Not counted at present.
-    static var triedAnyway: PoolMetric { PoolMetric(index: 3) }
     /// Failed connection attempts after which another server was selected, if one was left.
-    static var retries: PoolMetric { PoolMetric(index: 4) }
+    static var retries: PoolMetric { PoolMetric(index: 3) }
 
     static var count: Int { 8 }
 }

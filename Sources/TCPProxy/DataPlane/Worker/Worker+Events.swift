@@ -1,6 +1,5 @@
 import Relay
 import Sockets
-import Synchronization
 import EventLoop
 
 // The events and client statistics of a worker.
@@ -36,8 +35,8 @@ extension Worker where S: ~Copyable {
     }
 
     /// Returns the statistics of all clients of this worker. Iterates over all connections; runs only on request.
-    mutating func clientStatistics() -> ClientGather.Part {
-        var part = ClientGather.Part(closed: clients.all, other: clients.other, running: [])
+    mutating func clientStatistics() -> ClientAnswer {
+        var part = ClientAnswer(closed: clients.all, other: clients.other, running: [])
         part.running.reserveCapacity(sessions.count)
         for slot in 0..<sessions.end where sessions.isTaken(slot) {
             part.running.append(sessions.pointer(to: slot).pointee.figures(lastSeen: now))

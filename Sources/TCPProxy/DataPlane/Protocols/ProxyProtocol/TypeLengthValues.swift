@@ -31,16 +31,6 @@ enum TypeLengthValues {
         return .wellFormed(checksum: checksum)
     }
 
-    /// Returns the range of the value of the first field of a type, such as the client's SNI host name (0x02); nil if
-    /// there is none.
-    static func value(ofType wanted: UInt8, _ bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> Range<Int>? {
-        var reader = ByteReader(bytes, in: range)
-        while let type = reader.readByte(), let value = reader.readVector(lengthBytes: 2) {
-            if type == wanted { return value }
-        }
-        return nil
-    }
-
     /// Returns the checksum of a whole header, with the four bytes of the checksum itself counted as zeros.
     static func checksum(of header: UnsafeRawBufferPointer, at place: Int) -> UInt32 {
         var check = CRC32C()

@@ -1,9 +1,8 @@
+import EventLoop
 import Testing
 
-@testable import TCPProxy
-
 @Suite("Latest value")
-struct WatchTests {
+struct LatestValueTests {
     @Test("the first value is returned immediately")
     func first() async {
         let watch = LatestValue("first")

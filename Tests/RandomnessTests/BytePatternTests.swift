@@ -1,4 +1,4 @@
-import Sockets
+import Randomness
 import Testing
 
 @Suite("Byte pattern")

@@ -7,10 +7,20 @@ public enum HostLookup {
     public static let limit = 64
 
     /// The reason why a name could not be resolved.
-    public struct Failure: Error, Hashable, Sendable {
+    public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
         public let host: String
         /// The message of the resolver.
         public let detail: String
+
+        public init(host: String, detail: String) {
+            self.host = host
+            self.detail = detail
+        }
+
+        /// One sentence that states the cause and how to fix it.
+        public var description: String {
+            "unknown host '\(host)' (\(detail)): check the name, or write an IP address"
+        }
     }
 
     /// Resolves a name to its addresses, in the order in which they should be tried (RFC 6724); at least one.
@@ -18,16 +28,18 @@ public enum HostLookup {
     /// Runs on a dedicated thread: getaddrinfo(3) blocks while a DNS server does not respond, and must block neither a
     /// worker nor Swift's cooperative threads.
     public static func addresses(of host: String, port: UInt16) async throws(Failure) -> [InternetAddress] {
-        let result = await withCheckedContinuation { continuation in
-            _ = WorkerThread.start(name: "resolver") {
-                continuation.resume(returning: lookUp(host, port: port))
-            }
-        }
-        return try result.get()
+        try await WorkerThread.run(name: "resolver") { lookUp(host, port: port) }.get()
     }
 
-    /// Resolves a name like ``addresses(of:port:)``, but blocks the calling thread.
-    public static func lookUp(_ host: String, port: UInt16) -> Result<[InternetAddress], Failure> {
+    /// Returns all socket addresses of an address, at least one, in the order in which they should be tried.
+    public static func addresses(of address: ServiceAddress) async throws(Failure) -> [SocketAddress] {
+        switch address {
+        case .socket(let address): [address]
+        case .name(let host, let port): try await addresses(of: host, port: port).map { .internet($0) }
+        }
+    }
+
+    private static func lookUp(_ host: String, port: UInt16) -> Result<[InternetAddress], Failure> {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?

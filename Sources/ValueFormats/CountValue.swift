@@ -1,0 +1,32 @@
+/// A count in its text format: a number, optionally in thousands, millions or billions, such as `250`, `1.5k` or `2M`.
+public struct CountValue: Hashable, Sendable {
+    public let count: Double
+
+    /// Parses a count; returns nil if the text is not one.
+    public init?(parsing text: some StringProtocol) {
+        var rest = Substring(text)
+        let scales: [Substring: Double] = ["": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9]
+        guard let digits = DecimalNumber(consuming: &rest)?.text, let number = Double(digits), let scale = scales[rest]
+        else { return nil }
+        count = number * scale
+    }
+}
+
+/// A rate in its text format: a count per second, minute or hour, such as `20k/s`, `600/m` or `100/h`.
+public struct FrequencyValue: Hashable, Sendable {
+    public let count: Double
+    /// A second, a minute or an hour.
+    public let period: Duration
+
+    public var perSecond: Double { count / (period / .seconds(1)) }
+
+    /// Parses a rate; returns nil if the text is not one.
+    public init?(parsing text: some StringProtocol) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let periods = ["s": Duration.seconds(1), "m": .seconds(60), "h": .seconds(3600)]
+        guard parts.count == 2, let count = CountValue(parsing: parts[0])?.count, let period = periods[String(parts[1])]
+        else { return nil }
+        self.count = count
+        self.period = period
+    }
+}
