@@ -26,7 +26,7 @@ mutations *options:
 
 # Fuzz the parsers of untrusted input, each for the given seconds (`just fuzz 60 addresses` fuzzes one)
 fuzz seconds *harnesses:
-    Fuzz/run {{seconds}} {{harnesses}}
+    Verification/Fuzz/run {{seconds}} {{harnesses}}
 
 # Run the data plane's tests with a sanitizer: `just sanitize thread`, `just sanitize address`
 sanitize *options:
@@ -56,19 +56,19 @@ cost:
 
 # Run real servers and clients through the proxy (requires the packages listed in .ci/run)
 interop:
-    swift build -c release && Interop/run
+    swift build -c release && Verification/Interop/run
 
 # Test this proxy and others against docs/tcp-contract.md (`just conformance haproxy` tests only that one)
 conformance *options:
-    swift build -c release && Conformance/run {{options}}
+    swift build -c release && Verification/Conformance/run {{options}}
 
 # Test with network faults between hosts (network namespaces: requires root)
 networks *options:
-    swift build -c release && Networks/run {{options}}
+    swift build -c release && Verification/Networks/run {{options}}
 
 # Run mixed load for the given minutes, then check counters, descriptors and memory
 soak minutes *options:
-    swift build -c release && Soak/run {{minutes}} {{options}}
+    swift build -c release && Verification/Soak/run {{minutes}} {{options}}
 
 # Run the steps that take too long for CI, and update docs/reliability.md (`just nightly --help` lists the steps)
 nightly *options:

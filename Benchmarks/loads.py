@@ -123,7 +123,7 @@ class Bulk(Traffic):
 
     def work(self, report, elapsed):
         direction = "upstream" if "upload" in self.options.split() else "downstream"
-        return report["traffic"][f"{direction}_in_all"], report["traffic"][f"{direction}_per_second"]
+        return report["traffic"][f"{direction}_total"], report["traffic"][f"{direction}_per_second"]
 
     def latencies(self, report):
         return {}

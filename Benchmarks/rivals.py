@@ -272,7 +272,7 @@ class RunningProxy:
 
     def our_configuration(self):
         """Returns a file for `monkey run` (docs/configuration.md), which supports several listeners."""
-        lines = [f"threads: {self.threads}", f"engine: {self.rival.engine}", "metrics: off", "summary: off", "grace: 1s"]
+        lines = [f"threads: {self.threads}", f"engine: {self.rival.engine}", "admin: off", "summary: off", "grace: 1s"]
         listeners, pools = ["listeners:"], ["pools:"]
         for index, (address, servers) in enumerate(zip(self.addresses, self.routes)):
             listeners.append(f"  route{index}: {{listen: '{address}', pool: route{index}}}")

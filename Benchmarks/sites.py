@@ -108,10 +108,11 @@ class Unavailable(Exception):
 
 
 def networks():
-    """Returns the network namespaces and wires of Networks/."""
+    """Returns the network namespaces and wires of Verification/Networks."""
     for folder in ("Networks", "Conformance"):
-        if str(ROOT / folder) not in sys.path:
-            sys.path.append(str(ROOT / folder))
+        path = str(ROOT / "Verification" / folder)
+        if path not in sys.path:
+            sys.path.append(path)
     import hosts
 
     return hosts

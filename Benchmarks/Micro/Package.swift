@@ -17,7 +17,7 @@ let package = Package(
         .target(name: "Balancing", dependencies: ["Randomness"]),
         .target(name: "CLinux"),
         .target(name: "Sockets", dependencies: ["CLinux"]),
-        .target(name: "EventLoop", dependencies: ["Sockets"]),
+        .target(name: "EventLoop", dependencies: ["CLinux", "Sockets"]),
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .executableTarget(
             name: "DataPlane",

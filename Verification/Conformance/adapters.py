@@ -16,7 +16,7 @@ from kernel import Place
 from waits import Failure, NotApplicable, require
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = HERE.parent.parent
 MONKEY = Path(os.environ.get("MONKEY", ROOT / ".build/release/monkey"))
 
 KEEP_ALIVE = 60
@@ -256,7 +256,7 @@ class Rival(Adapter):
 
     def prepare(self) -> None:
         """Builds it, as the benchmarks do. As root this installs the compiler if it is missing."""
-        sys.path += [str(ROOT / "Benchmarks"), str(ROOT / "Interop")]
+        sys.path += [str(ROOT / "Benchmarks"), str(ROOT / "Verification/Interop")]
         from rivals import RIVALS, Executables
 
         executables = Executables([rival for rival in RIVALS if rival.kind == self.name], {}, None)

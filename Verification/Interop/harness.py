@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = HERE.parent.parent
 MONKEY = Path(os.environ.get("MONKEY", ROOT / ".build/release/monkey")).resolve()
 
 READY_SECONDS = 30  # for a server to answer for the first time
