@@ -1,7 +1,7 @@
 """The proxies under test: how each is started in its best configuration, and which settings it supports.
 
-A case requests settings by meaning. An adapter translates them, and raises NotApplicable if a proxy does not support
-one.
+A case requests settings by a common name. An adapter translates them into the options of a proxy, and raises
+NotApplicable if the proxy does not support one.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from kernel import Place
+from kernel import SocketAddress
 from waits import Failure, NotApplicable, require
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +24,7 @@ KEEP_ALIVE = 60
 
 BACKLOG = 4096
 
-LONG = 3600
+LONG_TIMEOUT = 3600
 """Seconds, for a timeout that a proxy cannot disable and that no case tests."""
 
 
@@ -48,11 +48,11 @@ class Settings:
     """Descriptor limit of the process, which applies to any proxy."""
 
     @property
-    def chosen(self) -> dict[str, float]:
+    def given(self) -> dict[str, float]:
         return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
 
 
-MEANINGS = {
+SETTING_TITLES = {
     "idle": "idle timeout",
     "half_close": "separate half-close timeout",
     "lifetime": "maximum connection lifetime",
@@ -74,40 +74,49 @@ class Adapter:
     title: str
     threads = 1
     settings: frozenset[str] = frozenset()
-    takes_unix_sockets = True
+    supports_unix_sockets = True
     drain_signal = signal.SIGTERM
-    cut_signal = signal.SIGTERM
+    force_signal = signal.SIGTERM
 
-    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
         raise NotImplementedError
 
     def version(self) -> str:
         raise NotImplementedError
 
-    def require_place(self, *places: Place) -> None:
-        if any(isinstance(place, str) for place in places) and not self.takes_unix_sockets:
+    def require_address_support(self, *addresses: SocketAddress) -> None:
+        if any(isinstance(address, str) for address in addresses) and not self.supports_unix_sockets:
             raise NotApplicable("does not support Unix sockets")
 
     def prepare(self) -> None:
         """Performs the setup that is needed once, before the first start."""
 
     def require_settings(self, settings: Settings) -> None:
-        for name in settings.chosen:
+        for name in settings.given:
             if name != "descriptors" and name not in self.settings:
-                raise NotApplicable(f"has no {MEANINGS[name]}")
+                raise NotApplicable(f"has no {SETTING_TITLES[name]}")
 
 
 class Monkey(Adapter):
-    settings = frozenset(MEANINGS)
+    settings = frozenset(SETTING_TITLES)
 
     def __init__(self, engine: str, threads: int) -> None:
         self.engine, self.threads = engine, threads
         self.name = f"{engine}-{threads}"
         self.title = f"monkey, {engine}, {threads} thread{'s' * (threads > 1)}"
 
-    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
-        command = [str(MONKEY), "proxy", written(listen), written(target), "--admin", "off", "--summary", "off"]
+        command = [
+            str(MONKEY),
+            "proxy",
+            format_address(listen),
+            format_address(target),
+            "--admin",
+            "off",
+            "--summary",
+            "off",
+        ]
         command += ["--engine", self.engine, "--threads", str(self.threads)]
         options = {
             "--idle-timeout": milliseconds(settings.idle),
@@ -131,10 +140,10 @@ class Monkey(Adapter):
 
 class HAProxy(Adapter):
     name, title = "haproxy", "HAProxy"
-    settings = frozenset(MEANINGS) - {"lifetime"}
+    settings = frozenset(SETTING_TITLES) - {"lifetime"}
     drain_signal = signal.SIGUSR1
 
-    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
         probes = settings.client_keep_alive or settings.server_keep_alive or KEEP_ALIVE
         keep_alive = [
             line
@@ -142,7 +151,7 @@ class HAProxy(Adapter):
             for line in (f"option {side}", f"{side}-idle {probes}s", f"{side}-intvl {probes}s", f"{side}-cnt 3")
         ]
         tcp_ut = f" tcp-ut {milliseconds(settings.user_timeout)}" if settings.user_timeout else ""
-        half_close = milliseconds(settings.half_close or LONG)
+        half_close = milliseconds(settings.half_close or LONG_TIMEOUT)
         lines = [
             "global",
             # HAProxy starts only with two descriptors for each connection and a reserve for itself.
@@ -157,21 +166,21 @@ class HAProxy(Adapter):
             f"backlog {settings.backlog or BACKLOG}",
             "retries 0",
             f"timeout connect {milliseconds(settings.connect or 5)}",
-            f"timeout client {LONG}s",
-            f"timeout server {LONG}s",
-            f"timeout tunnel {milliseconds(settings.idle or LONG)}",
+            f"timeout client {LONG_TIMEOUT}s",
+            f"timeout server {LONG_TIMEOUT}s",
+            f"timeout tunnel {milliseconds(settings.idle or LONG_TIMEOUT)}",
             f"timeout client-fin {half_close}",
             f"timeout server-fin {half_close}",
             "listen relay",
-            f"bind {self.place(listen)}{tcp_ut}",
-            f"server target {self.place(target)}{tcp_ut}",
+            f"bind {self.address(listen)}{tcp_ut}",
+            f"server target {self.address(target)}{tcp_ut}",
         ]
         configuration = folder / "haproxy.cfg"
         configuration.write_text("\n".join(filter(None, lines)) + "\n")
         return [program("haproxy"), "-db", "-q", "-f", str(configuration)]
 
-    def place(self, place: Place) -> str:
-        return f"unix@{place}" if isinstance(place, str) else written(place)
+    def address(self, address: SocketAddress) -> str:
+        return f"unix@{address}" if isinstance(address, str) else format_address(address)
 
     def version(self) -> str:
         return first_line([program("haproxy"), "-v"]).split()[2]
@@ -182,7 +191,7 @@ class Nginx(Adapter):
     settings = frozenset({"idle", "connect", "client_keep_alive", "max_connections", "backlog", "grace"})
     drain_signal = signal.SIGQUIT
 
-    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
         # The probes to servers use the system's intervals.
         probes = settings.client_keep_alive or KEEP_ALIVE
         module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
@@ -198,13 +207,14 @@ class Nginx(Adapter):
             "stream {",
             "limit_conn_zone $server_port zone=all:64k;" if settings.max_connections else "",
             "server {",
-            f"listen {written(listen)} backlog={settings.backlog or BACKLOG} so_keepalive={probes}s:{probes}s:3;",
+            f"listen {format_address(listen)} backlog={settings.backlog or BACKLOG}"
+            f" so_keepalive={probes}s:{probes}s:3;",
             f"limit_conn all {settings.max_connections};" if settings.max_connections else "",
-            f"proxy_pass {written(target)};",
+            f"proxy_pass {format_address(target)};",
             "proxy_half_close on;",
             "proxy_socket_keepalive on;",
             f"proxy_connect_timeout {milliseconds(settings.connect or 5)};",
-            f"proxy_timeout {milliseconds(settings.idle or LONG)};",
+            f"proxy_timeout {milliseconds(settings.idle or LONG_TIMEOUT)};",
             "} }",
         ]
         configuration = folder / "nginx.conf"
@@ -222,32 +232,32 @@ class Socat(Adapter):
         | {"max_connections", "backlog"}
     )
 
-    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
+    def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
         probes = settings.client_keep_alive or settings.server_keep_alive or KEEP_ALIVE
         both = f"nodelay,oobinline,keepalive,keepidle={probes},keepintvl={probes},keepcnt=3"
         # 6 is IPPROTO_TCP, 18 TCP_USER_TIMEOUT: socat has no name for this option.
         both += f",setsockopt-int=6:18:{round(settings.user_timeout * 1000)}" if settings.user_timeout else ""
-        many = f"fork,backlog={settings.backlog or BACKLOG}"
-        many += f",max-children={settings.max_connections}" if settings.max_connections else ""
+        options = f"fork,backlog={settings.backlog or BACKLOG}"
+        options += f",max-children={settings.max_connections}" if settings.max_connections else ""
         if isinstance(listen, str):
-            front = f"UNIX-LISTEN:{listen},{many}"
+            listening = f"UNIX-LISTEN:{listen},{options}"
         else:
-            front = f"TCP4-LISTEN:{listen[1]},bind={listen[0]},reuseaddr,{many},{both}"
+            listening = f"TCP4-LISTEN:{listen[1]},bind={listen[0]},reuseaddr,{options},{both}"
         if isinstance(target, str):
-            back = f"UNIX-CONNECT:{target}"
+            connecting = f"UNIX-CONNECT:{target}"
         else:
-            back = f"TCP4:{written(target)},connect-timeout={settings.connect or 5},{both}"
+            connecting = f"TCP4:{format_address(target)},connect-timeout={settings.connect or 5},{both}"
         idle = ["-T", str(settings.idle)] if settings.idle else []
-        return [program("socat"), "-t", str(settings.half_close or LONG), *idle, front, back]
+        return [program("socat"), "-t", str(settings.half_close or LONG_TIMEOUT), *idle, listening, connecting]
 
     def version(self) -> str:
         return first_line([program("socat"), "-V"], line=1).split()[2]
 
 
-class Rival(Adapter):
-    """A minimal proxy from Benchmarks/Rivals: it takes two addresses and has no settings."""
+class Competitor(Adapter):
+    """A minimal proxy from Benchmarks/Competitors: it takes two addresses and has no settings."""
 
-    takes_unix_sockets = False
+    supports_unix_sockets = False
 
     def __init__(self, name: str, title: str, *options: str) -> None:
         self.name, self.title, self.options = name, title, options
@@ -257,47 +267,53 @@ class Rival(Adapter):
     def prepare(self) -> None:
         """Builds it, as the benchmarks do. As root this installs the compiler if it is missing."""
         sys.path += [str(ROOT / "Benchmarks"), str(ROOT / "Verification/Interop")]
-        from rivals import RIVALS, Executables
+        from competitors import COMPETITORS, Executables
 
-        executables = Executables([rival for rival in RIVALS if rival.kind == self.name], {}, None)
+        executables = Executables([each for each in COMPETITORS if each.kind == self.name], {}, None)
         self.executable = executables[self.name]
         self.built_by = executables.versions()[self.name]
 
-    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
-        return [str(self.executable), written(listen), written(target), *self.options]
+    def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
+        return [str(self.executable), format_address(listen), format_address(target), *self.options]
 
     def version(self) -> str:
         return f"{self.name} {self.built_by}"
 
 
-class Toy(Adapter):
+class FaultyProxy(Adapter):
     """A proxy with one intentional fault, which accepts and ignores any setting."""
 
-    settings = frozenset(MEANINGS)
+    settings = frozenset(SETTING_TITLES)
 
     def __init__(self, fault: str) -> None:
         self.fault = fault
-        self.name = self.title = f"toy-{fault}"
+        self.name = self.title = f"faulty-{fault}"
 
-    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
-        command = [sys.executable, str(HERE / "toy_proxy.py"), written(listen), written(target), self.fault]
-        return command + [str(min(settings.chosen.values(), default=0))]
+    def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
+        command = [
+            sys.executable,
+            str(HERE / "faulty_proxy.py"),
+            format_address(listen),
+            format_address(target),
+            self.fault,
+        ]
+        return command + [str(min(settings.given.values(), default=0))]
 
     def version(self) -> str:
-        return "toy_proxy.py"
+        return "faulty_proxy.py"
 
 
 class Custom(Adapter):
     """Any program that takes a listening address and a target address."""
 
-    takes_unix_sockets = False
+    supports_unix_sockets = False
 
     def __init__(self, command: str) -> None:
         self.template = command.split()
         self.name = self.title = Path(self.template[0]).name
 
-    def command(self, listen: Place, target: Place, settings: Settings, folder: Path) -> list[str]:
-        return [word.format(listen=written(listen), target=written(target)) for word in self.template]
+    def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
+        return [word.format(listen=format_address(listen), target=format_address(target)) for word in self.template]
 
     def version(self) -> str:
         return " ".join(self.template)
@@ -308,13 +324,13 @@ OTHERS = [
     HAProxy(),
     Nginx(),
     Socat(),
-    Rival("go", "Go, io.Copy"),
-    Rival("tokio", "tokio, copy_bidirectional", "2"),
+    Competitor("go", "Go, io.Copy"),
+    Competitor("tokio", "tokio, copy_bidirectional", "2"),
 ]
 
 
-def written(place: Place) -> str:
-    return f"unix:{place}" if isinstance(place, str) else f"{place[0]}:{place[1]}"
+def format_address(address: SocketAddress) -> str:
+    return f"unix:{address}" if isinstance(address, str) else f"{address[0]}:{address[1]}"
 
 
 def milliseconds(seconds: float | None) -> str | None:
@@ -334,5 +350,5 @@ def program(name: str) -> str:
 
 
 def first_line(command: list[str], line: int = 0) -> str:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONG)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONG_TIMEOUT)
     return done.stdout.splitlines()[line].strip()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import kernel
 from adapters import Adapter, Settings
-from kernel import Address, Connection, Place, ProcessGroup
+from kernel import Address, Connection, ProcessGroup, SocketAddress
 from peer import Pair, Peer
-from waits import PATIENCE, Failure, require, wait_until
+from waits import WAIT_LIMIT, Failure, require, wait_until
 
 SMALL_BUFFER = 8192
 """SO_RCVBUF of a reader that must stall soon, in bytes."""
@@ -34,8 +34,8 @@ class Bench(ExitStack):
         super().__init__()
         self.adapter = adapter
         network = next(_networks)
-        self.front: Place = (f"127.{network >> 8 & 255}.{network & 255}.1", PORT)
-        self.target: Place = (f"127.{network >> 8 & 255}.{network & 255}.2", PORT)
+        self.proxy_address: SocketAddress = (f"127.{network >> 8 & 255}.{network & 255}.1", PORT)
+        self.target: SocketAddress = (f"127.{network >> 8 & 255}.{network & 255}.2", PORT)
         self.listener: socket.socket | None = None
         self.command: list[str]
         self.process: subprocess.Popen[bytes]
@@ -56,7 +56,7 @@ class Bench(ExitStack):
         server_backlog: int = BACKLOG,
         receive_buffer: int | None = None,
         target: Address | None = None,
-        unix_front: bool = False,
+        unix_listen: bool = False,
         unix_target: bool = False,
         **settings: float,
     ) -> None:
@@ -65,16 +65,16 @@ class Bench(ExitStack):
         Either address may be a Unix socket. Raises NotApplicable if the proxy does not support the settings or Unix
         sockets.
         """
-        chosen = Settings(**settings)
-        self.adapter.require_settings(chosen)
-        self.front = str(self.folder / "front") if unix_front else self.front
+        given = Settings(**settings)
+        self.adapter.require_settings(given)
+        self.proxy_address = str(self.folder / "listen") if unix_listen else self.proxy_address
         self.target = target or (str(self.folder / "target") if unix_target else self.target)
-        self.adapter.require_place(self.front, self.target)
+        self.adapter.require_address_support(self.proxy_address, self.target)
         if server:
             self.listen(server_backlog, receive_buffer)
-        self.command = self.adapter.command(self.front, self.target, chosen, self.folder)
-        if chosen.descriptors:
-            self.command = ["prlimit", f"--nofile={chosen.descriptors}", *self.command]
+        self.command = self.adapter.command(self.proxy_address, self.target, given, self.folder)
+        if given.descriptors:
+            self.command = ["prlimit", f"--nofile={given.descriptors}", *self.command]
         self.restart()
 
     def restart(self) -> None:
@@ -84,23 +84,24 @@ class Bench(ExitStack):
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self.processes = ProcessGroup(self.process.pid)
-        self.callback(end, self.process)
+        self.callback(terminate, self.process)
         wait_until("the proxy to listen", self._is_listening)
 
     def _is_listening(self) -> bool:
         if self.process.poll() is not None:
-            said = " ".join((self.folder / "log").read_text(errors="replace").split())
-            raise Failure(f"the proxy exited with {self.process.returncode}: {said[-300:]}")
-        return kernel.listens(self.front)
+            output = " ".join((self.folder / "log").read_text(errors="replace").split())
+            raise Failure(f"the proxy exited with {self.process.returncode}: {output[-300:]}")
+        return kernel.listens(self.proxy_address)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def stop_the_clock(self) -> None:
+    def suspend(self) -> None:
         """Stops all processes of the proxy (SIGSTOP)."""
         os.killpg(self.process.pid, signal.SIGSTOP)
 
-    def let_go_on(self) -> None:
+    def resume(self) -> None:
+        """Continues all processes of the proxy (SIGCONT)."""
         os.killpg(self.process.pid, signal.SIGCONT)
 
     def expect_exit(self) -> None:
@@ -111,9 +112,9 @@ class Bench(ExitStack):
     def wait_for_exit(self) -> int:
         """Waits until the proxy has exited, and returns its exit status."""
         try:
-            return self.process.wait(PATIENCE)
+            return self.process.wait(WAIT_LIMIT)
         except subprocess.TimeoutExpired:
-            raise Failure(f"the proxy was still running after {PATIENCE:g} s") from None
+            raise Failure(f"the proxy was still running after {WAIT_LIMIT:g} s") from None
 
     @property
     def is_running(self) -> bool:
@@ -129,68 +130,69 @@ class Bench(ExitStack):
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.listener.bind(self.target)
         self.listener.listen(backlog)
-        self.listener.settimeout(PATIENCE)
+        self.listener.settimeout(WAIT_LIMIT)
 
-    def connect(self, receive_buffer: int | None = None, seconds: float = PATIENCE) -> Peer:
+    def connect(self, receive_buffer: int | None = None, seconds: float = WAIT_LIMIT) -> Peer:
         """Connects a client.
 
         Raises ConnectionRefusedError if the proxy does not listen, TimeoutError if the connection is not established.
         """
-        client = self.enter_context(socket.socket(family(self.front)))
+        client = self.enter_context(socket.socket(family(self.proxy_address)))
         if receive_buffer:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         client.settimeout(seconds)
         try:
-            client.connect(self.front)
+            client.connect(self.proxy_address)
         except TimeoutError:
             client.close()  # otherwise the kernel would retry and connect later
             raise
-        return Peer("the client", client, self.front)
+        return Peer("the client", client, self.proxy_address)
 
     def accept(self) -> Peer:
         """Accepts the server's side of a connection from the proxy."""
         require(self.listener, "the server does not listen")
         assert self.listener
         try:
-            connected, remote = self.listener.accept()
+            accepted, remote = self.listener.accept()
         except TimeoutError:
-            raise Failure(f"the server got no connection within {PATIENCE:g} s") from None
-        return Peer("the server", self.enter_context(connected), remote)
+            raise Failure(f"the server got no connection within {WAIT_LIMIT:g} s") from None
+        return Peer("the server", self.enter_context(accepted), remote)
 
     def pair(self, receive_buffer: int | None = None) -> Pair:
-        """Opens a connection and returns both ends. No other connection may be in progress at the same time."""
+        """Opens a connection and returns its client and its server. No other connection may be opened at the same time."""
         return Pair(self.connect(receive_buffer), self.accept())
 
-    def server_has_news(self, seconds: float = 0) -> bool:
+    def has_pending_connection(self, seconds: float = 0) -> bool:
         """Returns whether a connection is in the server's accept queue."""
         return bool(self.listener and select.select([self.listener], [], [], seconds)[0])
 
-    def fill_the_servers_queue(self) -> list[socket.socket]:
+    def fill_server_backlog(self) -> list[socket.socket]:
         """Connects to the server until its accept queue is full: further connection attempts get no answer."""
-        fillers = []
+        queued: list[socket.socket] = []
         while True:
-            filler = self.enter_context(socket.socket())
-            filler.settimeout(0.2)
+            connection = self.enter_context(socket.socket())
+            connection.settimeout(0.2)
             try:
-                filler.connect(self.target)
+                connection.connect(self.target)
             except TimeoutError:
-                filler.close()
-                return fillers
-            fillers.append(filler)
+                connection.close()
+                return queued
+            queued.append(connection)
 
-    def empty_the_servers_queue(self, fillers: list[socket.socket]) -> None:
-        for filler in fillers:
+    def empty_server_backlog(self, queued: list[socket.socket]) -> None:
+        """Accepts and closes the queued connections."""
+        for connection in queued:
             self.accept().close()
-            filler.close()
+            connection.close()
 
     # Kernel state of the proxy's sockets
 
-    def ends_of(self, pair: Pair) -> list[Connection]:
+    def proxy_sockets(self, pair: Pair) -> list[Connection]:
         """Returns the proxy's sockets to a client and to its server, if they exist."""
-        ends = kernel.lookup(self.front, pair.client.address), kernel.lookup(pair.server.remote, self.target)
-        return [end for end in ends if end]
+        sockets = kernel.lookup(self.proxy_address, pair.client.address), kernel.lookup(pair.server.remote, self.target)
+        return [each for each in sockets if each]
 
-    def wait_for_no_sockets(self, seconds: float = PATIENCE) -> None:
+    def wait_for_no_sockets(self, seconds: float = WAIT_LIMIT) -> None:
         """Waits until the proxy has closed all its connections."""
         try:
             wait_until("the proxy to close its sockets", lambda: not self.processes.open_connections, seconds)
@@ -198,14 +200,14 @@ class Bench(ExitStack):
             raise Failure(f"the proxy kept {self.processes.open_connections} sockets for {seconds:g} s") from None
 
 
-def family(place: Place) -> socket.AddressFamily:
-    return socket.AF_UNIX if isinstance(place, str) else socket.AF_INET
+def family(address: SocketAddress) -> socket.AddressFamily:
+    return socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def terminate(process: subprocess.Popen[bytes]) -> None:
     """Terminates a program and all its descendants, which share a process group."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    process.wait(PATIENCE)
+    process.wait(WAIT_LIMIT)

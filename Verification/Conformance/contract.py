@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from adapters import ROOT
 from bench import Bench
-from peer import Way
+from peer import Direction
 
 CONTRACT = ROOT / "docs/tcp-contract.md"
 
-BOTH_WAYS = (Way.UPSTREAM, Way.DOWNSTREAM)
+BOTH_DIRECTIONS = (Direction.UPSTREAM, Direction.DOWNSTREAM)
 
 SENTENCE = re.compile(r"^- \*\*(\w+)\*\* (.*?)(?=^\S|^$|\Z)", re.MULTILINE | re.DOTALL)
 CASE_NAME = re.compile(r"`([a-z0-9]+(?:_[a-z0-9]+)+)`")
@@ -25,12 +25,12 @@ class Case:
     """One case, with its direction if it has one."""
 
     name: str
-    way: Way | None
+    direction: Direction | None
     run: Callable[[Bench], None]
 
     @property
     def title(self) -> str:
-        return f"{self.name} {self.way.value}" if self.way else self.name
+        return f"{self.name} {self.direction.value}" if self.direction else self.name
 
 
 CASES: list[Case] = []
@@ -42,9 +42,11 @@ def case(function: Callable[[Bench], None]) -> Callable[[Bench], None]:
     return function
 
 
-def case_each_way(function: Callable[[Bench, Way], None]) -> Callable[[Bench, Way], None]:
+def case_each_direction(function: Callable[[Bench, Direction], None]) -> Callable[[Bench, Direction], None]:
     """Registers a function as a case for each direction, upstream and downstream."""
-    CASES.extend(Case(function.__name__, way, partial(function, way=way)) for way in BOTH_WAYS)
+    CASES.extend(
+        Case(function.__name__, direction, partial(function, direction=direction)) for direction in BOTH_DIRECTIONS
+    )
     return function
 
 
@@ -64,11 +66,11 @@ def sentences() -> list[Sentence]:
     return found
 
 
-def disagreements() -> list[str]:
+def contract_mismatches() -> list[str]:
     """Returns the differences between the contract and the cases: cases without a sentence, names without a case."""
-    named = [name for sentence in sentences() for name in sentence.cases]
+    cited = [name for sentence in sentences() for name in sentence.cases]
     names = {case.name for case in CASES}
-    problems = [f"the contract names {name} twice" for name in sorted(set(named)) if named.count(name) > 1]
-    problems += [f"the contract names {name}, which is not a case" for name in named if name not in names]
-    problems += [f"the case {name} has no sentence in the contract" for name in sorted(names - set(named))]
+    problems = [f"the contract names {name} twice" for name in sorted(set(cited)) if cited.count(name) > 1]
+    problems += [f"the contract names {name}, which is not a case" for name in cited if name not in names]
+    problems += [f"the case {name} has no sentence in the contract" for name in sorted(names - set(cited))]
     return problems

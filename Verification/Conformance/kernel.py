@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Address = tuple[str, int]
-Place = Address | str
-"""The location of a listener: an address, or the path of a Unix socket."""
+SocketAddress = Address | str
+"""An IPv4 address and a port, or the path of a Unix socket."""
 
 ANY: Address = ("0.0.0.0", 0)
 
 ESTABLISHED, SYN_SENT, LISTEN = 1, 2, 10
 KEEP_ALIVE_TIMER = 2
-ACCEPTS = 0x10000
+SO_ACCEPTCON = 0x10000
 """A flag in /proc/net/unix: a listening socket."""
 
 # sock_diag(7) answers for a single socket, and exactly; /proc/net/tcp lists all sockets, and while others open and
@@ -47,53 +47,55 @@ class Connection:
 
 def lookup(local: Address, remote: Address = ANY) -> Connection | None:
     """Returns the socket with these two addresses; without a remote address, the listening socket."""
-    return next(iter(_asked(local, remote, ALL_STATES, 0)), None)
+    return next(iter(_query(local, remote, ALL_STATES, 0)), None)
 
 
-def in_state(state: int) -> list[Connection]:
+def sockets_in_state(state: int) -> list[Connection]:
     """Returns all sockets in a state."""
-    return _asked(ANY, ANY, 1 << state, NLM_F_DUMP)
+    return _query(ANY, ANY, 1 << state, NLM_F_DUMP)
 
 
-def listens(place: Place) -> bool:
-    if isinstance(place, str):
+def listens(address: SocketAddress) -> bool:
+    """Returns whether a socket listens at an address."""
+    if isinstance(address, str):
         # HAProxy binds a temporary name with a suffix, and renames it when it is ready.
-        listening = (path for flags, path in _unix_paths() if int(flags, 16) & ACCEPTS)
-        return os.path.exists(place) and any(path.startswith(place) for path in listening)
-    return lookup(place) is not None
+        listening = (path for flags, path in _unix_paths() if int(flags, 16) & SO_ACCEPTCON)
+        return os.path.exists(address) and any(path.startswith(address) for path in listening)
+    return lookup(address) is not None
 
 
-def waiting_to_be_accepted(address: Address) -> int:
+def accept_queue_length(address: Address) -> int:
+    """Returns the number of connections in the accept queue of a listening socket."""
     listener = lookup(address)
     return listener.unread if listener else 0
 
 
 def connecting_to(address: Address) -> list[Connection]:
     """Returns the pending connection attempts to an address."""
-    return [attempt for attempt in in_state(SYN_SENT) if attempt.remote == address]
+    return [attempt for attempt in sockets_in_state(SYN_SENT) if attempt.remote == address]
 
 
-def _asked(local: Address, remote: Address, states: int, flags: int) -> list[Connection]:
+def _query(local: Address, remote: Address, states: int, flags: int) -> list[Connection]:
     any_interface_and_cookie = bytes(4) + b"\xff" * 8
-    wanted = SOCKET_ID.pack(local[1], remote[1], socket.inet_aton(local[0]), socket.inet_aton(remote[0]))
-    body = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, states) + wanted + any_interface_and_cookie
+    socket_id = SOCKET_ID.pack(local[1], remote[1], socket.inet_aton(local[0]), socket.inet_aton(remote[0]))
+    body = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, states) + socket_id + any_interface_and_cookie
     header = HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | flags, 0, 0)
     found: list[Connection] = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as kernel:
         kernel.send(header + body)
         while True:
-            answer = kernel.recv(1 << 16)
-            while answer:
-                length, kind, *_ = HEADER.unpack_from(answer)
+            response = kernel.recv(1 << 16)
+            while response:
+                length, kind, *_ = HEADER.unpack_from(response)
                 if kind in (NLMSG_ERROR, NLMSG_DONE):  # the error means that the socket does not exist
                     return found
-                found.append(_parsed(answer[HEADER.size : length]))
-                answer = answer[length:]
+                found.append(_parse(response[HEADER.size : length]))
+                response = response[length:]
             if not flags & NLM_F_DUMP:
                 return found
 
 
-def _parsed(message: bytes) -> Connection:
+def _parse(message: bytes) -> Connection:
     _, state, timer, _ = message[:4]
     port, remote_port, host, remote_host = SOCKET_ID.unpack_from(message, 4)
     milliseconds, unread, unacknowledged, _, inode = struct.unpack_from("=5I", message, 52)
@@ -150,7 +152,7 @@ class ProcessGroup:
         return sum(_status(process, "RssAnon:") * 1024 for process in self._members())
 
     @property
-    def wake_ups(self) -> int:
+    def wakeups(self) -> int:
         """Number of voluntary context switches of its threads."""
         return sum(
             _status(task, "voluntary_ctxt_switches:")
@@ -176,7 +178,7 @@ def _unix_paths() -> list[tuple[str, str]]:
 
 def _listening_or_unix() -> set[str]:
     unix = {words[6] for words in _unix_sockets()}
-    return unix | {listener.inode for listener in in_state(LISTEN)}
+    return unix | {listener.inode for listener in sockets_in_state(LISTEN)}
 
 
 def _status(process: Path, field: str) -> int:

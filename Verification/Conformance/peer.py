@@ -10,17 +10,17 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
-from kernel import Place
+from kernel import SocketAddress
 from pattern import Pattern
-from waits import ABSENCE, PATIENCE, POLL, Failure, Reset, require, wait_until
+from waits import OBSERVATION_TIME, POLL, WAIT_LIMIT, Failure, Reset, require, wait_until
 
-PIECE = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 """Bytes per call."""
 
-GLIMPSE = 256
+SAMPLE_BYTES = 256
 """Bytes to check if there is no time to check all."""
 
-MOST_IN_BUFFERS = 64 * 1024 * 1024
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 """More bytes than all kernel buffers on the path hold: a sender that sends this many is not blocked."""
 
 SIOCINQ, SIOCOUTQ = 0x541B, 0x5411
@@ -29,32 +29,32 @@ SO_ATTACH_FILTER, SO_MAX_PACING_RATE = 26, 47
 RESETS = (errno.ECONNRESET, errno.EPIPE)
 
 
-class End(Enum):
-    """How a stream ended, as its reader saw it."""
+class StreamEnd(Enum):
+    """How a stream ended, as observed by its reader."""
 
-    END = "EOF"
+    EOF = "EOF"
     RESET = "a reset"
 
 
 @dataclass(frozen=True)
-class Rest:
+class StreamRemainder:
     """The data and the end of a stream."""
 
     count: int
-    end: End
+    end: StreamEnd
     data: bytes = b""
 
 
 class Peer:
     """A socket with a time limit on every call and descriptive failures."""
 
-    def __init__(self, name: str, connected: socket.socket, remote: Place) -> None:
+    def __init__(self, name: str, connected: socket.socket, remote: SocketAddress) -> None:
         self.name = name
         self.socket = connected
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(WAIT_LIMIT)
         if connected.family == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.address: Place = connected.getsockname()
+        self.address: SocketAddress = connected.getsockname()
         self.remote = remote
 
     # Sending
@@ -67,101 +67,101 @@ class Peer:
         rest = memoryview(data)
         while rest:
             try:
-                sent = self.socket.send(rest[:PIECE], flags)
+                sent = self.socket.send(rest[:CHUNK_BYTES], flags)
             except TimeoutError:
-                raise Failure(f"{self.name} could not send anything for {PATIENCE:g} s") from None
+                raise Failure(f"{self.name} could not send anything for {WAIT_LIMIT:g} s") from None
             except OSError as error:
-                raise self._lost(error, "sending") from None
+                raise self._failure(error, "sending") from None
             rest = rest[sent:]
 
     def send_stream(self, stream: Pattern, count: int, start: int = 0) -> None:
         sent = start
         while sent < start + count:
-            piece = stream.at(sent, min(PIECE, start + count - sent))
-            self.send(piece)
-            sent += len(piece)
+            chunk = stream.at(sent, min(CHUNK_BYTES, start + count - sent))
+            self.send(chunk)
+            sent += len(chunk)
 
-    def send_for(self, seconds: float, least: int, stream: Pattern, start: int = 0) -> int:
-        """Sends a stream continuously for `seconds` and at least `least` bytes; returns the number of bytes."""
+    def send_for(self, seconds: float, minimum: int, stream: Pattern, start: int = 0) -> int:
+        """Sends a stream continuously for `seconds` and at least `minimum` bytes; returns the number of bytes."""
         sent, deadline = start, time.monotonic() + seconds
-        while sent - start < least or time.monotonic() < deadline:
-            self.send(stream.at(sent, PIECE))
-            sent += PIECE
+        while sent - start < minimum or time.monotonic() < deadline:
+            self.send(stream.at(sent, CHUNK_BYTES))
+            sent += CHUNK_BYTES
         return sent - start
 
     def send_urgent(self, byte: bytes) -> None:
         self.send(byte, socket.MSG_OOB)
 
-    def send_what_fits(self, stream: Pattern, start: int = 0, most: int = MOST_IN_BUFFERS) -> int:
+    def send_until_blocked(self, stream: Pattern, start: int = 0, limit: int = MAX_BUFFERED_BYTES) -> int:
         """Sends until no more bytes are accepted for a while, because the far end does not read.
 
-        Returns the number of bytes accepted: about `most`, if that limit was reached.
+        Returns the number of bytes accepted: about `limit`, if it was reached.
         """
         sent = start
         self.socket.setblocking(False)
         try:
-            deadline = time.monotonic() + ABSENCE
+            deadline = time.monotonic() + OBSERVATION_TIME
             while time.monotonic() < deadline:
-                waiting = [self.socket] if sent - start < most else []
-                _, writable, _ = select.select([], waiting, [], ABSENCE / 10)
+                waiting = [self.socket] if sent - start < limit else []
+                _, writable, _ = select.select([], waiting, [], OBSERVATION_TIME / 10)
                 if writable:
-                    sent += self.socket.send(stream.at(sent, PIECE))
-                    deadline = time.monotonic() + ABSENCE
+                    sent += self.socket.send(stream.at(sent, CHUNK_BYTES))
+                    deadline = time.monotonic() + OBSERVATION_TIME
                     require(
-                        sent - start < MOST_IN_BUFFERS,
-                        f"{self.name} sent {MOST_IN_BUFFERS >> 20} MiB to a reader that does not read",
+                        sent - start < MAX_BUFFERED_BYTES,
+                        f"{self.name} sent {MAX_BUFFERED_BYTES >> 20} MiB to a reader that does not read",
                     )
         except OSError as error:
-            raise self._lost(error, "sending") from None
+            raise self._failure(error, "sending") from None
         finally:
-            self.socket.settimeout(PATIENCE)
+            self.socket.settimeout(WAIT_LIMIT)
         return sent - start
 
-    def send_without_waiting(self, stream: Pattern) -> int:
+    def send_nonblocking(self, stream: Pattern) -> int:
         """Sends until the send would block; returns the number of bytes accepted."""
         sent = 0
         self.socket.setblocking(False)
         try:
-            while sent < MOST_IN_BUFFERS:
-                sent += self.socket.send(stream.at(sent, PIECE))
+            while sent < MAX_BUFFERED_BYTES:
+                sent += self.socket.send(stream.at(sent, CHUNK_BYTES))
         except BlockingIOError:
             pass
         except OSError as error:
-            raise self._lost(error, "sending") from None
+            raise self._failure(error, "sending") from None
         finally:
-            self.socket.settimeout(PATIENCE)
+            self.socket.settimeout(WAIT_LIMIT)
         return sent
 
-    def send_until_reset(self, piece: bytes = b"still there?", seconds: float = PATIENCE) -> None:
-        """Sends small pieces repeatedly until a reset is received."""
+    def send_until_reset(self, chunk: bytes = b"still there?", seconds: float = WAIT_LIMIT) -> None:
+        """Sends small messages repeatedly until a reset is received."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
-                self.socket.send(piece)
+                self.socket.send(chunk)
             except OSError as error:
                 if error.errno in RESETS:
                     return
-                raise self._lost(error, "sending") from None
+                raise self._failure(error, "sending") from None
             time.sleep(POLL)  # with an unread end, every poll would return immediately
-            if self.has_news and self._is_reset():
+            if self.is_readable and self._is_reset():
                 return
         raise Failure(f"{self.name} saw no reset within {seconds:g} s of sending")
 
     def _is_reset(self) -> bool:
         try:
-            self.socket.recv(PIECE)
+            self.socket.recv(CHUNK_BYTES)
             return False
         except OSError as error:
             return error.errno in RESETS
 
     # Ending
 
-    def finish(self) -> None:
+    def half_close(self) -> None:
         """Half-closes the connection (sends a FIN) and continues reading."""
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
-            raise self._lost(error, "ending its stream") from None
+            raise self._failure(error, "half-closing") from None
 
     def close(self) -> None:
         self.socket.close()
@@ -171,7 +171,7 @@ class Peer:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
-    def vanish(self) -> None:
+    def drop_packets(self) -> None:
         """Makes the kernel drop all packets for this socket, as if its host or the path to it were down."""
         # Otherwise the kernel would retransmit, which shows that the peer is alive.
         wait_until(f"acknowledgement of all data from {self.name}", lambda: self.unacknowledged == 0)
@@ -182,14 +182,14 @@ class Peer:
 
     # Receiving
 
-    def receive(self, limit: int = PIECE) -> bytes:
+    def receive(self, limit: int = CHUNK_BYTES) -> bytes:
         """Receives some bytes; returns none at the end of the stream."""
         try:
             return self.socket.recv(limit)
         except TimeoutError:
-            raise Failure(f"{self.name} received nothing for {PATIENCE:g} s") from None
+            raise Failure(f"{self.name} received nothing for {WAIT_LIMIT:g} s") from None
         except OSError as error:
-            raise self._lost(error, "reading") from None
+            raise self._failure(error, "reading") from None
 
     def expect(self, data: bytes) -> None:
         """Receives exactly these bytes."""
@@ -204,7 +204,7 @@ class Peer:
         """Receives `count` bytes of a stream."""
         received = 0
         while received < count:
-            more = self.receive(min(PIECE, count - received))
+            more = self.receive(min(CHUNK_BYTES, count - received))
             require(more, f"{self.name} saw EOF after {received:,} of {count:,} bytes")
             stream.check(more, start + received)
             received += len(more)
@@ -212,14 +212,14 @@ class Peer:
     def receive_quickly(self, stream: Pattern, start: int) -> int:
         """Receives many bytes and checks only the first and the last of them, so that checking does not limit the
         rate."""
-        received = self.receive(16 * PIECE)
+        received = self.receive(16 * CHUNK_BYTES)
         require(received, f"{self.name} saw EOF after {start:,} bytes")
-        first, last = received[:GLIMPSE], received[-GLIMPSE:]
+        first, last = received[:SAMPLE_BYTES], received[-SAMPLE_BYTES:]
         stream.check(first, start)
         stream.check(last, start + len(received) - len(last))
         return len(received)
 
-    def rest(self, stream: Pattern | None = None, start: int = 0) -> Rest:
+    def receive_to_end(self, stream: Pattern | None = None, start: int = 0) -> StreamRemainder:
         """Receives all data up to the end or the reset. With a stream, the bytes are compared with it and not
         stored."""
         count, kept = 0, bytearray()
@@ -227,39 +227,39 @@ class Peer:
             try:
                 more = self.receive()
             except Reset:
-                return Rest(count, End.RESET, bytes(kept))
+                return StreamRemainder(count, StreamEnd.RESET, bytes(kept))
             if not more:
-                return Rest(count, End.END, bytes(kept))
+                return StreamRemainder(count, StreamEnd.EOF, bytes(kept))
             if stream:
                 stream.check(more, start + count)
             else:
                 kept += more
             count += len(more)
 
-    def expect_rest(self, end: End | None, data: bytes = b"") -> None:
+    def expect_to_end(self, end: StreamEnd | None, data: bytes = b"") -> None:
         """Expects exactly these bytes, and then this end; None allows either end."""
-        rest = self.rest()
+        rest = self.receive_to_end()
         require(
             rest.data == data,
             f"{self.name} received {rest.data[:40]!r} and {rest.end.value}, expected {data[:40]!r}",
         )
         self._require_end(rest, end)
 
-    def expect_rest_of(self, stream: Pattern, count: int, end: End | None = None, start: int = 0) -> None:
-        rest = self.rest(stream, start)
+    def expect_stream_to_end(self, stream: Pattern, count: int, end: StreamEnd | None = None, start: int = 0) -> None:
+        rest = self.receive_to_end(stream, start)
         require(rest.count == count, f"{self.name} received {rest.count:,} of {count:,} bytes, then {rest.end.value}")
         self._require_end(rest, end)
 
-    def _require_end(self, rest: Rest, end: End | None) -> None:
+    def _require_end(self, rest: StreamRemainder, end: StreamEnd | None) -> None:
         if end:
             require(rest.end is end, f"{self.name} saw {rest.end.value}, not {end.value}")
 
     @property
-    def has_news(self) -> bool:
+    def is_readable(self) -> bool:
         """Whether data or an end can be read."""
-        return self.has_news_within(0)
+        return self.is_readable_within(0)
 
-    def has_news_within(self, seconds: float) -> bool:
+    def is_readable_within(self, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self.socket, select.POLLIN | select.POLLRDHUP)
         return bool(poll.poll(seconds * 1000))
@@ -277,7 +277,7 @@ class Peer:
     def _count(self, request: int) -> int:
         return struct.unpack("i", fcntl.ioctl(self.socket, request, bytes(4)))[0]
 
-    def _lost(self, error: OSError, doing: str) -> Failure:
+    def _failure(self, error: OSError, doing: str) -> Failure:
         if error.errno in RESETS:
             return Reset(f"{self.name} was reset while {doing}")
         return Failure(f"{self.name}, {doing}: {error.strerror}")
@@ -287,7 +287,7 @@ def _address_of(buffer: bytearray) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
-class Way(Enum):
+class Direction(Enum):
     """A direction: upstream is client to server, downstream server to client."""
 
     UPSTREAM = "↑"
@@ -296,7 +296,7 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Pair:
-    """The two ends of one connection through the proxy."""
+    """The client and the server of one connection through the proxy."""
 
     client: Peer
     server: Peer
@@ -308,8 +308,8 @@ class Pair:
         self.server.send(b"pong")
         self.client.expect(b"pong")
 
-    def sender(self, way: Way) -> Peer:
-        return self.client if way is Way.UPSTREAM else self.server
+    def sender(self, direction: Direction) -> Peer:
+        return self.client if direction is Direction.UPSTREAM else self.server
 
-    def receiver(self, way: Way) -> Peer:
-        return self.server if way is Way.UPSTREAM else self.client
+    def receiver(self, direction: Direction) -> Peer:
+        return self.server if direction is Direction.UPSTREAM else self.client

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Measures the duration of exchanges through a proxy and over a direct connection, alternately.
 
-    stopwatch.py FRONT TARGET ROUNDS REQUEST:RESPONSE...
+    stopwatch.py PROXY TARGET ROUNDS REQUEST:RESPONSE...
 
-It connects to FRONT, where the proxy listens, and listens at TARGET; both are HOST:PORT. An exchange is a request of
+It connects to PROXY, where the proxy listens, and listens at TARGET; both are HOST:PORT. An exchange is a request of
 REQUEST bytes and then a response of RESPONSE bytes. The exchanges follow each other on one connection, in the given
 order. The output is one line of JSON, see `main`.
 
-Both ends run in one thread of a separate process, because the threads of other cases would delay them.
+Client and server run in one thread of a separate process, because the threads of other cases would delay them.
 """
 
 import json
@@ -17,20 +17,20 @@ import sys
 import time
 from statistics import median
 
-PIECE = bytes(256 * 1024)
+CHUNK = bytes(256 * 1024)
 
 SMALL = 64, 64
 """Bytes of an exchange whose cost is little more than its wake-ups."""
 
-LIMIT = 15.0
+TIME_LIMIT = 15.0
 """Seconds for one message."""
 
 
-class Link:
-    """Both ends of one connection."""
+class Connection:
+    """The client and the server of one connection."""
 
     def __init__(self, address: tuple[str, int], listener: socket.socket) -> None:
-        self.client = socket.create_connection(address, LIMIT)
+        self.client = socket.create_connection(address, TIME_LIMIT)
         self.server, _ = listener.accept()
         for end in (self.client, self.server):
             end.setblocking(False)
@@ -49,28 +49,32 @@ def transfer(sender: socket.socket, receiver: socket.socket, count: int) -> None
     while received < count:
         if sent < count:
             try:
-                sent += sender.send(memoryview(PIECE)[: count - sent])
+                sent += sender.send(memoryview(CHUNK)[: count - sent])
             except BlockingIOError:
                 pass
         try:
-            received += len(receiver.recv(len(PIECE)))
+            received += len(receiver.recv(len(CHUNK)))
         except BlockingIOError:
             writers = [sender] if sent < count else []
-            if not any(select.select([receiver], writers, [], LIMIT)):
-                sys.exit(f"{count - received:,} of {count:,} bytes did not arrive within {LIMIT:g} s")
+            if not any(select.select([receiver], writers, [], TIME_LIMIT)):
+                sys.exit(f"{count - received:,} of {count:,} bytes did not arrive within {TIME_LIMIT:g} s")
 
 
-def place(written: str) -> tuple[str, int]:
-    host, port = written.rsplit(":", 1)
+def parse_address(text: str) -> tuple[str, int]:
+    host, port = text.rsplit(":", 1)
     return host, int(port)
 
 
 def main() -> None:
-    front, target, rounds = place(sys.argv[1]), place(sys.argv[2]), int(sys.argv[3])
+    proxy_address, target, rounds = parse_address(sys.argv[1]), parse_address(sys.argv[2]), int(sys.argv[3])
     sizes = [tuple(map(int, word.split(":"))) for word in sys.argv[4:]]
     listener = socket.create_server(target)
-    listener.settimeout(LIMIT)
-    proxied, small, direct = Link(front, listener), Link(front, listener), Link(target, listener)
+    listener.settimeout(TIME_LIMIT)
+    proxied, small, direct = (
+        Connection(proxy_address, listener),
+        Connection(proxy_address, listener),
+        Connection(target, listener),
+    )
     # In seconds. For each size the times of all rounds: through the proxy, of a small exchange through the proxy on
     # another connection, and over the direct connection.
     times: dict[str, list[list[float]]] = {name: [[] for _ in sizes] for name in ("proxied", "small", "direct")}

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 15.0
+WAIT_LIMIT = 15.0
 """Seconds for an event that must occur but not immediately: the machine may be busy."""
 
-ABSENCE = 0.5
+OBSERVATION_TIME = 0.5
 """Seconds to observe before concluding that an event does not occur."""
 
 CLOCK_STEP = 0.01
@@ -33,12 +33,12 @@ class NotApplicable(Exception):
     """The proxy does not support a setting that the case needs."""
 
 
-def require(condition: object, seen: str) -> None:
+def require(condition: object, message: str) -> None:
     if not condition:
-        raise Failure(seen)
+        raise Failure(message)
 
 
-def wait_until(what: str, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
+def wait_until(what: str, condition: Callable[[], T], seconds: float = WAIT_LIMIT) -> T:
     """Polls the condition until its result is true, and returns the result."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
@@ -47,28 +47,28 @@ def wait_until(what: str, condition: Callable[[], T], seconds: float = PATIENCE)
     return result
 
 
-def watch_for_absence(seconds: float = ABSENCE) -> None:
+def observe(seconds: float = OBSERVATION_TIME) -> None:
     """Waits for the time in which an event must not occur; the case checks afterwards."""
     time.sleep(seconds)
 
 
 @contextmanager
-def meanwhile(work: Callable[[], object]) -> Iterator[None]:
+def concurrently(work: Callable[[], object]) -> Iterator[None]:
     """Runs `work` in a thread while the block runs, and fails with it. Each step of the work has its own limit."""
-    problems: list[Exception] = []
+    errors: list[Exception] = []
 
     def run() -> None:
         try:
             work()
-        except Exception as problem:
-            problems.append(problem)
+        except Exception as error:
+            errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        thread.join(4 * PATIENCE)
+        thread.join(4 * WAIT_LIMIT)
     require(not thread.is_alive(), "a concurrent sender or reader did not finish")
-    if problems:
-        raise problems[0]
+    if errors:
+        raise errors[0]

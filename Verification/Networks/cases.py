@@ -1,15 +1,15 @@
-"""Connections on a network that breaks between the hosts."""
+"""Connections on a network with faults between the hosts."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from hosts import DARK, FINE, Weather
+from hosts import ALL_LOST, UNIMPAIRED, Impairment
 from pattern import pattern
-from peer import End, Pair, Way
-from road import Road
-from waits import Reset, meanwhile, require, watch_for_absence
+from peer import Direction, Pair, StreamEnd
+from topology import Topology
+from waits import Reset, concurrently, observe, require
 
 MiB = 1 << 20
 UP, DOWN = pattern(1), pattern(2)
@@ -17,18 +17,18 @@ UP, DOWN = pattern(1), pattern(2)
 LIMIT = 2
 """Seconds, of each timeout under test."""
 
-LATE = 8.0
+MAX_LATENESS = 8.0
 """Seconds: the maximum delay of a timeout beyond its limit. The kernel checks at its next retransmission or probe."""
 
-EARLY = 0.25
+CLOCK_TOLERANCE = 0.25
 """Seconds by which this measurement may start later than the kernel's."""
 
 OUTAGE = 1.0
 
-LOSSY = Weather(lost=0.01, delay=5, jitter=1)
-WILD = Weather(lost=0.005, doubled=0.02, damaged=0.005, delay=2, jitter=4)
+LOSSY = Impairment(loss=0.01, delay=5, jitter=1)
+UNRELIABLE = Impairment(loss=0.005, duplicates=0.02, corruption=0.005, delay=2, jitter=4)
 
-Run = Callable[[Road], None]
+Run = Callable[[Topology], None]
 CASES: dict[str, tuple[str, Run]] = {}
 """By name: the engine, and the function to run."""
 
@@ -44,116 +44,122 @@ def case_each_engine(run: Run) -> Run:
     return run
 
 
-def case_each_engine_and_way(run: Callable[[Road, Way], None]) -> Callable[[Road, Way], None]:
+def case_each_engine_and_direction(run: Callable[[Topology, Direction], None]) -> Callable[[Topology, Direction], None]:
     for engine in ("auto", "copy", "splice"):
-        for way in Way:
-            CASES[f"{run.__name__} ({engine}, {way.value})"] = (engine, lambda road, way=way: run(road, way))
+        for direction in Direction:
+            CASES[f"{run.__name__} ({engine}, {direction.value})"] = (
+                engine,
+                lambda topology, direction=direction: run(topology, direction),
+            )
     return run
 
 
-def case_each_way(run: Callable[[Road, Way], None]) -> Callable[[Road, Way], None]:
-    for way in Way:
-        CASES[f"{run.__name__} ({way.value})"] = ("auto", lambda road, way=way: run(road, way))
+def case_each_direction(run: Callable[[Topology, Direction], None]) -> Callable[[Topology, Direction], None]:
+    for direction in Direction:
+        CASES[f"{run.__name__} ({direction.value})"] = (
+            "auto",
+            lambda topology, direction=direction: run(topology, direction),
+        )
     return run
 
 
 @contextmanager
-def told_after(limit: float, late: float = LATE) -> Iterator[None]:
+def expect_duration(limit: float, late: float = MAX_LATENESS) -> Iterator[None]:
     """Requires that the block takes as long as a timeout."""
     started = time.monotonic()
     yield
     seconds = time.monotonic() - started
-    require(limit - EARLY <= seconds <= limit + late, f"took {seconds:.2f} s, with a timeout of {limit:g} s")
+    require(limit - CLOCK_TOLERANCE <= seconds <= limit + late, f"took {seconds:.2f} s, with a timeout of {limit:g} s")
 
 
-def pass_both_ways(pair: Pair, count: int, in_the_middle: Callable[[], object] = lambda: None) -> None:
-    """Streams in both directions concurrently, each with its end; calls `in_the_middle` when a quarter of one has
+def stream_both_directions(pair: Pair, count: int, during_transfer: Callable[[], object] = lambda: None) -> None:
+    """Streams in both directions concurrently, each to its end; calls `during_transfer` when a quarter of one has
     arrived."""
 
     def send_up() -> None:
         pair.client.send_stream(UP, count)
-        pair.client.finish()
+        pair.client.half_close()
 
     def send_down() -> None:
         pair.server.send_stream(DOWN, count)
-        pair.server.finish()
+        pair.server.half_close()
 
     def receive_up() -> None:
-        pair.server.expect_rest_of(UP, count, End.END)
+        pair.server.expect_stream_to_end(UP, count, StreamEnd.EOF)
 
-    with meanwhile(send_up), meanwhile(send_down), meanwhile(receive_up):
+    with concurrently(send_up), concurrently(send_down), concurrently(receive_up):
         pair.client.expect_stream(DOWN, count // 4)
-        in_the_middle()
-        pair.client.expect_rest_of(DOWN, count - count // 4, End.END, start=count // 4)
+        during_transfer()
+        pair.client.expect_stream_to_end(DOWN, count - count // 4, StreamEnd.EOF, start=count // 4)
 
 
 # Impaired network: everything arrives
 
 
 @case_each_engine
-def loss_and_delay_lose_nothing(road: Road) -> None:
-    road.turns(LOSSY)
-    road.start()
-    pass_both_ways(road.pair(), 3 * MiB)
-    road.wait_for_no_sockets()
+def loss_and_delay_lose_nothing(topology: Topology) -> None:
+    topology.impair(LOSSY)
+    topology.start()
+    stream_both_directions(topology.pair(), 3 * MiB)
+    topology.wait_for_no_sockets()
 
 
 @case_each_engine
-def packets_doubled_damaged_and_out_of_order_harm_nothing(road: Road) -> None:
-    road.turns(WILD)
-    road.start()
-    pass_both_ways(road.pair(), 3 * MiB)
-    road.wait_for_no_sockets()
+def duplicates_corruption_and_reordering_lose_nothing(topology: Topology) -> None:
+    topology.impair(UNRELIABLE)
+    topology.start()
+    stream_both_directions(topology.pair(), 3 * MiB)
+    topology.wait_for_no_sockets()
 
 
 @case_each_engine
-def a_network_that_comes_back_has_lost_nothing(road: Road) -> None:
-    road.start()
+def a_short_outage_loses_nothing(topology: Topology) -> None:
+    topology.start()
 
     def outage() -> None:
-        road.turns(DARK)
-        watch_for_absence(OUTAGE)
-        road.turns(FINE)
+        topology.impair(ALL_LOST)
+        observe(OUTAGE)
+        topology.impair(UNIMPAIRED)
 
-    pass_both_ways(road.pair(), 16 * MiB, outage)
-    road.wait_for_no_sockets()
+    stream_both_directions(topology.pair(), 16 * MiB, outage)
+    topology.wait_for_no_sockets()
 
 
 @case_each_engine
-def a_link_that_comes_back_has_lost_nothing(road: Road) -> None:
-    road.start()
+def a_short_link_failure_loses_nothing(topology: Topology) -> None:
+    topology.start()
 
     def outage() -> None:
-        with road.link_down(road.far), road.link_down(road.near):
-            watch_for_absence(OUTAGE)
+        with topology.interface_down(topology.far), topology.interface_down(topology.near):
+            observe(OUTAGE)
 
-    pass_both_ways(road.pair(), 16 * MiB, outage)
-    road.wait_for_no_sockets()
-
-
-# In the middle of a transfer
+    stream_both_directions(topology.pair(), 16 * MiB, outage)
+    topology.wait_for_no_sockets()
 
 
-@case_each_engine_and_way
-def a_link_that_goes_down_in_a_transfer_ends_it_in_time(road: Road, way: Way) -> None:
-    road.start(user_timeout=LIMIT)
-    pair = road.pair()
-    sender, receiver = pair.sender(way), pair.receiver(way)
+# During a transfer
 
-    told = threading.Event()
+
+@case_each_engine_and_direction
+def a_link_failure_during_a_transfer_resets_it_in_time(topology: Topology, direction: Direction) -> None:
+    topology.start(user_timeout=LIMIT)
+    pair = topology.pair()
+    sender, receiver = pair.sender(direction), pair.receiver(direction)
+
+    was_reset = threading.Event()
 
     def send() -> None:
         try:
             sender.send_stream(UP, 4096 * MiB)
         except Reset:
-            told.set()
+            was_reset.set()
 
-    with meanwhile(send):
+    with concurrently(send):
         receiver.expect_stream(UP, 4 * MiB)
-        with road.link_down(road.wire_to_receiver(way)):
-            with told_after(LIMIT):
-                require(told.wait(LIMIT + LATE), f"{sender.name} was not reset")
-            road.wait_for_no_sockets()
+        with topology.interface_down(topology.link_to_receiver(direction)):
+            with expect_duration(LIMIT):
+                require(was_reset.wait(LIMIT + MAX_LATENESS), f"{sender.name} was not reset")
+            topology.wait_for_no_sockets()
     # The other end is unreachable, and gets the reset once it is reachable and sends.
     receiver.send_until_reset()
 
@@ -162,89 +168,89 @@ def a_link_that_goes_down_in_a_transfer_ends_it_in_time(road: Road, way: Way) ->
 
 
 @case
-def a_black_hole_is_a_reset_when_the_connect_time_out_is_over(road: Road) -> None:
-    road.start(connect=LIMIT)
-    road.far.turns(DARK)
-    client = road.connect()
-    with told_after(LIMIT):
-        client.expect_rest(End.RESET)
-    road.wait_for_no_sockets()
+def a_black_hole_is_a_reset_after_the_connect_timeout(topology: Topology) -> None:
+    topology.start(connect=LIMIT)
+    topology.far.impair(ALL_LOST)
+    client = topology.connect()
+    with expect_duration(LIMIT):
+        client.expect_to_end(StreamEnd.RESET)
+    topology.wait_for_no_sockets()
 
 
 @case
-def a_black_hole_that_heals_in_time_is_no_failure(road: Road) -> None:
-    road.start()
-    road.far.turns(DARK)
-    client = road.connect()
+def a_black_hole_that_ends_in_time_is_not_a_failure(topology: Topology) -> None:
+    topology.start()
+    topology.far.impair(ALL_LOST)
+    client = topology.connect()
     client.send(b"ping")
-    watch_for_absence(OUTAGE / 2)
-    road.far.turns(FINE)
-    server = road.accept()
+    observe(OUTAGE / 2)
+    topology.far.impair(UNIMPAIRED)
+    server = topology.accept()
     server.expect(b"ping")
     Pair(client, server).exchange()
 
 
 @case
-def a_network_without_a_route_is_a_reset_at_once(road: Road) -> None:
-    road.start(server=False, target=("10.9.0.1", 7000))
-    with told_after(0, late=LIMIT):
-        road.connect().expect_rest(End.RESET)
-    road.wait_for_no_sockets()
+def a_missing_route_is_an_immediate_reset(topology: Topology) -> None:
+    topology.start(server=False, target=("10.9.0.1", 7000))
+    with expect_duration(0, late=LIMIT):
+        topology.connect().expect_to_end(StreamEnd.RESET)
+    topology.wait_for_no_sockets()
 
 
 @case
-def a_router_that_says_unreachable_is_a_reset_at_once(road: Road) -> None:
-    road.server_host.forward_packets()
-    road.server_host.ip("route", "add", "unreachable", "10.9.0.0/24")
-    road.proxy_host.ip("route", "add", "10.9.0.0/24", "via", "10.2.0.2")
-    road.start(server=False, target=("10.9.0.1", 7000))
-    with told_after(0, late=LIMIT):
-        road.connect().expect_rest(End.RESET)
-    road.wait_for_no_sockets()
+def an_icmp_unreachable_is_an_immediate_reset(topology: Topology) -> None:
+    topology.server_host.forward_packets()
+    topology.server_host.ip("route", "add", "unreachable", "10.9.0.0/24")
+    topology.proxy_host.ip("route", "add", "10.9.0.0/24", "via", "10.2.0.2")
+    topology.start(server=False, target=("10.9.0.1", 7000))
+    with expect_duration(0, late=LIMIT):
+        topology.connect().expect_to_end(StreamEnd.RESET)
+    topology.wait_for_no_sockets()
 
 
 @case
-def a_server_whose_link_is_down_is_served_again_when_it_is_up(road: Road) -> None:
-    road.start()
-    with road.link_down(road.far):
-        road.connect().expect_rest(End.RESET)
-    road.pair().exchange()
+def a_server_is_used_again_after_a_link_failure(topology: Topology) -> None:
+    topology.start()
+    with topology.interface_down(topology.far):
+        topology.connect().expect_to_end(StreamEnd.RESET)
+    topology.pair().exchange()
 
 
 # An unreachable host
 
 
-@case_each_way
-def a_host_that_is_gone_while_idle_is_noticed_by_keep_alive(road: Road, way: Way) -> None:
+@case_each_direction
+def keepalive_detects_a_lost_host_while_idle(topology: Topology, direction: Direction) -> None:
     keep_alive = 1
-    road.start(client_keep_alive=keep_alive)
-    pair = road.pair()
+    topology.start(client_keep_alive=keep_alive)
+    pair = topology.pair()
     pair.exchange()
-    road.wire_to_receiver(way).turns(DARK)
-    with told_after(3 * keep_alive):
-        pair.sender(way).expect_rest(End.RESET)
-    road.wait_for_no_sockets()
+    topology.link_to_receiver(direction).impair(ALL_LOST)
+    with expect_duration(3 * keep_alive):
+        pair.sender(direction).expect_to_end(StreamEnd.RESET)
+    topology.wait_for_no_sockets()
 
 
-@case_each_way
-def a_host_that_is_gone_with_bytes_in_flight_is_noticed_by_the_user_time_out(road: Road, way: Way) -> None:
-    road.start(user_timeout=LIMIT)
-    pair = road.pair()
+@case_each_direction
+def the_user_timeout_detects_a_lost_host_with_bytes_in_flight(topology: Topology, direction: Direction) -> None:
+    topology.start(user_timeout=LIMIT)
+    pair = topology.pair()
     pair.exchange()
-    road.wire_to_receiver(way).turns(DARK)
-    sender = pair.sender(way)
-    with told_after(LIMIT):
+    topology.link_to_receiver(direction).impair(ALL_LOST)
+    sender = pair.sender(direction)
+    with expect_duration(LIMIT):
         sender.send(b"still there?")
-        sender.expect_rest(End.RESET)
-    road.wait_for_no_sockets()
+        sender.expect_to_end(StreamEnd.RESET)
+    topology.wait_for_no_sockets()
 
 
 @case
-def a_host_that_is_gone_for_a_while_is_not_given_up(road: Road) -> None:
-    road.start(client_keep_alive=1)
-    pair = road.pair()
+def a_short_loss_of_a_host_keeps_the_connection(topology: Topology) -> None:
+    topology.start(client_keep_alive=1)
+    pair = topology.pair()
     pair.exchange()
-    road.turns(DARK)
-    watch_for_absence(OUTAGE)
-    road.turns(FINE)
+    topology.impair(ALL_LOST)
+    observe(OUTAGE)
+    topology.impair(UNIMPAIRED)
     pair.exchange()

@@ -1,6 +1,6 @@
-"""Hosts of a network that exists for one case: unnamed network namespaces, and wires between them.
+"""Hosts of a network that exists for one case: unnamed network namespaces, and links between them.
 
-A namespace is removed with the last process, socket and descriptor in it, and a wire with the process that carries its
+A namespace is removed with the last process, socket and descriptor in it, and a link with the process that forwards its
 packets. So nothing is left over, however a run ends.
 """
 
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from waits import PATIENCE, Failure
+from waits import WAIT_LIMIT, Failure
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,20 +27,21 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _checked(result: int) -> None:
+    """Raises the error of a C call that has failed."""
     if result:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
 
 
 @contextmanager
-def _back_home() -> Iterator[None]:
+def _restored_namespace() -> Iterator[None]:
     """Restores the calling thread's own network namespace when the block exits."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    original = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield
     finally:
-        _checked(_libc.setns(home, CLONE_NEWNET))
-        os.close(home)
+        _checked(_libc.setns(original, CLONE_NEWNET))
+        os.close(original)
 
 
 class Host:
@@ -48,21 +49,22 @@ class Host:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        with _back_home():
+        with _restored_namespace():
             _checked(_libc.unshare(CLONE_NEWNET))
             self._network = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.ip("link", "set", "lo", "up")
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Sockets opened, and programs started, in the block are on this host."""
-        with _back_home():
+        """Sockets that the block opens, and programs that it starts, are on this host."""
+        with _restored_namespace():
             _checked(_libc.setns(self._network, CLONE_NEWNET))
             yield
 
     def ip(self, *words: str) -> None:
+        """Runs the command `ip` on this host."""
         with self.inside():
-            done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=PATIENCE)
+            done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=WAIT_LIMIT)
         if done.returncode:
             raise Failure(f"`ip {' '.join(words)}` on {self.name}: {done.stderr.strip()}")
 
@@ -76,12 +78,12 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Weather:
-    """The impairments of a wire. Shares are of 1, times in milliseconds."""
+class Impairment:
+    """The impairments of a link. Probabilities are from 0 to 1, times in milliseconds."""
 
-    lost: float = 0
-    doubled: float = 0
-    damaged: float = 0
+    loss: float = 0
+    duplicates: float = 0
+    corruption: float = 0
     delay: float = 0
     jitter: float = 0
     """Maximum random addition to the delay of each packet, so that packets are reordered."""
@@ -91,19 +93,19 @@ class Weather:
     """Queue in bytes for each direction at the rate, above which packets are dropped; 0 is unlimited."""
 
 
-FINE = Weather()
-DARK = Weather(lost=1)
+UNIMPAIRED = Impairment()
+ALL_LOST = Impairment(loss=1)
 
 
-class Wire:
-    """A link between two hosts. A process of its own (wire.py) carries its packets."""
+class Link:
+    """A link between two hosts. A process of its own (link.py) forwards its packets."""
 
     def __init__(self, name: str, left: tuple[Host, str], right: tuple[Host, str], seed: int) -> None:
         """Each end is a host and its address with the prefix length of its network."""
         self.name = name
         ends = [self._end(host, address) for host, address in (left, right)]
-        self._carrier = subprocess.Popen(
-            [sys.executable, HERE / "wire.py", *map(str, ends), str(seed)], stdin=subprocess.PIPE, pass_fds=ends
+        self._forwarder = subprocess.Popen(
+            [sys.executable, HERE / "link.py", *map(str, ends), str(seed)], stdin=subprocess.PIPE, pass_fds=ends
         )
         for end in ends:
             os.close(end)
@@ -118,20 +120,20 @@ class Wire:
 
     @property
     def process(self) -> int:
-        """The process that carries its packets."""
-        return self._carrier.pid
+        """The process that forwards its packets."""
+        return self._forwarder.pid
 
-    def turns(self, weather: Weather) -> None:
-        """Applies an impairment from now on."""
-        assert self._carrier.stdin
-        self._carrier.stdin.write(json.dumps(asdict(weather)).encode() + b"\n")
-        self._carrier.stdin.flush()
+    def impair(self, impairment: Impairment) -> None:
+        """Applies an impairment to all later packets."""
+        assert self._forwarder.stdin
+        self._forwarder.stdin.write(json.dumps(asdict(impairment)).encode() + b"\n")
+        self._forwarder.stdin.flush()
 
     def close(self) -> None:
-        assert self._carrier.stdin
-        self._carrier.stdin.close()  # which makes the process exit
+        assert self._forwarder.stdin
+        self._forwarder.stdin.close()  # which makes the process exit
         try:
-            self._carrier.wait(PATIENCE)
+            self._forwarder.wait(WAIT_LIMIT)
         except subprocess.TimeoutExpired:
-            self._carrier.kill()
-            self._carrier.wait()
+            self._forwarder.kill()
+            self._forwarder.wait()

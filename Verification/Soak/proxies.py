@@ -12,28 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import kernel
-from adapters import MONKEY, written
-from bench import end
-from ends import Account, CountingPeer
+from accounting import ConnectionTotals, CountingPeer
+from adapters import MONKEY, format_address
+from bench import terminate
 from kernel import Address, ProcessGroup
 from upstream import Upstream
-from waits import PATIENCE, Failure, require, wait_until
+from waits import WAIT_LIMIT, Failure, require, wait_until
 
 GRACE = 60
 """Seconds. No connection takes this long, so none should be closed forcibly."""
 
 HTTP_SECONDS = 10
-WITNESS_TICKET = b"witness."
-WITNESS_SOCKETS = 2
+SENTINEL_TOKEN = b"sentinel"
+SENTINEL_SOCKETS = 2
 """One to the client, one to the server."""
 
-EVERY = (3.0, 8.0)
+RESTART_INTERVAL = (3.0, 8.0)
 """Seconds between two restarts."""
 
 
 @dataclass
-class Figures:
-    """The final counters of one proxy or the sum of several; the witness is not included."""
+class ProxyCounters:
+    """The final counters of one proxy or the sum of several; the sentinel is not included."""
 
     connections: int
     closed: dict[str, int]
@@ -41,11 +41,11 @@ class Figures:
     up: dict[str, int]
     """Bytes, by client address."""
     down: dict[str, int]
-    all_bytes: int
+    total_bytes: int
 
-    def __iadd__(self, other: "Figures") -> "Figures":
+    def __iadd__(self, other: "ProxyCounters") -> "ProxyCounters":
         self.connections += other.connections
-        self.all_bytes += other.all_bytes
+        self.total_bytes += other.total_bytes
         for ours, theirs in ((self.closed, other.closed), (self.up, other.up), (self.down, other.down)):
             for key, count in theirs.items():
                 ours[key] = ours.get(key, 0) + count
@@ -53,14 +53,21 @@ class Figures:
 
 
 class Proxy:
-    """One process, and an idle connection through it: the witness, by which a drain can be observed to its end."""
+    """One process, and an idle connection through it: the sentinel, by which a drain can be observed to its end."""
 
     def __init__(
-        self, front: Address, upstream: Upstream, admin: Address, witness: str, engine: str, folder: Path
+        self, proxy_address: Address, upstream: Upstream, admin: Address, sentinel: str, engine: str, folder: Path
     ) -> None:
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
-        self.front, self.admin, self.log = front, admin, folder / f"{written(admin)}.log"
-        command = [str(MONKEY), "proxy", written(front), written(upstream.address), "--admin", written(admin)]
+        self.proxy_address, self.admin, self.log = proxy_address, admin, folder / f"{format_address(admin)}.log"
+        command = [
+            str(MONKEY),
+            "proxy",
+            format_address(proxy_address),
+            format_address(upstream.address),
+            "--admin",
+            format_address(admin),
+        ]
         command += ["--engine", engine, "--threads", "2", "--grace", f"{GRACE}s", "--summary", "off"]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -68,26 +75,26 @@ class Proxy:
             )
         try:
             wait_until("the proxy to listen", self._is_ready)
-            self.witness_address = witness
-            with upstream.kept_up:
-                connected = socket.create_connection(front, PATIENCE, (witness, 0))
-                self.witness = CountingPeer("the witness", connected, front)
-                self._witness_server = upstream.meet(self.witness, WITNESS_TICKET)
+            self.sentinel_address = sentinel
+            with upstream.restart_lock:
+                connected = socket.create_connection(proxy_address, WAIT_LIMIT, (sentinel, 0))
+                self.sentinel = CountingPeer("the sentinel", connected, proxy_address)
+                self._sentinel_server = upstream.connect(self.sentinel, SENTINEL_TOKEN)
         except BaseException:
-            end(self.process)
+            terminate(self.process)
             raise
 
     def _is_ready(self) -> bool:
-        require(self.process.poll() is None, f"the proxy did not start: {self.said}")
-        return kernel.listens(self.front) and kernel.listens(self.admin)
+        require(self.process.poll() is None, f"the proxy did not start: {self.output}")
+        return kernel.listens(self.proxy_address) and kernel.listens(self.admin)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return " ".join(self.log.read_text(errors="replace").split())[-300:]
 
     def get(self, path: str) -> dict:
-        with urllib.request.urlopen(f"http://{written(self.admin)}{path}", timeout=HTTP_SECONDS) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(f"http://{format_address(self.admin)}{path}", timeout=HTTP_SECONDS) as response:
+            return json.load(response)
 
     @property
     def descriptors(self) -> int:
@@ -98,109 +105,111 @@ class Proxy:
         return ProcessGroup(self.process.pid).anonymous_memory
 
     def wait_until_quiet(self) -> None:
-        """Waits until the witness is the only connection."""
+        """Waits until the sentinel is the only connection."""
         wait_until(
             "all connections to close",
             lambda: self.get("/metrics?format=json")["active_connections"] == 1,
-            GRACE + PATIENCE,
+            GRACE + WAIT_LIMIT,
         )
         group = ProcessGroup(self.process.pid)
-        wait_until("its last sockets to close", lambda: group.open_connections == WITNESS_SOCKETS)
+        wait_until("its last sockets to close", lambda: group.open_connections == SENTINEL_SOCKETS)
 
-    def figures(self) -> Figures:
+    def counters(self) -> ProxyCounters:
+        """Waits until the sentinel is the only connection, and returns the counters."""
         self.wait_until_quiet()
         metrics, clients = self.get("/metrics?format=json"), self.get("/clients")
         by_address = {each["address"]: each for each in clients["clients"]}
-        del by_address[self.witness_address]
-        return Figures(
+        del by_address[self.sentinel_address]
+        return ProxyCounters(
             metrics["total_connections"] - 1,
             {reason: sum(sides.values()) for reason, sides in metrics["connections_closed"].items()},
             {address: each["bytes_upstream"] for address, each in by_address.items()},
             {address: each["bytes_downstream"] for address, each in by_address.items()},
-            metrics["bytes_upstream"] + metrics["bytes_downstream"] - len(WITNESS_TICKET),
+            metrics["bytes_upstream"] + metrics["bytes_downstream"] - len(SENTINEL_TOKEN),
         )
 
-    def begin_drain(self) -> None:
+    def start_drain(self) -> None:
         """Starts the drain; returns when new connections are refused."""
         self.process.send_signal(signal.SIGTERM)
-        wait_until("the listening sockets to be closed", lambda: not kernel.listens(self.front))
+        wait_until("the listening sockets to be closed", lambda: not kernel.listens(self.proxy_address))
 
-    def end_drain(self) -> Figures:
-        figures = self.figures()
-        self._end_witness()
-        status = self.process.wait(PATIENCE)
-        require(status == 0, f"the proxy ended with {status}: {self.said}")
-        require(" 0 closed forcibly" in self.said, f"a drain has forcibly closed connections: {self.said}")
-        return figures
+    def end_drain(self) -> ProxyCounters:
+        """Closes the sentinel, waits for the exit, and returns the final counters."""
+        counters = self.counters()
+        self._close_sentinel()
+        status = self.process.wait(WAIT_LIMIT)
+        require(status == 0, f"the proxy ended with {status}: {self.output}")
+        require(" 0 closed forcibly" in self.output, f"a drain has forcibly closed connections: {self.output}")
+        return counters
 
-    def _end_witness(self) -> None:
-        self.witness.close()
-        self._witness_server.close()
+    def _close_sentinel(self) -> None:
+        self.sentinel.close()
+        self._sentinel_server.close()
 
     def close(self) -> None:
-        self._end_witness()
-        end(self.process)
+        self._close_sentinel()
+        terminate(self.process)
 
 
-class Rolling:
+class RestartingProxy:
     """A proxy that is drained and replaced continuously: the next one listens while the last still drains."""
 
     ENGINES = ("auto", "copy", "splice")
 
-    def __init__(self, front: Address, upstream: Upstream, witness: str, folder: Path, seed: int) -> None:
-        self.front, self._upstream, self._witness, self._folder = front, upstream, witness, folder
-        self.account = Account()
+    def __init__(self, proxy_address: Address, upstream: Upstream, sentinel: str, folder: Path, seed: int) -> None:
+        self.proxy_address, self._upstream, self._sentinel, self._folder = proxy_address, upstream, sentinel, folder
+        self.totals = ConnectionTotals()
         self.restarts = 0
-        self.problem: Exception | None = None
-        self.figures = Figures(0, {}, {}, {}, 0)
-        self._luck = random.Random(seed)
+        self.error: Exception | None = None
+        self.counters = ProxyCounters(0, {}, {}, {}, 0)
+        self._rng = random.Random(seed)
         self._stopping = threading.Event()
         self._drains: list[tuple[float, float]] = []
-        """The start of each drain, and the time at which new connections were seen to be refused."""
-        self._proxies = [self._next()]
-        self._thread = threading.Thread(target=self._roll, name="rolling", daemon=True)
+        """The start of each drain, and the time after which new connections were refused."""
+        self._proxies = [self._start_next()]
+        self._thread = threading.Thread(target=self._restart_repeatedly, name="restarting", daemon=True)
         self._thread.start()
 
-    def _next(self) -> Proxy:
-        admin = self.front[0], self.front[1] + 1 + self.restarts % 1000
+    def _start_next(self) -> Proxy:
+        admin = self.proxy_address[0], self.proxy_address[1] + 1 + self.restarts % 1000
         engine = self.ENGINES[self.restarts % len(self.ENGINES)]
-        return Proxy(self.front, self._upstream, admin, self._witness, engine, self._folder)
+        return Proxy(self.proxy_address, self._upstream, admin, self._sentinel, engine, self._folder)
 
-    def _roll(self) -> None:
+    def _restart_repeatedly(self) -> None:
         try:
-            while not self._stopping.wait(self._luck.uniform(*EVERY)):
+            while not self._stopping.wait(self._rng.uniform(*RESTART_INTERVAL)):
                 last = self._proxies[-1]
-                began = time.monotonic()
-                last.begin_drain()
-                self._drains.append((began, time.monotonic()))
+                started = time.monotonic()
+                last.start_drain()
+                self._drains.append((started, time.monotonic()))
                 self.restarts += 1
-                self._proxies.append(self._next())
-                self.figures += last.end_drain()
+                self._proxies.append(self._start_next())
+                self.counters += last.end_drain()
                 self._proxies.remove(last)
-        except Exception as problem:
-            self.problem = problem
+        except Exception as error:
+            self.error = error
 
-    def tell(self, moment: float) -> str:
-        """Describes a moment relative to the drains, for a failure's message."""
+    def describe_time(self, moment: float) -> str:
+        """Describes a time relative to the drains, for a failure's message."""
         drains = sorted(self._drains, key=lambda drain: abs(drain[0] - moment))
         if not drains:
             return ""
-        began, refused = ((edge - moment) * 1000 for edge in drains[0])
-        return f" (from the connection attempt: drain start {began:+.1f} ms, stopped listening {refused:+.1f} ms)"
+        started, refused = ((edge - moment) * 1000 for edge in drains[0])
+        return f" (from the connection attempt: drain start {started:+.1f} ms, stopped listening {refused:+.1f} ms)"
 
     def stop(self) -> None:
         """Returns when the last proxy has been drained, and the counters are complete."""
         self._stopping.set()
-        self._thread.join(2 * GRACE + 2 * PATIENCE)
-        if self.problem:
-            raise Failure(f"failed to restart the proxy: {self.problem}")
-        self._proxies[-1].begin_drain()
-        self.figures += self._proxies[-1].end_drain()
+        self._thread.join(2 * GRACE + 2 * WAIT_LIMIT)
+        if self.error:
+            raise Failure(f"failed to restart the proxy: {self.error}")
+        self._proxies[-1].start_drain()
+        self.counters += self._proxies[-1].end_drain()
 
     def close(self) -> None:
         self._stopping.set()
         self._close_all()  # which ends a drain that the thread may be waiting for
-        self._thread.join(2 * PATIENCE)
+        self._thread.join(2 * WAIT_LIMIT)
         self._close_all()
 
     def _close_all(self) -> None:
@@ -208,21 +217,21 @@ class Rolling:
             proxy.close()
 
 
-class Steady:
+class LongRunningProxy:
     """A proxy that runs for the whole run, whose descriptors and memory are checked at the end."""
 
-    def __init__(self, front: Address, upstream: Upstream, witness: str, folder: Path) -> None:
-        self.front = front
-        self.account = Account()
-        self.proxy = Proxy(front, upstream, (front[0], front[1] + 1), witness, "auto", folder)
+    def __init__(self, proxy_address: Address, upstream: Upstream, sentinel: str, folder: Path) -> None:
+        self.proxy_address = proxy_address
+        self.totals = ConnectionTotals()
+        self.proxy = Proxy(proxy_address, upstream, (proxy_address[0], proxy_address[1] + 1), sentinel, "auto", folder)
         self.proxy.wait_until_quiet()
         self.descriptors, self.memory = self.proxy.descriptors, 0
 
-    def tell(self, moment: float) -> str:
+    def describe_time(self, moment: float) -> str:
         return ""
 
-    def remember(self) -> None:
-        """Records its memory at rest as the baseline for later checks."""
+    def record_memory(self) -> None:
+        """Records its memory when idle as the baseline for later checks."""
         self.proxy.wait_until_quiet()
         self.memory = self.proxy.memory
 

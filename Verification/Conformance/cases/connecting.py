@@ -6,7 +6,7 @@ import kernel
 from bench import Bench
 from contract import case
 from pattern import pattern
-from peer import End, Pair, Peer
+from peer import Pair, Peer, StreamEnd
 from waits import CLOCK_STEP, Failure, require, wait_until
 
 UNREACHABLE = ("127.255.255.255", 7000)
@@ -15,11 +15,11 @@ UNREACHABLE = ("127.255.255.255", 7000)
 SOON = 3.0
 """Seconds: less than any proxy's connect timeout, which would end the attempt too."""
 
-TIME_OUT = 1.0
+CONNECT_TIMEOUT = 1.0
 """Seconds, for proxies that must give up soon."""
 
 
-def client_or_reset(bench: Bench) -> Peer | None:
+def connect_unless_reset(bench: Bench) -> Peer | None:
     """Connects a client; returns None if the reset arrived before connect(2) returned."""
     try:
         return bench.connect()
@@ -27,52 +27,54 @@ def client_or_reset(bench: Bench) -> Peer | None:
         return None
 
 
-def expect_refusal(bench: Bench, says: bytes = b"") -> None:
+def expect_reset(bench: Bench, data: bytes = b"") -> None:
     """Expects a client to be reset: an orderly end would look like an empty response."""
-    client = client_or_reset(bench)
-    if client and says:
+    client = connect_unless_reset(bench)
+    if client and data:
         try:
-            client.send(says)
+            client.send(data)
         except Failure:
             return  # it was reset
     if client:
-        client.expect_rest(End.RESET)
+        client.expect_to_end(StreamEnd.RESET)
 
 
 @case
 def a_refused_connection_is_a_reset(bench: Bench) -> None:
     bench.start(server=False)
     for _ in range(10):
-        expect_refusal(bench)
+        expect_reset(bench)
 
 
 @case
 def early_bytes_do_not_hide_a_refusal(bench: Bench) -> None:
     bench.start(server=False)
     for _ in range(10):
-        expect_refusal(bench, says=b"request")
+        expect_reset(bench, data=b"request")
 
 
 @case
 def an_unreachable_server_is_a_reset(bench: Bench) -> None:
     bench.start(server=False, target=UNREACHABLE)
-    expect_refusal(bench)
+    expect_reset(bench)
 
 
 @case
 def a_silent_server_is_a_reset_when_time_is_out(bench: Bench) -> None:
-    bench.start(server_backlog=0, connect=TIME_OUT)
-    bench.fill_the_servers_queue()
+    bench.start(server_backlog=0, connect=CONNECT_TIMEOUT)
+    bench.fill_server_backlog()
     start = time.monotonic()
-    bench.connect().expect_rest(End.RESET)
-    took = time.monotonic() - start
-    require(took >= TIME_OUT - CLOCK_STEP, f"the attempt ended after {took:.2f} s of {TIME_OUT:g} s")
+    bench.connect().expect_to_end(StreamEnd.RESET)
+    elapsed = time.monotonic() - start
+    require(
+        elapsed >= CONNECT_TIMEOUT - CLOCK_STEP, f"the attempt ended after {elapsed:.2f} s of {CONNECT_TIMEOUT:g} s"
+    )
 
 
 @case
 def a_client_reset_meanwhile_ends_the_attempt(bench: Bench) -> None:
     bench.start(server_backlog=0)
-    bench.fill_the_servers_queue()
+    bench.fill_server_backlog()
     client = bench.connect()
     client.send(b"request")
     wait_until("a connection attempt", lambda: kernel.connecting_to(bench.target))
@@ -83,18 +85,18 @@ def a_client_reset_meanwhile_ends_the_attempt(bench: Bench) -> None:
 @case
 def a_client_that_ended_meanwhile_is_served(bench: Bench) -> None:
     bench.start(server_backlog=0)
-    fillers = bench.fill_the_servers_queue()
+    queued = bench.fill_server_backlog()
     client = bench.connect()
     client.send(b"request")
-    client.finish()
+    client.half_close()
     wait_until("a connection attempt", lambda: kernel.connecting_to(bench.target))
     # The kernel retransmits its SYN after a second, and then connects.
-    bench.empty_the_servers_queue(fillers)
+    bench.empty_server_backlog(queued)
     server = bench.accept()
-    server.expect_rest(End.END, b"request")
+    server.expect_to_end(StreamEnd.EOF, b"request")
     server.send(b"answer")
     server.close()
-    client.expect_rest(End.END, b"answer")
+    client.expect_to_end(StreamEnd.EOF, b"answer")
 
 
 @case
@@ -103,26 +105,26 @@ def a_server_that_ends_at_once_is_an_end(bench: Bench) -> None:
     for _ in range(20):
         client = bench.connect()
         bench.accept().close()
-        client.expect_rest(End.END)
+        client.expect_to_end(StreamEnd.EOF)
 
 
 @case
 def a_server_that_resets_at_once_is_a_reset(bench: Bench) -> None:
     bench.start()
     for _ in range(20):
-        client = client_or_reset(bench)
+        client = connect_unless_reset(bench)
         bench.accept().reset()
         if client:
-            client.expect_rest(End.RESET)
+            client.expect_to_end(StreamEnd.RESET)
 
 
 @case
 def a_server_that_comes_back_is_used(bench: Bench) -> None:
     bench.start(server=False)
     for _ in range(20):
-        client = client_or_reset(bench)
+        client = connect_unless_reset(bench)
         if client:
-            client.rest()
+            client.receive_to_end()
     bench.listen()
     bench.pair().exchange()
 
@@ -157,12 +159,12 @@ def the_server_may_be_slow_to_accept(bench: Bench) -> None:
     clients = [bench.connect() for _ in range(10)]
     for client in clients:
         client.send_stream(pattern(1), 10_000)
-        client.finish()
-    wait_until("connections in the server's queue", lambda: kernel.waiting_to_be_accepted(bench.target) == len(clients))
+        client.half_close()
+    wait_until("connections in the server's queue", lambda: kernel.accept_queue_length(bench.target) == len(clients))
     for _ in clients:
         server = bench.accept()
-        server.expect_rest_of(pattern(1), 10_000, End.END)
+        server.expect_stream_to_end(pattern(1), 10_000, StreamEnd.EOF)
         server.send(b"done")
         server.close()
     for client in clients:
-        client.expect_rest(End.END, b"done")
+        client.expect_to_end(StreamEnd.EOF, b"done")

@@ -3,19 +3,19 @@
 import threading
 
 from bench import SMALL_BUFFER, Bench
-from contract import case, case_each_way
+from contract import case, case_each_direction
 from pattern import pattern
-from peer import End, Peer, Way
-from waits import Reset, meanwhile, require, wait_until, watch_for_absence
+from peer import Direction, Peer, StreamEnd
+from waits import Reset, concurrently, observe, require, wait_until
 
 IN_FLIGHT = 256 * 1024
 """Bytes that fit into the kernel buffers on the path, and not into a reader's small buffer."""
 
-BEHIND = 2.0
+RESET_WAIT = 2.0
 """Seconds that a reader waits for the reset. If the kernel buffers on the path are too small, it has to continue
 reading."""
 
-GIVES_UP_WITHIN = 12.0
+MAX_RESET_DELAY = 12.0
 """Seconds until a reset is sent although its reader does not read: 5 by contract, plus a margin for a busy machine."""
 
 
@@ -24,43 +24,45 @@ def wait_for_arrival(sender: Peer) -> None:
     wait_until("the sent data to arrive at the proxy", lambda: sender.unacknowledged == 0)
 
 
-@case_each_way
-def a_reset_passes_as_a_reset(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_reset_passes_as_a_reset(bench: Bench, direction: Direction) -> None:
     bench.start()
     pair = bench.pair()
     pair.exchange()
-    pair.sender(way).reset()
-    pair.receiver(way).expect_rest(End.RESET)
+    pair.sender(direction).reset()
+    pair.receiver(direction).expect_to_end(StreamEnd.RESET)
     bench.wait_for_no_sockets()
 
 
-@case_each_way
-def what_came_before_a_reset_arrives_first(bench: Bench, way: Way) -> None:
+@case_each_direction
+def what_came_before_a_reset_arrives_first(bench: Bench, direction: Direction) -> None:
     bench.start(receive_buffer=SMALL_BUFFER)
     pair = bench.pair(SMALL_BUFFER)
-    pair.sender(way).send_stream(pattern(1), IN_FLIGHT)
-    wait_for_arrival(pair.sender(way))
-    pair.sender(way).reset()
-    watch_for_absence()  # a fault shows immediately; the reader starts after this wait
-    pair.receiver(way).expect_rest_of(pattern(1), IN_FLIGHT)
+    pair.sender(direction).send_stream(pattern(1), IN_FLIGHT)
+    wait_for_arrival(pair.sender(direction))
+    pair.sender(direction).reset()
+    observe()  # a fault shows immediately; the reader starts after this wait
+    pair.receiver(direction).expect_stream_to_end(pattern(1), IN_FLIGHT)
 
 
-@case_each_way
-def a_reset_after_bytes_is_still_a_reset(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_reset_after_bytes_is_still_a_reset(bench: Bench, direction: Direction) -> None:
     bench.start(receive_buffer=SMALL_BUFFER)
     pair = bench.pair(SMALL_BUFFER)
-    pair.sender(way).send_stream(pattern(1), IN_FLIGHT)
-    wait_for_arrival(pair.sender(way))
-    pair.sender(way).reset()
-    rest = pair.receiver(way).rest(pattern(1))
-    require(rest.end is End.RESET, f"after {rest.count:,} of {IN_FLIGHT:,} bytes came {rest.end.value}, not a reset")
+    pair.sender(direction).send_stream(pattern(1), IN_FLIGHT)
+    wait_for_arrival(pair.sender(direction))
+    pair.sender(direction).reset()
+    rest = pair.receiver(direction).receive_to_end(pattern(1))
+    require(
+        rest.end is StreamEnd.RESET, f"after {rest.count:,} of {IN_FLIGHT:,} bytes came {rest.end.value}, not a reset"
+    )
 
 
-@case_each_way
-def a_reset_in_bulk_loses_nothing_received(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_reset_in_bulk_loses_nothing_received(bench: Bench, direction: Direction) -> None:
     bench.start()
     pair = bench.pair()
-    sender, count, early = pair.sender(way), 4 << 20, 1 << 20
+    sender, count, early = pair.sender(direction), 4 << 20, 1 << 20
     is_reset = threading.Event()
 
     def send() -> None:
@@ -69,10 +71,10 @@ def a_reset_in_bulk_loses_nothing_received(bench: Bench, way: Way) -> None:
         sender.reset()
         is_reset.set()
 
-    with meanwhile(send):
-        pair.receiver(way).expect_stream(pattern(1), early)
-        is_reset.wait(BEHIND)
-        pair.receiver(way).expect_rest_of(pattern(1), count - early, start=early)
+    with concurrently(send):
+        pair.receiver(direction).expect_stream(pattern(1), early)
+        is_reset.wait(RESET_WAIT)
+        pair.receiver(direction).expect_stream_to_end(pattern(1), count - early, start=early)
 
 
 @case
@@ -82,82 +84,82 @@ def last_words_before_a_reset_arrive(bench: Bench) -> None:
         pair = bench.pair()
         pair.server.send(b"too many connections\r\n")
         pair.server.reset()
-        pair.client.expect_rest(None, b"too many connections\r\n")
+        pair.client.expect_to_end(None, b"too many connections\r\n")
 
 
-@case_each_way
-def a_close_with_unread_data_is_a_reset(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_close_with_unread_data_is_a_reset(bench: Bench, direction: Direction) -> None:
     bench.start()
     pair = bench.pair()
-    leaver, stayer = pair.sender(way), pair.receiver(way)
-    stayer.send(b"never read")
-    wait_until("unread bytes", lambda: leaver.unread)
-    leaver.send(b"goodbye")
-    leaver.close()
-    stayer.expect_rest(End.RESET, b"goodbye")
+    closing, remaining = pair.sender(direction), pair.receiver(direction)
+    remaining.send(b"never read")
+    wait_until("unread bytes", lambda: closing.unread)
+    closing.send(b"goodbye")
+    closing.close()
+    remaining.expect_to_end(StreamEnd.RESET, b"goodbye")
 
 
 @case
 def an_early_answer_outlives_an_unread_upload(bench: Bench) -> None:
     bench.start()
     pair = bench.pair()
-    pair.client.send_what_fits(pattern(1))
+    pair.client.send_until_blocked(pattern(1))
     answer = b"413 content too large\r\n"
     pair.server.send(answer)
     pair.server.close()  # with most of the upload unread, so this is a reset
-    watch_for_absence()
-    pair.client.expect_rest(None, answer)
+    observe()
+    pair.client.expect_to_end(None, answer)
 
 
-@case_each_way
-def a_reset_passes_after_an_end_the_other_way(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_reset_passes_after_an_end_the_other_way(bench: Bench, direction: Direction) -> None:
     bench.start()
     pair = bench.pair()
     pair.exchange()
-    pair.receiver(way).finish()
-    pair.sender(way).expect_rest(End.END)
-    pair.sender(way).send(b"more")
-    pair.receiver(way).expect(b"more")
-    pair.sender(way).reset()
-    pair.receiver(way).expect_rest(End.RESET)
+    pair.receiver(direction).half_close()
+    pair.sender(direction).expect_to_end(StreamEnd.EOF)
+    pair.sender(direction).send(b"more")
+    pair.receiver(direction).expect(b"more")
+    pair.sender(direction).reset()
+    pair.receiver(direction).expect_to_end(StreamEnd.RESET)
 
 
-@case_each_way
-def a_reset_after_its_own_end_is_passed_on(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_reset_after_its_own_end_is_passed_on(bench: Bench, direction: Direction) -> None:
     bench.start()
     pair = bench.pair()
-    leaver, stayer = pair.sender(way), pair.receiver(way)
-    leaver.send(b"last")
-    leaver.finish()
-    stayer.expect_rest(End.END, b"last")
-    leaver.reset()
+    closing, remaining = pair.sender(direction), pair.receiver(direction)
+    closing.send(b"last")
+    closing.half_close()
+    remaining.expect_to_end(StreamEnd.EOF, b"last")
+    closing.reset()
     # The stream ended in order; the other side must learn that this side no longer receives.
-    stayer.send_until_reset()
+    remaining.send_until_reset()
     bench.wait_for_no_sockets()
 
 
-@case_each_way
-def a_sender_hears_that_its_reader_was_reset(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_sender_hears_that_its_reader_was_reset(bench: Bench, direction: Direction) -> None:
     bench.start(receive_buffer=SMALL_BUFFER)
     pair = bench.pair(SMALL_BUFFER)
-    pair.sender(way).send_what_fits(pattern(1))
-    pair.receiver(way).reset()
+    pair.sender(direction).send_until_blocked(pattern(1))
+    pair.receiver(direction).reset()
     try:
-        pair.sender(way).send_stream(pattern(1), 64 << 20)
+        pair.sender(direction).send_stream(pattern(1), 64 << 20)
     except Reset:
         return bench.wait_for_no_sockets()
     require(False, "64 MiB were accepted for a reader that had been reset")
 
 
-@case_each_way
-def a_stalled_reader_does_not_keep_a_reset_connection(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_stalled_reader_does_not_keep_a_reset_connection(bench: Bench, direction: Direction) -> None:
     bench.start(receive_buffer=SMALL_BUFFER)
     pair = bench.pair(SMALL_BUFFER)
-    pair.sender(way).send_what_fits(pattern(1))
-    pair.sender(way).reset()
-    bench.wait_for_no_sockets(GIVES_UP_WITHIN)
-    rest = pair.receiver(way).rest(pattern(1))
-    require(rest.end is End.RESET, f"the truncated stream ended with {rest.end.value}")
+    pair.sender(direction).send_until_blocked(pattern(1))
+    pair.sender(direction).reset()
+    bench.wait_for_no_sockets(MAX_RESET_DELAY)
+    rest = pair.receiver(direction).receive_to_end(pattern(1))
+    require(rest.end is StreamEnd.RESET, f"the truncated stream ended with {rest.end.value}")
 
 
 @case

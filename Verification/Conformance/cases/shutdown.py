@@ -9,34 +9,34 @@ import kernel
 from bench import Bench
 from contract import case
 from pattern import pattern
-from peer import End, Pair, Peer
-from servers import Background
-from waits import CLOCK_STEP, PATIENCE, Failure, meanwhile, require, wait_until
+from peer import Pair, Peer, StreamEnd
+from servers import BackgroundServer
+from waits import CLOCK_STEP, WAIT_LIMIT, Failure, concurrently, require, wait_until
 
 GRACE = 600
 """Seconds: longer than any case."""
 
 SHORT_GRACE = 1.0
 
-QUEUE = 20
+QUEUED_CLIENTS = 20
 """Clients that are established by the kernel while the proxy is stopped, and so are in the accept queue."""
 
 DRAINS = 8
 """Drains with concurrently connecting clients: the critical moment is short."""
 
 CLIENTS_BEFORE = 20
-"""Clients that one thread must have seen served when the drain starts."""
+"""Clients of one thread that must have been served when the drain starts."""
 
 GREETING = b"hello and goodbye"
 
 
-def begin_drain(bench: Bench) -> None:
+def start_drain(bench: Bench) -> None:
     """Starts the drain and waits until the proxy no longer listens.
 
     It does not test this by connecting: a connection made in time must be served.
     """
     bench.signal(bench.adapter.drain_signal)
-    wait_until("the proxy to stop listening", lambda: not kernel.listens(bench.front))
+    wait_until("the proxy to stop listening", lambda: not kernel.listens(bench.proxy_address))
 
 
 @case
@@ -45,21 +45,21 @@ def running_connections_outlive_a_drain(bench: Bench) -> None:
     pairs = [bench.pair() for _ in range(3)]
     for pair in pairs:
         pair.exchange()
-    begin_drain(bench)
-    # A client's end, a server's end, a reset: each connection ends in its own way.
+    start_drain(bench)
+    # A client's end, a server's end, a reset: each connection ends differently.
     count = 1 << 20
-    with meanwhile(lambda: (pairs[0].client.send_stream(pattern(1), count), pairs[0].client.finish())):
-        pairs[0].server.expect_rest_of(pattern(1), count, End.END)
+    with concurrently(lambda: (pairs[0].client.send_stream(pattern(1), count), pairs[0].client.half_close())):
+        pairs[0].server.expect_stream_to_end(pattern(1), count, StreamEnd.EOF)
     pairs[0].server.close()
-    pairs[0].client.expect_rest(End.END)
+    pairs[0].client.expect_to_end(StreamEnd.EOF)
     pairs[1].exchange()
     pairs[1].server.close()
-    pairs[1].client.expect_rest(End.END)
+    pairs[1].client.expect_to_end(StreamEnd.EOF)
     pairs[1].client.close()
     require(bench.is_running, "the proxy exited before its last connection")
     pairs[2].exchange()
     pairs[2].client.reset()
-    pairs[2].server.rest()
+    pairs[2].server.receive_to_end()
 
 
 @case
@@ -67,7 +67,7 @@ def it_ends_with_its_last_connection(bench: Bench) -> None:
     bench.start(grace=GRACE)
     pair = bench.pair()
     pair.exchange()
-    begin_drain(bench)
+    start_drain(bench)
     pair.exchange()
     require(bench.is_running, "the proxy exited before its last connection")
     pair.client.close()
@@ -80,7 +80,7 @@ def newcomers_are_refused_by_a_drain(bench: Bench) -> None:
     bench.start(grace=GRACE)
     pair = bench.pair()
     pair.exchange()
-    begin_drain(bench)
+    start_drain(bench)
     try:
         bench.connect()
     except ConnectionRefusedError:
@@ -88,26 +88,26 @@ def newcomers_are_refused_by_a_drain(bench: Bench) -> None:
     require(False, "a draining proxy accepted a client")
 
 
-def connect_while_held(bench: Bench) -> list[Peer]:
+def connect_while_suspended(bench: Bench) -> list[Peer]:
     """Connects clients that are established for the kernel, but not accepted by the proxy when the drain starts."""
-    bench.stop_the_clock()
-    clients = [bench.connect() for _ in range(QUEUE)]
+    bench.suspend()
+    clients = [bench.connect() for _ in range(QUEUED_CLIENTS)]
     for number, client in enumerate(clients):
         client.send(b"client %d" % number)
     bench.signal(bench.adapter.drain_signal)
-    bench.let_go_on()
+    bench.resume()
     return clients
 
 
 def expect_service(bench: Bench, clients: list[Peer]) -> None:
     for _ in clients:
         server = bench.accept()
-        said = server.receive()
-        require(said.startswith(b"client "), f"the server received {said!r}")
-        server.send(b"goodbye, " + said)
+        message = server.receive()
+        require(message.startswith(b"client "), f"the server received {message!r}")
+        server.send(b"goodbye, " + message)
         server.close()
-        client = clients[int(said.split()[1])]
-        client.expect_rest(End.END, b"goodbye, " + said)
+        client = clients[int(message.split()[1])]
+        client.expect_to_end(StreamEnd.EOF, b"goodbye, " + message)
         client.close()
 
 
@@ -115,7 +115,7 @@ def expect_service(bench: Bench, clients: list[Peer]) -> None:
 def who_waits_to_be_accepted_is_served_by_a_drain(bench: Bench) -> None:
     bench.start(grace=GRACE)
     bench.pair().exchange()
-    clients = connect_while_held(bench)
+    clients = connect_while_suspended(bench)
     expect_service(bench, clients)
 
 
@@ -124,7 +124,7 @@ def who_waits_for_a_place_is_served_by_a_drain(bench: Bench) -> None:
     bench.start(grace=GRACE, max_connections=1)
     first = bench.pair()
     first.exchange()
-    clients = connect_while_held(bench)
+    clients = connect_while_suspended(bench)
     first.exchange()
     first.client.close()
     first.server.close()
@@ -136,53 +136,53 @@ def who_waits_for_a_place_is_served_by_a_drain(bench: Bench) -> None:
 def nobody_is_connected_and_then_reset_by_a_drain(bench: Bench) -> None:
     bench.start(grace=GRACE)
     for _ in range(DRAINS):
-        with Background(bench, GREETING):
-            drain_while_clients_come(bench)
+        with BackgroundServer(bench, GREETING):
+            drain_while_clients_connect(bench)
         bench.expect_exit()
         bench.restart()
 
 
-def drain_while_clients_come(bench: Bench) -> None:
+def drain_while_clients_connect(bench: Bench) -> None:
     """Connects clients one after the other, and starts the drain among them. Each client is refused or served."""
-    begins = threading.Event()
+    may_drain = threading.Event()
 
-    def come() -> None:
+    def connect_repeatedly() -> None:
         count = 0
         while True:
             try:
                 client = bench.connect()
             except ConnectionRefusedError:
-                return require(begins.is_set(), "a client was refused before the drain")
+                return require(may_drain.is_set(), "a client was refused before the drain")
             except TimeoutError:
-                raise Failure(f"a client waited {PATIENCE:g} s to be connected or refused during a drain") from None
-            client.expect_rest(End.END, GREETING)
+                raise Failure(f"a client waited {WAIT_LIMIT:g} s to be connected or refused during a drain") from None
+            client.expect_to_end(StreamEnd.EOF, GREETING)
             client.close()
             count += 1
             if count == CLIENTS_BEFORE:
-                begins.set()
+                may_drain.set()
 
-    with ExitStack() as crowd:
+    with ExitStack() as stack:
         for _ in range(4):
-            crowd.enter_context(meanwhile(come))
-        require(begins.wait(PATIENCE), "the clients made no progress")
+            stack.enter_context(concurrently(connect_repeatedly))
+        require(may_drain.wait(WAIT_LIMIT), "the clients made no progress")
         bench.signal(bench.adapter.drain_signal)
 
 
 @case
 def what_outlasts_the_grace_is_reset(bench: Bench) -> None:
     bench.start(grace=SHORT_GRACE)
-    whole, half = bench.pair(), bench.pair()
-    whole.exchange()
-    half.exchange()
-    half.client.finish()
-    half.server.expect_rest(End.END)
+    open_pair, half_closed_pair = bench.pair(), bench.pair()
+    open_pair.exchange()
+    half_closed_pair.exchange()
+    half_closed_pair.client.half_close()
+    half_closed_pair.server.expect_to_end(StreamEnd.EOF)
     start = time.monotonic()
     bench.signal(bench.adapter.drain_signal)
-    whole.client.expect_rest(End.RESET)
-    took = time.monotonic() - start
-    require(took >= SHORT_GRACE - CLOCK_STEP, f"it was closed after {took:.2f} s of {SHORT_GRACE:g} s")
-    whole.server.expect_rest(End.RESET)
-    half.client.expect_rest(End.RESET)
+    open_pair.client.expect_to_end(StreamEnd.RESET)
+    elapsed = time.monotonic() - start
+    require(elapsed >= SHORT_GRACE - CLOCK_STEP, f"it was closed after {elapsed:.2f} s of {SHORT_GRACE:g} s")
+    open_pair.server.expect_to_end(StreamEnd.RESET)
+    half_closed_pair.client.expect_to_end(StreamEnd.RESET)
     bench.expect_exit()
 
 
@@ -192,13 +192,13 @@ def a_second_signal_cuts_at_once(bench: Bench) -> None:
     pairs = [bench.pair() for _ in range(2)]
     for pair in pairs:
         pair.exchange()
-    begin_drain(bench)
+    start_drain(bench)
     pairs[0].exchange()
-    bench.signal(bench.adapter.cut_signal)
+    bench.signal(bench.adapter.force_signal)
     bench.wait_for_exit()
     for pair in pairs:
-        pair.client.rest()
-        pair.server.rest()
+        pair.client.receive_to_end()
+        pair.server.receive_to_end()
 
 
 @case
@@ -208,7 +208,7 @@ def its_port_is_free_at_once(bench: Bench) -> None:
         pair = bench.pair()
         # The proxy closes its side to the client first, so the TIME_WAIT socket is on the proxy's port.
         pair.server.close()
-        pair.client.expect_rest(End.END)
+        pair.client.expect_to_end(StreamEnd.EOF)
         pair.client.close()
     bench.signal(bench.adapter.drain_signal)
     bench.expect_exit()

@@ -5,19 +5,19 @@ from collections.abc import Callable
 
 import kernel
 from bench import Bench
-from cases.ends import other
-from contract import case, case_each_way
+from cases.ends import opposite
+from contract import case, case_each_direction
 from pattern import pattern
-from peer import End, Pair, Peer, Way
-from waits import CLOCK_STEP, PATIENCE, Failure, meanwhile, require, wait_until, watch_for_absence
+from peer import Direction, Pair, Peer, StreamEnd
+from waits import CLOCK_STEP, WAIT_LIMIT, Failure, concurrently, observe, require, wait_until
 
 LIMIT = 1
 """Seconds of each timeout; a whole number, since some settings accept no other."""
 
-STEP = 0.25
+MESSAGE_INTERVAL = 0.25
 """Seconds between two messages that keep a connection from being idle."""
 
-LONG_ENOUGH = 3 * LIMIT
+BEYOND_LIMIT = 3 * LIMIT
 
 DEFAULT_KEEP_ALIVE = 60
 """Seconds of silence, by contract, before a keep-alive probe."""
@@ -26,16 +26,16 @@ DEFAULT_KEEP_ALIVE = 60
 def expect_end_after(what: str, limit: float, start: float, wait: Callable[[], object]) -> None:
     """Waits for an end, and requires that it does not occur before a timeout has expired."""
     wait()
-    took = time.monotonic() - start
-    require(took >= limit - CLOCK_STEP, f"{what} ended after {took:.2f} s of {limit:g} s")
+    elapsed = time.monotonic() - start
+    require(elapsed >= limit - CLOCK_STEP, f"{what} ended after {elapsed:.2f} s of {limit:g} s")
 
 
-def keep_moving(sender: Peer, receiver: Peer, seconds: float = LONG_ENOUGH) -> None:
+def exchange_regularly(sender: Peer, receiver: Peer, seconds: float = BEYOND_LIMIT) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         sender.send(b"still here")
         receiver.expect(b"still here")
-        watch_for_absence(STEP)
+        observe(MESSAGE_INTERVAL)
 
 
 @case
@@ -44,43 +44,43 @@ def an_idle_connection_is_ended(bench: Bench) -> None:
     pair = bench.pair()
     start = time.monotonic()
     pair.exchange()
-    expect_end_after("an idle connection", LIMIT, start, pair.client.rest)
-    pair.server.rest()
+    expect_end_after("an idle connection", LIMIT, start, pair.client.receive_to_end)
+    pair.server.receive_to_end()
     bench.wait_for_no_sockets()
 
 
-@case_each_way
-def movement_one_way_is_not_idle(bench: Bench, way: Way) -> None:
+@case_each_direction
+def movement_one_way_is_not_idle(bench: Bench, direction: Direction) -> None:
     bench.start(idle=LIMIT)
     pair = bench.pair()
-    keep_moving(pair.sender(way), pair.receiver(way))
+    exchange_regularly(pair.sender(direction), pair.receiver(direction))
     pair.exchange()
 
 
-@case_each_way
-def a_half_closed_connection_at_rest_is_ended(bench: Bench, way: Way) -> None:
+@case_each_direction
+def a_half_closed_connection_at_rest_is_ended(bench: Bench, direction: Direction) -> None:
     bench.start(half_close=LIMIT)
     pair = bench.pair()
     pair.exchange()
     start = time.monotonic()
-    pair.sender(way).finish()
-    pair.receiver(way).expect_rest(End.END)
-    expect_end_after("a half-closed connection", LIMIT, start, pair.sender(way).rest)
+    pair.sender(direction).half_close()
+    pair.receiver(direction).expect_to_end(StreamEnd.EOF)
+    expect_end_after("a half-closed connection", LIMIT, start, pair.sender(direction).receive_to_end)
     bench.wait_for_no_sockets()
 
 
-@case_each_way
-def the_half_close_time_out_spares_what_moves(bench: Bench, way: Way) -> None:
+@case_each_direction
+def the_half_close_time_out_spares_what_moves(bench: Bench, direction: Direction) -> None:
     bench.start(half_close=LIMIT)
-    whole, half = bench.pair(), bench.pair()
-    whole.exchange()
-    half.exchange()
-    half.sender(way).finish()
-    half.receiver(way).expect_rest(End.END)
-    keep_moving(half.sender(other(way)), half.receiver(other(way)))
-    half.sender(other(way)).finish()
-    half.receiver(other(way)).expect_rest(End.END)
-    whole.exchange()
+    open_pair, half_closed_pair = bench.pair(), bench.pair()
+    open_pair.exchange()
+    half_closed_pair.exchange()
+    half_closed_pair.sender(direction).half_close()
+    half_closed_pair.receiver(direction).expect_to_end(StreamEnd.EOF)
+    exchange_regularly(half_closed_pair.sender(opposite(direction)), half_closed_pair.receiver(opposite(direction)))
+    half_closed_pair.sender(opposite(direction)).half_close()
+    half_closed_pair.receiver(opposite(direction)).expect_to_end(StreamEnd.EOF)
+    open_pair.exchange()
 
 
 @case
@@ -89,14 +89,14 @@ def a_lifetime_ends_the_busy_too(bench: Bench) -> None:
     start = time.monotonic()
     pair = bench.pair()
 
-    def exchange_for_ever() -> None:
+    def exchange_until_closed() -> None:
         try:
-            keep_moving(pair.client, pair.server, PATIENCE)
+            exchange_regularly(pair.client, pair.server, WAIT_LIMIT)
         except Failure:
             return
-        raise Failure(f"a connection with a lifetime of {LIMIT} s was alive after {PATIENCE:g} s")
+        raise Failure(f"a connection with a lifetime of {LIMIT} s was alive after {WAIT_LIMIT:g} s")
 
-    expect_end_after("a busy connection", LIMIT, start, exchange_for_ever)
+    expect_end_after("a busy connection", LIMIT, start, exchange_until_closed)
     bench.wait_for_no_sockets()
     bench.pair().exchange()
 
@@ -106,8 +106,8 @@ def what_it_ends_by_itself_it_resets(bench: Bench) -> None:
     bench.start(idle=LIMIT)
     pair = bench.pair()
     pair.exchange()
-    pair.client.expect_rest(End.RESET)
-    pair.server.expect_rest(End.RESET)
+    pair.client.expect_to_end(StreamEnd.RESET)
+    pair.server.expect_to_end(StreamEnd.RESET)
 
 
 @case
@@ -115,7 +115,7 @@ def by_default_rest_is_no_reason_to_end(bench: Bench) -> None:
     bench.start()
     pair = bench.pair()
     pair.exchange()
-    watch_for_absence(LONG_ENOUGH)
+    observe(BEYOND_LIMIT)
     pair.exchange()
 
 
@@ -126,18 +126,18 @@ def keep_alive_is_on_by_default(bench: Bench) -> None:
     pair.exchange()
 
     def probes_both() -> bool:
-        ends = bench.ends_of(pair)
+        ends = bench.proxy_sockets(pair)
         return len(ends) == 2 and all(
             end.timer == kernel.KEEP_ALIVE_TIMER and end.timer_seconds <= DEFAULT_KEEP_ALIVE for end in ends
         )
 
     # After the exchange the kernel may report the delayed-acknowledgment timer instead.
-    wait_until(f"keepalive timers of {DEFAULT_KEEP_ALIVE} s or less on both sides", probes_both, LONG_ENOUGH)
+    wait_until(f"keepalive timers of {DEFAULT_KEEP_ALIVE} s or less on both sides", probes_both, BEYOND_LIMIT)
 
 
-def pair_with_keep_alive(bench: Bench, way: Way) -> Pair:
+def pair_with_keep_alive(bench: Bench, direction: Direction) -> Pair:
     """Opens a connection whose sender, by direction, is subject to keep-alive probes."""
-    if way is Way.UPSTREAM:
+    if direction is Direction.UPSTREAM:
         bench.start(client_keep_alive=LIMIT)
     else:
         bench.start(server_keep_alive=LIMIT)
@@ -146,31 +146,31 @@ def pair_with_keep_alive(bench: Bench, way: Way) -> Pair:
     return pair
 
 
-@case_each_way
-def a_vanished_peer_is_noticed_by_keep_alive(bench: Bench, way: Way) -> None:
-    pair = pair_with_keep_alive(bench, way)
-    pair.sender(way).vanish()
-    pair.receiver(way).rest()
-    pair.receiver(way).close()
+@case_each_direction
+def a_vanished_peer_is_noticed_by_keep_alive(bench: Bench, direction: Direction) -> None:
+    pair = pair_with_keep_alive(bench, direction)
+    pair.sender(direction).drop_packets()
+    pair.receiver(direction).receive_to_end()
+    pair.receiver(direction).close()
     bench.wait_for_no_sockets()
 
 
-@case_each_way
-def a_vanished_peer_counts_as_reset(bench: Bench, way: Way) -> None:
-    pair = pair_with_keep_alive(bench, way)
-    pair.sender(way).vanish()
-    pair.receiver(way).expect_rest(End.RESET)
+@case_each_direction
+def a_vanished_peer_counts_as_reset(bench: Bench, direction: Direction) -> None:
+    pair = pair_with_keep_alive(bench, direction)
+    pair.sender(direction).drop_packets()
+    pair.receiver(direction).expect_to_end(StreamEnd.RESET)
 
 
-@case_each_way
-def bytes_nobody_acknowledges_end_it_in_time(bench: Bench, way: Way) -> None:
+@case_each_direction
+def bytes_nobody_acknowledges_end_it_in_time(bench: Bench, direction: Direction) -> None:
     bench.start(user_timeout=LIMIT)
     pair = bench.pair()
     pair.exchange()
-    sender, reader = pair.sender(way), pair.receiver(way)
-    reader.vanish()
+    sender, reader = pair.sender(direction), pair.receiver(direction)
+    reader.drop_packets()
     sender.send(b"still there?")
-    sender.rest()
+    sender.receive_to_end()
     sender.close()
     bench.wait_for_no_sockets()
 
@@ -179,16 +179,16 @@ def bytes_nobody_acknowledges_end_it_in_time(bench: Bench, way: Way) -> None:
 def time_outs_spare_a_transfer_that_crawls(bench: Bench) -> None:
     bench.start(idle=LIMIT, half_close=LIMIT)
     pair = bench.pair()
-    pieces, size = 12, 1000
+    chunks, size = 12, 1000
 
-    def crawl() -> None:
-        for number in range(pieces):
+    def send_slowly() -> None:
+        for number in range(chunks):
             pair.server.send_stream(pattern(1), size, number * size)
-            watch_for_absence(STEP)
-        pair.server.finish()
+            observe(MESSAGE_INTERVAL)
+        pair.server.half_close()
 
     pair.client.send(b"request")
-    pair.client.finish()
-    pair.server.expect_rest(End.END, b"request")
-    with meanwhile(crawl):
-        pair.client.expect_rest_of(pattern(1), pieces * size, End.END)
+    pair.client.half_close()
+    pair.server.expect_to_end(StreamEnd.EOF, b"request")
+    with concurrently(send_slowly):
+        pair.client.expect_stream_to_end(pattern(1), chunks * size, StreamEnd.EOF)

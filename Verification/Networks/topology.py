@@ -7,29 +7,29 @@ from contextlib import contextmanager
 
 from adapters import Monkey
 from bench import Bench
-from hosts import Host, Weather, Wire
-from peer import Peer, Way
+from hosts import Host, Impairment, Link
+from peer import Direction, Peer
 
 PORT = 7000
 THREADS = 2
 
 
-class Road(Bench):
+class Topology(Bench):
     """client -- near -- proxy -- far -- server"""
 
     def __init__(self, engine: str, seed: int) -> None:
         super().__init__(Monkey(engine, THREADS))
-        self.luck = random.Random(seed)
-        self.front = ("10.1.0.2", PORT)
+        self.rng = random.Random(seed)
+        self.proxy_address = ("10.1.0.2", PORT)
         self.target = ("10.2.0.2", PORT)
 
-    def __enter__(self) -> "Road":
+    def __enter__(self) -> "Topology":
         super().__enter__()
         self.client_host, self.proxy_host, self.server_host = (
             self._host(name) for name in ("the client host", "the proxy host", "the server host")
         )
-        self.near = self._wire("near", (self.client_host, "10.1.0.1/24"), (self.proxy_host, "10.1.0.2/24"))
-        self.far = self._wire("far", (self.proxy_host, "10.2.0.1/24"), (self.server_host, "10.2.0.2/24"))
+        self.near = self._link("near", (self.client_host, "10.1.0.1/24"), (self.proxy_host, "10.1.0.2/24"))
+        self.far = self._link("far", (self.proxy_host, "10.2.0.1/24"), (self.server_host, "10.2.0.2/24"))
         return self
 
     def _host(self, name: str) -> Host:
@@ -37,26 +37,26 @@ class Road(Bench):
         self.callback(host.close)
         return host
 
-    def _wire(self, name: str, left: tuple[Host, str], right: tuple[Host, str]) -> Wire:
-        wire = Wire(name, left, right, self.luck.randrange(1 << 32))
-        self.callback(wire.close)
-        return wire
+    def _link(self, name: str, left: tuple[Host, str], right: tuple[Host, str]) -> Link:
+        link = Link(name, left, right, self.rng.randrange(1 << 32))
+        self.callback(link.close)
+        return link
 
-    def wire_to_receiver(self, way: Way) -> Wire:
-        return self.far if way is Way.UPSTREAM else self.near
+    def link_to_receiver(self, direction: Direction) -> Link:
+        return self.far if direction is Direction.UPSTREAM else self.near
 
-    def turns(self, weather: Weather) -> None:
-        self.near.turns(weather)
-        self.far.turns(weather)
+    def impair(self, impairment: Impairment) -> None:
+        self.near.impair(impairment)
+        self.far.impair(impairment)
 
     @contextmanager
-    def link_down(self, wire: Wire) -> Iterator[None]:
-        """The proxy's own end of a wire is down in the block, which also removes its routes."""
-        self.proxy_host.ip("link", "set", wire.name, "down")
+    def interface_down(self, link: Link) -> Iterator[None]:
+        """The proxy's interface of a link is down in the block, which also removes its routes."""
+        self.proxy_host.ip("link", "set", link.name, "down")
         yield
-        self.proxy_host.ip("link", "set", wire.name, "up")
+        self.proxy_host.ip("link", "set", link.name, "up")
 
-    # As on one host, but each on its own host
+    # The same operations as in Bench, each on its own host
 
     def restart(self) -> None:
         with self.proxy_host.inside():

@@ -1,21 +1,21 @@
-"""The proof that each case can fail: for each case, a toy proxy with the fault that the case must detect."""
+"""The proof that each case can fail: for each case, a proxy with the fault that the case must detect."""
 
 from dataclasses import dataclass
 
-from adapters import Adapter, Toy
+from adapters import Adapter, FaultyProxy
 from contract import Case
-from matrix import Matrix, Verdict
+from matrix import Matrix, Status
 
-MORE_TRIES = 2
-"""On a busy machine a toy may be too slow to show its fault at the critical moment."""
+EXTRA_TRIES = 2
+"""On a busy machine a faulty proxy may be too slow to show its fault at the critical moment."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of a toy proxy, and the cases that detect it."""
+    """A fault of a proxy, and the cases that detect it."""
 
-    wrong: str
-    noticed_by: tuple[str, ...]
+    description: str
+    detected_by: tuple[str, ...]
 
 
 FAULTS = {
@@ -188,19 +188,21 @@ FAULTS = {
 
 
 def pairs(chosen: list[Case]) -> list[tuple[Adapter, Case]]:
-    """Returns each fault's toy with the cases that must detect it."""
-    return [(Toy(name), case) for name, fault in FAULTS.items() for case in chosen if case.name in fault.noticed_by]
+    """Returns the proxy with each fault, and the cases that must detect it."""
+    return [
+        (FaultyProxy(name), case) for name, fault in FAULTS.items() for case in chosen if case.name in fault.detected_by
+    ]
 
 
-def judge(chosen: list[Case], matrix: Matrix) -> int:
+def report(chosen: list[Case], matrix: Matrix) -> int:
     """Prints the faults that a case did not detect, and returns the exit status."""
-    noticed = {outcome.case.title for outcome in matrix.outcomes.values() if outcome.verdict is Verdict.BROKEN}
-    blind = [outcome for outcome in matrix.outcomes.values() if outcome.verdict is not Verdict.BROKEN]
-    for outcome in blind:
-        wrong = FAULTS[outcome.adapter.fault].wrong
-        print(f"{outcome.case.title} did not detect: {wrong} {outcome.seen}")
-    idle = [case.title for case in chosen if case.title not in noticed]
+    detected = {outcome.case.title for outcome in matrix.outcomes.values() if outcome.status is Status.BROKEN}
+    missed = [outcome for outcome in matrix.outcomes.values() if outcome.status is not Status.BROKEN]
+    for outcome in missed:
+        description = FAULTS[outcome.adapter.fault].description
+        print(f"{outcome.case.title} did not detect: {description} {outcome.observation}")
+    idle = [case.title for case in chosen if case.title not in detected]
     for title in idle:
         print(f"{title} did not fail")
-    print(f"{len(noticed)} cases failed with a faulty toy proxy, {len(idle)} did not fail")
-    return 1 if blind or idle else 0
+    print(f"{len(detected)} cases failed with a faulty proxy, {len(idle)} did not fail")
+    return 1 if missed or idle else 0

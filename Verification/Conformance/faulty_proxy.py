@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A proxy with one intentional fault, to verify that the cases detect it.
 
-    toy_proxy.py LISTEN TARGET FAULT LIMIT
+    faulty_proxy.py LISTEN TARGET FAULT LIMIT
 
 It has no settings, and does not drain. LIMIT is the smallest number among the case's settings, which some faults
 misuse.
@@ -18,29 +18,29 @@ import threading
 import time
 from fcntl import ioctl
 
-PIECE = 16 * 1024
+CHUNK_BYTES = 16 * 1024
 SIOCOUTQ = 0x5411
-DEEP = 2 << 20
-LONG = 16 << 20
+DEEP_BUFFER_BYTES = 2 << 20
+SUSTAINED_BYTES = 16 << 20
 """Bytes of a sustained stream."""
 
-AT_ONCE = 1
-"""Connections, for the faults that serve few."""
+CONCURRENCY = 1
+"""Number of connections served at the same time, for the faults that limit it."""
 
 FAULT = ""
 LIMIT = 0.0
-one_at_a_time = threading.Semaphore(AT_ONCE)
-strays = [b"?"]
-kept: list[object] = []
+connection_slots = threading.Semaphore(CONCURRENCY)
+stray_bytes = [b"?"]
+retained: list[object] = []
 
 
-def place(written: str) -> tuple[str, int] | str:
-    name, port = written.rsplit(":", 1)
+def parse_address(text: str) -> tuple[str, int] | str:
+    name, port = text.rsplit(":", 1)
     return port if name == "unix" else (name, int(port))
 
 
-def socket_for(place: tuple[str, int] | str) -> socket.socket:
-    return socket.socket(socket.AF_UNIX if isinstance(place, str) else socket.AF_INET)
+def socket_for(address: tuple[str, int] | str) -> socket.socket:
+    return socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
 
 
 def reset(*ends: socket.socket) -> None:
@@ -61,7 +61,7 @@ class Relay:
         self.client, self.target = client, target
         self.lock = threading.Lock()
         self.failed: set[socket.socket] = set()
-        self.turn = threading.Lock()
+        self.turn_lock = threading.Lock()
 
     def run(self) -> None:
         server = self.connect()
@@ -73,9 +73,9 @@ class Relay:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, FAULT not in ("no-inline", "urgent"))
         if FAULT == "rash":
             for end in (self.client, server):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, DEEP)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, DEEP_BUFFER_BYTES)
         if FAULT == "fat":
-            kept.append(bytearray(b"x" * 512 * 1024))
+            retained.append(bytearray(b"x" * 512 * 1024))
         if FAULT == "early" and LIMIT < 100:
             threading.Timer((LIMIT or 1.5) / 2, reset, (self.client, server)).start()
         back = threading.Thread(target=self.pump, args=(server, self.client), daemon=True)
@@ -83,7 +83,7 @@ class Relay:
         self.pump(self.client, server)
         back.join()
         if FAULT == "keep":
-            kept.extend((self.client, server))
+            retained.extend((self.client, server))
             return
         self.client.close()
         server.close()
@@ -138,19 +138,19 @@ class Relay:
             if FAULT == "corrupt" and count <= 3_000 < count + len(data):
                 data = data[: 3_000 - count] + bytes([data[3_000 - count] ^ 1]) + data[3_001 - count :]
             if FAULT == "stray":
-                strays.append(data[:1])
-                data = strays.pop(0) + data[1:]
-            if FAULT == "dawdle" and len(data) == PIECE:
+                stray_bytes.append(data[:1])
+                data = stray_bytes.pop(0) + data[1:]
+            if FAULT == "dawdle" and len(data) == CHUNK_BYTES:
                 time.sleep(0.002)
-            if FAULT in ("hold", "drop-tail") or FAULT == "hold-streams" and count >= LONG:
+            if FAULT in ("hold", "drop-tail") or FAULT == "hold-streams" and count >= SUSTAINED_BYTES:
                 data, held = held + data[:-1], data[-1:]
             count += len(data)
             if FAULT in ("greedy", "deep"):
                 queue.append(data)
-                while FAULT == "deep" and len(queue) * PIECE > DEEP:
+                while FAULT == "deep" and len(queue) * CHUNK_BYTES > DEEP_BUFFER_BYTES:
                     time.sleep(0.01)
             elif FAULT == "turns":
-                with self.turn:
+                with self.turn_lock:
                     sink.sendall(data)
             elif FAULT == "hurry":
                 sink.settimeout(0.02)
@@ -180,7 +180,7 @@ class Relay:
                 self.failed.add(source)
                 raise ConnectionResetError
         try:
-            return source.recv(PIECE)
+            return source.recv(CHUNK_BYTES)
         except OSError:
             self.failed.add(source)
             raise
@@ -235,12 +235,12 @@ class Relay:
 
 def serve(client: socket.socket, target: tuple[str, int] | str) -> None:
     if FAULT == "one-at-a-time":
-        with one_at_a_time:
+        with connection_slots:
             Relay(client, target).run()
     elif FAULT == "turn-away":
-        if one_at_a_time.acquire(blocking=False):
+        if connection_slots.acquire(blocking=False):
             Relay(client, target).run()
-            one_at_a_time.release()
+            connection_slots.release()
         else:
             reset(client)
     else:
@@ -254,14 +254,14 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if FAULT == "sigpipe":
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    listener = socket_for(place(sys.argv[1]))
+    listener = socket_for(parse_address(sys.argv[1]))
     if FAULT != "no-reuse":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(place(sys.argv[1]))
+    listener.bind(parse_address(sys.argv[1]))
     listener.listen(4096)
     while True:
         client, _ = listener.accept()
-        threading.Thread(target=serve, args=(client, place(sys.argv[2])), daemon=True).start()
+        threading.Thread(target=serve, args=(client, parse_address(sys.argv[2])), daemon=True).start()
 
 
 main()
