@@ -18,7 +18,7 @@ POLL_SECONDS = 0.05
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def family(root):
+def process_family(root):
     """Returns a process and all its living descendants."""
     children = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -38,7 +38,7 @@ def processor_seconds(root):
     """Returns the processor time that the process and its descendants have used, in user and kernel mode: the
     kernel's exact counter in nanoseconds (CLOCK_PROCESS_CPUTIME_ID of each), not the sampled one."""
     total = 0
-    for process in family(root):
+    for process in process_family(root):
         clock = ctypes.c_int()
         if libc.clock_getcpuclockid(process, ctypes.byref(clock)) == 0:
             total += time.clock_gettime_ns(clock.value)
@@ -56,7 +56,7 @@ def machine_seconds():
 def user_memory(root):
     """Returns the anonymous memory of the process and its descendants, in bytes: private and not backed by a file."""
     total = 0
-    for process in family(root):
+    for process in process_family(root):
         rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
         total += int(re.search(r"^Anonymous:\s+(\d+) kB", rollup, re.MULTILINE)[1]) * 1024
     return total
@@ -68,13 +68,13 @@ def socket_memory():
 
 
 def descriptors(root):
-    return sum(len(os.listdir(f"/proc/{process}/fd")) for process in family(root))
+    return sum(len(os.listdir(f"/proc/{process}/fd")) for process in process_family(root))
 
 
 def pipe_memory(root):
     """Returns the bytes in the pipes of the process and its descendants."""
     waiting = {}
-    for process in family(root):
+    for process in process_family(root):
         for link in Path(f"/proc/{process}/fd").iterdir():
             name = os.readlink(link)
             if name.startswith("pipe:") and name not in waiting:
@@ -86,7 +86,7 @@ def pipe_memory(root):
     return sum(waiting.values())
 
 
-def at_rest(measure):
+def steady_value(measure):
     """Returns the value of a measure once it is steady, or the last value after SETTLE_SECONDS."""
     deadline = time.monotonic() + SETTLE_SECONDS
     value, since = measure(), time.monotonic()

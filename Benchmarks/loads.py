@@ -8,9 +8,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from accounting import at_rest, descriptors, machine_seconds, pipe_memory, processor_seconds, socket_memory, user_memory
 from harness import Failure, require
-from sites import ROUND_TRIP_MILLISECONDS, WIRE_MEGABITS_PER_SECOND
+
+from accounting import (
+    descriptors,
+    machine_seconds,
+    pipe_memory,
+    processor_seconds,
+    socket_memory,
+    steady_value,
+    user_memory,
+)
+from topologies import LINK_MEGABITS_PER_SECOND, ROUND_TRIP_MILLISECONDS
 
 # HAProxy delays its acknowledgment of the target's SYN, so the data of a target that sends first arrives after 200 ms.
 WARM_UP_SECONDS = 0.3
@@ -18,14 +27,14 @@ RUN_SECONDS = 60  # time allowed for a run of the load tester in addition to its
 EXCHANGE_SECONDS = 10
 BALANCED_SERVERS = 3
 PACED_CONNECTIONS = 200
-LEAST_WIRE_SECONDS = 2  # the first part passes until the congestion window fits the wire
-DRAIN_SECONDS = 15  # for the bytes queued before a slow wire to pass it
+MIN_SLOW_LINK_SECONDS = 2  # the first part passes until the congestion window fits the link
+DRAIN_SECONDS = 15  # for the bytes queued before a slow link to pass it
 MESSAGE = bytes(64)
 READ_BEFORE_STALLING = 1 << 20
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """A kind of measured value. `factor` converts it to `unit`; more is better, less is better, or neither."""
 
     key: str
@@ -48,7 +57,7 @@ class Load:
     """The value that the plot shows, if it includes this load."""
     policy: str | None = field(default=None, kw_only=True)
     """The policy, in our terms, if several servers are balanced."""
-    site: str = field(default="loopback", kw_only=True)
+    topology: str = field(default="loopback", kw_only=True)
 
     @property
     def server_count(self):
@@ -63,13 +72,13 @@ class Traffic(Load):
     options: str
 
     @property
-    def figures(self):
+    def metrics(self):
         return [
-            Figure("throughput", "throughput", *self.throughput_unit, "more"),
-            Figure("proxy", "proxy's CPU", "us each", 1e6, "less"),
-            Figure("machine", "machine's CPU", "us each", 1e6, "less"),
-            Figure("p50", "p50", "us", 1e6, "less"),
-            Figure("p99", "p99", "us", 1e6),
+            Metric("throughput", "throughput", *self.throughput_unit, "more"),
+            Metric("proxy", "proxy's CPU", "us each", 1e6, "less"),
+            Metric("machine", "machine's CPU", "us each", 1e6, "less"),
+            Metric("p50", "p50", "us", 1e6, "less"),
+            Metric("p99", "p99", "us", 1e6),
         ]
 
     @property
@@ -83,7 +92,7 @@ class Traffic(Load):
         report = Run(proxy, monkey, proxy.addresses[0], self.options, self.seconds(settings)).result()
         after, ended = clocks(proxy), time.monotonic()
         work, throughput = self.work(report, ended - started)
-        require(work > 0, f"{proxy.rival.name}, {self.name}: no data was transferred")
+        require(work > 0, f"{proxy.competitor.name}, {self.name}: no data was transferred")
         result = {"throughput": throughput, "machine": (after[1] - before[1]) / work}
         if proxy.process:
             result["proxy"] = (after[0] - before[0]) / work
@@ -101,7 +110,7 @@ class Traffic(Load):
 
 
 @dataclass(frozen=True)
-class Sized(Traffic):
+class LargeExchanges(Traffic):
     """Exchanges of many bytes, with few exchanges per second."""
 
     @property
@@ -114,11 +123,11 @@ class Bulk(Traffic):
     """Endless streams."""
 
     @property
-    def figures(self):
+    def metrics(self):
         return [
-            Figure("throughput", "throughput", "Gbit/s", 8e-9, "more"),
-            Figure("proxy", "proxy's CPU", "ms/GB", 1e12, "less"),
-            Figure("machine", "machine's CPU", "ms/GB", 1e12, "less"),
+            Metric("throughput", "throughput", "Gbit/s", 8e-9, "more"),
+            Metric("proxy", "proxy's CPU", "ms/GB", 1e12, "less"),
+            Metric("machine", "machine's CPU", "ms/GB", 1e12, "less"),
         ]
 
     def work(self, report, elapsed):
@@ -130,23 +139,23 @@ class Bulk(Traffic):
 
 
 @dataclass(frozen=True)
-class Wired(Bulk):
-    """A stream over a slow wire. The machine's processor time is omitted: most of it is used by the wire, which is a
+class SlowLinkStream(Bulk):
+    """A stream over a slow link. The machine's processor time is omitted: most of it is used by the link, which is a
     program."""
 
     @property
-    def figures(self):
+    def metrics(self):
         return [
-            Figure("throughput", "throughput", "Mbit/s", 8e-6, "more"),
-            Figure("proxy", "proxy's CPU", "ms/GB", 1e12, "less"),
+            Metric("throughput", "throughput", "Mbit/s", 8e-6, "more"),
+            Metric("proxy", "proxy's CPU", "ms/GB", 1e12, "less"),
         ]
 
     def seconds(self, settings):
-        return max(settings.seconds, LEAST_WIRE_SECONDS)
+        return max(settings.seconds, MIN_SLOW_LINK_SECONDS)
 
     def work(self, report, elapsed):
         moved, a_second = super().work(report, elapsed)
-        # A proxy before the wire takes more from the client than has passed the wire, so an upload counts once all of
+        # A proxy before the link accepts more from the client than has passed the link, so an upload counts once all of
         # it has arrived.
         return moved, moved / elapsed if "upload" in self.options.split() else a_second
 
@@ -158,33 +167,33 @@ class Mixed(Load):
     round_trips: str
     bulk: str
 
-    figures = [
-        Figure("p50", "p50", "us", 1e6, "less"),
-        Figure("p99", "p99", "us", 1e6, "less"),
-        Figure("throughput", "round trips", "thousand/s", 1e-3, "more"),
-        Figure("bulk", "bulk", "Gbit/s", 8e-9, "more"),
-        Figure("proxy", "proxy's CPU", "ms/GB of bulk", 1e12, "less"),
-        Figure("machine", "machine's CPU", "ms/GB of bulk", 1e12, "less"),
+    metrics = [
+        Metric("p50", "p50", "us", 1e6, "less"),
+        Metric("p99", "p99", "us", 1e6, "less"),
+        Metric("throughput", "round trips", "thousand/s", 1e-3, "more"),
+        Metric("bulk", "bulk", "Gbit/s", 8e-9, "more"),
+        Metric("proxy", "proxy's CPU", "ms/GB of bulk", 1e12, "less"),
+        Metric("machine", "machine's CPU", "ms/GB of bulk", 1e12, "less"),
     ]
 
     def measure(self, proxy, monkey, settings):
         before = clocks(proxy)
         bulk = Run(proxy, monkey, proxy.addresses[1], self.bulk, settings.seconds)
         round_trips = Run(proxy, monkey, proxy.addresses[0], self.round_trips, settings.seconds)
-        trips, moved = round_trips.result(), bulk.result()
+        trip_report, bulk_report = round_trips.result(), bulk.result()
         after = clocks(proxy)
-        work = moved["traffic"]["downstream_total"]
-        require(work > 0, f"{proxy.rival.name}, {self.name}: no bulk data was transferred")
+        work = bulk_report["traffic"]["downstream_total"]
+        require(work > 0, f"{proxy.competitor.name}, {self.name}: no bulk data was transferred")
         result = {
-            "throughput": trips["throughput"],
-            "bulk": moved["traffic"]["downstream_per_second"],
+            "throughput": trip_report["throughput"],
+            "bulk": bulk_report["traffic"]["downstream_per_second"],
             "machine": (after[1] - before[1]) / work,
-            "errors": trips["errors"]["total"] + moved["errors"]["total"],
-            "warnings": trips["warnings"] + moved["warnings"],
+            "errors": trip_report["errors"]["total"] + bulk_report["errors"]["total"],
+            "warnings": trip_report["warnings"] + bulk_report["warnings"],
         }
         if proxy.process:
             result["proxy"] = (after[0] - before[0]) / work
-        return result | latencies(trips)
+        return result | latencies(trip_report)
 
 
 def latencies(report):
@@ -197,13 +206,13 @@ class Run:
     """A run of `monkey load` in the background."""
 
     def __init__(self, proxy, monkey, address, options, seconds):
-        self.room, self.seconds = proxy.room, seconds
-        self.path = proxy.room.path / f"load-{address}.json"
+        self.sandbox, self.seconds = proxy.sandbox, seconds
+        self.path = proxy.sandbox.path / f"load-{address}.json"
         command = [monkey, "load", address, *options.split()]
         command += ["--duration", f"{round(seconds * 1000)}ms", "--warmup", f"{round(WARM_UP_SECONDS * 1000)}ms"]
         self.name = Path(command[0]).name
-        with proxy.site.client_side():
-            self.process = proxy.room.start([*command, "--json", self.path, "--quiet"])
+        with proxy.topology.client_side():
+            self.process = proxy.sandbox.start([*command, "--json", self.path, "--quiet"])
 
     def result(self):
         """Waits for the report and returns it."""
@@ -211,8 +220,8 @@ class Run:
             status = self.process.wait(self.seconds + RUN_SECONDS)
         except subprocess.TimeoutExpired:
             raise Failure(f"monkey load did not exit within {self.seconds + RUN_SECONDS:g} s") from None
-        said = " ".join(self.room.log_of(self.name).split())
-        require(status == 0, f"monkey load exited with {status}: {said[-300:]}")
+        output = " ".join(self.sandbox.log_of(self.name).split())
+        require(status == 0, f"monkey load exited with {status}: {output[-300:]}")
         return json.loads(self.path.read_text())
 
 
@@ -221,15 +230,15 @@ def clocks(proxy):
 
 
 @dataclass(frozen=True)
-class Held(Load):
+class HeldConnections(Load):
     """A load that holds connections and measures memory. It opens them itself, so that it knows when all are
     established: each has received a response through the proxy, or its first MiB."""
 
-    figures = [
-        Figure("user", "user space", "B each", 1, "less"),
-        Figure("kept", "kept after the end", "B each", 1),
-        Figure("pipes", "in pipes", "KiB each", 1 / 1024),
-        Figure("sockets", "in all sockets of the machine", "KiB each", 1 / 1024),
+    metrics = [
+        Metric("user", "user space", "B each", 1, "less"),
+        Metric("kept", "kept after the end", "B each", 1),
+        Metric("pipes", "in pipes", "KiB each", 1 / 1024),
+        Metric("sockets", "in all sockets of the machine", "KiB each", 1 / 1024),
     ]
 
     def measure(self, proxy, monkey, settings):
@@ -263,15 +272,15 @@ class Held(Load):
                 while read < READ_BEFORE_STALLING:
                     read += len(connection.recv(1 << 16)) or ended(proxy)
         except OSError as error:
-            raise Failure(f"{proxy.rival.name}, {self.name}: {error}") from None
+            raise Failure(f"{proxy.competitor.name}, {self.name}: {error}") from None
 
 
 def memory(proxy):
     """Returns the memory once the proxy's own memory and its number of descriptors are steady."""
     if not proxy.process:
-        return {"sockets": at_rest(socket_memory)}
+        return {"sockets": steady_value(socket_memory)}
     process = proxy.process.pid
-    user, _ = at_rest(lambda: (user_memory(process), descriptors(process)))
+    user, _ = steady_value(lambda: (user_memory(process), descriptors(process)))
     return {"user": user, "pipes": pipe_memory(process), "sockets": socket_memory()}
 
 
@@ -282,7 +291,7 @@ def address(proxy):
 
 
 def ended(proxy):
-    raise Failure(f"{proxy.rival.name} closed a connection")
+    raise Failure(f"{proxy.competitor.name} closed a connection")
 
 
 def exchange(connection):
@@ -298,7 +307,15 @@ def exchange(connection):
 ECHO, SINK, SOURCE = "--echo", "--sink", "--source"
 CLOSED_LOOP = "--rate max --mode"
 CONNECT = f"{CLOSED_LOOP} connect --connections 32"
-RESPONSES = {"4K": "4 KiB", "16K": "16 KiB", "32K": "32 KiB", "64K": "64 KiB", "200K": "200 KiB", "1M": "1 MiB", "5M": "5 MiB"}
+RESPONSES = {
+    "4K": "4 KiB",
+    "16K": "16 KiB",
+    "32K": "32 KiB",
+    "64K": "64 KiB",
+    "200K": "200 KiB",
+    "1M": "1 MiB",
+    "5M": "5 MiB",
+}
 MESSAGES = {"16K": "16 KiB", "32K": "32 KiB", "64K": "64 KiB", "256K": "256 KiB", "1M": "1 MiB"}
 PLOTTED_REQUESTS = {("16K", 64): "p50", ("64K", 4): "p50", ("200K", 4): "proxy", ("1M", 1): "proxy"}
 PLOTTED_MESSAGES = {("64K", 64): "proxy", ("1M", 1): "proxy"}
@@ -308,7 +325,7 @@ def connections(count):
     return f"{count} connection{'s' * (count != 1)}"
 
 
-def trips(name, title, options, **more):
+def round_trip_load(name, title, options, **more):
     return Traffic(name, title, "round-trips", (ECHO,), f"{CLOSED_LOOP} echo {options}", **more)
 
 
@@ -317,7 +334,7 @@ def bulk(name, title, behavior, options, group="bulk", **more):
 
 
 def request(size, count):
-    return Sized(
+    return LargeExchanges(
         f"request-{size.lower()}-{count}",
         f"100 B requests, {RESPONSES[size]} responses, {connections(count)}",
         "request",
@@ -328,7 +345,7 @@ def request(size, count):
 
 
 def ping_pong(size, count):
-    return Sized(
+    return LargeExchanges(
         f"ping-pong-{size.lower()}-{count}",
         f"{MESSAGES[size]} round trips, {connections(count)}",
         "ping-pong",
@@ -352,26 +369,28 @@ def paced(megabytes):
 def small_writes(count):
     options = f"--mode upload --size 1K --connections {count}"
     plotted = "proxy" if count == 64 else None
-    return bulk(f"small-{count}", f"1 KiB writes up, {connections(count)}", SINK, options, group="small", plotted=plotted)
+    return bulk(
+        f"small-{count}", f"1 KiB writes up, {connections(count)}", SINK, options, group="small", plotted=plotted
+    )
 
 
-def wired(site, direction):
-    where = {"wire": "between proxy and server", "client-wire": "between client and proxy"}[site]
-    return Wired(
-        f"{site}-{direction.removesuffix('load')}",
-        f"one {direction} over {WIRE_MEGABITS_PER_SECOND} Mbit/s and {ROUND_TRIP_MILLISECONDS} ms {where}",
-        "wire",
+def slow_link(topology, direction):
+    where = {"server-link": "between proxy and server", "client-link": "between client and proxy"}[topology]
+    return SlowLinkStream(
+        f"{topology}-{direction.removesuffix('load')}",
+        f"one {direction} over {LINK_MEGABITS_PER_SECOND} Mbit/s and {ROUND_TRIP_MILLISECONDS} ms {where}",
+        "slow-link",
         (SOURCE if direction == "download" else SINK,),
         f"--mode {direction} --connections 1 --drain {DRAIN_SECONDS}s",
-        site=site,
+        topology=topology,
         plotted="proxy" if direction == "download" else None,
     )
 
 
 LOADS = [
-    trips("echo-1", "64 B round trips, 1 connection", "--size 64 --connections 1", plotted="proxy"),
-    trips("echo-64", "64 B round trips, 64 connections", "--size 64 --connections 64", plotted="proxy"),
-    trips("echo-16k", "16 KiB round trips, 64 connections", "--size 16K --connections 64", plotted="proxy"),
+    round_trip_load("echo-1", "64 B round trips, 1 connection", "--size 64 --connections 1", plotted="proxy"),
+    round_trip_load("echo-64", "64 B round trips, 64 connections", "--size 64 --connections 64", plotted="proxy"),
+    round_trip_load("echo-16k", "16 KiB round trips, 64 connections", "--size 16K --connections 64", plotted="proxy"),
     Traffic("connect", "connect, round trip, close; 32 at a time", "connects", (ECHO,), CONNECT, plotted="proxy"),
     Traffic(
         "round-robin",
@@ -395,7 +414,9 @@ LOADS = [
     bulk("down-4", "bulk down, 4 connections", SOURCE, "--mode download --connections 4", plotted="proxy"),
     bulk("down-64", "bulk down, 64 connections", SOURCE, "--mode download --connections 64", plotted="proxy"),
     *(request(size, count) for size in RESPONSES for count in (1, 4, 64)),
-    *(ping_pong(size, count) for size in MESSAGES for count in (1, 64) if (size, count) != ("16K", 64)),  # that is echo-16k
+    *(
+        ping_pong(size, count) for size in MESSAGES for count in (1, 64) if (size, count) != ("16K", 64)
+    ),  # that is echo-16k
     *(paced(megabytes) for megabytes in (1, 4)),
     *(small_writes(count) for count in (4, 64)),
     Mixed(
@@ -407,7 +428,11 @@ LOADS = [
         "--mode download --connections 4",
         plotted="p99",
     ),
-    *(wired(site, direction) for site in ("wire", "client-wire") for direction in ("download", "upload")),
-    Held("idle", "idle connections", "memory", (ECHO,), plotted="user"),
-    Held("stalled", "stalled readers", "memory", (SOURCE,), plotted="user"),
+    *(
+        slow_link(topology, direction)
+        for topology in ("server-link", "client-link")
+        for direction in ("download", "upload")
+    ),
+    HeldConnections("idle", "idle connections", "memory", (ECHO,), plotted="user"),
+    HeldConnections("stalled", "stalled readers", "memory", (SOURCE,), plotted="user"),
 ]

@@ -23,19 +23,30 @@ def draw(results):
     """Draws one value of each load that names one: usually its cost, which varies least between runs."""
     panels = []
     for load in [load for load in results.loads if load.plotted] or results.loads:
-        figure = next(figure for figure in load.figures if figure.key == (load.plotted or "proxy"))
-        rivals = [rival for rival in results.rivals(load) if results.values(load, rival, figure)]
-        panels.append((load, figure, [(rival, statistics.median(results.values(load, rival, figure))) for rival in rivals]))
+        metric = next(metric for metric in load.metrics if metric.key == (load.plotted or "proxy"))
+        competitors = [
+            competitor for competitor in results.competitors(load) if results.values(load, competitor, metric)
+        ]
+        panels.append(
+            (
+                load,
+                metric,
+                [
+                    (competitor, statistics.median(results.values(load, competitor, metric)))
+                    for competitor in competitors
+                ],
+            )
+        )
     if not panels:
         raise ValueError("nothing to draw")
     height = HEADING + max(len(bars) for _, _, bars in panels) * (BAR_HEIGHT + BAR_GAP) + PADDING
     rows = -(-len(panels) // COLUMNS)
-    width, whole = COLUMNS * PANEL_WIDTH + 2 * MARGIN, rows * height + 2 * MARGIN
+    width, total_height = COLUMNS * PANEL_WIDTH + 2 * MARGIN, rows * height + 2 * MARGIN
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {whole}" width="{width}" height="{whole}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total_height}" width="{width}" height="{total_height}">',
         "<title>Cost or latency of each proxy under each load; shorter is better</title>",
         f"<style>{STYLE}</style>",
-        f'<rect width="{width}" height="{whole}" fill="#ffffff"/>',
+        f'<rect width="{width}" height="{total_height}" fill="#ffffff"/>',
     ]
     for index, panel in enumerate(panels):
         x, y = MARGIN + index % COLUMNS * PANEL_WIDTH, MARGIN + index // COLUMNS * height
@@ -43,17 +54,17 @@ def draw(results):
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def bars_of(load, figure, bars):
+def bars_of(load, metric, bars):
     yield f'<text class="load" x="0" y="18">{escape(load.title)}</text>'
-    yield f'<text class="unit" x="0" y="35">{escape(figure.title)}, {escape(figure.unit)}; shorter is better</text>'
+    yield f'<text class="unit" x="0" y="35">{escape(metric.title)}, {escape(metric.unit)}; shorter is better</text>'
     longest = max(value for _, value in bars) or 1
-    room = PANEL_WIDTH - NAME_WIDTH - VALUE_WIDTH
-    for index, (rival, value) in enumerate(bars):
+    available_width = PANEL_WIDTH - NAME_WIDTH - VALUE_WIDTH
+    for index, (competitor, value) in enumerate(bars):
         top = HEADING + index * (BAR_HEIGHT + BAR_GAP)
-        kind = "ours" if rival.is_ours else "other"
-        length = max(1, value / longest * room)
+        kind = "ours" if competitor.is_ours else "other"
+        length = max(1, value / longest * available_width)
         base = top + BAR_HEIGHT - 3
-        name = escape(rival.short)
+        name = escape(competitor.short)
         yield f'<text class="{kind}" x="{NAME_WIDTH - 8}" y="{base}" text-anchor="end">{name}</text>'
         yield f'<rect class="{kind}" x="{NAME_WIDTH}" y="{top}" width="{length:.1f}" height="{BAR_HEIGHT}"/>'
         yield f'<text class="{kind}" x="{NAME_WIDTH + length + 6:.1f}" y="{base}">{number(value)}</text>'

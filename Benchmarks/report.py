@@ -3,15 +3,18 @@
 import statistics
 from dataclasses import dataclass
 
+from competitors import COMPETITORS
 from loads import LOADS
-from rivals import RIVALS
 
-EXPERT = ("haproxy-pipesize", "haproxy-forced")  # tuned for bulk by an expert; excluded from the second comparison
+TUNED_FOR_BULK = (
+    "haproxy-pipesize",
+    "haproxy-forced",
+)  # tuned for bulk by an expert; excluded from the second comparison
 
 
 @dataclass
 class Results:
-    """All runs, in order: `about` describes the environment, each of `runs` has load, rival and measured values."""
+    """All runs, in order: `about` describes the environment, each of `runs` has load, competitor and measured values."""
 
     about: dict
     runs: list
@@ -21,38 +24,41 @@ class Results:
 
     @property
     def loads(self):
-        seen = {run["load"] for run in self.runs}
-        return [load for load in LOADS if load.name in seen]
+        present = {run["load"] for run in self.runs}
+        return [load for load in LOADS if load.name in present]
 
-    def rivals(self, load):
-        seen = {run["rival"] for run in self.runs if run["load"] == load.name}
-        return [rival for rival in RIVALS if rival.name in seen]
+    def competitors(self, load):
+        present = {run["competitor"] for run in self.runs if run["load"] == load.name}
+        return [competitor for competitor in COMPETITORS if competitor.name in present]
 
-    def values(self, load, rival, figure):
-        """Returns one value for each round, in the figure's unit; empty if the rival has no such figure."""
-        return list(self.by_round(load, rival, figure).values())
+    def values(self, load, competitor, metric):
+        """Returns one value for each round, in the metric's unit; empty if the competitor has no such metric."""
+        return list(self.by_round(load, competitor, metric).values())
 
-    def by_round(self, load, rival, figure):
+    def by_round(self, load, competitor, metric):
         return {
-            run["round"]: run[figure.key] * figure.factor
+            run["round"]: run[metric.key] * metric.factor
             for run in self.runs
-            if run["load"] == load.name and run["rival"] == rival.name and figure.key in run
+            if run["load"] == load.name and run["competitor"] == competitor.name and metric.key in run
         }
 
-    def best(self, load, figure, without=()):
-        """Returns the best of the other proxies: not ours and not the floor."""
+    def best(self, load, metric, without=()):
+        """Returns the best of the other proxies: not ours and not the baseline."""
         others = [
-            rival
-            for rival in self.rivals(load)
-            if not (rival.kind == "monkey" or rival.is_floor or rival.name in without) and self.values(load, rival, figure)
+            competitor
+            for competitor in self.competitors(load)
+            if not (competitor.kind == "monkey" or competitor.is_baseline or competitor.name in without)
+            and self.values(load, competitor, metric)
         ]
-        choose = max if figure.better == "more" else min
-        return choose(others, key=lambda rival: statistics.median(self.values(load, rival, figure)), default=None)
+        choose = max if metric.better == "more" else min
+        return choose(
+            others, key=lambda competitor: statistics.median(self.values(load, competitor, metric)), default=None
+        )
 
-    def ratios(self, load, figure, rival, other):
+    def ratios(self, load, metric, competitor, other):
         """Returns one ratio for each round, so that a change on the machine affects both values."""
-        ours, theirs = self.by_round(load, rival, figure), self.by_round(load, other, figure)
-        return [value / theirs[turn] for turn, value in ours.items() if theirs.get(turn)]
+        ours, theirs = self.by_round(load, competitor, metric), self.by_round(load, other, metric)
+        return [value / theirs[round_number] for round_number, value in ours.items() if theirs.get(round_number)]
 
     def errors(self):
         """Returns the runs with failures, whose values are unreliable."""
@@ -97,11 +103,11 @@ def merged(several):
 
 
 @dataclass
-class Standing:
-    """The position of our proxy for one load and one value: against the best of the others."""
+class Position:
+    """The result of our proxy for one load and one metric, against the best of the others."""
 
     load: object
-    figure: object
+    metric: object
     best: object
     ours: float
     theirs: float
@@ -115,24 +121,24 @@ class Standing:
     def is_worse(self):
         """Whether our proxy is worse by an amount that shows in two decimals."""
         shown = round(self.ratio, 2)
-        return shown < 1 if self.figure.better == "more" else shown > 1
+        return shown < 1 if self.metric.better == "more" else shown > 1
 
     @property
     def excess(self):
         """The factor by which our proxy is worse than the best."""
-        return 1 / max(self.ratio, 1e-9) if self.figure.better == "more" else self.ratio
+        return 1 / max(self.ratio, 1e-9) if self.metric.better == "more" else self.ratio
 
 
-def standings(results, load, without=()):
+def positions(results, load, without=()):
     """Returns the standing for each value by which a load is judged."""
-    ours = next((rival for rival in results.rivals(load) if rival.is_ours), None)
+    ours = next((competitor for competitor in results.competitors(load) if competitor.is_ours), None)
     found = []
-    for figure in load.figures if ours else []:
-        best = results.best(load, figure, without) if figure.better and figure.key != "machine" else None
-        ratios = results.ratios(load, figure, ours, best) if best else []
+    for metric in load.metrics if ours else []:
+        best = results.best(load, metric, without) if metric.better and metric.key != "machine" else None
+        ratios = results.ratios(load, metric, ours, best) if best else []
         if ratios:
-            medians = (statistics.median(results.values(load, rival, figure)) for rival in (ours, best))
-            found.append(Standing(load, figure, best, *medians, ratios))
+            medians = (statistics.median(results.values(load, competitor, metric)) for competitor in (ours, best))
+            found.append(Position(load, metric, best, *medians, ratios))
     return found
 
 
@@ -140,38 +146,45 @@ def comparison(results, without=()):
     """Returns one table: ours over the best other proxy, a row for each load; bold if the other is better."""
     rows, columns = [], {}
     for load in results.loads:
-        found = standings(results, load, without)
-        if without and all(standing.best == results.best(load, standing.figure) for standing in found):
+        found = positions(results, load, without)
+        if without and all(position.best == results.best(load, position.metric) for position in found):
             continue  # identical to the table with all proxies
-        rows.append((load, {standing.figure.key: standing for standing in found}))
-        columns |= {figure.key: heading(figure) for figure in (standing.figure for standing in found)}
+        rows.append((load, {position.metric.key: position for position in found}))
+        columns |= {metric.key: heading(metric) for metric in (position.metric for position in found)}
     ordered = [key for key in COLUMNS if key in columns]
     header = ["load", *(columns[key] for key in ordered)]
     return rows_of(header, [[load.title, *(cell(found.get(key)) for key in ordered)] for load, found in rows if found])
 
 
-COLUMNS = {"proxy": "proxy's CPU", "p50": "p50", "p99": "p99", "throughput": "throughput", "bulk": "bulk beside", "user": "memory"}
+COLUMNS = {
+    "proxy": "proxy's CPU",
+    "p50": "p50",
+    "p99": "p99",
+    "throughput": "throughput",
+    "bulk": "bulk beside",
+    "user": "memory",
+}
 """The columns of the comparison, in this order."""
 
 
-def heading(figure):
-    return f"{COLUMNS[figure.key]} ({figure.better} is better)"
+def heading(metric):
+    return f"{COLUMNS[metric.key]} ({metric.better} is better)"
 
 
-def cell(standing):
-    if standing is None:
+def cell(position):
+    if position is None:
         return ""
-    mark = "**" if standing.is_worse else ""
-    least, most = (f"{value:.2f}" for value in (min(standing.ratios), max(standing.ratios)))
-    rounds = f" ({least} to {most})" if len(standing.ratios) > 1 else ""
-    return f"{mark}{standing.ratio:.2f}{mark}{rounds} {standing.best.short}"
+    mark = "**" if position.is_worse else ""
+    minimum, maximum = (f"{value:.2f}" for value in (min(position.ratios), max(position.ratios)))
+    rounds = f" ({minimum} to {maximum})" if len(position.ratios) > 1 else ""
+    return f"{mark}{position.ratio:.2f}{mark}{rounds} {position.best.short}"
 
 
 def losses(results):
     """Returns the loads and values in which another proxy is better than ours; the worst first."""
-    judged = [found for found in (standings(results, load) for load in results.loads) if found]
-    lost = [[standing for standing in found if standing.is_worse] for found in judged]
-    lost = sorted((found for found in lost if found), key=lambda found: -max(standing.excess for standing in found))
+    judged = [found for found in (positions(results, load) for load in results.loads) if found]
+    lost = [[position for position in found if position.is_worse] for found in judged]
+    lost = sorted((found for found in lost if found), key=lambda found: -max(position.excess for position in found))
     if not judged:
         return "No load compares ours with another proxy."
     if not lost:
@@ -182,13 +195,13 @@ def losses(results):
         "",
     ]
     for found in lost:
-        told = [
-            f"{standing.figure.title} {number(standing.ours)} against {number(standing.theirs)} {standing.figure.unit}"
-            f" ({standing.best.short}), {standing.ratio:.2f}"
-            for standing in sorted(found, key=lambda standing: -standing.excess)
+        texts = [
+            f"{position.metric.title} {number(position.ours)} against {number(position.theirs)} {position.metric.unit}"
+            f" ({position.best.short}), {position.ratio:.2f}"
+            for position in sorted(found, key=lambda position: -position.excess)
         ]
         title = found[0].load.title
-        lines.append(f"- {title[0].upper()}{title[1:]}: {'; '.join(told)}")
+        lines.append(f"- {title[0].upper()}{title[1:]}: {'; '.join(texts)}")
     return "\n".join(lines)
 
 
@@ -196,34 +209,34 @@ def table(results, load):
     """Returns the table of one load: a row for each proxy, and after each median its ratio to the best other
     proxy's."""
     header = [""]
-    for figure in load.figures:
-        header += [f"{figure.title}, {figure.unit}"] + (["to best"] if figure.better else [])
+    for metric in load.metrics:
+        header += [f"{metric.title}, {metric.unit}"] + (["to best"] if metric.better else [])
     rows = []
-    for rival in results.rivals(load):
-        row = [f"**{rival.title}**" if rival.is_ours else rival.title]
-        for figure in load.figures:
-            values, best = results.values(load, rival, figure), results.best(load, figure)
+    for competitor in results.competitors(load):
+        row = [f"**{competitor.title}**" if competitor.is_ours else competitor.title]
+        for metric in load.metrics:
+            values, best = results.values(load, competitor, metric), results.best(load, metric)
             row.append(spread(values) if values else "")
-            if figure.better:
-                ratios = results.ratios(load, figure, rival, best) if values and best else []
+            if metric.better:
+                ratios = results.ratios(load, metric, competitor, best) if values and best else []
                 row.append(f"{statistics.median(ratios):.2f}" if ratios else "")
         rows.append(row)
     return rows_of(header, rows)
 
 
-def price(results, load):
+def balancing_cost(results, load):
     """Returns the cost of balancing: ours with several servers over ours with one."""
-    by_name = {rival.name: rival for rival in results.rivals(load)}
+    by_name = {competitor.name: competitor for competitor in results.competitors(load)}
     if not {"monkey", "monkey-proxy"} <= by_name.keys():
         return []
-    told = []
-    for figure in load.figures:
-        if figure.better and figure.key != "machine":
-            values = results.ratios(load, figure, by_name["monkey"], by_name["monkey-proxy"])
+    texts = []
+    for metric in load.metrics:
+        if metric.better and metric.key != "machine":
+            values = results.ratios(load, metric, by_name["monkey"], by_name["monkey-proxy"])
             if not values:
                 continue
-            told.append(f"{figure.title} {ratio(values)}")
-    return [f"Several servers over one, both ours: {', '.join(told)}."] if told else []
+            texts.append(f"{metric.title} {ratio(values)}")
+    return [f"Several servers over one, both ours: {', '.join(texts)}."] if texts else []
 
 
 def markdown(results):
@@ -237,11 +250,11 @@ def markdown(results):
         "Ours over the best of the others; bold where that one is better.",
         comparison(results),
     ]
-    if any(standing.best.name in EXPERT for load in results.loads for standing in standings(results, load)):
-        parts += ["### Summary without HAProxy tuned for bulk", comparison(results, EXPERT)]
+    if any(position.best.name in TUNED_FOR_BULK for load in results.loads for position in positions(results, load)):
+        parts += ["### Summary without HAProxy tuned for bulk", comparison(results, TUNED_FOR_BULK)]
     for load in results.loads:
-        parts += [f"### {load.title[0].upper()}{load.title[1:]}", table(results, load), *price(results, load)]
+        parts += [f"### {load.title[0].upper()}{load.title[1:]}", table(results, load), *balancing_cost(results, load)]
     if results.errors():
-        failed = sorted({f"{run['rival']} in {run['load']} ({run['errors']})" for run in results.errors()})
+        failed = sorted({f"{run['competitor']} in {run['load']} ({run['errors']})" for run in results.errors()})
         parts.append(f"Connections or requests failed: {', '.join(failed)}.")
     return "\n\n".join(parts)

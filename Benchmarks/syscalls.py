@@ -5,25 +5,26 @@ import signal
 import socket
 import time
 
-from accounting import SETTLE_SECONDS, descriptors, family
-from harness import Room, end, program, wait_until
+from harness import Sandbox, program, terminate, wait_until
+
+from accounting import SETTLE_SECONDS, descriptors, process_family
+from competitors import RunningProxy
 from loads import ECHO, EXCHANGE_SECONDS, address, exchange
 from report import rows_of
-from rivals import RunningProxy
 
 ROUND_TRIPS = 1000
 CONNECTIONS = 200
 FEWEST_SHOWN = 0.05  # calls each: fewer are periodic calls of the program
 
 
-def table(rivals, executables, site, threads):
+def table(competitors, executables, topology, threads):
     """Measures one event at a time, so each event costs a wait of its own, which a busy proxy shares among many."""
     rows = []
-    for rival in rivals:
-        if rival.is_floor or rival.is_reference:
+    for competitor in competitors:
+        if competitor.is_baseline or competitor.is_reference:
             continue
-        with RunningProxy(rival, executables, site, [site.servers(ECHO)], threads) as proxy:
-            rows.append([f"**{rival.title}**" if rival.is_ours else rival.title])
+        with RunningProxy(competitor, executables, topology, [topology.servers(ECHO)], threads) as proxy:
+            rows.append([f"**{competitor.title}**" if competitor.is_ours else competitor.title])
             for counts, times in ((round_trips(proxy), ROUND_TRIPS), (connections(proxy), CONNECTIONS)):
                 rows[-1] += [f"{sum(counts.values()) / times:.1f}", breakdown(counts, times)]
     return rows_of(["", "a 64-byte round trip", "of which", "open, round trip, close", "of which"], rows)
@@ -55,7 +56,7 @@ def connections(proxy):
 
 
 def fewest_descriptors(proxy):
-    """Returns the lowest number of descriptors within a second: a rival may close earlier connections with a delay."""
+    """Returns the lowest number of descriptors within a second: a competitor may close earlier connections with a delay."""
     fewest, until = descriptors(proxy.process.pid), time.monotonic() + 1
     while time.monotonic() < until:
         fewest = min(fewest, descriptors(proxy.process.pid))
@@ -72,25 +73,27 @@ class Trace:
     """strace on a proxy and its workers while a block runs; afterwards `counts` has the calls by name."""
 
     def __init__(self, proxy):
-        self.processes = family(proxy.process.pid)
+        self.processes = process_family(proxy.process.pid)
 
     def __enter__(self):
-        self.room = Room()
-        self.room.__enter__()
-        self.output = self.room.path / "counts"
+        self.sandbox = Sandbox()
+        self.sandbox.__enter__()
+        self.output = self.sandbox.path / "counts"
         command = [program("strace", "strace"), "-c", "-f", "-U", "calls,name", "-o", self.output]
         command += [f"--attach={process}" for process in self.processes]
         attached = [f"Process {process} attached" for process in self.processes]
         try:
-            self.tracer = self.room.start(command, signal.SIGINT)
-            self.room.wait_for(self.tracer, "strace", lambda: all(line in self.room.log_of("strace") for line in attached))
+            self.tracer = self.sandbox.start(command, signal.SIGINT)
+            self.sandbox.wait_for(
+                self.tracer, "strace", lambda: all(line in self.sandbox.log_of("strace") for line in attached)
+            )
         except BaseException:
-            self.room.__exit__(None, None, None)
+            self.sandbox.__exit__(None, None, None)
             raise
         return self
 
     def __exit__(self, *reason):
-        end(self.tracer, signal.SIGINT)  # strace detaches, and writes its counts
+        terminate(self.tracer, signal.SIGINT)  # strace detaches, and writes its counts
         lines = re.findall(r"^\s*(\d+)\s+(\w+)$", self.output.read_text(), re.MULTILINE)
         self.counts = {name: int(calls) for calls, name in lines if name != "total"}
-        return self.room.__exit__(*reason)
+        return self.sandbox.__exit__(*reason)

@@ -1,4 +1,4 @@
-// Loaded into a program by LD_PRELOAD: counts what its send() and recv() moved, and how many sockets it connected, and
+// Loaded into a program by LD_PRELOAD: counts the bytes that its send() and recv() moved and the sockets that it connected, and
 // writes the three sums to the file named by COUNT_SOCKET_BYTES when the program ends. The kernel's own return values
 // are the only account of a client's bytes that owes nothing to the proxy, and this costs nothing, where strace slows
 // pgbench to a quarter. It sees calls made through the dynamic linker, which is how libpq makes its own.

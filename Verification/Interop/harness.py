@@ -37,8 +37,8 @@ def require_equal(what, ours, whose, theirs):
     require(ours == theirs, f"{what}: /metrics reports {ours:,}, {whose} {theirs:,} (off by {ours - theirs:+,})")
 
 
-def require_between(what, low, ours, high):
-    require(low <= ours <= high, f"{what}: /metrics reports {ours:,}, not within {low:,} ... {high:,}")
+def require_between(what, minimum, ours, maximum):
+    require(minimum <= ours <= maximum, f"{what}: /metrics reports {ours:,}, not within {minimum:,} ... {maximum:,}")
 
 
 def program(name, package):
@@ -82,7 +82,7 @@ def accepts(port, host="127.0.0.1"):
 
 
 def unprivileged_user():
-    """The user that the servers run as: PostgreSQL refuses to run as root, and no server needs root."""
+    """Returns the user that the servers run as: PostgreSQL refuses to run as root, and no server needs root."""
     return "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
@@ -94,27 +94,27 @@ def run(arguments, seconds=LOAD_SECONDS, expected=0, **options):
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=seconds, **options)
     except subprocess.TimeoutExpired:
         raise Failure(f"{name} did not exit within {seconds} s") from None
-    said = " ".join((done.stderr or done.stdout).split())
-    require(done.returncode == expected, f"{name} exited with {done.returncode}: {said[-300:]}")
+    output = " ".join((done.stderr or done.stdout).split())
+    require(done.returncode == expected, f"{name} exited with {done.returncode}: {output[-300:]}")
     return done
 
 
-class Room(ExitStack):
+class Sandbox(ExitStack):
     """The environment of one step: a directory that is removed, and processes that are stopped, when the step ends."""
 
     def __enter__(self):
         super().__enter__()
         self.path = Path(self.enter_context(tempfile.TemporaryDirectory(prefix="monkey-interop-")))
-        self.give_away(self.path)
+        self.grant_access(self.path)
         return self
 
-    def give_away(self, path):
-        """Gives the unprivileged user write access to a path."""
+    def grant_access(self, path):
+        """Makes the unprivileged user the owner of a path."""
         user = pwd.getpwnam(unprivileged_user())
         os.chown(path, user.pw_uid, user.pw_gid)
 
     def as_unprivileged(self):
-        """Returns the options for a subprocess that runs as the unprivileged user, in this room."""
+        """Returns the options for a subprocess that runs as the unprivileged user, in this sandbox."""
         options = {"cwd": self.path, "env": {**os.environ, "HOME": str(self.path)}}
         if os.geteuid() == 0:
             user = pwd.getpwnam(unprivileged_user())
@@ -122,7 +122,7 @@ class Room(ExitStack):
         return options
 
     def start(self, arguments, stop_with=signal.SIGTERM, **options):
-        """Starts a process of this room. Its output is in the room's `<name>.log`."""
+        """Starts a process of this sandbox. Its output is in the sandbox's `<name>.log`."""
         name = Path(arguments[0]).name
         with open(self.path / f"{name}.log", "ab") as log:
             process = subprocess.Popen(
@@ -130,10 +130,10 @@ class Room(ExitStack):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=lambda: end_with_parent(stop_with),
+                preexec_fn=lambda: terminate_with_parent(stop_with),
                 **options,
             )
-        self.callback(end, process, stop_with)
+        self.callback(terminate, process, stop_with)
         return process
 
     def log_of(self, name):
@@ -151,13 +151,13 @@ class Room(ExitStack):
         return wait_until(f"{name} to be ready", ready)
 
 
-def end_with_parent(signal_number):
+def terminate_with_parent(signal_number):
     """Runs in the child process: the kernel sends it this signal if the script itself is killed (PR_SET_PDEATHSIG)."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal_number)
 
 
-def end(process, signal_number=signal.SIGTERM):
+def terminate(process, signal_number=signal.SIGTERM):
     if process.poll() is None:
         process.send_signal(signal_number)
     try:

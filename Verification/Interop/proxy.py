@@ -5,7 +5,7 @@ import re
 import signal
 import urllib.request
 
-from harness import MONKEY, Failure, end, free_port, require, wait_until
+from harness import MONKEY, Failure, free_port, require, terminate, wait_until
 
 SETTLE_SECONDS = 15  # from the last byte of a load to steady counters
 HTTP_SECONDS = 10
@@ -15,11 +15,11 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def get(url):
-    with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as answer:
-        return answer.read().decode()
+    with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as response:
+        return response.read().decode()
 
 
-def answers(request):
+def succeeds(request):
     try:
         return bool(request())
     except OSError:  # urllib's own errors are subclasses
@@ -68,17 +68,19 @@ class Counts:
 class Proxy:
     """A running `monkey proxy` in front of a port of this machine."""
 
-    def __init__(self, room, upstream_port, *options, port=None):
+    def __init__(self, sandbox, upstream_port, *options, port=None):
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
         self.port = port or free_port()
         self.metrics_address = f"127.0.0.1:{free_port()}"
-        self.room = room
-        self.process = room.start(
+        self.sandbox = sandbox
+        self.process = sandbox.start(
             [MONKEY, "proxy", f"127.0.0.1:{self.port}", f"127.0.0.1:{upstream_port}"]
             + ["--admin", self.metrics_address, *options]
         )
         # Not by connecting to the proxy's own port, which would be an additional connection.
-        room.wait_for(self.process, MONKEY.name, lambda: answers(lambda: get(f"http://{self.metrics_address}/readyz")))
+        sandbox.wait_for(
+            self.process, MONKEY.name, lambda: succeeds(lambda: get(f"http://{self.metrics_address}/readyz"))
+        )
 
     def text(self):
         return get(f"http://{self.metrics_address}/metrics")
@@ -108,17 +110,17 @@ class Proxy:
     def require_same_in_json(self):
         """Requires that the JSON form has the same four values, first and in this order."""
         counts = self.counts()
-        figures = json.loads(get(f"http://{self.metrics_address}/metrics?format=json"))
+        values = json.loads(get(f"http://{self.metrics_address}/metrics?format=json"))
         wanted = {
             "active_connections": counts.connections_active,
             "total_connections": counts.connections_total,
             "bytes_upstream": counts.bytes_upstream,
             "bytes_downstream": counts.bytes_downstream,
         }
-        first = dict(list(figures.items())[:4])
+        first = dict(list(values.items())[:4])
         require(list(first.items()) == list(wanted.items()), f"?format=json begins with {first}, /metrics has {wanted}")
 
     def stop(self):
         """Stops the proxy. With no connection to drain, SIGTERM ends it immediately and with success."""
-        status = end(self.process, signal.SIGTERM)
+        status = terminate(self.process, signal.SIGTERM)
         require(status == 0, f"after SIGTERM monkey exited with {status}, not 0")

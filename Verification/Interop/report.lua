@@ -1,4 +1,4 @@
--- wrk prints rounded figures for people; the checks need the exact ones.
+-- wrk prints rounded values; the checks need the exact ones.
 function done(summary, latency, requests)
     local errors = summary.errors
     print(string.format(

@@ -14,7 +14,7 @@ from harness import require
 RATE = 100  # transactions started per second, independent of earlier ones
 CLIENTS = 200  # maximum number of concurrent transactions
 BUSY_SECONDS = 0.02  # duration of a transaction, so that some are always running
-PATIENCE_SECONDS = 30  # for a connection to be established
+CONNECT_SECONDS = 30  # for a connection to be established
 
 OK, BAD = 0, 1  # ConnStatusType
 FAILED, READING, WRITING, DONE = range(4)  # PostgresPollingStatusType
@@ -46,7 +46,7 @@ def load_libpq():
     return library
 
 
-class Refusal(Exception):
+class TransactionError(Exception):
     """A transaction did not reach its commit; the message is the cause."""
 
 
@@ -55,12 +55,12 @@ class Outcome:
     the cause if it failed."""
 
     def __init__(self):
-        self.began = time.monotonic()
+        self.started = time.monotonic()
         self.ended = self.client = self.server = self.cause = None
 
     @property
     def seconds(self):
-        return self.ended - self.began
+        return self.ended - self.started
 
     def __str__(self):
         return f"{self.cause} after {self.seconds:.3f} s"
@@ -69,67 +69,67 @@ class Outcome:
 class Transactions:
     """Starts transactions at a steady rate until it is stopped."""
 
-    def __init__(self, room, port):
+    def __init__(self, sandbox, port):
         self.libpq = load_libpq()
-        self.words = f"host=127.0.0.1 port={port} user=postgres dbname=postgres sslmode=disable gssencmode=disable"
+        self.parameters = f"host=127.0.0.1 port={port} user=postgres dbname=postgres sslmode=disable gssencmode=disable"
         self.outcomes = []
         self.running = set()
         self.lock = threading.Lock()
-        self.turns = queue.SimpleQueue()
+        self.permits = queue.SimpleQueue()
         self.is_over = threading.Event()
         self.threads = [threading.Thread(target=self.serve, daemon=True) for _ in range(CLIENTS)]
         self.threads.append(threading.Thread(target=self.pace, daemon=True))
         for thread in self.threads:
             thread.start()
-        room.callback(self.is_over.set)
+        sandbox.callback(self.is_over.set)
 
     def pace(self):
         due = time.monotonic()
         while not self.is_over.is_set():
-            self.turns.put(True)
+            self.permits.put(True)
             due += 1 / RATE
             time.sleep(max(0, due - time.monotonic()))
         for _ in range(CLIENTS):
-            self.turns.put(False)
+            self.permits.put(False)
 
     def serve(self):
-        while self.turns.get():
+        while self.permits.get():
             outcome = Outcome()
             with self.lock:
                 self.running.add(outcome)
             try:
                 self.transact(outcome)
-            except Refusal as refusal:
-                outcome.cause = str(refusal)
+            except TransactionError as error:
+                outcome.cause = str(error)
             outcome.ended = time.monotonic()
             with self.lock:
                 self.running.remove(outcome)
                 self.outcomes.append(outcome)
 
     def transact(self, outcome):
-        connection = self.libpq.PQconnectStart(self.words.encode())
+        connection = self.libpq.PQconnectStart(self.parameters.encode())
         try:
             self.connect(connection, outcome)
             self.execute(connection, "BEGIN")
-            question = f"SELECT inet_server_port() FROM pg_sleep({BUSY_SECONDS})"
-            outcome.server = int(self.execute(connection, question))
+            query = f"SELECT inet_server_port() FROM pg_sleep({BUSY_SECONDS})"
+            outcome.server = int(self.execute(connection, query))
             self.execute(connection, "COMMIT")
         finally:
             self.libpq.PQfinish(connection)
 
     def connect(self, connection, outcome):
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + CONNECT_SECONDS
         state = WRITING if self.libpq.PQstatus(connection) != BAD else FAILED
         while state != DONE:
             if state == FAILED:
-                raise Refusal(self.said_of(connection))
+                raise TransactionError(self.error_message(connection))
             descriptor = self.libpq.PQsocket(connection)
             if outcome.client is None:
                 outcome.client = local_port(descriptor)
             poll = select.poll()
             poll.register(descriptor, select.POLLIN if state == READING else select.POLLOUT)
             if not poll.poll(max(0, deadline - time.monotonic()) * 1000):
-                raise Refusal(f"no connection within {PATIENCE_SECONDS} s")
+                raise TransactionError(f"no connection within {CONNECT_SECONDS} s")
             state = self.libpq.PQconnectPoll(connection)
 
     def execute(self, connection, statement):
@@ -142,11 +142,13 @@ class Transactions:
             if status == TUPLES_OK:
                 return self.libpq.PQgetvalue(result, 0, 0).decode()
             code = self.libpq.PQresultErrorField(result, SQLSTATE)
-            raise Refusal(f"{statement.split()[0]}: {code.decode() if code else self.said_of(connection)}")
+            raise TransactionError(
+                f"{statement.split()[0]}: {code.decode() if code else self.error_message(connection)}"
+            )
         finally:
             self.libpq.PQclear(result)
 
-    def said_of(self, connection):
+    def error_message(self, connection):
         """Returns the first line of libpq's message, without the address that it may begin with."""
         lines = self.libpq.PQerrorMessage(connection).decode(errors="replace").strip().splitlines()
         return lines[0].rpartition("failed: ")[2] if lines else "no message from libpq"
@@ -154,13 +156,13 @@ class Transactions:
     def done_since(self, moment):
         """Returns the transactions that started after a moment and have been committed."""
         with self.lock:
-            return [outcome for outcome in self.outcomes if outcome.began > moment and not outcome.cause]
+            return [outcome for outcome in self.outcomes if outcome.started > moment and not outcome.cause]
 
     def stop(self):
         """Starts no more transactions, and returns the results of all."""
         self.is_over.set()
         for thread in self.threads:
-            thread.join(PATIENCE_SECONDS)
+            thread.join(CONNECT_SECONDS)
         require(not self.running, f"{len(self.running)} transactions did not complete")
         return self.outcomes
 

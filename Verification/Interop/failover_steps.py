@@ -1,4 +1,4 @@
-"""A client loop through `monkey run` to three PostgreSQL servers, of which one after the other fails."""
+"""A client loop through `monkey run` to three PostgreSQL servers, which fail one after the other."""
 
 import json
 import resource
@@ -8,19 +8,19 @@ import socket
 import time
 import urllib.request
 
-from harness import MONKEY, STOP_SECONDS, Failure, Room, free_port, require, wait_until
-from proxy import HTTP_SECONDS, answers, get, parse, series
+from harness import MONKEY, STOP_SECONDS, Failure, Sandbox, free_port, require, wait_until
+from postgresql_steps import PostgreSQL
+from proxy import HTTP_SECONDS, get, parse, series, succeeds
 from transactions import Transactions, causes
-from with_postgresql import PostgreSQL
 
 IDLE_CONNECTIONS = 2_000
-CALM_SECONDS = 1  # of load in each state
+STEADY_SECONDS = 1  # of load in each state
 RELOADS = 10
 RELOAD_SECONDS = 0.3  # of load between two reloads
 CHECK = "{type: postgres, interval: 200ms, timeout: 200ms, rise: 2, fall: 2}"
-EXCUSED_SECONDS = 0.05  # how long a server that was sent SIGKILL may still accept
+ACCEPT_AFTER_KILL_SECONDS = 0.05  # how long a server that was sent SIGKILL may still accept
 LOGGED_SECONDS = 5  # from a transaction's end to its log line
-MOST_LOST = 12  # at 100/s and 20 ms each, a third of them on the server that dies, one or two run there
+MAX_LOST = 12  # at 100/s and 20 ms each, a third of them on the server that dies, one or two run there
 
 FILE = """
 threads: 2
@@ -43,18 +43,18 @@ pools:
 """
 
 
-def postgresql_in_trouble():
+def postgresql_failover():
     """Kills one server, turns one into a black hole, drains one, and reloads the file ten times: no transaction is lost
     except those that ran on the killed server at that moment; no idle connection is lost.
 
-    A failure is excused if the transaction started before the killed server had exited and ended after the kill, and if
-    the access log shows that server for it. The number of excused failures is bounded by the number that ran.
+    A failure is expected if the transaction started before the killed server had exited and ended after the kill, and if
+    the access log shows that server for it. The number of expected failures is bounded by the number that ran.
     """
-    with Room() as room:
-        servers = [PostgreSQL(room.enter_context(Room()), max_connections=60) for _ in range(3)]
-        balancer = Balancer(room, servers)
-        idle = IdleConnections(room, balancer.idle_port)
-        transactions = Transactions(room, balancer.port)
+    with Sandbox() as sandbox:
+        servers = [PostgreSQL(sandbox.enter_context(Sandbox()), max_connections=60) for _ in range(3)]
+        balancer = Balancer(sandbox, servers)
+        idle = IdleConnections(sandbox, balancer.idle_port)
+        transactions = Transactions(sandbox, balancer.port)
         require_served(transactions, servers)
 
         killed = kill(balancer, servers[0])
@@ -63,28 +63,28 @@ def postgresql_in_trouble():
         balancer.wait_for_state(servers[0], "up")
         require_served(transactions, servers)
 
-        hole = black_hole(room, balancer, servers[1])
+        black_hole = make_black_hole(sandbox, balancer, servers[1])
         require_served(transactions, [servers[0], servers[2]])
-        hole.end()
+        black_hole.close()
         balancer.wait_for_state(servers[1], "up")
         require_served(transactions, servers)
 
-        balancer.order("drain", servers[2])
+        balancer.admin_command("drain", servers[2])
         wait_until("the server to drain", lambda: balancer.server(servers[2])["active_connections"] == 0)
         require_served(transactions, servers[:2])
-        balancer.order("enable", servers[2])
+        balancer.admin_command("enable", servers[2])
         balancer.wait_for_state(servers[2], "up")
         require_served(transactions, servers)
 
         for number in range(RELOADS):
             balancer.reload(servers[: 2 + number % 2], by_signal=number % 3 == 0)
             time.sleep(RELOAD_SECONDS)
-        balancer.refuse_a_mistake()
+        balancer.reject_invalid_file()
         require_served(transactions, servers)
 
         outcomes = transactions.stop()
-        idle.require_all_there()
-        lost = require_excused(outcomes, killed)
+        idle.require_all_open()
+        lost = require_expected_failures(outcomes, killed)
         require_logged(outcomes, lost, balancer, servers[0])
         slowest = max(outcome.seconds for outcome in outcomes)
         balancer.stop()
@@ -96,41 +96,41 @@ def postgresql_in_trouble():
 
 def require_served(transactions, servers):
     """Requires that exactly these servers serve new transactions."""
-    began = time.monotonic()
-    time.sleep(CALM_SECONDS)
+    started = time.monotonic()
+    time.sleep(STEADY_SECONDS)
     wanted = {server.port for server in servers}
     wait_until(
         f"exactly the servers {sorted(wanted)} to serve",
-        lambda: {outcome.server for outcome in transactions.done_since(began)} == wanted,
+        lambda: {outcome.server for outcome in transactions.done_since(started)} == wanted,
     )
 
 
 class Kill:
-    """The two moments between which the server died."""
+    """The times before and after the end of a killed server."""
 
-    def __init__(self, began, gone):
-        self.began, self.gone = began, gone
+    def __init__(self, started, exited):
+        self.started, self.exited = started, exited
 
 
 def kill(balancer, server):
     """Sends SIGKILL to a server that appears to have running transactions."""
     wait_until("a transaction on the server", lambda: balancer.server(server)["active_connections"] > 0)
     processes = server.processes()
-    began = time.monotonic()
+    started = time.monotonic()
     server.kill()
-    killed = Kill(began, time.monotonic())
+    killed = Kill(started, time.monotonic())
     balancer.wait_for_state(server, "down")
     server.wait_for_end(processes)
     return killed
 
 
-def require_excused(outcomes, killed):
+def require_expected_failures(outcomes, killed):
     lost = [outcome for outcome in outcomes if outcome.cause]
     for outcome in lost:
-        ran = outcome.began < killed.gone + EXCUSED_SECONDS and outcome.ended >= killed.began
-        where = f"started {outcome.began - killed.gone:+.3f} s after the killed server had exited"
+        ran = outcome.started < killed.exited + ACCEPT_AFTER_KILL_SECONDS and outcome.ended >= killed.started
+        where = f"started {outcome.started - killed.exited:+.3f} s after the killed server had exited"
         require(ran, f"unexpected transaction failure: {outcome}, {where}; all failures: {causes(lost)}")
-    require(len(lost) <= MOST_LOST, f"{len(lost)} transactions failed at the kill, expected at most {MOST_LOST}")
+    require(len(lost) <= MAX_LOST, f"{len(lost)} transactions failed at the kill, expected at most {MAX_LOST}")
     return lost
 
 
@@ -142,9 +142,7 @@ def require_logged(outcomes, lost, balancer, killed):
         return {(line["client"], line["server"]) for line in lines if line["listener"] == "postgres"}
 
     wanted = {
-        (f"127.0.0.1:{outcome.client}", balancer.servers[outcome.server])
-        for outcome in outcomes
-        if not outcome.cause
+        (f"127.0.0.1:{outcome.client}", balancer.servers[outcome.server]) for outcome in outcomes if not outcome.cause
     } | {(f"127.0.0.1:{outcome.client}", balancer.servers[killed.port]) for outcome in lost}
     try:
         wait_until("a line of the access log for each transaction", lambda: wanted <= clients(), LOGGED_SECONDS)
@@ -152,57 +150,57 @@ def require_logged(outcomes, lost, balancer, killed):
         raise Failure(f"{failure}; missing: {sorted(wanted - clients())[:3]}") from None
 
 
-def black_hole(room, balancer, server):
+def make_black_hole(sandbox, balancer, server):
     """Stops all processes of a server and fills its accept queue: new connections get no answer."""
     server.signal_all(signal.SIGSTOP)
-    hole = Hole(server)
-    room.callback(hole.end)  # a stopped process cannot exit
+    black_hole = BlackHole(server)
+    sandbox.callback(black_hole.close)  # a stopped process cannot exit
     balancer.wait_for_state(server, "down")
     require(
         balancer.server(server)["connect_failures"]["timeout"] > 0,
         "no attempt to connect to the server in the black hole timed out",
     )
-    return hole
+    return black_hole
 
 
-class Hole:
+class BlackHole:
     """Connections that fill an accept queue until it is full."""
 
     def __init__(self, server):
         self.server = server
-        self.fillers = []
+        self.connections = []
         full = server.max_connections * 4
-        while len(self.fillers) < full:
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", server.port))
-            self.fillers.append(filler)
+        while len(self.connections) < full:
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", server.port))
+            self.connections.append(connection)
 
-    def end(self):
-        for filler in self.fillers:
-            filler.close()
+    def close(self):
+        for connection in self.connections:
+            connection.close()
         self.server.signal_all(signal.SIGCONT)
 
 
 class IdleConnections:
     """Clients of another pool that send one message and are then idle."""
 
-    def __init__(self, room, port):
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    def __init__(self, sandbox, port):
+        _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
         self.sockets = []
         for _ in range(IDLE_CONNECTIONS):
-            self.sockets.append(room.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10)))
+            self.sockets.append(sandbox.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10)))
         self.exchange(b"hello")
 
-    def exchange(self, words):
+    def exchange(self, message):
         for each in self.sockets:
-            each.sendall(words)
+            each.sendall(message)
         for each in self.sockets:
-            heard = each.recv(len(words), socket.MSG_WAITALL)
-            require(heard == words, f"an idle connection returned {heard!r}, not {words!r}")
+            received = each.recv(len(message), socket.MSG_WAITALL)
+            require(received == message, f"an idle connection returned {received!r}, not {message!r}")
 
-    def require_all_there(self):
+    def require_all_open(self):
         poll = select.poll()
         for each in self.sockets:
             poll.register(each, select.POLLIN | select.POLLRDHUP)
@@ -214,17 +212,17 @@ class IdleConnections:
 class Balancer:
     """A running `monkey run` in front of the servers, and of an echo server."""
 
-    def __init__(self, room, servers):
-        self.room = room
+    def __init__(self, sandbox, servers):
+        self.sandbox = sandbox
         self.servers = {server.port: f"db{number}" for number, server in enumerate(servers, 1)}
         self.port, self.idle_port, self.metrics_port, self.echo_port = (free_port() for _ in range(4))
-        echo = room.start([MONKEY, "echo", f"127.0.0.1:{self.echo_port}"])
-        room.wait_for_port(echo, MONKEY.name, self.echo_port)
-        self.file = room.path / "monkey.yaml"
-        self.log = room.path / "access.log"
+        echo = sandbox.start([MONKEY, "echo", f"127.0.0.1:{self.echo_port}"])
+        sandbox.wait_for_port(echo, MONKEY.name, self.echo_port)
+        self.file = sandbox.path / "monkey.yaml"
+        self.log = sandbox.path / "access.log"
         self.write(servers, number=0)
-        self.process = room.start([MONKEY, "run", self.file])
-        room.wait_for(self.process, MONKEY.name, lambda: answers(lambda: self.get("/readyz")))
+        self.process = sandbox.start([MONKEY, "run", self.file])
+        sandbox.wait_for(self.process, MONKEY.name, lambda: succeeds(lambda: self.get("/readyz")))
         for server in servers:
             self.wait_for_state(server, "up")
 
@@ -254,14 +252,14 @@ class Balancer:
             self.process.send_signal(signal.SIGHUP)
             wait_until("the file to be reloaded", lambda: self.reloads("success") == before + 1)
         else:
-            answer = json.loads(self.post("/config/reload"))
-            require(answer["reloaded"], f"a valid file was rejected: {answer}")
-            require(answer["changes"], "a changed file was reloaded without a change")
+            response = json.loads(self.post("/config/reload"))
+            require(response["reloaded"], f"a valid file was rejected: {response}")
+            require(response["changes"], "a changed file was reloaded without a change")
         known = [server["name"] for server in self.databases()["servers"]]
         wanted = [self.servers[server.port] for server in servers]
         require(known == wanted, f"after a reload the servers are {known}, not {wanted}")
 
-    def refuse_a_mistake(self):
+    def reject_invalid_file(self):
         before = self.reloads("failure")
         self.file.write_text(self.file.read_text().replace("policy:", "polcy:"))
         self.process.send_signal(signal.SIGHUP)
@@ -270,13 +268,14 @@ class Balancer:
     def reloads(self, result):
         return int(parse(self.get("/metrics"))[series("monkey_config_reloads_total", {"result": result})])
 
-    def order(self, what, server):
-        self.post(f"/servers/{what}?pool=databases&server={self.servers[server.port]}")
+    def admin_command(self, command, server):
+        """Sends a command to the admin API."""
+        self.post(f"/servers/{command}?pool=databases&server={self.servers[server.port]}")
 
     def post(self, path):
         request = urllib.request.Request(f"http://127.0.0.1:{self.metrics_port}{path}", method="POST")
-        with urllib.request.urlopen(request, timeout=HTTP_SECONDS) as answer:
-            return answer.read().decode()
+        with urllib.request.urlopen(request, timeout=HTTP_SECONDS) as response:
+            return response.read().decode()
 
     def get(self, path):
         return get(f"http://127.0.0.1:{self.metrics_port}{path}")
@@ -298,7 +297,7 @@ class Balancer:
     def stop(self):
         # Idle connections remain to the end, so a second signal has to close them.
         self.process.send_signal(signal.SIGTERM)
-        wait_until("the drain to start", lambda: "Draining" in self.room.log_of(MONKEY.name))
+        wait_until("the drain to start", lambda: "Draining" in self.sandbox.log_of(MONKEY.name))
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(STOP_SECONDS)
         require(status == 0, f"after SIGTERM monkey exited with {status}, not 0")

@@ -9,7 +9,7 @@ import subprocess
 from harness import (
     HERE,
     LOAD_SECONDS,
-    Room,
+    Sandbox,
     free_port,
     program,
     require,
@@ -19,11 +19,11 @@ from harness import (
     wait_until,
 )
 from nginx import start_nginx
-from proxy import Proxy, answers, get
+from proxy import Proxy, get, succeeds
 
 DOWNLOAD_BYTES = 1 << 30
 UPLOAD_BYTES = 256 << 20
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 WRK_SECONDS = 5
 WRK_CONNECTIONS = 64
@@ -39,9 +39,9 @@ def curl():
     in the header and is not chunked, so no byte of the body is framing. For the upload curl counts its header
     (size_request) and its body (size_upload); nginx counts both in $request_length.
     """
-    with Room() as room:
-        server = Nginx(room)
-        proxy = Proxy(room, server.port)
+    with Sandbox() as sandbox:
+        server = Nginx(sandbox)
+        proxy = Proxy(sandbox, server.port)
 
         sent_hash = write_random(server.files / "large", DOWNLOAD_BYTES)
         down, received_hash = hashed_download(f"http://127.0.0.1:{proxy.port}/large")
@@ -49,7 +49,7 @@ def curl():
         require(received_hash == sent_hash, "the downloaded file has a different SHA-256")
         at_start = check(proxy, server, None, down, server.requests())
 
-        original = room.path / "original"
+        original = sandbox.path / "original"
         sent_hash = write_random(original, UPLOAD_BYTES)
         address = f"http://127.0.0.1:{proxy.port}/uploaded/file"
         done = run([program("curl", "curl"), *CURL_OPTIONS, "--upload-file", original, address])
@@ -59,17 +59,17 @@ def curl():
         return f"1 GiB down, 256 MiB up, same SHA-256; {counts}, exact"
 
 
-def check(proxy, server, before, curl_says, nginx_says):
-    counts = proxy.settled(curl_says["num_connects"] + (before.connections_total if before else 0))
+def check(proxy, server, before, from_curl, from_nginx):
+    counts = proxy.settled(from_curl["num_connects"] + (before.connections_total if before else 0))
     added = counts - before if before else counts
-    require_equal("connections", added.connections_total, "curl", curl_says["num_connects"])
-    sent = curl_says["size_request"] + curl_says["size_upload"]
-    received = curl_says["size_header"] + curl_says["size_download"]
+    require_equal("connections", added.connections_total, "curl", from_curl["num_connects"])
+    sent = from_curl["size_request"] + from_curl["size_upload"]
+    received = from_curl["size_header"] + from_curl["size_download"]
     require_equal("bytes upstream", added.bytes_upstream, "curl sent", sent)
     require_equal("bytes downstream", added.bytes_downstream, "curl received", received)
-    require(len(nginx_says) == 1, f"nginx logged {len(nginx_says)} requests, curl made one")
-    require_equal("bytes upstream", added.bytes_upstream, "nginx received", nginx_says[0].received)
-    require_equal("bytes downstream", added.bytes_downstream, "nginx sent", nginx_says[0].sent)
+    require(len(from_nginx) == 1, f"nginx logged {len(from_nginx)} requests, curl made one")
+    require_equal("bytes upstream", added.bytes_upstream, "nginx received", from_nginx[0].received)
+    require_equal("bytes downstream", added.bytes_downstream, "nginx sent", from_nginx[0].sent)
     return counts
 
 
@@ -84,9 +84,9 @@ def wrk():
     requests are identical and each is sent by one write that loopback takes whole, so the sum is also a multiple of one
     request's length, and there is at most one aborted response per connection.
     """
-    with Room() as room:
-        server = Nginx(room)
-        proxy = Proxy(room, server.port)
+    with Sandbox() as sandbox:
+        server = Nginx(sandbox)
+        proxy = Proxy(sandbox, server.port)
         loaded = run_wrk(proxy)
 
         counts = proxy.settled(WRK_TRIAL + WRK_CONNECTIONS)
@@ -104,17 +104,17 @@ def wrk_reconnecting():
     The bounds are those of `wrk`, and apply to connections too: one in progress when wrk stops is counted by the proxy,
     and possibly not by nginx; the proxy has counted each connection that nginx has.
     """
-    with Room() as room:
-        server = Nginx(room)
-        proxy = Proxy(room, server.port)
+    with Sandbox() as sandbox:
+        server = Nginx(sandbox)
+        proxy = Proxy(sandbox, server.port)
         loaded = run_wrk(proxy, "--header", "Connection: close")
 
         counts = proxy.settled(WRK_TRIAL + loaded["requests"])
         accepted = server.connections_accepted()
         require_between("connections", accepted, counts.connections_total, accepted + WRK_CONNECTIONS)
         requests = check_requests(server, counts, loaded)
-        most = WRK_TRIAL + requests + WRK_CONNECTIONS
-        require_between("connections", WRK_TRIAL + requests, counts.connections_total, most)
+        maximum = WRK_TRIAL + requests + WRK_CONNECTIONS
+        require_between("connections", WRK_TRIAL + requests, counts.connections_total, maximum)
         proxy.stop()
         return f"{requests:,} requests, one per connection, 0 errors; {counts}, within {WRK_CONNECTIONS} requests"
 
@@ -140,16 +140,16 @@ def check_requests(server, counts, loaded):
     one_request, one_answer = logged[0].received, logged[0].sent
     read_by_nginx = sum(request.received for request in logged)
     sent_by_nginx = sum(request.sent for request in logged)
-    given_up = WRK_CONNECTIONS
+    aborted = WRK_CONNECTIONS
 
-    require_between("requests nginx logged", loaded["requests"], len(logged), loaded["requests"] + given_up)
+    require_between("requests nginx logged", loaded["requests"], len(logged), loaded["requests"] + aborted)
     require(counts.bytes_upstream % one_request == 0, f"{counts.bytes_upstream:,} B up: not whole requests")
-    require_between("bytes upstream", read_by_nginx, counts.bytes_upstream, read_by_nginx + given_up * one_request)
+    require_between("bytes upstream", read_by_nginx, counts.bytes_upstream, read_by_nginx + aborted * one_request)
     require_between(
         "bytes upstream",
         loaded["requests"] * one_request,
         counts.bytes_upstream,
-        (loaded["requests"] + given_up) * one_request,
+        (loaded["requests"] + aborted) * one_request,
     )
     require_between("bytes downstream", loaded["bytes"], counts.bytes_downstream, sent_by_nginx)
     require_between(
@@ -162,10 +162,10 @@ def write_random(path, size):
     """Fills a file with random bytes without repetition, so that swapped bytes are detected. Returns the hash."""
     digest = hashlib.sha256()
     with open(path, "wb") as file:
-        for _ in range(size // PIECE_BYTES):
-            piece = os.urandom(PIECE_BYTES)
-            digest.update(piece)
-            file.write(piece)
+        for _ in range(size // CHUNK_BYTES):
+            chunk = os.urandom(CHUNK_BYTES)
+            digest.update(chunk)
+            file.write(chunk)
     path.chmod(0o644)
     return digest.hexdigest()
 
@@ -186,11 +186,11 @@ def hashed_download(address):
         stderr=subprocess.PIPE,
     ) as process:
         digest = hashlib.sha256()
-        while piece := process.stdout.read(PIECE_BYTES):
-            digest.update(piece)
-        said = process.stderr.read().decode()
-    require(process.returncode == 0, f"curl exited with {process.returncode}: {said[-300:]}")
-    return json.loads(said), digest.hexdigest()
+        while chunk := process.stdout.read(CHUNK_BYTES):
+            digest.update(chunk)
+        output = process.stderr.read().decode()
+    require(process.returncode == 0, f"curl exited with {process.returncode}: {output[-300:]}")
+    return json.loads(output), digest.hexdigest()
 
 
 class LoggedRequest:
@@ -199,18 +199,18 @@ class LoggedRequest:
 
 
 class Nginx:
-    """A server with the files of its room that logs, for each request, the bytes read and written."""
+    """A server with the files of its sandbox that logs, for each request, the bytes read and written."""
 
     HTTP = """
         log_format counted "$status $request_length $bytes_sent";
-        access_log {room}/requests.log counted;
+        access_log {sandbox}/requests.log counted;
         sendfile on;
         tcp_nopush on;
         client_max_body_size 0;
         keepalive_requests 100000000;
         server {{
             listen 127.0.0.1:{port};
-            root {room}/files;
+            root {sandbox}/files;
             location /uploaded/ {{ dav_methods PUT; create_full_put_path on; }}
         }}
         server {{
@@ -220,33 +220,33 @@ class Nginx:
         }}
     """
 
-    def __init__(self, room):
-        self.room = room
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
         self.port = free_port()
         self.status_port = free_port()
-        self.asked = 0
-        self.files = room.path / "files"
+        self.requested = 0
+        self.files = sandbox.path / "files"
         self.files.mkdir()
         (self.files / "page").write_bytes(os.urandom(PAGE_BYTES))
-        room.give_away(self.files)
-        http = self.HTTP.format(room=room.path, port=self.port, status_port=self.status_port)
-        process = start_nginx(room, http=http, workers=2)
+        sandbox.grant_access(self.files)
+        http = self.HTTP.format(sandbox=sandbox.path, port=self.port, status_port=self.status_port)
+        process = start_nginx(sandbox, http=http, workers=2)
         # Not by connecting to the port that the proxy will use, which would be an uncounted connection.
-        room.wait_for(process, "nginx", lambda: answers(self.status))
+        sandbox.wait_for(process, "nginx", lambda: succeeds(self.status))
 
     def status(self):
         status = get(f"http://127.0.0.1:{self.status_port}/")
-        self.asked += 1
+        self.requested += 1
         return status
 
     def connections_accepted(self):
         """Returns the number of connections nginx has accepted, without those to its status page."""
         accepts = int(self.status().splitlines()[2].split()[0])
-        return accepts - self.asked
+        return accepts - self.requested
 
     def requests(self):
         """Returns nginx's log once it has closed every connection except the one of this query: a request is logged
         at its end, and an aborted one when its connection is closed."""
         wait_until("nginx to close its connections", lambda: self.status().startswith("Active connections: 1 "))
-        log = (self.room.path / "requests.log").read_text()
+        log = (self.sandbox.path / "requests.log").read_text()
         return [LoggedRequest(line) for line in log.splitlines()]

@@ -5,9 +5,9 @@ import json
 import re
 import socket
 
-from harness import MONKEY, ROOT, Room, free_port, program, require, run
-from with_nginx import Nginx
-from with_redis import Redis
+from harness import MONKEY, ROOT, Sandbox, free_port, program, require, run
+from nginx_steps import Nginx
+from redis_steps import Redis
 
 DOCUMENT = ROOT / "docs/load-testing.md"
 PAGE_BYTES = 612
@@ -27,27 +27,27 @@ listen echo
 
 def load_redis():
     """Runs a script against Redis: Redis counts as many SETs and GETs as the load tester counts responses."""
-    with Room() as room:
-        server = Redis(room)
-        told = ""
+    with Sandbox() as sandbox:
+        server = Redis(sandbox)
+        message = ""
         for pace in ("max", "5000/s"):
             before = commands(server)
-            report = load(room, server.port, "--script", script(room, "redis"), "--rate", pace, "--threads", "2")
+            report = load(sandbox, server.port, "--script", script(sandbox, "redis"), "--rate", pace, "--threads", "2")
             after = commands(server)
             for name in ("set", "get"):
-                agree(report, f"Redis served {name}", after.get(name, 0) - before.get(name, 0))
-            told += f"{report['exchanges']['answered_total']:,} exchanges at {pace}; "
-        return f"{told}the same number of SETs and GETs, exact"
+                require_same_count(report, f"Redis served {name}", after.get(name, 0) - before.get(name, 0))
+            message += f"{report['exchanges']['answered_total']:,} exchanges at {pace}; "
+        return f"{message}the same number of SETs and GETs, exact"
 
 
 def load_nginx():
     """Runs a script against nginx: it logs as many requests as the load tester counts, each with the page."""
-    with Room() as room:
-        server = Nginx(room)
+    with Sandbox() as sandbox:
+        server = Nginx(sandbox)
         (server.files / "index.html").write_bytes(b"x" * PAGE_BYTES)
-        report = load(room, server.port, "--script", script(room, "http"), "--rate", "3000/s")
+        report = load(sandbox, server.port, "--script", script(sandbox, "http"), "--rate", "3000/s")
         logged = [request for request in server.requests() if request.status == 200]
-        agree(report, "nginx logged", len(logged))
+        require_same_count(report, "nginx logged", len(logged))
         received = report["traffic"]["downstream_total"]
         sent = sum(request.sent for request in logged)
         require(received == sent, f"received {received:,} bytes, nginx sent {sent:,}")
@@ -56,21 +56,21 @@ def load_nginx():
 
 def load_haproxy():
     """Runs through HAProxy to `monkey echo`: every sent byte arrives, without an error."""
-    with Room() as room:
-        echo = room.path / "echo"
-        server = room.start([MONKEY, "echo", f"unix:{echo}", "--log-format", "json"])
-        room.wait_for(server, "monkey", lambda: "listening" in room.log_of("monkey"))
+    with Sandbox() as sandbox:
+        echo = sandbox.path / "echo"
+        server = sandbox.start([MONKEY, "echo", f"unix:{echo}", "--log-format", "json"])
+        sandbox.wait_for(server, "monkey", lambda: "listening" in sandbox.log_of("monkey"))
         port = free_port()
-        settings = room.path / "haproxy.cfg"
+        settings = sandbox.path / "haproxy.cfg"
         settings.write_text(HAPROXY.format(port=port, target=echo))
-        proxy = room.start([program("haproxy", "haproxy"), "-db", "-f", settings])
-        room.wait_for_port(proxy, "haproxy", port)
-        exchanges = load(room, port, "--rate", "5000/s", "--connections", "32")
-        connects = load(room, port, "--mode", "connect", "--rate", "200/s")
-        streams = load(room, port, "--mode", "both", "--verify", "--connections", "4")
+        proxy = sandbox.start([program("haproxy", "haproxy"), "-db", "-f", settings])
+        sandbox.wait_for_port(proxy, "haproxy", port)
+        exchanges = load(sandbox, port, "--rate", "5000/s", "--connections", "32")
+        connects = load(sandbox, port, "--mode", "connect", "--rate", "200/s")
+        streams = load(sandbox, port, "--mode", "both", "--verify", "--connections", "4")
         server.send_signal(2)
         server.wait(30)
-        counts = json.loads(room.log_of("monkey").splitlines()[-1])["metadata"]
+        counts = json.loads(sandbox.log_of("monkey").splitlines()[-1])["metadata"]
         sent = sum(report["traffic"]["upstream_total"] for report in (exchanges, connects, streams))
         require(int(counts["received"]) == sent, f"sent {sent:,} bytes, echo received {counts['received']}")
         # One more than requested: the check whether HAProxy listens.
@@ -79,9 +79,9 @@ def load_haproxy():
         return f"{made:,} connections and {sent:,} bytes, exact"
 
 
-def load(room, port, *options):
+def load(sandbox, port, *options):
     """Runs the load tester without an error and returns its report."""
-    path = room.path / "report.json"
+    path = sandbox.path / "report.json"
     conditions = ["--assert", "errors==0", "--assert", "answered>0"]
     if "--verify" in options:
         conditions = ["--assert", "errors==0", "--assert", "download>0"]
@@ -89,23 +89,26 @@ def load(room, port, *options):
     return json.loads(path.read_text())
 
 
-def agree(report, whose, theirs):
+def require_same_count(report, whose, theirs):
     ours = report["exchanges"]["answered_total"]
     require(ours == theirs, f"{ours:,} responses, {whose} {theirs:,} (off by {ours - theirs:+,})")
 
 
-def script(room, name):
+def script(sandbox, name):
     """Writes a script of the document to a file."""
     found = re.search(rf"^<!-- script:{name} -->\n+```\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
     require(found, f"{DOCUMENT.name} has no block after <!-- script:{name} -->")
-    path = room.path / f"{name}.txt"
+    path = sandbox.path / f"{name}.txt"
     path.write_text(found[1])
     return path
 
 
 def commands(server):
     """Returns the number of calls of each command that Redis has served."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as asked, asked.makefile("rb") as answers:
-        asked.sendall(b"INFO commandstats\r\n")
-        text = answers.read(int(answers.readline()[1:])).decode()
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection,
+        connection.makefile("rb") as responses,
+    ):
+        connection.sendall(b"INFO commandstats\r\n")
+        text = responses.read(int(responses.readline()[1:])).decode()
     return {name: int(calls) for name, calls in re.findall(r"cmdstat_(\w+):calls=(\d+)", text)}

@@ -3,7 +3,7 @@
 import csv
 import socket
 
-from harness import Room, free_port, program, require, require_equal, run
+from harness import Sandbox, free_port, program, require, require_equal, run
 from proxy import Proxy
 
 CLIENTS = 50
@@ -19,9 +19,9 @@ def redis_benchmark():
     connections that it accepts, and redis-benchmark closes a connection only after it has read every pending response,
     so neither direction has a byte that only one side counts.
     """
-    with Room() as room:
-        server = Redis(room)
-        proxy = Proxy(room, server.port)
+    with Sandbox() as sandbox:
+        server = Redis(sandbox)
+        proxy = Proxy(sandbox, server.port)
         before = server.totals()
         rows = 0
         for options in RUNS.values():
@@ -42,8 +42,8 @@ def redis_benchmark():
         sent = after["total_net_output_bytes"] - before["total_net_output_bytes"] - before["answer_bytes"]
         require_equal("bytes upstream", counts.bytes_upstream, "Redis received", received)
         require_equal("bytes downstream", counts.bytes_downstream, "Redis sent", sent)
-        refused = after["total_error_replies"] - before["total_error_replies"]
-        require(refused == 0, f"Redis answered {refused} requests with an error")
+        errors = after["total_error_replies"] - before["total_error_replies"]
+        require(errors == 0, f"Redis answered {errors} requests with an error")
         commands = after["total_commands_processed"] - before["total_commands_processed"]
         require(commands >= len(RUNS) * len(TESTS) * REQUESTS, f"Redis processed only {commands:,} commands")
         proxy.stop()
@@ -55,23 +55,23 @@ class Redis:
 
     INFO = b"*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n"
 
-    def __init__(self, room):
+    def __init__(self, sandbox):
         self.port = free_port()
-        settings = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": room.path}
+        settings = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": sandbox.path}
         arguments = [program("redis-server", "redis-server")]
         for name, value in settings.items():
             arguments += [f"--{name}", str(value)]
-        process = room.start(arguments, **room.as_unprivileged())
-        room.wait_for_port(process, "redis-server", self.port)
-        self.direct = room.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=10))
-        self.answers = room.enter_context(self.direct.makefile("rb"))
+        process = sandbox.start(arguments, **sandbox.as_unprivileged())
+        sandbox.wait_for_port(process, "redis-server", self.port)
+        self.direct = sandbox.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=10))
+        self.responses = sandbox.enter_context(self.direct.makefile("rb"))
 
     def totals(self):
         """Returns INFO stats, with the lengths of this request and response."""
         self.direct.sendall(self.INFO)
-        head = self.answers.readline()
+        head = self.responses.readline()
         require(head.startswith(b"$"), f"Redis answered INFO with {head!r}")
-        body = self.answers.read(int(head[1:]) + len(b"\r\n")).decode()
+        body = self.responses.read(int(head[1:]) + len(b"\r\n")).decode()
         totals = {}
         for line in body.splitlines():
             name, _, value = line.partition(":")

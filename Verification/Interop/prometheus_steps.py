@@ -5,8 +5,8 @@ import socket
 import threading
 import urllib.parse
 
-from harness import Failure, Room, free_port, program, require, require_equal, run, wait_until
-from proxy import Counts, Proxy, answers, get, parse, series
+from harness import Failure, Sandbox, free_port, program, require, require_equal, run, wait_until
+from proxy import Counts, Proxy, get, parse, series, succeeds
 
 SCRAPE_SECONDS = 1
 SCRAPED_SECONDS = 30  # for Prometheus to have a scrape from after the load
@@ -17,15 +17,15 @@ CONNECTIONS = 7
 
 def promtool():
     """promtool reports no problem with names, help texts, types and format, before a connection and after."""
-    with Room() as room, Answerer() as server:
-        proxy = Proxy(room, server.port)
+    with Sandbox() as sandbox, FixedResponseServer() as server:
+        proxy = Proxy(sandbox, server.port)
         for moment in ("before the first connection", "after some"):
             try:
                 run([program("promtool", "prometheus"), "check", "metrics"], input=proxy.text())
             except Failure as failure:
                 raise Failure(f"{moment}: {failure}") from None
             if moment.startswith("before"):
-                server.be_asked_through(proxy)
+                server.run_exchanges_through(proxy)
         proxy.require_same_in_json()
         proxy.stop()
         return "promtool check metrics reports no problem, and ?format=json begins with the same four values"
@@ -37,16 +37,16 @@ def prometheus():
     Exact: the proxy is idle, so every value that is equal in two readings of /metrics is the value of each scrape
     between them.
     """
-    with Room() as room, Answerer() as server:
-        proxy = Proxy(room, server.port)
-        server.be_asked_through(proxy)
+    with Sandbox() as sandbox, FixedResponseServer() as server:
+        proxy = Proxy(sandbox, server.port)
+        server.run_exchanges_through(proxy)
         counts = proxy.settled(CONNECTIONS)
         require_equal("connections", counts.connections_total, "the client", CONNECTIONS)
         require_equal("bytes upstream", counts.bytes_upstream, "the client sent", CONNECTIONS * UP_BYTES)
         require_equal("bytes downstream", counts.bytes_downstream, "the server sent", CONNECTIONS * DOWN_BYTES)
 
         earlier = parse(proxy.text())
-        prometheus = Prometheus(room, proxy.metrics_address)
+        prometheus = Prometheus(sandbox, proxy.metrics_address)
         wait_until("up == 1", lambda: prometheus.ask('up{job="monkey"}') == {"up": 1.0}, SCRAPED_SECONDS)
         scraped = prometheus.ask('{job="monkey"}')
         later = parse(proxy.text())
@@ -66,31 +66,31 @@ class Prometheus:
         "scrape_configs": [{"job_name": "monkey"}],
     }
 
-    def __init__(self, room, target):
+    def __init__(self, sandbox, target):
         self.address = f"127.0.0.1:{free_port()}"
         configuration = json.loads(json.dumps(self.CONFIGURATION))
         configuration["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
-        file = room.path / "prometheus.yml"
+        file = sandbox.path / "prometheus.yml"
         file.write_text(json.dumps(configuration))  # JSON is YAML
-        process = room.start(
+        process = sandbox.start(
             [program("prometheus", "prometheus"), f"--config.file={file}", f"--web.listen-address={self.address}"]
-            + [f"--storage.tsdb.path={room.path}/data"],
-            **room.as_unprivileged(),
+            + [f"--storage.tsdb.path={sandbox.path}/data"],
+            **sandbox.as_unprivileged(),
         )
         # Prometheus listens some time before it answers queries.
-        room.wait_for(process, "prometheus", lambda: answers(lambda: get(f"http://{self.address}/-/ready")))
+        sandbox.wait_for(process, "prometheus", lambda: succeeds(lambda: get(f"http://{self.address}/-/ready")))
 
     def ask(self, query):
         """Returns the result of an instant query as {series: value}, without the labels that only Prometheus adds."""
-        answer = get(f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": query}))
+        response = get(f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": query}))
         values = {}
-        for result in json.loads(answer)["data"]["result"]:
+        for result in json.loads(response)["data"]["result"]:
             labels = {name: value for name, value in result["metric"].items() if name not in ("job", "instance")}
             values[series(labels.pop("__name__"), labels)] = float(result["value"][1])
         return values
 
 
-class Answerer:
+class FixedResponseServer:
     """A server that receives a fixed number of bytes and responds with another, so that the values are known."""
 
     def __enter__(self):
@@ -112,10 +112,10 @@ class Answerer:
                 stream.read(UP_BYTES)
                 stream.write(bytes(DOWN_BYTES))
 
-    def be_asked_through(self, proxy):
+    def run_exchanges_through(self, proxy):
         for _ in range(CONNECTIONS):
             with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
                 connection.sendall(bytes(UP_BYTES))
                 with connection.makefile("rb") as stream:
-                    answer = stream.read()
-            require(len(answer) == DOWN_BYTES, f"the response had {len(answer)} B, not {DOWN_BYTES}")
+                    response = stream.read()
+            require(len(response) == DOWN_BYTES, f"the response had {len(response)} B, not {DOWN_BYTES}")

@@ -2,9 +2,9 @@
 
 import re
 
-from harness import MONKEY, Room, free_port, program, require, run
+from harness import MONKEY, Sandbox, free_port, program, require, run
 from nginx import start_nginx
-from proxy import answers, get, parse
+from proxy import get, parse, succeeds
 
 NAMES = ("www.example.test", "below.example.test", "other.test")
 
@@ -13,8 +13,8 @@ NAMES = ("www.example.test", "below.example.test", "other.test")
 SERVER = """
     server {{
         listen 127.0.0.1:{port} ssl http2 proxy_protocol;
-        ssl_certificate {room}/{name}.pem;
-        ssl_certificate_key {room}/{name}.key;
+        ssl_certificate {sandbox}/{name}.pem;
+        ssl_certificate_key {sandbox}/{name}.key;
         location / {{ return 200 "{name} over $server_protocol to $proxy_protocol_addr as $ssl_server_name\\n"; }}
     }}
 """
@@ -40,7 +40,7 @@ pools:
 """
 
 # The name that a client requests, and the server that it must get.
-ASKED = {
+REQUESTED_NAMES = {
     "www.example.test": "www.example.test",
     "WWW.EXAMPLE.TEST": "www.example.test",
     "a.example.test": "below.example.test",
@@ -51,76 +51,74 @@ ASKED = {
 }
 
 # Protocols that a client offers for www.example.test, and the server that it must get.
-OFFERED = {
+OFFERED_PROTOCOLS = {
     "h2,http/1.1": "www.example.test",
     "http/1.0": "other.test",
     "h2,http/1.0": "other.test",
 }
 
 
-def server_names():
+def sni_routing():
     """Each client gets the server for its name or its protocol, with that server's own certificate.
 
     curl verifies the certificate against the name; openssl s_client shows its subject. Both send their ClientHello in
     one segment or two; the clients include one without a name, and one that does not use TLS.
     """
-    with Room() as room:
+    with Sandbox() as sandbox:
         ports = {name: free_port() for name in NAMES}
         for name in NAMES:
-            make_certificate(room, name)
-        servers = "".join(SERVER.format(room=room.path, name=name, port=port) for name, port in ports.items())
-        start_nginx(room, ports["other.test"], http="access_log off;" + servers)
-        port, metrics = start_monkey(room, ports)
-        for name, server in ASKED.items():
+            make_certificate(sandbox, name)
+        servers = "".join(SERVER.format(sandbox=sandbox.path, name=name, port=port) for name, port in ports.items())
+        start_nginx(sandbox, ports["other.test"], http="access_log off;" + servers)
+        port, metrics = start_monkey(sandbox, ports)
+        for name, server in REQUESTED_NAMES.items():
             subject = ask_openssl(port, name)
             require(subject == server, f"openssl asked for {name} and got the certificate of {subject}, not {server}")
-        for offer, server in OFFERED.items():
+        for offer, server in OFFERED_PROTOCOLS.items():
             subject = ask_openssl(port, "www.example.test", "-alpn", offer)
             require(subject == server, f"openssl offered {offer} and got the certificate of {subject}, not {server}")
         pages = {}
         for name in ("www.example.test", "below.example.test", "other.test"):
             for version in ("--http1.1", "--http2", "--tls-max 1.2"):
-                pages[name, version] = ask_curl(room, port, name, version.split())
+                pages[name, version] = ask_curl(sandbox, port, name, version.split())
                 wanted = f"{name} over "
                 require(pages[name, version].startswith(wanted), f"curl to {name} got {pages[name, version]!r}")
                 require(" to 127.0.0.1 " in pages[name, version], f"{name} received {pages[name, version]!r}")
         require("HTTP/2.0" in pages["www.example.test", "--http2"], "ALPN was lost: no HTTP/2")
-        plain = run(
-            [program("curl", "curl"), "--silent", "--max-time", "10", f"http://127.0.0.1:{port}/"], expected=56
-        )
+        plain = run([program("curl", "curl"), "--silent", "--max-time", "10", f"http://127.0.0.1:{port}/"], expected=56)
         require(not plain.stdout, "a client without TLS got a response")
         text = get(f"http://127.0.0.1:{metrics}/metrics")
         denied = parse(text)['monkey_connections_denied_total{cause="client_hello"}']
         require(denied == 1, f"clients denied for client_hello: /metrics reports {denied}, not 1")
-        asked = f"{len(ASKED)} names and {len(OFFERED)} ALPN offers by openssl s_client"
-        return f"{asked}, {len(pages)} pages by curl, each from its own server"
+        requested = f"{len(REQUESTED_NAMES)} names and {len(OFFERED_PROTOCOLS)} ALPN offers by openssl s_client"
+        return f"{requested}, {len(pages)} pages by curl, each from its own server"
 
 
-def make_certificate(room, name):
+def make_certificate(sandbox, name):
     names = {"below.example.test": "DNS:below.example.test,DNS:*.example.test"}.get(name, f"DNS:{name}")
     run(
         [program("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         + ["-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"]
-        + ["-keyout", room.path / f"{name}.key", "-out", room.path / f"{name}.pem"]
+        + ["-keyout", sandbox.path / f"{name}.key", "-out", sandbox.path / f"{name}.pem"]
     )
-    (room.path / f"{name}.key").chmod(0o644)
+    (sandbox.path / f"{name}.key").chmod(0o644)
 
 
-def start_monkey(room, ports):
+def start_monkey(sandbox, ports):
     listen, metrics = free_port(), free_port()
-    file = room.path / "monkey.yaml"
+    file = sandbox.path / "monkey.yaml"
     pools = {"www": ports["www.example.test"], "below": ports["below.example.test"], "other": ports["other.test"]}
     file.write_text(FILE.format(listen=listen, metrics=metrics, **pools))
-    process = room.start([MONKEY, "run", file])
-    room.wait_for(process, MONKEY.name, lambda: answers(lambda: get(f"http://127.0.0.1:{metrics}/readyz")))
+    process = sandbox.start([MONKEY, "run", file])
+    sandbox.wait_for(process, MONKEY.name, lambda: succeeds(lambda: get(f"http://127.0.0.1:{metrics}/readyz")))
     return listen, metrics
 
 
 def ask_openssl(port, name, *options):
     """Returns the subject of the certificate that the server presents."""
-    asked = ["-servername", name] if name else ["-noservername"]
+    arguments = ["-servername", name] if name else ["-noservername"]
     done = run(
-        [program("openssl", "openssl"), "s_client", "-connect", f"127.0.0.1:{port}", *asked, *options],
+        [program("openssl", "openssl"), "s_client", "-connect", f"127.0.0.1:{port}", *arguments, *options],
         input="",
         errors="replace",  # after the handshake the server may send data that is not text
         seconds=30,
@@ -130,9 +128,9 @@ def ask_openssl(port, name, *options):
     return match[1]
 
 
-def ask_curl(room, port, name, options):
+def ask_curl(sandbox, port, name, options):
     done = run(
         [program("curl", "curl"), "--silent", "--show-error", "--fail", "--max-time", "10", *options]
-        + ["--cacert", room.path / f"{name}.pem", "--resolve", f"{name}:{port}:127.0.0.1", f"https://{name}:{port}/"]
+        + ["--cacert", sandbox.path / f"{name}.pem", "--resolve", f"{name}:{port}:127.0.0.1", f"https://{name}:{port}/"]
     )
     return done.stdout

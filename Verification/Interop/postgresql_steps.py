@@ -6,7 +6,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from harness import HERE, Room, free_port, program, require, require_equal, run, wait_until
+from harness import HERE, Sandbox, free_port, program, require, require_equal, run, wait_until
 from proxy import Proxy
 
 CLIENTS = 8
@@ -22,18 +22,18 @@ def pgbench():
     server sent reaches pgbench: neither direction has a byte that only one side counts. Connections are exact:
     PostgreSQL logs each one that it accepts and each one that ends.
     """
-    with Room() as room:
-        server = PostgreSQL(room)
-        proxy = Proxy(room, server.port)
+    with Sandbox() as sandbox:
+        server = PostgreSQL(sandbox)
+        proxy = Proxy(sandbox, server.port)
 
-        filled = counted_pgbench(room, proxy, "--initialize", f"--scale={SCALE}")
+        filled = counted_pgbench(sandbox, proxy, "--initialize", f"--scale={SCALE}")
         at_start = check(proxy, server, None, filled)
 
-        loaded = counted_pgbench(room, proxy, f"--client={CLIENTS}", "--jobs=2", f"--time={SECONDS}")
+        loaded = counted_pgbench(sandbox, proxy, f"--client={CLIENTS}", "--jobs=2", f"--time={SECONDS}")
         check(proxy, server, at_start, loaded)
         require(loaded.connections > CLIENTS, f"pgbench made {loaded.connections} connections for {CLIENTS} clients")
-        transactions = figure("number of transactions actually processed", loaded.stdout)
-        failed = figure("number of failed transactions", loaded.stdout)
+        transactions = reported_number("number of transactions actually processed", loaded.stdout)
+        failed = reported_number("number of failed transactions", loaded.stdout)
         require(transactions > 0 and failed == 0, f"{transactions:,} transactions, {failed:,} failed")
 
         counts = proxy.counts()
@@ -57,11 +57,11 @@ def check(proxy, server, before, run_of_pgbench):
     return counts
 
 
-def counted_pgbench(room, proxy, *options):
-    library = room.path / "count_socket_bytes.so"
+def counted_pgbench(sandbox, proxy, *options):
+    library = sandbox.path / "count_socket_bytes.so"
     if not library.exists():
         run([program("cc", "gcc"), "-shared", "-fPIC", "-O2", "-o", library, HERE / "count_socket_bytes.c", "-ldl"])
-    sums = room.path / "pgbench.sums"
+    sums = sandbox.path / "pgbench.sums"
     arguments = [in_postgresql("pgbench"), *options, "--host=127.0.0.1", f"--port={proxy.port}", "--username=postgres"]
     counting = {**os.environ, "LD_PRELOAD": str(library), "COUNT_SOCKET_BYTES": str(sums)}
     done = run([*arguments, "postgres"], env=counting)
@@ -69,7 +69,7 @@ def counted_pgbench(room, proxy, *options):
     return done
 
 
-def figure(name, report):
+def reported_number(name, report):
     match = re.search(rf"^{name}: (\d+)", report, re.MULTILINE)
     require(match, f"pgbench did not report the {name}")
     return int(match[1])
@@ -96,14 +96,14 @@ def is_running(process):
 class PostgreSQL:
     """A server with a fresh cluster. fsync is off: the test covers the network path to the database, not its disk."""
 
-    def __init__(self, room, max_connections=100):
-        self.room = room
+    def __init__(self, sandbox, max_connections=100):
+        self.sandbox = sandbox
         self.port = free_port()
         self.max_connections = max_connections
-        data = room.path / "cluster"
+        data = sandbox.path / "cluster"
         run(
             [in_postgresql("initdb"), "--pgdata", data, "--auth=trust", "--username=postgres", "--no-sync"],
-            **room.as_unprivileged(),
+            **sandbox.as_unprivileged(),
         )
         settings = {
             "port": self.port,
@@ -123,11 +123,11 @@ class PostgreSQL:
         """Starts the server, also after kill()."""
         before = self.times_ready()
         # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients.
-        self.process = self.room.start(self.arguments, stop_with=signal.SIGINT, **self.room.as_unprivileged())
-        self.room.wait_for(self.process, "postgres", lambda: self.times_ready() > before)
+        self.process = self.sandbox.start(self.arguments, stop_with=signal.SIGINT, **self.sandbox.as_unprivileged())
+        self.sandbox.wait_for(self.process, "postgres", lambda: self.times_ready() > before)
 
     def times_ready(self):
-        log = self.room.path / "postgres.log"
+        log = self.sandbox.path / "postgres.log"
         return log.read_text(errors="replace").count("ready to accept connections") if log.exists() else 0
 
     def kill(self):
@@ -146,12 +146,12 @@ class PostgreSQL:
 
     def signal_all(self, number):
         """Sends a signal to all its processes, including any started in the meantime."""
-        told = set()
-        while missing := set(self.processes()) - told:
+        signaled = set()
+        while missing := set(self.processes()) - signaled:
             for process in missing:
                 with suppress(ProcessLookupError):
                     os.kill(process, number)
-            told |= missing
+            signaled |= missing
 
     def ask(self, query):
         """Queries one value, directly and not through the proxy."""
@@ -159,7 +159,7 @@ class PostgreSQL:
         return run([*arguments, "--tuples-only", "--no-align", "--command", query, "postgres"]).stdout.strip()
 
     def connections_logged(self):
-        return self.room.log_of("postgres").count("connection received:")
+        return self.sandbox.log_of("postgres").count("connection received:")
 
     def disconnections_logged(self):
-        return self.room.log_of("postgres").count("disconnection: session time:")
+        return self.sandbox.log_of("postgres").count("disconnection: session time:")

@@ -12,18 +12,18 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import MONKEY, ROOT, Failure, Room, accepts, free_port, program, require, run
+from harness import MONKEY, ROOT, Failure, Sandbox, accepts, free_port, program, require, run
 
 HERE = Path(__file__).resolve().parent
-SOURCES = HERE / "Rivals"
+SOURCES = HERE / "Competitors"
 BUILT = ROOT / ".build/compare"
 BUILD_SECONDS = 300
 INSTALL_SECONDS = 600
 
 
 @dataclass(frozen=True)
-class Rival:
-    """A proxy, or one configuration of a proxy. Rivals of one `kind` share an executable."""
+class Competitor:
+    """A proxy, or one configuration of a proxy. Competitors of one `kind` share an executable."""
 
     name: str
     kind: str
@@ -32,8 +32,8 @@ class Rival:
     configuration: str | None = None
     balancing: str | None = None
     """The configuration for several servers."""
-    is_usual: bool = True
-    """Whether it takes part unless `--rivals` is given."""
+    is_default: bool = True
+    """Whether it takes part unless `--competitors` is given."""
 
     @property
     def is_ours(self):
@@ -44,10 +44,10 @@ class Rival:
         """Also ours, with one server where the others have several: the difference is the cost of balancing."""
         return self.name == "monkey-proxy"
 
-    def meets(self, load):
+    def can_run(self, load):
         if load.policy is None:
             return not self.is_reference
-        return self.is_ours or self.is_reference or self.is_floor or self.balancing is not None
+        return self.is_ours or self.is_reference or self.is_baseline or self.balancing is not None
 
     @property
     def engine(self):
@@ -55,36 +55,38 @@ class Rival:
         return "copy" if self.name == "monkey-copy" else "auto"
 
     @property
-    def is_floor(self):
+    def is_baseline(self):
         """No proxy at all: the cost of the machine, the load tester and the target."""
         return self.kind == "direct"
 
 
-RIVALS = [
-    Rival("monkey", "monkey", "Monkey D. TCP", "ours"),
-    Rival("monkey-copy", "monkey", "Monkey D. TCP, `--engine copy`", "ours, copying", is_usual=False),
-    Rival("monkey-proxy", "monkey", "Monkey D. TCP, `monkey proxy` to one server", "ours, to one server"),
-    Rival("haproxy", "haproxy", "HAProxy", "HAProxy", "haproxy.cfg", balancing="haproxy-balance.cfg"),
-    Rival("haproxy-splice", "haproxy", "HAProxy, splice-auto", "HAProxy splice-auto", "haproxy-splice.cfg"),
-    Rival(
+COMPETITORS = [
+    Competitor("monkey", "monkey", "Monkey D. TCP", "ours"),
+    Competitor("monkey-copy", "monkey", "Monkey D. TCP, `--engine copy`", "ours, copying", is_default=False),
+    Competitor("monkey-proxy", "monkey", "Monkey D. TCP, `monkey proxy` to one server", "ours, to one server"),
+    Competitor("haproxy", "haproxy", "HAProxy", "HAProxy", "haproxy.cfg", balancing="haproxy-balance.cfg"),
+    Competitor("haproxy-splice", "haproxy", "HAProxy, splice-auto", "HAProxy splice-auto", "haproxy-splice.cfg"),
+    Competitor(
         "haproxy-pipesize",
         "haproxy",
         "HAProxy, splice-auto, tune.pipesize 1 MiB",
         "HAProxy, pipes of 1 MiB",
         "haproxy-pipesize.cfg",
     ),
-    Rival(
+    Competitor(
         "haproxy-forced",
         "haproxy",
         "HAProxy, splicing forced, tune.pipesize 1 MiB",
         "HAProxy, splicing forced",
         "haproxy-forced.cfg",
     ),
-    Rival("nginx", "nginx", "nginx stream", "nginx", "nginx.conf", balancing="nginx-balance.conf"),
-    Rival("nginx-buffer", "nginx", "nginx stream, proxy_buffer_size 256k", "nginx, 256 KiB buffers", "nginx-buffer.conf"),
-    Rival("go", "go", "Go, io.Copy", "Go"),
-    Rival("tokio", "tokio", "tokio, copy_bidirectional", "tokio"),
-    Rival("direct", "direct", "no proxy", "no proxy"),
+    Competitor("nginx", "nginx", "nginx stream", "nginx", "nginx.conf", balancing="nginx-balance.conf"),
+    Competitor(
+        "nginx-buffer", "nginx", "nginx stream, proxy_buffer_size 256k", "nginx, 256 KiB buffers", "nginx-buffer.conf"
+    ),
+    Competitor("go", "go", "Go, io.Copy", "Go"),
+    Competitor("tokio", "tokio", "tokio, copy_bidirectional", "tokio"),
+    Competitor("direct", "direct", "no proxy", "no proxy"),
 ]
 
 PACKAGES = {
@@ -103,7 +105,7 @@ def install(kinds):
         return
     line = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
     if os.geteuid() != 0:
-        raise Failure(f"install the rivals first: sudo {' '.join(line)}")
+        raise Failure(f"install the competitors first: sudo {' '.join(line)}")
     with no_services():
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update", "-q"], INSTALL_SECONDS, env=environment)
@@ -119,7 +121,7 @@ def is_installed(package):
 
 
 class no_services:
-    """Prevents Debian's packages from starting services: the benchmark starts the rivals itself."""
+    """Prevents Debian's packages from starting services: the benchmark starts the competitors itself."""
 
     policy = Path("/usr/sbin/policy-rc.d")
 
@@ -156,8 +158,8 @@ def build_tokio():
 class Executables:
     """The path of each kind's executable: given on the command line, installed, or built from our sources."""
 
-    def __init__(self, rivals, named, monkey):
-        kinds = list(dict.fromkeys(rival.kind for rival in rivals))
+    def __init__(self, competitors, named, monkey):
+        kinds = list(dict.fromkeys(competitor.kind for competitor in competitors))
         install(kind for kind in kinds if kind not in named)
         BUILT.mkdir(parents=True, exist_ok=True)
         self.paths = {"monkey": Path(monkey or MONKEY).resolve()}
@@ -184,16 +186,16 @@ class Executables:
     def versions(self):
         """Returns the version that each kind reports."""
         ask = {
-            "monkey": lambda path: said([path, "--version"]),
-            "haproxy": lambda path: re.search(r"version (\S+)", said([path, "-v"]))[1],
-            "nginx": lambda path: re.search(r"nginx/(\S+)", said([path, "-v"]))[1],
-            "go": lambda path: re.search(r"go(\d\S+)", said([program("go", "golang-go"), "version", path]))[1],
+            "monkey": lambda path: output_of([path, "--version"]),
+            "haproxy": lambda path: re.search(r"version (\S+)", output_of([path, "-v"]))[1],
+            "nginx": lambda path: re.search(r"nginx/(\S+)", output_of([path, "-v"]))[1],
+            "go": lambda path: re.search(r"go(\d\S+)", output_of([program("go", "golang-go"), "version", path]))[1],
             "tokio": tokio_version,
         }
         return {kind: ask[kind](path).strip() for kind, path in self.paths.items()}
 
 
-def said(command):
+def output_of(command):
     done = run(command)
     return done.stdout + done.stderr
 
@@ -206,55 +208,57 @@ def tokio_version(path):
 
 
 class RunningProxy:
-    """A rival started for one run: an address to connect to for each of its routes, and a `process` except for the
-    floor."""
+    """A competitor started for one run: an address to connect to for each of its routes, and a `process` except for the
+    baseline."""
 
-    def __init__(self, rival, executables, site, routes, threads, policy=None):
+    def __init__(self, competitor, executables, topology, routes, threads, policy=None):
         """Each route is the list of addresses of its servers, several only if they are balanced."""
-        self.rival, self.executables, self.threads = rival, executables, threads
-        self.site, self.routes, self.policy = site, routes, policy
-        self.ports = [] if rival.is_floor else distinct_ports(len(routes))
+        self.competitor, self.executables, self.threads = competitor, executables, threads
+        self.topology, self.routes, self.policy = topology, routes, policy
+        self.ports = [] if competitor.is_baseline else distinct_ports(len(routes))
         self.process = None
 
     @property
     def addresses(self):
         """The address that the clients of each route connect to."""
-        if self.rival.is_floor:
+        if self.competitor.is_baseline:
             return [servers[0] for servers in self.routes]
-        return [f"{self.site.proxy_host}:{port}" for port in self.ports]
+        return [f"{self.topology.proxy_host}:{port}" for port in self.ports]
 
     def __enter__(self):
-        self.room = Room()
-        self.room.__enter__()
+        self.sandbox = Sandbox()
+        self.sandbox.__enter__()
         try:
-            if not self.rival.is_floor:
-                with self.site.proxy_side():
+            if not self.competitor.is_baseline:
+                with self.topology.proxy_side():
                     self.start()
         except BaseException:
-            self.room.__exit__(None, None, None)
+            self.sandbox.__exit__(None, None, None)
             raise
         return self
 
     def start(self):
         arguments = self.command()
         environment = {**os.environ, "GOMAXPROCS": str(self.threads)}
-        self.process = self.room.start(arguments, env=environment, cwd=self.room.path)
+        self.process = self.sandbox.start(arguments, env=environment, cwd=self.sandbox.path)
         for port in self.ports:
-            self.room.wait_for(self.process, Path(arguments[0]).name, lambda: accepts(port, self.site.proxy_host))
+            self.sandbox.wait_for(
+                self.process, Path(arguments[0]).name, lambda: accepts(port, self.topology.proxy_host)
+            )
 
     def __exit__(self, *reason):
-        return self.room.__exit__(*reason)
+        return self.sandbox.__exit__(*reason)
 
     def command(self):
-        executable = self.executables[self.rival.kind]
+        executable = self.executables[self.competitor.kind]
         pairs = [word for address, servers in zip(self.addresses, self.routes) for word in (address, servers[0])]
-        match self.rival.kind:
+        match self.competitor.kind:
             case "monkey":
                 return self.our_command(executable)
             case "haproxy":
                 return [executable, "-db", "-f", self.configuration()]
             case "nginx":
-                return [executable, "-p", self.room.path, "-c", self.configuration()]
+                return [executable, "-p", self.sandbox.path, "-c", self.configuration()]
             case "go":
                 return [executable, *pairs]
             case "tokio":
@@ -265,41 +269,47 @@ class RunningProxy:
             return [executable, "run", self.our_configuration()]
         listen, servers = self.addresses[0], self.routes[0]
         options = ["--threads", str(self.threads), "--admin", "off", "--summary", "off", "--grace", "1s"]
-        options += ["--engine", self.rival.engine]
-        if self.policy and self.rival.is_ours:
+        options += ["--engine", self.competitor.engine]
+        if self.policy and self.competitor.is_ours:
             return [executable, "balance", listen, *servers, "--policy", self.policy, *options]
         return [executable, "proxy", listen, servers[0], *options]
 
     def our_configuration(self):
         """Returns a file for `monkey run` (docs/configuration.md), which supports several listeners."""
-        lines = [f"threads: {self.threads}", f"engine: {self.rival.engine}", "admin: off", "summary: off", "grace: 1s"]
+        lines = [
+            f"threads: {self.threads}",
+            f"engine: {self.competitor.engine}",
+            "admin: off",
+            "summary: off",
+            "grace: 1s",
+        ]
         listeners, pools = ["listeners:"], ["pools:"]
         for index, (address, servers) in enumerate(zip(self.addresses, self.routes)):
             listeners.append(f"  route{index}: {{listen: '{address}', pool: route{index}}}")
             pools.append(f"  route{index}: {{servers: ['{servers[0]}']}}")
-        path = self.room.path / "monkey.yaml"
+        path = self.sandbox.path / "monkey.yaml"
         path.write_text("\n".join(lines + listeners + pools) + "\n")
         return path
 
     def configuration(self):
-        """Returns the rival's configuration file for the addresses of this run."""
+        """Returns the competitor's configuration file for the addresses of this run."""
         values = {"threads": self.threads}
-        if self.rival.kind == "nginx":
+        if self.competitor.kind == "nginx":
             values["load_stream_module"] = load_stream_module(self.executables["nginx"])
         if self.policy:
             values |= self.balancing_values() | {"listen": self.addresses[0]}
-        file = self.rival.balancing if self.policy else self.rival.configuration
+        file = self.competitor.balancing if self.policy else self.competitor.configuration
         routes = [
             {"name": f"route{index}", "listen": address, "target": servers[0]}
             for index, (address, servers) in enumerate(zip(self.addresses, self.routes))
         ]
-        path = self.room.path / file
-        path.write_text(filled((SOURCES / file).read_text(), values, routes))
+        path = self.sandbox.path / file
+        path.write_text(fill_template((SOURCES / file).read_text(), values, routes))
         return path
 
     def balancing_values(self):
-        """Returns the policy and the servers, in the rival's syntax."""
-        if self.rival.kind == "nginx":
+        """Returns the policy and the servers, in the competitor's syntax."""
+        if self.competitor.kind == "nginx":
             policy = {"round-robin": "", "least-connections": "least_conn;"}[self.policy]
             servers = [f"        server {server};" for server in self.routes[0]]
         else:
@@ -315,7 +325,7 @@ def distinct_ports(count):
     return list(ports)
 
 
-def filled(template, values, routes):
+def fill_template(template, values, routes):
     """Returns a template with its values substituted. The text between the comments `# each route` and `# end` is
     repeated for each route."""
     before, _, rest = template.partition("# each route\n")
@@ -326,7 +336,7 @@ def filled(template, values, routes):
 
 def load_stream_module(nginx):
     """Returns the directive that nginx needs if its stream module is a separate file, as in Debian."""
-    built = said([nginx, "-V"])
+    built = output_of([nginx, "-V"])
     if "--with-stream=dynamic" not in built:
         return ""
     folder = re.search(r"--modules-path=(\S+)", built)

@@ -3,14 +3,14 @@
 import socket
 from itertools import product
 
-from harness import Room, free_port, program, require, require_equal
+from harness import Sandbox, free_port, program, require, require_equal
 from nginx import start_nginx
 from proxy import Proxy, parse
 
 CLIENT = "127.0.0.7"  # distinguishes the client from all programs that connect on its behalf
 CLIENTS = 20  # for each direction, so that mixed-up headers are detected
 BODY = "x" * 12_000  # fits into HAProxy's buffer, so that it responds when it has all of it
-PIECE = 5_000  # bytes per send, so that bytes behind a header arrive in several reads
+CHUNK_BYTES = 5_000  # bytes per send, so that bytes behind a header arrive in several reads
 TIMEOUT = 10
 
 # Servers that require a header and respond with its content: source, source port, destination, destination port, and
@@ -82,48 +82,48 @@ def proxy_protocol():
     First monkey writes and the others read; then the others write, monkey reads and writes a new header, and the others
     read. The last server responds with the addresses that it received, and each client knows its own.
     """
-    with Room() as room:
-        ways, denied = 0, 0
+    with Sandbox() as sandbox:
+        paths, denied = 0, 0
         accepting = free_port()
-        haproxy, nginx = HAProxy(room, accepting), Nginx(room, accepting)
+        haproxy, nginx = HAProxy(sandbox, accepting), Nginx(sandbox, accepting)
         servers = {"HAProxy": haproxy.port, "nginx": nginx.port}
         for (name, server), version in product(servers.items(), ("v1", "v2")):
-            proxy = Proxy(room, server, "--send-proxy", version)
-            ask_often(proxy.port, proxy.port, f"monkey -> {version} -> {name}")
+            proxy = Proxy(sandbox, server, "--send-proxy", version)
+            check_path(proxy.port, proxy.port, f"monkey -> {version} -> {name}")
             proxy.stop()
-            ways += 1
+            paths += 1
         senders = haproxy.senders | nginx.senders
         for (reader, server), version in product(servers.items(), ("v1", "v2")):
             options = ["--accept-proxy", "required", "--trusted-proxies", "127.0.0.0/30", "--send-proxy", version]
-            proxy = Proxy(room, server, *options, port=accepting)
+            proxy = Proxy(sandbox, server, *options, port=accepting)
             for sender, port in senders.items():
-                ask_often(port, port, f"{sender} -> monkey -> {version} -> {reader}")
-                ways += 1
+                check_path(port, port, f"{sender} -> monkey -> {version} -> {reader}")
+                paths += 1
             denied += require_denied(proxy)
             proxy.stop()
-        return f"{ways} paths, {CLIENTS} clients each, every address correct; {denied} without a header denied"
+        return f"{paths} paths, {CLIENTS} clients each, every address correct; {denied} without a header denied"
 
 
-def ask_often(port, asked, way):
+def check_path(port, proxy_port, path):
     for _ in range(CLIENTS):
-        mine, told = ask(port)
-        wanted = f"{mine[0]} {mine[1]} 127.0.0.1 {asked} {len(BODY)}"
-        require(told == wanted, f"{way}: the server received {told!r}, not {wanted!r}")
+        client_address, reported = send_request(port)
+        wanted = f"{client_address[0]} {client_address[1]} 127.0.0.1 {proxy_port} {len(BODY)}"
+        require(reported == wanted, f"{path}: the server received {reported!r}, not {wanted!r}")
 
 
-def ask(port):
+def send_request(port):
     """Sends one request from a distinct local address: returns that address, and the response of the server."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT, source_address=(CLIENT, 0)) as client:
         head = f"POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n"
         request = (head + BODY).encode()
-        for start in range(0, len(request), PIECE):
-            client.sendall(request[start : start + PIECE])
-        answer = b""
-        while piece := client.recv(65536):
-            answer += piece
-        mine = client.getsockname()
-    require(answer.startswith(b"HTTP/1.1 200"), f"the server answered {answer[:60]!r}")
-    return mine, answer.decode().split("\r\n\r\n", 1)[1].strip()
+        for start in range(0, len(request), CHUNK_BYTES):
+            client.sendall(request[start : start + CHUNK_BYTES])
+        response = b""
+        while chunk := client.recv(65536):
+            response += chunk
+        client_address = client.getsockname()
+    require(response.startswith(b"HTTP/1.1 200"), f"the server answered {response[:60]!r}")
+    return client_address, response.decode().split("\r\n\r\n", 1)[1].strip()
 
 
 def require_denied(proxy):
@@ -132,10 +132,10 @@ def require_denied(proxy):
         try:
             with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT, source_address=(source, 0)) as client:
                 client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-                heard = client.recv(1)
+                received = client.recv(1)
         except (ConnectionResetError, BrokenPipeError):
             continue
-        require(False, f"{source} sent no header and received {heard!r}, not a reset")
+        require(False, f"{source} sent no header and received {received!r}, not a reset")
     counts = parse(proxy.text())
     causes = ("untrusted_proxy", "proxy_header")
     for cause in causes:
@@ -147,7 +147,7 @@ def require_denied(proxy):
 class HAProxy:
     """Responds with the content of the header, and sends headers in three ways."""
 
-    def __init__(self, room, target):
+    def __init__(self, sandbox, target):
         ports = {name: free_port() for name in ("port", "v1", "v2", "fields")}
         self.port = ports["port"]
         self.senders = {
@@ -155,21 +155,21 @@ class HAProxy:
             "HAProxy's send-proxy-v2": ports["v2"],
             "HAProxy's send-proxy-v2 with crc32c and unique-id": ports["fields"],
         }
-        configuration = room.path / "haproxy.cfg"
+        configuration = sandbox.path / "haproxy.cfg"
         configuration.write_text(HAPROXY.format(target=target, **ports))
-        process = room.start([program("haproxy", "haproxy"), "-db", "-f", configuration])
-        room.wait_for_port(process, "haproxy", ports["port"])
+        process = sandbox.start([program("haproxy", "haproxy"), "-db", "-f", configuration])
+        sandbox.wait_for_port(process, "haproxy", ports["port"])
 
 
 class Nginx:
     """The same; as a sender of the PROXY protocol it writes version 1."""
 
-    def __init__(self, room, target):
+    def __init__(self, sandbox, target):
         ports = {name: free_port() for name in ("port", "drain", "sender")}
         self.port = ports["port"]
         self.senders = {"nginx's proxy_protocol": ports["sender"]}
         start_nginx(
-            room,
+            sandbox,
             ports["port"],
             http=HTTP.format(**ports),
             ahead="load_module /usr/lib/nginx/modules/ngx_stream_module.so;",
