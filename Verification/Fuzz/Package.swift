@@ -87,9 +87,9 @@ let package = Package(
             path: "Harnesses/Parsers"
         ),
         .executableTarget(
-            name: "prefaces",
+            name: "preread",
             dependencies: ["Fuzzing", "TCPProxy", "Sockets"],
-            path: "Harnesses/Prefaces"
+            path: "Harnesses/Preread"
         ),
         .executableTarget(
             name: "balancer",

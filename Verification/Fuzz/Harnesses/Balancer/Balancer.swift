@@ -1,6 +1,6 @@
 import Fuzzing
-import ValueFormats
 import Sockets
+import ValueFormats
 
 @testable import LoadBalancer
 
@@ -10,8 +10,8 @@ struct Balancer {
         Harness.main([
             Harness("configurations", run: configurations),
             Harness("log-formats", text: logFormats),
-            Harness("name-answers", run: nameAnswers),
-            Harness("check-answers", run: checkAnswers),
+            Harness("dns-responses", run: dnsResponses),
+            Harness("health-checks", run: healthChecks),
         ])
     }
 
@@ -28,7 +28,7 @@ struct Balancer {
             precondition(!error.diagnostics.isEmpty, "rejected without a diagnostic")
             precondition(error.diagnostics.count <= ConfigurationFile.mostProblems, "too many diagnostics")
             precondition(
-                error.diagnostics.allSatisfy { $0.position.line >= 1 && !$0.text.isEmpty },
+                error.diagnostics.allSatisfy { $0.location.line >= 1 && !$0.text.isEmpty },
                 "an empty diagnostic"
             )
         }
@@ -46,40 +46,41 @@ struct Balancer {
 
     /// The first two bytes are the ID of the response, which matches it to the query.
     @Sendable
-    static func nameAnswers(_ bytes: [UInt8]) {
+    static func dnsResponses(_ bytes: [UInt8]) {
         guard bytes.count >= 2, let name = DNSName("_pg._tcp.db.example") else { return }
         let id = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
         for type in [DNSType.ipv4, .ipv6, .service] {
-            let question = DNSWireQuery(name: name, type: type)
-            guard let response = try? DNSResponse(parsing: bytes, to: question, id: id) else { continue }
+            let query = DNSWireQuery(name: name, type: type)
+            guard let response = try? DNSResponse(parsing: bytes, to: query, id: id) else { continue }
             precondition(response.records.count <= DNSResponse.recordLimit, "too many records")
-            let answer = response.answer(to: question)
+            let answer = response.answer(to: query)
             precondition(answer.contents.count <= response.records.count, "more records than in the response")
             precondition(answer.contents.isEmpty == (answer.timeToLive == nil), "a time to live without records")
         }
     }
 
-    /// Checks that a verdict on a prefix does not change when more bytes follow.
+    /// Checks that the evaluation of a prefix does not change when more bytes follow.
     @Sendable
-    static func checkAnswers(_ bytes: [UInt8]) {
-        let dialogues: [any Workload] = [
+    static func healthChecks(_ bytes: [UInt8]) {
+        let exchanges: [any HealthCheckExchange] = [
             PostgreSQLHealthCheckExchange(user: "monkey"), RedisHealthCheckExchange(),
             HTTPHealthCheckExchange(check: HTTPHealthCheck(path: "/")),
-            ExpectedBytes(question: [], expected: Array("ready".utf8)),
+            ExpectedBytes(request: [], expected: Array("ready".utf8)),
         ]
-        for dialogue in dialogues {
-            var verdict: Bool?
-            for count in 0...min(bytes.count, mostBeginnings) {
-                let now = dialogue.judge(Array(bytes[..<count])).map(isUp)
-                precondition(verdict == nil || now == verdict, "the result changed when more bytes arrived")
-                verdict = now
+        for exchange in exchanges {
+            var result: Bool?
+            for count in 0...min(bytes.count, maxPrefix) {
+                let evaluation = exchange.evaluate(Array(bytes[..<count])).map(isUp)
+                precondition(result == nil || evaluation == result, "the result changed when more bytes arrived")
+                result = evaluation
             }
         }
     }
 
-    private static let mostBeginnings = 300
+    /// Maximum length at which all prefixes are checked.
+    private static let maxPrefix = 300
 
-    private static func isUp(_ verdict: Verdict) -> Bool {
-        if case .up = verdict { true } else { false }
+    private static func isUp(_ evaluation: Evaluation) -> Bool {
+        if case .up = evaluation { true } else { false }
     }
 }

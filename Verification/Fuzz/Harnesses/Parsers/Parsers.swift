@@ -39,9 +39,9 @@ struct Parsers {
 
     @Sendable
     static func durations(_ text: String) {
-        if let written = explain({ try DurationValue(parsing: text) }) {
-            precondition((.zero...DurationValue.longest).contains(written.duration), "outside its range")
-            precondition((try? DurationValue(parsing: written.description)) == written, "changed when parsed again")
+        if let value = explain({ try DurationValue(parsing: text) }) {
+            precondition((.zero...DurationValue.longest).contains(value.duration), "outside its range")
+            precondition((try? DurationValue(parsing: value.description)) == value, "changed when parsed again")
         }
         explain {
             try ValueReader<Switchable<DurationValue>>.wholeSecondsOrOff(.seconds(1)...(.seconds(9))).read(text)
@@ -79,26 +79,26 @@ struct Parsers {
     @Sendable
     static func scripts(_ bytes: [UInt8]) {
         let text = bytes.prefix { $0 != 0 }
-        var answer = bytes.dropFirst(text.count + 1)
+        var response = bytes.dropFirst(text.count + 1)
         guard let script = explain({ try Script(parsing: String(decoding: text, as: UTF8.self)) }) else { return }
-        var dialogue = ScriptWorkload(script, thread: 0, of: 1, seed: 1)
-        let length = Int(answer.popFirst() ?? 0) + 1
-        var exchange = dialogue.initial
-        dialogue.begin(&exchange)
+        var workload = ScriptWorkload(script, thread: 0, of: 1, seed: 1)
+        let length = Int(response.popFirst() ?? 0) + 1
+        var exchange = workload.initial
+        workload.begin(&exchange)
         while true {
-            while case let outgoing = dialogue.outgoing(&exchange), !outgoing.isEmpty {
-                dialogue.sent(min(length, outgoing.count), &exchange)
+            while case let outgoing = workload.outgoing(&exchange), !outgoing.isEmpty {
+                workload.sent(min(length, outgoing.count), &exchange)
             }
-            guard !answer.isEmpty else { break }
-            let reaction = answer.prefix(length).withUnsafeBytes { dialogue.received($0, &exchange) }
-            answer = answer.dropFirst(length)
+            guard !response.isEmpty else { break }
+            let reaction = response.prefix(length).withUnsafeBytes { workload.received($0, &exchange) }
+            response = response.dropFirst(length)
             switch reaction {
-            case .listens, .speaks: break
-            case .completes: dialogue.begin(&exchange)
-            case .objects: return
+            case .receives, .sends: break
+            case .completes: workload.begin(&exchange)
+            case .mismatches: return
             }
         }
-        _ = dialogue.mayEnd(exchange)
+        _ = workload.mayEnd(exchange)
     }
 
     /// Returns the parsed value, or nil on an error, whose message must not be empty.

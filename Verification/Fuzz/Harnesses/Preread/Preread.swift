@@ -4,31 +4,31 @@ import Sockets
 @testable import TCPProxy
 
 @main
-struct Prefaces {
+struct Preread {
     static func main() {
-        Harness.main([Harness("proxy-headers", run: proxyHeaders), Harness("hellos", run: hellos)])
+        Harness.main([Harness("proxy-headers", run: proxyHeaders), Harness("client-hellos", run: clientHellos)])
     }
 
     /// Checks that the results of parsing the prefixes of a connection are consistent, and that a parsed header is
     /// written as it was read.
     @Sendable
     static func proxyHeaders(_ bytes: [UInt8]) {
-        let reading = read(bytes)
-        checkBeginnings(
+        let result = read(bytes)
+        checkPrefixes(
             of: bytes,
-            reading,
-            stage: { reading in
-                switch reading {
+            result,
+            stage: { result in
+                switch result {
                 case .needMore(let minimum): .waits(minimum: minimum)
-                case .header, .notProxy: .answered
-                case .malformed: .refused
+                case .header, .notProxy: .finished
+                case .malformed: .rejected
                 }
             },
             read: read
         )
-        guard case .header(let header) = reading else { return }
+        guard case .header(let header) = result else { return }
         precondition(header.length <= bytes.count && header.tlvs.upperBound <= header.length, "outside the header")
-        precondition(read(Array(bytes[..<header.length])) == reading, "depends on the bytes after the header")
+        precondition(read(Array(bytes[..<header.length])) == result, "depends on the bytes after the header")
 
         let tlvs = Array(bytes[header.tlvs])
         for version in [ProxyProtocolHeader.Version.v1, .v2] {
@@ -62,7 +62,7 @@ struct Prefaces {
         let count = buffer.withUnsafeMutableBytes { buffer in
             tlvs.withUnsafeBytes { tlvs in
                 bytes.withUnsafeBytes { bytes in
-                    let announcement: ProxyProtocolHeader.OutboundAddresses =
+                    let outboundAddresses: ProxyProtocolHeader.OutboundAddresses =
                         switch header.origin {
                         case .local: .local
                         case .unknown: .unknown
@@ -73,7 +73,7 @@ struct Prefaces {
                     do {
                         return try ProxyProtocolHeader.write(
                             version,
-                            announcement,
+                            outboundAddresses,
                             tlvs: tlvs,
                             checksum: checksum,
                             into: buffer
@@ -98,9 +98,9 @@ struct Prefaces {
         bytes.withUnsafeBytes { TypeLengthValues.inspect($0, in: range) } != .wellFormed(checksum: nil)
     }
 
-    // MARK: Hellos
+    // MARK: ClientHello
 
-    /// A ClientHello as parsed, with its server name and its protocols.
+    /// A ClientHello as parsed, with its host name and its protocols.
     private enum Outcome: Equatable {
         case needMore(minimum: Int)
         case hello(serverName: [UInt8]?, protocols: [[UInt8]])
@@ -110,47 +110,47 @@ struct Prefaces {
     /// Checks that the results of parsing the prefixes of a connection are consistent, and do not depend on the
     /// boundaries of TLS records.
     @Sendable
-    static func hellos(_ bytes: [UInt8]) {
+    static func clientHellos(_ bytes: [UInt8]) {
         let outcome = readHello(bytes)
-        checkBeginnings(
+        checkPrefixes(
             of: bytes,
             outcome,
             stage: { outcome in
                 switch outcome {
                 case .needMore(let minimum): .waits(minimum: minimum)
                 // A ClientHello that cannot end within the limit may be found malformed before it reaches the limit.
-                case .other(.malformed), .other(.tooLong): .refused
-                case .hello, .other: .answered
+                case .other(.malformed), .other(.tooLong): .rejected
+                case .hello, .other: .finished
                 }
             },
             read: readHello
         )
         guard case .hello(let name, let protocols) = outcome else { return }
         if let name {
-            precondition(SNIHostName.isWellFormed(name), "a malformed server name")
-            precondition(!SNIHostName.isAddress(name), "an address as a server name")
+            precondition(SNIHostName.isWellFormed(name), "a malformed host name")
+            precondition(!SNIHostName.isAddress(name), "an address as a host name")
             let pattern = try? SNIPattern(parsing: String(decoding: name, as: UTF8.self))
             guard let pattern, let table = try? SNIRoutingTable([(pattern, 1)], otherwise: 0) else {
-                fatalError("a server name that no table accepts")
+                fatalError("a host name that no table accepts")
             }
-            precondition(name.withUnsafeBytes { table.value(for: $0) } == 1, "a server name that is not found")
+            precondition(name.withUnsafeBytes { table.value(for: $0) } == 1, "a host name that is not found")
         }
         precondition(protocols.allSatisfy { !$0.isEmpty }, "an empty protocol name")
 
         // The same ClientHello in two records instead of one.
         let length = Int(bytes[3]) << 8 + Int(bytes[4])
         guard length > 1, bytes.count >= 5 + length else { return }
-        let forced = 1 + Int(bytes[bytes.count - 1]) % (length - 1)
+        let boundary = 1 + Int(bytes[bytes.count - 1]) % (length - 1)
         let message = bytes[5..<(5 + length)]
-        var recut: [UInt8] = []
-        for part in [message.prefix(forced), message.dropFirst(forced)] {
-            recut += bytes[..<3] + [UInt8(part.count >> 8), UInt8(truncatingIfNeeded: part.count)] + part
+        var split: [UInt8] = []
+        for part in [message.prefix(boundary), message.dropFirst(boundary)] {
+            split += bytes[..<3] + [UInt8(part.count >> 8), UInt8(truncatingIfNeeded: part.count)] + part
         }
-        recut += bytes[(5 + length)...]
-        guard recut.count <= limit else { return }
-        switch readHello(recut) {
+        split += bytes[(5 + length)...]
+        guard split.count <= limit else { return }
+        switch readHello(split) {
         case outcome, .other(.malformed(.tooManyRecords)): break
-        default: fatalError("the ClientHello changed when split at \(forced)")
+        default: fatalError("the ClientHello changed when split at \(boundary)")
         }
     }
 
@@ -158,10 +158,10 @@ struct Prefaces {
 
     private static func readHello(_ bytes: [UInt8]) -> Outcome {
         var scratch = [UInt8](repeating: 0, count: limit)
-        let reading = bytes.withUnsafeBytes { bytes in
+        let result = bytes.withUnsafeBytes { bytes in
             scratch.withUnsafeMutableBytes { ClientHello.read(bytes, limit: limit, scratch: $0) }
         }
-        switch reading {
+        switch result {
         case .needMore(let minimum): return .needMore(minimum: minimum)
         case .hello(let hello):
             let protocols = scratch.withUnsafeBytes { Array(hello.protocols(in: $0)) }
@@ -169,42 +169,42 @@ struct Prefaces {
                 serverName: hello.serverName.map { Array(scratch[$0]) },
                 protocols: protocols.map { Array(scratch[$0]) }
             )
-        case .notTLS, .malformed, .tooLong: return .other(reading)
+        case .notTLS, .malformed, .tooLong: return .other(result)
         }
     }
 
-    // MARK: Beginnings
+    // MARK: Prefixes
 
     /// Maximum length at which all prefixes are checked; for longer inputs, only the prefixes up to this length.
-    private static let mostBeginnings = 300
+    private static let maxPrefix = 300
 
     private enum Stage: Equatable {
         case waits(minimum: Int)
-        case answered
-        case refused
+        case finished
+        case rejected
     }
 
     /// Checks that a parser that waits returns the minimum number of bytes that it needs and has no result before that
     /// many have arrived, and that a result does not change when more bytes follow.
-    private static func checkBeginnings<ParseResult: Equatable>(
+    private static func checkPrefixes<ParseResult: Equatable>(
         of bytes: [UInt8],
         _ last: ParseResult,
         stage: (ParseResult) -> Stage,
         read: ([UInt8]) -> ParseResult
     ) {
         var minimum = 0
-        for count in 0...bytes.count where count <= mostBeginnings || count == bytes.count {
-            let reading = count == bytes.count ? last : read(Array(bytes[..<count]))
-            switch stage(reading) {
-            case .waits(let wanted):
-                precondition(wanted > count, "waits for bytes that have arrived")
-                minimum = max(minimum, wanted)
-            case .answered:
+        for count in 0...bytes.count where count <= maxPrefix || count == bytes.count {
+            let result = count == bytes.count ? last : read(Array(bytes[..<count]))
+            switch stage(result) {
+            case .waits(let needed):
+                precondition(needed > count, "waits for bytes that have arrived")
+                minimum = max(minimum, needed)
+            case .finished:
                 precondition(count >= minimum, "a result before the minimum has arrived")
-                precondition(reading == last, "the result changed when more bytes arrived")
+                precondition(result == last, "the result changed when more bytes arrived")
                 return
-            case .refused:
-                precondition(stage(last) == .refused, "no longer rejected when more bytes arrived")
+            case .rejected:
+                precondition(stage(last) == .rejected, "no longer rejected when more bytes arrived")
                 return
             }
         }
