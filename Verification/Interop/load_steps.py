@@ -59,7 +59,7 @@ def load_haproxy():
     with Sandbox() as sandbox:
         echo = sandbox.path / "echo"
         server = sandbox.start([MONKEY, "echo", f"unix:{echo}", "--log-format", "json"])
-        sandbox.wait_for(server, "monkey", lambda: "listening" in sandbox.log_of("monkey"))
+        sandbox.wait_for(server, MONKEY.name, lambda: "listening" in sandbox.log_of(MONKEY.name))
         port = free_port()
         settings = sandbox.path / "haproxy.cfg"
         settings.write_text(HAPROXY.format(port=port, target=echo))
@@ -70,7 +70,7 @@ def load_haproxy():
         streams = load(sandbox, port, "--mode", "both", "--verify", "--connections", "4")
         server.send_signal(2)
         server.wait(30)
-        counts = json.loads(sandbox.log_of("monkey").splitlines()[-1])["metadata"]
+        counts = json.loads(sandbox.log_of(MONKEY.name).splitlines()[-1])["metadata"]
         sent = sum(report["traffic"]["upstream_total"] for report in (exchanges, connects, streams))
         require(int(counts["received"]) == sent, f"sent {sent:,} bytes, echo received {counts['received']}")
         # One more than requested: the check whether HAProxy listens.
