@@ -1,4 +1,4 @@
-// A TCP proxy as Go programs have it: two goroutines for each connection, each with io.Copy, which splices on Linux.
+// A minimal TCP proxy in Go: two goroutines for each connection, each with io.Copy, which splices on Linux.
 package main
 
 import (

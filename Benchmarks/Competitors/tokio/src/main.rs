@@ -1,4 +1,4 @@
-//! A TCP proxy as tokio programs have it: one task for each connection, with copy_bidirectional.
+//! A minimal TCP proxy with tokio: one task for each connection, with copy_bidirectional.
 
 use std::{env, io, net::SocketAddr};
 use tokio::io::copy_bidirectional;
