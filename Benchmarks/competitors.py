@@ -185,14 +185,14 @@ class Executables:
 
     def versions(self):
         """Returns the version that each kind reports."""
-        ask = {
+        version_of = {
             "monkey": lambda path: output_of([path, "--version"]),
             "haproxy": lambda path: re.search(r"version (\S+)", output_of([path, "-v"]))[1],
             "nginx": lambda path: re.search(r"nginx/(\S+)", output_of([path, "-v"]))[1],
             "go": lambda path: re.search(r"go(\d\S+)", output_of([program("go", "golang-go"), "version", path]))[1],
             "tokio": tokio_version,
         }
-        return {kind: ask[kind](path).strip() for kind, path in self.paths.items()}
+        return {kind: version_of[kind](path).strip() for kind, path in self.paths.items()}
 
 
 def output_of(command):

@@ -182,15 +182,15 @@ def cell(position):
 
 def losses(results):
     """Returns the loads and values in which another proxy is better than ours; the worst first."""
-    judged = [found for found in (positions(results, load) for load in results.loads) if found]
-    lost = [[position for position in found if position.is_worse] for found in judged]
+    compared = [found for found in (positions(results, load) for load in results.loads) if found]
+    lost = [[position for position in found if position.is_worse] for found in compared]
     lost = sorted((found for found in lost if found), key=lambda found: -max(position.excess for position in found))
-    if not judged:
+    if not compared:
         return "No load compares ours with another proxy."
     if not lost:
-        return f"In none of {len(judged)} loads is another proxy better than ours."
+        return f"In none of {len(compared)} loads is another proxy better than ours."
     lines = [
-        f"In {len(lost)} of {len(judged)} loads another proxy is better than ours in at least one value. Medians, ours against"
+        f"In {len(lost)} of {len(compared)} loads another proxy is better than ours in at least one value. Medians, ours against"
         " the best of the others for that value, and their ratio:",
         "",
     ]

@@ -159,7 +159,7 @@ class Bench(ExitStack):
         return Peer("the server", self.enter_context(accepted), remote)
 
     def pair(self, receive_buffer: int | None = None) -> Pair:
-        """Opens a connection and returns its client and its server. No other connection may be opened at the same time."""
+        """Opens a connection; returns its client and its server. No other connection may be opened at the same time."""
         return Pair(self.connect(receive_buffer), self.accept())
 
     def has_pending_connection(self, seconds: float = 0) -> bool:

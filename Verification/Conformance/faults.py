@@ -46,20 +46,20 @@ FAULTS = {
         "one byte is altered",
         ("every_byte_arrives_in_order", "pieces_of_any_size_arrive_whole", "both_directions_flow_at_once"),
     ),
-    "stray": Fault("a byte of one connection ends up in another", ("connections_keep_their_bytes_apart",)),
+    "mixed-connections": Fault("a byte of one connection ends up in another", ("connections_keep_their_bytes_apart",)),
     "nagle": Fault("small pieces wait for acknowledgements", ("small_pieces_are_passed_on_at_once",)),
-    "hold": Fault(
+    "held-last-byte": Fault(
         "the last byte waits for the next",
         ("the_tail_of_a_burst_is_not_held", "the_server_may_speak_first"),
     ),
-    "dawdle": Fault(
+    "delayed-full-buffers": Fault(
         "data that fills its buffer of 16 KiB waits for 2 ms",
         ("responses_of_any_size_are_not_held", "large_messages_in_turn_are_not_held"),
     ),
-    "hold-streams": Fault(
+    "held-last-byte-of-streams": Fault(
         "after 16 MiB the last byte waits for the next", ("the_end_of_a_sustained_stream_is_not_held",)
     ),
-    "drop-tail": Fault(
+    "lost-last-byte": Fault(
         "the last byte before EOF is lost",
         (
             "an_end_comes_after_the_last_byte",
@@ -73,20 +73,20 @@ FAULTS = {
             "any_other_close_of_a_unix_socket_is_an_end",
         ),
     ),
-    "lazy": Fault(
+    "connect-on-first-data": Fault(
         "the server is connected when the client sends",
         ("the_server_is_connected_before_the_client_speaks",),
     ),
-    "impatient": Fault(
+    "short-connect-timeout": Fault(
         "the connect timeout is 0.3 s",
         ("early_bytes_wait_for_the_server", "a_client_that_ended_meanwhile_is_served"),
     ),
-    "no-inline": Fault(
+    "urgent-out-of-band": Fault(
         "urgent data is removed from the stream",
         ("urgent_data_stays_in_line", "urgent_data_in_bulk_stays_in_line", "urgent_data_before_an_end_arrives"),
     ),
-    "urgent": Fault("all data is sent as urgent", ("the_urgent_mark_is_not_passed_on",)),
-    "no-end": Fault(
+    "all-urgent": Fault("all data is sent as urgent", ("the_urgent_mark_is_not_passed_on",)),
+    "no-eof": Fault(
         "EOF is not forwarded",
         ("an_empty_connection_is_passed_on", "a_server_that_ends_at_once_is_an_end"),
     ),
@@ -94,12 +94,12 @@ FAULTS = {
         "EOF closes both directions",
         ("an_end_leaves_the_other_direction_flowing",),
     ),
-    "brief": Fault(
+    "short-half-close": Fault(
         "the half-close timeout is 0.3 s",
         ("a_half_closed_connection_may_rest", "time_outs_spare_a_transfer_that_crawls"),
     ),
-    "keep": Fault("sockets are not closed", ("when_both_have_ended_nothing_is_kept",)),
-    "reset-as-end": Fault(
+    "leaked-sockets": Fault("sockets are not closed", ("when_both_have_ended_nothing_is_kept",)),
+    "reset-as-eof": Fault(
         "a reset is forwarded as EOF",
         (
             "a_reset_passes_as_a_reset",
@@ -110,7 +110,7 @@ FAULTS = {
             "a_unix_socket_closed_with_unread_data_is_a_reset",
         ),
     ),
-    "hasty": Fault(
+    "reset-overtakes-data": Fault(
         "a reset overtakes the data before it",
         (
             "what_came_before_a_reset_arrives_first",
@@ -118,8 +118,8 @@ FAULTS = {
             "an_early_answer_outlives_an_unread_upload",
         ),
     ),
-    "rash": Fault("a reset discards queued data", ("a_reset_in_bulk_loses_nothing_received",)),
-    "deaf": Fault(
+    "reset-discards-queue": Fault("a reset discards queued data", ("a_reset_in_bulk_loses_nothing_received",)),
+    "no-reset-to-sender": Fault(
         "a sender is not reset when the other side is gone",
         (
             "sending_to_a_closed_side_meets_a_reset",
@@ -128,7 +128,7 @@ FAULTS = {
             "simultaneous_resets_leave_nothing",
         ),
     ),
-    "refusal-as-end": Fault(
+    "refusal-as-eof": Fault(
         "a client without a server sees EOF",
         (
             "a_refused_connection_is_a_reset",
@@ -136,19 +136,19 @@ FAULTS = {
             "an_unreachable_server_is_a_reset",
         ),
     ),
-    "fragile": Fault(
+    "exit-on-error": Fault(
         "exits when a server refuses, or a client is reset",
         ("a_server_that_comes_back_is_used", "clients_gone_before_service_harm_nobody"),
     ),
-    "blind": Fault(
+    "unwatched-client": Fault(
         "a client is not watched during the connect to its server",
         ("a_client_reset_meanwhile_ends_the_attempt",),
     ),
-    "greedy": Fault(
+    "unlimited-buffer": Fault(
         "buffers all data in its memory",
         ("a_stalled_reader_stops_the_sender",),
     ),
-    "deep": Fault(
+    "large-buffer": Fault(
         "buffers up to 2 MiB of each direction in its memory",
         (
             "little_is_held_for_a_stalled_reader",
@@ -156,12 +156,14 @@ FAULTS = {
             "stalled_readers_cost_little_memory",
         ),
     ),
-    "fat": Fault("keeps a large buffer for each connection", ("connections_at_rest_hold_no_buffer",)),
-    "turns": Fault("one direction waits for the other", ("a_stalled_direction_leaves_the_other_alone",)),
+    "buffer-per-connection": Fault("keeps a large buffer for each connection", ("connections_at_rest_hold_no_buffer",)),
+    "alternating-directions": Fault(
+        "one direction waits for the other", ("a_stalled_direction_leaves_the_other_alone",)
+    ),
     "one-at-a-time": Fault("connections are served one after the other", ("stalled_connections_leave_others_alone",)),
-    "hurry": Fault("a connection with a slow reader is closed", ("a_slow_reader_gets_everything",)),
-    "spin": Fault("polls for data each millisecond", ("connections_at_rest_wake_nobody",)),
-    "early": Fault(
+    "closed-slow-readers": Fault("a connection with a slow reader is closed", ("a_slow_reader_gets_everything",)),
+    "busy-polling": Fault("polls for data each millisecond", ("connections_at_rest_wake_nobody",)),
+    "early-timeouts": Fault(
         "connections end at half of any timeout, and by default",
         (
             "movement_one_way_is_not_idle",
@@ -170,11 +172,11 @@ FAULTS = {
             "an_idle_connection_is_ended",
         ),
     ),
-    "turn-away": Fault(
+    "reset-at-maximum": Fault(
         "connections beyond a maximum are reset",
         ("a_crowd_at_the_maximum_is_served_in_turn", "beyond_the_maximum_a_client_waits"),
     ),
-    "abrupt": Fault(
+    "exit-on-signal": Fault(
         "exits at the signal, with all connections",
         (
             "running_connections_outlive_a_drain",

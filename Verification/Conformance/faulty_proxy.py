@@ -70,19 +70,19 @@ class Relay:
         for end in (self.client, server):
             if end.family == socket.AF_INET:
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, FAULT != "nagle")
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, FAULT not in ("no-inline", "urgent"))
-        if FAULT == "rash":
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, FAULT not in ("urgent-out-of-band", "all-urgent"))
+        if FAULT == "reset-discards-queue":
             for end in (self.client, server):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, DEEP_BUFFER_BYTES)
-        if FAULT == "fat":
+        if FAULT == "buffer-per-connection":
             retained.append(bytearray(b"x" * 512 * 1024))
-        if FAULT == "early" and LIMIT < 100:
+        if FAULT == "early-timeouts" and LIMIT < 100:
             threading.Timer((LIMIT or 1.5) / 2, reset, (self.client, server)).start()
         back = threading.Thread(target=self.pump, args=(server, self.client), daemon=True)
         back.start()
         self.pump(self.client, server)
         back.join()
-        if FAULT == "keep":
+        if FAULT == "leaked-sockets":
             retained.extend((self.client, server))
             return
         self.client.close()
@@ -91,19 +91,19 @@ class Relay:
     # Connecting
 
     def connect(self) -> socket.socket | None:
-        if FAULT == "lazy":
+        if FAULT == "connect-on-first-data":
             select.select([self.client], [], [])
         server = socket_for(self.target)
         server.setblocking(False)
-        began = server.connect_ex(self.target) in (0, errno.EINPROGRESS)
+        is_connecting = server.connect_ex(self.target) in (0, errno.EINPROGRESS)
         poll = select.poll()
         poll.register(server, select.POLLOUT)
-        if FAULT != "blind":
+        if FAULT != "unwatched-client":
             poll.register(self.client, 0)
-        limit = 300 if FAULT == "impatient" else 30_000
+        limit = 300 if FAULT == "short-connect-timeout" else 30_000
         events = poll.poll(limit)
         error = server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if not began or not events or error or all(descriptor != server.fileno() for descriptor, _ in events):
+        if not is_connecting or not events or error or all(descriptor != server.fileno() for descriptor, _ in events):
             self.refuse(server)
             return None
         server.setblocking(True)
@@ -111,9 +111,9 @@ class Relay:
 
     def refuse(self, server: socket.socket) -> None:
         server.close()
-        if FAULT == "fragile":
+        if FAULT == "exit-on-error":
             os._exit(1)
-        if FAULT == "refusal-as-end":
+        if FAULT == "refusal-as-eof":
             self.client.shutdown(socket.SHUT_WR)
             self.client.close()
         else:
@@ -129,7 +129,7 @@ class Relay:
 
     def forward(self, source: socket.socket, sink: socket.socket) -> None:
         count, held, queue = 0, b"", []
-        if FAULT in ("greedy", "deep"):
+        if FAULT in ("unlimited-buffer", "large-buffer"):
             threading.Thread(target=self.drain, args=(queue, sink), daemon=True).start()
         while True:
             data = self.receive(source, sink)
@@ -137,41 +137,45 @@ class Relay:
                 break
             if FAULT == "corrupt" and count <= 3_000 < count + len(data):
                 data = data[: 3_000 - count] + bytes([data[3_000 - count] ^ 1]) + data[3_001 - count :]
-            if FAULT == "stray":
+            if FAULT == "mixed-connections":
                 stray_bytes.append(data[:1])
                 data = stray_bytes.pop(0) + data[1:]
-            if FAULT == "dawdle" and len(data) == CHUNK_BYTES:
+            if FAULT == "delayed-full-buffers" and len(data) == CHUNK_BYTES:
                 time.sleep(0.002)
-            if FAULT in ("hold", "drop-tail") or FAULT == "hold-streams" and count >= SUSTAINED_BYTES:
+            if (
+                FAULT in ("held-last-byte", "lost-last-byte")
+                or FAULT == "held-last-byte-of-streams"
+                and count >= SUSTAINED_BYTES
+            ):
                 data, held = held + data[:-1], data[-1:]
             count += len(data)
-            if FAULT in ("greedy", "deep"):
+            if FAULT in ("unlimited-buffer", "large-buffer"):
                 queue.append(data)
-                while FAULT == "deep" and len(queue) * CHUNK_BYTES > DEEP_BUFFER_BYTES:
+                while FAULT == "large-buffer" and len(queue) * CHUNK_BYTES > DEEP_BUFFER_BYTES:
                     time.sleep(0.01)
-            elif FAULT == "turns":
+            elif FAULT == "alternating-directions":
                 with self.turn_lock:
                     sink.sendall(data)
-            elif FAULT == "hurry":
+            elif FAULT == "closed-slow-readers":
                 sink.settimeout(0.02)
                 sink.sendall(data)
-            elif FAULT == "urgent" and data:
+            elif FAULT == "all-urgent" and data:
                 sink.send(data, socket.MSG_OOB)
             else:
                 self.send(sink, data)
         if source in self.failed:
             raise ConnectionResetError
-        if FAULT == "hold":
+        if FAULT == "held-last-byte":
             sink.sendall(held)
         while queue:
             time.sleep(0.01)
         self.end(source, sink)
 
     def receive(self, source: socket.socket, sink: socket.socket) -> bytes:
-        if FAULT == "spin":
+        if FAULT == "busy-polling":
             while not select.select([source], [], [], 0.001)[0]:
                 pass
-        if FAULT == "hasty":
+        if FAULT == "reset-overtakes-data":
             select.select([source], [], [])
             time.sleep(0.01)  # so that a reset that directly follows the bytes has arrived
             poll = select.poll()
@@ -190,7 +194,7 @@ class Relay:
             sink.sendall(data)
         except OSError:
             self.failed.add(sink)
-            if FAULT != "deaf":
+            if FAULT != "no-reset-to-sender":
                 raise
 
     def drain(self, queue: list[bytes], sink: socket.socket) -> None:
@@ -201,11 +205,11 @@ class Relay:
             time.sleep(0.01)
 
     def end(self, source: socket.socket, sink: socket.socket) -> None:
-        if FAULT == "no-end":
+        if FAULT == "no-eof":
             threading.Event().wait()
         if FAULT == "no-half-close":
             reset(source, sink)
-        elif FAULT == "brief":
+        elif FAULT == "short-half-close":
             sink.shutdown(socket.SHUT_WR)
             threading.Timer(0.3, reset, (source, sink)).start()
         else:
@@ -215,18 +219,18 @@ class Relay:
 
     def fail(self, source: socket.socket, sink: socket.socket) -> None:
         """Handles the loss of one side: sends the other side the remaining data, then a reset."""
-        if FAULT == "fragile":
+        if FAULT == "exit-on-error":
             os._exit(1)
-        if FAULT == "reset-as-end":
+        if FAULT == "reset-as-eof":
             for end in (source, sink):
                 try:
                     end.shutdown(socket.SHUT_WR)
                 except OSError:
                     pass
             return
-        if FAULT == "deaf":
+        if FAULT == "no-reset-to-sender":
             threading.Event().wait()
-        if FAULT not in ("hasty", "rash") and source in self.failed:
+        if FAULT not in ("reset-overtakes-data", "reset-discards-queue") and source in self.failed:
             while sink not in self.failed and struct.unpack("i", ioctl(sink, SIOCOUTQ, bytes(4)))[0]:
                 time.sleep(0.005)
         with self.lock:
@@ -237,7 +241,7 @@ def serve(client: socket.socket, target: tuple[str, int] | str) -> None:
     if FAULT == "one-at-a-time":
         with connection_slots:
             Relay(client, target).run()
-    elif FAULT == "turn-away":
+    elif FAULT == "reset-at-maximum":
         if connection_slots.acquire(blocking=False):
             Relay(client, target).run()
             connection_slots.release()
@@ -250,7 +254,7 @@ def serve(client: socket.socket, target: tuple[str, int] | str) -> None:
 def main() -> None:
     global FAULT, LIMIT
     FAULT, LIMIT = sys.argv[3], float(sys.argv[4])
-    if FAULT != "abrupt":
+    if FAULT != "exit-on-signal":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if FAULT == "sigpipe":
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

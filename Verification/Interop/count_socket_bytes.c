@@ -1,7 +1,8 @@
-// Loaded into a program by LD_PRELOAD: counts the bytes that its send() and recv() moved and the sockets that it connected, and
-// writes the three sums to the file named by COUNT_SOCKET_BYTES when the program ends. The kernel's own return values
-// are the only account of a client's bytes that owes nothing to the proxy, and this costs nothing, where strace slows
-// pgbench to a quarter. It sees calls made through the dynamic linker, which is how libpq makes its own.
+// Counts the bytes that a program sends and receives, and the sockets that it connects; loaded with LD_PRELOAD.
+//
+// Writes the three sums to the file named by COUNT_SOCKET_BYTES when the program ends. The return values of send() and
+// recv() are a count of the client's bytes that is independent of the proxy, and counting them costs almost nothing;
+// strace would slow pgbench to a quarter. Calls are intercepted at the dynamic linker, through which libpq makes them.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

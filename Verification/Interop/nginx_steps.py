@@ -137,7 +137,7 @@ def check_requests(server, counts, loaded):
     """Checks the bytes against the counts of wrk and nginx, as `wrk` argues; returns the number of complete
     requests."""
     logged = server.requests()
-    one_request, one_answer = logged[0].received, logged[0].sent
+    one_request, one_response = logged[0].received, logged[0].sent
     read_by_nginx = sum(request.received for request in logged)
     sent_by_nginx = sum(request.sent for request in logged)
     aborted = WRK_CONNECTIONS
@@ -153,7 +153,7 @@ def check_requests(server, counts, loaded):
     )
     require_between("bytes downstream", loaded["bytes"], counts.bytes_downstream, sent_by_nginx)
     require_between(
-        "bytes downstream", loaded["requests"] * one_answer, counts.bytes_downstream, len(logged) * one_answer
+        "bytes downstream", loaded["requests"] * one_response, counts.bytes_downstream, len(logged) * one_response
     )
     return loaded["requests"]
 

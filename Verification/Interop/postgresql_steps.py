@@ -37,8 +37,8 @@ def pgbench():
         require(transactions > 0 and failed == 0, f"{transactions:,} transactions, {failed:,} failed")
 
         counts = proxy.counts()
-        kept = int(server.ask("SELECT count(*) FROM pgbench_history"))
-        require(kept == transactions, f"pgbench counted {transactions:,} transactions, PostgreSQL stored {kept:,}")
+        stored = int(server.query_value("SELECT count(*) FROM pgbench_history"))
+        require(stored == transactions, f"pgbench counted {transactions:,} transactions, PostgreSQL stored {stored:,}")
         proxy.stop()
         return f"{transactions:,} transactions by {CLIENTS} clients, 0 failed; {counts}, exact"
 
@@ -153,7 +153,7 @@ class PostgreSQL:
                     os.kill(process, number)
             signaled |= missing
 
-    def ask(self, query):
+    def query_value(self, query):
         """Queries one value, directly and not through the proxy."""
         arguments = [in_postgresql("psql"), "--host=127.0.0.1", f"--port={self.port}", "--username=postgres"]
         return run([*arguments, "--tuples-only", "--no-align", "--command", query, "postgres"]).stdout.strip()

@@ -47,8 +47,8 @@ def prometheus():
 
         earlier = parse(proxy.text())
         prometheus = Prometheus(sandbox, proxy.metrics_address)
-        wait_until("up == 1", lambda: prometheus.ask('up{job="monkey"}') == {"up": 1.0}, SCRAPED_SECONDS)
-        scraped = prometheus.ask('{job="monkey"}')
+        wait_until("up == 1", lambda: prometheus.query_series('up{job="monkey"}') == {"up": 1.0}, SCRAPED_SECONDS)
+        scraped = prometheus.query_series('{job="monkey"}')
         later = parse(proxy.text())
 
         at_rest = {name: value for name, value in earlier.items() if later.get(name) == value}
@@ -80,7 +80,7 @@ class Prometheus:
         # Prometheus listens some time before it answers queries.
         sandbox.wait_for(process, "prometheus", lambda: succeeds(lambda: get(f"http://{self.address}/-/ready")))
 
-    def ask(self, query):
+    def query_series(self, query):
         """Returns the result of an instant query as {series: value}, without the labels that only Prometheus adds."""
         response = get(f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": query}))
         values = {}

@@ -72,15 +72,15 @@ def sni_routing():
         start_nginx(sandbox, ports["other.test"], http="access_log off;" + servers)
         port, metrics = start_monkey(sandbox, ports)
         for name, server in REQUESTED_NAMES.items():
-            subject = ask_openssl(port, name)
+            subject = subject_by_openssl(port, name)
             require(subject == server, f"openssl asked for {name} and got the certificate of {subject}, not {server}")
         for offer, server in OFFERED_PROTOCOLS.items():
-            subject = ask_openssl(port, "www.example.test", "-alpn", offer)
+            subject = subject_by_openssl(port, "www.example.test", "-alpn", offer)
             require(subject == server, f"openssl offered {offer} and got the certificate of {subject}, not {server}")
         pages = {}
         for name in ("www.example.test", "below.example.test", "other.test"):
             for version in ("--http1.1", "--http2", "--tls-max 1.2"):
-                pages[name, version] = ask_curl(sandbox, port, name, version.split())
+                pages[name, version] = page_by_curl(sandbox, port, name, version.split())
                 wanted = f"{name} over "
                 require(pages[name, version].startswith(wanted), f"curl to {name} got {pages[name, version]!r}")
                 require(" to 127.0.0.1 " in pages[name, version], f"{name} received {pages[name, version]!r}")
@@ -114,7 +114,7 @@ def start_monkey(sandbox, ports):
     return listen, metrics
 
 
-def ask_openssl(port, name, *options):
+def subject_by_openssl(port, name, *options):
     """Returns the subject of the certificate that the server presents."""
     arguments = ["-servername", name] if name else ["-noservername"]
     done = run(
@@ -128,7 +128,7 @@ def ask_openssl(port, name, *options):
     return match[1]
 
 
-def ask_curl(sandbox, port, name, options):
+def page_by_curl(sandbox, port, name, options):
     done = run(
         [program("curl", "curl"), "--silent", "--show-error", "--fail", "--max-time", "10", *options]
         + ["--cacert", sandbox.path / f"{name}.pem", "--resolve", f"{name}:{port}:127.0.0.1", f"https://{name}:{port}/"]

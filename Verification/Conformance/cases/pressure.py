@@ -119,8 +119,11 @@ def a_crowd_of_stalled_readers_leaves_little_to_hold(bench: Bench, direction: Di
     sent = [stall_in_bulk(pair, direction) for pair in pairs]
     counts = [held_bytes(bench, pair, direction, count_sent) for pair, count_sent in zip(pairs, sent)]
     holders = [count // 1024 for count in counts if count > MAX_HELD_WITH_MANY]
-    most = bench.adapter.threads * PIPES // 4
-    require(len(holders) <= most, f"{len(holders)} connections held {holders} KiB of one direction, not at most {most}")
+    maximum = bench.adapter.threads * PIPES // 4
+    require(
+        len(holders) <= maximum,
+        f"{len(holders)} connections held {holders} KiB of one direction, not at most {maximum}",
+    )
     for pair, count_sent in zip(pairs, sent):
         require_rest_arrives(pair, direction, count_sent)
 
