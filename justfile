@@ -55,8 +55,8 @@ cost:
     swift build -c release && .ci/hot-path && .ci/cost
 
 # Run real servers and clients through the proxy (requires the packages listed in .ci/run)
-interop:
-    swift build -c release && Verification/Interop/run
+interop *options:
+    swift build -c release && Verification/Interop/run {{options}}
 
 # Test this proxy and others against docs/tcp-contract.md (`just conformance haproxy` tests only that one)
 conformance *options:
@@ -74,7 +74,7 @@ soak minutes *options:
 nightly *options:
     .ci/nightly {{options}}
 
-# Compare the proxy with HAProxy, nginx, Go and tokio (two hours; `just compare --help` lists shorter runs)
+# Compare the proxy with HAProxy, nginx, Go and tokio (two hours; `just compare --help` lists the options for shorter runs)
 compare *options:
     swift build -c release && Benchmarks/compare {{options}}
 
