@@ -48,7 +48,7 @@ def wait_until(what: str, condition: Callable[[], T], seconds: float = WAIT_LIMI
 
 
 def observe(seconds: float = OBSERVATION_TIME) -> None:
-    """Waits for the time in which an event must not occur; the case checks afterwards."""
+    """Waits for the time in which an event must not occur; the case then checks that it has not."""
     time.sleep(seconds)
 
 

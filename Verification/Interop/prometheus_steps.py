@@ -51,13 +51,13 @@ def prometheus():
         scraped = prometheus.query_series('{job="monkey"}')
         later = parse(proxy.text())
 
-        at_rest = {name: value for name, value in earlier.items() if later.get(name) == value}
-        require(Counts(at_rest) == counts, f"at rest, /metrics changed from {counts} to {Counts(later)}")
-        for name, value in at_rest.items():
+        unchanged = {name: value for name, value in earlier.items() if later.get(name) == value}
+        require(Counts(unchanged) == counts, f"while idle, /metrics changed from {counts} to {Counts(later)}")
+        for name, value in unchanged.items():
             require(name in scraped, f"Prometheus has no series {name}")
             require(scraped[name] == value, f"{name}: /metrics reports {value}, Prometheus {scraped[name]}")
         proxy.stop()
-        return f"up == 1, and {len(at_rest)} series queried from it equal those of /metrics; {counts}"
+        return f"up == 1, and {len(unchanged)} series queried from it equal those of /metrics; {counts}"
 
 
 class Prometheus:

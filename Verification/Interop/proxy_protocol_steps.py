@@ -80,7 +80,7 @@ def proxy_protocol():
     """The client's address reaches the last server, for every combination of writer and reader of the header.
 
     First monkey writes and the others read; then the others write, monkey reads and writes a new header, and the others
-    read. The last server responds with the addresses that it received, and each client knows its own.
+    read. The last server responds with the addresses that it received, and each client compares them with its own.
     """
     with Sandbox() as sandbox:
         paths, denied = 0, 0
