@@ -5,11 +5,16 @@ import TCPProxy
 @main
 struct Observed {
     static func main() async throws {
-        var configuration = Configuration()
+        var listener = ListenerConfiguration(address: try ServiceAddress(parsing: "127.0.0.1:8080"))
+        listener.timeouts.idle = .seconds(60)
+        var configuration = ProxyConfiguration()
         configuration.threads = 1
-        configuration.timeouts.idle = .seconds(60)
         configuration.grace = .seconds(5)
-        let proxy = try await Proxy.bind("127.0.0.1:8080", to: "127.0.0.1:8081", configuration: configuration)
+        let proxy = try await Proxy.bind(
+            listener,
+            to: try ServiceAddress(parsing: "127.0.0.1:8081"),
+            configuration: configuration
+        )
         print("Proxy listening on \(proxy.localAddress)")
 
         try await withThrowingTaskGroup { group in

@@ -155,7 +155,7 @@ final class InvariantChecker {
     /// Checks that the reason of a close is true, and that no timeout is early.
     private func check(_ record: ConnectionTrace, endedFor reason: CloseReason, by initiator: Initiator) {
         let now = world.clock
-        let timeouts = scenario.configuration.timeouts
+        let timeouts = scenario.listener.timeouts
         func require(_ start: Instant?, _ duration: Duration?) {
             guard let start, let duration, start + duration <= now else {
                 return complain("\(record.name): \(reason) is early or has no cause")
@@ -197,7 +197,7 @@ final class InvariantChecker {
             let lost = from.peer.process.received - to.peer.process.sent + to.peer.process.unacknowledgedAtEnd
             let isGivenUp =
                 record.stage == .drainingBeforeReset
-                && record.acknowledgedAt + scenario.configuration.timeouts.resetDrainTimeout <= world.clock
+                && record.acknowledgedAt + scenario.listener.timeouts.resetDrainTimeout <= world.clock
             if lost > 0, !isGivenUp { complain("\(record.name): its reset has overtaken \(lost) bytes to \(to.name)") }
         }
     }
@@ -324,7 +324,7 @@ final class InvariantChecker {
     }
 
     private func checkDeadlines(_ record: ConnectionTrace) {
-        let timeouts = scenario.configuration.timeouts
+        let timeouts = scenario.listener.timeouts
         func check(_ start: Instant, _ duration: Duration?, _ name: String) {
             guard let duration, world.clock > start + duration + Self.tick else { return }
             complain("\(record.name): its \(name) timeout of \(duration) is overdue")

@@ -46,7 +46,8 @@ struct Scenario {
     let upstreams: [SocketAddress]
     /// Maximum number of events of one wait.
     let batch: Int
-    let configuration: Configuration
+    let configuration: ProxyConfiguration
+    let listener: ListenerConfiguration
     let descriptorLimit: Int
     /// Range of the sizes of all socket buffers.
     let buffers: ClosedRange<Int>
@@ -114,17 +115,19 @@ struct Scenario {
         }
         batch = pick(1, 2, 5, 256, 256)
 
-        var configuration = Configuration()
+        var configuration = ProxyConfiguration()
+        var listener = ListenerConfiguration(address: .socket(address))
         configuration.engine = traffic == .bulk ? pick(.auto, .auto, .splice) : pick(.auto, .copy, .splice)
         configuration.maxPipes = pick(0, 1, 2, 8, 8)
-        configuration.backlog = pick(1, 3, 4096, 4096)
-        configuration.timeouts.idle = pick(nil, nil, nil, milliseconds(300...3_000))
-        configuration.timeouts.halfClose = pick(nil, .seconds(3600), milliseconds(200...3_000))
-        configuration.timeouts.lifetime = pick(nil, nil, nil, nil, milliseconds(200...4_000))
-        configuration.timeouts.connectAttempt = pick(nil, .seconds(5), milliseconds(100...1_000))
-        configuration.timeouts.connect = pick(.seconds(15), milliseconds(100...2_000))
-        configuration.timeouts.resetDrainTimeout = pick(milliseconds(20...100), milliseconds(200...2_000))
+        listener.backlog = pick(1, 3, 4096, 4096)
+        listener.timeouts.idle = pick(nil, nil, nil, milliseconds(300...3_000))
+        listener.timeouts.halfClose = pick(nil, .seconds(3600), milliseconds(200...3_000))
+        listener.timeouts.lifetime = pick(nil, nil, nil, nil, milliseconds(200...4_000))
+        listener.timeouts.connectAttempt = pick(nil, .seconds(5), milliseconds(100...1_000))
+        listener.timeouts.connect = pick(.seconds(15), milliseconds(100...2_000))
+        listener.timeouts.resetDrainTimeout = pick(milliseconds(20...100), milliseconds(200...2_000))
         self.configuration = configuration
+        self.listener = listener
         isObserved = number(0...7) != 0
 
         descriptorLimit = number(0...7) == 0 ? workers + number(2...20) : 1024
@@ -236,12 +239,12 @@ struct Scenario {
 
     /// The first line of a log.
     var description: String {
-        let timeouts = configuration.timeouts
+        let timeouts = listener.timeouts
         func percent(_ probability: Double) -> String { "\(Int((probability * 1000).rounded()))" }
         return """
             seed \(seed): \(traffic), \(clients) clients, \(workers) workers, \(upstreams.count) upstreams, limit \(limit)
             engine \(configuration.engine.rawValue), pipes \(configuration.maxPipes ?? 0) of at most \(largestPipe), \
-            backlog \(configuration.backlog), descriptors \(descriptorLimit), batch \(batch)
+            backlog \(listener.backlog), descriptors \(descriptorLimit), batch \(batch)
             buffers: \(buffers.lowerBound) to \(buffers.upperBound) bytes; segments \(largestSegment); latency \(slowest)
             timeouts: attempt \(timeouts.connectAttempt.map(\.description) ?? "off"), \
             connect \(timeouts.connect.map(\.description) ?? "off"), idle \(timeouts.idle.map(\.description) ?? "off"), \

@@ -96,7 +96,7 @@ final class WorkerHarness {
             at: scenario.address,
             options: ListenOptions(
                 sharing: index == 0 ? .portOwner : .portMember,
-                backlog: scenario.configuration.backlog
+                backlog: scenario.listener.backlog
             )
         )
         var worker = Worker(
@@ -105,7 +105,7 @@ final class WorkerHarness {
             settings: settings,
             shared: shared
         )
-        worker.addListener(listener, settings: ListenerSettings(scenario.configuration, pool: 0))
+        worker.addListener(listener, settings: ListenerSettings(scenario.listener, pool: 0))
         worker.setPool(pool, at: 0)
         let error = worker.watchListeners()
         precondition(error == nil, "nothing is wrong yet")

@@ -20,21 +20,23 @@ import Testing
         #expect(!command.admin.events)
         #expect(command.logging.logFormat == .text)
 
-        let defaults = Configuration()
+        let defaults = ProxyConfiguration()
         let configuration = command.proxyConfiguration
+        let defaultListener = ListenerConfiguration(address: command.listen)
+        let listener = command.listener(at: command.listen)
         #expect(configuration.threads == defaults.threads)
         #expect(configuration.maxConnections == defaults.maxConnections)
-        #expect(configuration.backlog == defaults.backlog)
-        #expect(configuration.sourceAddresses == defaults.sourceAddresses)
-        #expect(configuration.timeouts == defaults.timeouts)
-        #expect(configuration.keepAlive == defaults.keepAlive)
+        #expect(listener.backlog == defaultListener.backlog)
+        #expect(listener.sourceAddresses == defaultListener.sourceAddresses)
+        #expect(listener.timeouts == defaultListener.timeouts)
+        #expect(listener.keepAlive == defaultListener.keepAlive)
         #expect(configuration.grace == defaults.grace)
         #expect(configuration.drainDelay == defaults.drainDelay)
         #expect(configuration.resolveInterval == defaults.resolveInterval)
     }
 
     @Test func eachOptionReachesItsSetting() throws {
-        let configuration = try proxy(
+        let command = try proxy(
             "--threads",
             "3",
             "--max-connections",
@@ -65,18 +67,20 @@ import Testing
             "9s",
             "--drain-delay",
             "10s"
-        ).proxyConfiguration
+        )
+        let configuration = command.proxyConfiguration
+        let listener = command.listener(at: command.listen)
         #expect(configuration.threads == 3)
         #expect(configuration.maxConnections == 77)
-        #expect(configuration.backlog == 9)
-        #expect(configuration.sourceAddresses.map(\.host) == ["127.0.0.2", "::1"])
-        #expect(configuration.keepAlive?.interval == .seconds(7))
-        #expect(configuration.timeouts.user == .seconds(8))
-        #expect(configuration.timeouts.connectAttempt == .seconds(1))
-        #expect(configuration.timeouts.connect == .seconds(2))
-        #expect(configuration.timeouts.idle == .seconds(3))
-        #expect(configuration.timeouts.halfClose == .seconds(4))
-        #expect(configuration.timeouts.lifetime == .seconds(5))
+        #expect(listener.backlog == 9)
+        #expect(listener.sourceAddresses.map(\.host) == ["127.0.0.2", "::1"])
+        #expect(listener.keepAlive?.interval == .seconds(7))
+        #expect(listener.timeouts.user == .seconds(8))
+        #expect(listener.timeouts.connectAttempt == .seconds(1))
+        #expect(listener.timeouts.connect == .seconds(2))
+        #expect(listener.timeouts.idle == .seconds(3))
+        #expect(listener.timeouts.halfClose == .seconds(4))
+        #expect(listener.timeouts.lifetime == .seconds(5))
         #expect(configuration.resolveInterval == .seconds(6))
         #expect(configuration.grace == .seconds(9))
         #expect(configuration.drainDelay == .seconds(10))
@@ -107,22 +111,22 @@ import Testing
             "--preread-timeout",
             "3s"
         )
-        let configuration = command.proxyConfiguration
+        let listener = command.listener(at: command.listen)
         func admits(_ host: String) throws -> Bool? {
-            configuration.accessPolicy.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
+            listener.accessPolicy.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
         }
         #expect(try admits("10.0.0.1") == true)
         #expect(try admits("10.1.2.3") == false)
         #expect(try admits("10.2.0.1") == false)
         #expect(try admits("192.0.2.1") == false)
-        #expect(configuration.accessPolicy.maxConnectionsPerClient == 5)
-        #expect(configuration.accessPolicy.rate == TokenRate(100, burst: 100))
-        #expect(configuration.accessPolicy.ratePerClient == TokenRate(10, per: .seconds(60), burst: 3))
-        #expect(configuration.bandwidth == 2_000_000)
-        #expect(configuration.accessPolicy.proxies?.header == .required)
-        #expect(configuration.accessPolicy.proxies?.networks.map(\.description) == ["10.3.0.0/16"])
+        #expect(listener.accessPolicy.maxConnectionsPerClient == 5)
+        #expect(listener.accessPolicy.rate == TokenRate(100, burst: 100))
+        #expect(listener.accessPolicy.ratePerClient == TokenRate(10, per: .seconds(60), burst: 3))
+        #expect(listener.bandwidth == 2_000_000)
+        #expect(listener.accessPolicy.proxies?.header == .required)
+        #expect(listener.accessPolicy.proxies?.networks.map(\.description) == ["10.3.0.0/16"])
         #expect(command.accessPolicy.sendProxy == .v2)
-        #expect(configuration.timeouts.preread == .seconds(3))
+        #expect(listener.timeouts.preread == .seconds(3))
     }
 
     @Test(arguments: [
@@ -159,13 +163,14 @@ import Testing
             "off"
         )
         let configuration = command.proxyConfiguration
-        #expect(configuration.keepAlive == nil)
-        #expect(configuration.timeouts.user == nil)
-        #expect(configuration.timeouts.connectAttempt == nil)
-        #expect(configuration.timeouts.connect == nil)
-        #expect(configuration.timeouts.idle == nil)
-        #expect(configuration.timeouts.halfClose == nil)
-        #expect(configuration.timeouts.lifetime == nil)
+        let listener = command.listener(at: command.listen)
+        #expect(listener.keepAlive == nil)
+        #expect(listener.timeouts.user == nil)
+        #expect(listener.timeouts.connectAttempt == nil)
+        #expect(listener.timeouts.connect == nil)
+        #expect(listener.timeouts.idle == nil)
+        #expect(listener.timeouts.halfClose == nil)
+        #expect(listener.timeouts.lifetime == nil)
         #expect(configuration.resolveInterval == nil)
         #expect(command.admin.admin == .off)
         #expect(command.admin.summary == .off)

@@ -5,8 +5,8 @@ public import TCPProxy
 
 extension ConfigurationFile {
     /// The process-wide settings.
-    public var process: Configuration {
-        var configuration = Configuration()
+    public var process: ProxyConfiguration {
+        var configuration = ProxyConfiguration()
         configuration.threads = threads
         configuration.maxConnections = maxConnections
         configuration.engine = engine
@@ -20,14 +20,13 @@ extension ConfigurationFile {
 
 extension ListenerSection {
     public var configuration: ListenerConfiguration {
-        var configuration = Configuration()
-        configuration.backlog = backlog
-        configuration.sourceAddresses = sources
-        configuration.timeouts = timeouts
-        configuration.keepAlive = keepAlive.map { KeepAlive(interval: $0) }
-        configuration.accessPolicy = accessPolicy
-        configuration.bandwidth = bandwidth?.bytes
-        var listener = ListenerConfiguration(name: name, address: listen, pool: pool, configuration: configuration)
+        var listener = ListenerConfiguration(name: name, address: listen, pool: pool)
+        listener.backlog = backlog
+        listener.sourceAddresses = sources
+        listener.timeouts = timeouts
+        listener.keepAlive = keepAlive.map { KeepAlive(interval: $0) }
+        listener.accessPolicy = accessPolicy
+        listener.bandwidth = bandwidth?.bytes
         listener.sniPatterns = sniPatterns.map { SNIRoute(names: [$0.pattern], pool: $0.pool) }
         listener.alpnProtocols = alpnProtocols.map { route in
             ALPNRoute(protocols: [route.pattern], pool: route.pool)

@@ -5,15 +5,15 @@ public import TCPProxy
 /// Only a valid file is converted, so callers need not check again: names are unique, the pool of a listener exists,
 /// and values are in range. Conditions that depend on the system, such as whether a port is free, are not checked.
 public struct ConfigurationFile: Sendable {
-    /// See ``TCPProxy/Configuration/threads``.
-    public var threads = Configuration().threads
-    /// See ``TCPProxy/Configuration/maxConnections``.
+    /// See ``TCPProxy/ProxyConfiguration/threads``.
+    public var threads = ProxyConfiguration().threads
+    /// See ``TCPProxy/ProxyConfiguration/maxConnections``.
     public var maxConnections: Int?
-    public var engine = Configuration().engine
-    /// See ``TCPProxy/Configuration/maxPipes``.
+    public var engine = ProxyConfiguration().engine
+    /// See ``TCPProxy/ProxyConfiguration/maxPipes``.
     public var maxPipes: Int?
-    public var grace = Configuration().grace
-    public var drainDelay = Configuration().drainDelay
+    public var grace = ProxyConfiguration().grace
+    public var drainDelay = ProxyConfiguration().drainDelay
     /// User to switch to after all sockets are bound, by name or number; nil keeps the current user.
     public var user: String?
     /// nil uses the primary group of the user.

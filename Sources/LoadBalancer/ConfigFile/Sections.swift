@@ -5,14 +5,14 @@ public import TCPProxy
 /// Listener section: the address, the connection settings and the pool.
 public struct ListenerSection: Sendable, Equatable {
     public var name = ""
-    public var listen: ServiceAddress = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
+    public var listen = defaults.address
     /// Name of the pool.
     public var pool = ""
-    public var backlog = Configuration().backlog
-    public var sources = Configuration().sourceAddresses
-    public var timeouts = Configuration().timeouts
-    /// Interval of ``TCPProxy/Configuration/keepAlive``; nil disables keepalive.
-    public var keepAlive = Configuration().keepAlive?.interval
+    public var backlog = defaults.backlog
+    public var sources = defaults.sourceAddresses
+    public var timeouts = defaults.timeouts
+    /// Interval of ``TCPProxy/ListenerConfiguration/keepAlive``; nil disables keepalive.
+    public var keepAlive = defaults.keepAlive?.interval
     /// Client networks that may connect; if empty, all that are not denied.
     public var allow: [CIDRBlock] = []
     public var deny: [CIDRBlock] = []
@@ -21,7 +21,7 @@ public struct ListenerSection: Sendable, Equatable {
     public var maxConnectionsPerClient: Int?
     public var rate: RateValue?
     public var ratePerClient: RateValue?
-    /// See ``TCPProxy/Configuration/bandwidth``.
+    /// See ``TCPProxy/ListenerConfiguration/bandwidth``.
     public var bandwidth: ByteSizeValue?
     /// PROXY protocol header that is accepted; nil disables it.
     public var acceptProxy: TrustedProxies.Header?
@@ -32,6 +32,10 @@ public struct ListenerSection: Sendable, Equatable {
     public var alpnProtocols: [RouteSection<ALPNProtocol>] = []
 
     public init() {}
+
+    private static let defaults = ListenerConfiguration(
+        address: .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
+    )
 }
 
 /// Pool for TLS clients that request an SNI host name or an ALPN protocol.
@@ -65,8 +69,8 @@ public struct PoolSection: Sendable, Equatable {
     public var onAllDown = PoolConfiguration.OnAllDown.refuse
     /// PROXY protocol version of the header sent to servers; nil sends none.
     public var sendProxy: ProxyProtocolVersion?
-    /// See ``TCPProxy/Configuration/resolveInterval``.
-    public var resolveInterval = Configuration().resolveInterval
+    /// See ``TCPProxy/ProxyConfiguration/resolveInterval``.
+    public var resolveInterval = ProxyConfiguration().resolveInterval
 
     public init() {}
 }

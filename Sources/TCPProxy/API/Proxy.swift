@@ -27,8 +27,8 @@ public final class Proxy: Sendable {
     public var localAddress: SocketAddress { localAddresses[0] }
     /// Upstream address as passed to `bind`; nil if the proxy was bound with pools.
     public let upstream: ServiceAddress?
-    /// Configuration passed to `bind`.
-    public let configuration: Configuration
+    /// Settings of the whole process, as passed to `bind`.
+    public let configuration: ProxyConfiguration
 
     let core: ProxyRuntime
     private let phase = Mutex(Phase.bound)
@@ -42,7 +42,7 @@ public final class Proxy: Sendable {
     /// Interval at which ``snapshots`` yields a new value.
     static let tick: Duration = .seconds(1)
 
-    /// Binds a proxy with one listener and one upstream.
+    /// Binds a proxy with one listener and one upstream, with the default settings of a listener.
     ///
     /// Listens from this call on; connections are accepted from ``run()`` on.
     ///
@@ -53,13 +53,13 @@ public final class Proxy: Sendable {
     ///     addresses are tried in turn.
     ///   - proxyProtocol: version of the PROXY protocol header that is sent to the upstream ahead of the client's
     ///     bytes; nil sends no header.
-    ///   - configuration: all other settings.
+    ///   - configuration: settings of the whole process: threads, limits, engine, shutdown.
     /// - Throws: ``ProxyError``, whose description is a message for the user.
     public static func bind(
         _ listen: String,
         to upstream: String,
         proxyProtocol: ProxyProtocolVersion? = nil,
-        configuration: Configuration = Configuration()
+        configuration: ProxyConfiguration = ProxyConfiguration()
     ) async throws(ProxyError) -> Proxy {
         let addresses: (ServiceAddress, ServiceAddress)
         do throws(AddressError) {
@@ -68,29 +68,33 @@ public final class Proxy: Sendable {
             throw .address(error)
         }
         return try await bind(
-            addresses.0,
+            ListenerConfiguration(address: addresses.0),
             to: addresses.1,
             proxyProtocol: proxyProtocol,
             configuration: configuration
         )
     }
 
-    /// Binds a proxy with one listener and one upstream, given as parsed addresses.
+    /// Binds a proxy with one listener and one upstream.
+    ///
+    ///     var listener = ListenerConfiguration(address: try ServiceAddress(parsing: "127.0.0.1:8080"))
+    ///     listener.timeouts.idle = .seconds(60)
+    ///     let proxy = try await Proxy.bind(listener, to: try ServiceAddress(parsing: "example.com:80"))
     ///
     /// - Parameters:
-    ///   - listen: address of the listener. Port 0 selects a free port.
+    ///   - listener: address and settings of the listener; its ``ListenerConfiguration/pool`` is ignored.
     ///   - upstream: address of the upstream, with a port from 1 to 65535.
     ///   - proxyProtocol: version of the PROXY protocol header that is sent to the upstream; nil sends no header.
-    ///   - configuration: all other settings.
+    ///   - configuration: settings of the whole process: threads, limits, engine, shutdown.
     /// - Throws: ``ProxyError``, whose description is a message for the user.
     public static func bind(
-        _ listen: ServiceAddress,
+        _ listener: ListenerConfiguration,
         to upstream: ServiceAddress,
         proxyProtocol: ProxyProtocolVersion? = nil,
-        configuration: Configuration = Configuration()
+        configuration: ProxyConfiguration = ProxyConfiguration()
     ) async throws(ProxyError) -> Proxy {
         try configuration.check()
-        try configuration.checkSources()
+        try listener.check()
         await ConcurrencyWarmUp.done
         if let port = upstream.port, port == 0 {
             throw .badSetting(name: "upstream port", value: "0", allowed: "1 to 65535")
@@ -98,12 +102,9 @@ public final class Proxy: Sendable {
         let addresses = try await Resolver.addresses(of: upstream)
         var pool = PoolConfiguration(upstream: "\(upstream)", at: addresses)
         pool.proxyProtocol = proxyProtocol
-        let plan = try await ProxyPlan(
-            listeners: [
-                ListenerConfiguration(name: "\(listen)", address: listen, pool: pool.name, configuration: configuration)
-            ],
-            pools: [pool]
-        )
+        var listener = listener
+        listener.pool = pool.name
+        let plan = try await ProxyPlan(listeners: [listener], pools: [pool])
         let core = try ProxyRuntime(plan, configuration: configuration)
         return Proxy(upstream: upstream, configuration: configuration, core: core)
     }
@@ -118,7 +119,7 @@ public final class Proxy: Sendable {
     public static func bind(
         listeners: [ListenerConfiguration],
         pools: [PoolConfiguration],
-        configuration: Configuration = Configuration()
+        configuration: ProxyConfiguration = ProxyConfiguration()
     ) async throws(ProxyError) -> Proxy {
         try configuration.check()
         try checkCounts(listeners, pools)
@@ -164,7 +165,7 @@ public final class Proxy: Sendable {
     /// Maximum number of pools of a proxy.
     public static var maxPools: Int { 1024 }
 
-    private init(upstream: ServiceAddress?, configuration: Configuration, core: ProxyRuntime) {
+    private init(upstream: ServiceAddress?, configuration: ProxyConfiguration, core: ProxyRuntime) {
         self.upstream = upstream
         self.configuration = configuration
         self.core = core
@@ -348,7 +349,7 @@ public final class Proxy: Sendable {
     public var events: MetricEvents { MetricEvents(hub: core.hub) }
 
     /// Takes a bounded number of records of connections that have closed since the last call; call it until it returns
-    /// none. Records exist only if ``Configuration/recordsConnections`` is set, and each worker keeps at most as many
+    /// none. Records exist only if ``ProxyConfiguration/recordsConnections`` is set, and each worker keeps at most as many
     /// as its ring holds.
     package func takeAccessRecords() -> [AccessRecord] { core.takeRecords() }
 

@@ -32,7 +32,7 @@ final class ProxyRuntime: Sendable {
     /// Creates the workers and opens their listening sockets; the threads start in ``start()``.
     ///
     /// - Throws: ``ProxyError`` if a listener cannot be opened or the configuration does not fit the machine.
-    init(_ plan: ProxyPlan, configuration: Configuration) throws(ProxyError) {
+    init(_ plan: ProxyPlan, configuration: ProxyConfiguration) throws(ProxyError) {
         let memory = SharedMemory(
             workers: configuration.threads,
             limit: try configuration.connectionLimit(),

@@ -107,14 +107,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
                 var pool = balancing.pool(named: Self.poolName, servers: resolved)
                 pool.proxyProtocol = accessPolicy.sendProxy
                 return try await Proxy.bind(
-                    listeners: [
-                        ListenerConfiguration(
-                            name: "\(listen)",
-                            address: listen,
-                            pool: Self.poolName,
-                            configuration: proxyConfiguration
-                        )
-                    ],
+                    listeners: [listener(at: listen, pool: Self.poolName)],
                     pools: [pool],
                     configuration: proxyConfiguration
                 )

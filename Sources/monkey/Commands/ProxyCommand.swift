@@ -76,7 +76,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     private func forward(to address: ServiceAddress, _ console: Console) async throws {
         let proxy = try await bind { () async throws(ProxyError) in
             try await Proxy.bind(
-                listen,
+                listener(at: listen),
                 to: address,
                 proxyProtocol: accessPolicy.sendProxy,
                 configuration: proxyConfiguration

@@ -16,11 +16,21 @@ protocol ServingCommand {
 }
 
 extension ServingCommand {
-    var proxyConfiguration: Configuration {
-        var configuration = Configuration()
+    /// The listener at an address, with the settings of the options.
+    ///
+    /// - Parameter pool: name of its pool; not needed with one upstream.
+    func listener(at address: ServiceAddress, pool: String = "") -> ListenerConfiguration {
+        var listener = ListenerConfiguration(address: address, pool: pool)
+        connections.apply(to: &listener)
+        timeouts.apply(to: &listener)
+        accessPolicy.apply(to: &listener)
+        return listener
+    }
+
+    var proxyConfiguration: ProxyConfiguration {
+        var configuration = ProxyConfiguration()
         connections.apply(to: &configuration)
         timeouts.apply(to: &configuration)
-        accessPolicy.apply(to: &configuration)
         shutdown.apply(to: &configuration)
         configuration.recordsConnections = access.accessLog != nil
         return configuration

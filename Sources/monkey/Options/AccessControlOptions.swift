@@ -45,7 +45,7 @@ struct AccessControlOptions: ParsableArguments {
     var sendProxy: ProxyProtocolVersion?
 
     @Option(.durationOrOff(), "Timeout for receiving the PROXY protocol header, or off.")
-    var prereadTimeout = Switchable(Configuration.Timeouts().preread.map(DurationValue.init))
+    var prereadTimeout = Switchable(ListenerConfiguration.Timeouts().preread.map(DurationValue.init))
 
     func validate() throws {
         _ = try access
@@ -65,15 +65,15 @@ struct AccessControlOptions: ParsableArguments {
         get throws { allow.isEmpty && deny.isEmpty ? nil : try AccessList(allow: allow, deny: deny) }
     }
 
-    func apply(to configuration: inout Configuration) {
+    func apply(to listener: inout ListenerConfiguration) {
         // `validate()` has already reported errors of the lists.
-        configuration.accessPolicy.access = try? access
-        configuration.accessPolicy.maxConnectionsPerClient = maxConnectionsPerClient
-        configuration.accessPolicy.rate = rate?.rate
-        configuration.accessPolicy.ratePerClient = ratePerClient?.rate
-        configuration.accessPolicy.proxies = acceptProxy.map { TrustedProxies(header: $0, networks: trustedProxies) }
-        configuration.bandwidth = bandwidth?.bytes
-        configuration.timeouts.preread = prereadTimeout.value?.duration
+        listener.accessPolicy.access = try? access
+        listener.accessPolicy.maxConnectionsPerClient = maxConnectionsPerClient
+        listener.accessPolicy.rate = rate?.rate
+        listener.accessPolicy.ratePerClient = ratePerClient?.rate
+        listener.accessPolicy.proxies = acceptProxy.map { TrustedProxies(header: $0, networks: trustedProxies) }
+        listener.bandwidth = bandwidth?.bytes
+        listener.timeouts.preread = prereadTimeout.value?.duration
     }
 }
 

@@ -5,7 +5,7 @@ import TCPProxy
 /// Options for the number of connections and for their sockets.
 struct ConnectionOptions: ParsableArguments {
     @Option(.wholeNumber(1...64), "Number of worker threads, 1 to 64; one per processor is best.")
-    var threads = Configuration().threads
+    var threads = ProxyConfiguration().threads
 
     @Option(
         .wholeNumber(1...1_000_000),
@@ -17,7 +17,7 @@ struct ConnectionOptions: ParsableArguments {
         .wholeNumber(1...65_535),
         "Length of the accept queue of each thread, capped by the system's net.core.somaxconn."
     )
-    var backlog = Configuration().backlog
+    var backlog = defaults.backlog
 
     @Option(
         help: ArgumentHelp(
@@ -43,23 +43,28 @@ struct ConnectionOptions: ParsableArguments {
     var source: [InternetAddress] = []
 
     @Option(.wholeSecondsOrOff(.seconds(1)...(.seconds(32_767))), "Idle time before a TCP keepalive probe, or off.")
-    var keepalive = Switchable((Configuration().keepAlive?.interval).map(DurationValue.init))
+    var keepalive = Switchable((defaults.keepAlive?.interval).map(DurationValue.init))
 
     @Option(
         .durationOrOff(.milliseconds(1)...(.seconds(596 * 3600))),
         "Maximum time sent bytes may stay unacknowledged (TCP_USER_TIMEOUT); off uses the system's default."
     )
-    var tcpUserTimeout = Switchable(Configuration().timeouts.user.map(DurationValue.init))
+    var tcpUserTimeout = Switchable(defaults.timeouts.user.map(DurationValue.init))
 
-    func apply(to configuration: inout Configuration) {
+    private static let defaults = ListenerConfiguration(address: .loopback(port: 0))
+
+    func apply(to configuration: inout ProxyConfiguration) {
         configuration.threads = threads
         configuration.maxConnections = maxConnections
-        configuration.backlog = backlog
         configuration.engine = engine.engine
         configuration.maxPipes = maxPipes
-        configuration.sourceAddresses = source
-        configuration.keepAlive = keepalive.value.map { KeepAlive(interval: $0.duration) }
-        configuration.timeouts.user = tcpUserTimeout.value?.duration
+    }
+
+    func apply(to listener: inout ListenerConfiguration) {
+        listener.backlog = backlog
+        listener.sourceAddresses = source
+        listener.keepAlive = keepalive.value.map { KeepAlive(interval: $0.duration) }
+        listener.timeouts.user = tcpUserTimeout.value?.duration
     }
 }
 

@@ -22,16 +22,19 @@ struct TimeoutOptions: ParsableArguments {
     var lifetime = Switchable(defaults.lifetime.map(DurationValue.init))
 
     @Option(.durationOrOff(), "Interval at which the upstream's host name is resolved again; off resolves it once.")
-    var resolveInterval = Switchable(Configuration().resolveInterval.map(DurationValue.init))
+    var resolveInterval = Switchable(ProxyConfiguration().resolveInterval.map(DurationValue.init))
 
-    private static let defaults = Configuration.Timeouts()
+    private static let defaults = ListenerConfiguration.Timeouts()
 
-    func apply(to configuration: inout Configuration) {
-        configuration.timeouts.connectAttempt = connectTimeout.value?.duration
-        configuration.timeouts.connect = connectDeadline.value?.duration
-        configuration.timeouts.idle = idleTimeout.value?.duration
-        configuration.timeouts.halfClose = halfCloseTimeout.value?.duration
-        configuration.timeouts.lifetime = lifetime.value?.duration
+    func apply(to listener: inout ListenerConfiguration) {
+        listener.timeouts.connectAttempt = connectTimeout.value?.duration
+        listener.timeouts.connect = connectDeadline.value?.duration
+        listener.timeouts.idle = idleTimeout.value?.duration
+        listener.timeouts.halfClose = halfCloseTimeout.value?.duration
+        listener.timeouts.lifetime = lifetime.value?.duration
+    }
+
+    func apply(to configuration: inout ProxyConfiguration) {
         configuration.resolveInterval = resolveInterval.value?.duration
     }
 }

@@ -43,7 +43,7 @@ import Testing
             alpn: {acme-tls/1: web, postgresql: web}
             """
         )
-        let accessPolicy = listener.configuration.accessPolicy
+        let accessPolicy = listener.accessPolicy
         func admits(_ host: String) throws -> Bool? {
             accessPolicy.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
         }
@@ -55,10 +55,10 @@ import Testing
         #expect(accessPolicy.maxConnectionsPerClient == 5)
         #expect(accessPolicy.rate == TokenRate(10, burst: 20))
         #expect(accessPolicy.ratePerClient == TokenRate(1, per: .seconds(60), burst: 1))
-        #expect(listener.configuration.bandwidth == 65_536)
+        #expect(listener.bandwidth == 65_536)
         #expect(accessPolicy.proxies?.header == .optional)
         #expect(accessPolicy.proxies?.networks.map(\.description) == ["10.2.0.1"])
-        #expect(listener.configuration.timeouts.preread == .seconds(2))
+        #expect(listener.timeouts.preread == .seconds(2))
         #expect(listener.alpnProtocols.map(\.pool) == ["web", "web"])
         #expect(listener.alpnProtocols.flatMap(\.protocols).map(\.name) == ["acme-tls/1", "postgresql"])
         #expect(listener.sniPatterns.map(\.pool) == ["web", "web"])
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func withoutThemEverybodyMayComeIn() throws {
-        let accessPolicy = try listener("").configuration.accessPolicy
+        let accessPolicy = try listener("").accessPolicy
         #expect(accessPolicy.access == nil)
         #expect(accessPolicy.maxConnections == nil)
         #expect(accessPolicy.proxies == nil)

@@ -16,7 +16,7 @@ import Testing
 
     @Test func withoutFurtherKeysAllIsTheLibrarysDefault() throws {
         let file = try read(Self.least)
-        let defaults = Configuration()
+        let defaults = ProxyConfiguration()
         #expect(file.threads == defaults.threads)
         #expect(file.process.maxConnections == defaults.maxConnections)
         #expect(file.process.engine == defaults.engine)
@@ -24,13 +24,14 @@ import Testing
         #expect(file.process.grace == defaults.grace)
         #expect(file.process.drainDelay == defaults.drainDelay)
         let listener = try #require(file.listeners.first).configuration
+        let defaultListener = ListenerConfiguration(address: listener.address)
         #expect(listener.name == "front")
         #expect(listener.address.description == "127.0.0.1:5432")
         #expect(listener.pool == "p")
-        #expect(listener.configuration.timeouts == defaults.timeouts)
-        #expect(listener.configuration.keepAlive == defaults.keepAlive)
-        #expect(listener.configuration.backlog == defaults.backlog)
-        #expect(listener.configuration.sourceAddresses == [])
+        #expect(listener.timeouts == defaultListener.timeouts)
+        #expect(listener.keepAlive == defaultListener.keepAlive)
+        #expect(listener.backlog == defaultListener.backlog)
+        #expect(listener.sourceAddresses == [])
 
         let pool = try #require(file.pools.first)
         #expect(pool.policy == .roundRobin)
@@ -124,16 +125,16 @@ import Testing
 
         let listener = try #require(file.listeners.first).configuration
         #expect(listener.address == .socket(.unix(path: "/run/front.sock")))
-        let timeouts = listener.configuration.timeouts
+        let timeouts = listener.timeouts
         #expect(timeouts.connectAttempt == .seconds(1))
         #expect(timeouts.connect == nil)
         #expect(timeouts.idle == .seconds(2))
         #expect(timeouts.halfClose == .seconds(3))
         #expect(timeouts.lifetime == .seconds(4))
         #expect(timeouts.user == .seconds(5))
-        #expect(listener.configuration.keepAlive == nil)
-        #expect(listener.configuration.backlog == 6)
-        #expect(listener.configuration.sourceAddresses.map(\.host) == ["127.0.0.2", "::1"])
+        #expect(listener.keepAlive == nil)
+        #expect(listener.backlog == 6)
+        #expect(listener.sourceAddresses.map(\.host) == ["127.0.0.2", "::1"])
 
         let pool = try #require(file.pools.first)
         #expect(pool.policy == .maglev)

@@ -59,13 +59,13 @@ final class FakeProxy {
         names: [SNIRoute],
         protocols: [(name: ALPNProtocol, pool: Int16)],
         batching: BatchingPolicy,
-        configuration: Configuration
+        configuration: SingleListenerSettings
     ) throws {
         self.world = world
         address = SocketAddress("127.0.0.1:8080")
         let routed = names.indices.map { SocketAddress("10.0.1.\($0 + 1):80") }
         servers = (upstreams + routed).map { world.serve($0) }
-        var settings = WorkerSettings(configuration)
+        var settings = WorkerSettings(configuration.process)
         settings.batching = batching
         self.settings = settings
         memory = SharedMemory(
@@ -101,7 +101,7 @@ final class FakeProxy {
                 settings: settings,
                 shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes)
             )
-            worker.addListener(listener, settings: ListenerSettings(configuration, pool: 0, routes: routes))
+            worker.addListener(listener, settings: ListenerSettings(configuration.listener, pool: 0, routes: routes))
             for (number, plan) in plans.enumerated() { worker.setPool(plan, at: number) }
             let member = Member(worker, poller: poller)
             #expect(member.worker.watchListeners() == nil)
@@ -341,11 +341,11 @@ func withProxy(
     names: [SNIRoute] = [],
     protocols: [(name: ALPNProtocol, pool: Int16)] = [],
     batching: BatchingPolicy = BatchingPolicy(),
-    configure: (inout Configuration) -> Void = { _ in },
+    configure: (inout SingleListenerSettings) -> Void = { _ in },
     at location: SourceLocation = #_sourceLocation,
     _ body: (FakeProxy) throws -> Void
 ) throws {
-    var configuration = Configuration()
+    var configuration = SingleListenerSettings()
     // The same on each machine, whatever its limits.
     configuration.maxPipes = 8
     configure(&configuration)

@@ -13,16 +13,11 @@ struct ChangeProxyTests {
         _ name: String,
         _ address: String = "127.0.0.1:0",
         pool: String = "a",
-        configure: (inout Configuration) -> Void = { _ in }
+        configure: (inout ListenerConfiguration) -> Void = { _ in }
     ) throws -> ListenerConfiguration {
-        var configuration = Configuration()
-        configure(&configuration)
-        return ListenerConfiguration(
-            name: name,
-            address: try ServiceAddress(parsing: address),
-            pool: pool,
-            configuration: configuration
-        )
+        var listener = ListenerConfiguration(name: name, address: try ServiceAddress(parsing: address), pool: pool)
+        configure(&listener)
+        return listener
     }
 
     private func pool(_ name: String = "a", _ servers: TestListener...) -> PoolConfiguration {
@@ -39,7 +34,7 @@ struct ChangeProxyTests {
         threads: Int = 2,
         _ body: (Proxy) async throws -> Value
     ) async throws -> Value {
-        var configuration = Configuration()
+        var configuration = ProxyConfiguration()
         configuration.threads = threads
         configuration.maxConnections = 100
         let proxy = try await Proxy.bind(listeners: listeners, pools: pools, configuration: configuration)

@@ -58,9 +58,9 @@ struct EntranceProxyTests {
     @Test("a server receives the client's addresses, or those of a trusted PROXY header")
     func proxyProtocol() async throws {
         let listener = try TestListener()
-        var configuration = Configuration()
-        configuration.threads = 1
-        configuration.accessPolicy.proxies = TrustedProxies(
+        var settings = SingleListenerSettings()
+        settings.threads = 1
+        settings.accessPolicy.proxies = TrustedProxies(
             header: .optional,
             networks: [try CIDRBlock(parsing: "127.0.0.1")]
         )
@@ -68,7 +68,7 @@ struct EntranceProxyTests {
             "127.0.0.1:0",
             to: "\(listener.address)",
             proxyProtocol: .v1,
-            configuration: configuration
+            settings: settings
         )
         async let running: Void = proxy.run()
         for header in ["", "PROXY TCP4 192.0.2.7 198.51.100.1 1234 443\r\n"] {

@@ -67,7 +67,7 @@ struct LifecycleTests {
     func drainDelay() async throws {
         let listener = try TestListener()
         // Longer than a connect takes on any machine; a second shutdown skips the rest of it.
-        let long: (inout Configuration) -> Void = { $0.drainDelay = .seconds(3600) }
+        let long: (inout SingleListenerSettings) -> Void = { $0.drainDelay = .seconds(3600) }
         try await withRunningProxy(to: listener.address, configure: long) { proxy in
             async let summary = proxy.shutdown(grace: .seconds(60))
             try await eventually("end of readiness") { !proxy.isReady }
@@ -77,7 +77,7 @@ struct LifecycleTests {
             #expect(await proxy.shutdown(grace: .seconds(60)) == DrainSummary(ended: 1, forced: 0))
             #expect(await summary == DrainSummary(ended: 1, forced: 0))
         }
-        let short: (inout Configuration) -> Void = { $0.drainDelay = .milliseconds(10) }
+        let short: (inout SingleListenerSettings) -> Void = { $0.drainDelay = .milliseconds(10) }
         try await withRunningProxy(to: listener.address, configure: short) { proxy in
             #expect(await proxy.shutdown(grace: .seconds(60)) == DrainSummary(ended: 0, forced: 0))
         }
@@ -126,7 +126,7 @@ struct LifecycleTests {
     @Test("as a service, the proxy drains on graceful shutdown of its group")
     func service() async throws {
         let listener = try TestListener()
-        var configuration = Configuration()
+        var configuration = ProxyConfiguration()
         configuration.grace = .seconds(60)
         let proxy = try await Proxy.bind(
             "127.0.0.1:0",
@@ -173,7 +173,7 @@ struct LifecycleTests {
     @Test("a shutdown before run serves connected clients", arguments: [1, 2])
     func calledOffWithClients(threads: Int) async throws {
         let listener = try TestListener()
-        var configuration = Configuration()
+        var configuration = ProxyConfiguration()
         configuration.threads = threads
         configuration.grace = .seconds(600)
         let proxy = try await Proxy.bind(
@@ -227,7 +227,7 @@ struct LeftoverTests {
             _ = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
             let before = try Self.descriptorCount
             for _ in 0..<20 {
-                var configuration = Configuration()
+                var configuration = ProxyConfiguration()
                 configuration.threads = 3
                 _ = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9", configuration: configuration)
             }
@@ -241,7 +241,7 @@ struct LeftoverTests {
             let listener = try TestListener()
             let before = try Self.descriptorCount
             for _ in 0..<20 {
-                var configuration = Configuration()
+                var configuration = ProxyConfiguration()
                 configuration.threads = 2
                 let proxy = try await Proxy.bind(
                     "127.0.0.1:0",

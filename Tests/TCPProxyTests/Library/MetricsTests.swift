@@ -135,7 +135,7 @@ struct MetricsTests {
     @Test("clients are available before, during and after the run", arguments: [1, 2])
     func clients(threads: Int) async throws {
         let listener = try TestListener()
-        var configuration = Configuration()
+        var configuration = ProxyConfiguration()
         configuration.threads = threads
         let proxy = try await Proxy.bind(
             "127.0.0.1:0",

@@ -1,8 +1,9 @@
 import Glibc
 import Sockets
 import Support
-import TCPProxy
 import Testing
+
+@testable import TCPProxy
 
 @Suite("Bind errors", .ownThreads, .timeLimit(.minutes(2)))
 struct ProxyErrorTests {
@@ -10,13 +11,13 @@ struct ProxyErrorTests {
     private func error(
         _ listen: String,
         to upstream: String = "127.0.0.1:9",
-        configure: (inout Configuration) -> Void = { _ in }
+        configure: (inout SingleListenerSettings) -> Void = { _ in }
     ) async -> ProxyError? {
-        var configuration = Configuration()
-        configuration.threads = 2
-        configure(&configuration)
+        var settings = SingleListenerSettings()
+        settings.threads = 2
+        configure(&settings)
         do throws(ProxyError) {
-            _ = try await Proxy.bind(listen, to: upstream, configuration: configuration)
+            _ = try await Proxy.bind(listen, to: upstream, settings: settings)
             return nil
         } catch {
             return error

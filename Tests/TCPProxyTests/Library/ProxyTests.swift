@@ -145,7 +145,7 @@ struct ProxyTests {
     @Test("clients beyond the maximum wait and are served in turn", arguments: [1, 2])
     func maximum(threads: Int) async throws {
         let listener = try TestListener()
-        let configure: (inout Configuration) -> Void = {
+        let configure: (inout SingleListenerSettings) -> Void = {
             $0.maxConnections = 2
             $0.threads = threads
         }

@@ -1,20 +1,21 @@
 import Sockets
 import Support
-import TCPProxy
 import Testing
+
+@testable import TCPProxy
 
 /// Runs a proxy while `body` runs, as an application would, and closes the remaining connections.
 func withRunningProxy<Value: Sendable>(
     _ listen: String = "127.0.0.1:0",
     to upstream: TestAddress,
-    configure: (inout Configuration) -> Void = { _ in },
+    configure: (inout SingleListenerSettings) -> Void = { _ in },
     _ body: (Proxy) async throws -> Value
 ) async throws -> Value {
-    var configuration = Configuration()
-    configuration.threads = 1
-    configuration.maxConnections = 100
-    configure(&configuration)
-    let proxy = try await Proxy.bind(listen, to: upstream.description, configuration: configuration)
+    var settings = SingleListenerSettings()
+    settings.threads = 1
+    settings.maxConnections = 100
+    configure(&settings)
+    let proxy = try await Proxy.bind(listen, to: upstream.description, settings: settings)
     async let running: Void = proxy.run()
     let value: Value
     do {

@@ -10,11 +10,12 @@ import Testing
 @Suite("Configuration")
 struct ConfigurationTests {
     /// Returns the validation error of the changed defaults; nil if they are valid.
-    private func error(_ change: (inout Configuration) -> Void) -> ProxyError? {
-        var configuration = Configuration()
-        change(&configuration)
+    private func error(_ change: (inout SingleListenerSettings) -> Void) -> ProxyError? {
+        var settings = SingleListenerSettings()
+        change(&settings)
         do throws(ProxyError) {
-            try configuration.check()
+            try settings.process.check()
+            try settings.listener.check()
             return nil
         } catch {
             return error
@@ -24,7 +25,7 @@ struct ConfigurationTests {
     @Test("the defaults are valid")
     func defaults() {
         #expect(error { _ in } == nil)
-        #expect((1...64).contains(Configuration().threads))
+        #expect((1...64).contains(ProxyConfiguration().threads))
     }
 
     @Test("the limits of each range are accepted")
@@ -93,7 +94,7 @@ struct ConfigurationTests {
     func connectionLimit() throws {
         try raiseDescriptorLimit()
         let limit = DescriptorLimit.current
-        var configuration = Configuration()
+        var configuration = ProxyConfiguration()
         configuration.maxConnections = limit
         do throws(ProxyError) {
             _ = try configuration.connectionLimit()
@@ -111,17 +112,17 @@ struct ConfigurationTests {
     @Test("the default maximum uses two descriptors per connection within the limit")
     func defaultLimit() throws {
         try raiseDescriptorLimit()
-        let limit = try Configuration().connectionLimit()
+        let limit = try ProxyConfiguration().connectionLimit()
         #expect(limit > 0)
         #expect(2 * limit < DescriptorLimit.current)
-        var configuration = Configuration()
+        var configuration = ProxyConfiguration()
         configuration.maxConnections = 10
         #expect(try configuration.connectionLimit() == 10)
     }
 
     @Test("pipes default to a share of the descriptors, and are not used by the copy engine")
     func pipes() {
-        var configuration = Configuration()
+        var configuration = ProxyConfiguration()
         configuration.threads = 2
         #expect(configuration.pipesPerWorker(descriptorLimit: 1_000_000) <= 64)
         #expect(configuration.pipesPerWorker(descriptorLimit: 320) <= 10)
@@ -134,14 +135,12 @@ struct ConfigurationTests {
 
     @Test("a non-local source address is rejected")
     func sources() throws {
-        var configuration = Configuration()
+        var listener = SingleListenerSettings().listener
         let address = try #require(InternetAddress(host: "192.0.2.1", port: 0))
-        configuration.sourceAddresses = [address]
-        #expect(throws: ProxyError.badSource(SourceAddressError(address, .addressNotAvailable))) {
-            try configuration.checkSources()
-        }
-        configuration.sourceAddresses = [try #require(InternetAddress(host: "127.0.0.1", port: 99))]
-        #expect(throws: Never.self) { try configuration.checkSources() }
+        listener.sourceAddresses = [address]
+        #expect(throws: ProxyError.badSource(SourceAddressError(address, .addressNotAvailable))) { try listener.check() }
+        listener.sourceAddresses = [try #require(InternetAddress(host: "127.0.0.1", port: 99))]
+        #expect(throws: Never.self) { try listener.check() }
     }
 }
 

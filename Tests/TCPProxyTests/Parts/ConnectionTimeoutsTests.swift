@@ -35,9 +35,10 @@ struct ConnectionTimeoutsTests {
         )
     }
 
-    private func next(_ inputs: ConnectionTimeouts.Inputs, _ configure: (inout Configuration.Timeouts) -> Void) -> Next?
+    private func next(_ inputs: ConnectionTimeouts.Inputs, _ configure: (inout ListenerConfiguration.Timeouts) -> Void)
+        -> Next?
     {
-        var timeouts = Configuration.Timeouts()
+        var timeouts = ListenerConfiguration.Timeouts()
         timeouts.connect = nil
         timeouts.connectAttempt = nil
         timeouts.halfClose = nil
@@ -60,14 +61,14 @@ struct ConnectionTimeoutsTests {
         let young = inputs(.relaying, hasKeepAlive: false)
         #expect(next(young) { _ in } == Next(seconds: 103, action: .keepAlive))
         #expect(next(inputs(.dialing, hasKeepAlive: false)) { _ in } == nil)
-        #expect(ConnectionTimeouts(timeouts: Configuration.Timeouts(), keepAlive: nil).next(young) == nil)
+        #expect(ConnectionTimeouts(timeouts: ListenerConfiguration.Timeouts(), keepAlive: nil).next(young) == nil)
     }
 
     @Test("an attempt's timeout starts with it, the connect deadline at the accept; the earlier one is next")
     func dialing() {
         #expect(next(inputs(.dialing)) { $0.connectAttempt = .seconds(5) } == Next(seconds: 110, action: .attempt))
         #expect(next(inputs(.dialing)) { $0.connect = .seconds(15) } == Next(seconds: 115, action: .connect))
-        let both: (inout Configuration.Timeouts) -> Void = {
+        let both: (inout ListenerConfiguration.Timeouts) -> Void = {
             $0.connectAttempt = .seconds(5)
             $0.connect = .seconds(7)
         }
@@ -76,7 +77,7 @@ struct ConnectionTimeoutsTests {
 
     @Test("if both are due at the same time, the connect deadline applies")
     func tie() {
-        let both: (inout Configuration.Timeouts) -> Void = {
+        let both: (inout ListenerConfiguration.Timeouts) -> Void = {
             $0.connectAttempt = .seconds(5)
             $0.connect = .seconds(10)
         }
@@ -140,7 +141,7 @@ struct ConnectionTimeoutsTests {
     func endless() {
         let deadlines = ConnectionTimeouts(
             timeouts: {
-                var timeouts = Configuration.Timeouts()
+                var timeouts = ListenerConfiguration.Timeouts()
                 timeouts.idle = .seconds(Int64.max)
                 return timeouts
             }(),

@@ -9,10 +9,12 @@ import Testing
 struct ChangeTests {
     private let other = SocketAddress("127.0.0.1:9090")
 
-    private func settings(pool: Int = 0, _ configure: (inout Configuration) -> Void = { _ in }) -> ListenerSettings {
-        var configuration = Configuration()
-        configure(&configuration)
-        return ListenerSettings(configuration, pool: pool)
+    private func settings(pool: Int = 0, _ configure: (inout ListenerConfiguration) -> Void = { _ in })
+        -> ListenerSettings
+    {
+        var listener = ListenerConfiguration(address: .socket(other))
+        configure(&listener)
+        return ListenerSettings(listener, pool: pool)
     }
 
     private func opened(_ number: Int, at address: SocketAddress, pool: Int = 0) -> FakeProxy.Wanted {

@@ -10,7 +10,7 @@ private let trusted = PeerAddress("10.10.10.10:5000")
 private let stranger = PeerAddress("203.0.113.1:5000")
 private let line = "PROXY TCP4 192.0.2.7 198.51.100.1 1234 443\r\n"
 
-private func trusting(_ header: TrustedProxies.Header) -> (inout Configuration) -> Void {
+private func trusting(_ header: TrustedProxies.Header) -> (inout SingleListenerSettings) -> Void {
     { $0.accessPolicy.proxies = TrustedProxies(header: header, networks: networks) }
 }
 

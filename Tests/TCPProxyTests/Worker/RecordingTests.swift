@@ -11,7 +11,7 @@ struct RecordingTests {
     private func withRecords(
         upstreams: Int = 1,
         pool: (inout PoolConfiguration) -> Void = { _ in },
-        configure: (inout Configuration) -> Void = { _ in },
+        configure: (inout SingleListenerSettings) -> Void = { _ in },
         _ body: (FakeProxy) throws -> Void
     ) throws {
         try withProxy(

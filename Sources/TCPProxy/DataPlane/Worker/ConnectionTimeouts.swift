@@ -45,7 +45,7 @@ struct ConnectionTimeouts: Equatable {
         var nextRecheck: Instant?
     }
 
-    let timeouts: Configuration.Timeouts
+    let timeouts: ListenerConfiguration.Timeouts
     /// The age of a connection at which TCP keep-alive is enabled on its server's socket; nil is never.
     let keepAlive: Duration?
 

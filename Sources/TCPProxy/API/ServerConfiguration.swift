@@ -1,0 +1,28 @@
+public import Sockets
+
+/// A server of a pool.
+public struct ServerConfiguration: Sendable, Hashable {
+    /// The name used in metrics and logs; unique among the servers of a pool. Consistent hashing uses it as the key.
+    public var name: String
+    /// The address to connect to.
+    public var address: SocketAddress
+    /// The weight relative to the other servers, 0-256; a server with weight 0 gets no new connections.
+    public var weight = 1
+    /// Whether the server gets connections only if no other server can take them.
+    public var isBackup = false
+    /// The maximum number of connections to this server from the whole process, at least 1; nil is unlimited.
+    public var maxConnections: Int?
+
+    /// Creates a server with default settings.
+    public init(name: String, address: SocketAddress) {
+        self.name = name
+        self.address = address
+    }
+}
+
+extension ServerConfiguration {
+    /// Creates a server for one of the addresses of an upstream.
+    init(_ address: SocketAddress) {
+        self.init(name: "\(address)", address: address)
+    }
+}
