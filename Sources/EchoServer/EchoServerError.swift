@@ -4,7 +4,7 @@ public import Sockets
 
 /// The reason why an echo server could not be set up.
 public enum EchoServerError: Error, Hashable, Sendable {
-    case address(AddressError)
+    case address(AddressParseError)
     /// The host name has no address.
     case unknownHost(String, detail: String)
     case cannotListen(ListenError)

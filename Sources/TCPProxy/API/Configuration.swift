@@ -21,7 +21,7 @@ public struct Configuration: Sendable {
     public var sourceAddresses: [InternetAddress] = []
 
     /// Whether bytes are copied or spliced; `auto` decides per direction of each connection, based on its traffic.
-    public var engine: Engine = .auto
+    public var engine: RelayEngine = .auto
 
     /// Maximum number of pipes per worker that hold bytes for slow receivers, 0 to 4,096; beyond it the worker copies.
     /// nil derives the maximum, at most 64, from the descriptor limit and the user's limit on pipe pages (pipe(7)).
@@ -52,6 +52,7 @@ public struct Configuration: Sendable {
     /// Whether a record of each closed connection is kept until an access log takes it.
     package var recordsConnections = false
 
+    /// Creates the default settings.
     public init() {}
 
     /// Timeouts of a connection. Each must be longer than zero; nil disables it.
@@ -75,6 +76,7 @@ public struct Configuration: Sendable {
         /// delay.
         public var resetDrainTimeout: Duration = .seconds(5)
 
+        /// Creates the default timeouts.
         public init() {}
     }
 

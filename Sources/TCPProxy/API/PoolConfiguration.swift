@@ -7,7 +7,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     public var name: String
     /// nil prefers the server that connected last and falls back to the others: the servers are the addresses of one
     /// upstream.
-    public var policy: Policy?
+    public var policy: BalancingPolicy?
     /// At most ``maxServers``.
     public var servers: [ServerConfiguration]
     /// Maximum number of clients in the queue while all servers have reached their connection limit; 0 disables the
@@ -15,6 +15,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     public var queueLimit = 1000
     /// Maximum time in the queue for each client; nil is unlimited.
     public var queueTimeout: Duration? = .seconds(5)
+    /// What happens to a connection if no server is available.
     public var onAllDown = OnAllDown.refuse
     /// Version of the PROXY protocol header that is sent to servers ahead of the client's bytes and carries the
     /// client's address; nil sends no header.
@@ -31,7 +32,8 @@ public struct PoolConfiguration: Sendable, Equatable {
     /// The maximum number of servers in one pool.
     public static let maxServers = 1024
 
-    public init(name: String, policy: Policy?, servers: [ServerConfiguration]) {
+    /// Creates a pool with default settings.
+    public init(name: String, policy: BalancingPolicy?, servers: [ServerConfiguration]) {
         self.name = name
         self.policy = policy
         self.servers = servers
@@ -42,6 +44,7 @@ public struct PoolConfiguration: Sendable, Equatable {
 public struct ServerConfiguration: Sendable, Hashable {
     /// The name used in metrics and logs; unique among the servers of a pool. Consistent hashing uses it as the key.
     public var name: String
+    /// Address of the server.
     public var address: SocketAddress
     /// The weight relative to the other servers, 0-256; a server with weight 0 gets no new connections.
     public var weight = 1
@@ -50,6 +53,7 @@ public struct ServerConfiguration: Sendable, Hashable {
     /// The maximum number of connections to this server from the whole process, at least 1; nil is unlimited.
     public var maxConnections: Int?
 
+    /// Creates a server with weight 1.
     public init(name: String, address: SocketAddress) {
         self.name = name
         self.address = address
@@ -60,6 +64,7 @@ public struct ServerConfiguration: Sendable, Hashable {
 public struct ListenerConfiguration: Sendable {
     /// The name used in metrics and logs; unique among the listeners of a proxy.
     public var name: String
+    /// Address to listen on; port 0 selects a free port.
     public var address: ServiceAddress
     /// The name of the pool to which the listener forwards.
     public var pool: String
@@ -74,6 +79,7 @@ public struct ListenerConfiguration: Sendable {
     /// Timeouts, TCP keep-alive, source addresses and backlog of this listener. Process-wide settings are ignored here.
     public var configuration: Configuration
 
+    /// Creates a listener.
     public init(name: String, address: ServiceAddress, pool: String, configuration: Configuration = Configuration()) {
         self.name = name
         self.address = address
@@ -84,10 +90,12 @@ public struct ListenerConfiguration: Sendable {
 
 /// The pool for TLS clients that request one of several SNI host names.
 public struct SNIRoute: Sendable, Hashable {
+    /// Patterns of the host names.
     public var names: [SNIPattern]
     /// The name of the pool that gets these clients.
     public var pool: String
 
+    /// Creates a route.
     public init(names: [SNIPattern], pool: String) {
         self.names = names
         self.pool = pool
@@ -96,10 +104,12 @@ public struct SNIRoute: Sendable, Hashable {
 
 /// The pool for TLS clients that offer one of several ALPN protocols.
 public struct ALPNRoute: Sendable, Hashable {
+    /// Protocols of the route.
     public var protocols: [ALPNProtocol]
     /// The name of the pool that gets these clients.
     public var pool: String
 
+    /// Creates a route.
     public init(protocols: [ALPNProtocol], pool: String) {
         self.protocols = protocols
         self.pool = pool

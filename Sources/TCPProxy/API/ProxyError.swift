@@ -4,7 +4,7 @@ public import Sockets
 
 /// Error of binding, changing or running a proxy.
 public enum ProxyError: Error, Hashable, Sendable {
-    case address(AddressError)
+    case address(AddressParseError)
     /// The host name has no address.
     case unknownHost(String, detail: String)
     case cannotListen(ListenError)

@@ -1,5 +1,5 @@
 /// Side that ended a connection.
-public enum Initiator: UInt8, Hashable, Sendable, CaseIterable {
+public enum CloseInitiator: UInt8, Hashable, Sendable, CaseIterable {
     case client
     case server
     /// The proxy itself: a timeout, a drain, an internal error.

@@ -56,9 +56,9 @@ public struct MetricsSnapshot: Sendable, Equatable {
     /// Reason and initiating side of a closed connection.
     public struct Closure: Hashable, Sendable {
         public var reason: CloseReason
-        public var initiator: Initiator
+        public var initiator: CloseInitiator
 
-        public init(reason: CloseReason, initiator: Initiator) {
+        public init(reason: CloseReason, initiator: CloseInitiator) {
             self.reason = reason
             self.initiator = initiator
         }

@@ -4,7 +4,7 @@ public import Sockets
 /// Metrics of a pool at one moment.
 public struct PoolSnapshot: Sendable {
     public var name: String
-    public var policy: Policy?
+    public var policy: BalancingPolicy?
     /// Connections waiting for a server now.
     public var waiting: Int
     /// Connections that had to wait for a server.

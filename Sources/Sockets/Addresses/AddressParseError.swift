@@ -1,5 +1,5 @@
 /// The reason why a text is not a valid address.
-public struct AddressError: Error, Hashable, Sendable {
+public struct AddressParseError: Error, Hashable, Sendable {
     public enum Problem: Hashable, Sendable {
         case empty
         case noPort
@@ -17,7 +17,7 @@ public struct AddressError: Error, Hashable, Sendable {
     public let problem: Problem
 }
 
-extension AddressError: CustomStringConvertible {
+extension AddressParseError: CustomStringConvertible {
     /// One sentence that states what is wrong and how to fix it.
     public var description: String {
         switch problem {
