@@ -2,6 +2,7 @@
 ///
 /// `127.0.0.1:8080`, `[::1]:8080`, `example.com:80`, `:8080` and `*:8080` (all interfaces), `unix:/run/app.sock`.
 public enum ServiceAddress: Hashable, Sendable {
+    /// An address that needs no resolution.
     case socket(SocketAddress)
     /// A DNS host name and a port.
     case name(host: String, port: UInt16)
