@@ -160,3 +160,8 @@ for target in package.targets where target.name != "CLinux" {
         .enableUpcomingFeature("InternalImportsByDefault"),
     ]
 }
+
+// Only for `just docs`, so that users of the package do not download it.
+if Context.environment["MONKEY_DOCS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
+}

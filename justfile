@@ -46,6 +46,10 @@ alias clippy := lint
 fix:
     swift format --in-place --parallel --recursive . && swift format lint --strict --parallel --recursive .
 
+# Build the documentation of the libraries (DocC) in .build/documentation, and check it
+docs:
+    .ci/docs
+
 # Run all checks of CI
 quality:
     .ci/run

@@ -4,7 +4,7 @@
 /// the time is proportional to the number of servers; see `docs/balancing.md` for measurements. Maglev does so only if
 /// its table lookups find no available server.
 public struct Picker: ~Copyable, Sendable {
-    public let policy: Policy
+    public let policy: BalancingPolicy
     // Only the state of the selected policy is used. The others take a few words each, which costs less than an enum
     // with a case for each: an enum's payload must be moved out and back in to be modified.
     @usableFromInline var roundRobin: RoundRobin
@@ -16,8 +16,8 @@ public struct Picker: ~Copyable, Sendable {
     /// - Parameters:
     ///   - servers: The number of servers of the pool; the view passed to `pick` must have the same number.
     ///   - seed: A different seed for each worker, so that the workers do not all start at the same server.
-    ///   - table: The table for ``Policy/maglev``, built for the servers of this pool in this order.
-    public init(_ policy: Policy, servers: Int, seed: UInt64, table: MaglevTable? = nil) {
+    ///   - table: The table for ``BalancingPolicy/maglev``, built for the servers of this pool in this order.
+    public init(_ policy: BalancingPolicy, servers: Int, seed: UInt64, table: MaglevTable? = nil) {
         precondition(
             policy != .maglev || table?.serverCount == servers,
             "the policy maglev requires a table of the pool's \(servers) servers"
@@ -33,7 +33,7 @@ public struct Picker: ~Copyable, Sendable {
     /// Selects the server for a new connection. Backup servers are used only if no other server is available; returns
     /// nil if none is available.
     ///
-    /// - Parameter key: The key of the client, used only by policies for which ``Policy/usesKey`` is true.
+    /// - Parameter key: The key of the client, used only by policies for which ``BalancingPolicy/usesKey`` is true.
     @inlinable
     public mutating func pick<V: ServerView & ~Copyable>(from view: borrowing V, key: UInt64) -> Int? {
         switch policy {

@@ -16,7 +16,7 @@ struct Behavior: Sendable {
     let requestSize: Int
     let responseSize: Int
     /// Delays of a delayed echo.
-    let delays: DelayDistribution
+    let delays: EchoServer.DelayDistribution
     let chunk: Int
     let closeAfter: Int
     let seed: UInt64

@@ -2,20 +2,22 @@ import Glibc
 package import Randomness
 package import Sockets
 
-/// The distribution of a connection's response delays.
-public enum DelayDistribution: Sendable, Hashable {
-    /// The same delay for each piece.
-    case constant(Duration)
-    /// Uniformly distributed between two bounds.
-    case uniform(from: Duration, to: Duration)
-    /// Exponentially distributed: many short delays, few long ones. Capped at 20 times the mean, which 1 in 500 million
-    /// values would exceed.
-    case exponential(mean: Duration)
-    /// In list order, starting over after the last one; each connection has its own position.
-    case list([Duration])
+extension EchoServer {
+    /// The distribution of a connection's response delays.
+    public enum DelayDistribution: Sendable, Hashable {
+        /// The same delay for each piece.
+        case constant(Duration)
+        /// Uniformly distributed between two bounds.
+        case uniform(from: Duration, to: Duration)
+        /// Exponentially distributed: many short delays, few long ones. Capped at 20 times the mean, which 1 in 500
+        /// million values would exceed.
+        case exponential(mean: Duration)
+        /// In list order, starting over after the last one; each connection has its own position.
+        case list([Duration])
+    }
 }
 
-extension DelayDistribution {
+extension EchoServer.DelayDistribution {
     /// The maximum delay.
     public static let longest: Duration = .seconds(3600)
 

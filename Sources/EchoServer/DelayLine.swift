@@ -27,7 +27,7 @@ struct DelayLine {
     var nextDue: Instant? { first < pieces.count ? pieces[first].due : nil }
 
     /// Adds a piece of `count` bytes, due after a delay drawn from the distribution.
-    mutating func add(_ count: Int, now: Instant, delays: DelayDistribution) {
+    mutating func add(_ count: Int, now: Instant, delays: EchoServer.DelayDistribution) {
         pieces.append(Piece(due: now + delays.delay(of: drawn, from: &generator), count: count))
         drawn += 1
     }

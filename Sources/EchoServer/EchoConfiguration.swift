@@ -49,10 +49,10 @@ extension EchoServer {
         case echo
         /// Nothing: received bytes are discarded. The client's FIN is answered with a FIN.
         case sink
-        /// The ``BytePattern`` from its start, without end, until the client closes; received bytes are discarded.
+        /// The `BytePattern` from its start, without end, until the client closes; received bytes are discarded.
         case source
         /// For each ``Configuration/requestSize`` bytes received, whatever they are, the first
-        /// ``Configuration/responseSize`` bytes of the ``BytePattern``. Requests are answered in order; while a
+        /// ``Configuration/responseSize`` bytes of the `BytePattern`. Requests are answered in order; while a
         /// response is being sent, the connection is not read.
         case respond
     }

@@ -61,15 +61,17 @@ package final class WorkerCounters: Sendable {
     }
 }
 
-/// A counter with a single writer.
-package struct Counter: ~Copyable, Sendable {
-    private let number = Atomic<Int>(0)
+extension WorkerCounters {
+    /// A counter with a single writer.
+    package struct Counter: ~Copyable, Sendable {
+        private let number = Atomic<Int>(0)
 
-    /// Adds to the counter. With a single writer, a relaxed load and store suffice; they cost as much as a plain
-    /// addition.
-    package func add(_ amount: Int) {
-        number.store(number.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+        /// Adds to the counter. With a single writer, a relaxed load and store suffice; they cost as much as a plain
+        /// addition.
+        package func add(_ amount: Int) {
+            number.store(number.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+        }
+
+        package var value: Int { number.load(ordering: .relaxed) }
     }
-
-    package var value: Int { number.load(ordering: .relaxed) }
 }

@@ -62,8 +62,11 @@ extension EchoServer {
     ///
     /// Raises the process's descriptor limit to its hard limit.
     ///
-    /// - Parameter listen: `127.0.0.1:8081`, `[::1]:8081`, `:8081`, `localhost:8081` or `unix:/run/echo.sock`. With
-    ///   port 0 the kernel chooses the port.
+    /// - Parameters:
+    ///   - listen: `127.0.0.1:8081`, `[::1]:8081`, `:8081`, `localhost:8081` or `unix:/run/echo.sock`. With port 0 the
+    ///     kernel chooses the port.
+    ///   - configuration: all settings.
+    /// - Throws: ``EchoServerError``, whose description is a message for the user.
     public static func bind(
         _ listen: String,
         configuration: Configuration = Configuration()

@@ -4,9 +4,11 @@ public import Sockets
 
 /// The reason why an echo server could not be set up.
 public enum EchoServerError: Error, Hashable, Sendable {
-    case address(AddressError)
+    /// A text is not a valid address.
+    case address(AddressParseError)
     /// The host name has no address.
     case unknownHost(String, detail: String)
+    /// Listening on the address failed.
     case cannotListen(ListenError)
     /// A setting is outside its range.
     case badSetting(name: String, value: String, allowed: String)

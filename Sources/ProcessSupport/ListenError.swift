@@ -4,13 +4,17 @@ public import Sockets
 public enum ListenError: Error, Hashable, Sendable {
     /// Another socket listens there, possibly of another process of the same user that shares ports (SO_REUSEPORT).
     case addressInUse(ServiceAddress)
+    /// The process has no permission to listen there.
     case permissionDenied(ServiceAddress)
     /// The address does not belong to this machine.
     case addressNotAvailable(ServiceAddress)
     /// The file at the path is not a socket and is not replaced.
     case notASocket(path: String)
+    /// Any other system error.
     case other(ServiceAddress, SystemError)
 
+    /// Creates the error for a failed system call.
+    ///
     /// - Parameter address: the address as the operator wrote it.
     public init(_ error: SystemError, at address: ServiceAddress) {
         self =
@@ -22,6 +26,8 @@ public enum ListenError: Error, Hashable, Sendable {
             }
     }
 
+    /// Creates the error for a socket file that cannot be replaced.
+    ///
     /// - Parameter address: the address as the operator wrote it.
     public init(_ error: UnixSocketFileError, at address: ServiceAddress) {
         self =

@@ -7,7 +7,7 @@ public struct RelayBuffers: ~Copyable {
     /// The pool of pipes for spliced transfers.
     public var pipes: PipePool
     /// The copy or splice engine.
-    public let engine: Engine
+    public let engine: RelayEngine
     /// The policy for batched reads.
     public let batching: BatchingPolicy
 
@@ -18,7 +18,7 @@ public struct RelayBuffers: ~Copyable {
     ///   - batching: When directions batch their reads.
     public init(
         size: Int = 32 * 1024,
-        engine: Engine = .auto,
+        engine: RelayEngine = .auto,
         pipes: Int = 32,
         batching: BatchingPolicy = BatchingPolicy()
     ) {

@@ -1,4 +1,4 @@
-/// The thresholds of ``Engine/auto``.
+/// The thresholds of ``RelayEngine/auto``.
 ///
 /// Measured on loopback with round trips of equal messages. With 64 connections copying costs less up to 24 KiB (16.6
 /// us versus 18.0 us), and splicing costs less from 32 KiB on (21.1 us versus 25.8 us). With one connection splicing

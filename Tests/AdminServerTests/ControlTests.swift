@@ -10,10 +10,10 @@ import Testing
     @Test(
         "server commands address a server by pool and name",
         arguments: [
-            ("/servers/drain?pool=db&server=10.0.0.1:5432", "drain 10.0.0.1:5432"),
-            ("/servers/enable?server=%5B::1%5D%3A5432&pool=db", "enable [::1]:5432"),
-            ("/servers/disable?pool=db&server=unix:/run/db.sock", "disable unix:/run/db.sock"),
-            ("/servers/weight?pool=db&server=a&weight=0", "weight(Optional(0)) a"),
+            ("/servers/drain?pool=db&server=10.0.0.1:5432", "draining 10.0.0.1:5432"),
+            ("/servers/enable?server=%5B::1%5D%3A5432&pool=db", "enabled [::1]:5432"),
+            ("/servers/disable?pool=db&server=unix:/run/db.sock", "disabled unix:/run/db.sock"),
+            ("/servers/weight?pool=db&server=a&weight=0", "weight(0) a"),
             ("/servers/weight?pool=db&server=a&weight=configured", "weight(nil) a"),
         ]
     )
@@ -70,13 +70,13 @@ import Testing
 
     @Test("a reload returns its changes or all errors; without a file, 404")
     func reload() async throws {
-        let done = ReloadAnswer.done(changes: ["listener a added"], connectionsAffected: 3)
+        let done = ReloadOutcome.applied(changes: ["listener a added"], connectionsAffected: 3)
         let answer = try await withServer(control: FakeControl(answer: done)) {
             try httpGet("/config/reload", from: $0, method: "POST")
         }
         #expect(answer.status == 200)
         #expect(answer.body == #"{"reloaded":true,"changes":["listener a added"],"connections_affected":3}"# + "\n")
-        let refused = try await withServer(control: FakeControl(answer: .refused(["one", "two"]))) {
+        let refused = try await withServer(control: FakeControl(answer: .rejected(["one", "two"]))) {
             try httpGet("/config/reload", from: $0, method: "POST")
         }
         #expect(refused.status == 422)
@@ -89,7 +89,7 @@ import Testing
 
     @Test("reload metrics exist only if a reload is possible")
     func reloadMetrics() async throws {
-        let page = try await withServer(control: FakeControl(answer: .refused([]))) {
+        let page = try await withServer(control: FakeControl(answer: .rejected([]))) {
             try httpGet("/metrics", from: $0)
         }
         let metrics = MetricsText(page.body)
@@ -106,7 +106,7 @@ import Testing
         arguments: ["/config/reload", "/connections/close"]
     )
     func methods(path: String) async throws {
-        let control = FakeControl(answer: .refused([]))
+        let control = FakeControl(answer: .rejected([]))
         try await withServer(control: control) { address in
             for method in ["GET", "HEAD", "PUT", "DELETE"] {
                 let response = try httpGet(path, from: address, method: method)
@@ -132,7 +132,7 @@ import Testing
 
     @Test("all paths except health checks require the token")
     func asksForToken() async throws {
-        let control = FakeControl(answer: .refused([]))
+        let control = FakeControl(answer: .rejected([]))
         try await withServer(at: "0.0.0.0:0", control: control, token: " \(Self.token)\n") { bound in
             let address: TestAddress = try #require(TestAddress("\(bound)".replacing("0.0.0.0", with: "127.0.0.1")))
             func status(_ path: String, _ method: String, _ authorization: String?) throws -> Int {
@@ -199,7 +199,7 @@ import Testing
         ] as [(String, String?, Int)]
     )
     func origin(host: String, origin: String?, status: Int) async throws {
-        let control = FakeControl(answer: .refused([]))
+        let control = FakeControl(answer: .rejected([]))
         try await withServer(control: control) { address in
             let fields = origin.map { ["Origin: \($0)"] } ?? []
             let response = try httpGet("/config/reload", from: address, method: "POST", host: host, fields: fields)
@@ -215,7 +215,7 @@ import Testing
         arguments: ["cross-site", "same-site"]
     )
     func site(value: String) async throws {
-        let control = FakeControl(answer: .refused([]))
+        let control = FakeControl(answer: .rejected([]))
         let response = try await withServer(control: control) {
             try httpGet("/config/reload", from: $0, method: "POST", fields: ["Sec-Fetch-Site: \(value)"])
         }

@@ -6,10 +6,10 @@ import TCPProxy
 /// A control that records each request and reports success.
 final class FakeControl: AdminControl {
     private let notes = Mutex<[String]>([])
-    let answer: ReloadAnswer?
+    let answer: ReloadOutcome?
     let snapshot: ConnectionsSnapshot
 
-    init(answer: ReloadAnswer? = nil, snapshot: ConnectionsSnapshot = ConnectionsSnapshot()) {
+    init(answer: ReloadOutcome? = nil, snapshot: ConnectionsSnapshot = ConnectionsSnapshot()) {
         self.answer = answer
         self.snapshot = snapshot
     }
@@ -18,24 +18,28 @@ final class FakeControl: AdminControl {
 
     private func note(_ text: String) { notes.withLock { $0.append(text) } }
 
-    func reload() async -> ReloadAnswer? {
+    func reload() async -> ReloadOutcome? {
         note("reload")
         return answer
     }
 
-    var reloads: ReloadFigures? {
+    var reloads: ReloadStatistics? {
         guard answer != nil else { return nil }
-        var figures = ReloadFigures()
-        figures.done = 3
-        figures.refused = 2
-        figures.lastSuccess = 1_700_000_000
-        figures.wasSuccessful = false
-        return figures
+        var statistics = ReloadStatistics(since: 1_700_000_000)
+        statistics.applied = 3
+        statistics.rejected = 2
+        statistics.wasSuccessful = false
+        return statistics
     }
 
-    func order(_ order: AdminOrder, server: String, pool: String) async throws(AdminRequestError) {
+    func setAdminState(_ state: ServerAdminState, server: String, pool: String) async throws(AdminRequestError) {
         guard pool == "db" else { throw AdminRequestError("there is no pool '\(pool)'") }
-        note("\(order) \(server)")
+        note("\(state) \(server)")
+    }
+
+    func setWeight(_ weight: Int?, server: String, pool: String) async throws(AdminRequestError) {
+        guard pool == "db" else { throw AdminRequestError("there is no pool '\(pool)'") }
+        note("weight(\(weight.map(String.init) ?? "nil")) \(server)")
     }
 
     func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionsSnapshot {

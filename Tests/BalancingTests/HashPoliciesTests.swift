@@ -36,8 +36,11 @@ struct HashPoliciesTests {
         }
     }
 
-    @Test("Only the key determines the server; unhashed keys spread evenly", arguments: [Policy.sourceHash, .maglev])
-    func anyKey(policy: Policy) {
+    @Test(
+        "Only the key determines the server; unhashed keys spread evenly",
+        arguments: [BalancingPolicy.sourceHash, .maglev]
+    )
+    func anyKey(policy: BalancingPolicy) {
         let pool = Pool(weights: [1, 1, 1, 1])
         var one = Picker(policy, servers: 4, seed: 1, table: pool.table)
         var other = Picker(policy, servers: 4, seed: 2, table: pool.table)
@@ -54,9 +57,9 @@ struct HashPoliciesTests {
 
     @Test(
         "The clients of an unavailable server move by weight and return to it afterwards",
-        arguments: [Policy.sourceHash, .maglev]
+        arguments: [BalancingPolicy.sourceHash, .maglev]
     )
-    func away(policy: Policy) {
+    func away(policy: BalancingPolicy) {
         var pool = Pool(weights: [3, 2, 1, 2])
         var picker = Picker(policy, servers: 4, seed: 1, table: pool.table)
         let before = Self.keys.map { picker.pick(from: pool, key: $0) }

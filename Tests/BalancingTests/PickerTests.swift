@@ -32,10 +32,10 @@ struct PickerTests {
 
     @Test(
         "An available server is always picked, and a backup only if no other is available",
-        arguments: Policy.allCases,
+        arguments: BalancingPolicy.allCases,
         seeds
     )
-    func candidates(policy: Policy, seed: UInt64) {
+    func candidates(policy: BalancingPolicy, seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var pool = drawnPool(&random)
         var picker = Picker(policy, servers: pool.count, seed: seed, table: pool.table)
@@ -57,8 +57,12 @@ struct PickerTests {
         #expect(counts.reduce(0, +) == picks)
     }
 
-    @Test("The same seed, pool and keys give the same picks", arguments: Policy.allCases, 0..<10 as Range<UInt64>)
-    func determinism(policy: Policy, seed: UInt64) {
+    @Test(
+        "The same seed, pool and keys give the same picks",
+        arguments: BalancingPolicy.allCases,
+        0..<10 as Range<UInt64>
+    )
+    func determinism(policy: BalancingPolicy, seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var pool = drawnPool(&random)
         var one = Picker(policy, servers: pool.count, seed: seed, table: pool.table)
@@ -70,8 +74,8 @@ struct PickerTests {
         }
     }
 
-    @Test("A pool without servers, or without available servers, returns no pick", arguments: Policy.allCases)
-    func nobody(policy: Policy) {
+    @Test("A pool without servers, or without available servers, returns no pick", arguments: BalancingPolicy.allCases)
+    func nobody(policy: BalancingPolicy) {
         var empty = Picker(policy, servers: 0, seed: 1, table: Pool([]).table)
         #expect(empty.pick(from: Pool([]), key: 1) == nil)
         var pool = Pool(weights: [1, 1, 0])
@@ -82,8 +86,8 @@ struct PickerTests {
         #expect(picker.pick(from: pool, key: 1) == nil)
     }
 
-    @Test("Backup servers are used only while all others are unavailable", arguments: Policy.allCases)
-    func backups(policy: Policy) {
+    @Test("Backup servers are used only while all others are unavailable", arguments: BalancingPolicy.allCases)
+    func backups(policy: BalancingPolicy) {
         var pool = Pool(weights: [1, 1, 1, 1])
         pool.servers[1].isBackup = true
         pool.servers[3].isBackup = true
@@ -109,8 +113,8 @@ struct PickerTests {
         func connectTime(of server: Int) -> Int { random.next(below: 4) - 1 }
     }
 
-    @Test("A pool that changes between reads causes no invalid pick", arguments: Policy.allCases)
-    func restless(policy: Policy) {
+    @Test("A pool that changes between reads causes no invalid pick", arguments: BalancingPolicy.allCases)
+    func restless(policy: BalancingPolicy) {
         let pool = RestlessPool(seed: 1)
         var picker = Picker(policy, servers: 5, seed: 1, table: Pool(weights: [1, 2, 3, 4, 5]).table)
         var found = 0
@@ -125,10 +129,10 @@ struct PickerTests {
     @Test("Policies have their documented names")
     func names() {
         #expect(
-            Policy.allCases.map(\.rawValue) == [
+            BalancingPolicy.allCases.map(\.rawValue) == [
                 "round-robin", "least-connections", "random", "source-hash", "maglev", "first", "fastest",
             ]
         )
-        #expect(Policy.allCases.filter(\.usesKey) == [.sourceHash, .maglev])
+        #expect(BalancingPolicy.allCases.filter(\.usesKey) == [.sourceHash, .maglev])
     }
 }

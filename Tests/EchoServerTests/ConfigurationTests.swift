@@ -63,7 +63,7 @@ struct ConfigurationTests {
             (configuration.chunk, configuration.closeAfter) = (1, 1)
             (configuration.requestSize, configuration.responseSize) = (1, 1 << 30)
             configuration.pace = threads == 1 ? 1 : 2_000_000_000
-            configuration.delay = .uniform(from: .zero, to: DelayDistribution.longest)
+            configuration.delay = .uniform(from: .zero, to: EchoServer.DelayDistribution.longest)
             configuration.stall = .init(length: .milliseconds(1), period: .milliseconds(2))
             let server = try await EchoServer.bind("127.0.0.1:0", configuration: configuration)
             await server.shutdown(grace: .zero)

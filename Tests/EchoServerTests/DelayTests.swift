@@ -9,7 +9,7 @@ struct DelayTests {
         of count: Int,
         seed: UInt64 = 0,
         connections: Int = 1,
-        _ distribution: DelayDistribution
+        _ distribution: EchoServer.DelayDistribution
     ) throws -> [Duration] {
         let server = try FakeServer {
             $0.delay = distribution
@@ -80,7 +80,7 @@ struct DelayTests {
 
     @Test("The same seed draws the same delays; another seed draws others")
     func seeds() throws {
-        let distribution = DelayDistribution.uniform(from: .zero, to: .seconds(1))
+        let distribution = EchoServer.DelayDistribution.uniform(from: .zero, to: .seconds(1))
         let first = try delays(of: 20, seed: 1, distribution)
         #expect(try delays(of: 20, seed: 1, distribution) == first)
         #expect(try delays(of: 20, seed: 2, distribution) != first)

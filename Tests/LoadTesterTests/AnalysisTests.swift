@@ -33,12 +33,12 @@ struct JudgingTests {
 
     @Test("Rate search finds its upper bound in a closed loop, then bisects")
     func find() async throws {
-        var configuration = try Configuration("127.0.0.1:1")
+        var configuration = try LoadTest.Configuration("127.0.0.1:1")
         configuration.pace = .closedLoop
-        let finder = RateFinder(configuration, keeping: try Assertion(parsing: "p99<10ms"))
+        let finder = LoadTest.RateFinder(configuration, keeping: try LoadTest.Assertion(parsing: "p99<10ms"))
         // A target that is fast up to 5,000/s, and answers at most 8,000/s.
         let found = try await finder.find { configuration in
-            var report = Report.example
+            var report = LoadTest.Report.example
             guard case .rate(let profile) = configuration.pace else {
                 report.throughput = 8000
                 return report
@@ -57,11 +57,14 @@ struct JudgingTests {
 
     @Test("A stopped search is marked as stopped and omits the interrupted run", arguments: [1, 3])
     func stoppedSearch(stoppedRun: Int) async throws {
-        let finder = RateFinder(try Configuration("127.0.0.1:1"), keeping: try Assertion(parsing: "p99<10s"))
+        let finder = LoadTest.RateFinder(
+            try LoadTest.Configuration("127.0.0.1:1"),
+            keeping: try LoadTest.Assertion(parsing: "p99<10s")
+        )
         let runs = Order()
         let found = try await finder.find { _ in
             await runs.add("")
-            var report = Report.example
+            var report = LoadTest.Report.example
             report.throughput = 1000
             report.wasStopped = await runs.targets.count == stoppedRun
             return report
@@ -72,11 +75,11 @@ struct JudgingTests {
 
     @Test("A rate with unanswered requests is not sustained, however fast the others are")
     func unanswered() throws {
-        let finder = RateFinder(
-            try Configuration("127.0.0.1:1"),
-            keeping: try Assertion(parsing: "p99<10s")
+        let finder = LoadTest.RateFinder(
+            try LoadTest.Configuration("127.0.0.1:1"),
+            keeping: try LoadTest.Assertion(parsing: "p99<10s")
         )
-        var report = Report.example
+        var report = LoadTest.Report.example
         #expect(finder.isKept(by: report))
         report.exchanges.answered = 980
         #expect(!finder.isKept(by: report))
@@ -87,16 +90,16 @@ struct JudgingTests {
         arguments: [("throughput>10k", 999.8361735, "999.8"), ("throughput>1", 1000, "1000"), ("answered>1", 0, "3")]
     )
     func verdicts(condition: String, throughput: Double, found: String) throws {
-        var report = Report.example
+        var report = LoadTest.Report.example
         report.throughput = throughput
         report.exchanges.answered = 3
-        #expect(try Assertion(parsing: condition).verdict(on: report).found == found)
+        #expect(try LoadTest.Assertion(parsing: condition).verdict(on: report).found == found)
     }
 
     @Test("The saturation point is the last sustained step")
     func saturationPoint() {
-        func step(_ offered: Double, _ answered: Double, _ p50: Double) -> Report.Step {
-            var latency = LatencySummary()
+        func step(_ offered: Double, _ answered: Double, _ p50: Double) -> LoadTest.Report.Step {
+            var latency = LoadTest.LatencySummary()
             latency.count = 1
             latency.p50 = p50
             return .init(
@@ -118,7 +121,7 @@ struct JudgingTests {
         #expect(steps.map(\.isSustained) == [true, true, false, true, false, false])
         var none = [step(100, 10, 0.001)]
         #expect(SaturationPoint.judge(&none) == nil)
-        var empty: [Report.Step] = []
+        var empty: [LoadTest.Report.Step] = []
         #expect(SaturationPoint.judge(&empty) == nil)
     }
 
@@ -154,15 +157,15 @@ struct JudgingTests {
 
     @Test("Two targets alternate, and the order is reversed each round")
     func rounds() async throws {
-        var versus = Comparison(
-            try Configuration("127.0.0.1:1"),
-            try Configuration("127.0.0.1:2")
+        var versus = LoadTest.Comparison(
+            try LoadTest.Configuration("127.0.0.1:1"),
+            try LoadTest.Configuration("127.0.0.1:2")
         )
         versus.rounds = 4
         let order = Order()
         let report = try await versus.compare { configuration in
             await order.add(configuration.target.description)
-            var report = Report.example
+            var report = LoadTest.Report.example
             report.setup.target = configuration.target.description
             report.throughput = configuration.target.description.hasSuffix("2") ? 150 : 100
             return report

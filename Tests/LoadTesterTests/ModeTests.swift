@@ -29,9 +29,9 @@ struct ModeTests {
 
     @Test(
         "Connect: each request connects, and its latency includes the connect",
-        arguments: [ConnectionEnding.fin, .reset]
+        arguments: [LoadTest.ConnectionEnding.fin, .reset]
     )
-    func connect(ending: ConnectionEnding) throws {
+    func connect(ending: LoadTest.ConnectionEnding) throws {
         struct Target: ScriptedTarget {
             mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
                 .established(at: now + .milliseconds(2))
@@ -50,7 +50,7 @@ struct ModeTests {
         #expect(run.world.aborts == (ending == .reset ? 100 : 0))
         #expect(abs(run.latency.max - 0.003) < 1e-5)
         #expect(abs(run.latency.min - 0.003) < 1e-5)
-        let connect = LatencySummary(run.legacy.sample.connect)
+        let connect = LoadTest.LatencySummary(run.legacy.sample.connect)
         #expect(connect.count == 100)
         #expect(abs(connect.p50 - 0.002) < 2e-6)
         #expect(run.world.openConnections == 0)
@@ -161,7 +161,7 @@ struct ModeTests {
                 [ScriptedEvent(at: now + 1000, .bytes(Array("221\r\n220 hello\r\n".utf8)))]
             }
         }
-        let script = try Script(parsing: "expect 220 ${any}\\r\\n\nsend QUIT\\r\\n\nexpect 221\\r\\n")
+        let script = try LoadTest.Script(parsing: "expect 220 ${any}\\r\\n\nsend QUIT\\r\\n\nexpect 221\\r\\n")
         let run = try run(
             Target(),
             saying: ScriptWorkload(script, thread: 0, of: 1, seed: 1),
@@ -175,7 +175,7 @@ struct ModeTests {
 
     @Test("Both directions at the same time: all bytes sent return, followed by the peer's FIN", arguments: [1, 2])
     func both(seed: UInt64) throws {
-        var bulk = Bulk(.both)
+        var bulk = LoadTest.Bulk(.both)
         bulk.verifies = true
         bulk.chunk = 10_000
         let run = try run(
@@ -205,7 +205,7 @@ struct ModeTests {
             }
             mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] { [] }
         }
-        var bulk = Bulk(.download)
+        var bulk = LoadTest.Bulk(.download)
         bulk.verifies = true
         for (flips, mismatches) in [(nil, 0), (199_999, 2), (65_521, 2)] as [(Int?, Int)] {
             let run = try run(Source(flips: flips), saying: StreamWorkload(bulk), connections: 2, duration: .seconds(1))
@@ -242,7 +242,7 @@ struct ModeTests {
     }
 
     private func request(_ size: Int, verifies: Bool = true) -> RequestWorkload {
-        var response = ExpectedResponse(size: size)
+        var response = LoadTest.ExpectedResponse(size: size)
         response.verifies = verifies
         return RequestWorkload(.generated(count: 100), response)
     }

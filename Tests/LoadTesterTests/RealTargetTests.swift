@@ -13,10 +13,10 @@ struct RealTargetTests {
     private func load(
         at listen: String = "127.0.0.1:0",
         configuration: EchoServer.Configuration = .init(),
-        _ change: (inout Configuration) -> Void
-    ) async throws -> (report: Report, server: EchoCounters) {
+        _ change: (inout LoadTest.Configuration) -> Void
+    ) async throws -> (report: LoadTest.Report, server: EchoCounters) {
         let echo = try await EchoServer.bind(listen, configuration: configuration)
-        var configuration = Configuration(target: .socket(echo.localAddress))
+        var configuration = LoadTest.Configuration(target: .socket(echo.localAddress))
         configuration.duration = .milliseconds(300)
         configuration.connections = 4
         change(&configuration)
@@ -30,7 +30,7 @@ struct RealTargetTests {
         }
     }
 
-    private func expectAgreement(_ report: Report, _ server: EchoCounters, size: Int = 64) {
+    private func expectAgreement(_ report: LoadTest.Report, _ server: EchoCounters, size: Int = 64) {
         let exchanges = report.exchanges
         #expect(report.errors["total"] == 0, "\(report.errors)")
         #expect(exchanges.due > 0)
@@ -107,7 +107,7 @@ struct RealTargetTests {
         configuration.mode = .respond
         configuration.responseSize = 200_000
         let (report, server) = try await load(configuration: configuration) { configuration in
-            var response = ExpectedResponse(size: 200_000)
+            var response = LoadTest.ExpectedResponse(size: 200_000)
             response.verifies = true
             configuration.mode = .request(.generated(count: 100), response: response)
             configuration.pace = isOpenLoop ? .rate(.constant(200)) : .closedLoop
@@ -128,7 +128,7 @@ struct RealTargetTests {
         var configuration = EchoServer.Configuration()
         configuration.mode = .sink
         let (report, server) = try await load(configuration: configuration) { configuration in
-            var bulk = Bulk(.upload)
+            var bulk = LoadTest.Bulk(.upload)
             bulk.chunk = 1024
             configuration.mode = .bulk(bulk)
             configuration.drain = .seconds(30)
@@ -152,9 +152,9 @@ struct RealTargetTests {
 
     @Test(
         "Connect: each request uses one connection, and the server's counts agree",
-        arguments: [ConnectionEnding.fin, .reset]
+        arguments: [LoadTest.ConnectionEnding.fin, .reset]
     )
-    func connect(ending: ConnectionEnding) async throws {
+    func connect(ending: LoadTest.ConnectionEnding) async throws {
         let (report, server) = try await load { configuration in
             configuration.mode = .connect(.generated(count: 64), ending: ending)
             configuration.pace = .rate(.constant(300))
@@ -175,7 +175,7 @@ struct RealTargetTests {
         var configuration = EchoServer.Configuration()
         configuration.mode = .sink
         let (report, server) = try await load(configuration: configuration) { configuration in
-            configuration.mode = .bulk(Bulk(.upload))
+            configuration.mode = .bulk(LoadTest.Bulk(.upload))
             configuration.drain = .seconds(30)
         }
         #expect(report.errors["total"] == 0)
@@ -190,7 +190,7 @@ struct RealTargetTests {
         var configuration = EchoServer.Configuration()
         configuration.mode = .source
         let (report, server) = try await load(configuration: configuration) { configuration in
-            var bulk = Bulk(.download)
+            var bulk = LoadTest.Bulk(.download)
             bulk.verifies = true
             configuration.mode = .bulk(bulk)
         }
@@ -202,7 +202,7 @@ struct RealTargetTests {
     @Test("Both: all bytes sent return")
     func both() async throws {
         let (report, server) = try await load { configuration in
-            var bulk = Bulk(.both)
+            var bulk = LoadTest.Bulk(.both)
             bulk.verifies = true
             configuration.mode = .bulk(bulk)
             configuration.drain = .seconds(30)
@@ -228,7 +228,7 @@ struct RealTargetTests {
 
     @Test("A script runs against an echo server")
     func script() async throws {
-        let script = try Script(parsing: "send GET ${seq} ${random:9}\\n\nexpect GET ${any} ${random:9}\\n")
+        let script = try LoadTest.Script(parsing: "send GET ${seq} ${random:9}\\n\nexpect GET ${any} ${random:9}\\n")
         let (report, _) = try await load { configuration in
             configuration.mode = .script(script)
             configuration.pace = .rate(.constant(500))
@@ -242,7 +242,7 @@ struct RealTargetTests {
     func stall() async throws {
         var configuration = EchoServer.Configuration()
         configuration.stall = .init(length: .milliseconds(200), period: .milliseconds(600))
-        func slow(_ pace: Pace) async throws -> (slow: Double, report: Report) {
+        func slow(_ pace: LoadTest.Pace) async throws -> (slow: Double, report: LoadTest.Report) {
             let (report, server) = try await load(configuration: configuration) { configuration in
                 configuration.pace = pace
                 configuration.duration = .milliseconds(1200)
@@ -282,8 +282,10 @@ struct RealTargetTests {
         let listener = try TestListener()
         let address = try ServiceAddress(parsing: "\(listener.address)")
         listener.close()
-        let error = await #expect(throws: LoadError.self) { try await LoadTest(Configuration(target: address)).run() }
-        var failures = FailureCounts()
+        let error = await #expect(throws: LoadTestError.self) {
+            try await LoadTest(LoadTest.Configuration(target: address)).run()
+        }
+        var failures = LoadTest.FailureCounts()
         failures[.refused] = 16
         #expect(error == .noConnection(target: "\(address)", failures: failures))
     }
@@ -293,22 +295,22 @@ struct RealTargetTests {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         let port = try #require(echo.localAddress.port)
         async let running: Void = echo.run()
-        var configuration = Configuration(target: .name(host: "localhost", port: port))
+        var configuration = LoadTest.Configuration(target: .name(host: "localhost", port: port))
         configuration.duration = .milliseconds(50)
         let report = try await LoadTest(configuration).run()
         #expect(report.exchanges.due == 50)
         #expect(report.exchanges.answered > 0)
         await echo.shutdown(grace: .zero)
         try await running
-        let nowhere = Configuration(target: .name(host: "nowhere.invalid", port: port))
-        let error = await #expect(throws: LoadError.self) { try await LoadTest(nowhere).run() }
+        let nowhere = LoadTest.Configuration(target: .name(host: "nowhere.invalid", port: port))
+        let error = await #expect(throws: LoadTestError.self) { try await LoadTest(nowhere).run() }
         #expect(error?.description.contains("unknown host 'nowhere.invalid'") == true)
     }
 
     @Test("Resets and refusals of a killed server are counted, and the run ends on time")
     func killed() async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
-        var configuration = Configuration(target: .socket(echo.localAddress))
+        var configuration = LoadTest.Configuration(target: .socket(echo.localAddress))
         configuration.duration = .milliseconds(500)
         configuration.drain = .milliseconds(100)
         let test = try LoadTest(configuration)
@@ -333,7 +335,7 @@ struct RealTargetTests {
     func stopped(byCancellation: Bool) async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         async let running: Void = echo.run()
-        var configuration = Configuration(target: .socket(echo.localAddress))
+        var configuration = LoadTest.Configuration(target: .socket(echo.localAddress))
         configuration.duration = .seconds(3600)
         let test = try LoadTest(configuration)
         let task = Task { try await test.run() }
@@ -344,7 +346,7 @@ struct RealTargetTests {
         #expect(report.exchanges.answered > 0)
         #expect(report.exchanges.answered + report.exchanges.unsent == report.exchanges.due)
         #expect(report.duration < 3600)
-        await #expect(throws: LoadError.alreadyRun) { _ = try await test.run() }
+        await #expect(throws: LoadTestError.alreadyRun) { _ = try await test.run() }
         await echo.shutdown(grace: .zero)
         try await running
     }
@@ -353,11 +355,11 @@ struct RealTargetTests {
     func progress() async throws {
         let echo = try await EchoServer.bind("127.0.0.1:0")
         async let running: Void = echo.run()
-        var configuration = Configuration(target: .socket(echo.localAddress))
+        var configuration = LoadTest.Configuration(target: .socket(echo.localAddress))
         configuration.duration = .milliseconds(500)
         let test = try LoadTest(configuration)
         async let result = test.run()
-        var phases: [Progress.Phase] = []
+        var phases: [LoadTest.Progress.Phase] = []
         var answered: [Int] = []
         for await progress in test.progress {
             phases.append(progress.phase)
@@ -378,7 +380,7 @@ struct RealTargetTests {
 struct PlanTests {
     @Test("A setting outside its range is named with the valid range")
     func ranges() throws {
-        let changes: [(inout Configuration) -> Void] = [
+        let changes: [(inout LoadTest.Configuration) -> Void] = [
             { $0.connections = 0 }, { $0.threads = 65 }, { $0.duration = .zero }, { $0.warmUp = .seconds(-1) },
             { $0.timeout = .zero }, { $0.rampSteps = 0 }, { $0.queueLimit = 0 },
             { $0.mode = .echo(.generated(count: 0)) },
@@ -386,34 +388,34 @@ struct PlanTests {
             { $0.pace = .rate(.constant(-1)) }, { $0.pace = .rate(.constant(.nan)) },
             { $0.pace = .rate(.ramp(from: 0, to: 5, over: .zero)) },
             {
-                var bulk = Bulk(.upload)
+                var bulk = LoadTest.Bulk(.upload)
                 bulk.chunk = 0
                 $0.mode = .bulk(bulk)
             },
         ]
         for change in changes {
-            var configuration = Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+            var configuration = LoadTest.Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
             change(&configuration)
-            let error = #expect(throws: LoadError.self) { try LoadTest(configuration) }
+            let error = #expect(throws: LoadTestError.self) { try LoadTest(configuration) }
             #expect(error?.description.contains(": must be ") == true)
         }
     }
 
     @Test("Unattainable settings are reported before any connection is opened")
     func limits() async throws {
-        var configuration = Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        var configuration = LoadTest.Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
         configuration.connections = 1_000_000
         let limit = DescriptorLimit.raise()
         if limit < 1_000_000 {
             let planned = configuration
-            await #expect(throws: LoadError.descriptorLimit(limit: limit, needed: 1_000_067)) {
+            await #expect(throws: LoadTestError.descriptorLimit(limit: limit, needed: 1_000_067)) {
                 _ = try await LoadTest(planned).run()
             }
         }
         // Ports, which a Unix socket does not need, and of which each source address has its own range.
         configuration.connections = 100_000
         let target = try SocketAddress.anywhere
-        let error = #expect(throws: LoadError.self) { try configuration.checkPorts(target: target) }
+        let error = #expect(throws: LoadTestError.self) { try configuration.checkPorts(target: target) }
         #expect(error?.description.contains("100000 connections need as many local ports") == true)
         try configuration.checkPorts(target: .unix(path: "/tmp/x"))
         configuration.sources = (1...10).compactMap { InternetAddress(host: "127.0.0.\($0)", port: 0) }
@@ -427,16 +429,16 @@ struct PlanTests {
         ]
     )
     func sources(target: String, source: String) async throws {
-        var configuration = try Configuration(target)
+        var configuration = try LoadTest.Configuration(target)
         configuration.sources = [try #require(InternetAddress(host: source, port: 0))]
         let planned = configuration
-        let error = await #expect(throws: LoadError.self) { _ = try await LoadTest(planned).run() }
+        let error = await #expect(throws: LoadTestError.self) { _ = try await LoadTest(planned).run() }
         #expect(error?.description.hasPrefix("cannot connect from \(source)") == true)
     }
 
     @Test("Connections and requests are divided among threads", arguments: [(10, 3), (3, 64), (1, 1)])
     func shares(connections: Int, threads: Int) throws {
-        var configuration = Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        var configuration = LoadTest.Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
         configuration.connections = connections
         configuration.threads = threads
         let shares = (0..<configuration.usedThreads).map { configuration.share(of: $0, target: .unix(path: "/x")) }

@@ -5,13 +5,13 @@ import Testing
 
 @testable import LoadTester
 
-extension Report {
+extension LoadTest.Report {
     /// The report of a run of ten seconds with a thousand requests, whose latencies were 1 to 1,000 ms.
-    static var example: Report {
+    static var example: LoadTest.Report {
         var histogram = LatencyHistogram.forLatency()
         for milliseconds in 1...1000 { histogram.record(UInt64(milliseconds) * 1_000_000) }
-        let latency = LatencySummary(histogram)
-        return Report(
+        let latency = LoadTest.LatencySummary(histogram)
+        return LoadTest.Report(
             setup: Setup(
                 target: "unix:/tmp/<a>&\"b\"",
                 mode: "echo",
@@ -48,10 +48,10 @@ extension Report {
             ),
             latency: latency,
             latencyFromSend: latency,
-            connect: LatencySummary(),
+            connect: LoadTest.LatencySummary(),
             percentiles: histogram.curve,
             percentilesFromSend: histogram.curve,
-            errors: FailureCounts().byName,
+            errors: LoadTest.FailureCounts().byName,
             otherError: nil,
             connections: Connections(established: 4, lived: 4, closedIdle: 0),
             tester: Tester(
@@ -62,7 +62,7 @@ extension Report {
                 processorTimePerExchange: 1e-4,
                 systemCalls: 3000,
                 systemCallsPerExchange: 3,
-                sendLag: LatencySummary()
+                sendLag: LoadTest.LatencySummary()
             ),
             trustworthy: true,
             warnings: [],
@@ -89,7 +89,7 @@ extension Report {
 struct ReportTests {
     @Test("Percentiles are exact to a thousandth, and agree with the histogram's own")
     func percentiles() {
-        let latency = Report.example.latency
+        let latency = LoadTest.Report.example.latency
         for (value, expected) in [
             (latency.min, 0.001), (latency.p50, 0.5), (latency.p75, 0.75), (latency.p90, 0.9), (latency.p95, 0.95),
             (latency.p99, 0.99), (latency.p999, 0.999), (latency.p9999, 1.0), (latency.max, 1.0),
@@ -101,7 +101,7 @@ struct ReportTests {
         var random = SystemRandomNumberGenerator()
         var histogram = LatencyHistogram.forLatency()
         for _ in 0..<10_000 { histogram.record(UInt64.random(in: 0...3_600_000_000_000, using: &random)) }
-        let summary = LatencySummary(histogram)
+        let summary = LoadTest.LatencySummary(histogram)
         #expect(summary.p50 == Double(histogram.valueAtPercentile(50)) / 1e9)
         #expect(summary.p99 == Double(histogram.valueAtPercentile(99)) / 1e9)
         #expect(summary.p9999 == Double(histogram.valueAtPercentile(99.99)) / 1e9)
@@ -109,7 +109,7 @@ struct ReportTests {
 
     @Test("An empty measurement is all zeros, without division by zero")
     func empty() {
-        #expect(LatencySummary(LatencyHistogram.forLatency()) == LatencySummary())
+        #expect(LoadTest.LatencySummary(LatencyHistogram.forLatency()) == LoadTest.LatencySummary())
         #expect(LatencyHistogram.forLatency().curve.isEmpty)
     }
 
@@ -118,14 +118,14 @@ struct ReportTests {
         var histogram = LatencyHistogram.forLatency()
         histogram.record(.init(nanoseconds: 0), .init(nanoseconds: .max))
         #expect(histogram.totalCount == 1)
-        #expect(LatencySummary(histogram).max == 3600)
+        #expect(LoadTest.LatencySummary(histogram).max == 3600)
     }
 
     @Test("JSON has the documented members and round-trips")
     func json() throws {
-        let report = Report.example
+        let report = LoadTest.Report.example
         let json = report.json()
-        #expect(try Report(json: json) == report)
+        #expect(try LoadTest.Report(json: json) == report)
         let object = try #require(JSONSerialization.jsonObject(with: Data(json)) as? [String: Any])
         let latency = try #require(object["latency"] as? [String: Any])
         for key in ["p50", "p90", "p99", "p999", "max"] { #expect(latency[key] as? Double != nil, "\(key)") }
@@ -148,7 +148,7 @@ struct ReportTests {
 
     @Test("CSV has a header and a line for each interval")
     func csv() {
-        let lines = Report.example.csv.split(separator: "\r\n")
+        let lines = LoadTest.Report.example.csv.split(separator: "\r\n")
         #expect(lines.count == 2)
         #expect(lines[0].split(separator: ",").count == lines[1].split(separator: ",").count)
         #expect(lines[1] == "0.1,0.1,100.0,0.5,0.99,1.0,0,6400.0,6400.0")
@@ -156,7 +156,8 @@ struct ReportTests {
 
     @Test("The HdrHistogram percentile file is ascending, complete, and ends with its three comment lines")
     func percentileFile() throws {
-        let lines = Report.example.percentileFile.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        let lines = LoadTest.Report.example.percentileFile.split(separator: "\n", omittingEmptySubsequences: false)
+            .dropLast()
         #expect(lines[0].split(separator: " ") == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"])
         #expect(lines[1].isEmpty)
         let rows = lines.dropFirst(2).filter { !$0.hasPrefix("#") }.map { $0.split(separator: " ").map(String.init) }
@@ -170,7 +171,7 @@ struct ReportTests {
 
     @Test("The HTML page is self-contained and escapes report contents")
     func html() {
-        var report = Report.example
+        var report = LoadTest.Report.example
         report.setup.target = "unix:/tmp/</script><script>alert(1)</script>"
         let html = report.html
         #expect(!html.contains("alert(1)</script>"))
@@ -189,7 +190,7 @@ struct ReportTests {
         ]
     )
     func load(mode: String, rate: String, text: String) {
-        var report = Report.example
+        var report = LoadTest.Report.example
         report.setup.mode = mode
         report.setup.rate = rate
         report.setup.connections = 1
@@ -209,14 +210,14 @@ struct ReportTests {
 
     @Test("A step without due requests is not marked as too much")
     func emptyStep() {
-        var report = Report.example
-        let step = Report.Step(
+        var report = LoadTest.Report.example
+        let step = LoadTest.Report.Step(
             start: 0,
             end: 1,
             offered: 0,
             answered: 0,
             failed: 0,
-            latency: LatencySummary(),
+            latency: LoadTest.LatencySummary(),
             isSustained: false
         )
         report.steps = [step]
@@ -228,7 +229,7 @@ struct ReportTests {
 
     @Test("Quality warnings appear exactly for untrustworthy results")
     func trust() {
-        var report = Report.example
+        var report = LoadTest.Report.example
         #expect(ResultQuality.warnings(about: report).isEmpty)
         report.tester.busiestThread = 0.95
         report.tester.sendLag.count = 1000

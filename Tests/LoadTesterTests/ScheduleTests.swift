@@ -63,7 +63,7 @@ struct ScheduleTests {
 
     @Test("A warm-up runs at the first rate, before the ramp")
     func warmUp() {
-        let profile = RateProfile.ramp(from: 10, to: 110, over: .seconds(10)).after(.seconds(2))
+        let profile = LoadTest.RateProfile.ramp(from: 10, to: 110, over: .seconds(10)).after(.seconds(2))
         let times = all(Schedule(profile, arrivals: .constant), until: .seconds(12))
         #expect(times.prefix { $0 < .seconds(2) }.count == 20)
         #expect(times.count == 20 + 600)
@@ -87,7 +87,7 @@ struct ScheduleTests {
 
     @Test("Poisson arrivals on a ramp follow the ramp")
     func poissonRamp() {
-        let profile = RateProfile.ramp(from: 0, to: 10_000, over: .seconds(10))
+        let profile = LoadTest.RateProfile.ramp(from: 0, to: 10_000, over: .seconds(10))
         let times = all(Schedule(profile, arrivals: .poisson, seed: 1), until: .seconds(10))
         // Halfway through the ramp, one quarter of all requests have been due.
         #expect(abs(times.count - 50_000) < 4 * 224)

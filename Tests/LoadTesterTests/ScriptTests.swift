@@ -8,7 +8,7 @@ struct ScriptTests {
     private func follow(_ script: String, _ answers: [String], pieces: Int = .max) throws -> (
         sent: [String], reaction: Reaction
     ) {
-        var workload = ScriptWorkload(try Script(parsing: script), thread: 0, of: 1, seed: 1)
+        var workload = ScriptWorkload(try LoadTest.Script(parsing: script), thread: 0, of: 1, seed: 1)
         var exchange = workload.initial
         workload.begin(&exchange)
         return follow(&workload, &exchange, answers, pieces: pieces)
@@ -48,7 +48,7 @@ struct ScriptTests {
 
     @Test("Lines, escapes and comments are parsed")
     func lines() throws {
-        let script = try Script(
+        let script = try LoadTest.Script(
             parsing: """
                 # a comment
 
@@ -96,7 +96,7 @@ struct ScriptTests {
 
     @Test("${seq} is unique per thread; ${random} stays below its limit and is constant within an exchange")
     func fillIns() throws {
-        let script = try Script(parsing: "send ${seq} ${random:10} ${random:10} ${random:1000000}\nexpect ok")
+        let script = try LoadTest.Script(parsing: "send ${seq} ${random:10} ${random:10} ${random:1000000}\nexpect ok")
         var workload = ScriptWorkload(script, thread: 1, of: 3, seed: 9)
         var seen: Set<Int> = []
         for number in 0..<200 {
@@ -120,7 +120,7 @@ struct ScriptTests {
         )
         #expect(greeting.sent == ["", "QUIT\r\n"])
         #expect(greeting.reaction == .completes)
-        var workload = ScriptWorkload(try Script(parsing: "send a\nexpect b"), thread: 0, of: 1, seed: 1)
+        var workload = ScriptWorkload(try LoadTest.Script(parsing: "send a\nexpect b"), thread: 0, of: 1, seed: 1)
         var exchange = workload.initial
         workload.begin(&exchange)
         let early = [UInt8(ascii: "b")].withUnsafeBytes { workload.received($0, &exchange) }
@@ -142,7 +142,7 @@ struct ScriptTests {
         ]
     )
     func unreadable(text: String, why: String) {
-        let error = #expect(throws: TextError.self) { try Script(parsing: text) }
+        let error = #expect(throws: LoadTest.SyntaxError.self) { try LoadTest.Script(parsing: text) }
         #expect(error?.description.contains(why) == true, "\(error?.description ?? "")")
     }
 }

@@ -15,8 +15,8 @@ struct ScriptedRun<Target: ScriptedTarget> {
     /// The start time on the world's clock.
     let start: UInt64
 
-    var latency: LatencySummary { LatencySummary(legacy.sample.fromDue) }
-    var latencyFromSend: LatencySummary { LatencySummary(legacy.sample.fromSend) }
+    var latency: LoadTest.LatencySummary { LoadTest.LatencySummary(legacy.sample.fromDue) }
+    var latencyFromSend: LoadTest.LatencySummary { LoadTest.LatencySummary(legacy.sample.fromSend) }
     var counts: Counts { legacy.counts }
 }
 

@@ -25,7 +25,7 @@ struct StalledServerTests {
         rate: Double,
         connections: Int,
         seconds: Int,
-        arrivals: Arrivals = .constant
+        arrivals: LoadTest.Arrivals = .constant
     ) throws -> ScriptedRun<DelayingTarget> {
         try run(
             Self.target,
@@ -64,9 +64,9 @@ struct StalledServerTests {
 
     @Test(
         "With one connection, requests queue, and latency counts from the due time",
-        arguments: Arrivals.allCases
+        arguments: LoadTest.Arrivals.allCases
     )
-    func oneConnection(arrivals: Arrivals) throws {
+    func oneConnection(arrivals: LoadTest.Arrivals) throws {
         let run = try openLoop(rate: 400, connections: 1, seconds: 30, arrivals: arrivals)
         // A single server with a queue: each request starts when it is due and the previous one is answered (Lindley's
         // recursion), and is then answered like by the server.

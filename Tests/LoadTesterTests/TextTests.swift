@@ -12,7 +12,7 @@ struct TextTests {
         ]
     )
     func rates(text: String, rate: Double) throws {
-        #expect(try RateProfile(parsing: text) == .constant(rate))
+        #expect(try LoadTest.RateProfile(parsing: text) == .constant(rate))
     }
 
     @Test(
@@ -26,7 +26,7 @@ struct TextTests {
         ]
     )
     func ramps(text: String, from: Double, to: Double, length: Duration) throws {
-        #expect(try RateProfile(parsing: text) == .ramp(from: from, to: to, over: length))
+        #expect(try LoadTest.RateProfile(parsing: text) == .ramp(from: from, to: to, over: length))
     }
 
     @Test(
@@ -39,12 +39,12 @@ struct TextTests {
         ]
     )
     func noRates(text: String) {
-        #expect(throws: TextError.self) { try RateProfile(parsing: text) }
+        #expect(throws: LoadTest.SyntaxError.self) { try LoadTest.RateProfile(parsing: text) }
     }
 
     @Test("A rate is printed as it was written", arguments: ["20000/s", "0.5/s", "0..50000/s over 30s"])
     func description(text: String) throws {
-        #expect("\(try RateProfile(parsing: text))" == text)
+        #expect("\(try LoadTest.RateProfile(parsing: text))" == text)
     }
 
     @Test(
@@ -63,8 +63,8 @@ struct TextTests {
 
 @Suite("Conditions")
 struct AssertionTests {
-    private func report(_ change: (inout Report) -> Void) -> Report {
-        var report = Report.example
+    private func report(_ change: (inout LoadTest.Report) -> Void) -> LoadTest.Report {
+        var report = LoadTest.Report.example
         change(&report)
         return report
     }
@@ -84,7 +84,7 @@ struct AssertionTests {
             ("throughput>12346", false),
         ]
         for (text, isKept) in conditions {
-            #expect(try Assertion(parsing: text).verdict(on: report).isKept == isKept, "\(text)")
+            #expect(try LoadTest.Assertion(parsing: text).verdict(on: report).isKept == isKept, "\(text)")
         }
     }
 
@@ -93,13 +93,13 @@ struct AssertionTests {
         arguments: ["p50", "p999", "p99.9", "p99.99", "p9999", "send.p99", "connect.max", "lag.p99"]
     )
     func times(name: String) throws {
-        #expect(try Assertion(parsing: "\(name)<1s").metric.isTime)
+        #expect(try LoadTest.Assertion(parsing: "\(name)<1s").metric.isTime)
     }
 
     @Test("Without a measurement, a condition on time is not met")
     func nothing() throws {
-        let report = report { $0.latency = LatencySummary() }
-        let verdict = try Assertion(parsing: "p99<1h").verdict(on: report)
+        let report = report { $0.latency = LoadTest.LatencySummary() }
+        let verdict = try LoadTest.Assertion(parsing: "p99<1h").verdict(on: report)
         #expect(!verdict.isKept)
         #expect(verdict.found == "nothing was measured")
     }
@@ -112,6 +112,6 @@ struct AssertionTests {
         ]
     )
     func unreadable(text: String) {
-        #expect(throws: TextError.self) { try Assertion(parsing: text) }
+        #expect(throws: LoadTest.SyntaxError.self) { try LoadTest.Assertion(parsing: text) }
     }
 }

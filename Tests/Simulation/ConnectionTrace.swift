@@ -8,7 +8,7 @@ final class ConnectionTrace {
     struct Closure {
         let at: Instant
         var reason: CloseReason?
-        var initiator: Initiator?
+        var initiator: CloseInitiator?
     }
 
     /// Progress of the delivery that precedes a reset.

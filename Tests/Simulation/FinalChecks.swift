@@ -71,7 +71,7 @@ extension InvariantChecker {
     /// Each connection attempt has exactly one result.
     private func checkAttempts() {
         func closures(_ reason: CloseReason) -> Int {
-            Initiator.allCases.reduce(0) { $0 + harness[.closure(reason, $1)] }
+            CloseInitiator.allCases.reduce(0) { $0 + harness[.closure(reason, $1)] }
         }
         let failures = ConnectFailure.allCases.reduce(0) { $0 + harness[.failure($1)] }
         let told = harness.connected + failures
@@ -96,7 +96,7 @@ extension InvariantChecker {
         if openings != harness.total { complain("\(openings) opening events for \(harness.total) connections") }
         if told != (harness[.bytesUpstream], harness[.bytesDownstream]) { complain("events report \(told) bytes") }
         for reason in CloseReason.allCases {
-            for initiator in Initiator.allCases {
+            for initiator in CloseInitiator.allCases {
                 let counted = harness[.closure(reason, initiator)]
                 let told = closures[.init(reason: reason, initiator: initiator)] ?? 0
                 if counted != told { complain("\(reason) by \(initiator): \(counted) counted, \(told) reported") }

@@ -153,7 +153,7 @@ final class InvariantChecker {
     }
 
     /// Checks that the reason of a close is true, and that no timeout is early.
-    private func check(_ record: ConnectionTrace, endedFor reason: CloseReason, by initiator: Initiator) {
+    private func check(_ record: ConnectionTrace, endedFor reason: CloseReason, by initiator: CloseInitiator) {
         let now = world.clock
         let timeouts = scenario.listener.timeouts
         func require(_ start: Instant?, _ duration: Duration?) {

@@ -29,7 +29,7 @@ struct Scenario {
 
     /// How clients are distributed over the servers, and what happens to them if no slot is free.
     struct Balancing {
-        let policy: Policy
+        let policy: BalancingPolicy
         /// Maximum number of connections of each server; nil is unlimited.
         let limit: Int?
         let queueLimit: Int
@@ -162,7 +162,7 @@ struct Scenario {
             number(0...1) == 0
             ? nil
             : Balancing(
-                policy: Policy.allCases.randomElement(using: &random)!,
+                policy: BalancingPolicy.allCases.randomElement(using: &random)!,
                 limit: pick(nil, 1, 2, 4),
                 queueLimit: pick(0, 1, 100, 100),
                 queueTimeout: pick(nil, .seconds(5), milliseconds(100...1_000)),

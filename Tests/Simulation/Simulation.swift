@@ -127,7 +127,7 @@ final class Simulation {
         outcome.spliced = harness[.splicedUpstream] + harness[.splicedDownstream]
         outcome.turns = harness.turns
         for reason in CloseReason.allCases {
-            for initiator in Initiator.allCases {
+            for initiator in CloseInitiator.allCases {
                 outcome.closures[.init(reason: reason, initiator: initiator)] = harness[.closure(reason, initiator)]
             }
         }

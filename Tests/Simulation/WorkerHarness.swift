@@ -229,7 +229,7 @@ final class WorkerHarness {
     /// Number of closed connections.
     var closed: Int {
         CloseReason.allCases.reduce(0) { sum, reason in
-            Initiator.allCases.reduce(sum) { $0 + self[.closure(reason, $1)] }
+            CloseInitiator.allCases.reduce(sum) { $0 + self[.closure(reason, $1)] }
         }
     }
 }

@@ -120,10 +120,10 @@ struct ServiceAddressTests {
             ("unix:/a\0b", .badPath),
             ("unix:/" + String(repeating: "p", count: 107), .longPath(108)),
             ("unix:" + String(repeating: "ü", count: 54), .longPath(108)),
-        ] as [(String, AddressError.Problem)]
+        ] as [(String, AddressParseError.Problem)]
     )
-    func problems(text: String, problem: AddressError.Problem) {
-        let error = #expect(throws: AddressError.self) { try ServiceAddress(parsing: text) }
+    func problems(text: String, problem: AddressParseError.Problem) {
+        let error = #expect(throws: AddressParseError.self) { try ServiceAddress(parsing: text) }
         #expect(error?.problem == problem)
         #expect(error?.text == text)
     }
@@ -133,7 +133,7 @@ struct ServiceAddressTests {
         let longest = Array(repeating: String(repeating: "a", count: 62), count: 4).joined(separator: ".") + ".b"
         #expect(longest.utf8.count == 253)
         #expect(try ServiceAddress(parsing: longest + ":1") == .name(host: longest, port: 1))
-        let error = #expect(throws: AddressError.self) { try ServiceAddress(parsing: longest + "b:1") }
+        let error = #expect(throws: AddressParseError.self) { try ServiceAddress(parsing: longest + "b:1") }
         #expect(error?.problem == .badHost(longest + "b"))
     }
 
@@ -146,7 +146,7 @@ struct ServiceAddressTests {
         ]
     )
     func messages(text: String, advice: String) {
-        let error = #expect(throws: AddressError.self) { try ServiceAddress(parsing: text) }
+        let error = #expect(throws: AddressParseError.self) { try ServiceAddress(parsing: text) }
         let message = error.map { "\($0)" } ?? ""
         #expect(message.contains(advice))
         #expect(text.isEmpty || message.contains("'\(text)'"))

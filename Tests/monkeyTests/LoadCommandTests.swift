@@ -8,14 +8,14 @@ import Testing
 
 /// Results of parsing the options of `monkey load`, and the output format of its results.
 @Suite struct LoadCommandTests {
-    private func configuration(_ arguments: String...) throws -> Configuration {
+    private func configuration(_ arguments: String...) throws -> LoadTest.Configuration {
         let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
         return try command.configuration(for: command.targets[0])
     }
 
     @Test func withoutOptionsAllIsTheLibrarysDefault() throws {
         let configuration = try configuration()
-        let defaults = Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
+        let defaults = LoadTest.Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
         #expect(configuration.pace == defaults.pace)
         #expect(configuration.connections == defaults.connections)
         #expect(configuration.threads == defaults.threads)
@@ -157,7 +157,7 @@ import Testing
 
     @Test func aPanelIsAlwaysAsHigh() throws {
         let configuration = try configuration()
-        let early = Progress(
+        let early = LoadTest.Progress(
             phase: .opening,
             elapsed: 0,
             duration: 10,
@@ -167,7 +167,7 @@ import Testing
             errors: [:]
         )
         #expect(LivePanelText.lines(early, configuration, history: []).count == LivePanelText.height)
-        let point = Report.TimelinePoint(
+        let point = LoadTest.Report.TimelinePoint(
             time: 5,
             seconds: 1,
             throughput: 1234,
@@ -178,7 +178,7 @@ import Testing
             upstreamPerSecond: 0,
             downstreamPerSecond: 0
         )
-        let late = Progress(
+        let late = LoadTest.Progress(
             phase: .measuring,
             elapsed: 5,
             duration: 10,
@@ -196,7 +196,7 @@ import Testing
     }
 
     @Test func aPanelSaysNothingOfLatencyWhereThereIsNone() throws {
-        let silent = Report.TimelinePoint(
+        let silent = LoadTest.Report.TimelinePoint(
             time: 1,
             seconds: 1,
             throughput: 0,
@@ -207,7 +207,7 @@ import Testing
             upstreamPerSecond: 1e6,
             downstreamPerSecond: 0
         )
-        let progress = Progress(
+        let progress = LoadTest.Progress(
             phase: .measuring,
             elapsed: 1,
             duration: 10,
@@ -226,10 +226,13 @@ import Testing
     }
 
     @Test func anIntervalWithoutEndKeepsItsColumn() async throws {
-        var versus = Comparison(try Configuration("127.0.0.1:1"), try Configuration("127.0.0.1:2"))
+        var versus = LoadTest.Comparison(
+            try LoadTest.Configuration("127.0.0.1:1"),
+            try LoadTest.Configuration("127.0.0.1:2")
+        )
         versus.rounds = 2
         let runs = Mutex(0)
-        let report = Report(versus.first, Collector(threads: 1, interval: .seconds(1)), wasStopped: false)
+        let report = LoadTest.Report(versus.first, Collector(threads: 1, interval: .seconds(1)), wasStopped: false)
         let comparison = try await versus.compare { configuration in
             var report = report
             report.throughput = runs.withLock { count in
@@ -244,7 +247,7 @@ import Testing
     }
 
     @Test func aSearchThatWasStoppedSaysSo() throws {
-        let condition = try Assertion(parsing: "p99<2ms")
+        let condition = try LoadTest.Assertion(parsing: "p99<2ms")
         let nothing = RateTable(.init(rate: nil, tries: [], wasStopped: true), condition: condition)
         #expect(nothing.lines == ["Stopped before the first rate was tested."])
     }

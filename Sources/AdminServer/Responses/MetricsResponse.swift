@@ -7,7 +7,7 @@ struct MetricsResponse {
     /// The listeners and pools; nil for a proxy with a single upstream.
     var pools: PoolsResponse?
     /// The reload statistics; nil if there is no configuration file.
-    var reloads: ReloadFigures?
+    var reloads: ReloadStatistics?
     let version: String
 
     /// Prometheus text. The first four series have fixed names and a fixed position: existing consumers rely on both.
@@ -81,7 +81,7 @@ struct MetricsResponse {
             .counter,
             "Total number of client connections that have ended, by reason and initiator.",
             CloseReason.allCases.flatMap { reason in
-                Initiator.allCases.map { initiator in
+                CloseInitiator.allCases.map { initiator in
                     .init([("reason", reason.name), ("initiator", initiator.name)], closed(reason, initiator))
                 }
             }
@@ -122,12 +122,12 @@ struct MetricsResponse {
         )
     }
 
-    private func add(_ reloads: ReloadFigures, to page: inout PrometheusText) {
+    private func add(_ reloads: ReloadStatistics, to page: inout PrometheusText) {
         page.add(
             "monkey_config_reloads_total",
             .counter,
             "Total number of reloads of the configuration file, by result.",
-            [.init([("result", "success")], reloads.done), .init([("result", "failure")], reloads.refused)]
+            [.init([("result", "success")], reloads.applied), .init([("result", "failure")], reloads.rejected)]
         )
         page.add(
             "monkey_config_last_reload_successful",
@@ -192,7 +192,7 @@ struct MetricsResponse {
         }
     }
 
-    private func closed(_ reason: CloseReason, _ initiator: Initiator) -> Int {
+    private func closed(_ reason: CloseReason, _ initiator: CloseInitiator) -> Int {
         snapshot.closures[.init(reason: reason, initiator: initiator), default: 0]
     }
 }
@@ -244,7 +244,10 @@ extension MetricsResponse {
     private var closures: JSONValue {
         .object(
             CloseReason.allCases.map { reason in
-                (reason.name, .object(JSONObject(Initiator.allCases.map { ($0.name, .integer(closed(reason, $0))) })))
+                (
+                    reason.name,
+                    .object(JSONObject(CloseInitiator.allCases.map { ($0.name, .integer(closed(reason, $0))) }))
+                )
             }
         )
     }

@@ -128,7 +128,7 @@ struct PoolsResponse {
             "Total number of connections to a server that have ended, by reason and initiator.",
             servers { labels, server in
                 CloseReason.allCases.flatMap { reason in
-                    Initiator.allCases.map { initiator in
+                    CloseInitiator.allCases.map { initiator in
                         .init(
                             labels + [("reason", reason.name), ("initiator", initiator.name)],
                             server.closures[.init(reason: reason, initiator: initiator), default: 0]

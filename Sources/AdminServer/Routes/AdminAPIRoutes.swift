@@ -22,21 +22,32 @@ struct ControlRoutes: Sendable {
     func add(to router: Router<BasicRequestContext>) {
         router.get("/connections") { request, _ in await connections(request) }
         router.post("/connections/close") { request, _ in await closeConnections(request) }
-        router.post("/servers/enable") { request, _ in await order(.enable, request) }
-        router.post("/servers/drain") { request, _ in await order(.drain, request) }
-        router.post("/servers/disable") { request, _ in await order(.disable, request) }
+        router.post("/servers/enable") { request, _ in await setAdminState(.enabled, request) }
+        router.post("/servers/drain") { request, _ in await setAdminState(.draining, request) }
+        router.post("/servers/disable") { request, _ in await setAdminState(.disabled, request) }
         router.post("/servers/weight") { request, _ in await weight(request) }
         router.post("/config/reload") { _, _ in await reload() }
     }
 
     // MARK: Servers
 
-    private func order(_ order: AdminOrder, _ request: Request, _ others: [String] = []) async -> Response {
+    private func setAdminState(_ state: ServerAdminState, _ request: Request) async -> Response {
+        await change(request) { server, pool throws(AdminRequestError) in
+            try await control.setAdminState(state, server: server, pool: pool)
+        }
+    }
+
+    /// Calls `change` with the server and the pool that the query names.
+    private func change(
+        _ request: Request,
+        otherParameters: [String] = [],
+        by change: (_ server: String, _ pool: String) async throws(AdminRequestError) -> Void
+    ) async -> Response {
         do throws(AdminRequestError) {
-            let query = try Query(request, allowed: ["pool", "server"] + others)
+            let query = try Query(request, allowed: ["pool", "server"] + otherParameters)
             let (pool, server) = (try query.required("pool"), try query.required("server"))
             do throws(AdminRequestError) {
-                try await control.order(order, server: server, pool: pool)
+                try await change(server, pool)
             } catch {
                 return .text(.notFound, "\(error.text)\n")
             }
@@ -50,11 +61,13 @@ struct ControlRoutes: Sendable {
         let name = "weight"
         do throws(AdminRequestError) {
             let text = try Query(request, allowed: ["pool", "server", name]).required(name)
-            if text == "configured" { return await order(.weight(nil), request, [name]) }
-            guard let weight = Int(text), (0...256).contains(weight) else {
+            let weight = text == "configured" ? nil : Int(text)
+            guard text == "configured" || weight.map((0...256).contains) ?? false else {
                 throw AdminRequestError("invalid weight: must be 0 to 256, or configured")
             }
-            return await order(.weight(weight), request, [name])
+            return await change(request, otherParameters: [name]) { server, pool throws(AdminRequestError) in
+                try await control.setWeight(weight, server: server, pool: pool)
+            }
         } catch {
             return .text(.badRequest, "\(error.text)\n")
         }
@@ -98,15 +111,15 @@ struct ControlRoutes: Sendable {
         switch await control.reload() {
         case nil:
             return .text(.notFound, "no configuration file: start the proxy with monkey run\n")
-        case .done(let changes, let connections):
+        case .applied(let changes, let connections):
             let answer = JSONValue.object([
                 "reloaded": .boolean(true), "changes": .array(changes.map { .string($0) }),
                 "connections_affected": .integer(connections),
             ])
             return .text(.ok, answer.line, type: "application/json")
-        case .refused(let mistakes):
+        case .rejected(let errors):
             let answer = JSONValue.object([
-                "reloaded": .boolean(false), "errors": .array(mistakes.map { .string($0) }),
+                "reloaded": .boolean(false), "errors": .array(errors.map { .string($0) }),
             ])
             return .text(.unprocessableContent, answer.line, type: "application/json")
         }

@@ -3,6 +3,7 @@ extension AdminServer {
     public struct Configuration: Sendable {
         /// The program's version, reported by `monkey_build_info`.
         public var version: String
+        /// Limits of connections and requests.
         public var limits = Limits()
         /// The control operations; nil makes the endpoint read-only.
         public var control: (any AdminControl)?
@@ -10,6 +11,7 @@ extension AdminServer {
         /// and no token the endpoint binds to loopback addresses only.
         public var token: AdminToken?
 
+        /// Creates a configuration with the default limits.
         public init(version: String) {
             self.version = version
         }
@@ -36,6 +38,7 @@ extension AdminServer {
         /// Maximum number of header fields of a request, 1 to 10,000. Above it the response is 431.
         public var headerFields = 100
 
+        /// Creates the default limits.
         public init() {}
     }
 }

@@ -6,11 +6,14 @@ public import TCPProxy
 public enum AdminError: Error, Hashable, Sendable {
     /// The host name has no address: ``ProxyError/unknownHost(_:detail:)``.
     case unresolvable(ProxyError)
+    /// Listening on the address failed.
     case cannotListen(ListenError)
     /// Control is enabled on an address other than loopback without a token: any client that can reach the address
     /// could change the configuration.
     case tokenMissing(SocketAddress)
+    /// The token is too short or too long, or contains characters other than visible ASCII.
     case badToken
+    /// A setting is outside its range.
     case badSetting(name: String, value: String, allowed: String)
     /// ``AdminServer/run()`` was already called; bind another instance.
     case alreadyRun

@@ -31,6 +31,8 @@ public final class AdminServer: Service {
     ///   - address: the address to listen on; with port 0 the kernel chooses the port.
     ///   - source: the proxy to report on.
     ///   - logger: gets one line for each request at level debug, and one for each failure at level error.
+    ///   - configuration: all other settings.
+    /// - Throws: ``AdminError``, whose description is a message for the user.
     public static func bind(
         _ address: ServiceAddress,
         source: any AdminSource,

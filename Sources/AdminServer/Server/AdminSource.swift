@@ -16,10 +16,12 @@ public protocol AdminSource: Sendable {
 }
 
 extension AdminSource {
+    /// Returns nil: a source without pools.
     public func pools() -> (listeners: [ListenerSnapshot], pools: [PoolSnapshot])? { nil }
 }
 
 extension Proxy: AdminSource {
+    /// Returns the proxy's listeners and pools.
     public func pools() -> (listeners: [ListenerSnapshot], pools: [PoolSnapshot])? {
         upstream == nil ? (listenerSnapshots(), poolSnapshots()) : nil
     }

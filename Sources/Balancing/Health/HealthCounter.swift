@@ -1,8 +1,11 @@
 /// The state of a server according to its active health checks: down after a number of consecutive failures, up after a
 /// number of consecutive passes.
 public struct HealthCounter: Sendable, Equatable {
+    /// State of a server according to its checks.
     public enum State: String, Sendable {
+        /// The last checks passed.
         case up
+        /// The last checks failed.
         case down
         /// Not checked yet. The server takes connections, and the first result determines its state.
         case unknown

@@ -7,7 +7,7 @@ import EventLoop
 /// Access log: a thread that writes a line for each connection when it ends.
 ///
 /// Workers never wait for it: if it is too slow, their ring buffers fill up, and further records are dropped and
-/// counted (``TCPProxy/MetricsSnapshot/accessRecordsDropped``).
+/// counted (`MetricsSnapshot.accessRecordsDropped`).
 public final class AccessLog: Sendable {
     /// Output of the log.
     public enum Destination: Sendable {
@@ -37,7 +37,10 @@ public final class AccessLog: Sendable {
 
     /// Opens the log.
     ///
-    /// - Parameter logger: receives a message when the log cannot be written, and when it can be written again.
+    /// - Parameters:
+    ///   - destination: where the lines are written.
+    ///   - format: format of a line.
+    ///   - logger: receives a message when the log cannot be written, and when it can be written again.
     /// - Throws: ``AccessLogError``.
     public init(_ destination: Destination, format: AccessLogFormat, logger: Logger) throws(AccessLogError) {
         self.format = format

@@ -36,7 +36,7 @@ public struct AccessLogFormat: Hashable, Sendable {
 
     /// Parses a format. `{{` and `}}` are literal braces.
     ///
-    /// - Throws: ``ValueFormatError``, which describes the expected format.
+    /// - Throws: `ValueFormatError`, which describes the expected format.
     public init(parsing text: String) throws(ValueFormatError) {
         switch text {
         case "text": self = .text

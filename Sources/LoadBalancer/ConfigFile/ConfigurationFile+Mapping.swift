@@ -16,10 +16,25 @@ extension ConfigurationFile {
         configuration.recordsConnections = accessLog != nil
         return configuration
     }
+
+    /// The listeners, in file order.
+    public var listenerConfigurations: [ListenerConfiguration] { listeners.map(\.configuration) }
+
+    /// Settings of the pools' controller, in file order.
+    public var poolSettings: [PoolSettings] { pools.map(PoolSettings.init) }
+
+    /// Returns the pools with the names of their servers resolved, in file order.
+    ///
+    /// - Throws: `ProxyError.unknownHost(_:detail:)`.
+    public func resolvedPools() async throws(ProxyError) -> [PoolConfiguration] {
+        var resolved: [PoolConfiguration] = []
+        for pool in pools { resolved.append(pool.configuration(servers: try await pool.servers.resolved())) }
+        return resolved
+    }
 }
 
 extension ListenerSection {
-    public var configuration: ListenerConfiguration {
+    package var configuration: ListenerConfiguration {
         var listener = ListenerConfiguration(name: name, address: listen, pool: pool)
         listener.backlog = backlog
         listener.sourceAddresses = sources
@@ -53,7 +68,7 @@ extension PoolSection {
     /// Returns the pool's configuration.
     ///
     /// - Parameter servers: the current servers of the pool, with names resolved to addresses.
-    public func configuration(servers: [ServerConfiguration]) -> PoolConfiguration {
+    package func configuration(servers: [ServerConfiguration]) -> PoolConfiguration {
         var configuration = PoolConfiguration(name: name, policy: policy, servers: servers)
         configuration.queueLimit = queue.limit
         configuration.queueTimeout = queue.timeout
@@ -67,7 +82,7 @@ extension ServerSection {
     /// Returns the configuration of the server at one of its addresses.
     ///
     /// - Parameter name: name of this server if a host name resolves to several; nil uses the entry's name.
-    public func configuration(at address: SocketAddress, name: String? = nil) -> ServerConfiguration {
+    package func configuration(at address: SocketAddress, name: String? = nil) -> ServerConfiguration {
         var configuration = ServerConfiguration(name: name ?? self.name, address: address)
         configuration.weight = weight
         configuration.isBackup = backup

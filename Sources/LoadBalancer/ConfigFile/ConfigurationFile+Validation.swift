@@ -263,7 +263,7 @@ extension HealthCheckSection {
     }
 }
 
-extension EjectionSection {
+extension EjectionSettings {
     fileprivate func check(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
         if maxTime < baseTime, let place = written["max-time"] ?? written["base-time"] {
             diagnostics.within(written["max-time"] == nil ? "base-time" : "max-time") {

@@ -1,4 +1,4 @@
-public import TCPProxy
+package import TCPProxy
 
 /// Content of a configuration file: listeners, pools of servers and process-wide settings.
 ///
@@ -6,41 +6,46 @@ public import TCPProxy
 /// and values are in range. Conditions that depend on the system, such as whether a port is free, are not checked.
 public struct ConfigurationFile: Sendable {
     /// See ``TCPProxy/ProxyConfiguration/threads``.
-    public var threads = ProxyConfiguration().threads
+    package var threads = ProxyConfiguration().threads
     /// See ``TCPProxy/ProxyConfiguration/maxConnections``.
-    public var maxConnections: Int?
-    public var engine = ProxyConfiguration().engine
+    package var maxConnections: Int?
+    package var engine = ProxyConfiguration().engine
     /// See ``TCPProxy/ProxyConfiguration/maxPipes``.
-    public var maxPipes: Int?
-    public var grace = ProxyConfiguration().grace
-    public var drainDelay = ProxyConfiguration().drainDelay
+    package var maxPipes: Int?
+    package var grace = ProxyConfiguration().grace
+    package var drainDelay = ProxyConfiguration().drainDelay
     /// User to switch to after all sockets are bound, by name or number; nil keeps the current user.
-    public var user: String?
+    package var user: String?
     /// nil uses the primary group of the user.
-    public var group: String?
+    package var group: String?
     /// Address of the HTTP endpoint for metrics; nil disables it.
-    public var admin: ServiceAddress? = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
+    package var admin: ServiceAddress? = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
     /// Whether the HTTP endpoint also accepts commands to drain servers, close connections and reload this file.
-    public var adminAPI = true
+    package var adminAPI = true
     /// File with the bearer token that the endpoint requires; nil requires none.
-    public var adminTokenFile: String?
+    package var adminTokenFile: String?
     /// Whether each connection event is written as a line to standard output.
-    public var events = false
+    package var events = false
     /// Interval at which a line with the totals is written; nil disables it.
-    public var summary: Duration? = .seconds(10)
+    package var summary: Duration? = .seconds(10)
     /// File of the access log; `-` is standard output, nil disables the log.
     public var accessLog: String?
+    /// Format of the access log.
     public var accessLogFormat = AccessLogFormat.text
     /// Name server that resolves the names of servers; nil uses the system resolver.
-    public var resolver: InternetAddress?
-    public var logLevel = LogLevel.info
-    public var logFormat = LogFormat.text
+    package var resolver: InternetAddress?
+    package var logLevel = LogLevel.info
+    package var logFormat = LogFormat.text
     /// At least one, in file order.
-    public var listeners: [ListenerSection] = []
+    package var listeners: [ListenerSection] = []
     /// At least one, in file order.
-    public var pools: [PoolSection] = []
+    package var pools: [PoolSection] = []
     /// Warnings: the file is valid, but probably does not have the intended effect.
-    public private(set) var warnings: [Diagnostic] = []
+    package private(set) var warnings: [Diagnostic] = []
+
+    /// The warnings as text: one line each, such as `12:5: warning: pools.databases.queue: ...` with the line and the
+    /// column.
+    public var warningLines: [String] { warnings.map(\.description) }
 
     /// Creates a configuration with the defaults, without listeners and pools.
     public init() {}
@@ -48,17 +53,17 @@ public struct ConfigurationFile: Sendable {
     /// Maximum size of a file, in bytes.
     public static let longest = 1 << 20
     /// Maximum number of problems that are reported.
-    public static let mostProblems = 100
-    public static let maxListeners = 1024
-    public static let maxPools = 1024
+    package static let mostProblems = 100
+    package static let maxListeners = 1024
+    package static let maxPools = 1024
     /// Maximum number of servers per pool.
-    public static let maxServers = PoolConfiguration.maxServers
+    package static let maxServers = PoolConfiguration.maxServers
     /// Maximum number of source addresses per listener.
-    public static let mostSources = 64
+    package static let mostSources = 64
     /// Maximum number of networks per list.
-    public static let mostNetworks = 10_000
+    package static let mostNetworks = 10_000
     /// Maximum number of SNI patterns per listener.
-    public static let mostServerNames = 10_000
+    package static let mostServerNames = 10_000
 
     /// Parses a file.
     ///
@@ -107,11 +112,11 @@ public struct ConfigurationFile: Sendable {
     }
 
     /// Log levels of swift-log, from most to least verbose.
-    public enum LogLevel: String, CaseIterable, Sendable {
+    package enum LogLevel: String, CaseIterable, Sendable {
         case trace, debug, info, notice, warning, error, critical
     }
 
-    public enum LogFormat: String, CaseIterable, Sendable {
+    package enum LogFormat: String, CaseIterable, Sendable {
         case text, json
     }
 }

@@ -2,7 +2,7 @@ import Balancing
 
 extension HealthCheckSection {
     /// The check to perform.
-    public var check: HealthCheckKind {
+    package var check: HealthCheckKind {
         switch type {
         case .tcp: .tcp
         case .sendExpect: .sendExpect(send: Array(send.utf8), expect: Array(expect.utf8))
@@ -15,7 +15,7 @@ extension HealthCheckSection {
 
 extension HealthCheck {
     /// Creates the health check settings from a configuration file entry.
-    public init(_ entry: HealthCheckSection) {
+    package init(_ entry: HealthCheckSection) {
         self.init(
             entry.check,
             port: entry.port.flatMap(UInt16.init(exactly:)),

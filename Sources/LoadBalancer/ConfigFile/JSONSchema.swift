@@ -5,7 +5,7 @@ extension ConfigurationFile {
     ///
     /// It accepts every file that the parser accepts. The parser detects more errors, such as a reference to an unknown
     /// pool.
-    public static var schema: String {
+    package static var schema: String {
         guard case .object(var schema) = ObjectSchema.root.schema else { preconditionFailure("a section is an object") }
         schema["$schema"] = .string("http://json-schema.org/draft-07/schema#")
         schema["title"] = .string("Configuration of monkey run")

@@ -369,7 +369,7 @@ extension ObjectSchema where Entry == PoolSection {
                 KeySchema(
                     "ejection",
                     \.ejection,
-                    .orOff(ObjectSchema<EjectionSection>.ejection.valueSchema),
+                    .orOff(ObjectSchema<EjectionSettings>.ejection.valueSchema),
                     in: empty,
                     standard: "on, with the defaults below",
                     "Ejection of servers that client connection attempts fail to reach."
@@ -573,9 +573,9 @@ extension ObjectSchema where Entry == HealthCheckSection {
     ]
 }
 
-extension ObjectSchema where Entry == EjectionSection {
+extension ObjectSchema where Entry == EjectionSettings {
     static var ejection: Self {
-        let empty = EjectionSection()
+        let empty = EjectionSettings()
         let range: ClosedRange<Duration> = .milliseconds(10)...(.seconds(24 * 3600))
         return Self(
             name: "an ejection",

@@ -1,37 +1,37 @@
-public import Balancing
-public import ValueFormats
-public import TCPProxy
+package import Balancing
+package import ValueFormats
+package import TCPProxy
 
 /// Listener section: the address, the connection settings and the pool.
-public struct ListenerSection: Sendable, Equatable {
-    public var name = ""
-    public var listen = defaults.address
+package struct ListenerSection: Sendable, Equatable {
+    package var name = ""
+    package var listen = defaults.address
     /// Name of the pool.
-    public var pool = ""
-    public var backlog = defaults.backlog
-    public var sources = defaults.sourceAddresses
-    public var timeouts = defaults.timeouts
+    package var pool = ""
+    package var backlog = defaults.backlog
+    package var sources = defaults.sourceAddresses
+    package var timeouts = defaults.timeouts
     /// Interval of ``TCPProxy/ListenerConfiguration/keepAlive``; nil disables keepalive.
-    public var keepAlive = defaults.keepAlive?.interval
+    package var keepAlive = defaults.keepAlive?.interval
     /// Client networks that may connect; if empty, all that are not denied.
-    public var allow: [CIDRBlock] = []
-    public var deny: [CIDRBlock] = []
+    package var allow: [CIDRBlock] = []
+    package var deny: [CIDRBlock] = []
     /// This property and the next three: see ``TCPProxy/AccessPolicy``.
-    public var maxConnections: Int?
-    public var maxConnectionsPerClient: Int?
-    public var rate: RateValue?
-    public var ratePerClient: RateValue?
+    package var maxConnections: Int?
+    package var maxConnectionsPerClient: Int?
+    package var rate: RateValue?
+    package var ratePerClient: RateValue?
     /// See ``TCPProxy/ListenerConfiguration/bandwidth``.
-    public var bandwidth: ByteSizeValue?
+    package var bandwidth: ByteSizeValue?
     /// PROXY protocol header that is accepted; nil disables it.
-    public var acceptProxy: TrustedProxies.Header?
+    package var acceptProxy: TrustedProxies.Header?
     /// Networks of the proxies whose PROXY protocol headers are trusted.
-    public var trustedProxies: [CIDRBlock] = []
+    package var trustedProxies: [CIDRBlock] = []
     /// Pools for TLS clients by SNI host name.
-    public var sniPatterns: [RouteSection<SNIPattern>] = []
-    public var alpnProtocols: [RouteSection<ALPNProtocol>] = []
+    package var sniPatterns: [RouteSection<SNIPattern>] = []
+    package var alpnProtocols: [RouteSection<ALPNProtocol>] = []
 
-    public init() {}
+    package init() {}
 
     private static let defaults = ListenerConfiguration(
         address: .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
@@ -39,13 +39,13 @@ public struct ListenerSection: Sendable, Equatable {
 }
 
 /// Pool for TLS clients that request an SNI host name or an ALPN protocol.
-public struct RouteSection<Pattern: Hashable & Sendable>: Sendable, Equatable {
-    public var pattern: Pattern
+package struct RouteSection<Pattern: Hashable & Sendable>: Sendable, Equatable {
+    package var pattern: Pattern
     /// The pattern as written in the file.
-    public var written: String
-    public var pool: String
+    package var written: String
+    package var pool: String
 
-    public init(pattern: Pattern, written: String, pool: String) {
+    package init(pattern: Pattern, written: String, pool: String) {
         self.pattern = pattern
         self.written = written
         self.pool = pool
@@ -53,109 +53,90 @@ public struct RouteSection<Pattern: Hashable & Sendable>: Sendable, Equatable {
 }
 
 /// Pool section: equivalent servers and the policy that selects one of them.
-public struct PoolSection: Sendable, Equatable {
-    public var name = ""
-    public var policy = Policy.roundRobin
+package struct PoolSection: Sendable, Equatable {
+    package var name = ""
+    package var policy = BalancingPolicy.roundRobin
     /// At least one, in file order.
-    public var servers: [ServerSection] = []
+    package var servers: [ServerSection] = []
     /// nil disables health checks.
-    public var check: HealthCheckSection?
+    package var check: HealthCheckSection?
     /// nil disables ejection.
-    public var ejection: EjectionSection? = EjectionSection()
+    package var ejection: EjectionSettings? = EjectionSettings()
     /// Time in which the weight of a server that came up grows to its full value; nil applies it immediately.
-    public var slowStart: Duration?
-    public var queue = QueueSection()
-    public var onServerDown = PoolSettings.OnServerDown.keep
-    public var onAllDown = PoolConfiguration.OnAllDown.refuse
+    package var slowStart: Duration?
+    package var queue = QueueSection()
+    package var onServerDown = PoolSettings.OnServerDown.keep
+    package var onAllDown = PoolConfiguration.OnAllDown.refuse
     /// PROXY protocol version of the header sent to servers; nil sends none.
-    public var sendProxy: ProxyProtocolVersion?
+    package var sendProxy: ProxyProtocolVersion?
     /// See ``TCPProxy/ProxyConfiguration/resolveInterval``.
-    public var resolveInterval = ProxyConfiguration().resolveInterval
+    package var resolveInterval = ProxyConfiguration().resolveInterval
 
-    public init() {}
+    package init() {}
 }
 
 /// Server entry of a pool; a name stands for all servers that it resolves to.
-public struct ServerSection: Sendable, Equatable {
-    public var address: ServerAddress = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
+package struct ServerSection: Sendable, Equatable {
+    package var address: ServerAddress = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 0)))
     /// Name in logs and metrics; by default the address as written.
-    public var name = ""
+    package var name = ""
     /// Share of connections; 0 takes no new ones. For the servers of a service, the weights of its SRV records apply.
-    public var weight = 1
+    package var weight = 1
     /// Whether the server is used only if all others are down.
-    public var backup = false
+    package var backup = false
     /// Maximum number of concurrent connections; nil means no limit.
-    public var maxConnections: Int?
+    package var maxConnections: Int?
     /// Resolver of the server's name.
-    public var resolver = DNSResolver.system
+    package var resolver = DNSResolver.system
 
-    public init() {}
+    package init() {}
 }
 
 /// Limit and timeout of the queue for a free connection slot of a server.
-public struct QueueSection: Sendable, Equatable {
+package struct QueueSection: Sendable, Equatable {
     /// 0 disables the queue.
-    public var limit = 1000
-    public var timeout: Duration = .seconds(5)
+    package var limit = 1000
+    package var timeout: Duration = .seconds(5)
 
-    public init() {}
-}
-
-/// Outlier ejection: when a server is taken out of selection because client connection attempts to it fail.
-public struct EjectionSection: Sendable, Equatable {
-    /// Number of consecutive failures that ejects a server; nil disables this criterion.
-    public var consecutiveFailures: Int? = 5
-    /// Percentage of failed attempts within the window that ejects a server; nil disables this criterion.
-    public var failureRate: Int? = 50
-    public var window: Duration = .seconds(10)
-    /// Minimum number of attempts within the window for `failureRate` to apply.
-    public var minAttempts = 10
-    /// Duration of the first ejection; each further one lasts twice as long as the one before.
-    public var baseTime: Duration = .seconds(10)
-    /// Maximum duration of an ejection.
-    public var maxTime: Duration = .seconds(300)
-    /// Maximum percentage of a pool's servers that are ejected at the same time.
-    public var maxPercentEjected = 50
-
-    public init() {}
+    package init() {}
 }
 
 /// Health check settings of a pool.
-public struct HealthCheckSection: Sendable, Equatable {
-    public var type = CheckType.tcp
-    public var interval: Duration = .seconds(2)
+package struct HealthCheckSection: Sendable, Equatable {
+    package var type = CheckType.tcp
+    package var interval: Duration = .seconds(2)
     /// Timeout for connection and response together.
-    public var timeout: Duration = .seconds(1)
+    package var timeout: Duration = .seconds(1)
     /// Number of consecutive passes that bring a server up.
-    public var rise = 2
+    package var rise = 2
     /// Number of consecutive failures that bring a server down.
-    public var fall = 3
+    package var fall = 3
     /// Port to check; nil means the server's own.
-    public var port: Int?
+    package var port: Int?
     /// State before the first result.
-    public var initial = Initial.unknown
+    package var initial = Initial.unknown
     /// `send-expect`: bytes to send; empty if the server speaks first.
-    public var send = ""
+    package var send = ""
     /// `send-expect`: bytes that the response must contain.
-    public var expect = ""
+    package var expect = ""
     /// `http`: path and query of the request.
-    public var path = "/"
+    package var path = "/"
     /// `http`: value of the Host field.
-    public var host = "localhost"
+    package var host = "localhost"
     /// `http`: status codes that pass.
-    public var status = 200...399
+    package var status = 200...399
     /// `postgres`: user of the session.
-    public var user = "monkey"
+    package var user = "monkey"
 
-    public init() {}
+    package init() {}
 
-    public enum CheckType: String, CaseIterable, Sendable {
+    package enum CheckType: String, CaseIterable, Sendable {
         case tcp
         case sendExpect = "send-expect"
         case http, postgres, redis
     }
 
-    public enum Initial: String, CaseIterable, Sendable {
+    package enum Initial: String, CaseIterable, Sendable {
         case up, down
         /// Counts as up until the first result, which decides.
         case unknown

@@ -1,5 +1,5 @@
 import ValueFormats
-public import TCPProxy
+package import TCPProxy
 
 // Kinds of values for access control.
 
@@ -61,11 +61,11 @@ extension ValueSchema where Value == RateValue {
 }
 
 /// A rate, and its text in the file.
-public struct RateValue: Sendable, Hashable {
-    public let text: String
-    public let rate: TokenRate
+package struct RateValue: Sendable, Hashable {
+    package let text: String
+    package let rate: TokenRate
 
-    public init(text: String, rate: TokenRate) {
+    package init(text: String, rate: TokenRate) {
         self.text = text
         self.rate = rate
     }

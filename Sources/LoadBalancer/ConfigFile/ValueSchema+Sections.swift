@@ -3,7 +3,7 @@ import ValueFormats
 
 // Kinds of values that only one key uses.
 
-extension ValueSchema where Value == Engine {
+extension ValueSchema where Value == RelayEngine {
     static var engine: Self {
         let valueSchema = ValueSchema<EngineWord>.word
         return Self(name: valueSchema.name, allowed: valueSchema.allowed, schema: valueSchema.schema) { engine in
@@ -30,7 +30,7 @@ extension ValueSchema where Value == AccessLogFormat {
 private enum EngineWord: String, CaseIterable, Sendable {
     case auto, copy, splice
 
-    var engine: Engine {
+    var engine: RelayEngine {
         switch self {
         case .auto: .auto
         case .copy: .copy

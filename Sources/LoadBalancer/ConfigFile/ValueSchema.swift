@@ -36,7 +36,7 @@ extension ValueSchema {
             }
             do {
                 return try parse(scalar.text)
-            } catch let error as AddressError {
+            } catch let error as AddressParseError {
                 // The error already quotes the text.
                 diagnostics.error(at: node.location, "\(error)")
             } catch let error as ServerAddressError {

@@ -1,7 +1,7 @@
-public import Sockets
+package import Sockets
 
 /// Why a name could not be resolved to servers.
-public enum DNSFailure: Error, Hashable, Sendable {
+package enum DNSFailure: Error, Hashable, Sendable {
     case noSuchName
     /// The name exists but has no records of the requested type.
     case noRecords
@@ -20,7 +20,7 @@ public enum DNSFailure: Error, Hashable, Sendable {
 
 extension DNSFailure: CustomStringConvertible {
     /// Reason, as the end of a sentence: "no such name".
-    public var description: String {
+    package var description: String {
         switch self {
         case .noSuchName: "no such name"
         case .noRecords: "the name has no addresses"

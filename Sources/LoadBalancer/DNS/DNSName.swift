@@ -1,6 +1,6 @@
 /// Domain name in wire format: each label preceded by its length, a terminating zero byte, and lowercase letters,
 /// because names are compared case-insensitively (RFC 1035, 3.1; RFC 4343).
-public struct DNSName: Hashable, Sendable {
+package struct DNSName: Hashable, Sendable {
     /// At most ``longest`` bytes.
     let wire: [UInt8]
 
@@ -30,7 +30,7 @@ public struct DNSName: Hashable, Sendable {
     }
 
     /// Parses a name with or without a trailing dot. Labels may have letters, digits, hyphens and underscores.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         var labels = text.split(separator: ".", omittingEmptySubsequences: false)
         if labels.count > 1, labels.last?.isEmpty == true { labels.removeLast() }
         let isPlain = labels.allSatisfy { label in
@@ -49,7 +49,7 @@ public struct DNSName: Hashable, Sendable {
 extension DNSName: CustomStringConvertible {
     /// Has no trailing dot. Dots within a label, backslashes and bytes that are not visible ASCII are written as a
     /// backslash and three decimal digits (RFC 1035, 5.1).
-    public var description: String {
+    package var description: String {
         var labels: [String] = []
         var rest = wire[...]
         while let length = rest.first, length > 0 {

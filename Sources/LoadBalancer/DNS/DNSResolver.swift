@@ -1,16 +1,16 @@
 import Foundation
-public import ValueFormats
-public import Sockets
+package import ValueFormats
+package import Sockets
 import EventLoop
 
 /// Source of DNS answers: the system resolver, or a list of name servers.
-public struct DNSResolver: Hashable, Sendable {
+package struct DNSResolver: Hashable, Sendable {
     /// Configured name servers; nil to use the system's.
     private let servers: [SocketAddress]?
 
     /// For hosts the system resolver, with hosts(5) and its search list; for services, for which it has no call, the
     /// name servers of resolv.conf(5).
-    public static let system = DNSResolver(chosen: nil)
+    package static let system = DNSResolver(chosen: nil)
 
     private static let configurationFile = "/etc/resolv.conf"
 
@@ -22,7 +22,7 @@ public struct DNSResolver: Hashable, Sendable {
     /// hosts(5) and search list.
     ///
     /// - Parameter servers: such as 127.0.0.1:5353; if empty, the system resolver is used.
-    public init(servers: [SocketAddress]) {
+    package init(servers: [SocketAddress]) {
         self.init(chosen: servers.isEmpty ? nil : servers)
     }
 
@@ -66,7 +66,7 @@ extension InternetAddress {
     /// Parses the address of a name server: an IP address and a port.
     ///
     /// - Throws: ``ValueFormatError``, which describes the expected format.
-    public init(nameServer text: String) throws(ValueFormatError) {
+    package init(nameServer text: String) throws(ValueFormatError) {
         guard case .socket(.internet(let address)) = try? ServiceAddress(parsing: text), address.port != 0 else {
             throw ValueFormatError("must be the IP address and port of a name server, such as 10.0.0.53:53")
         }

@@ -1,19 +1,19 @@
 /// Resolved server with a weight in the pool's range and one of two priority levels.
-public struct PoolMember: Hashable, Sendable {
-    public let server: DiscoveredEndpoint
+package struct PoolMember: Hashable, Sendable {
+    package let server: DiscoveredEndpoint
     /// 1 to ``largestWeight``; nil if DNS does not specify a weight.
-    public let weight: Int?
+    package let weight: Int?
     /// True for all priorities but the lowest value: RFC 2782 has more levels than a pool.
-    public let isBackup: Bool
+    package let isBackup: Bool
 
     /// Maximum weight of a server in a pool.
-    public static let largestWeight = 256
+    package static let largestWeight = 256
 
     /// Maps priorities and weights of SRV records to those of a pool. If all weights of a level are within the pool's
     /// range, they are kept; otherwise they are scaled and rounded to integers. A weight of 0 becomes the smallest
     /// weight: RFC 2782 intends it for servers that should receive almost nothing beside others; if all servers have
     /// it, they share equally.
-    public static func members(_ servers: [DiscoveredEndpoint]) -> [PoolMember] {
+    package static func members(_ servers: [DiscoveredEndpoint]) -> [PoolMember] {
         let first = servers.map(\.priority).min()
         let (backups, primaries) = (servers.filter { $0.priority != first }, servers.filter { $0.priority == first })
         return scaled(primaries, isBackup: false) + scaled(backups, isBackup: true)

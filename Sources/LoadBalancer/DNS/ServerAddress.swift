@@ -1,18 +1,18 @@
-public import Sockets
+package import Sockets
 
 /// Address of a pool's servers: an IP address with a port, a Unix socket path, a host name or a service name.
 ///
 /// `127.0.0.1:5432`, `[::1]:5432`, `unix:/run/db.sock`; `db.example:5432`, of which each address is one server;
 /// `srv:_pg._tcp.db.example`, whose SRV records give hosts, ports, weights and priorities (RFC 2782).
-public enum ServerAddress: Hashable, Sendable {
+package enum ServerAddress: Hashable, Sendable {
     case socket(SocketAddress)
     case host(String, port: UInt16)
     case service(DNSName)
 
     /// Prefix of a service name.
-    public static let servicePrefix = "srv:"
+    package static let servicePrefix = "srv:"
 
-    public init(_ address: ServiceAddress) {
+    package init(_ address: ServiceAddress) {
         switch address {
         case .socket(let address): self = .socket(address)
         case .name(let host, let port): self = .host(host, port: port)
@@ -20,7 +20,7 @@ public enum ServerAddress: Hashable, Sendable {
     }
 
     /// Parses an address.
-    public init(parsing text: String) throws(ServerAddressError) {
+    package init(parsing text: String) throws(ServerAddressError) {
         if text.hasPrefix(Self.servicePrefix) {
             guard let name = DNSName(String(text.dropFirst(Self.servicePrefix.count))) else {
                 throw .badService(text)
@@ -28,7 +28,7 @@ public enum ServerAddress: Hashable, Sendable {
             self = .service(name)
             return
         }
-        do throws(AddressError) {
+        do throws(AddressParseError) {
             self.init(try ServiceAddress(parsing: text))
         } catch {
             throw .badAddress(error)
@@ -38,7 +38,7 @@ public enum ServerAddress: Hashable, Sendable {
 
 extension ServerAddress {
     /// Port; nil for a Unix socket, and for a service, whose SRV records contain it.
-    public var port: UInt16? {
+    package var port: UInt16? {
         switch self {
         case .socket(let address): address.port
         case .host(_, let port): port
@@ -47,25 +47,25 @@ extension ServerAddress {
     }
 
     /// Whether the address is a name, which may resolve to different servers over time.
-    public var isName: Bool {
+    package var isName: Bool {
         if case .socket = self { false } else { true }
     }
 
     /// Whether SRV records give weights and ports.
-    public var isService: Bool {
+    package var isService: Bool {
         if case .service = self { true } else { false }
     }
 }
 
 /// Why a text is not a valid server address.
-public enum ServerAddressError: Error, Hashable, Sendable {
-    case badAddress(AddressError)
+package enum ServerAddressError: Error, Hashable, Sendable {
+    case badAddress(AddressParseError)
     case badService(String)
 }
 
 extension ServerAddressError: CustomStringConvertible {
     /// One sentence: what is wrong and how to fix it.
-    public var description: String {
+    package var description: String {
         switch self {
         case .badAddress(let error): error.description
         case .badService(let text):
@@ -76,7 +76,7 @@ extension ServerAddressError: CustomStringConvertible {
 
 extension ServerAddress: CustomStringConvertible {
     /// The address in the form that the parser reads.
-    public var description: String {
+    package var description: String {
         switch self {
         case .socket(let address): address.description
         case .host(let host, let port): "\(host):\(port)"
@@ -86,17 +86,17 @@ extension ServerAddress: CustomStringConvertible {
 }
 
 /// Server found by resolving a name.
-public struct DiscoveredEndpoint: Hashable, Sendable {
-    public let address: SocketAddress
+package struct DiscoveredEndpoint: Hashable, Sendable {
+    package let address: SocketAddress
     /// Host name that resolved to the address; nil if the address was configured.
-    public let host: String?
+    package let host: String?
     /// Priority of the SRV record: servers with the lowest value are used first, the others only if none of those is
     /// available.
-    public let priority: UInt16
+    package let priority: UInt16
     /// Share among servers of one priority according to the SRV record, nil without one. 0 is almost nothing.
-    public let weight: UInt16?
+    package let weight: UInt16?
 
-    public init(address: SocketAddress, host: String? = nil, priority: UInt16 = 0, weight: UInt16? = nil) {
+    package init(address: SocketAddress, host: String? = nil, priority: UInt16 = 0, weight: UInt16? = nil) {
         self.address = address
         self.host = host
         self.priority = priority

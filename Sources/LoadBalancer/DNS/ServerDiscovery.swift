@@ -1,5 +1,5 @@
 import Sockets
-public import TCPProxy
+package import TCPProxy
 
 /// Resolver of a pool's server entries. If a query fails, its last answer is kept.
 actor ServerDiscovery {
@@ -36,7 +36,7 @@ extension [ServerSection] {
     /// Resolves the servers of all entries.
     ///
     /// - Throws: ``ProxyError/unknownHost(_:detail:)``.
-    public func resolved() async throws(ProxyError) -> [ServerConfiguration] {
+    package func resolved() async throws(ProxyError) -> [ServerConfiguration] {
         try await ServerDiscovery(self).lookUp().servers
     }
 }

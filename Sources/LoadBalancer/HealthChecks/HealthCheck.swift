@@ -3,6 +3,7 @@ import Sockets
 
 /// Health check settings: what to send, how often, and how many results change the state.
 public struct HealthCheck: Hashable, Sendable {
+    /// What is sent and what must be received.
     public var check: HealthCheckKind
     /// Port to check instead of the server's own. Has no effect on a Unix socket.
     public var port: UInt16?
@@ -25,6 +26,7 @@ public struct HealthCheck: Hashable, Sendable {
     /// Lower bound of the interval, because each check costs the server a connection.
     public static let shortestInterval = Duration.milliseconds(10)
 
+    /// Creates settings; the default is a TCP connection every 2 s.
     public init(
         _ check: HealthCheckKind = .tcp,
         port: UInt16? = nil,
@@ -58,29 +60,5 @@ public struct HealthCheck: Hashable, Sendable {
     func nextInterval(using numbers: inout some RandomNumberGenerator) -> Duration {
         let spread = jitter.isFinite ? min(max(jitter, 0), 1) : 0
         return max(Self.shortestInterval, interval * Double.random(in: (1 - spread)...(1 + spread), using: &numbers))
-    }
-}
-
-/// Result of one health check.
-public struct HealthReport<ServerID: Hashable & Sendable>: Sendable {
-    public let server: ServerID
-    public let result: Result<Duration, HealthCheckFailure>
-    /// State of the server, with this result taken into account.
-    public let state: HealthCounter.State
-    /// Whether this result changed the state.
-    public let isChange: Bool
-    /// Number of consecutive results of this kind, including this one.
-    public let inARow: Int
-}
-
-extension HealthReport {
-    /// Reason for the state, as the end of a sentence: "3 consecutive checks failed, the last: connection refused".
-    public var cause: String {
-        let count = inARow == 1 ? "the check" : "\(inARow) consecutive checks"
-        return switch result {
-        case .success: "\(count) passed"
-        case .failure(let failure):
-            inARow == 1 ? "\(count) failed: \(failure)" : "\(count) failed, the last: \(failure)"
-        }
     }
 }

@@ -1,9 +1,9 @@
-public import Sockets
+package import Sockets
 
 /// Why a health check failed.
-public enum HealthCheckFailure: Error, Hashable, Sendable {
+package enum HealthCheckFailure: Error, Hashable, Sendable {
     /// Phase of a check in which it timed out.
-    public enum Stage: Hashable, Sendable {
+    package enum Stage: Hashable, Sendable {
         case connecting
         case waitingForAnswer
     }
@@ -30,7 +30,7 @@ public enum HealthCheckFailure: Error, Hashable, Sendable {
 
 extension HealthCheckFailure: CustomStringConvertible {
     /// Reason, as the end of a sentence: "connection refused", "HTTP 503, not 200 to 399".
-    public var description: String {
+    package var description: String {
         switch self {
         case .timedOut(.connecting, let limit):
             "no connection within \(written(limit))"

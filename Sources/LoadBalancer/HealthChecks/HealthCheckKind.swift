@@ -6,9 +6,9 @@ public enum HealthCheckKind: Hashable, Sendable {
     /// ``answerLimit`` bytes of the response.
     case sendExpect(send: [UInt8], expect: [UInt8])
     /// Starts a PostgreSQL session as `user`, which needs no account: a request for a password, or an error that
-    /// reports an unknown user, also shows that the server is available. See ``PostgreSQLHealthCheckExchange``.
+    /// reports an unknown user, also shows that the server is available.
     case postgres(user: String)
-    /// Sends PING. A server that requires a password is up. See ``RedisHealthCheckExchange``.
+    /// Sends PING. A server that requires a password is up.
     case redis
     /// Sends a GET request; passes if the status code of the response is an expected one.
     case http(HTTPHealthCheck)
@@ -29,6 +29,7 @@ public struct HTTPHealthCheck: Hashable, Sendable {
     /// Status codes that pass, within 100 to 599.
     public var expected: ClosedRange<Int>
 
+    /// Creates a request of the root path that passes with a status code of 200 to 399.
     public init(path: String = "/", host: String = "localhost", expected: ClosedRange<Int> = 200...399) {
         self.path = path
         self.host = host
@@ -36,41 +37,11 @@ public struct HTTPHealthCheck: Hashable, Sendable {
     }
 }
 
-/// Why a check is invalid.
-public enum HealthCheckKindError: Error, Hashable, Sendable {
-    case nothingExpected
-    case longExpectation(Int)
-    case badUser(String)
-    case badPath(String)
-    case badHost(String)
-    case badStatus(ClosedRange<Int>)
-}
-
-extension HealthCheckKindError: CustomStringConvertible {
-    /// One sentence: what is wrong and how to fix it.
-    public var description: String {
-        switch self {
-        case .nothingExpected:
-            "no expected bytes: set the bytes that the response must contain, or use a tcp check"
-        case .longExpectation(let count):
-            "too many expected bytes: \(count), but only the first \(HealthCheckKind.answerLimit) of a response are read"
-        case .badUser(let user):
-            "invalid PostgreSQL user '\(user)': must have 1 to \(PostgreSQLHealthCheckExchange.longestUser) bytes, none of them 0"
-        case .badPath(let path):
-            "invalid path '\(path)': must begin with a slash, without spaces and control characters (RFC 3986)"
-        case .badHost(let host):
-            "invalid host '\(host)': must not be empty or contain spaces or control characters"
-        case .badStatus(let range):
-            "invalid HTTP status codes \(range.lowerBound) to \(range.upperBound): must be within 100 to 599"
-        }
-    }
-}
-
 extension HealthCheckKind {
     /// Validates the parameters of the check.
     ///
-    /// - Throws: ``HealthCheckKindError`` if the request cannot be sent as it is, or if no response could pass.
-    public func validate() throws(HealthCheckKindError) {
+    /// - Throws: ``ValidationError`` if the request cannot be sent as it is, or if no response could pass.
+    public func validate() throws(ValidationError) {
         switch self {
         case .tcp, .redis:
             break

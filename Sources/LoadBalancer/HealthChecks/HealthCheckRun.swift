@@ -1,7 +1,7 @@
-public import Sockets
+package import Sockets
 
 /// Runner of a single health check.
-public enum HealthCheckRun {
+package enum HealthCheckRun {
     /// Opens a connection, sends the request, evaluates the response and closes.
     ///
     /// - Parameters:
@@ -9,7 +9,7 @@ public enum HealthCheckRun {
     ///   - timeout: timeout for connection and response together.
     /// - Returns: the time until the server was found to be up, or why it is not. If the task is canceled, returns
     ///   ``HealthCheckFailure/cancelled`` without waiting for the timeout.
-    public static func run(
+    package static func run(
         _ check: HealthCheckKind,
         at address: SocketAddress,
         timeout: Duration,

@@ -1,15 +1,15 @@
 import Balancing
 import EventLoop
 import Randomness
-public import Sockets
+package import Sockets
 import Synchronization
 
 /// Scheduler of the health checks: runs those of each server at its own interval and reports the results.
 ///
 /// Checks of one server never overlap, and at most `checkLimit` checks run at the same time over all servers. A check
 /// that is due waits for a permit; this delays that check and no other.
-public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
-    public typealias HealthCheckFunction =
+package final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
+    package typealias HealthCheckFunction =
         @Sendable (HealthCheckKind, SocketAddress, _ timeout: Duration, _ preamble: [UInt8]) async -> Result<
             Duration, HealthCheckFailure
         >
@@ -29,7 +29,7 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     }
 
     /// Default for the number of concurrent checks of all servers.
-    public static var defaultCheckLimit: Int { 64 }
+    package static var defaultCheckLimit: Int { 64 }
 
     private let permits: AsyncSemaphore
     private let clock: any Clock<Duration>
@@ -47,7 +47,7 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     ///   - probe: performs a check; ``HealthCheckRun/run(_:at:timeout:preamble:)`` except in tests.
     ///   - report: receives the result of each check, in order for each server, on any thread. It must not block. A
     ///     server may be reported once more after `forget`.
-    public init(
+    package init(
         checkLimit: Int = defaultCheckLimit,
         clock: any Clock<Duration> = ContinuousClock(),
         seed: UInt64 = .random(in: 0 ... .max),
@@ -63,7 +63,7 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     }
 
     /// Starts to check a server, or replaces its settings; in that case its result counters are reset.
-    public func watch(_ server: ServerID, at address: SocketAddress, by settings: HealthCheck) {
+    package func watch(_ server: ServerID, at address: SocketAddress, by settings: HealthCheck) {
         let (membership, end) = AsyncStream<Never>.makeStream()
         state.withLock { state in
             state.memberships.updateValue(end, forKey: server)?.finish()
@@ -82,12 +82,12 @@ public final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     }
 
     /// Stops checking a server, and cancels a check in progress.
-    public func forget(_ server: ServerID) {
+    package func forget(_ server: ServerID) {
         state.withLock { $0.memberships.removeValue(forKey: server) }?.finish()
     }
 
     /// Runs checks until the task is canceled. May be called only once.
-    public func run() async {
+    package func run() async {
         await withDiscardingTaskGroup { group in
             for await subject in arrivals {
                 group.addTask { await self.follow(subject) }

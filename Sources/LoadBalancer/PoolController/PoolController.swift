@@ -70,7 +70,13 @@ public final class PoolController: Sendable {
     /// Interval at which the counters of connection attempts are polled.
     static let tick: Duration = .milliseconds(100)
 
-    /// - Parameter settings: settings of the proxy's pools, in the same order.
+    /// Creates a controller of a bound proxy.
+    ///
+    /// - Parameters:
+    ///   - proxy: the proxy, bound with pools.
+    ///   - settings: settings of the proxy's pools, in the same order.
+    ///   - logger: receives each change of a server's state.
+    ///   - clock: clock of checks and lookups.
     public init(
         _ proxy: Proxy,
         settings: [PoolSettings],
@@ -207,7 +213,7 @@ public final class PoolController: Sendable {
         state.withLock { state in
             let ejected = servers.count { state.watched[$0]?.healthState.isEjected ?? false }
             let mayEject =
-                settings.ejection?.maxPercentEjected.allowsAnother(ejected: ejected, of: servers.count) ?? false
+                settings.ejection?.budget.allowsAnother(ejected: ejected, of: servers.count) ?? false
             state.watched[facts.key]?.healthState.advance(to: now, facts.attempts, mayEject: mayEject)
         }
         apply(facts, of: pool)
@@ -291,9 +297,12 @@ public final class PoolController: Sendable {
 extension PoolController {
     /// Applies another configuration to the proxy and uses its pool settings from then on.
     ///
-    /// - Parameter settings: settings of the pools, in the same order.
+    /// - Parameters:
+    ///   - listeners: the new listeners.
+    ///   - pools: the new pools, with the names of their servers resolved.
+    ///   - settings: settings of the pools, in the same order.
     /// - Returns: the changes.
-    /// - Throws: the errors of ``TCPProxy/Proxy/change(listeners:pools:)``; in that case the configuration is
+    /// - Throws: the errors of `Proxy.change(listeners:pools:)`; in that case the configuration is
     ///   unchanged.
     public func change(
         listeners: [ListenerConfiguration],
@@ -322,15 +331,25 @@ extension PoolController {
 
     /// Sets the administrative state of a server, which overrides its checks. It lasts until it is set again, also
     /// across reloads while the server exists.
-    public func order(_ order: ServerOrder, server: String, pool: String) throws(UnknownServerError) {
-        try update(server, pool) { $0.order = order }
+    ///
+    /// - Throws: ``UnknownServerError``.
+    public func setAdminState(
+        _ adminState: ServerAdminState,
+        server: String,
+        pool: String
+    ) throws(UnknownServerError) {
+        try update(server, pool) { $0.adminState = adminState }
     }
 
     /// Sets the weight of a server in place of the configured one, with the same lifetime; nil restores the configured
     /// weight. Returns when all workers use it.
     ///
-    /// - Parameter weight: 0 to 256; other values are clamped.
-    public func order(weight: Int?, server: String, pool: String) async throws(UnknownServerError) {
+    /// - Parameters:
+    ///   - weight: 0 to 256; other values are clamped.
+    ///   - server: name of the server.
+    ///   - pool: name of its pool.
+    /// - Throws: ``UnknownServerError``.
+    public func setWeight(_ weight: Int?, server: String, pool: String) async throws(UnknownServerError) {
         let facts = try update(server, pool) { $0.weightOverride = weight.map { min(max($0, 0), 256) } }
         guard facts.policy == .maglev else { return }
         // Refreshes even if the table is no longer marked as stale: the polling task may have taken the mark without
@@ -358,30 +377,6 @@ extension PoolController {
         }
         apply(found, of: facts)
         return facts
-    }
-}
-
-/// Administrative state of a server; overrides health checks and ejection.
-public enum ServerOrder: String, Sendable, CaseIterable {
-    case enable
-    /// Takes no new connections.
-    case drain
-    /// Takes no new connections, and existing ones are closed.
-    case disable
-}
-
-/// A request that names an unknown server or pool.
-public enum UnknownServerError: Error, Hashable, Sendable {
-    case pool(String)
-    case server(String, pool: String)
-}
-
-extension UnknownServerError: CustomStringConvertible {
-    public var description: String {
-        switch self {
-        case .pool(let pool): "unknown pool '\(pool)': /pools lists all pools"
-        case .server(let server, let pool): "unknown server '\(server)' in pool \(pool): /pools lists all servers"
-        }
     }
 }
 

@@ -1,13 +1,12 @@
-import Balancing
 import TCPProxy
 
 // Conversion of configuration file entries to pool settings.
 
 extension PoolSettings {
-    public init(_ entry: PoolSection) {
+    package init(_ entry: PoolSection) {
         self.init()
         check = entry.check.map(HealthCheck.init)
-        ejection = entry.ejection.map(EjectionSettings.init)
+        ejection = entry.ejection
         slowStart = entry.slowStart
         onServerDown = entry.onServerDown
         resolution = Resolution(of: entry.servers, every: entry.resolveInterval)
@@ -17,27 +16,11 @@ extension PoolSettings {
 extension PoolSettings.Resolution {
     /// Creates the settings for servers configured by name; returns nil if there are none, or if they are resolved only
     /// once.
-    public init?(of servers: [ServerSection], every interval: Duration?) {
+    package init?(of servers: [ServerSection], every interval: Duration?) {
         guard let interval, servers.contains(where: \.address.isName) else { return nil }
         let names = ServerDiscovery(servers)
         self.init(interval: interval) { () async throws -> Answer in
             try await names.lookUp()
         }
-    }
-}
-
-extension EjectionSettings {
-    init(_ entry: EjectionSection) {
-        self.init(
-            limits: FailureWindow.Limits(
-                consecutive: entry.consecutiveFailures,
-                percent: entry.failureRate,
-                minAttempts: entry.minAttempts,
-                window: entry.window.clampedNanoseconds
-            ),
-            baseTime: entry.baseTime,
-            maxTime: entry.maxTime,
-            maxPercentEjected: EjectionBudget(percent: entry.maxPercentEjected)
-        )
     }
 }

@@ -1,4 +1,3 @@
-public import Balancing
 public import TCPProxy
 
 /// Health check, ejection, slow start and DNS settings of a pool.
@@ -23,6 +22,7 @@ public struct PoolSettings: Sendable {
             /// TTL of the answer; nil if none was given.
             public var timeToLive: Duration?
 
+            /// Creates a result.
             public init(servers: [ServerConfiguration], timeToLive: Duration? = nil) {
                 self.servers = servers
                 self.timeToLive = timeToLive
@@ -34,6 +34,7 @@ public struct PoolSettings: Sendable {
         /// Resolves the servers. If it throws, the pool keeps its current ones.
         public var lookUp: @Sendable () async throws -> Answer
 
+        /// Creates settings that resolve the servers with `lookUp`.
         public init(interval: Duration, lookUp: @escaping @Sendable () async throws -> Answer) {
             self.interval = interval
             self.lookUp = lookUp
@@ -49,6 +50,7 @@ public struct PoolSettings: Sendable {
         }
     }
 
+    /// What happens to existing connections to a server when its checks fail.
     public enum OnServerDown: String, Sendable, CaseIterable {
         /// Connections stay open.
         case keep
@@ -56,28 +58,6 @@ public struct PoolSettings: Sendable {
         case close
     }
 
+    /// Creates the default settings: no health checks, ejection with its defaults, no slow start.
     public init() {}
-}
-
-/// Outlier ejection: when a server is taken out of selection because client connection attempts fail, and for how long.
-public struct EjectionSettings: Sendable, Equatable {
-    public var limits: FailureWindow.Limits
-    /// Duration of the first ejection.
-    public var baseTime: Duration
-    /// Maximum duration of an ejection; each ejection lasts twice as long as the one before.
-    public var maxTime: Duration
-    /// Maximum percentage of a pool's servers that are ejected at the same time.
-    public var maxPercentEjected: EjectionBudget
-
-    public init(
-        limits: FailureWindow.Limits = FailureWindow.Limits(),
-        baseTime: Duration = .seconds(10),
-        maxTime: Duration = .seconds(300),
-        maxPercentEjected: EjectionBudget = EjectionBudget(percent: 50)
-    ) {
-        self.limits = limits
-        self.baseTime = baseTime
-        self.maxTime = maxTime
-        self.maxPercentEjected = maxPercentEjected
-    }
 }

@@ -12,7 +12,7 @@ struct ServerHealthState {
         var consecutiveFailures: Int
     }
 
-    var order = ServerOrder.enable
+    var adminState = ServerAdminState.enabled
     /// Weight set by an administrator in place of the configured one; nil if none is set.
     var weightOverride: Int?
     private var checked = HealthCounter.State.unknown
@@ -70,10 +70,10 @@ struct ServerHealthState {
     var isEjected: Bool { ejection.isEjected }
 
     var state: ServerState {
-        switch order {
-        case .drain: .draining
-        case .disable: .disabled
-        case .enable:
+        switch adminState {
+        case .draining: .draining
+        case .disabled: .disabled
+        case .enabled:
             if checked == .down {
                 .down
             } else if isEjected {

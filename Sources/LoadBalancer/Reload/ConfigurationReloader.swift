@@ -9,25 +9,9 @@ import EventLoop
 ///
 /// A file that has errors, or that the system rejects, changes nothing. Reloads run one at a time.
 public final class ConfigurationReloader: Sendable {
-    public enum Outcome: Sendable, Equatable {
-        /// The configuration was applied; `changes` has a line for each change.
-        case done(changes: [String], connectionsAffected: Int)
-        /// The configuration was rejected and nothing has changed; a line for each reason.
-        case refused([String])
-    }
-
-    /// Counters of reloads.
-    public struct Figures: Sendable, Equatable {
-        public var done = 0
-        public var refused = 0
-        /// Time of the last successful reload, or of the start, in seconds since 1970.
-        public var lastSuccess = Double(WallClock.nanoseconds) / 1e9
-        public var wasSuccessful = true
-    }
-
     private struct State {
         var file: ConfigurationFile
-        var figures = Figures()
+        var statistics = ReloadStatistics(since: Double(WallClock.nanoseconds) / 1e9)
     }
 
     private let name: String
@@ -38,9 +22,14 @@ public final class ConfigurationReloader: Sendable {
     private let reloads = AsyncSemaphore(1)
     private let state: Mutex<State>
 
+    /// Creates a reloader.
+    ///
     /// - Parameters:
     ///   - file: the configuration that the proxy currently uses.
     ///   - name: name of the file in messages.
+    ///   - proxy: the running proxy.
+    ///   - poolController: the controller of its pools.
+    ///   - logger: receives the outcome of each reload.
     ///   - read: returns the current content of the file; its errors are reported unmodified.
     public init(
         _ file: ConfigurationFile,
@@ -58,60 +47,61 @@ public final class ConfigurationReloader: Sendable {
         state = Mutex(State(file: file))
     }
 
-    public var figures: Figures { state.withLock(\.figures) }
+    /// Statistics of the reloads so far.
+    public var statistics: ReloadStatistics { state.withLock(\.statistics) }
 
     /// Reads the file and applies it. Logs the outcome.
     @discardableResult
-    public func reload() async -> Outcome {
+    public func reload() async -> ReloadOutcome {
         await reloads.acquire()
         defer { reloads.release() }
         let outcome = await attempt()
         state.withLock { state in
             switch outcome {
-            case .done:
-                state.figures.done += 1
-                state.figures.lastSuccess = Double(WallClock.nanoseconds) / 1e9
-                state.figures.wasSuccessful = true
-            case .refused:
-                state.figures.refused += 1
-                state.figures.wasSuccessful = false
+            case .applied:
+                state.statistics.applied += 1
+                state.statistics.lastSuccess = Double(WallClock.nanoseconds) / 1e9
+                state.statistics.wasSuccessful = true
+            case .rejected:
+                state.statistics.rejected += 1
+                state.statistics.wasSuccessful = false
             }
         }
         report(outcome)
         return outcome
     }
 
-    private func attempt() async -> Outcome {
+    private func attempt() async -> ReloadOutcome {
         let file: ConfigurationFile
         do {
             file = try ConfigurationFile(parsing: try read())
         } catch let error as ConfigurationError {
             let more = error.suppressed > 0 ? ["\(name): and \(error.suppressed) more"] : []
-            return .refused(error.diagnostics.map { "\(name):\($0)" } + more)
+            return .rejected(error.diagnostics.map { "\(name):\($0)" } + more)
         } catch {
-            return .refused(["\(error)"])
+            return .rejected(["\(error)"])
         }
         for warning in file.warnings { logger.warning("\(name):\(warning)") }
         do throws(ProxyError) {
             let change = try await poolController.change(
-                listeners: file.listeners.map(\.configuration),
+                listeners: file.listenerConfigurations,
                 pools: try await file.resolvedPools(),
-                settings: file.pools.map(PoolSettings.init)
+                settings: file.poolSettings
             )
             let before = state.withLock { state in
                 defer { state.file = file }
                 return state.file
             }
             let difference = ConfigurationDifference(from: before, to: file)
-            return .done(changes: difference.lines(with: change), connectionsAffected: change.connectionsAffected)
+            return .applied(changes: difference.lines(with: change), connectionsAffected: change.connectionsAffected)
         } catch {
-            return .refused(["\(name): \(error)"])
+            return .rejected(["\(name): \(error)"])
         }
     }
 
-    private func report(_ outcome: Outcome) {
+    private func report(_ outcome: ReloadOutcome) {
         switch outcome {
-        case .done(let changes, let connections):
+        case .applied(let changes, let connections):
             let count = changes.count
             let summary = count == 0 ? "no changes" : count == 1 ? "1 change" : "\(count) changes"
             logger.notice(
@@ -119,20 +109,9 @@ public final class ConfigurationReloader: Sendable {
                 metadata: ["changes": .stringConvertible(count), "connections": .stringConvertible(connections)]
             )
             for change in changes { logger.notice("\(change)") }
-        case .refused(let mistakes):
-            for mistake in mistakes { logger.error("\(mistake)") }
+        case .rejected(let errors):
+            for error in errors { logger.error("\(error)") }
             logger.error("Reload failed: configuration unchanged")
         }
-    }
-}
-
-extension ConfigurationFile {
-    /// Returns the pools with the names of their servers resolved.
-    ///
-    /// - Throws: ``TCPProxy/ProxyError/unknownHost(_:detail:)``.
-    public func resolvedPools() async throws(ProxyError) -> [PoolConfiguration] {
-        var resolved: [PoolConfiguration] = []
-        for pool in pools { resolved.append(pool.configuration(servers: try await pool.servers.resolved())) }
-        return resolved
     }
 }

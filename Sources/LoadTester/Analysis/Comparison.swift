@@ -1,92 +1,96 @@
-/// A comparison of two targets under the same load, in alternating rounds, so that changes of the machine affect both.
-public struct Comparison: Sendable {
-    /// The plan for the first target.
-    public var first: Configuration
-    /// The plan for the second target.
-    public var second: Configuration
-    /// Number of rounds, 1 to 1,000; a confidence interval needs at least 2.
-    public var rounds = 5
+extension LoadTest {
+    /// A comparison of two targets under the same load, in alternating rounds, so that changes of the machine affect
+    /// both.
+    public struct Comparison: Sendable {
+        /// The plan for the first target.
+        public var first: Configuration
+        /// The plan for the second target.
+        public var second: Configuration
+        /// Number of rounds, 1 to 1,000; a confidence interval needs at least 2.
+        public var rounds = 5
 
-    /// Creates a comparison of five rounds.
-    public init(_ first: Configuration, _ second: Configuration) {
-        self.first = first
-        self.second = second
-    }
-
-    /// Runs all rounds: first and second, then second and first, and so on.
-    ///
-    /// - Parameter run: runs one plan; supplied by the caller, which may show the progress or stop the run.
-    /// - Throws: the errors of `run`.
-    public func compare(running run: @Sendable (Configuration) async throws -> Report) async throws -> ComparisonReport
-    {
-        var firsts: [Report] = []
-        var seconds: [Report] = []
-        for round in 0..<rounds {
-            let isSwapped = round % 2 == 1
-            let earlier = try await run(isSwapped ? second : first)
-            if earlier.wasStopped { break }
-            let later = try await run(isSwapped ? first : second)
-            if later.wasStopped { break }
-            firsts.append(isSwapped ? later : earlier)
-            seconds.append(isSwapped ? earlier : later)
+        /// Creates a comparison of five rounds.
+        public init(_ first: Configuration, _ second: Configuration) {
+            self.first = first
+            self.second = second
         }
-        return ComparisonReport(firsts, seconds)
-    }
-}
 
-/// The results of a comparison.
-public struct ComparisonReport: Sendable, Hashable, Codable {
-    /// The reports of the first target, in order of rounds.
-    public var first: [Report]
-    /// The reports of the second target, in order of rounds.
-    public var second: [Report]
-    /// The ratio of each metric.
-    public var ratios: [Ratio]
-
-    /// The ratio of a metric of the second target to that of the first.
-    public struct Ratio: Sendable, Hashable, Codable {
-        /// Name of the metric as in a condition: `throughput`, `p99`.
-        public var metric: String
-        /// Whether the metric is a time, in seconds.
-        public var isTime: Bool
-        /// Median over the first target's rounds.
-        public var first: Double
-        /// Median over the second target's rounds.
-        public var second: Double
-        /// Geometric mean of the rounds' ratios.
-        public var ratio: Double
-        /// Lower bound of the 95% confidence interval of the ratio; nil if there was one round.
-        public var low: Double?
-        /// Upper bound of the 95% confidence interval of the ratio; nil if there was one round.
-        public var high: Double?
-    }
-
-    init(_ first: [Report], _ second: [Report]) {
-        self.first = first
-        self.second = second
-        let isBulk = first.first?.setup.isBulk ?? false
-        let metrics =
-            isBulk ? ["upload", "download"] : ["throughput", "p50", "p90", "p99", "p999", "max", "connect.p50"]
-        ratios = metrics.compactMap { name in
-            guard let metric = Metric(named: name) else { return nil }
-            let pairs = zip(first, second).compactMap { first, second -> (Double, Double)? in
-                guard let left = metric.value(in: first), let right = metric.value(in: second), left > 0, right > 0
-                else {
-                    return nil
-                }
-                return (left, right)
+        /// Runs all rounds: first and second, then second and first, and so on.
+        ///
+        /// - Parameter run: runs one plan; supplied by the caller, which may show the progress or stop the run.
+        /// - Throws: the errors of `run`.
+        public func compare(running run: @Sendable (Configuration) async throws -> Report) async throws
+            -> ComparisonReport
+        {
+            var firsts: [Report] = []
+            var seconds: [Report] = []
+            for round in 0..<rounds {
+                let isSwapped = round % 2 == 1
+                let earlier = try await run(isSwapped ? second : first)
+                if earlier.wasStopped { break }
+                let later = try await run(isSwapped ? first : second)
+                if later.wasStopped { break }
+                firsts.append(isSwapped ? later : earlier)
+                seconds.append(isSwapped ? earlier : later)
             }
-            guard !pairs.isEmpty, pairs.count == first.count else { return nil }
-            let estimate = Statistics.ratio(of: pairs)
-            return Ratio(
-                metric: name,
-                isTime: metric.isTime,
-                first: Statistics.median(pairs.map(\.0)),
-                second: Statistics.median(pairs.map(\.1)),
-                ratio: estimate.ratio,
-                low: estimate.interval?.lowerBound,
-                high: estimate.interval?.upperBound
-            )
+            return ComparisonReport(firsts, seconds)
+        }
+    }
+
+    /// The results of a comparison.
+    public struct ComparisonReport: Sendable, Hashable, Codable {
+        /// The reports of the first target, in order of rounds.
+        public var first: [Report]
+        /// The reports of the second target, in order of rounds.
+        public var second: [Report]
+        /// The ratio of each metric.
+        public var ratios: [Ratio]
+
+        /// The ratio of a metric of the second target to that of the first.
+        public struct Ratio: Sendable, Hashable, Codable {
+            /// Name of the metric as in a condition: `throughput`, `p99`.
+            public var metric: String
+            /// Whether the metric is a time, in seconds.
+            public var isTime: Bool
+            /// Median over the first target's rounds.
+            public var first: Double
+            /// Median over the second target's rounds.
+            public var second: Double
+            /// Geometric mean of the rounds' ratios.
+            public var ratio: Double
+            /// Lower bound of the 95% confidence interval of the ratio; nil if there was one round.
+            public var low: Double?
+            /// Upper bound of the 95% confidence interval of the ratio; nil if there was one round.
+            public var high: Double?
+        }
+
+        init(_ first: [Report], _ second: [Report]) {
+            self.first = first
+            self.second = second
+            let isBulk = first.first?.setup.isBulk ?? false
+            let metrics =
+                isBulk ? ["upload", "download"] : ["throughput", "p50", "p90", "p99", "p999", "max", "connect.p50"]
+            ratios = metrics.compactMap { name in
+                guard let metric = Metric(named: name) else { return nil }
+                let pairs = zip(first, second).compactMap { first, second -> (Double, Double)? in
+                    guard let left = metric.value(in: first), let right = metric.value(in: second), left > 0, right > 0
+                    else {
+                        return nil
+                    }
+                    return (left, right)
+                }
+                guard !pairs.isEmpty, pairs.count == first.count else { return nil }
+                let estimate = Statistics.ratio(of: pairs)
+                return Ratio(
+                    metric: name,
+                    isTime: metric.isTime,
+                    first: Statistics.median(pairs.map(\.0)),
+                    second: Statistics.median(pairs.map(\.1)),
+                    ratio: estimate.ratio,
+                    low: estimate.interval?.lowerBound,
+                    high: estimate.interval?.upperBound
+                )
+            }
         }
     }
 }

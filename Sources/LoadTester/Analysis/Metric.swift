@@ -3,7 +3,7 @@ enum Metric: Sendable, Hashable {
     /// A statistic of a distribution; the raw values are the names in conditions.
     case time(Distribution, Statistic)
     case count(Figure)
-    case errors(FailureCause)
+    case errors(LoadTest.FailureCause)
 
     enum Distribution: String, Sendable, CaseIterable {
         case latency
@@ -34,7 +34,7 @@ enum Metric: Sendable, Hashable {
         {
             self = .time(distribution, statistic)
         } else if parts.count == 2, parts[0] == "errors",
-            let cause = FailureCause.allCases.first(where: { $0.name == parts[1] })
+            let cause = LoadTest.FailureCause.allCases.first(where: { $0.name == parts[1] })
         {
             self = .errors(cause)
         } else {
@@ -53,7 +53,7 @@ enum Metric: Sendable, Hashable {
     }
 
     /// Returns the metric's value; nil if nothing was measured, since a missing time must not count as a short one.
-    func value(in report: Report) -> Double? {
+    func value(in report: LoadTest.Report) -> Double? {
         switch self {
         case .time(let distribution, let statistic):
             let summary = report[distribution]
@@ -64,8 +64,8 @@ enum Metric: Sendable, Hashable {
     }
 }
 
-extension Report {
-    subscript(distribution: Metric.Distribution) -> LatencySummary {
+extension LoadTest.Report {
+    subscript(distribution: Metric.Distribution) -> LoadTest.LatencySummary {
         switch distribution {
         case .latency: latency
         case .send: latencyFromSend
@@ -91,7 +91,7 @@ extension Report {
     }
 }
 
-extension LatencySummary {
+extension LoadTest.LatencySummary {
     subscript(statistic: Metric.Statistic) -> Double {
         switch statistic {
         case .min: min

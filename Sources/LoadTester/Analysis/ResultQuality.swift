@@ -8,7 +8,7 @@ enum ResultQuality {
     /// it on any machine.
     static let lagFloor = 200e-6
 
-    static func warnings(about report: Report) -> [String] {
+    static func warnings(about report: LoadTest.Report) -> [String] {
         var warnings: [String] = []
         let tester = report.tester
         if tester.busiestThread > busiestThread {
@@ -29,7 +29,7 @@ enum ResultQuality {
                     + "their latency is missing"
             )
         }
-        if let exhausted = report.errors[FailureCause.exhausted.name], exhausted > 0 {
+        if let exhausted = report.errors[LoadTest.FailureCause.exhausted.name], exhausted > 0 {
             warnings.append("this machine ran out of ports, descriptors or memory \(exhausted) times")
         }
         return warnings

@@ -15,7 +15,7 @@ enum SaturationPoint {
     /// that was not sustained: a target beyond its capacity does not recover while the rate keeps rising.
     ///
     /// - Returns: the rate of the last sustained step; nil if there is none.
-    static func judge(_ steps: inout [Report.Step]) -> Double? {
+    static func judge(_ steps: inout [LoadTest.Report.Step]) -> Double? {
         var saturationPoint: Double?
         var least = Double.infinity
         for index in steps.indices {

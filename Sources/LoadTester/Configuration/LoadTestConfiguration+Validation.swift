@@ -2,9 +2,9 @@ import Glibc
 import ProcessSupport
 import Sockets
 
-extension Configuration {
-    /// Throws ``LoadError/badSetting(name:value:allowed:)`` for the first setting that is outside its range.
-    func validate() throws(LoadError) {
+extension LoadTest.Configuration {
+    /// Throws ``LoadTestError/badSetting(name:value:allowed:)`` for the first setting that is outside its range.
+    func validate() throws(LoadTestError) {
         try check("the number of connections", connections, 1...1_000_000)
         try check("the number of threads", threads, 1...64)
         try check("the number of ramp steps", rampSteps, 1...1000)
@@ -18,7 +18,7 @@ extension Configuration {
         if case .rate(let profile) = pace { try check(profile) }
     }
 
-    private func checkMode() throws(LoadError) {
+    private func checkMode() throws(LoadTestError) {
         let size = 1...(1 << 30)
         switch mode {
         case .echo(let payload): try check("the size of a request", payload.count, size)
@@ -32,7 +32,7 @@ extension Configuration {
         }
     }
 
-    private func check(_ profile: RateProfile) throws(LoadError) {
+    private func check(_ profile: LoadTest.RateProfile) throws(LoadTestError) {
         let rates = profile.pieces.flatMap { [$0.from, $0.to] } + [profile.finalRate]
         guard rates.allSatisfy({ (0...1e9).contains($0) }), profile.highestRate > 0 else {
             throw .badSetting(
@@ -46,13 +46,13 @@ extension Configuration {
         }
     }
 
-    private func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(LoadError) {
+    private func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(LoadTestError) {
         guard range.contains(value) else {
             throw .badSetting(name: name, value: "\(value)", allowed: "\(range.lowerBound) to \(range.upperBound)")
         }
     }
 
-    private func check(_ name: String, _ value: Duration, _ range: ClosedRange<Duration>) throws(LoadError) {
+    private func check(_ name: String, _ value: Duration, _ range: ClosedRange<Duration>) throws(LoadTestError) {
         guard range.contains(value) else {
             throw .badSetting(name: name, value: "\(value)", allowed: "\(range.lowerBound) to \(range.upperBound)")
         }
@@ -66,7 +66,7 @@ extension Configuration {
     var neededDescriptors: Int { connections + 3 * usedThreads + 64 }
 
     /// Throws if the limits of the system do not allow the plan, before anything is opened.
-    func checkLimits(target: SocketAddress) throws(LoadError) {
+    func checkLimits(target: SocketAddress) throws(LoadTestError) {
         let limit = DescriptorLimit.raise()
         guard neededDescriptors <= limit else { throw .descriptorLimit(limit: limit, needed: neededDescriptors) }
         try checkSources(target: target)
@@ -74,7 +74,7 @@ extension Configuration {
     }
 
     /// Throws for the first source address that cannot be used to reach the target.
-    private func checkSources(target: SocketAddress) throws(LoadError) {
+    private func checkSources(target: SocketAddress) throws(LoadTestError) {
         let family = RawAddress(target).family
         for source in sources {
             guard RawAddress(source).family == family else {
@@ -89,7 +89,7 @@ extension Configuration {
     }
 
     /// Throws if there are fewer local ports than connections.
-    func checkPorts(target: SocketAddress) throws(LoadError) {
+    func checkPorts(target: SocketAddress) throws(LoadTestError) {
         guard case .internet = target, let ports = Self.localPorts else { return }
         let available = ports * max(1, sources.count)
         guard connections <= available else { throw .portLimit(available: available, connections: connections) }

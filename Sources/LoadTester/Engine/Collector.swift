@@ -17,7 +17,7 @@ struct Collector {
     private var latestInterval: [Int]
     private var pending: [Int: Interval] = [:]
     private var timelineEnd = 0
-    private(set) var timeline: [Report.TimelinePoint] = []
+    private(set) var timeline: [LoadTest.Report.TimelinePoint] = []
     private(set) var threadResults: [ThreadResult] = []
 
     /// - Parameter interval: interval between the bulletins of a thread.
@@ -74,9 +74,9 @@ struct Collector {
         for index in complete {
             guard let interval = pending.removeValue(forKey: index), index > timelineEnd else { continue }
             let span = seconds(index - timelineEnd)
-            let latency = LatencySummary(interval.sample.fromDue)
+            let latency = LoadTest.LatencySummary(interval.sample.fromDue)
             timeline.append(
-                Report.TimelinePoint(
+                LoadTest.Report.TimelinePoint(
                     time: seconds(index),
                     seconds: span,
                     throughput: Double(interval.counts.completed) / span,

@@ -12,7 +12,7 @@ struct Counts: Sendable, Equatable {
     var unsent = 0
     var overflowed = 0
 
-    var failures = FailureCounts()
+    var failures = LoadTest.FailureCounts()
 
     /// Bytes accepted by the kernel for sending, and bytes received from it.
     var bytesSent = 0

@@ -86,7 +86,7 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
 
     /// Handles a connect that failed immediately.
     private mutating func dialFailed(_ error: SystemError, due: Instant) {
-        let cause = FailureCause(error)
+        let cause = LoadTest.FailureCause(error)
         if cause == .other { counts.failures.otherError = error }
         counts.failures[cause] += 1
         if isPerExchange, due >= measureFrom { noteFailure(due: due) }

@@ -142,12 +142,12 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
 
     /// Fails an exchange or a connect because of a system error, and closes the connection.
     mutating func fail(_ slot: Int, _ link: Link, _ error: SystemError) {
-        let cause = FailureCause(error)
+        let cause = LoadTest.FailureCause(error)
         if cause == .other { counts.failures.otherError = error }
         fail(slot, link, cause)
     }
 
-    mutating func fail(_ slot: Int, _ link: Link, _ cause: FailureCause) {
+    mutating func fail(_ slot: Int, _ link: Link, _ cause: LoadTest.FailureCause) {
         let wasDialing = link.pointee.phase == .dialing
         counts.failures[cause] += 1
         if isMeasured(link), link.pointee.phase == .busy || isPerExchange {
@@ -177,12 +177,12 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             return discard(slot, .fin)
         }
         let error = readiness.contains(.failed) ? system.takeError(of: link.pointee.descriptor) : nil
-        counts.failures[error.map { FailureCause($0) } ?? .closedEarly] += 1
+        counts.failures[error.map { LoadTest.FailureCause($0) } ?? .closedEarly] += 1
         discard(slot, .fin)
     }
 
     /// Closes a connection and frees its slot.
-    mutating func discard(_ slot: Int, _ ending: ConnectionEnding) {
+    mutating func discard(_ slot: Int, _ ending: LoadTest.ConnectionEnding) {
         idle.remove(slot)
         ready.remove(slot)
         let connection = connections.remove(slot)

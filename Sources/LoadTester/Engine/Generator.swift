@@ -131,7 +131,7 @@ enum GeneratorCommand: Sendable {
 /// The result of opening the connections.
 struct Opening: Sendable {
     var established: Int
-    var failures: FailureCounts
+    var failures: LoadTest.FailureCounts
 }
 
 /// The kinds of tokens.

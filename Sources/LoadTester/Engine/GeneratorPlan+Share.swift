@@ -1,6 +1,6 @@
 import Sockets
 
-extension Configuration {
+extension LoadTest.Configuration {
     /// Interval between bulletins: 1/100 of the duration, at least 100 ms and at most 1 s.
     var interval: Duration {
         min(max(duration / 100, .milliseconds(100)), .seconds(1))

@@ -28,7 +28,7 @@ struct GeneratorPlan: Sendable {
         /// Used for many exchanges; replaced if lost.
         case kept
         /// Used for one exchange.
-        case perExchange(ConnectionEnding)
+        case perExchange(LoadTest.ConnectionEnding)
         /// Opened and left idle until the end, not replaced if lost; then used for one exchange.
         case held
     }

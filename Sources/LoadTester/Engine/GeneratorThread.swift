@@ -18,10 +18,10 @@ struct GeneratorThread: Sendable {
     ///
     /// - Parameter notify: called on the threads.
     static func start(
-        _ configuration: Configuration,
+        _ configuration: LoadTest.Configuration,
         at target: SocketAddress,
         notify: @escaping @Sendable (GeneratorNotice) -> Void
-    ) throws(LoadError) -> [GeneratorThread] {
+    ) throws(LoadTestError) -> [GeneratorThread] {
         // All systems are created first, so that no thread must be stopped if one cannot be created.
         var systems: [TransferBox<MeteredSystem>] = []
         var mailboxes: [Mailbox<GeneratorCommand>] = []
@@ -49,7 +49,7 @@ struct GeneratorThread: Sendable {
 
     /// Selects the dialogue type for the mode, so that the event loop is specialized for each.
     private static func generate(
-        _ configuration: Configuration,
+        _ configuration: LoadTest.Configuration,
         _ share: GeneratorPlan,
         thread: Int,
         _ system: consuming MeteredSystem,

@@ -7,8 +7,8 @@ import Randomness
 /// integral, so that a changing rate is as exact as a constant one (Lewis and Shedler, "Simulation of Nonhomogeneous
 /// Poisson Processes by Thinning", 1979, section 1, on time transformation).
 struct Schedule: Sendable {
-    private let profile: RateProfile
-    private let arrivals: Arrivals
+    private let profile: LoadTest.RateProfile
+    private let arrivals: LoadTest.Arrivals
     /// In the unit-rate process: the mean distance between two requests of this thread, and the position of the next
     /// request.
     private let stride: Double
@@ -22,8 +22,8 @@ struct Schedule: Sendable {
     ///     with Poisson arrivals, each has an independent process with 1/`of` of the rate.
     ///   - seed: seed of a Poisson process; each thread derives its own from it.
     init(
-        _ profile: RateProfile,
-        arrivals: Arrivals,
+        _ profile: LoadTest.RateProfile,
+        arrivals: LoadTest.Arrivals,
         share: (index: Int, of: Int) = (0, 1),
         seed: UInt64 = 0
     ) {
@@ -67,7 +67,7 @@ struct Schedule: Sendable {
         let rate: Double
         let slope: Double
 
-        init(_ profile: RateProfile, piece index: Int, start: Double, count: Double) {
+        init(_ profile: LoadTest.RateProfile, piece index: Int, start: Double, count: Double) {
             startTime = start
             startCount = count
             guard index < profile.pieces.count else {

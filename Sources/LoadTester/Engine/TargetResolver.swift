@@ -8,7 +8,9 @@ enum Resolver {
     static let patience: Duration = .seconds(15)
 
     /// - Returns: the first address that accepts a connection; if none does, the first address.
-    static func resolve(_ address: ServiceAddress, connectTimeout: Duration) async throws(LoadError) -> SocketAddress {
+    static func resolve(_ address: ServiceAddress, connectTimeout: Duration) async throws(LoadTestError)
+        -> SocketAddress
+    {
         let addresses: [InternetAddress]
         switch address {
         case .socket(let socket): return socket
@@ -24,7 +26,7 @@ enum Resolver {
     }
 
     /// - Returns: at least one address.
-    private static func addresses(of host: String, port: UInt16) async throws(LoadError) -> [InternetAddress] {
+    private static func addresses(of host: String, port: UInt16) async throws(LoadTestError) -> [InternetAddress] {
         let result = await abandoning(after: patience) { () -> Result<[InternetAddress], HostLookup.Failure> in
             do throws(HostLookup.Failure) {
                 return .success(try await HostLookup.addresses(of: host, port: port))

@@ -1,4 +1,4 @@
-extension Report {
+extension LoadTest.Report {
     /// The timeline as comma-separated values (RFC 4180): one line per interval, times in seconds.
     public var csv: String {
         let header = "time,seconds,throughput,p50,p99,max,errors,upstream_per_second,downstream_per_second"

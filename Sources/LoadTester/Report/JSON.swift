@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-extension Report {
+extension LoadTest.Report {
     /// Encodes the report as JSON (RFC 8259) in UTF-8: property names in snake case, sorted.
     public func json() -> [UInt8] {
         JSONText.encode(self)
@@ -10,7 +10,7 @@ extension Report {
     ///
     /// - Throws: `DecodingError`.
     public init(json: [UInt8]) throws {
-        self = try JSONText.decode(Report.self, from: json)
+        self = try JSONText.decode(LoadTest.Report.self, from: json)
     }
 }
 
@@ -41,14 +41,14 @@ enum JSONText {
     }
 }
 
-extension ComparisonReport {
+extension LoadTest.ComparisonReport {
     /// Encodes the report as JSON (RFC 8259) in UTF-8: property names in snake case, sorted.
     public func json() -> [UInt8] {
         JSONText.encode(self)
     }
 }
 
-extension RateFinder.Result {
+extension LoadTest.RateFinder.Result {
     /// Encodes the result as JSON (RFC 8259) in UTF-8: property names in snake case, sorted.
     public func json() -> [UInt8] {
         JSONText.encode(self)

@@ -1,44 +1,46 @@
 import Histogram
 
-/// Summary of a distribution of times, in seconds. All zero if nothing was measured.
-public struct LatencySummary: Sendable, Hashable, Codable {
-    /// Number of values.
-    public var count = 0
-    /// Minimum.
-    public var min = 0.0
-    /// Mean; not meaningful if the distribution has a long tail.
-    public var mean = 0.0
-    /// Standard deviation.
-    public var standardDeviation = 0.0
-    /// 50th percentile (median).
-    public var p50 = 0.0
-    /// 75th percentile.
-    public var p75 = 0.0
-    /// 90th percentile.
-    public var p90 = 0.0
-    /// 95th percentile.
-    public var p95 = 0.0
-    /// 99th percentile.
-    public var p99 = 0.0
-    /// 99.9th percentile.
-    public var p999 = 0.0
-    /// 99.99th percentile.
-    public var p9999 = 0.0
-    /// Maximum.
-    public var max = 0.0
+extension LoadTest {
+    /// Summary of a distribution of times, in seconds. All zero if nothing was measured.
+    public struct LatencySummary: Sendable, Hashable, Codable {
+        /// Number of values.
+        public var count = 0
+        /// Minimum.
+        public var min = 0.0
+        /// Mean; not meaningful if the distribution has a long tail.
+        public var mean = 0.0
+        /// Standard deviation.
+        public var standardDeviation = 0.0
+        /// 50th percentile (median).
+        public var p50 = 0.0
+        /// 75th percentile.
+        public var p75 = 0.0
+        /// 90th percentile.
+        public var p90 = 0.0
+        /// 95th percentile.
+        public var p95 = 0.0
+        /// 99th percentile.
+        public var p99 = 0.0
+        /// 99.9th percentile.
+        public var p999 = 0.0
+        /// 99.99th percentile.
+        public var p9999 = 0.0
+        /// Maximum.
+        public var max = 0.0
+    }
+
+    /// A point of a cumulative distribution: `percentile` percent of the times were at most `value`.
+    public struct PercentilePoint: Sendable, Hashable, Codable {
+        /// 0 to 100.
+        public var percentile: Double
+        /// In seconds.
+        public var value: Double
+        /// Number of times that were at most `value`.
+        public var count: Int
+    }
 }
 
-/// A point of a cumulative distribution: `percentile` percent of the times were at most `value`.
-public struct PercentilePoint: Sendable, Hashable, Codable {
-    /// 0 to 100.
-    public var percentile: Double
-    /// In seconds.
-    public var value: Double
-    /// Number of times that were at most `value`.
-    public var count: Int
-}
-
-extension LatencySummary {
+extension LoadTest.LatencySummary {
     /// Reads a histogram of nanoseconds in a single pass; separate queries would each take a pass.
     init(_ histogram: LatencyHistogram) {
         let total = histogram.totalCount
@@ -67,7 +69,7 @@ extension LatencySummary {
         standardDeviation = Swift.max(0, squares / Double(total) - mean * mean).squareRoot()
     }
 
-    private static var ranks: [(percentile: Double, field: WritableKeyPath<LatencySummary, Double>)] {
+    private static var ranks: [(percentile: Double, field: WritableKeyPath<LoadTest.LatencySummary, Double>)] {
         [
             (50, \.p50), (75, \.p75), (90, \.p90), (95, \.p95), (99, \.p99), (99.9, \.p999), (99.99, \.p9999),
         ]
@@ -85,9 +87,9 @@ extension Histogram where Count == UInt64 {
     }
 
     /// The cumulative distribution, at percentiles that converge to 100.
-    var curve: [PercentilePoint] {
+    var curve: [LoadTest.PercentilePoint] {
         percentiles(ticksPerHalfDistance: 5).map { step in
-            PercentilePoint(
+            LoadTest.PercentilePoint(
                 percentile: step.percentileLevelIteratedTo,
                 value: Double(Swift.min(step.value, maxRecorded)) / 1e9,
                 count: Int(step.totalCountToThisValue)

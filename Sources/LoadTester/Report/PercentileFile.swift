@@ -1,4 +1,4 @@
-extension Report {
+extension LoadTest.Report {
     /// The distribution of ``latency`` in HdrHistogram's percentile format, in milliseconds, as read by its plotter
     /// (https://hdrhistogram.github.io/HdrHistogram/plotFiles.html).
     public var percentileFile: String {

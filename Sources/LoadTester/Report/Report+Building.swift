@@ -1,8 +1,8 @@
 import Histogram
 import Sockets
 
-extension Report {
-    init(_ configuration: Configuration, _ collector: Collector, wasStopped: Bool) {
+extension LoadTest.Report {
+    init(_ configuration: LoadTest.Configuration, _ collector: Collector, wasStopped: Bool) {
         let inAll = collector.counts
         let window = collector.threadResults.reduce(Counts()) { sum, threadResult in
             guard let atStart = threadResult.atStart, let atEnd = threadResult.atEnd else { return sum }
@@ -39,9 +39,9 @@ extension Report {
             downstreamTotal: inAll.bytesReceived
         )
 
-        latency = LatencySummary(sample.fromDue)
-        latencyFromSend = LatencySummary(sample.fromSend)
-        connect = LatencySummary(sample.connect)
+        latency = LoadTest.LatencySummary(sample.fromDue)
+        latencyFromSend = LoadTest.LatencySummary(sample.fromSend)
+        connect = LoadTest.LatencySummary(sample.connect)
         percentiles = sample.fromDue.curve
         percentilesFromSend = sample.fromSend.curve
 
@@ -58,7 +58,9 @@ extension Report {
         trustworthy = warnings.isEmpty
     }
 
-    private static func steps(of configuration: Configuration, _ threadResults: [ThreadResult]) -> ([Step], Double?) {
+    private static func steps(of configuration: LoadTest.Configuration, _ threadResults: [ThreadResult]) -> (
+        [Step], Double?
+    ) {
         guard case .rate(let profile) = configuration.pace, !profile.pieces.isEmpty else { return ([], nil) }
         let count = threadResults.map(\.steps.count).max() ?? 0
         let length = configuration.duration / .seconds(1) / Double(max(1, count))
@@ -71,7 +73,7 @@ extension Report {
                 offered: Double(merged.due) / length,
                 answered: Double(merged.answered) / length,
                 failed: merged.failed,
-                latency: LatencySummary(merged.fromDue),
+                latency: LoadTest.LatencySummary(merged.fromDue),
                 isSustained: false
             )
         }
@@ -80,8 +82,8 @@ extension Report {
     }
 }
 
-extension Report.Setup {
-    init(_ configuration: Configuration) {
+extension LoadTest.Report.Setup {
+    init(_ configuration: LoadTest.Configuration) {
         target = configuration.target.description
         (mode, size) = configuration.mode.spelledOut
         if case .request(_, let response) = configuration.mode { responseSize = response.size }
@@ -99,7 +101,7 @@ extension Report.Setup {
     }
 }
 
-extension Report.Tester {
+extension LoadTest.Report.Tester {
     init(_ window: Counts, _ threadResults: [ThreadResult], _ sample: Sample) {
         let exchanges = Double(max(1, window.completed))
         processorTime = Double(window.processorTime.total) / 1e9
@@ -116,19 +118,19 @@ extension Report.Tester {
         processorTimePerExchange = window.completed > 0 ? processorTime / exchanges : 0
         systemCalls = window.calls
         systemCallsPerExchange = window.completed > 0 ? Double(window.calls) / exchanges : 0
-        sendLag = LatencySummary(sample.lag)
+        sendLag = LoadTest.LatencySummary(sample.lag)
     }
 }
 
-extension FailureCounts {
+extension LoadTest.FailureCounts {
     var byName: [String: Int] {
-        var names = Dictionary(uniqueKeysWithValues: FailureCause.allCases.map { ($0.name, self[$0]) })
+        var names = Dictionary(uniqueKeysWithValues: LoadTest.FailureCause.allCases.map { ($0.name, self[$0]) })
         names["total"] = total
         return names
     }
 }
 
-extension Mode {
+extension LoadTest.Mode {
     /// The name of the mode, and the number of bytes it sends at a time.
     fileprivate var spelledOut: (name: String, size: Int) {
         switch self {

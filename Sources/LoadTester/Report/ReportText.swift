@@ -1,8 +1,8 @@
 /// A report as text, shared by the terminal output and the HTML page, which only do the layout.
 package struct ReportText {
-    private let report: Report
+    private let report: LoadTest.Report
 
-    package init(_ report: Report) {
+    package init(_ report: LoadTest.Report) {
         self.report = report
     }
 
@@ -96,7 +96,7 @@ package struct ReportText {
         }
         guard !causes.isEmpty else { return "no errors" }
         return causes.map { name, count in
-            let why = name == FailureCause.other.name ? other.map { " (\($0))" } ?? "" : ""
+            let why = name == LoadTest.FailureCause.other.name ? other.map { " (\($0))" } ?? "" : ""
             return "\(Grouped(count)) \(name.replacing("_", with: " "))\(why)"
         }.joined(separator: ", ")
     }
@@ -124,14 +124,14 @@ package struct ReportText {
     }
 }
 
-extension Report.Setup {
+extension LoadTest.Report.Setup {
     /// The mode and the rate: `echo, 1000/s`; only the mode if it has no rate.
     package var modeAndPace: String {
         if isBulk || isHold { return mode }
         return "\(mode), \(rate == "max" ? "closed loop" : rate)"
     }
 
-    var isBulk: Bool { Bulk.Direction(rawValue: mode) != nil }
+    var isBulk: Bool { LoadTest.Bulk.Direction(rawValue: mode) != nil }
 
     var isHold: Bool { mode == "hold" }
 }

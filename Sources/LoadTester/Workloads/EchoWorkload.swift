@@ -19,7 +19,7 @@ struct EchoWorkload: Workload, ~Copyable {
     private var nextNumber: UInt64
 
     /// - Parameter thread: index of the thread; different threads use different sequence numbers.
-    init(_ payload: Payload, thread: Int) {
+    init(_ payload: LoadTest.Payload, thread: Int) {
         switch payload {
         case .generated(let count):
             request = .allocate(byteCount: max(1, count), alignment: 64)

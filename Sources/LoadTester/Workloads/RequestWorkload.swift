@@ -11,7 +11,7 @@ struct RequestWorkload: Workload, ~Copyable {
     private let responseSize: Int
     private let verifies: Bool
 
-    init(_ payload: Payload, _ response: ExpectedResponse) {
+    init(_ payload: LoadTest.Payload, _ response: LoadTest.ExpectedResponse) {
         request = .allocate(byteCount: payload.count, alignment: 64)
         switch payload {
         case .generated: BytePattern.fill(request)

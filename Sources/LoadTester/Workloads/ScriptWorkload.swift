@@ -47,7 +47,7 @@ struct ScriptWorkload: Workload, ~Copyable {
     /// - Parameters:
     ///   - thread: index of the thread, one of `threads`; different threads use different sequence numbers.
     ///   - seed: seed of the numbers that `${random:N}` draws.
-    init(_ script: Script, thread: Int, of threads: Int, seed: UInt64) {
+    init(_ script: LoadTest.Script, thread: Int, of threads: Int, seed: UInt64) {
         var layout = Layout()
         for turn in script.turns { layout.add(turn) }
         steps = .allocate(capacity: layout.steps.count)
@@ -246,7 +246,7 @@ extension ScriptWorkload {
         var fallbacks: [Int] = []
         var longestTurn = 1
 
-        mutating func add(_ turn: Script.Turn) {
+        mutating func add(_ turn: LoadTest.Script.Turn) {
             let start = steps.count
             for part in turn.sends { add(part) }
             let middle = steps.count
@@ -258,7 +258,7 @@ extension ScriptWorkload {
             longestTurn = max(longestTurn, length)
         }
 
-        private mutating func add(_ part: Script.Part) {
+        private mutating func add(_ part: LoadTest.Script.Part) {
             switch part {
             case .text(let text): steps.append(.text(start: add(text), count: text.count))
             case .sequence: steps.append(.sequence)

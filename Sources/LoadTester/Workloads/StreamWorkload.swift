@@ -17,7 +17,7 @@ struct StreamWorkload: Workload, ~Copyable {
     /// One period of the pattern, and enough of the next one that a chunk is contiguous at any offset.
     private let pattern: UnsafeMutableRawBufferPointer
 
-    init(_ bulk: Bulk) {
+    init(_ bulk: LoadTest.Bulk) {
         sends = bulk.direction != .download
         echoes = bulk.direction == .both
         // Data received during an upload is ignored.

@@ -6,13 +6,16 @@ import Glibc
 /// Both families are stored as 128 bits. IPv4 is stored as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), so that a client that
 /// reached a dual-stack listener over IPv4 has the same identity everywhere.
 public struct InternetAddress: Hashable, Sendable {
-    /// The first and the last eight bytes, most significant byte first.
+    /// The first eight bytes, most significant byte first.
     public var high: UInt64
+    /// The last eight bytes, most significant byte first.
     public var low: UInt64
+    /// The port, 0 to 65535.
     public var port: UInt16
     /// The interface index of a link-local IPv6 address; 0 for none (RFC 4007).
     public var scope: UInt32
 
+    /// Creates an address from its bytes.
     @inlinable
     public init(high: UInt64, low: UInt64, port: UInt16, scope: UInt32 = 0) {
         self.high = high
@@ -27,6 +30,7 @@ public struct InternetAddress: Hashable, Sendable {
         self.init(high: 0, low: 0xFFFF_0000_0000 | UInt64(bits), port: port)
     }
 
+    /// Whether this is an IPv4 address.
     @inlinable
     public var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
 
@@ -74,6 +78,7 @@ public struct InternetAddress: Hashable, Sendable {
 }
 
 extension InternetAddress: CustomStringConvertible {
+    /// The host and the port: `127.0.0.1:80`, `[::1]:80`.
     public var description: String {
         isIPv4 ? "\(host):\(port)" : "[\(host)]:\(port)"
     }

@@ -1,6 +1,8 @@
 /// The address of the peer of an accepted connection, as plain data. Clients of a Unix socket are unnamed.
 public enum PeerAddress: Hashable, Sendable {
+    /// An internet address.
     case internet(InternetAddress)
+    /// A client of a Unix socket.
     case unix
 }
 

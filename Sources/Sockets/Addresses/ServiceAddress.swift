@@ -2,26 +2,27 @@
 ///
 /// `127.0.0.1:8080`, `[::1]:8080`, `example.com:80`, `:8080` and `*:8080` (all interfaces), `unix:/run/app.sock`.
 public enum ServiceAddress: Hashable, Sendable {
+    /// An address that needs no resolution.
     case socket(SocketAddress)
     /// A DNS host name and a port.
     case name(host: String, port: UInt16)
 
     /// Parses an address.
     ///
-    /// - Throws: ``AddressError``, which states what is wrong and how to fix it.
-    public init(parsing text: String) throws(AddressError) {
+    /// - Throws: ``AddressParseError``, which states what is wrong and how to fix it.
+    public init(parsing text: String) throws(AddressParseError) {
         if text.hasPrefix("unix:") {
             self = try .socket(Self.unix(String(text.dropFirst(5)), in: text))
             return
         }
         let (host, portText) = try Self.split(text)
         guard let port = UInt16(portText), portText.allSatisfy(\.isASCIIDigit) else {
-            throw AddressError(text: text, problem: .badPort(String(portText)))
+            throw AddressParseError(text: text, problem: .badPort(String(portText)))
         }
         switch host {
         case .bracketed(let digits):
             guard let address = InternetAddress(host: digits, port: port), digits.contains(":") else {
-                throw AddressError(text: text, problem: .badIPv6(digits))
+                throw AddressParseError(text: text, problem: .badIPv6(digits))
             }
             self = .socket(.internet(address))
         case .plain(let name) where name.isEmpty || name == "*":
@@ -32,7 +33,7 @@ public enum ServiceAddress: Hashable, Sendable {
             } else if Self.isHostName(name) {
                 self = .name(host: name, port: port)
             } else {
-                throw AddressError(text: text, problem: .badHost(name))
+                throw AddressParseError(text: text, problem: .badHost(name))
             }
         }
     }
@@ -42,27 +43,27 @@ public enum ServiceAddress: Hashable, Sendable {
         case plain(String)
     }
 
-    private static func split(_ text: String) throws(AddressError) -> (Host, Substring) {
+    private static func split(_ text: String) throws(AddressParseError) -> (Host, Substring) {
         if text.hasPrefix("[") {
             guard let end = text.firstIndex(of: "]") else {
-                throw AddressError(text: text, problem: .unclosedBracket)
+                throw AddressParseError(text: text, problem: .unclosedBracket)
             }
             let rest = text[text.index(after: end)...]
-            guard rest.hasPrefix(":") else { throw AddressError(text: text, problem: .noPort) }
+            guard rest.hasPrefix(":") else { throw AddressParseError(text: text, problem: .noPort) }
             return (.bracketed(String(text[text.index(after: text.startIndex)..<end])), rest.dropFirst())
         }
         guard let colon = text.lastIndex(of: ":") else {
-            throw AddressError(text: text, problem: text.isEmpty ? .empty : .noPort)
+            throw AddressParseError(text: text, problem: text.isEmpty ? .empty : .noPort)
         }
         let host = text[..<colon]
-        guard !host.contains(":") else { throw AddressError(text: text, problem: .bareIPv6) }
+        guard !host.contains(":") else { throw AddressParseError(text: text, problem: .bareIPv6) }
         return (.plain(String(host)), text[text.index(after: colon)...])
     }
 
-    private static func unix(_ path: String, in text: String) throws(AddressError) -> SocketAddress {
-        guard !path.isEmpty, !path.utf8.contains(0) else { throw AddressError(text: text, problem: .badPath) }
+    private static func unix(_ path: String, in text: String) throws(AddressParseError) -> SocketAddress {
+        guard !path.isEmpty, !path.utf8.contains(0) else { throw AddressParseError(text: text, problem: .badPath) }
         guard path.utf8.count <= SocketAddress.longestUnixPath else {
-            throw AddressError(text: text, problem: .longPath(path.utf8.count))
+            throw AddressParseError(text: text, problem: .longPath(path.utf8.count))
         }
         return .unix(path: path)
     }

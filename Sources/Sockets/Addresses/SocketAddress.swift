@@ -2,6 +2,7 @@ import Glibc
 
 /// The address of a listening or connecting stream socket: an internet address or the path of a Unix socket.
 public enum SocketAddress: Hashable, Sendable {
+    /// An internet address.
     case internet(InternetAddress)
     /// A path of at most 107 bytes (unix(7)).
     case unix(path: String)

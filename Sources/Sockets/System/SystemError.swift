@@ -47,14 +47,24 @@ extension SystemError: CustomStringConvertible {
 }
 
 extension SystemError {
+    /// The peer reset the connection (ECONNRESET).
     public static let connectionReset = SystemError(code: ECONNRESET)
+    /// No socket listens on the address (ECONNREFUSED).
     public static let connectionRefused = SystemError(code: ECONNREFUSED)
+    /// The peer did not respond in time (ETIMEDOUT).
     public static let timedOut = SystemError(code: ETIMEDOUT)
+    /// Another socket uses the address (EADDRINUSE).
     public static let addressInUse = SystemError(code: EADDRINUSE)
+    /// Permission denied (EACCES).
     public static let permissionDenied = SystemError(code: EACCES)
+    /// Operation not permitted (EPERM).
     public static let notPermitted = SystemError(code: EPERM)
+    /// The address does not belong to this machine (EADDRNOTAVAIL).
     public static let addressNotAvailable = SystemError(code: EADDRNOTAVAIL)
+    /// An argument is invalid (EINVAL).
     public static let invalidArgument = SystemError(code: EINVAL)
+    /// The file does not exist (ENOENT).
     public static let noSuchFile = SystemError(code: ENOENT)
+    /// The process has no free descriptor (EMFILE).
     public static let tooManyOpenFiles = SystemError(code: EMFILE)
 }

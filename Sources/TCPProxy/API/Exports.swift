@@ -1,10 +1,10 @@
 // Types of lower modules that are part of the public API, so that `import TCPProxy` is sufficient. The rest of these
 // modules is internal to the data plane.
-@_exported public import enum Balancing.Policy
+@_exported public import enum Balancing.BalancingPolicy
 @_exported public import enum ProcessSupport.ListenError
 @_exported public import struct ProcessSupport.SourceAddressError
-@_exported public import enum Relay.Engine
-@_exported public import struct Sockets.AddressError
+@_exported public import enum Relay.RelayEngine
+@_exported public import struct Sockets.AddressParseError
 @_exported public import struct Sockets.InternetAddress
 @_exported public import struct Sockets.KeepAlive
 @_exported public import enum Sockets.PeerAddress

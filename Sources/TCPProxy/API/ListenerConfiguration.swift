@@ -75,6 +75,7 @@ public struct ListenerConfiguration: Sendable {
         /// delay.
         public var resetDrainTimeout: Duration = .seconds(5)
 
+        /// Creates the default timeouts.
         public init() {}
     }
 }

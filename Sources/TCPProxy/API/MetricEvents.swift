@@ -4,7 +4,9 @@
 /// events are recorded while there is no iterator. If the readers are too slow, events are dropped and counted in
 /// ``MetricsSnapshot/eventsDropped``.
 public struct MetricEvents: AsyncSequence, Sendable {
+    /// An event of a connection.
     public typealias Element = MetricEvent
+    /// The sequence does not fail.
     public typealias Failure = Never
 
     let hub: EventHub
@@ -14,6 +16,7 @@ public struct MetricEvents: AsyncSequence, Sendable {
         AsyncIterator(listener: Listener(hub: hub))
     }
 
+    /// The iterator over the events.
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let listener: Listener
         private var batch: ArraySlice<MetricEvent> = []
@@ -22,10 +25,12 @@ public struct MetricEvents: AsyncSequence, Sendable {
             self.listener = listener
         }
 
+        /// Returns the next event; nil if the proxy has stopped or the task is canceled.
         public mutating func next() async -> MetricEvent? {
             await next(isolation: nil)
         }
 
+        /// Returns the next event, without leaving the isolation of the caller.
         public mutating func next(isolation actor: isolated (any Actor)?) async -> MetricEvent? {
             if batch.isEmpty { batch = await listener.hub.next()[...] }
             return batch.popFirst()

@@ -6,7 +6,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     public var name: String
     /// nil prefers the server that connected last and falls back to the others: the servers are the addresses of one
     /// upstream.
-    public var policy: Policy?
+    public var policy: BalancingPolicy?
     /// The servers; at least one, at most ``maxServers``.
     public var servers: [ServerConfiguration]
     /// Maximum number of clients in the queue while all servers have reached their connection limit; 0 disables the
@@ -32,7 +32,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     public static let maxServers = 1024
 
     /// Creates a pool with default settings.
-    public init(name: String, policy: Policy?, servers: [ServerConfiguration]) {
+    public init(name: String, policy: BalancingPolicy?, servers: [ServerConfiguration]) {
         self.name = name
         self.policy = policy
         self.servers = servers

@@ -62,7 +62,7 @@ public final class Proxy: Sendable {
         configuration: ProxyConfiguration = ProxyConfiguration()
     ) async throws(ProxyError) -> Proxy {
         let addresses: (ServiceAddress, ServiceAddress)
-        do throws(AddressError) {
+        do throws(AddressParseError) {
             addresses = (try ServiceAddress(parsing: listen), try ServiceAddress(parsing: upstream))
         } catch {
             throw .address(error)
@@ -331,8 +331,10 @@ public final class Proxy: Sendable {
 
     /// Collects the current connections that match a filter from all workers, the oldest first.
     ///
-    /// - Parameter limit: maximum number of connections to return, at most ``ConnectionsSnapshot/limit``; further
-    ///   connections are only counted.
+    /// - Parameters:
+    ///   - filter: the connections to return.
+    ///   - limit: maximum number of connections to return, at most ``ConnectionsSnapshot/limit``; further connections
+    ///     are only counted.
     public func connections(_ filter: ConnectionFilter = ConnectionFilter(), limit: Int) async -> ConnectionsSnapshot {
         await core.connections(filter, limit: limit, closes: false)
     }
@@ -428,6 +430,7 @@ public struct DrainSummary: Sendable, Equatable {
     /// Number of connections that were reset when the grace period was over.
     public var forced: Int
 
+    /// Creates a summary.
     public init(ended: Int, forced: Int) {
         self.ended = ended
         self.forced = forced

@@ -5,11 +5,14 @@ public struct ProxyChange: Sendable, Equatable {
 
     /// Listener, pool or server that was added, removed or changed.
     public struct Item: Sendable, Equatable {
+        /// The listener, pool or server that changed.
         public var what: What
+        /// How it changed.
         public var how: How
         /// Number of its open connections, which stay open.
         public var connections: Int
 
+        /// Creates an item.
         public init(_ what: What, _ how: How, connections: Int = 0) {
             self.what = what
             self.how = how
@@ -17,16 +20,27 @@ public struct ProxyChange: Sendable, Equatable {
         }
     }
 
+    /// What changed; the values are names.
     public enum What: Sendable, Equatable {
+        /// A listener.
         case listener(String)
+        /// A pool.
         case pool(String)
+        /// A server of a pool.
         case server(String, pool: String)
     }
 
+    /// How a listener, pool or server changed.
     public enum How: String, Sendable, Equatable {
-        case added, removed, changed
+        /// It is new.
+        case added
+        /// It no longer exists.
+        case removed
+        /// Its configuration is different.
+        case changed
     }
 
+    /// Creates a change without items.
     public init() {}
 
     /// Number of open connections whose listener or server was removed or changed.

@@ -4,9 +4,11 @@ public import Sockets
 
 /// Error of binding, changing or running a proxy.
 public enum ProxyError: Error, Hashable, Sendable {
-    case address(AddressError)
+    /// A text is not a valid address.
+    case address(AddressParseError)
     /// The host name has no address.
     case unknownHost(String, detail: String)
+    /// Listening on an address failed.
     case cannotListen(ListenError)
     /// A source address cannot be used for outgoing connections.
     case badSource(SourceAddressError)
@@ -22,9 +24,11 @@ public enum ProxyError: Error, Hashable, Sendable {
     case tooManyServers(limit: Int)
     /// Removed pools with open connections count, too.
     case tooManyPools(limit: Int)
+    /// There are more listeners than a proxy supports.
     case tooManyListeners(limit: Int)
     /// The proxy drains or has ended and accepts no changes.
     case stopping
+    /// A system call failed during the start of a worker.
     case system(SystemError)
     /// A proxy runs only once; bind a new one.
     case alreadyRun

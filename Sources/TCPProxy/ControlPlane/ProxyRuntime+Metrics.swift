@@ -11,7 +11,7 @@ extension ProxyRuntime {
         var closed = 0
         for page in memory.pages {
             for reason in CloseReason.allCases {
-                for initiator in Initiator.allCases { closed += page[.closure(reason, initiator)] }
+                for initiator in CloseInitiator.allCases { closed += page[.closure(reason, initiator)] }
             }
         }
         return (closed, sum(.closure(.forced, .proxy)))
@@ -31,7 +31,7 @@ extension ProxyRuntime {
         for cause in DenyReason.allCases { snapshot.deniedConnections[cause] = sum(.denied(cause)) }
         for cause in ConnectFailure.allCases { snapshot.connectFailures[cause] = sum(.failure(cause)) }
         for reason in CloseReason.allCases {
-            for initiator in Initiator.allCases {
+            for initiator in CloseInitiator.allCases {
                 let count = sum(.closure(reason, initiator))
                 if count > 0 { snapshot.closures[.init(reason: reason, initiator: initiator)] = count }
             }
@@ -105,7 +105,7 @@ extension ProxyRuntime {
         connectTime.sum = .nanoseconds(sum(.connectNanoseconds))
         var closures: [MetricsSnapshot.Closure: Int] = [:]
         for reason in CloseReason.allCases {
-            for initiator in Initiator.allCases {
+            for initiator in CloseInitiator.allCases {
                 let count = sum(.closure(reason, initiator))
                 if count > 0 { closures[.init(reason: reason, initiator: initiator)] = count }
             }

@@ -22,7 +22,7 @@ package struct PoolInfo: Sendable {
     /// Valid as long as the pool exists.
     package let number: Int
     package let name: String
-    package let policy: Policy?
+    package let policy: BalancingPolicy?
 }
 
 extension ProxyRuntime {

@@ -26,7 +26,7 @@ package struct AccessRecord: Sendable, Equatable {
     /// Time from accept to close.
     package var total: Duration
     package var reason: CloseReason
-    package var initiator: Initiator
+    package var initiator: CloseInitiator
 
     package init(
         id: ConnectionID,
@@ -43,7 +43,7 @@ package struct AccessRecord: Sendable, Equatable {
         firstByte: Duration?,
         total: Duration,
         reason: CloseReason,
-        initiator: Initiator
+        initiator: CloseInitiator
     ) {
         self.id = id
         self.openedAt = openedAt

@@ -11,6 +11,7 @@ public struct ClientsSnapshot: Sendable, Equatable {
     /// Maximum number of addresses in a snapshot.
     public static let limit = 4096
 
+    /// Creates a snapshot without clients.
     public init() {}
 }
 
@@ -18,16 +19,20 @@ public struct ClientsSnapshot: Sendable, Equatable {
 public struct ClientStatistics: Sendable, Equatable {
     /// Address with port 0; `.unix` for all clients of Unix sockets together; nil for the sum of several addresses.
     public var address: PeerAddress?
+    /// Current number of connections.
     public var activeConnections = 0
     /// Connections ever opened, including active ones.
     public var totalConnections = 0
+    /// Total number of bytes relayed to servers.
     public var bytesUpstream = 0
+    /// Total number of bytes relayed to the client.
     public var bytesDownstream = 0
     /// Start of the first connection on record, in seconds since 1970; nil if there was none.
     public var firstSeen: Double?
     /// Time at which the client was last seen, in seconds since 1970; nil if there was no connection.
     public var lastSeen: Double?
 
+    /// Creates statistics that are all zero.
     public init(address: PeerAddress?) {
         self.address = address
     }

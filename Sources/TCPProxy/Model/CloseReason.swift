@@ -1,6 +1,8 @@
 /// Side that ended a connection.
-public enum Initiator: UInt8, Hashable, Sendable, CaseIterable {
+public enum CloseInitiator: UInt8, Hashable, Sendable, CaseIterable {
+    /// The client.
     case client
+    /// The server.
     case server
     /// The proxy itself: a timeout, a drain, an internal error.
     case proxy
@@ -14,8 +16,11 @@ public enum CloseReason: UInt8, Hashable, Sendable, CaseIterable {
     case reset
     /// No server was available, or none could be reached.
     case connectFailed
+    /// No bytes were relayed for the idle timeout.
     case idleTimeout
+    /// One direction had ended, and no bytes were relayed for the half-close timeout.
     case halfCloseTimeout
+    /// The maximum lifetime was over.
     case lifetime
     /// The server went down and its pool closes connections to such servers, or the server was disabled.
     case serverDown

@@ -7,9 +7,12 @@ public struct DurationHistogram: Sendable, Equatable {
 
     /// Count per bucket (not cumulative); the last one is for durations above all bounds.
     public var counts = [Int](repeating: 0, count: bounds.count + 1)
+    /// Sum of all durations.
     public var sum: Duration = .zero
 
+    /// Creates an empty histogram.
     public init() {}
 
+    /// Number of durations.
     public var count: Int { counts.reduce(0, +) }
 }

@@ -35,7 +35,7 @@ extension DenyReason {
     }
 }
 
-extension Initiator {
+extension CloseInitiator {
     package var name: String {
         switch self {
         case .client: "client"

@@ -3,7 +3,9 @@
 /// Counts are exact for closed connections and at most one second old for open ones. A byte is counted when the kernel
 /// of the destination has accepted it.
 public struct MetricsSnapshot: Sendable, Equatable {
+    /// Current number of connections.
     public var activeConnections = 0
+    /// Total number of accepted connections.
     public var totalConnections = 0
     /// Bytes from clients to servers.
     public var bytesUpstream = 0
@@ -12,6 +14,7 @@ public struct MetricsSnapshot: Sendable, Equatable {
 
     /// The part of ``bytesUpstream`` and ``bytesDownstream`` that was spliced, that is, never copied to user space.
     public var bytesSplicedUpstream = 0
+    /// Total number of bytes relayed to clients without being copied to user space.
     public var bytesSplicedDownstream = 0
     /// Pipes that hold bytes which a slow receiver does not accept at present.
     public var pipesInUse = 0
@@ -32,6 +35,7 @@ public struct MetricsSnapshot: Sendable, Equatable {
     /// Received bytes that could not be delivered because the receiver was gone or the delivery timeout of a reset
     /// expired.
     public var bytesDiscardedUpstream = 0
+    /// Total number of bytes received from servers that could not be delivered to clients.
     public var bytesDiscardedDownstream = 0
     /// Number of times that a worker paused accepting, by cause.
     public var acceptPauses: [AcceptPause: Int] = [:]
@@ -51,14 +55,18 @@ public struct MetricsSnapshot: Sendable, Equatable {
     /// Time since the proxy was bound.
     public var uptime: Duration = .zero
 
+    /// Creates a snapshot whose counters are all zero.
     public init() {}
 
     /// Reason and initiating side of a closed connection.
     public struct Closure: Hashable, Sendable {
+        /// Why the connection ended.
         public var reason: CloseReason
-        public var initiator: Initiator
+        /// Side that ended it.
+        public var initiator: CloseInitiator
 
-        public init(reason: CloseReason, initiator: Initiator) {
+        /// Creates the key of a counter of ``MetricsSnapshot/closures``.
+        public init(reason: CloseReason, initiator: CloseInitiator) {
             self.reason = reason
             self.initiator = initiator
         }
@@ -69,6 +77,7 @@ public struct MetricsSnapshot: Sendable, Equatable {
 public enum ConnectFailure: UInt8, Hashable, Sendable, CaseIterable {
     /// ECONNREFUSED; for a Unix socket also ENOENT.
     case refused
+    /// The connect timeout expired, or ETIMEDOUT.
     case timeout
     /// ENETUNREACH, EHOSTUNREACH, ENETDOWN or EHOSTDOWN.
     case unreachable
@@ -77,6 +86,7 @@ public enum ConnectFailure: UInt8, Hashable, Sendable, CaseIterable {
     case exhausted
     /// The client closed the connection before the attempt completed.
     case clientGone
+    /// Any other error.
     case other
 }
 

@@ -3,8 +3,10 @@ public import Sockets
 
 /// Metrics of a pool at one moment.
 public struct PoolSnapshot: Sendable {
+    /// Name of the pool.
     public var name: String
-    public var policy: Policy?
+    /// Policy that selects the server; nil for a single upstream.
+    public var policy: BalancingPolicy?
     /// Connections waiting for a server now.
     public var waiting: Int
     /// Connections that had to wait for a server.
@@ -16,12 +18,15 @@ public struct PoolSnapshot: Sendable {
     /// Failed connection attempts after which another server was selected, if one was left. Attempts that failed for
     /// lack of local resources (``ConnectFailure/exhausted``) are not counted.
     public var retries: Int
+    /// Servers of the pool.
     public var servers: [ServerSnapshot]
 }
 
 /// Metrics of a server at one moment.
 public struct ServerSnapshot: Sendable {
+    /// Configuration of the server.
     public var configuration: ServerConfiguration
+    /// Current state.
     public var state: ServerState
     /// Cause of the current state, worded as the end of a sentence; empty if there is none.
     public var cause: String
@@ -37,7 +42,9 @@ public struct ServerSnapshot: Sendable {
     public var consecutiveFailures: Int
     /// Durations of successful connection attempts.
     public var connectTime: DurationHistogram
+    /// Total number of bytes relayed to the server.
     public var bytesUpstream: Int
+    /// Total number of bytes relayed from the server.
     public var bytesDownstream: Int
     /// Closed connections by reason and initiating side; contains no zeros.
     public var closures: [MetricsSnapshot.Closure: Int]
@@ -45,17 +52,23 @@ public struct ServerSnapshot: Sendable {
 
 /// Metrics of a listener at one moment.
 public struct ListenerSnapshot: Sendable {
+    /// Name of the listener.
     public var name: String
     /// Address of the listener, with port 0 replaced by the actual port.
     public var address: SocketAddress
+    /// Name of its pool.
     public var pool: String
+    /// Current number of connections.
     public var activeConnections: Int
+    /// Total number of accepted connections.
     public var totalConnections: Int
     /// Connections closed immediately because no server was available.
     public var unservedConnections: Int
     /// Connections that the listener denied, by cause; contains all causes, including zeros. Connections rejected
     /// immediately after accept are in no other counter.
     public var deniedConnections: [DenyReason: Int]
+    /// Total number of bytes relayed to servers.
     public var bytesUpstream: Int
+    /// Total number of bytes relayed to clients.
     public var bytesDownstream: Int
 }

@@ -1,5 +1,6 @@
 /// State of a server, which determines whether it receives new connections.
 public enum ServerState: String, Sendable, CaseIterable {
+    /// The health checks pass.
     case up
     /// Not checked yet, or not checked at all. Receives new connections.
     case unchecked

@@ -72,8 +72,8 @@ struct LoadCommand: AsyncParsableCommand {
     }
 
     /// Returns the plan of a load test of `target`.
-    func configuration(for target: ServiceAddress) throws -> Configuration {
-        var configuration = Configuration(target: target, mode: try mode.plannedMode())
+    func configuration(for target: ServiceAddress) throws -> LoadTest.Configuration {
+        var configuration = LoadTest.Configuration(target: target, mode: try mode.plannedMode())
         try rate.apply(to: &configuration)
         time.apply(to: &configuration)
         configuration.duration =
@@ -103,23 +103,25 @@ struct LoadCommand: AsyncParsableCommand {
             }
         } catch let error where error is ExitCode || error is ValidationError {
             throw error
-        } catch LoadError.badSetting(let name, let value, let allowed) {
-            throw ValidationError("\(LoadError.badSetting(name: name, value: value, allowed: allowed))")
+        } catch LoadTestError.badSetting(let name, let value, let allowed) {
+            throw ValidationError("\(LoadTestError.badSetting(name: name, value: value, allowed: allowed))")
         } catch {
             Self.say(["Error: \(error)"], to: STDERR_FILENO)
             throw ExitCode(2)
         }
     }
 
-    private func measure(_ configuration: Configuration, with runner: LoadRunner) async throws {
+    private func measure(_ configuration: LoadTest.Configuration, with runner: LoadRunner) async throws {
         let report = try await runner.run(configuration)
         say(SummaryTable(report).lines)
         try write(report)
         try judge([report])
     }
 
-    private func compare(_ first: Configuration, _ second: Configuration, with runner: LoadRunner) async throws {
-        var versus = Comparison(first, second)
+    private func compare(_ first: LoadTest.Configuration, _ second: LoadTest.Configuration, with runner: LoadRunner)
+        async throws
+    {
+        var versus = LoadTest.Comparison(first, second)
         versus.rounds = rounds
         let runs = 2 * rounds
         let comparison = try await versus.compare { try await runner.run($0, isOneOfMany: true, of: runs) }
@@ -128,8 +130,10 @@ struct LoadCommand: AsyncParsableCommand {
         try judge(comparison.first + comparison.second)
     }
 
-    private func find(_ condition: Assertion, _ configuration: Configuration, with runner: LoadRunner) async throws {
-        var finder = RateFinder(configuration, keeping: condition)
+    private func find(_ condition: LoadTest.Assertion, _ configuration: LoadTest.Configuration, with runner: LoadRunner)
+        async throws
+    {
+        var finder = LoadTest.RateFinder(configuration, keeping: condition)
         if let ramp = rate.ramp, let first = ramp.pieces.first {
             finder.range = min(first.from, ramp.finalRate)...max(first.from, ramp.finalRate)
         }
@@ -153,7 +157,7 @@ struct LoadCommand: AsyncParsableCommand {
         try? File.write(Array(lines.map { $0 + "\n" }.joined().utf8), to: descriptor)
     }
 
-    private func write(_ report: Report, json: [UInt8]? = nil) throws {
+    private func write(_ report: LoadTest.Report, json: [UInt8]? = nil) throws {
         if let path = result.json { try File.write(json ?? report.json(), to: path) }
         if let path = result.csv { try File.write(Array(report.csv.utf8), to: path) }
         if let path = result.hgrm { try File.write(Array(report.percentileFile.utf8), to: path) }
@@ -161,7 +165,7 @@ struct LoadCommand: AsyncParsableCommand {
     }
 
     /// Prints the result of each assertion for each report; throws exit code 1 if one fails.
-    private func judge(_ reports: [Report]) throws {
+    private func judge(_ reports: [LoadTest.Report]) throws {
         let verdicts = reports.flatMap { report in result.assert.map { $0.verdict(on: report) } }
         say(verdicts.map { "\($0.isKept ? "passed" : "FAILED")  \($0.assertion) (\($0.found))" })
         if verdicts.contains(where: { !$0.isKept }) { throw ExitCode(1) }

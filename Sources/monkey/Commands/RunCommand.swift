@@ -37,7 +37,7 @@ struct RunCommand: AsyncParsableCommand {
             let proxy = try await Self.bind(file)
             let poolController = PoolController(
                 proxy,
-                settings: file.pools.map(PoolSettings.init),
+                settings: file.poolSettings,
                 logger: Logger(label: "pools")
             )
             let reloader = ConfigurationReloader(
@@ -96,7 +96,7 @@ struct RunCommand: AsyncParsableCommand {
 
     private static func bind(_ file: ConfigurationFile) async throws -> Proxy {
         try await Proxy.bind(
-            listeners: file.listeners.map(\.configuration),
+            listeners: file.listenerConfigurations,
             pools: try await file.resolvedPools(),
             configuration: file.process
         )

@@ -4,7 +4,7 @@ import LoadTester
 struct ComparisonTable {
     let lines: [String]
 
-    init(_ comparison: ComparisonReport) {
+    init(_ comparison: LoadTest.ComparisonReport) {
         guard let first = comparison.first.first, let second = comparison.second.first else {
             lines = ["Stopped before the first round was complete."]
             return
@@ -35,7 +35,7 @@ struct ComparisonTable {
                 ])
     }
 
-    private static func value(_ value: Double, _ ratio: ComparisonReport.Ratio) -> String {
+    private static func value(_ value: Double, _ ratio: LoadTest.ComparisonReport.Ratio) -> String {
         switch ratio.metric {
         case "upload", "download": BitRate(value).description
         case _ where ratio.isTime: TimeText(value).description
@@ -43,13 +43,13 @@ struct ComparisonTable {
         }
     }
 
-    private static func interval(_ ratio: ComparisonReport.Ratio) -> String {
+    private static func interval(_ ratio: LoadTest.ComparisonReport.Ratio) -> String {
         guard let low = ratio.low, let high = ratio.high else { return "one round" }
         // The interval of two rounds that differ is very wide, and exact digits carry no information.
         return "\(low.fixed(3)) to \(high < 1000 ? high.fixed(3) : "over 1000")"
     }
 
-    private static func errors(_ reports: [Report]) -> String {
+    private static func errors(_ reports: [LoadTest.Report]) -> String {
         "\(reports.reduce(0) { $0 + ($1.errors["total"] ?? 0) })"
     }
 

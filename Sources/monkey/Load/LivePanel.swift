@@ -18,7 +18,7 @@ final class LivePanel: Sendable {
         return isatty(STDERR_FILENO) == 1 && kind != nil && kind != "dumb" ? LivePanel() : nil
     }
 
-    func show(_ progress: Progress, of configuration: Configuration, label: String? = nil) {
+    func show(_ progress: LoadTest.Progress, of configuration: LoadTest.Configuration, label: String? = nil) {
         state.withLock { state in
             if progress.phase == .measuring, let latest = progress.latest {
                 state.history.append(LivePanelText.sparkValue(latest, configuration))
@@ -59,7 +59,12 @@ enum LivePanelText {
     private static let barWidth = 24
     private static let sparks = 48
 
-    static func lines(_ progress: Progress, _ configuration: Configuration, label: String? = nil, history: [Double])
+    static func lines(
+        _ progress: LoadTest.Progress,
+        _ configuration: LoadTest.Configuration,
+        label: String? = nil,
+        history: [Double]
+    )
         -> [String]
     {
         let sparks = sparkline(history)
@@ -69,7 +74,7 @@ enum LivePanelText {
         ]
     }
 
-    private static func clock(_ progress: Progress, _ configuration: Configuration) -> String {
+    private static func clock(_ progress: LoadTest.Progress, _ configuration: LoadTest.Configuration) -> String {
         let share = progress.duration > 0 ? min(1, progress.elapsed / progress.duration) : 0
         let filled = Int((share * Double(barWidth)).rounded())
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: barWidth - filled)
@@ -83,7 +88,7 @@ enum LivePanelText {
         return "\(configuration.target)  \(bar) \(phase)"
     }
 
-    private static func figures(_ progress: Progress, _ configuration: Configuration) -> String {
+    private static func figures(_ progress: LoadTest.Progress, _ configuration: LoadTest.Configuration) -> String {
         var parts: [String] = []
         if let latest = progress.latest {
             switch configuration.mode {
@@ -105,12 +110,12 @@ enum LivePanelText {
         seconds > 0 ? TimeText(seconds).description : "-"
     }
 
-    private static func isBulk(_ configuration: Configuration) -> Bool {
+    private static func isBulk(_ configuration: LoadTest.Configuration) -> Bool {
         if case .bulk = configuration.mode { true } else { false }
     }
 
     /// The value of an interval in the sparkline.
-    static func sparkValue(_ point: Report.TimelinePoint, _ configuration: Configuration) -> Double {
+    static func sparkValue(_ point: LoadTest.Report.TimelinePoint, _ configuration: LoadTest.Configuration) -> Double {
         isBulk(configuration) ? point.upstreamPerSecond + point.downstreamPerSecond : point.p99
     }
 

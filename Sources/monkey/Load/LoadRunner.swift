@@ -31,7 +31,9 @@ final class LoadRunner: Sendable {
     /// - Parameters:
     ///   - isOneOfMany: whether the progress shows the number of the run.
     ///   - count: the total number of runs, if known.
-    func run(_ configuration: Configuration, isOneOfMany: Bool = false, of count: Int? = nil) async throws -> Report {
+    func run(_ configuration: LoadTest.Configuration, isOneOfMany: Bool = false, of count: Int? = nil) async throws
+        -> LoadTest.Report
+    {
         let test = try LoadTest(configuration)
         let (isStopping, number) = state.withLock { state in
             state.test = test
@@ -58,7 +60,7 @@ final class LoadRunner: Sendable {
     }
 }
 
-extension Pace {
+extension LoadTest.Pace {
     fileprivate var spelledOut: String {
         switch self {
         case .rate(let profile) where profile.pieces.isEmpty: "\(Grouped(profile.finalRate))/s"

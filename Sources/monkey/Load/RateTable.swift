@@ -4,7 +4,7 @@ import LoadTester
 struct RateTable {
     let lines: [String]
 
-    init(_ found: RateFinder.Result, condition: Assertion) {
+    init(_ found: LoadTest.RateFinder.Result, condition: LoadTest.Assertion) {
         guard !found.tries.isEmpty else {
             lines = ["Stopped before the first rate was tested."]
             return

@@ -4,7 +4,7 @@ import LoadTester
 struct SummaryTable {
     let lines: [String]
 
-    init(_ report: Report) {
+    init(_ report: LoadTest.Report) {
         let text = ReportText(report)
         var lines = ["\(report.setup.target): \(text.load)", ""]
         if report.latency.count > 0 { lines += Self.table(text.latencies, first: 10, others: 10) + [""] }

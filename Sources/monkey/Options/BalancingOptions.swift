@@ -6,7 +6,7 @@ import TCPProxy
 /// Options for server selection, health checks and ejection.
 struct BalancingOptions: ParsableArguments {
     @Option(choice: "Policy that selects the server for a connection.", named: "policy")
-    var policy: Policy = .roundRobin
+    var policy: BalancingPolicy = .roundRobin
 
     @Option(
         help: ArgumentHelp(
@@ -73,7 +73,11 @@ struct BalancingOptions: ParsableArguments {
                 fall: fall
             )
         }
-        if !ejection { settings.ejection = nil }
+        if ejection {
+            settings.ejection?.failureRate = nil
+        } else {
+            settings.ejection = nil
+        }
         settings.slowStart = slowStart.value?.duration
         settings.onServerDown = onServerDown
         return settings

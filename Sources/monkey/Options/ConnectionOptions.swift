@@ -72,7 +72,7 @@ struct ConnectionOptions: ParsableArguments {
 enum EngineChoice: String, CaseIterable, ExpressibleByArgument {
     case auto, copy, splice
 
-    var engine: Engine {
+    var engine: RelayEngine {
         switch self {
         case .auto: .auto
         case .copy: .copy

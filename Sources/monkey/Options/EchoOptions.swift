@@ -25,7 +25,7 @@ struct EchoOptions: ParsableArguments {
     var pace: ByteRate?
 
     @Option(
-        .duration(.zero...DelayDistribution.longest),
+        .duration(.zero...EchoServer.DelayDistribution.longest),
         "Delay of each response; accurate to within 2 ms, never shorter."
     )
     var delay: DurationValue?
@@ -107,7 +107,7 @@ enum DelaySpread: Equatable {
         case "uniform": self = .uniform
         case "exponential": self = .exponential
         default:
-            let reader = ValueReader<DurationValue>.duration(.zero...DelayDistribution.longest)
+            let reader = ValueReader<DurationValue>.duration(.zero...EchoServer.DelayDistribution.longest)
             guard text.contains(where: \.isNumber) else {
                 throw CommandError("write constant, uniform, exponential, or comma-separated durations such as 1ms,5ms")
             }
@@ -118,7 +118,7 @@ enum DelaySpread: Equatable {
     }
 
     /// - Throws: `ValidationError` if a delay is missing or conflicts with a list.
-    func distribution(around delay: Duration?) throws -> DelayDistribution? {
+    func distribution(around delay: Duration?) throws -> EchoServer.DelayDistribution? {
         switch (self, delay) {
         case (.list, .some): throw ValidationError("--delay conflicts with a list in --delay-distribution: remove one")
         case (.list(let delays), nil): .list(delays.map(\.duration))

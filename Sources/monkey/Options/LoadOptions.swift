@@ -36,7 +36,7 @@ struct LoadModeOptions: ParsableArguments {
     var verify = false
 
     /// - Throws: `ValidationError`; ``CommandError`` if a file cannot be read.
-    func plannedMode() throws -> Mode {
+    func plannedMode() throws -> LoadTest.Mode {
         let mode = self.mode ?? (script != nil ? .script : responseSize != nil ? .request : .echo)
         guard script == nil || mode == .script else {
             throw ValidationError("--script requires --mode script, not \(mode)")
@@ -59,23 +59,23 @@ struct LoadModeOptions: ParsableArguments {
         }
     }
 
-    private func bulk(_ direction: Bulk.Direction) -> Bulk {
-        var bulk = Bulk(direction)
+    private func bulk(_ direction: LoadTest.Bulk.Direction) -> LoadTest.Bulk {
+        var bulk = LoadTest.Bulk(direction)
         if let size { bulk.chunk = size.bytes }
         bulk.verifies = verify
         return bulk
     }
 
-    private func response() throws -> ExpectedResponse {
+    private func response() throws -> LoadTest.ExpectedResponse {
         guard let responseSize else {
             throw ValidationError("--mode request requires the size of a response: add --response-size <bytes>")
         }
-        var response = ExpectedResponse(size: responseSize.bytes)
+        var response = LoadTest.ExpectedResponse(size: responseSize.bytes)
         response.verifies = verify
         return response
     }
 
-    private func request(of count: Int = 64) throws -> Payload {
+    private func request(of count: Int = 64) throws -> LoadTest.Payload {
         guard let payload else { return .generated(count: size?.bytes ?? count) }
         guard size == nil else {
             throw ValidationError("--size and --payload are mutually exclusive: the file determines the size")
@@ -83,11 +83,11 @@ struct LoadModeOptions: ParsableArguments {
         return .bytes(try File.read(payload))
     }
 
-    private func lines() throws -> Script {
+    private func lines() throws -> LoadTest.Script {
         guard let script else { throw ValidationError("--mode script requires a file: add --script <file>") }
         let text = String(decoding: try File.read(script), as: UTF8.self)
         do {
-            return try Script(parsing: text)
+            return try LoadTest.Script(parsing: text)
         } catch {
             throw ValidationError("--script \(script): \(error)")
         }
@@ -106,10 +106,10 @@ struct LoadRateOptions: ParsableArguments {
     var rate: LoadPace?
 
     @Option(.ramp, "Rate that changes linearly, such as '0..50000/s over 30s'; reported in steps.")
-    var ramp: RateProfile?
+    var ramp: LoadTest.RateProfile?
 
     @Option(.condition, "Search for the highest rate that meets a condition such as 'p99<2ms', within --ramp if given.")
-    var findRate: Assertion?
+    var findRate: LoadTest.Assertion?
 
     @Option(help: "Spacing of requests: constant, or poisson as for independent users.")
     var arrivals: LoadArrivals = .constant
@@ -127,7 +127,7 @@ struct LoadRateOptions: ParsableArguments {
     var seed: UInt64 = 1
 
     /// - Throws: `ValidationError` if options conflict.
-    func apply(to configuration: inout Configuration) throws {
+    func apply(to configuration: inout LoadTest.Configuration) throws {
         guard rate == nil || ramp == nil else { throw ValidationError("--rate and --ramp are mutually exclusive") }
         guard rate == nil || findRate == nil else {
             throw ValidationError("--rate and --find-rate are mutually exclusive: the search determines the rate")
@@ -166,7 +166,7 @@ struct LoadTimeOptions: ParsableArguments {
     @Option(.duration(.milliseconds(1)...(.seconds(3600))), "Timeout for establishing a connection.")
     var connectTimeout = DurationValue(.seconds(5))
 
-    func apply(to configuration: inout Configuration) {
+    func apply(to configuration: inout LoadTest.Configuration) {
         configuration.warmUp = warmup.duration
         configuration.drain = drain.duration
         configuration.timeout = timeout.duration
@@ -195,7 +195,7 @@ struct LoadResultOptions: ParsableArguments {
         repeated.
         """
     )
-    var assert: [Assertion] = []
+    var assert: [LoadTest.Assertion] = []
 
     @Flag(help: "Show no progress, even on a terminal.")
     var quiet = false

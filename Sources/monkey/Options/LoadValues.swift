@@ -12,21 +12,21 @@ enum LoadMode: String, CaseIterable, ExpressibleByArgument {
 enum ConnectionEnd: String, CaseIterable, ExpressibleByArgument {
     case fin, reset
 
-    var ending: ConnectionEnding { self == .fin ? .fin : .reset }
+    var ending: LoadTest.ConnectionEnding { self == .fin ? .fin : .reset }
 }
 
 enum LoadArrivals: String, CaseIterable, ExpressibleByArgument {
     case constant, poisson
 
-    var arrivals: Arrivals { self == .constant ? .constant : .poisson }
+    var arrivals: LoadTest.Arrivals { self == .constant ? .constant : .poisson }
 }
 
 /// The value of `--rate`: a rate, or `max`.
 struct LoadPace: Equatable {
-    let pace: Pace
+    let pace: LoadTest.Pace
 
     init(parsing text: String) throws {
-        pace = text == "max" ? .closedLoop : .rate(try RateProfile(parsing: text))
+        pace = text == "max" ? .closedLoop : .rate(try LoadTest.RateProfile(parsing: text))
     }
 }
 
@@ -34,12 +34,12 @@ extension ValueReader where Value == LoadPace {
     static var pace: Self { Self(name: "rate") { text in try LoadPace(parsing: text) } }
 }
 
-extension ValueReader where Value == RateProfile {
-    static var ramp: Self { Self(name: "ramp") { text in try RateProfile(parsing: text) } }
+extension ValueReader where Value == LoadTest.RateProfile {
+    static var ramp: Self { Self(name: "ramp") { text in try LoadTest.RateProfile(parsing: text) } }
 }
 
-extension ValueReader where Value == Assertion {
-    static var condition: Self { Self(name: "condition") { text in try Assertion(parsing: text) } }
+extension ValueReader where Value == LoadTest.Assertion {
+    static var condition: Self { Self(name: "condition") { text in try LoadTest.Assertion(parsing: text) } }
 }
 
 extension ValueReader where Value == [InternetAddress] {

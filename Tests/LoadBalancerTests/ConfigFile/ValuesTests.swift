@@ -36,7 +36,7 @@ import Testing
         let pool = try #require(file.pools.first)
         #expect(pool.policy == .roundRobin)
         #expect(pool.check == nil)
-        #expect(pool.ejection == EjectionSection())
+        #expect(pool.ejection == EjectionSettings())
         #expect(pool.slowStart == nil)
         #expect(pool.onServerDown == .keep)
         #expect(pool.resolveInterval == defaults.resolveInterval)

@@ -170,14 +170,14 @@ import Testing
     }
 
     @Test(arguments: [
-        (HealthCheckKind.sendExpect(send: [], expect: []), HealthCheckKindError.nothingExpected),
+        (HealthCheckKind.sendExpect(send: [], expect: []), HealthCheckKind.ValidationError.nothingExpected),
         (.postgres(user: ""), .badUser("")), (.postgres(user: "a\0b"), .badUser("a\0b")),
         (.http(HTTPHealthCheck(path: "health")), .badPath("health")),
         (.http(HTTPHealthCheck(path: "/a b")), .badPath("/a b")),
         (.http(HTTPHealthCheck(host: "a\r\nX: y")), .badHost("a\r\nX: y")),
         (.http(HTTPHealthCheck(expected: 0...200)), .badStatus(0...200)),
     ])
-    func aCheckThatCannotBeMadeIsRefused(check: HealthCheckKind, error: HealthCheckKindError) {
+    func aCheckThatCannotBeMadeIsRefused(check: HealthCheckKind, error: HealthCheckKind.ValidationError) {
         #expect(throws: error) { try check.validate() }
     }
 
@@ -186,7 +186,9 @@ import Testing
             send: [],
             expect: [UInt8](repeating: 0, count: HealthCheckKind.answerLimit + 1)
         )
-        #expect(throws: HealthCheckKindError.longExpectation(HealthCheckKind.answerLimit + 1)) { try check.validate() }
+        #expect(throws: HealthCheckKind.ValidationError.longExpectation(HealthCheckKind.answerLimit + 1)) {
+            try check.validate()
+        }
     }
 
     @Test(arguments: [

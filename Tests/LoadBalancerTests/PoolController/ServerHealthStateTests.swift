@@ -112,11 +112,11 @@ struct ServerStandingTests {
     func orders() {
         var server = healthState { $0.check = HealthCheck(.tcp) }
         server.recordCheckResult(.down, cause: "")
-        server.order = .drain
+        server.adminState = .draining
         #expect(server.state == .draining)
-        server.order = .disable
+        server.adminState = .disabled
         #expect(server.state == .disabled)
-        server.order = .enable
+        server.adminState = .enabled
         #expect(server.state == .down)
         server.weightOverride = 5
         #expect(server.weight(configured: 1, at: 0) > 0)
@@ -140,13 +140,13 @@ struct ChangedStandingTests {
         var server = ServerHealthState(before, seen: none)
         #expect(server.continued(after.check!).initially == .up)
         server.recordCheckResult(.down, cause: "3 consecutive checks failed")
-        server.order = .drain
+        server.adminState = .draining
         server.weightOverride = 7
         server.adopt(after, after: before)
         #expect(server.continued(after.check!).initially == .down)
         #expect(server.state == .draining)
         #expect(server.weightOverride == 7)
-        server.order = .enable
+        server.adminState = .enabled
         #expect(server.state == .down)
     }
 

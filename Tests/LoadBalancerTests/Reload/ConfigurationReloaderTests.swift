@@ -34,12 +34,12 @@ struct ReloaderTests {
         configuration.threads = 2
         configuration.maxConnections = 100
         let proxy = try await Proxy.bind(
-            listeners: file.listeners.map(\.configuration),
+            listeners: file.listenerConfigurations,
             pools: try await file.resolvedPools(),
             configuration: configuration
         )
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let poolController = PoolController(proxy, settings: file.pools.map(PoolSettings.init), logger: logger)
+        let poolController = PoolController(proxy, settings: file.poolSettings, logger: logger)
         let holder = Holder(text)
         let reloader = ConfigurationReloader(
             file,
@@ -81,7 +81,7 @@ struct ReloaderTests {
             let outcome = await running.reloader.reload()
             #expect(
                 outcome
-                    == .done(
+                    == .applied(
                         changes: [
                             "listener a removed", "listener b added", "server 127.0.0.1:1001 of pool p removed",
                             "server 127.0.0.1:1003 of pool p added",
@@ -91,9 +91,9 @@ struct ReloaderTests {
             )
             let servers = running.proxy.poolSnapshots()[0].servers
             #expect(servers.map(\.configuration.name) == ["127.0.0.1:1002", "127.0.0.1:1003"])
-            #expect(await running.reloader.reload() == .done(changes: [], connectionsAffected: 0))
-            #expect(running.reloader.figures.done == 2)
-            #expect(running.reloader.figures.wasSuccessful)
+            #expect(await running.reloader.reload() == .applied(changes: [], connectionsAffected: 0))
+            #expect(running.reloader.statistics.applied == 2)
+            #expect(running.reloader.statistics.wasSuccessful)
         }
     }
 
@@ -103,22 +103,22 @@ struct ReloaderTests {
         try await withReloader(Self.text("127.0.0.1:1001")) { running in
             let before = running.proxy.localAddresses
             running.file.value = Self.text("127.0.0.1:0", listener: "b") + "\nthreads: none\n"
-            guard case .refused(let mistakes) = await running.reloader.reload() else {
+            guard case .rejected(let mistakes) = await running.reloader.reload() else {
                 Issue.record("an invalid file was applied")
                 return
             }
             #expect(mistakes.count == 2 && mistakes.allSatisfy { $0.hasPrefix("test.yaml:") }, "\(mistakes)")
             running.file.value = Self.text("127.0.0.1:1001", listener: "b")
                 .replacing("127.0.0.1:0", with: "\(taken.address)")
-            guard case .refused(let reasons) = await running.reloader.reload() else {
+            guard case .rejected(let reasons) = await running.reloader.reload() else {
                 Issue.record("a listener on a port in use was applied")
                 return
             }
             #expect(reasons.count == 1 && reasons[0].contains("in use"), "\(reasons)")
             #expect(running.proxy.localAddresses == before)
             #expect(running.proxy.listenerSnapshots().map(\.name) == ["a"])
-            #expect(running.reloader.figures.refused == 2)
-            #expect(!running.reloader.figures.wasSuccessful)
+            #expect(running.reloader.statistics.rejected == 2)
+            #expect(!running.reloader.statistics.wasSuccessful)
         }
     }
 
@@ -126,15 +126,15 @@ struct ReloaderTests {
     func orders() async throws {
         try await withReloader(Self.text("127.0.0.1:1001, 127.0.0.1:1002, 127.0.0.1:1003")) { running in
             let poolController = running.poolController
-            try poolController.order(.drain, server: "127.0.0.1:1001", pool: "p")
-            try poolController.order(.disable, server: "127.0.0.1:1002", pool: "p")
-            try await poolController.order(weight: 9, server: "127.0.0.1:1003", pool: "p")
+            try poolController.setAdminState(.draining, server: "127.0.0.1:1001", pool: "p")
+            try poolController.setAdminState(.disabled, server: "127.0.0.1:1002", pool: "p")
+            try await poolController.setWeight(9, server: "127.0.0.1:1003", pool: "p")
             #expect(running.states == [.draining, .disabled, .unchecked])
             running.file.value = Self.text(
                 "127.0.0.1:1003, { address: 127.0.0.1:1002, weight: 4 }, 127.0.0.1:1001, 127.0.0.1:1004",
                 ", on-all-down: try"
             )
-            guard case .done = await running.reloader.reload() else {
+            guard case .applied = await running.reloader.reload() else {
                 Issue.record("the reload failed")
                 return
             }
@@ -142,16 +142,18 @@ struct ReloaderTests {
             let facts = running.proxy.servers(ofPool: running.proxy.pools[0].number)
             #expect(facts.map(\.weightOverride) == [9, nil, nil, nil])
             #expect(facts[0].weight == EffectiveWeight.of(9))
-            try poolController.order(.enable, server: "127.0.0.1:1001", pool: "p")
-            try await poolController.order(weight: nil, server: "127.0.0.1:1003", pool: "p")
+            try poolController.setAdminState(.enabled, server: "127.0.0.1:1001", pool: "p")
+            try await poolController.setWeight(nil, server: "127.0.0.1:1003", pool: "p")
             #expect(running.states == [.unchecked, .disabled, .unchecked, .unchecked])
             try await eventually("configured weights") {
                 let facts = running.proxy.servers(ofPool: running.proxy.pools[0].number)
                 return facts.map(\.weight) == [1, 4, 1, 1].map { EffectiveWeight.of($0) }
             }
-            #expect(throws: UnknownServerError.pool("q")) { try poolController.order(.drain, server: "a", pool: "q") }
-            #expect(throws: UnknownServerError.server("a", pool: "p")) {
-                try poolController.order(.drain, server: "a", pool: "p")
+            #expect(throws: PoolController.UnknownServerError.pool("q")) {
+                try poolController.setAdminState(.draining, server: "a", pool: "q")
+            }
+            #expect(throws: PoolController.UnknownServerError.server("a", pool: "p")) {
+                try poolController.setAdminState(.draining, server: "a", pool: "p")
             }
         }
     }
@@ -174,12 +176,12 @@ struct ReloaderTests {
             // Each client maps to one server; a table without that server maps the client to the other one.
             let first = try #require(counts().firstIndex(of: 5))
             let name = "\(listeners[first].address)"
-            try await running.poolController.order(weight: 0, server: name, pool: "p")
+            try await running.poolController.setWeight(0, server: name, pool: "p")
             _ = try chosen()
             try await eventually("five connections to the other server") { counts()[1 - first] == 5 }
             let entry = running.proxy.core.pools.entries[0]
             #expect(entry.plan.table?.placeCount(of: first) == 0)
-            try await running.poolController.order(weight: nil, server: name, pool: "p")
+            try await running.poolController.setWeight(nil, server: name, pool: "p")
             _ = try chosen()
             try await eventually("five more connections to the first server") { counts()[first] == 10 }
         }

@@ -271,7 +271,7 @@ final class FakeProxy {
     var closures: [MetricsSnapshot.Closure: Int] {
         var closures: [MetricsSnapshot.Closure: Int] = [:]
         for reason in CloseReason.allCases {
-            for initiator in Initiator.allCases {
+            for initiator in CloseInitiator.allCases {
                 let count = self[.closure(reason, initiator)]
                 if count > 0 { closures[.init(reason: reason, initiator: initiator)] = count }
             }
@@ -385,7 +385,7 @@ extension PeerAddress {
 }
 
 extension MetricsSnapshot.Closure {
-    static func by(_ initiator: Initiator, _ reason: CloseReason) -> Self {
+    static func by(_ initiator: CloseInitiator, _ reason: CloseReason) -> Self {
         .init(reason: reason, initiator: initiator)
     }
 }

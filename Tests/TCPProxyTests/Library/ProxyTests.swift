@@ -64,8 +64,8 @@ struct ProxyTests {
         }
     }
 
-    @Test("bulk data arrives intact in both directions", arguments: Engine.allCases)
-    func bulk(engine: Engine) async throws {
+    @Test("bulk data arrives intact in both directions", arguments: RelayEngine.allCases)
+    func bulk(engine: RelayEngine) async throws {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address, configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connect(through: listener)

@@ -172,7 +172,9 @@ struct CounterTests {
         ].map(\.index)
         places += AcceptPause.allCases.map { Counter.pause($0).index }
         places += ConnectFailure.allCases.map { Counter.failure($0).index }
-        for reason in CloseReason.allCases { places += Initiator.allCases.map { Counter.closure(reason, $0).index } }
+        for reason in CloseReason.allCases {
+            places += CloseInitiator.allCases.map { Counter.closure(reason, $0).index }
+        }
         places += (0...DurationHistogram.bounds.count).map { Counter.connectTime(bucket: $0).index }
         #expect(Set(places).count == places.count)
         #expect(places.allSatisfy { (0..<Counter.count).contains($0) })

@@ -57,7 +57,7 @@ struct PoolTests {
 
     @Test("a client is mapped by its address to the same server each time")
     func sourceHash() throws {
-        for policy in [Policy.sourceHash, .maglev] {
+        for policy in [BalancingPolicy.sourceHash, .maglev] {
             try withProxy(workers: 2, upstreams: 5, pool: { $0.policy = policy }) { proxy in
                 for client in 1...20 {
                     let before = connections(proxy)

@@ -8,8 +8,8 @@ import Testing
 
 @Suite("Relaying")
 struct RelayingTests {
-    @Test("both directions are relayed at the same time, complete and counted", arguments: Engine.allCases)
-    func bothWays(engine: Engine) throws {
+    @Test("both directions are relayed at the same time, complete and counted", arguments: RelayEngine.allCases)
+    func bothWays(engine: RelayEngine) throws {
         try withProxy(configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connectThrough()
             client.sendPattern(count: 3_000_000)
@@ -29,8 +29,8 @@ struct RelayingTests {
         }
     }
 
-    @Test("one direction ends while the other continues", arguments: Engine.allCases)
-    func halfClose(engine: Engine) throws {
+    @Test("one direction ends while the other continues", arguments: RelayEngine.allCases)
+    func halfClose(engine: RelayEngine) throws {
         try withProxy(configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connectThrough()
             client.sendPattern(count: 500_000)

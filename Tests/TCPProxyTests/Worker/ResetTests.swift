@@ -8,10 +8,10 @@ import Testing
 private struct Sides {
     let failing: FakePeer
     let left: FakePeer
-    let failingSide: Initiator
+    let failingSide: CloseInitiator
     let discarded: Counter
 
-    init(_ proxy: FakeProxy, failing side: Initiator) throws {
+    init(_ proxy: FakeProxy, failing side: CloseInitiator) throws {
         let (client, server) = try proxy.connectThrough()
         (failing, left) = side == .client ? (client, server) : (server, client)
         failingSide = side
@@ -30,9 +30,9 @@ struct ResetTests {
 
     @Test(
         "a reset reaches the other side as a reset, after the data before it",
-        arguments: [Initiator.client, .server]
+        arguments: [CloseInitiator.client, .server]
     )
-    func passedOn(side: Initiator) throws {
+    func passedOn(side: CloseInitiator) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.left.send("lost")
@@ -48,8 +48,8 @@ struct ResetTests {
         }
     }
 
-    @Test("a reset reaches a side that has half-closed", arguments: [Initiator.client, .server])
-    func afterHalfClose(side: Initiator) throws {
+    @Test("a reset reaches a side that has half-closed", arguments: [CloseInitiator.client, .server])
+    func afterHalfClose(side: CloseInitiator) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.left.finish()
@@ -62,8 +62,8 @@ struct ResetTests {
         }
     }
 
-    @Test("a reset by a side that has half-closed ends the connection", arguments: [Initiator.client, .server])
-    func byTheEnded(side: Initiator) throws {
+    @Test("a reset by a side that has half-closed ends the connection", arguments: [CloseInitiator.client, .server])
+    func byTheEnded(side: CloseInitiator) throws {
         try withProxy { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.failing.send("last words")
@@ -83,9 +83,9 @@ struct ResetTests {
 
     @Test(
         "a reset waits until the other kernel has acknowledged all data, while there is progress",
-        arguments: [Initiator.client, .server]
+        arguments: [CloseInitiator.client, .server]
     )
-    func waitForDelivery(side: Initiator) throws {
+    func waitForDelivery(side: CloseInitiator) throws {
         try withProxy(in: smallWorld()) { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.left.isReading = false
@@ -163,9 +163,9 @@ struct ResetTests {
 
     @Test(
         "a reset drain without progress is abandoned, and lost bytes are counted",
-        arguments: [Initiator.client, .server]
+        arguments: [CloseInitiator.client, .server]
     )
-    func abandonUnanswered(side: Initiator) throws {
+    func abandonUnanswered(side: CloseInitiator) throws {
         try withProxy(in: smallWorld(), configure: { $0.timeouts.resetDrainTimeout = .seconds(5) }) { proxy in
             let sides = try Sides(proxy, failing: side)
             sides.left.isReading = false
@@ -187,9 +187,9 @@ struct ResetTests {
 
     @Test(
         "bytes in a chunk and in the send buffer are both counted as discarded",
-        arguments: [Initiator.client, .server]
+        arguments: [CloseInitiator.client, .server]
     )
-    func discardedChunk(side: Initiator) throws {
+    func discardedChunk(side: CloseInitiator) throws {
         let world = smallWorld(receiveBuffer: 16_384)
         world.sendBuffer = 2000
         try withProxy(in: world) { proxy in

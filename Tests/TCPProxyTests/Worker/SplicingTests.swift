@@ -10,8 +10,8 @@ import Testing
 struct SplicingTests {
     private static let sizes = [1 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10, 200 << 10, 1 << 20]
 
-    @Test("a response of any size is forwarded without delay", arguments: sizes, Engine.allCases)
-    func responses(size: Int, engine: Engine) throws {
+    @Test("a response of any size is forwarded without delay", arguments: sizes, RelayEngine.allCases)
+    func responses(size: Int, engine: RelayEngine) throws {
         try withProxy(in: roomyWorld(), configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connectThrough()
             let start = proxy.world.clock

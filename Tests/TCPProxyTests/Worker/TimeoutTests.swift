@@ -137,9 +137,9 @@ struct TimeoutTests {
 
     @Test(
         "half-close: the timeout applies in time even if a longer one is running",
-        arguments: [Initiator.client, .server]
+        arguments: [CloseInitiator.client, .server]
     )
-    func halfCloseBeforeIdle(side: Initiator) throws {
+    func halfCloseBeforeIdle(side: CloseInitiator) throws {
         try withProxy(configure: {
             $0.timeouts.idle = .seconds(100)
             $0.timeouts.halfClose = .seconds(10)

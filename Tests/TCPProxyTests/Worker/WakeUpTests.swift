@@ -9,8 +9,8 @@ import Testing
 /// work.
 @Suite("Wakeups")
 struct WakeUpTests {
-    @Test("a round trip takes two wakeups, one for each message", arguments: [Engine.auto, .copy])
-    func roundTrip(engine: Engine) throws {
+    @Test("a round trip takes two wakeups, one for each message", arguments: [RelayEngine.auto, .copy])
+    func roundTrip(engine: RelayEngine) throws {
         try withProxy(configure: { $0.engine = engine }) { proxy in
             let (client, server) = try proxy.connectThrough()
             let message = String(repeating: "x", count: 64)

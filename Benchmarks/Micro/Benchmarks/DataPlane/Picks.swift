@@ -4,7 +4,7 @@ import Synchronization
 
 /// The pick of each policy, on a pool of three and of a hundred servers that other workers may change concurrently.
 func pickBenchmarks() {
-    for policy in Policy.allCases {
+    for policy in BalancingPolicy.allCases {
         for servers in [3, 100] {
             Benchmark("Picker: \(policy.rawValue), \(servers) servers") { benchmark in
                 let pool = Pool(servers: servers)

@@ -1,4 +1,4 @@
-extension Report {
+extension LoadTest.Report {
     /// A self-contained page with tables and plots: no network access; without JavaScript it still shows the tables.
     public var html: String {
         let page = HTMLPage(self)
@@ -26,10 +26,10 @@ extension Report {
 
 /// The parts of a report's page.
 struct HTMLPage {
-    private let report: Report
+    private let report: LoadTest.Report
     private let text: ReportText
 
-    init(_ report: Report) {
+    init(_ report: LoadTest.Report) {
         self.report = report
         text = ReportText(report)
     }

@@ -1,18 +1,18 @@
 import ValueFormats
 
-extension RateProfile {
+extension LoadTest.RateProfile {
     /// Parses a rate, `20000/s`, `20k/s`, `600/m`, or a ramp, `0..50000/s over 30s`.
     ///
-    /// - Throws: ``TextError``, which describes the correct syntax.
-    public init(parsing text: String) throws(TextError) {
+    /// - Throws: ``LoadTest/SyntaxError``, which describes the correct syntax.
+    public init(parsing text: String) throws(LoadTest.SyntaxError) {
         guard let dots = text.firstRange(of: "..") else {
             let rate = try Self.rate(text[...])
-            guard rate > 0 else { throw TextError("the rate is 0: write more than 0") }
+            guard rate > 0 else { throw LoadTest.SyntaxError("the rate is 0: write more than 0") }
             self = .constant(rate)
             return
         }
         guard let over = text.firstRange(of: "over"), over.lowerBound >= dots.upperBound else {
-            throw TextError("the ramp has no duration: write it as 0..50000/s over 30s")
+            throw LoadTest.SyntaxError("the ramp has no duration: write it as 0..50000/s over 30s")
         }
         let upper = text[dots.upperBound..<over.lowerBound].trimmed
         let to = try Self.rate(upper)
@@ -25,25 +25,25 @@ extension RateProfile {
             let duration = try? DurationValue(parsing: String(length), in: Self.shortestRamp...Self.longestRamp)
                 .duration
         else {
-            throw TextError("invalid ramp duration '\(length)': write it as 30s or 1m30s, at most a day")
+            throw LoadTest.SyntaxError("invalid ramp duration '\(length)': write it as 30s or 1m30s, at most a day")
         }
-        guard from > 0 || to > 0 else { throw TextError("both ends of the ramp are 0: raise one of them") }
+        guard from > 0 || to > 0 else { throw LoadTest.SyntaxError("both ends of the ramp are 0: raise one of them") }
         self = .ramp(from: from, to: to, over: duration)
     }
 
     private static let shortestRamp: Duration = .nanoseconds(1)
     private static let longestRamp: Duration = .seconds(86_400)
 
-    private static func rate(_ text: Substring) throws(TextError) -> Double {
+    private static func rate(_ text: Substring) throws(LoadTest.SyntaxError) -> Double {
         let text = text.trimmed
         guard
             let rate = text.contains("/") ? FrequencyValue(parsing: text)?.perSecond : CountValue(parsing: text)?.count
-        else { throw TextError("invalid rate '\(text)': write it as 20000/s, 20k/s, 600/m or 100/h") }
+        else { throw LoadTest.SyntaxError("invalid rate '\(text)': write it as 20000/s, 20k/s, 600/m or 100/h") }
         return try checked(rate)
     }
 
-    private static func checked(_ rate: Double) throws(TextError) -> Double {
-        guard rate <= 1e9 else { throw TextError("the rate is too high: write at most 1000000000/s") }
+    private static func checked(_ rate: Double) throws(LoadTest.SyntaxError) -> Double {
+        guard rate <= 1e9 else { throw LoadTest.SyntaxError("the rate is too high: write at most 1000000000/s") }
         return rate
     }
 }

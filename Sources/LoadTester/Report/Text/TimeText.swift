@@ -1,10 +1,10 @@
 /// A time formatted for people: three significant digits and a unit.
-public struct TimeText: CustomStringConvertible, Sendable {
+package struct TimeText: CustomStringConvertible, Sendable {
     /// Such as `1.25 ms`.
-    public let description: String
+    package let description: String
 
     /// - Parameter seconds: at least 0.
-    public init(_ seconds: Double) {
+    package init(_ seconds: Double) {
         let units: [(scale: Double, name: String)] = [(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1, "s")]
         // Takes rounding into account, so that 999.6 us becomes 1.00 ms, not 1000 us.
         let unit = units.last { seconds >= $0.scale * 0.9995 } ?? units[0]

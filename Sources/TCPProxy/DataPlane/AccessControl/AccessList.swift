@@ -9,8 +9,11 @@ public struct AccessList: Sendable, Equatable {
 
     /// Creates a list in which the longest matching prefix decides.
     ///
-    /// - Parameter otherwise: whether an address that matches no block is admitted; nil derives it from the lists:
-    ///   false if any block is allowed, true otherwise.
+    /// - Parameters:
+    ///   - allow: blocks whose addresses are admitted.
+    ///   - deny: blocks whose addresses are denied.
+    ///   - otherwise: whether an address that matches no block is admitted; nil derives it from the lists: false if any
+    ///     block is allowed, true otherwise.
     /// - Throws: ``AccessListError`` if a block is in both lists or if there are too many blocks.
     public init(
         allow: [CIDRBlock] = [],

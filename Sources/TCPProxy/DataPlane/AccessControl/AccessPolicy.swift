@@ -17,6 +17,7 @@ public struct AccessPolicy: Sendable, Equatable {
     /// none.
     public var proxies: TrustedProxies?
 
+    /// Creates a policy that admits all clients.
     public init() {}
 
     /// IPv6 addresses that share this many leading bits count as one client: the usual assignment to one customer.

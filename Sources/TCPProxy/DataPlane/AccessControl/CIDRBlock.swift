@@ -55,6 +55,7 @@ public struct CIDRBlock: Hashable, Sendable {
         prefixLength = address.isIPv4 ? 32 : 128
     }
 
+    /// Returns whether the address is in the block; the port is ignored.
     public func contains(_ address: InternetAddress) -> Bool {
         address.isIPv4 == first.isIPv4 && address.bits & Self.mask(wholePrefixLength) == first.bits
     }
@@ -89,7 +90,9 @@ extension InternetAddress {
 
 /// The reason why a text is not a CIDR block.
 public struct CIDRBlockError: Error, Hashable, Sendable {
+    /// What is wrong with the text.
     public enum Problem: Hashable, Sendable {
+        /// The part before the slash is not an IP address.
         case badAddress
         /// The text after the slash is not a number from 0 to the maximum.
         case badLength(String, longest: Int)
@@ -99,6 +102,7 @@ public struct CIDRBlockError: Error, Hashable, Sendable {
 
     /// The invalid text.
     public let text: String
+    /// What is wrong with it.
     public let problem: Problem
 }
 

@@ -29,7 +29,9 @@ extension TokenRate {
 
 /// The reason why a text is not a valid rate.
 public enum TokenRateError: Error, Hashable, Sendable {
+    /// The text is not a count, a slash and a unit of time.
     case notation
+    /// The burst is not in its range.
     case burst
     /// Refilling the burst takes longer than ``TokenRate/maxFillTime``.
     case filling

@@ -10,6 +10,7 @@ public struct TrustedProxies: Sendable, Equatable {
         case required
     }
 
+    /// Whether a header must be sent.
     public var header: Header
     /// Networks of the trusted proxies. A header from any other address is not parsed and counts as payload.
     public var networks: [CIDRBlock] {
@@ -17,6 +18,7 @@ public struct TrustedProxies: Sendable, Equatable {
     }
     private(set) var list: AccessList
 
+    /// Creates a setting that accepts headers from `networks`.
     public init(header: Header, networks: [CIDRBlock]) {
         self.header = header
         self.networks = networks

@@ -15,5 +15,5 @@ struct ConnectionRecord: Sendable {
     var closedAt: Instant
     var phaseTimings: PhaseTimings
     var reason: CloseReason
-    var initiator: Initiator
+    var initiator: CloseInitiator
 }

@@ -57,8 +57,8 @@ struct Counter {
         Counter(index: 16 + Int(cause.rawValue))
     }
 
-    static func closure(_ reason: CloseReason, _ initiator: Initiator) -> Counter {
-        Counter(index: 32 + Int(reason.rawValue) * Initiator.allCases.count + Int(initiator.rawValue))
+    static func closure(_ reason: CloseReason, _ initiator: CloseInitiator) -> Counter {
+        Counter(index: 32 + Int(reason.rawValue) * CloseInitiator.allCases.count + Int(initiator.rawValue))
     }
 
     /// - Parameter bucket: an index of ``DurationHistogram/counts``.

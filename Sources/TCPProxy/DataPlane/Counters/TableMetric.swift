@@ -19,8 +19,8 @@ struct ServerMetric: TableMetric {
         ServerMetric(index: 8 + Int(cause.rawValue))
     }
 
-    static func closure(_ reason: CloseReason, _ initiator: Initiator) -> ServerMetric {
-        ServerMetric(index: 16 + Int(reason.rawValue) * Initiator.allCases.count + Int(initiator.rawValue))
+    static func closure(_ reason: CloseReason, _ initiator: CloseInitiator) -> ServerMetric {
+        ServerMetric(index: 16 + Int(reason.rawValue) * CloseInitiator.allCases.count + Int(initiator.rawValue))
     }
 
     /// - Parameter bucket: an index of ``DurationHistogram/counts``.

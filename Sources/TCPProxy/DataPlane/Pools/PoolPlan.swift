@@ -12,7 +12,7 @@ struct PoolPlan: Sendable {
     var share: SharedPoolState
     /// Load-balancing policy. nil prefers the server whose last connection attempt succeeded: the servers are the
     /// addresses of one upstream.
-    var policy: Policy?
+    var policy: BalancingPolicy?
     var servers: [Server]
     var table: MaglevTable?
     var onAllDown = PoolConfiguration.OnAllDown.refuse

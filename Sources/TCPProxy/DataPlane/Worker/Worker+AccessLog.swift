@@ -44,7 +44,7 @@ extension Worker where S: ~Copyable {
     mutating func record(
         _ slot: Slot,
         _ reason: CloseReason,
-        by initiator: Initiator,
+        by initiator: CloseInitiator,
         in records: EventRing<ConnectionRecord>
     ) {
         let session = sessions.pointer(to: slot)

@@ -16,7 +16,7 @@ extension Worker where S: ~Copyable {
     }
 
     /// Resets both sides. Undelivered data is discarded and counted.
-    mutating func abort(_ slot: Slot, _ reason: CloseReason, by initiator: Initiator) {
+    mutating func abort(_ slot: Slot, _ reason: CloseReason, by initiator: CloseInitiator) {
         let session = sessions.pointer(to: slot)
         if session.pointee.stage == .relaying || session.pointee.stage == .drainingBeforeReset {
             if session.pointee.duplex.server.failure == nil {
@@ -31,7 +31,7 @@ extension Worker where S: ~Copyable {
     }
 
     /// Publishes the end of a closed connection and frees its slot.
-    mutating func finalize(_ slot: Slot, _ reason: CloseReason, by initiator: Initiator) {
+    mutating func finalize(_ slot: Slot, _ reason: CloseReason, by initiator: CloseInitiator) {
         timers.cancel(slot)
         ready.remove(slot)
         let session = sessions.pointer(to: slot)

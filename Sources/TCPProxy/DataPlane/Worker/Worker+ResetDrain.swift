@@ -70,7 +70,7 @@ extension Worker where S: ~Copyable {
     }
 
     @inline(__always)
-    func endedBy(_ slot: Slot) -> Initiator {
+    func endedBy(_ slot: Slot) -> CloseInitiator {
         sessions.pointer(to: slot).pointee.duplex.firstToEnd == .server ? .server : .client
     }
 }

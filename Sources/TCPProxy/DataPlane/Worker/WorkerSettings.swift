@@ -2,7 +2,7 @@ import Relay
 
 /// The configuration of a worker at its creation.
 struct WorkerSettings: Sendable {
-    var engine: Engine
+    var engine: RelayEngine
     /// The maximum number of pipes in use for splicing in one worker.
     var pipes: Int
     /// When directions batch their reads.

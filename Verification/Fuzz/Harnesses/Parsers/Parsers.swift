@@ -54,7 +54,9 @@ struct Parsers {
 
     @Sendable
     static func values(_ text: String) {
-        if let size = explain({ try ByteSizeValue(parsing: text, in: 0...(1 << 30)) }) { precondition((0...(1 << 30)).contains(size.bytes)) }
+        if let size = explain({ try ByteSizeValue(parsing: text, in: 0...(1 << 30)) }) {
+            precondition((0...(1 << 30)).contains(size.bytes))
+        }
         if let number = explain({ try ValueReader<Int>.wholeNumber(1...9999).read(text) }) {
             precondition((1...9999).contains(number))
         }
@@ -69,7 +71,7 @@ struct Parsers {
 
     @Sendable
     static func assertions(_ text: String) {
-        if let assertion = explain({ try Assertion(parsing: text) }) {
+        if let assertion = explain({ try LoadTest.Assertion(parsing: text) }) {
             precondition(assertion.bound >= 0, "not a number")
         }
     }
@@ -80,7 +82,7 @@ struct Parsers {
     static func scripts(_ bytes: [UInt8]) {
         let text = bytes.prefix { $0 != 0 }
         var response = bytes.dropFirst(text.count + 1)
-        guard let script = explain({ try Script(parsing: String(decoding: text, as: UTF8.self)) }) else { return }
+        guard let script = explain({ try LoadTest.Script(parsing: String(decoding: text, as: UTF8.self)) }) else { return }
         var workload = ScriptWorkload(script, thread: 0, of: 1, seed: 1)
         let length = Int(response.popFirst() ?? 0) + 1
         var exchange = workload.initial

@@ -18,6 +18,7 @@ public struct ALPNProtocol: Hashable, Sendable {
 }
 
 extension ALPNProtocol: CustomStringConvertible {
+    /// The name.
     public var description: String { name }
 }
 

@@ -5,6 +5,7 @@
 public struct SNIPattern: Hashable, Sendable {
     /// Name in lower case without a trailing dot; for a wildcard, the part after `*.`.
     public let name: String
+    /// Whether the pattern matches the names below ``name``, at any depth.
     public let isWildcard: Bool
 
     /// Parses a pattern. Upper case is converted to lower case, and a trailing dot is removed.
@@ -24,6 +25,7 @@ public struct SNIPattern: Hashable, Sendable {
 }
 
 extension SNIPattern: CustomStringConvertible {
+    /// The pattern in the form that ``init(parsing:)`` reads.
     public var description: String { isWildcard ? "*.\(name)" : name }
 }
 
@@ -43,6 +45,7 @@ public struct SNIPatternError: Error, Hashable, Sendable {
 
     /// Text that was parsed.
     public let text: String
+    /// What is wrong with it.
     public let problem: Problem
 }
 

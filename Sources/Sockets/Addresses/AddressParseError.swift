@@ -1,23 +1,34 @@
 /// The reason why a text is not a valid address.
-public struct AddressError: Error, Hashable, Sendable {
+public struct AddressParseError: Error, Hashable, Sendable {
+    /// What is wrong with the text.
     public enum Problem: Hashable, Sendable {
+        /// The text is empty.
         case empty
+        /// There is no port.
         case noPort
+        /// The port is not a number from 0 to 65535.
         case badPort(String)
+        /// The host is neither an IP address nor a host name.
         case badHost(String)
+        /// The text in brackets is not an IPv6 address.
         case badIPv6(String)
+        /// An IPv6 address is not in brackets.
         case bareIPv6
+        /// A bracket is not closed.
         case unclosedBracket
+        /// There is no path after `unix:`, or it contains a zero byte.
         case badPath
+        /// The path is too long; the value is its length in bytes.
         case longPath(Int)
     }
 
     /// The text as written.
     public let text: String
+    /// What is wrong with it.
     public let problem: Problem
 }
 
-extension AddressError: CustomStringConvertible {
+extension AddressParseError: CustomStringConvertible {
     /// One sentence that states what is wrong and how to fix it.
     public var description: String {
         switch problem {

@@ -3,7 +3,7 @@ public import ProcessSupport
 public import Sockets
 
 /// The reason why a load test could not run.
-public enum LoadError: Error, Sendable, Equatable {
+public enum LoadTestError: Error, Sendable, Equatable {
     /// A setting of the plan is outside its range, or conflicts with another.
     case badSetting(name: String, value: String, allowed: String)
     /// A name has no address; `reason` is the resolver's error.
@@ -17,14 +17,14 @@ public enum LoadError: Error, Sendable, Equatable {
     /// A source address has a different address family than the target.
     case foreignSource(InternetAddress, target: String)
     /// No connection could be opened; contains the number of failures by cause.
-    case noConnection(target: String, failures: FailureCounts)
+    case noConnection(target: String, failures: LoadTest.FailureCounts)
     /// A poller or a timer could not be created.
     case system(SystemError)
     /// The test has already run; a test runs once.
     case alreadyRun
 }
 
-extension LoadError: CustomStringConvertible {
+extension LoadTestError: CustomStringConvertible {
     /// One sentence with the cause and how to fix it.
     public var description: String {
         switch self {

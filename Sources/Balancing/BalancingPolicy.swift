@@ -1,6 +1,6 @@
 /// The policy by which a pool selects the server for a new connection. The raw values are the names on the command line
 /// and in configuration files.
-public enum Policy: String, CaseIterable, Sendable {
+public enum BalancingPolicy: String, CaseIterable, Sendable {
     /// Rotation by weight; the turns of each server are evenly spaced.
     case roundRobin = "round-robin"
     /// The fewest connections relative to the weight.
