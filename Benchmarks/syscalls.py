@@ -5,11 +5,10 @@ import signal
 import socket
 import time
 
-from harness import Sandbox, program, terminate, wait_until
-
 from accounting import SETTLE_SECONDS, descriptors, process_family
 from competitors import RunningProxy
-from loads import ECHO, EXCHANGE_SECONDS, address, exchange
+from harness import Sandbox, program, terminate, wait_until
+from measurement import ECHO, EXCHANGE_SECONDS, address, exchange
 from report import rows_of
 
 ROUND_TRIPS = 1000
