@@ -243,12 +243,14 @@ extension MetricsResponse {
 
     private var closures: JSONValue {
         .object(
-            CloseReason.allCases.map { reason in
-                (
-                    reason.name,
-                    .object(JSONObject(CloseInitiator.allCases.map { ($0.name, .integer(closed(reason, $0))) }))
-                )
-            }
+            JSONObject(
+                CloseReason.allCases.map { reason in
+                    (
+                        reason.name,
+                        .object(JSONObject(CloseInitiator.allCases.map { ($0.name, .integer(closed(reason, $0))) }))
+                    )
+                }
+            )
         )
     }
 

@@ -14,7 +14,7 @@ public struct ProxyConfiguration: Sendable {
     public var maxConnections: Int?
 
     /// Whether bytes are copied or spliced; `auto` decides per direction of each connection, based on its traffic.
-    public var engine: Engine = .auto
+    public var engine: RelayEngine = .auto
 
     /// Maximum number of pipes per worker that hold bytes for slow receivers, 0 to 4,096; beyond it the worker copies.
     /// nil derives the maximum, at most 64, from the descriptor limit and the user's limit on pipe pages (pipe(7)).
