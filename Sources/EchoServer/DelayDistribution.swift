@@ -1,6 +1,6 @@
 import Glibc
 package import Randomness
-package import Sockets
+import Sockets
 
 extension EchoServer {
     /// The distribution of a connection's response delays.

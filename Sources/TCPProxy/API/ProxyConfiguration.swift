@@ -14,7 +14,7 @@ public struct ProxyConfiguration: Sendable {
     public var maxConnections: Int?
 
     /// Whether bytes are copied or spliced; `auto` decides per direction of each connection, based on its traffic.
-    public var engine: Engine = .auto
+    public var engine: RelayEngine = .auto
 
     /// Maximum number of pipes per worker that hold bytes for slow receivers, 0 to 4,096; beyond it the worker copies.
     /// nil derives the maximum, at most 64, from the descriptor limit and the user's limit on pipe pages (pipe(7)).
@@ -33,6 +33,7 @@ public struct ProxyConfiguration: Sendable {
     /// Whether a record of each closed connection is kept until an access log takes it.
     package var recordsConnections = false
 
+    /// Creates the default settings.
     public init() {}
 
     /// Number of processors that this process may run on (sched_getaffinity(2)), at most 64.
