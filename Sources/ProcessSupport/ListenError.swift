@@ -84,9 +84,12 @@ extension ServiceAddress {
 
 /// The reason why connections cannot be opened from a local address.
 public struct SourceAddressError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The local address.
     public let address: InternetAddress
+    /// The error of bind(2).
     public let cause: SystemError
 
+    /// Creates the error.
     public init(_ address: InternetAddress, _ cause: SystemError) {
         self.address = address
         self.cause = cause

@@ -1,4 +1,5 @@
 import Histogram
+import Sockets
 import Randomness
 import Testing
 

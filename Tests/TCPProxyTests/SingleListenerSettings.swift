@@ -29,7 +29,7 @@ extension Proxy {
     ) async throws(ProxyError) -> Proxy {
         var listener = settings.listener
         let address: ServiceAddress
-        do throws(AddressError) {
+        do throws(AddressParseError) {
             listener.address = try ServiceAddress(parsing: listen)
             address = try ServiceAddress(parsing: upstream)
         } catch {

@@ -33,6 +33,7 @@ public struct ProxyConfiguration: Sendable {
     /// Whether a record of each closed connection is kept until an access log takes it.
     package var recordsConnections = false
 
+    /// Creates the default settings.
     public init() {}
 
     /// Number of processors that this process may run on (sched_getaffinity(2)), at most 64.

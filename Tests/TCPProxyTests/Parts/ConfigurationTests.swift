@@ -138,7 +138,9 @@ struct ConfigurationTests {
         var listener = SingleListenerSettings().listener
         let address = try #require(InternetAddress(host: "192.0.2.1", port: 0))
         listener.sourceAddresses = [address]
-        #expect(throws: ProxyError.badSource(SourceAddressError(address, .addressNotAvailable))) { try listener.check() }
+        #expect(throws: ProxyError.badSource(SourceAddressError(address, .addressNotAvailable))) {
+            try listener.check()
+        }
         listener.sourceAddresses = [try #require(InternetAddress(host: "127.0.0.1", port: 99))]
         #expect(throws: Never.self) { try listener.check() }
     }

@@ -82,7 +82,9 @@ struct Parsers {
     static func scripts(_ bytes: [UInt8]) {
         let text = bytes.prefix { $0 != 0 }
         var response = bytes.dropFirst(text.count + 1)
-        guard let script = explain({ try LoadTest.Script(parsing: String(decoding: text, as: UTF8.self)) }) else { return }
+        guard let script = explain({ try LoadTest.Script(parsing: String(decoding: text, as: UTF8.self)) }) else {
+            return
+        }
         var workload = ScriptWorkload(script, thread: 0, of: 1, seed: 1)
         let length = Int(response.popFirst() ?? 0) + 1
         var exchange = workload.initial
