@@ -1,3 +1,4 @@
+import Sockets
 import EchoServer
 import Randomness
 import Testing

@@ -1,3 +1,4 @@
+import ProcessSupport
 import EchoServer
 import Foundation
 import Randomness

@@ -1,6 +1,6 @@
 import Histogram
-import Sockets
 import Randomness
+import Sockets
 import Testing
 
 @testable import LoadTester
