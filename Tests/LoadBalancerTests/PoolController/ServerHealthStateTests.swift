@@ -65,7 +65,7 @@ struct ServerStandingTests {
 
     @Test("a success resets the failure count")
     func success() {
-        var server = healthState()
+        var server = healthState { $0.ejection?.failureRate = nil }
         for second in 1...20 {
             let attempts = ServerHealthState.Attempts(connected: second, failed: 4 * second, consecutiveFailures: 4)
             server.advance(to: second * Self.second, attempts, mayEject: true)
