@@ -51,15 +51,9 @@ public struct Ejection: Sendable {
     /// - Returns: Whether this call has readmitted the server.
     public mutating func advance(to now: Int) -> Bool {
         guard let until, now >= until else { return false }
-        readmit(at: now)
-        return true
-    }
-
-    /// Readmits the server immediately, for example after a passed health check or on request of an administrator.
-    public mutating func readmit(at now: Int) {
-        guard isEjected else { return }
-        until = nil
+        self.until = nil
         inSince = now
+        return true
     }
 
     private mutating func forgive(to now: Int) {

@@ -26,8 +26,8 @@ extension ListenerConfiguration {
             ("keepalive interval", keepAlive?.interval),
         ]
         if let bandwidth {
-            let allowed = 1...Bandwidth.maxRate
-            try require(allowed.contains(bandwidth), "bandwidth", bandwidth, "1 to \(Bandwidth.maxRate)")
+            let allowed = 1...BandwidthBucket.maxRate
+            try require(allowed.contains(bandwidth), "bandwidth", bandwidth, "1 to \(BandwidthBucket.maxRate)")
         }
         try accessPolicy.check()
         for (name, duration) in durations {

@@ -27,7 +27,7 @@ extension ListenerSettings {
             pool: pool,
             routes: routes,
             accessPolicy: listener.accessPolicy,
-            bandwidth: listener.bandwidth.flatMap(Bandwidth.init(bytesPerSecond:)),
+            bandwidth: listener.bandwidth.flatMap(BandwidthBucket.init(bytesPerSecond:)),
             deadlines: ConnectionTimeouts(
                 timeouts: listener.timeouts,
                 keepAlive: listener.keepAlive.map { min($0.interval, WorkerSettings.keepAliveAge) }

@@ -15,10 +15,10 @@ struct BudgetTests {
             sender.finish()
             proxy.settle()
             // The burst after an idle period.
-            #expect(receiver.received.count == Bandwidth.minBurst)
+            #expect(receiver.received.count == BandwidthBucket.minBurst)
             for second in 1...4 {
                 proxy.advance(by: .seconds(1))
-                let most = Bandwidth.minBurst + second * 100_000
+                let most = BandwidthBucket.minBurst + second * 100_000
                 #expect((most - 6000...most).contains(receiver.received.count))
             }
             #expect(receiver.end == nil)

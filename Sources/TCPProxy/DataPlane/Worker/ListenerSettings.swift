@@ -8,7 +8,7 @@ struct ListenerSettings: Sendable, Equatable {
     var routes: TLSRouter?
     var accessPolicy: AccessPolicy
     /// The bandwidth limit of each direction of each connection, with a full bucket; nil is unlimited.
-    var bandwidth: Bandwidth?
+    var bandwidth: BandwidthBucket?
     var deadlines: ConnectionTimeouts
     /// Options of server sockets, set when they are created.
     var socketOptions: SocketOptions

@@ -46,7 +46,7 @@ extension Worker where S: ~Copyable {
     }
 }
 
-extension Bandwidth {
+extension BandwidthBucket {
     /// Returns the time at which the allowance is worth a wakeup, at least 1 ms from now.
     fileprivate func nextTurn(at now: Instant) -> Instant {
         max(nextMoment(for: quantum, at: now), now + .milliseconds(1))

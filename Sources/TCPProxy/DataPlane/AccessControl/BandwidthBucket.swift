@@ -4,7 +4,7 @@ import Sockets
 ///
 /// Call ``allowance(at:)``, move at most that many bytes, then report them to ``spend(_:at:)``. A pure value type, for
 /// one connection.
-struct Bandwidth: Hashable, Sendable {
+struct BandwidthBucket: Hashable, Sendable {
     /// Maximum rate, in bytes per second.
     static let maxRate = 1_000_000_000_000
     /// Maximum burst size, in bytes.

@@ -5,12 +5,12 @@ import Testing
 @testable import TCPProxy
 
 @Suite("Bandwidth allowance")
-struct BandwidthTests {
+struct BandwidthBucketTests {
     private static let start = Instant(nanoseconds: 1_000_000_000_000)
 
     @Test("the burst is available immediately, then bytes accrue with time")
     func paces() throws {
-        var bandwidth = try #require(Bandwidth(bytesPerSecond: 1_000_000, burst: 64_000))
+        var bandwidth = try #require(BandwidthBucket(bytesPerSecond: 1_000_000, burst: 64_000))
         #expect(bandwidth.allowance(at: Self.start) == 64_000)
         bandwidth.spend(64_000, at: Self.start)
         #expect(bandwidth.allowance(at: Self.start) == 0)
@@ -24,7 +24,7 @@ struct BandwidthTests {
 
     @Test("an overdraft delays later bytes")
     func debt() throws {
-        var bandwidth = try #require(Bandwidth(bytesPerSecond: 1000, burst: 1000))
+        var bandwidth = try #require(BandwidthBucket(bytesPerSecond: 1000, burst: 1000))
         bandwidth.spend(5000, at: Self.start)
         #expect(bandwidth.allowance(at: Self.start + .seconds(4)) == 0)
         #expect(bandwidth.nextMoment(for: 1, at: Self.start) == Self.start + .milliseconds(4001))
@@ -40,11 +40,11 @@ struct BandwidthTests {
     )
     func neverMore(seed: UInt64) throws {
         var generator = SplitMix64(seed: seed)
-        let rate = [1, 7, 999, 65_536, 10_000_019, 1_250_000_000, Bandwidth.maxRate].randomElement(
+        let rate = [1, 7, 999, 65_536, 10_000_019, 1_250_000_000, BandwidthBucket.maxRate].randomElement(
             using: &generator
         )!
-        let burst = Int.random(in: 1...min(Bandwidth.maxBurst, rate * 86_400), using: &generator)
-        var bandwidth = try #require(Bandwidth(bytesPerSecond: rate, burst: burst))
+        let burst = Int.random(in: 1...min(BandwidthBucket.maxBurst, rate * 86_400), using: &generator)
+        var bandwidth = try #require(BandwidthBucket(bytesPerSecond: rate, burst: burst))
         var now = Self.start
         var sent = 0
         for _ in 0..<1000 {
@@ -64,7 +64,7 @@ struct BandwidthTests {
     @Test("the wanted bytes are not available one nanosecond earlier")
     func notLater() throws {
         for (rate, wanted) in [(1000, 1), (1000, 999), (333, 10), (1_000_000_000, 5000)] {
-            var bandwidth = try #require(Bandwidth(bytesPerSecond: rate, burst: 10_000))
+            var bandwidth = try #require(BandwidthBucket(bytesPerSecond: rate, burst: 10_000))
             bandwidth.spend(10_000, at: Self.start)
             let moment = bandwidth.nextMoment(for: wanted, at: Self.start)
             #expect(bandwidth.allowance(at: moment) >= wanted)
@@ -74,16 +74,16 @@ struct BandwidthTests {
 
     @Test("limits outside their ranges are rejected, and the largest do not overflow")
     func ranges() throws {
-        #expect(Bandwidth(bytesPerSecond: 0, burst: 1) == nil)
-        #expect(Bandwidth(bytesPerSecond: Bandwidth.maxRate + 1, burst: 1) == nil)
-        #expect(Bandwidth(bytesPerSecond: 1, burst: 0) == nil)
-        #expect(Bandwidth(bytesPerSecond: 1000, burst: Bandwidth.maxBurst + 1) == nil)
-        #expect(Bandwidth(bytesPerSecond: 1, burst: 86_400) != nil)
-        #expect(Bandwidth(bytesPerSecond: 1, burst: 86_401) == nil)
-        var largest = try #require(Bandwidth(bytesPerSecond: Bandwidth.maxRate, burst: Bandwidth.maxBurst))
+        #expect(BandwidthBucket(bytesPerSecond: 0, burst: 1) == nil)
+        #expect(BandwidthBucket(bytesPerSecond: BandwidthBucket.maxRate + 1, burst: 1) == nil)
+        #expect(BandwidthBucket(bytesPerSecond: 1, burst: 0) == nil)
+        #expect(BandwidthBucket(bytesPerSecond: 1000, burst: BandwidthBucket.maxBurst + 1) == nil)
+        #expect(BandwidthBucket(bytesPerSecond: 1, burst: 86_400) != nil)
+        #expect(BandwidthBucket(bytesPerSecond: 1, burst: 86_401) == nil)
+        var largest = try #require(BandwidthBucket(bytesPerSecond: BandwidthBucket.maxRate, burst: BandwidthBucket.maxBurst))
         largest.spend(.max, at: Self.start)
         #expect(largest.allowance(at: Self.start + .nanoseconds(1)) >= 0)
-        var slow = try #require(Bandwidth(bytesPerSecond: 1, burst: 1))
+        var slow = try #require(BandwidthBucket(bytesPerSecond: 1, burst: 1))
         for _ in 0..<100 { slow.spend(.max, at: Instant(nanoseconds: .max - 1)) }
         #expect(slow.allowance(at: Self.start) == 0)
         #expect(slow.nextMoment(for: 1, at: Self.start) > Self.start)
