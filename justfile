@@ -46,7 +46,7 @@ alias clippy := lint
 fix:
     swift format --in-place --parallel --recursive . && swift format lint --strict --parallel --recursive .
 
-# Build the documentation of the libraries (DocC) in .build/documentation, and check it
+# Build the documentation of the libraries (DocC), and check it
 docs:
     .ci/docs
 

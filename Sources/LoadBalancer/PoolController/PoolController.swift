@@ -17,7 +17,7 @@ public final class PoolController: Sendable {
         var cause: String
     }
 
-    fileprivate struct Watched {
+    struct Watched {
         var healthState: ServerHealthState
         /// Current check settings.
         var check: HealthCheck?
@@ -26,14 +26,14 @@ public final class PoolController: Sendable {
     }
 
     /// State of a server in the proxy, with the configured weight that it is based on.
-    fileprivate struct ReportedState: Equatable {
+    struct ReportedState: Equatable {
         var state: ServerState
         var weight: Int
         var weightOverride: Int?
         var configuredWeight: Int
     }
 
-    fileprivate struct Lookup {
+    struct Lookup {
         var dueAt: Int
         /// End of the last lookup.
         var endedAt = 0
@@ -48,7 +48,7 @@ public final class PoolController: Sendable {
         }
     }
 
-    fileprivate struct State {
+    struct State {
         /// By pool name.
         var settings: [String: PoolSettings]
         var watched: [ServerKey: Watched] = [:]
@@ -61,11 +61,11 @@ public final class PoolController: Sendable {
         var isChanging = false
     }
 
-    private let proxy: Proxy
-    private let logger: Logger
+    let proxy: Proxy
+    let logger: Logger
     private let clock: any Clock<Duration>
     private let start: ContinuousClock.Instant = .now
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     /// Interval at which the counters of connection attempts are polled.
     static let tick: Duration = .milliseconds(100)
@@ -106,73 +106,7 @@ public final class PoolController: Sendable {
         }
     }
 
-    private var now: Int { (ContinuousClock.now - start).clampedNanoseconds }
-
-    // MARK: Name resolution
-
-    private struct DueLookup {
-        var pool: PoolInfo
-        var resolution: PoolSettings.Resolution
-        var generation: Int
-    }
-
-    /// Returns the pools for which a lookup is due, and marks those lookups as running.
-    private func takeDueLookups() -> [DueLookup] {
-        let (pools, now) = (proxy.pools, now)
-        return state.withLock { state in
-            guard !state.isChanging else { return [] }
-            return pools.compactMap { pool in
-                guard let resolution = state.settings[pool.name]?.resolution else { return nil }
-                let interval = resolution.interval.clampedNanoseconds
-                let failures = proxy.servers(ofPool: pool.number).reduce(0) { $0 + $1.failed }
-                // The servers of a pool without an entry, at the start or after a reload, have just been resolved.
-                var lookup = state.lookups[pool.name] ?? Lookup(dueAt: now + interval, endedAt: now, failures: failures)
-                if lookup.failures != failures {
-                    lookup.failures = failures
-                    lookup.expedite()
-                }
-                state.lookups[pool.name] = lookup
-                guard !lookup.isRunning, lookup.dueAt <= now else { return nil }
-                state.lookups[pool.name]?.isRunning = true
-                return DueLookup(pool: pool, resolution: resolution, generation: state.generation)
-            }
-        }
-    }
-
-    /// Resolves the names of a pool and applies a changed set of servers.
-    private func lookUp(_ lookup: DueLookup) async {
-        let pool = lookup.pool
-        var pause = lookup.resolution.pause(after: nil)
-        var failure: (any Error)?
-        do {
-            let answer = try await lookup.resolution.lookUp()
-            pause = lookup.resolution.pause(after: answer)
-            let servers = answer.servers
-            // Name servers rotate the order of addresses.
-            if Set(servers) != Set(proxy.servers(ofPool: pool.number).map(\.configuration)) {
-                let isDone = try await proxy.change(pool: pool.number, to: servers) {
-                    state.withLock { $0.generation == lookup.generation }
-                }
-                let names = servers.map(\.name).joined(separator: ", ")
-                if isDone { logger.notice("Servers of pool \(pool.name) changed: \(names)") }
-            }
-        } catch {
-            failure = error
-        }
-        let dueAt = now + pause.clampedNanoseconds
-        let wasFailing = state.withLock { state -> Bool in
-            guard state.generation == lookup.generation else { return true }
-            let before = state.lookups[pool.name]
-            state.lookups[pool.name] = Lookup(
-                dueAt: dueAt,
-                endedAt: now,
-                isFailing: failure != nil,
-                failures: before?.failures ?? 0
-            )
-            return before?.isFailing ?? false
-        }
-        if let failure, !wasFailing { logger.warning("Servers of pool \(pool.name) not updated: \(failure)") }
-    }
+    var now: Int { (ContinuousClock.now - start).clampedNanoseconds }
 
     // MARK: Polling
 

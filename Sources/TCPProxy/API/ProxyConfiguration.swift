@@ -30,8 +30,8 @@ public struct ProxyConfiguration: Sendable {
     /// It has no effect on a proxy that is bound with pools, whose servers are addresses.
     public var resolveInterval: Duration? = .seconds(30)
 
-    /// Whether a record of each closed connection is kept until an access log takes it.
-    package var recordsConnections = false
+    /// Whether a record of each closed connection is kept until the access log of the product `LoadBalancer` takes it.
+    public var recordsConnections = false
 
     /// Creates the default settings.
     public init() {}
