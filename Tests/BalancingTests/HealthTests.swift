@@ -174,18 +174,6 @@ struct EjectionTests {
         #expect([0, 99, 100, 199, 200, 300, 10_000].map(lengthAfter) == [80, 80, 40, 40, 20, 10, 10])
     }
 
-    @Test("An early readmission ends the ejection and starts the forgiveness interval")
-    func readmit() {
-        var ejection = Ejection(base: 10 * second, cap: 600 * second, forgiveness: 100 * second)
-        ejection.eject(at: 0)
-        ejection.readmit(at: 2 * second)
-        #expect(!ejection.isEjected)
-        #expect(ejection.advance(to: 10 * second) == false)
-        #expect(ejection.eject(at: 101 * second) == 121 * second)
-        ejection.readmit(at: 102 * second)
-        #expect(ejection.eject(at: 202 * second) == 222 * second)
-    }
-
     @Test("Ejection counts and durations do not overflow")
     func limits() {
         var ejection = Ejection(base: .max / 2, cap: .max, forgiveness: .max)
@@ -193,7 +181,7 @@ struct EjectionTests {
             #expect(ejection.eject(at: 0) > 0)
             #expect(ejection.advance(to: .max) == true)
             ejection.eject(at: .max)
-            ejection.readmit(at: 0)
+            _ = ejection.advance(to: .max)
         }
         #expect(ejection.strikes == Ejection.strikeLimit)
         #expect(Ejection(base: 0, cap: -1, forgiveness: 0).cap == 1)
