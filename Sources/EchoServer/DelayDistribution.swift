@@ -1,6 +1,6 @@
 import Glibc
 package import Randomness
-package import Sockets
+import Sockets
 
 /// The distribution of a connection's response delays.
 public enum DelayDistribution: Sendable, Hashable {

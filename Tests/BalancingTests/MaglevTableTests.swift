@@ -68,7 +68,7 @@ struct MaglevTableTests {
 @Suite("Client movement, as documented in docs/balancing.md")
 struct MovementTests {
     /// Clients whose moved share is counted; for Maglev all slots of the table are.
-    private static let clients = (0..<10_000 as Range<UInt64>).map(KeyHash.mix)
+    private static let clients = (0..<10_000 as Range<UInt64>).map(SplitMix64.mix)
 
     private func servers(_ count: Int) -> [MaglevTable.Server] {
         (1...count).map { MaglevTable.Server(name: "10.0.0.\($0):5432", weight: 1) }

@@ -1,5 +1,6 @@
 import EchoServer
 import Foundation
+import ProcessSupport
 import Randomness
 import Sockets
 import Support

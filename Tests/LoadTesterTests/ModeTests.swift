@@ -1,5 +1,6 @@
 import Histogram
 import Randomness
+import Sockets
 import Testing
 
 @testable import LoadTester
