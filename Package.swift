@@ -129,11 +129,11 @@ let package = Package(
         ),
         .testTarget(
             name: "AdminServerTests",
-            dependencies: ["AdminServer", "TCPProxy", "Sockets", "Support", logging, lifecycle]
+            dependencies: ["AdminServer", "TCPProxy", "ProcessSupport", "Sockets", "Support", logging, lifecycle]
         ),
         .testTarget(
             name: "EchoServerTests",
-            dependencies: ["Randomness", "EchoServer", "Sockets", "EventLoop", "Support"]
+            dependencies: ["Randomness", "EchoServer", "ProcessSupport", "Sockets", "EventLoop", "Support"]
         ),
         .testTarget(
             name: "LoadTesterTests",

@@ -1,6 +1,7 @@
 import AdminServer
 import Foundation
 import Logging
+import ProcessSupport
 import ServiceLifecycle
 import Sockets
 import Support

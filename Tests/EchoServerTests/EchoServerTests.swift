@@ -1,6 +1,7 @@
 import ProcessSupport
 import EchoServer
 import Foundation
+import ProcessSupport
 import Randomness
 import Sockets
 import Support

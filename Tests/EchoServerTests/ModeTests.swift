@@ -1,5 +1,6 @@
 import EchoServer
 import Randomness
+import Sockets
 import Testing
 
 @Suite("Sink and source")

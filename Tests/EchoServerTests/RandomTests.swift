@@ -1,6 +1,7 @@
 import Sockets
 import EchoServer
 import Randomness
+import Sockets
 import Testing
 
 @Suite("Echo under random conditions")

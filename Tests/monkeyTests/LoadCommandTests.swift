@@ -2,6 +2,7 @@ import ArgumentParser
 @testable import LoadTester
 import Sockets
 import Synchronization
+import ValueFormats
 import Testing
 
 @testable import monkey

@@ -198,9 +198,19 @@ struct MetricsResponse {
 }
 
 extension JSONValue {
+    /// Returns an object with a member for each case of an enumeration.
+    static func cases<Case: CaseIterable>(_ member: (Case) -> (name: String, value: JSONValue)) -> JSONValue {
+        .object(JSONObject(Case.allCases.map(member)))
+    }
+
     /// Denied connections, by cause.
     static func denials(_ counts: [DenyReason: Int]) -> JSONValue {
-        .object(JSONObject(DenyReason.allCases.map { ($0.name, .integer(counts[$0, default: 0])) }))
+        .cases { (cause: DenyReason) in (cause.name, .integer(counts[cause, default: 0])) }
+    }
+
+    /// Failed connection attempts, by cause.
+    static func failures(_ counts: [ConnectFailure: Int]) -> JSONValue {
+        .cases { (cause: ConnectFailure) in (cause.name, .integer(counts[cause, default: 0])) }
     }
 }
 
@@ -221,15 +231,11 @@ extension MetricsResponse {
             "connections_closed": closures,
             "connections_no_server": .integer(snapshot.unservedConnections),
             "connections_denied": .denials(snapshot.deniedConnections),
-            "connect_failures": .object(
-                JSONObject(
-                    ConnectFailure.allCases.map { ($0.name, .integer(snapshot.connectFailures[$0, default: 0])) }
-                )
-            ),
+            "connect_failures": .failures(snapshot.connectFailures),
             "connect_duration_seconds": connectTime,
-            "accept_pauses": .object(
-                JSONObject(AcceptPause.allCases.map { ($0.name, .integer(snapshot.acceptPauses[$0, default: 0])) })
-            ),
+            "accept_pauses": .cases { (cause: AcceptPause) in
+                (cause.name, .integer(snapshot.acceptPauses[cause, default: 0]))
+            },
             "events_dropped": .integer(snapshot.eventsDropped),
             "access_records_dropped": .integer(snapshot.accessRecordsDropped),
             "max_connections": .integer(snapshot.maxConnections),
@@ -242,16 +248,9 @@ extension MetricsResponse {
     }
 
     private var closures: JSONValue {
-        .object(
-            JSONObject(
-                CloseReason.allCases.map { reason in
-                    (
-                        reason.name,
-                        .object(JSONObject(CloseInitiator.allCases.map { ($0.name, .integer(closed(reason, $0))) }))
-                    )
-                }
-            )
-        )
+        .cases { (reason: CloseReason) in
+            (reason.name, .cases { (initiator: CloseInitiator) in (initiator.name, .integer(closed(reason, initiator))) })
+        }
     }
 
     private var connectTime: JSONValue {

@@ -235,9 +235,7 @@ struct PoolsResponse {
             "max_connections": server.configuration.maxConnections.map { .integer($0) } ?? .null,
             "active_connections": .integer(server.connections),
             "total_connections": .integer(server.connected),
-            "connect_failures": .object(
-                JSONObject(ConnectFailure.allCases.map { ($0.name, .integer(server.connectFailures[$0, default: 0])) })
-            ),
+            "connect_failures": .failures(server.connectFailures),
             "consecutive_failures": .integer(server.consecutiveFailures),
             "connect_duration_seconds": .object([
                 "count": .integer(server.connectTime.count),

@@ -119,10 +119,10 @@ extension ConfigurationFile {
 extension ListenerSection {
     fileprivate func checkDeadlines(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
         guard let attempt = timeouts.connectAttempt, let all = timeouts.connect, attempt > all else { return }
-        guard let place = written["connect-timeout"] ?? written["connect-deadline"] else { return }
-        diagnostics.within(written["connect-timeout"] == nil ? "connect-deadline" : "connect-timeout") {
+        guard let key = written.firstWritten("connect-timeout", "connect-deadline") else { return }
+        diagnostics.within(key.name) {
             $0.warning(
-                at: place.location,
+                at: key.value.location,
                 "connect-timeout is longer than connect-deadline, which expires first: shorten connect-timeout"
             )
         }
@@ -252,10 +252,10 @@ extension HealthCheckSection {
                 $0.error(at: written.location, "invalid path \(quoted(path)): must begin with a slash, such as /health")
             }
         }
-        if timeout > interval, let place = written["timeout"] ?? written["interval"] {
-            diagnostics.within(written["timeout"] == nil ? "interval" : "timeout") {
+        if timeout > interval, let key = written.firstWritten("timeout", "interval") {
+            diagnostics.within(key.name) {
                 $0.warning(
-                    at: place.location,
+                    at: key.value.location,
                     "timeout is longer than interval, so an unresponsive server is checked less often: shorten timeout"
                 )
             }
@@ -265,9 +265,9 @@ extension HealthCheckSection {
 
 extension EjectionSettings {
     fileprivate func check(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        if maxTime < baseTime, let place = written["max-time"] ?? written["base-time"] {
-            diagnostics.within(written["max-time"] == nil ? "base-time" : "max-time") {
-                $0.error(at: place.location, "max-time is shorter than base-time: must be at least base-time")
+        if maxTime < baseTime, let key = written.firstWritten("max-time", "base-time") {
+            diagnostics.within(key.name) {
+                $0.error(at: key.value.location, "max-time is shorter than base-time: must be at least base-time")
             }
         }
         if consecutiveFailures == nil, failureRate == nil {
@@ -280,6 +280,14 @@ extension EjectionSettings {
 }
 
 extension YAMLNode {
+    /// Returns the first of these keys that the file contains; nil if it contains none.
+    fileprivate func firstWritten(_ names: String...) -> (name: String, value: YAMLNode)? {
+        for name in names {
+            if let value = self[name] { return (name, value) }
+        }
+        return nil
+    }
+
     /// Returns whether the node is the scalar with that text.
     fileprivate func says(_ word: String) -> Bool {
         if case .scalar(let scalar) = content { scalar.text == word } else { false }

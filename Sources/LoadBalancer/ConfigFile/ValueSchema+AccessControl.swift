@@ -6,42 +6,15 @@ package import TCPProxy
 extension ValueSchema where Value == [CIDRBlock] {
     /// A list of networks and single addresses.
     static var networks: Self {
-        let advice = "must be addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
         let most = ConfigurationFile.mostNetworks
-        return Self(
+        return .list(
             name: "list of networks",
             allowed: "at most \(most) IP addresses or CIDR blocks such as `10.0.0.0/8`",
-            schema: .object([
-                "type": .string("array"), "maxItems": .integer(most), "items": .object(["type": .string("string")]),
-            ]),
-            write: { $0.isEmpty ? nil : $0.map(\.description).joined(separator: ", ") },
-            read: { node, diagnostics in
-                guard case .list(let items) = node.content else {
-                    diagnostics.error(at: node.location, "\(node.typeMismatch): \(advice)")
-                    return nil
-                }
-                guard items.count <= most else {
-                    diagnostics.error(
-                        at: node.location,
-                        "too many networks: \(items.count), at most \(most) are allowed"
-                    )
-                    return nil
-                }
-                return items.enumerated().compactMap { index, item in
-                    diagnostics.within(index) { diagnostics in
-                        guard case .scalar(let scalar) = item.content else {
-                            diagnostics.error(at: item.location, "\(item.typeMismatch): \(advice)")
-                            return nil
-                        }
-                        do throws(CIDRBlockError) {
-                            return try CIDRBlock(parsing: scalar.text)
-                        } catch {
-                            diagnostics.error(at: item.location, "\(error)")
-                            return nil
-                        }
-                    }
-                }
-            }
+            most: most,
+            of: "networks",
+            example: "addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]",
+            write: \.description,
+            parse: { try CIDRBlock(parsing: $0) }
         )
     }
 }

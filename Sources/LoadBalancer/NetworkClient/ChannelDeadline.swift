@@ -1,4 +1,5 @@
 import NIOCore
+import Sockets
 import Synchronization
 
 /// Deadline and cancellation of a channel; cancellation works even before the channel is connected.
@@ -12,8 +13,15 @@ final class ChannelDeadline: Sendable {
 
     private let state = Mutex(State())
 
-    var isExpired: Bool { state.withLock { $0.isExpired } }
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    /// Returns the reason why an exchange on the connected channel has failed with an error.
+    func failure(of error: any Error) -> ExchangeFailure {
+        let (isExpired, isCancelled) = state.withLock { ($0.isExpired, $0.isCancelled) }
+        if isCancelled { return .cancelled }
+        if isExpired { return .timedOut(isConnected: true) }
+        return error as? ExchangeFailure ?? .broken(SystemError(error))
+    }
 
     /// Registers the channel, and closes it if the task has been canceled. Must be called on the channel's event loop.
     func hold(_ channel: any Channel) {

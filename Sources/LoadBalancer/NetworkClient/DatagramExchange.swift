@@ -34,9 +34,7 @@ struct DatagramExchange: Sendable {
                     throw ExchangeFailure.ended([])
                 }
             } catch {
-                if channelDeadline.isCancelled { return .failure(.cancelled) }
-                if channelDeadline.isExpired { return .failure(.timedOut(isConnected: true)) }
-                return .failure(error as? ExchangeFailure ?? .broken(SystemError(error)))
+                return .failure(channelDeadline.failure(of: error))
             }
         } onCancel: {
             channelDeadline.cancel()

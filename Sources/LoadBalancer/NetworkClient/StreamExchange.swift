@@ -57,9 +57,7 @@ struct StreamExchange: Sendable {
                     return .success((conclusion.value, duration))
                 }
             } catch {
-                if channelDeadline.isCancelled { return .failure(.cancelled) }
-                if channelDeadline.isExpired { return .failure(.timedOut(isConnected: true)) }
-                return .failure(error as? ExchangeFailure ?? .broken(SystemError(error)))
+                return .failure(channelDeadline.failure(of: error))
             }
         } onCancel: {
             channelDeadline.cancel()

@@ -35,8 +35,6 @@ extension Counts {
         var result = later
         for field in fields { result[keyPath: field] -= earlier[keyPath: field] }
         result.failures = later.failures - earlier.failures
-        result.processorTime.user -= earlier.processorTime.user
-        result.processorTime.system -= earlier.processorTime.system
         return result
     }
 
@@ -44,8 +42,6 @@ extension Counts {
         var result = left
         for field in fields { result[keyPath: field] += right[keyPath: field] }
         result.failures = left.failures + right.failures
-        result.processorTime.user += right.processorTime.user
-        result.processorTime.system += right.processorTime.system
         return result
     }
 
@@ -53,6 +49,7 @@ extension Counts {
         [
             \.begun, \.completed, \.due, \.answered, \.failed, \.unanswered, \.unsent, \.overflowed, \.bytesSent,
             \.bytesReceived, \.bytesUnacknowledged, \.connected, \.closedIdle, \.open, \.calls,
+            \.processorTime.user, \.processorTime.system,
         ]
     }
 }

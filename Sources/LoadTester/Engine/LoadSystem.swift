@@ -11,10 +11,10 @@ protocol LoadSystem: System, ~Copyable {
 
 /// Processor time of a thread, in nanoseconds.
 struct ProcessorTime: Sendable, Hashable {
-    var user: UInt64 = 0
-    var system: UInt64 = 0
+    var user = 0
+    var system = 0
 
-    var total: UInt64 { user + system }
+    var total: Int { user + system }
 }
 
 /// Linux, with a wait resolution of microseconds and counted system calls.
@@ -182,5 +182,5 @@ extension ProcessorTime {
 }
 
 extension timeval {
-    fileprivate var nanoseconds: UInt64 { UInt64(tv_sec) * 1_000_000_000 + UInt64(tv_usec) * 1000 }
+    fileprivate var nanoseconds: Int { Int(tv_sec) * 1_000_000_000 + Int(tv_usec) * 1000 }
 }

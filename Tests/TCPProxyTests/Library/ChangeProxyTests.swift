@@ -1,5 +1,6 @@
 import Balancing
 import Foundation
+import ProcessSupport
 import Sockets
 import Support
 import Testing

@@ -1,4 +1,5 @@
 import Glibc
+import ProcessSupport
 import Sockets
 import Support
 import Testing

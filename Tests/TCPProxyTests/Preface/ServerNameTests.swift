@@ -1,4 +1,5 @@
 import Randomness
+import Sockets
 import Testing
 
 @testable import TCPProxy

@@ -35,20 +35,7 @@ struct ConnectionLimiter: @unchecked Sendable {
 
     /// Reserves a permit, which ``release()`` returns; returns false if the limit is reached.
     func reserve() -> Bool {
-        // The count never exceeds the limit, not even briefly: a worker that is about to wait could mistake that for
-        // the limit being reached.
-        var taken = state.pointee.taken.load(ordering: .relaxed)
-        while taken < limit {
-            let (exchanged, now) = state.pointee.taken.weakCompareExchange(
-                expected: taken,
-                desired: taken + 1,
-                successOrdering: .sequentiallyConsistent,
-                failureOrdering: .relaxed
-            )
-            if exchanged { return true }
-            taken = now
-        }
-        return false
+        state.pointee.taken.increment(to: limit)
     }
 
     /// Counts a connection for which a permit was reserved.

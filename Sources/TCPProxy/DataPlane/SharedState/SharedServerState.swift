@@ -66,21 +66,7 @@ struct SharedServerState: @unchecked Sendable {
 
     /// Reserves a connection slot; returns false if the limit is reached. ``release()`` releases it.
     func reserve() -> Bool {
-        // The count must never exceed the limit, not even temporarily: a waiter could mistake that for the limit being
-        // reached.
-        let limit = limit
-        var connections = connections
-        while connections < limit {
-            let (exchanged, now) = state.pointee.connections.weakCompareExchange(
-                expected: connections,
-                desired: connections + 1,
-                successOrdering: .sequentiallyConsistent,
-                failureOrdering: .relaxed
-            )
-            if exchanged { return true }
-            connections = now
-        }
-        return false
+        state.pointee.connections.increment(to: limit)
     }
 
     func release() {
