@@ -54,7 +54,7 @@ let package = Package(
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .target(
             name: "TCPProxy",
-            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
+            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", lifecycle]
         ),
         .target(
             name: "LoadBalancer",
@@ -96,7 +96,9 @@ let package = Package(
         // build cannot import internals (`@testable`).
         .executableTarget(
             name: "simulate",
-            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "FakeSystem"],
+            dependencies: [
+                "Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", "FakeSystem",
+            ],
             path: "Tests/Simulation",
             exclude: ["DataPlane/API/Proxy.swift"]
         ),

@@ -45,7 +45,7 @@ let package = Package(
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .target(
             name: "TCPProxy",
-            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
+            dependencies: ["Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", lifecycle]
         ),
         .target(
             name: "LoadBalancer",

@@ -8,33 +8,33 @@ public struct ConfigurationFile: Sendable {
     /// See ``TCPProxy/ProxyConfiguration/threads``.
     public var threads = ProxyConfiguration().threads
     /// See ``TCPProxy/ProxyConfiguration/maxConnections``.
-    public var maxConnections: Int?
+    public var maxConnections = ProxyConfiguration().maxConnections
     public var engine = ProxyConfiguration().engine
     /// See ``TCPProxy/ProxyConfiguration/maxPipes``.
-    public var maxPipes: Int?
+    public var maxPipes = ProxyConfiguration().maxPipes
     public var grace = ProxyConfiguration().grace
     public var drainDelay = ProxyConfiguration().drainDelay
     /// User to switch to after all sockets are bound, by name or number; nil keeps the current user.
-    public var user: String?
+    public var user: String? = Settings.user.defaultValue
     /// nil uses the primary group of the user.
-    public var group: String?
+    public var group: String? = Settings.group.defaultValue
     /// Address of the HTTP endpoint for metrics; nil disables it.
-    public var admin: ServiceAddress? = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
+    public var admin: ServiceAddress? = Settings.admin.defaultValue
     /// Whether the HTTP endpoint also accepts commands to drain servers, close connections and reload this file.
-    public var adminAPI = true
+    public var adminAPI = Settings.adminAPI.defaultValue
     /// File with the bearer token that the endpoint requires; nil requires none.
-    public var adminTokenFile: String?
+    public var adminTokenFile: String? = Settings.adminTokenFile.defaultValue
     /// Whether each connection event is written as a line to standard output.
-    public var events = false
+    public var events = Settings.events.defaultValue
     /// Interval at which a line with the totals is written; nil disables it.
-    public var summary: Duration? = .seconds(10)
+    public var summary: Duration? = Settings.summary.defaultValue
     /// File of the access log; `-` is standard output, nil disables the log.
-    public var accessLog: String?
-    public var accessLogFormat = AccessLogFormat.text
+    public var accessLog: String? = Settings.accessLog.defaultValue
+    public var accessLogFormat = Settings.accessLogFormat.defaultValue
     /// Name server that resolves the names of servers; nil uses the system resolver.
-    public var resolver: InternetAddress?
-    public var logLevel = LogLevel.info
-    public var logFormat = LogFormat.text
+    public var resolver: InternetAddress? = Settings.resolver.defaultValue
+    public var logLevel = Settings.logLevel.defaultValue
+    public var logFormat = Settings.logFormat.defaultValue
     /// At least one, in file order.
     public var listeners: [ListenerSection] = []
     /// At least one, in file order.
@@ -56,7 +56,7 @@ public struct ConfigurationFile: Sendable {
     /// Maximum number of source addresses per listener.
     public static let mostSources = 64
     /// Maximum number of networks per list.
-    public static let mostNetworks = 10_000
+    public static let mostNetworks = AccessPolicy.Settings.maxNetworks
     /// Maximum number of SNI patterns per listener.
     public static let mostServerNames = 10_000
 

@@ -17,8 +17,8 @@ public struct ListenerSection: Sendable, Equatable {
     public var allow: [CIDRBlock] = []
     public var deny: [CIDRBlock] = []
     /// This property and the next three: see ``TCPProxy/AccessPolicy``.
-    public var maxConnections: Int?
-    public var maxConnectionsPerClient: Int?
+    public var maxConnections = defaults.accessPolicy.maxConnections
+    public var maxConnectionsPerClient = defaults.accessPolicy.maxConnectionsPerClient
     public var rate: RateValue?
     public var ratePerClient: RateValue?
     /// See ``TCPProxy/ListenerConfiguration/bandwidth``.
@@ -55,7 +55,7 @@ public struct RouteSection<Pattern: Hashable & Sendable>: Sendable, Equatable {
 /// Pool section: equivalent servers and the policy that selects one of them.
 public struct PoolSection: Sendable, Equatable {
     public var name = ""
-    public var policy = Policy.roundRobin
+    public var policy = PoolConfiguration.Settings.policy.defaultValue
     /// At least one, in file order.
     public var servers: [ServerSection] = []
     /// nil disables health checks.
@@ -63,12 +63,12 @@ public struct PoolSection: Sendable, Equatable {
     /// nil disables ejection.
     public var ejection: EjectionSection? = EjectionSection()
     /// Time in which the weight of a server that came up grows to its full value; nil applies it immediately.
-    public var slowStart: Duration?
+    public var slowStart = PoolSettings.Settings.slowStart.defaultValue
     public var queue = QueueSection()
-    public var onServerDown = PoolSettings.OnServerDown.keep
-    public var onAllDown = PoolConfiguration.OnAllDown.refuse
+    public var onServerDown = PoolSettings.Settings.onServerDown.defaultValue
+    public var onAllDown = PoolConfiguration.Settings.onAllDown.defaultValue
     /// PROXY protocol version of the header sent to servers; nil sends none.
-    public var sendProxy: ProxyProtocolVersion?
+    public var sendProxy = PoolConfiguration.Settings.sendProxy.defaultValue
     /// See ``TCPProxy/ProxyConfiguration/resolveInterval``.
     public var resolveInterval = ProxyConfiguration().resolveInterval
 
@@ -81,11 +81,11 @@ public struct ServerSection: Sendable, Equatable {
     /// Name in logs and metrics; by default the address as written.
     public var name = ""
     /// Share of connections; 0 takes no new ones. For the servers of a service, the weights of its SRV records apply.
-    public var weight = 1
+    public var weight = ServerConfiguration.Settings.weight.defaultValue
     /// Whether the server is used only if all others are down.
-    public var backup = false
+    public var backup = ServerConfiguration.Settings.backup.defaultValue
     /// Maximum number of concurrent connections; nil means no limit.
-    public var maxConnections: Int?
+    public var maxConnections = ServerConfiguration.Settings.maxConnections.defaultValue
     /// Resolver of the server's name.
     public var resolver = DNSResolver.system
 
@@ -95,8 +95,9 @@ public struct ServerSection: Sendable, Equatable {
 /// Limit and timeout of the queue for a free connection slot of a server.
 public struct QueueSection: Sendable, Equatable {
     /// 0 disables the queue.
-    public var limit = 1000
-    public var timeout: Duration = .seconds(5)
+    public var limit = PoolConfiguration.Settings.queueLimit.defaultValue
+    /// nil is unlimited.
+    public var timeout = PoolConfiguration.Settings.queueTimeout.defaultValue
 
     public init() {}
 }
@@ -123,15 +124,15 @@ public struct EjectionSection: Sendable, Equatable {
 /// Health check settings of a pool.
 public struct HealthCheckSection: Sendable, Equatable {
     public var type = CheckType.tcp
-    public var interval: Duration = .seconds(2)
+    public var interval = HealthCheck.Settings.interval.defaultValue
     /// Timeout for connection and response together.
-    public var timeout: Duration = .seconds(1)
+    public var timeout = HealthCheck.Settings.timeout.defaultValue
     /// Number of consecutive passes that bring a server up.
-    public var rise = 2
+    public var rise = HealthCheck.Settings.rise.defaultValue
     /// Number of consecutive failures that bring a server down.
-    public var fall = 3
+    public var fall = HealthCheck.Settings.fall.defaultValue
     /// Port to check; nil means the server's own.
-    public var port: Int?
+    public var port = HealthCheck.Settings.port.defaultValue
     /// State before the first result.
     public var initial = Initial.unknown
     /// `send-expect`: bytes to send; empty if the server speaks first.

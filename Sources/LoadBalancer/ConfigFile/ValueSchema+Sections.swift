@@ -2,17 +2,6 @@ import TCPProxy
 
 // Kinds of values that only one key uses.
 
-extension ValueSchema where Value == Engine {
-    static var engine: Self {
-        let valueSchema = ValueSchema<EngineWord>.word
-        return Self(name: valueSchema.name, allowed: valueSchema.allowed, schema: valueSchema.schema) { engine in
-            EngineWord.allCases.first { $0.engine == engine }?.rawValue
-        } read: { node, diagnostics in
-            valueSchema.read(node, &diagnostics)?.engine
-        }
-    }
-}
-
 extension ValueSchema where Value == AccessLogFormat {
     static var accessLogFormat: Self {
         Self(
@@ -23,18 +12,6 @@ extension ValueSchema where Value == AccessLogFormat {
             write: { $0.description },
             parse: { try AccessLogFormat(parsing: $0) }
         )
-    }
-}
-
-private enum EngineWord: String, CaseIterable, Sendable {
-    case auto, copy, splice
-
-    var engine: Engine {
-        switch self {
-        case .auto: .auto
-        case .copy: .copy
-        case .splice: .splice
-        }
     }
 }
 
