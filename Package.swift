@@ -100,7 +100,7 @@ let package = Package(
                 "Relay", "Balancing", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", "FakeSystem",
             ],
             path: "Tests/Simulation",
-            exclude: ["DataPlane/API/Proxy.swift"]
+            exclude: ["DataPlane/API/Proxy.swift", "DataPlane/API/Proxy+Bind.swift"]
         ),
         .testTarget(name: "BalancingTests", dependencies: ["Balancing"]),
         .testTarget(name: "ValueFormatsTests", dependencies: ["ValueFormats"]),
