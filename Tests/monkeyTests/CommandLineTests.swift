@@ -1,4 +1,5 @@
 import ArgumentParser
+import LoadBalancer
 import Sockets
 import TCPProxy
 import Testing
@@ -125,7 +126,7 @@ import Testing
         #expect(listener.bandwidth == 2_000_000)
         #expect(listener.accessPolicy.proxies?.header == .required)
         #expect(listener.accessPolicy.proxies?.networks.map(\.description) == ["10.3.0.0/16"])
-        #expect(command.accessPolicy.sendProxy == .v2)
+        #expect(command.accessPolicy.sendProxy.value == .v2)
         #expect(listener.timeouts.preread == .seconds(3))
     }
 

@@ -46,7 +46,7 @@ let package = Package(
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .target(
             name: "TCPProxy",
-            dependencies: ["Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", lifecycle]
+            dependencies: ["Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", lifecycle]
         ),
         .target(
             name: "LoadBalancer",

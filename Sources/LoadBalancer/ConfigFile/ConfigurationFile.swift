@@ -8,34 +8,33 @@ public struct ConfigurationFile: Sendable {
     /// See ``TCPProxy/ProxyConfiguration/threads``.
     package var threads = ProxyConfiguration().threads
     /// See ``TCPProxy/ProxyConfiguration/maxConnections``.
-    package var maxConnections: Int?
+    package var maxConnections = ProxyConfiguration().maxConnections
     package var engine = ProxyConfiguration().engine
     /// See ``TCPProxy/ProxyConfiguration/maxPipes``.
-    package var maxPipes: Int?
+    package var maxPipes = ProxyConfiguration().maxPipes
     package var grace = ProxyConfiguration().grace
     package var drainDelay = ProxyConfiguration().drainDelay
     /// User to switch to after all sockets are bound, by name or number; nil keeps the current user.
-    package var user: String?
+    package var user: String? = Settings.user.defaultValue
     /// nil uses the primary group of the user.
-    package var group: String?
+    package var group: String? = Settings.group.defaultValue
     /// Address of the HTTP endpoint for metrics; nil disables it.
-    package var admin: ServiceAddress? = .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
+    package var admin: ServiceAddress? = Settings.admin.defaultValue
     /// Whether the HTTP endpoint also accepts commands to drain servers, close connections and reload this file.
-    package var adminAPI = true
+    package var adminAPI = Settings.adminAPI.defaultValue
     /// File with the bearer token that the endpoint requires; nil requires none.
-    package var adminTokenFile: String?
+    package var adminTokenFile: String? = Settings.adminTokenFile.defaultValue
     /// Whether each connection event is written as a line to standard output.
-    package var events = false
+    package var events = Settings.events.defaultValue
     /// Interval at which a line with the totals is written; nil disables it.
-    package var summary: Duration? = .seconds(10)
+    package var summary: Duration? = Settings.summary.defaultValue
     /// File of the access log; `-` is standard output, nil disables the log.
-    public var accessLog: String?
-    /// Format of the access log.
-    public var accessLogFormat = AccessLogFormat.text
+    public var accessLog: String? = Settings.accessLog.defaultValue
+    public var accessLogFormat = Settings.accessLogFormat.defaultValue
     /// Name server that resolves the names of servers; nil uses the system resolver.
-    package var resolver: InternetAddress?
-    package var logLevel = LogLevel.info
-    package var logFormat = LogFormat.text
+    package var resolver: InternetAddress? = Settings.resolver.defaultValue
+    package var logLevel = Settings.logLevel.defaultValue
+    package var logFormat = Settings.logFormat.defaultValue
     /// At least one, in file order.
     package var listeners: [ListenerSection] = []
     /// At least one, in file order.
@@ -61,7 +60,7 @@ public struct ConfigurationFile: Sendable {
     /// Maximum number of source addresses per listener.
     package static let mostSources = 64
     /// Maximum number of networks per list.
-    package static let mostNetworks = 10_000
+    package static let mostNetworks = AccessPolicy.Settings.maxNetworks
     /// Maximum number of SNI patterns per listener.
     package static let mostServerNames = 10_000
 

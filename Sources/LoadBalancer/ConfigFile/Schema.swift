@@ -1,8 +1,9 @@
 import ValueFormats
 import TCPProxy
 
-// Definition of all keys of the file; the parser, the schema and the documentation tests use these tables. A new key
-// needs a property of its entry and an element here.
+// Definition of all keys of the file; the parser, the JSON schema and the documentation tests use these tables. A new
+// key needs a property of its entry and an element here, with a `SettingDescriptor` if it is also an option of the
+// command line.
 
 extension ObjectSchema where Entry == ConfigurationFile {
     static var root: Self {
@@ -25,139 +26,49 @@ extension ObjectSchema where Entry == ConfigurationFile {
                     placeholder: "{NAME: {servers: [ADDRESS]}}",
                     "Pools of servers that connections are forwarded to."
                 ),
+                KeySchema(ProxyConfiguration.Settings.threads, \.threads, in: empty),
+                KeySchema(ProxyConfiguration.Settings.maxConnections, \.maxConnections, in: empty),
+                KeySchema(ProxyConfiguration.Settings.engine, \.engine, in: empty),
+                KeySchema(ProxyConfiguration.Settings.maxPipes, \.maxPipes, in: empty),
+                KeySchema(ProxyConfiguration.Settings.grace, \.grace, in: empty),
+                KeySchema(ProxyConfiguration.Settings.drainDelay, \.drainDelay, in: empty),
+                KeySchema(ConfigurationFile.Settings.resolver, \.resolver, .optional(.resolver), in: empty),
                 KeySchema(
-                    "threads",
-                    \.threads,
-                    .wholeNumber(1...64),
-                    in: empty,
-                    standard: "one per processor, at most 64",
-                    "Number of worker threads."
-                ),
-                KeySchema(
-                    "max-connections",
-                    \.maxConnections,
-                    .optional(.wholeNumber(1...1_000_000)),
-                    in: empty,
-                    standard: "derived from the descriptor limit",
-                    "Maximum number of concurrent connections of all listeners. Others wait in the backlog."
-                ),
-                KeySchema(
-                    "engine",
-                    \.engine,
-                    .engine,
-                    in: empty,
-                    "Relay method: `auto` copies small messages and splices larger ones."
-                ),
-                KeySchema(
-                    "max-pipes",
-                    \.maxPipes,
-                    .optional(.wholeNumber(0...4096)),
-                    in: empty,
-                    standard: "derived from the system's limits, at most 64",
-                    "Maximum number of pipes per worker thread with bytes for a slow receiver. When all are in "
-                        + "use, other directions copy."
-                ),
-                KeySchema(
-                    "grace",
-                    \.grace,
-                    .duration(),
-                    in: empty,
-                    "Maximum time that existing connections may continue at shutdown."
-                ),
-                KeySchema(
-                    "drain-delay",
-                    \.drainDelay,
-                    .duration(),
-                    in: empty,
-                    "Time for which new connections are still accepted at shutdown, while `/readyz` already fails."
-                ),
-                KeySchema(
-                    "resolver",
-                    \.resolver,
-                    .optional(.resolver),
-                    in: empty,
-                    standard: "the system resolver",
-                    "Name server that resolves the names of servers. Names are queried as written."
-                ),
-                KeySchema(
-                    "user",
+                    ConfigurationFile.Settings.user,
                     \.user,
-                    .optional(.text(1...256, example: "the name of a user")),
-                    in: empty,
-                    standard: "the user that started the process",
-                    "User that the process switches to after binding its sockets, before it serves clients. A "
-                        + "number needs quotes."
+                    .optional(.text(ConfigurationFile.Settings.user, example: "the name of a user")),
+                    in: empty
                 ),
                 KeySchema(
-                    "group",
+                    ConfigurationFile.Settings.group,
                     \.group,
-                    .optional(.text(1...256, example: "the name of a group")),
-                    in: empty,
-                    standard: "the primary group of the user",
-                    "Group that the process switches to. A number needs quotes."
+                    .optional(.text(ConfigurationFile.Settings.group, example: "the name of a group")),
+                    in: empty
                 ),
+                KeySchema(ConfigurationFile.Settings.admin, alias: "metrics", \.admin, .orOff(.address), in: empty),
+                KeySchema(ConfigurationFile.Settings.adminAPI, \.adminAPI, in: empty),
                 KeySchema(
-                    "admin",
-                    alias: "metrics",
-                    \.admin,
-                    .orOff(.address),
-                    in: empty,
-                    "Address of the HTTP server for `/metrics`, `/clients`, `/healthz` and `/readyz`."
-                ),
-                KeySchema(
-                    "admin-api",
-                    \.adminAPI,
-                    .boolean,
-                    in: empty,
-                    "Whether servers can be drained, connections closed and this file reloaded over HTTP, at the "
-                        + "address of `admin`. Without a token it must be a loopback address or a Unix socket."
-                ),
-                KeySchema(
-                    "admin-token-file",
+                    ConfigurationFile.Settings.adminTokenFile,
                     \.adminTokenFile,
-                    .optional(.text(1...4096, example: "the name of a file")),
-                    in: empty,
-                    standard: "no token required",
-                    "File with the token that `admin` requires, as `Authorization: Bearer TOKEN`, except for "
-                        + "`/healthz` and `/readyz`."
+                    .optional(.text(ConfigurationFile.Settings.adminTokenFile, example: "the name of a file")),
+                    in: empty
                 ),
+                KeySchema(ConfigurationFile.Settings.events, \.events, in: empty),
+                KeySchema(ConfigurationFile.Settings.summary, \.summary, in: empty),
                 KeySchema(
-                    "events",
-                    \.events,
-                    .boolean,
-                    in: empty,
-                    "Whether connection events are written to standard output."
-                ),
-                KeySchema("summary", \.summary, .durationOrOff(), in: empty, "Interval of the line with the totals."),
-                KeySchema(
-                    "access-log",
+                    ConfigurationFile.Settings.accessLog,
                     \.accessLog,
-                    .orOff(.text(1...4096, example: "the path of a file, or \"-\" for standard output")),
-                    in: empty,
-                    "File of the access log, one line per ended connection, see [access-log.md](access-log.md); "
-                        + "`\"-\"` is standard output."
+                    .orOff(
+                        .text(
+                            ConfigurationFile.Settings.accessLog,
+                            example: "the path of a file, or \"-\" for standard output"
+                        )
+                    ),
+                    in: empty
                 ),
-                KeySchema(
-                    "access-log-format",
-                    \.accessLogFormat,
-                    .accessLogFormat,
-                    in: empty,
-                    "Format of the access log."
-                ),
-                KeySchema(
-                    "log-level",
-                    \.logLevel,
-                    .word,
-                    in: empty,
-                    "Minimum level of log messages on standard error."
-                ),
-                KeySchema(
-                    "log-format",
-                    \.logFormat,
-                    .word,
-                    in: empty,
-                    "Log format: text, or one JSON object per line."
-                ),
+                KeySchema(ConfigurationFile.Settings.accessLogFormat, \.accessLogFormat, .accessLogFormat, in: empty),
+                KeySchema(ConfigurationFile.Settings.logLevel, \.logLevel, in: empty),
+                KeySchema(ConfigurationFile.Settings.logFormat, \.logFormat, in: empty),
             ]
         )
     }
@@ -171,11 +82,11 @@ extension ObjectSchema where Entry == ListenerSection {
             empty: empty,
             keys: [
                 KeySchema(
-                    required: "listen",
+                    required: ListenerConfiguration.Settings.listen.name,
                     \.listen,
                     .address,
                     placeholder: "127.0.0.1:5432",
-                    "Address to listen on. `:port` means all interfaces; port 0 takes a free port."
+                    ListenerConfiguration.Settings.listen.help
                 ),
                 KeySchema(
                     required: "pool",
@@ -184,140 +95,29 @@ extension ObjectSchema where Entry == ListenerSection {
                     placeholder: "NAME",
                     "Name of the pool that connections are forwarded to."
                 ),
+                KeySchema(ListenerConfiguration.Settings.connectTimeout, \.timeouts.connectAttempt, in: empty),
+                KeySchema(ListenerConfiguration.Settings.connectDeadline, \.timeouts.connect, in: empty),
+                KeySchema(ListenerConfiguration.Settings.idleTimeout, \.timeouts.idle, in: empty),
+                KeySchema(ListenerConfiguration.Settings.halfCloseTimeout, \.timeouts.halfClose, in: empty),
+                KeySchema(ListenerConfiguration.Settings.lifetime, \.timeouts.lifetime, in: empty),
+                KeySchema(ListenerConfiguration.Settings.keepAlive, \.keepAlive, in: empty),
+                KeySchema(ListenerConfiguration.Settings.tcpUserTimeout, \.timeouts.user, in: empty),
+                KeySchema(ListenerConfiguration.Settings.backlog, \.backlog, in: empty),
+                KeySchema(ListenerConfiguration.Settings.source, \.sources, .sources, in: empty),
+                KeySchema(AccessPolicy.Settings.allow, \.allow, .networks, in: empty),
+                KeySchema(AccessPolicy.Settings.deny, \.deny, .networks, in: empty),
+                KeySchema(AccessPolicy.Settings.maxConnections, \.maxConnections, in: empty),
+                KeySchema(AccessPolicy.Settings.maxConnectionsPerClient, \.maxConnectionsPerClient, in: empty),
+                KeySchema(AccessPolicy.Settings.rate, \.rate, .orOff(.rate), in: empty),
+                KeySchema(AccessPolicy.Settings.ratePerClient, \.ratePerClient, .orOff(.rate), in: empty),
                 KeySchema(
-                    "connect-timeout",
-                    \.timeouts.connectAttempt,
-                    .durationOrOff(),
-                    in: empty,
-                    "Timeout for one connection attempt."
-                ),
-                KeySchema(
-                    "connect-deadline",
-                    \.timeouts.connect,
-                    .durationOrOff(),
-                    in: empty,
-                    "Timeout for all connection attempts of one client connection."
-                ),
-                KeySchema(
-                    "idle-timeout",
-                    \.timeouts.idle,
-                    .durationOrOff(),
-                    in: empty,
-                    "Timeout for a connection without traffic in either direction."
-                ),
-                KeySchema(
-                    "half-close-timeout",
-                    \.timeouts.halfClose,
-                    .durationOrOff(),
-                    in: empty,
-                    "Timeout for a connection with one direction closed and no traffic in the other."
-                ),
-                KeySchema(
-                    "lifetime",
-                    \.timeouts.lifetime,
-                    .durationOrOff(),
-                    in: empty,
-                    "Maximum duration of a connection, regardless of traffic."
-                ),
-                KeySchema(
-                    "keepalive",
-                    \.keepAlive,
-                    .orOff(.wholeSeconds(.seconds(1)...(.seconds(32_767)))),
-                    in: empty,
-                    "TCP keepalive on both sides: idle time before the first probe, and interval between probes."
-                ),
-                KeySchema(
-                    "tcp-user-timeout",
-                    \.timeouts.user,
-                    .durationOrOff(.milliseconds(1)...(.seconds(596 * 3600))),
-                    in: empty,
-                    "Maximum time that sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); `off` uses "
-                        + "the system default."
-                ),
-                KeySchema(
-                    "backlog",
-                    \.backlog,
-                    .wholeNumber(1...65_535),
-                    in: empty,
-                    "Length of the accept queue of each worker thread, capped by the system's net.core.somaxconn."
-                ),
-                KeySchema(
-                    "source",
-                    \.sources,
-                    .sources,
-                    in: empty,
-                    standard: "chosen by the system",
-                    "Local addresses for connections to servers. Several are used in turn, for more ports."
-                ),
-                KeySchema(
-                    "allow",
-                    \.allow,
-                    .networks,
-                    in: empty,
-                    standard: "all clients that are not denied",
-                    "Allowed clients. The most specific network in `allow` and `deny` that contains a client decides."
-                ),
-                KeySchema(
-                    "deny",
-                    \.deny,
-                    .networks,
-                    in: empty,
-                    standard: "no client",
-                    "Denied clients."
-                ),
-                KeySchema(
-                    "max-connections",
-                    \.maxConnections,
-                    .optional(.wholeNumber(1...1_000_000)),
-                    in: empty,
-                    standard: "no limit",
-                    "Maximum number of concurrent connections to the listener. Further ones are reset."
-                ),
-                KeySchema(
-                    "max-connections-per-client",
-                    \.maxConnectionsPerClient,
-                    .optional(.wholeNumber(1...1_000_000)),
-                    in: empty,
-                    standard: "no limit",
-                    "Maximum number of concurrent connections of one client. The addresses of an IPv6 /64 network "
-                        + "count as one client."
-                ),
-                KeySchema(
-                    "rate",
-                    \.rate,
-                    .orOff(.rate),
-                    in: empty,
-                    "Rate limit for new connections to the listener. Further ones are reset."
-                ),
-                KeySchema(
-                    "rate-per-client",
-                    \.ratePerClient,
-                    .orOff(.rate),
-                    in: empty,
-                    "Rate limit for new connections of one client."
-                ),
-                KeySchema(
-                    "bandwidth",
+                    ListenerConfiguration.Settings.bandwidth,
                     \.bandwidth,
-                    .orOff(.size(1...1_000_000_000_000)),
-                    in: empty,
-                    "Maximum bytes per second in each direction of a connection."
+                    .orOff(.size(ListenerConfiguration.Settings.bandwidth.values.numbers)),
+                    in: empty
                 ),
-                KeySchema(
-                    "accept-proxy",
-                    \.acceptProxy,
-                    .orOff(.word),
-                    in: empty,
-                    "Whether trusted proxies send the client's address in a PROXY protocol header."
-                ),
-                KeySchema(
-                    "trusted-proxies",
-                    \.trustedProxies,
-                    .networks,
-                    in: empty,
-                    standard: "required with `accept-proxy`",
-                    "Networks of the trusted proxies."
-                ),
+                KeySchema(AccessPolicy.Settings.acceptProxy, \.acceptProxy, in: empty),
+                KeySchema(AccessPolicy.Settings.trustedProxies, \.trustedProxies, .networks, in: empty),
                 KeySchema(
                     "sni",
                     \.sniPatterns,
@@ -332,13 +132,7 @@ extension ObjectSchema where Entry == ListenerSection {
                     in: empty,
                     "Pools for TLS clients by ALPN protocol, regardless of the SNI host name."
                 ),
-                KeySchema(
-                    "preread-timeout",
-                    \.timeouts.preread,
-                    .durationOrOff(),
-                    in: empty,
-                    "Timeout for receiving the PROXY protocol header and the TLS ClientHello."
-                ),
+                KeySchema(ListenerConfiguration.Settings.prereadTimeout, \.timeouts.preread, in: empty),
             ]
         )
     }
@@ -358,29 +152,20 @@ extension ObjectSchema where Entry == PoolSection {
                     placeholder: "[10.0.0.1:5432]",
                     "Servers: an address or a mapping for each."
                 ),
-                KeySchema("policy", \.policy, .word, in: empty, "Policy that selects the server for a connection."),
+                KeySchema(PoolConfiguration.Settings.policy, \.policy, in: empty),
                 KeySchema(
-                    "check",
+                    PoolSettings.Settings.check,
                     \.check,
                     .orOff(ObjectSchema<HealthCheckSection>.check.valueSchema),
-                    in: empty,
-                    "Health check of the servers."
+                    in: empty
                 ),
                 KeySchema(
-                    "ejection",
+                    PoolSettings.Settings.ejection,
                     \.ejection,
                     .orOff(ObjectSchema<EjectionSettings>.ejection.valueSchema),
-                    in: empty,
-                    standard: "on, with the defaults below",
-                    "Ejection of servers that client connection attempts fail to reach."
+                    in: empty
                 ),
-                KeySchema(
-                    "slow-start",
-                    \.slowStart,
-                    .durationOrOff(),
-                    in: empty,
-                    "Time in which the weight of a server that came up grows to its full value."
-                ),
+                KeySchema(PoolSettings.Settings.slowStart, \.slowStart, in: empty),
                 KeySchema(
                     "queue",
                     \.queue,
@@ -389,35 +174,10 @@ extension ObjectSchema where Entry == PoolSection {
                     standard: "the defaults below",
                     "Queue for connections while all servers have reached `max-connections`."
                 ),
-                KeySchema(
-                    "on-server-down",
-                    \.onServerDown,
-                    .word,
-                    in: empty,
-                    "Effect on existing connections when their server goes down: `close` resets them."
-                ),
-                KeySchema(
-                    "on-all-down",
-                    \.onAllDown,
-                    .word,
-                    in: empty,
-                    "Effect on new connections when all servers are down: `refuse` resets them immediately, `try` "
-                        + "tries servers anyway."
-                ),
-                KeySchema(
-                    "send-proxy",
-                    \.sendProxy,
-                    .orOff(.word),
-                    in: empty,
-                    "Version of the PROXY protocol header with the client's address that is sent to servers."
-                ),
-                KeySchema(
-                    "resolve-interval",
-                    \.resolveInterval,
-                    .durationOrOff(),
-                    in: empty,
-                    "Interval at which host names of servers are resolved again; `off` resolves them once."
-                ),
+                KeySchema(PoolSettings.Settings.onServerDown, \.onServerDown, in: empty),
+                KeySchema(PoolConfiguration.Settings.onAllDown, \.onAllDown, in: empty),
+                KeySchema(PoolConfiguration.Settings.sendProxy, \.sendProxy, in: empty),
+                KeySchema(ProxyConfiguration.Settings.resolveInterval, \.resolveInterval, in: empty),
             ]
         )
     }
@@ -446,22 +206,9 @@ extension ObjectSchema where Entry == ServerSection {
                     standard: "its address",
                     "Name in logs and metrics."
                 ),
-                KeySchema(
-                    "weight",
-                    \.weight,
-                    .wholeNumber(0...256),
-                    in: empty,
-                    "Share of connections, relative to the weights of the others; 0 means no new ones."
-                ),
-                KeySchema("backup", \.backup, .boolean, in: empty, "Whether it is used only when all others are down."),
-                KeySchema(
-                    "max-connections",
-                    \.maxConnections,
-                    .optional(.wholeNumber(1...1_000_000)),
-                    in: empty,
-                    standard: "no limit",
-                    "Maximum number of concurrent connections to the server."
-                ),
+                KeySchema(ServerConfiguration.Settings.weight, \.weight, in: empty),
+                KeySchema(ServerConfiguration.Settings.backup, \.backup, in: empty),
+                KeySchema(ServerConfiguration.Settings.maxConnections, \.maxConnections, in: empty),
             ]
         )
     }
@@ -470,48 +217,16 @@ extension ObjectSchema where Entry == ServerSection {
 extension ObjectSchema where Entry == HealthCheckSection {
     static var check: Self {
         let empty = HealthCheckSection()
-        let range: ClosedRange<Duration> = .milliseconds(10)...(.seconds(24 * 3600))
         return Self(
             name: "a check",
             empty: empty,
             keys: [
                 KeySchema(required: "type", \.type, .word, placeholder: "tcp", "Type of the check."),
-                KeySchema(
-                    "interval",
-                    \.interval,
-                    .duration(range),
-                    in: empty,
-                    "Interval between two checks of a server."
-                ),
-                KeySchema(
-                    "timeout",
-                    \.timeout,
-                    .duration(range),
-                    in: empty,
-                    "Timeout for connection and response together."
-                ),
-                KeySchema(
-                    "rise",
-                    \.rise,
-                    .wholeNumber(1...1000),
-                    in: empty,
-                    "Consecutive passes that bring a server up."
-                ),
-                KeySchema(
-                    "fall",
-                    \.fall,
-                    .wholeNumber(1...1000),
-                    in: empty,
-                    "Consecutive failures that bring a server down."
-                ),
-                KeySchema(
-                    "port",
-                    \.port,
-                    .optional(.wholeNumber(1...65_535)),
-                    in: empty,
-                    standard: "the port of the server",
-                    "Port that the check connects to."
-                ),
+                KeySchema(HealthCheck.Settings.interval, \.interval, in: empty),
+                KeySchema(HealthCheck.Settings.timeout, \.timeout, in: empty),
+                KeySchema(HealthCheck.Settings.rise, \.rise, in: empty),
+                KeySchema(HealthCheck.Settings.fall, \.fall, in: empty),
+                KeySchema(HealthCheck.Settings.port, \.port, in: empty),
                 KeySchema(
                     "initial",
                     \.initial,
@@ -636,20 +351,8 @@ extension ObjectSchema where Entry == QueueSection {
             name: "a queue",
             empty: empty,
             keys: [
-                KeySchema(
-                    "limit",
-                    \.limit,
-                    .wholeNumber(0...1_000_000),
-                    in: empty,
-                    "Maximum number of waiting connections; 0 disables the queue."
-                ),
-                KeySchema(
-                    "timeout",
-                    \.timeout,
-                    .duration(.milliseconds(1)...DurationValue.longest),
-                    in: empty,
-                    "Maximum waiting time of a connection."
-                ),
+                KeySchema(PoolConfiguration.Settings.queueLimit, \.limit, in: empty),
+                KeySchema(PoolConfiguration.Settings.queueTimeout, \.timeout, in: empty),
             ]
         )
     }

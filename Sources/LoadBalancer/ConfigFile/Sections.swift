@@ -17,8 +17,8 @@ package struct ListenerSection: Sendable, Equatable {
     package var allow: [CIDRBlock] = []
     package var deny: [CIDRBlock] = []
     /// This property and the next three: see ``TCPProxy/AccessPolicy``.
-    package var maxConnections: Int?
-    package var maxConnectionsPerClient: Int?
+    package var maxConnections = defaults.accessPolicy.maxConnections
+    package var maxConnectionsPerClient = defaults.accessPolicy.maxConnectionsPerClient
     package var rate: RateValue?
     package var ratePerClient: RateValue?
     /// See ``TCPProxy/ListenerConfiguration/bandwidth``.
@@ -55,7 +55,7 @@ package struct RouteSection<Pattern: Hashable & Sendable>: Sendable, Equatable {
 /// Pool section: equivalent servers and the policy that selects one of them.
 package struct PoolSection: Sendable, Equatable {
     package var name = ""
-    package var policy = BalancingPolicy.roundRobin
+    package var policy = PoolConfiguration.Settings.policy.defaultValue
     /// At least one, in file order.
     package var servers: [ServerSection] = []
     /// nil disables health checks.
@@ -63,12 +63,12 @@ package struct PoolSection: Sendable, Equatable {
     /// nil disables ejection.
     package var ejection: EjectionSettings? = EjectionSettings()
     /// Time in which the weight of a server that came up grows to its full value; nil applies it immediately.
-    package var slowStart: Duration?
+    package var slowStart = PoolSettings.Settings.slowStart.defaultValue
     package var queue = QueueSection()
-    package var onServerDown = PoolSettings.OnServerDown.keep
-    package var onAllDown = PoolConfiguration.OnAllDown.refuse
+    package var onServerDown = PoolSettings.Settings.onServerDown.defaultValue
+    package var onAllDown = PoolConfiguration.Settings.onAllDown.defaultValue
     /// PROXY protocol version of the header sent to servers; nil sends none.
-    package var sendProxy: ProxyProtocolVersion?
+    package var sendProxy = PoolConfiguration.Settings.sendProxy.defaultValue
     /// See ``TCPProxy/ProxyConfiguration/resolveInterval``.
     package var resolveInterval = ProxyConfiguration().resolveInterval
 
@@ -81,11 +81,11 @@ package struct ServerSection: Sendable, Equatable {
     /// Name in logs and metrics; by default the address as written.
     package var name = ""
     /// Share of connections; 0 takes no new ones. For the servers of a service, the weights of its SRV records apply.
-    package var weight = 1
+    package var weight = ServerConfiguration.Settings.weight.defaultValue
     /// Whether the server is used only if all others are down.
-    package var backup = false
+    package var backup = ServerConfiguration.Settings.backup.defaultValue
     /// Maximum number of concurrent connections; nil means no limit.
-    package var maxConnections: Int?
+    package var maxConnections = ServerConfiguration.Settings.maxConnections.defaultValue
     /// Resolver of the server's name.
     package var resolver = DNSResolver.system
 
@@ -95,8 +95,9 @@ package struct ServerSection: Sendable, Equatable {
 /// Limit and timeout of the queue for a free connection slot of a server.
 package struct QueueSection: Sendable, Equatable {
     /// 0 disables the queue.
-    package var limit = 1000
-    package var timeout: Duration = .seconds(5)
+    package var limit = PoolConfiguration.Settings.queueLimit.defaultValue
+    /// nil is unlimited.
+    package var timeout = PoolConfiguration.Settings.queueTimeout.defaultValue
 
     package init() {}
 }
@@ -104,15 +105,15 @@ package struct QueueSection: Sendable, Equatable {
 /// Health check settings of a pool.
 package struct HealthCheckSection: Sendable, Equatable {
     package var type = CheckType.tcp
-    package var interval: Duration = .seconds(2)
+    package var interval = HealthCheck.Settings.interval.defaultValue
     /// Timeout for connection and response together.
-    package var timeout: Duration = .seconds(1)
+    package var timeout = HealthCheck.Settings.timeout.defaultValue
     /// Number of consecutive passes that bring a server up.
-    package var rise = 2
+    package var rise = HealthCheck.Settings.rise.defaultValue
     /// Number of consecutive failures that bring a server down.
-    package var fall = 3
+    package var fall = HealthCheck.Settings.fall.defaultValue
     /// Port to check; nil means the server's own.
-    package var port: Int?
+    package var port = HealthCheck.Settings.port.defaultValue
     /// State before the first result.
     package var initial = Initial.unknown
     /// `send-expect`: bytes to send; empty if the server speaks first.

@@ -3,10 +3,6 @@ import ValueFormats
 
 // Kinds of values that only one key uses.
 
-extension ValueSchema where Value == RelayEngine {
-    static var engine: Self { .word }
-}
-
 extension ValueSchema where Value == AccessLogFormat {
     static var accessLogFormat: Self {
         Self(

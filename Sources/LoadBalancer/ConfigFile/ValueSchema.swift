@@ -238,15 +238,6 @@ extension ValueSchema where Value == Duration {
     }
 }
 
-extension ValueSchema where Value == Duration? {
-    /// A duration or `off`. Zero is rejected because it could mean both "immediately" and "never".
-    static func durationOrOff(
-        _ range: ClosedRange<Duration> = .milliseconds(1)...DurationValue.longest
-    ) -> Self {
-        .orOff(.duration(range))
-    }
-}
-
 extension ValueSchema where Value == ServiceAddress {
     /// An address to listen on; port 0 selects a free port.
     static var address: Self {

@@ -1,5 +1,6 @@
 public import Balancing
 import Sockets
+import TCPProxy
 
 /// Health check settings: what to send, how often, and how many results change the state.
 public struct HealthCheck: Hashable, Sendable {
@@ -26,26 +27,26 @@ public struct HealthCheck: Hashable, Sendable {
     /// Lower bound of the interval, because each check costs the server a connection.
     public static let shortestInterval = Duration.milliseconds(10)
 
-    /// Creates settings; the default is a TCP connection every 2 s.
+    /// Creates settings. A nil interval, timeout, rise or fall means 2 s, 1 s, 2 or 3, as in the configuration file.
     public init(
         _ check: HealthCheckKind = .tcp,
         port: UInt16? = nil,
         preamble: [UInt8] = [],
-        interval: Duration = .seconds(2),
+        interval: Duration? = nil,
         jitter: Double = 0.1,
-        timeout: Duration = .seconds(1),
-        rise: Int = 2,
-        fall: Int = 3,
+        timeout: Duration? = nil,
+        rise: Int? = nil,
+        fall: Int? = nil,
         initially: HealthCounter.State = .unknown
     ) {
         self.check = check
         self.port = port
         self.preamble = preamble
-        self.interval = interval
+        self.interval = interval ?? Settings.interval.defaultValue
         self.jitter = jitter
-        self.timeout = timeout
-        self.rise = rise
-        self.fall = fall
+        self.timeout = timeout ?? Settings.timeout.defaultValue
+        self.rise = rise ?? Settings.rise.defaultValue
+        self.fall = fall ?? Settings.fall.defaultValue
         self.initially = initially
     }
 

@@ -7,9 +7,9 @@ public struct PoolSettings: Sendable {
     /// nil disables ejection.
     public var ejection: EjectionSettings? = EjectionSettings()
     /// Time in which the weight of a server that came up grows to its full value; nil applies it immediately.
-    public var slowStart: Duration?
+    public var slowStart: Duration? = Settings.slowStart.defaultValue
     /// What happens to existing connections to a server when its checks fail.
-    public var onServerDown = OnServerDown.keep
+    public var onServerDown = Settings.onServerDown.defaultValue
     /// nil keeps the servers that the pool was started with.
     public var resolution: Resolution?
 

@@ -14,26 +14,17 @@ extension ListenerConfiguration {
 
     /// Validates all settings except the source addresses and the routes.
     func checkSettings() throws(ProxyError) {
-        func require(_ holds: Bool, _ name: String, _ value: Any, _ allowed: String) throws(ProxyError) {
-            if !holds { throw .badSetting(name: name, value: "\(value)", allowed: allowed) }
-        }
-        try require((1...65_535).contains(backlog), "backlog", backlog, "1 to 65535")
-        let durations: [(String, Duration?)] = [
-            ("preread timeout", timeouts.preread), ("connect timeout", timeouts.connectAttempt),
-            ("connect deadline", timeouts.connect),
-            ("idle timeout", timeouts.idle), ("half-close timeout", timeouts.halfClose),
-            ("lifetime", timeouts.lifetime), ("TCP user timeout", timeouts.user),
-            ("keepalive interval", keepAlive?.interval),
-        ]
-        if let bandwidth {
-            let allowed = 1...BandwidthBucket.maxRate
-            try require(allowed.contains(bandwidth), "bandwidth", bandwidth, "1 to \(BandwidthBucket.maxRate)")
-        }
+        try Settings.backlog.check(backlog)
+        try Settings.prereadTimeout.check(timeouts.preread)
+        try Settings.connectTimeout.check(timeouts.connectAttempt)
+        try Settings.connectDeadline.check(timeouts.connect)
+        try Settings.idleTimeout.check(timeouts.idle)
+        try Settings.halfCloseTimeout.check(timeouts.halfClose)
+        try Settings.lifetime.check(timeouts.lifetime)
+        try Settings.tcpUserTimeout.check(timeouts.user)
+        try Settings.keepAlive.check(keepAlive?.interval)
+        try Settings.bandwidth.check(bandwidth)
         try accessPolicy.check()
-        for (name, duration) in durations {
-            guard let duration else { continue }
-            try require(duration > .zero, name, duration, "greater than zero, or off")
-        }
     }
 
     /// Checks that the process can bind to each source address.

@@ -13,23 +13,23 @@ public struct ListenerConfiguration: Sendable {
     public var pool: String
 
     /// Length of each worker's accept queue, 1 to 65,535; the kernel caps it at net.core.somaxconn.
-    public var backlog: Int = 4096
+    public var backlog: Int = Settings.backlog.defaultValue
 
     /// Local addresses for outgoing connections, used in turn; if empty, the kernel chooses. Ports are ignored.
-    public var sourceAddresses: [InternetAddress] = []
+    public var sourceAddresses: [InternetAddress] = Settings.source.defaultValue
 
     /// Timeouts of a connection.
     public var timeouts = Timeouts()
 
-    /// TCP keep-alive on both sides of a connection; nil disables it. The interval must be longer than zero.
-    public var keepAlive: KeepAlive? = KeepAlive(interval: .seconds(60))
+    /// TCP keep-alive on both sides of a connection; nil disables it. The interval is 1 to 32,767 seconds.
+    public var keepAlive: KeepAlive? = Settings.keepAlive.defaultValue.map { KeepAlive(interval: $0) }
 
     /// Access lists, connection limits and connection rate limits.
     public var accessPolicy = AccessPolicy()
 
     /// Bandwidth limit of each direction of a connection in bytes per second, 1 to 1,000,000,000,000; nil is unlimited.
     /// The burst is a tenth of a second's bytes, at least 16 KiB. Connections with a limit are copied, not spliced.
-    public var bandwidth: Int?
+    public var bandwidth: Int? = Settings.bandwidth.defaultValue
 
     /// Pools for TLS clients, by SNI host name (RFC 6066, section 3); all other connections go to ``pool``. If this and
     /// ``alpnProtocols`` are empty, the ClientHello is not inspected and connections need not be TLS.
@@ -54,28 +54,29 @@ public struct ListenerConfiguration: Sendable {
         self.pool = pool
     }
 
-    /// Timeouts of a connection. Each must be longer than zero; nil disables it.
+    /// Timeouts of a connection, each 1 ms to one year; nil disables it.
     public struct Timeouts: Sendable, Equatable {
         /// Timeout for the bytes that are read before a server is chosen: a PROXY protocol header, a TLS ClientHello.
-        public var preread: Duration? = .seconds(5)
+        public var preread: Duration? = Settings.prereadTimeout.defaultValue
         /// Timeout for one attempt to connect to one address of the upstream.
-        public var connectAttempt: Duration? = .seconds(5)
+        public var connectAttempt: Duration? = Settings.connectTimeout.defaultValue
         /// Timeout for all connection attempts together.
-        public var connect: Duration? = .seconds(15)
+        public var connect: Duration? = Settings.connectDeadline.defaultValue
         /// Timeout for a connection without traffic in either direction.
-        public var idle: Duration?
+        public var idle: Duration? = Settings.idleTimeout.defaultValue
         /// Timeout for a half-closed connection without traffic in the direction that is still open.
-        public var halfClose: Duration? = .seconds(3600)
+        public var halfClose: Duration? = Settings.halfCloseTimeout.defaultValue
         /// Maximum lifetime of a connection, regardless of traffic.
-        public var lifetime: Duration?
-        /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482); nil keeps the system default.
-        public var user: Duration?
+        public var lifetime: Duration? = Settings.lifetime.defaultValue
+        /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482), at most 596 hours; nil keeps
+        /// the system default.
+        public var user: Duration? = Settings.tcpUserTimeout.defaultValue
         /// How long a reset is delayed without progress while the other side still has to acknowledge bytes sent before
         /// it; what remains then is discarded and counted. Not optional, and not checked: zero or less resets without a
         /// delay.
         public var resetDrainTimeout: Duration = .seconds(5)
 
-        /// Creates the default timeouts.
+        /// Creates timeouts with their defaults.
         public init() {}
     }
 }

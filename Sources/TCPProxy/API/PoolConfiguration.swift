@@ -4,21 +4,21 @@ public import Balancing
 public struct PoolConfiguration: Sendable, Equatable {
     /// The name used in metrics and logs; unique among the pools of a proxy.
     public var name: String
-    /// nil prefers the server that connected last and falls back to the others: the servers are the addresses of one
-    /// upstream.
+    /// Policy that selects the server for a connection. nil prefers the server that connected last and falls back to
+    /// the others: the servers are the addresses of one upstream.
     public var policy: BalancingPolicy?
     /// The servers; at least one, at most ``maxServers``.
     public var servers: [ServerConfiguration]
     /// Maximum number of clients in the queue while all servers have reached their connection limit; 0 disables the
-    /// queue.
-    public var queueLimit = 1000
-    /// Maximum time in the queue for each client; nil is unlimited.
-    public var queueTimeout: Duration? = .seconds(5)
+    /// queue; at most 1,000,000.
+    public var queueLimit = Settings.queueLimit.defaultValue
+    /// Maximum time in the queue for each client, 1 ms to one year; nil is unlimited.
+    public var queueTimeout: Duration? = Settings.queueTimeout.defaultValue
     /// Behavior if no server is open.
-    public var onAllDown = OnAllDown.refuse
+    public var onAllDown = Settings.onAllDown.defaultValue
     /// Version of the PROXY protocol header that is sent to servers ahead of the client's bytes and carries the
     /// client's address; nil sends no header.
-    public var proxyProtocol: ProxyProtocolVersion?
+    public var proxyProtocol: ProxyProtocolVersion? = Settings.sendProxy.defaultValue
 
     /// Behavior if no server is open.
     public enum OnAllDown: String, Sendable, CaseIterable {
@@ -32,7 +32,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     public static let maxServers = 1024
 
     /// Creates a pool with default settings.
-    public init(name: String, policy: BalancingPolicy?, servers: [ServerConfiguration]) {
+    public init(name: String, policy: BalancingBalancingPolicy?, servers: [ServerConfiguration]) {
         self.name = name
         self.policy = policy
         self.servers = servers

@@ -7,30 +7,17 @@ extension ProxyConfiguration {
     static let reservedDescriptors = 32
     /// Descriptors of a worker in addition to its connections: poller, waker, listening socket, and one spare.
     static let descriptorsPerWorker = 4
-    /// Maximum number of connections of a proxy, regardless of the descriptor limit.
-    static let maxConnectionLimit = 1_000_000
 
     /// Validates all settings.
     ///
     /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
     func check() throws(ProxyError) {
-        func require(_ holds: Bool, _ name: String, _ value: Any, _ allowed: String) throws(ProxyError) {
-            if !holds { throw .badSetting(name: name, value: "\(value)", allowed: allowed) }
-        }
-        try require((1...64).contains(threads), "threads", threads, "1 to 64")
-        if let maxPipes { try require((0...4096).contains(maxPipes), "pipe limit", maxPipes, "0 to 4096") }
-        if let maxConnections {
-            let allowed = 1...Self.maxConnectionLimit
-            try require(
-                allowed.contains(maxConnections),
-                "connection limit",
-                maxConnections,
-                "1 to \(Self.maxConnectionLimit)"
-            )
-        }
-        if let resolveInterval {
-            try require(resolveInterval > .zero, "resolve interval", resolveInterval, "greater than zero, or off")
-        }
+        try Settings.threads.check(threads)
+        try Settings.maxConnections.check(maxConnections)
+        try Settings.maxPipes.check(maxPipes)
+        try Settings.grace.check(grace)
+        try Settings.drainDelay.check(drainDelay)
+        try Settings.resolveInterval.check(resolveInterval)
     }
 
     /// Raises the descriptor limit as far as possible and returns the maximum number of open connections.
@@ -50,7 +37,7 @@ extension ProxyConfiguration {
             return maxConnections
         }
         guard limit >= others + 2 else { throw .descriptorLimit(limit: limit, wanted: others + 2, connections: 1) }
-        return min((limit - others) / 2, Self.maxConnectionLimit)
+        return min((limit - others) / 2, Settings.maxConnections.values.numbers.upperBound)
     }
 
     /// Divisor of the descriptor limit: pipes of all workers together may use one descriptor in 8.

@@ -7,11 +7,12 @@ public struct ServerConfiguration: Sendable, Hashable {
     /// The address to connect to.
     public var address: SocketAddress
     /// The weight relative to the other servers, 0-256; a server with weight 0 gets no new connections.
-    public var weight = 1
+    public var weight = Settings.weight.defaultValue
     /// Whether the server gets connections only if no other server can take them.
-    public var isBackup = false
-    /// The maximum number of connections to this server from the whole process, at least 1; nil is unlimited.
-    public var maxConnections: Int?
+    public var isBackup = Settings.backup.defaultValue
+    /// The maximum number of connections to this server from the whole process, 1 to 1,000,000; nil is
+    /// unlimited.
+    public var maxConnections: Int? = Settings.maxConnections.defaultValue
 
     /// Creates a server with default settings.
     public init(name: String, address: SocketAddress) {

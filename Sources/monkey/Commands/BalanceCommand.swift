@@ -24,12 +24,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
             """
     )
 
-    @Argument(
-        help: ArgumentHelp("Address to listen on; port 0 selects a free port.", valueName: "listen"),
-        transform: {
-            try ServiceAddress(parsing: $0)
-        }
-    )
+    @Argument(ListenerConfiguration.Settings.listen, .address)
     var listen: ServiceAddress
 
     @Argument(
@@ -39,15 +34,6 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
         }
     )
     var servers: [ServerArgument]
-
-    @Option(
-        help: ArgumentHelp(
-            "Name server that resolves the names of servers. (default: the system's resolver)",
-            valueName: "ip:port"
-        ),
-        transform: { try InternetAddress(nameServer: $0) }
-    )
-    var resolver: InternetAddress?
 
     @OptionGroup(title: "Balancing")
     var balancing: BalancingOptions
@@ -95,7 +81,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     private var entries: [ServerSection] {
         servers.map { server in
             var entry = server.entry
-            if let resolver { entry.resolver = DNSResolver(servers: [.internet(resolver)]) }
+            if let resolver = balancing.resolver { entry.resolver = DNSResolver(servers: [.internet(resolver)]) }
             return entry
         }
     }
@@ -105,7 +91,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
             let proxy = try await bind { () async throws(ProxyError) in
                 let resolved = try await entries.resolved()
                 var pool = balancing.pool(named: Self.poolName, servers: resolved)
-                pool.proxyProtocol = accessPolicy.sendProxy
+                pool.proxyProtocol = accessPolicy.sendProxy.value
                 return try await Proxy.bind(
                     listeners: [listener(at: listen, pool: Self.poolName)],
                     pools: [pool],

@@ -23,7 +23,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
             """
     )
 
-    @Argument(.address, named: "listen", "Address to listen on; port 0 selects a free port.")
+    @Argument(ListenerConfiguration.Settings.listen, .address)
     var listen: ServiceAddress = .loopback(port: 8080)
 
     @Argument(.upstream, "Address to forward to; echo starts a built-in echo server.")
@@ -78,7 +78,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
             try await Proxy.bind(
                 listener(at: listen),
                 to: address,
-                proxyProtocol: accessPolicy.sendProxy,
+                proxyProtocol: accessPolicy.sendProxy.value,
                 configuration: proxyConfiguration
             )
         }

@@ -30,8 +30,8 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         let file = try read()
         var logging = LoggingOptions()
-        logging.logLevel = LogLevel(rawValue: file.logLevel.rawValue) ?? .info
-        logging.logFormat = LogFormat(rawValue: file.logFormat.rawValue) ?? .text
+        logging.logLevel = file.logLevel
+        logging.logFormat = file.logFormat
         try await logging.withConsole { console in
             let owner = try ProcessIdentity(user: file.user, group: file.group)
             let proxy = try await Self.bind(file)

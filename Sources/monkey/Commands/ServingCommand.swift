@@ -32,7 +32,7 @@ extension ServingCommand {
         connections.apply(to: &configuration)
         timeouts.apply(to: &configuration)
         shutdown.apply(to: &configuration)
-        configuration.recordsConnections = access.accessLog != nil
+        configuration.recordsConnections = access.accessLog.value != nil
         return configuration
     }
 
@@ -73,7 +73,11 @@ extension ServingCommand {
             proxy: proxy,
             poolController: poolController,
             admin: adminServer,
-            accessLog: try AccessLog(at: access.accessLog, format: access.accessLogFormat ?? .text, console),
+            accessLog: try AccessLog(
+                at: access.accessLog.value,
+                format: access.accessLogFormat ?? ConfigurationFile.Settings.accessLogFormat.defaultValue,
+                console
+            ),
             owner: try ProcessIdentity(user: privileges.user, group: privileges.group),
             target: target,
             logsEvents: admin.events,

@@ -1,4 +1,5 @@
 import Glibc
+import LoadBalancer
 import Logging
 import ValueFormats
 

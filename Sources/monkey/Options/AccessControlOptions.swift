@@ -5,56 +5,46 @@ import TCPProxy
 
 /// Options for access lists, connection and rate limits, bandwidth limits and the PROXY protocol.
 struct AccessControlOptions: ParsableArguments {
-    @Option(.network, "Allowed clients: an IP address or a network; can be repeated.")
-    var allow: [CIDRBlock] = []
+    private typealias Settings = AccessPolicy.Settings
 
-    @Option(.network, "Denied clients, like --allow; the most specific network that contains the client decides.")
-    var deny: [CIDRBlock] = []
+    @Option(Settings.allow, .network)
+    var allow: [CIDRBlock]
 
-    @Option(.wholeNumber(1...1_000_000), "Maximum concurrent connections of one client; further ones are reset.")
+    @Option(Settings.deny, .network)
+    var deny: [CIDRBlock]
+
+    @Option(Settings.maxConnectionsPerClient)
     var maxConnectionsPerClient: Int?
 
-    @Option(.rate, "Rate limit for new connections, such as 100/s or 100/s,burst=500; further ones are reset.")
-    var rate: RateValue?
+    @Option(Settings.rate, .rate)
+    var rate: Switchable<RateValue>
 
-    @Option(.rate, "Rate limit for new connections of one client, such as 10/s.")
-    var ratePerClient: RateValue?
+    @Option(Settings.ratePerClient, .rate)
+    var ratePerClient: Switchable<RateValue>
 
-    @Option(.size(1...1_000_000_000_000), "Maximum bytes per second in each direction of a connection.")
-    var bandwidth: ByteSizeValue?
+    @Option(ListenerConfiguration.Settings.bandwidth, .size(ListenerConfiguration.Settings.bandwidth.values.numbers))
+    var bandwidth: Switchable<ByteSizeValue>
 
-    @Option(
-        help: ArgumentHelp(
-            "Whether trusted proxies send the client's address in a PROXY protocol header: required or optional.",
-            valueName: "header"
-        ),
-        transform: { try word($0) }
-    )
-    var acceptProxy: TrustedProxies.Header?
+    @Option(Settings.acceptProxy, .word(named: "header"))
+    var acceptProxy: Switchable<TrustedProxies.Header>
 
-    @Option(.network, "Trusted proxies: an IP address or a network; can be repeated.")
-    var trustedProxies: [CIDRBlock] = []
+    @Option(Settings.trustedProxies, .network)
+    var trustedProxies: [CIDRBlock]
 
-    @Option(
-        help: ArgumentHelp(
-            "Send the client's address to servers in a PROXY protocol header: v1 or v2.",
-            valueName: "version"
-        ),
-        transform: { try word($0) }
-    )
-    var sendProxy: ProxyProtocolVersion?
+    @Option(PoolConfiguration.Settings.sendProxy, .word(named: "version"))
+    var sendProxy: Switchable<ProxyProtocolVersion>
 
-    @Option(.durationOrOff(), "Timeout for receiving the PROXY protocol header, or off.")
-    var prereadTimeout = Switchable(ListenerConfiguration.Timeouts().preread.map(DurationValue.init))
+    @Option(ListenerConfiguration.Settings.prereadTimeout)
+    var prereadTimeout: Switchable<DurationValue>
 
     func validate() throws {
         _ = try access
-        if acceptProxy != nil, trustedProxies.isEmpty {
+        if acceptProxy.value != nil, trustedProxies.isEmpty {
             throw ValidationError(
                 "--accept-proxy requires --trusted-proxies: add the addresses of the proxies, such as --trusted-proxies 10.0.0.0/8"
             )
         }
-        if acceptProxy == nil, !trustedProxies.isEmpty {
+        if acceptProxy.value == nil, !trustedProxies.isEmpty {
             throw ValidationError(
                 "--trusted-proxies has no effect without --accept-proxy: add --accept-proxy required or optional"
             )
@@ -69,20 +59,12 @@ struct AccessControlOptions: ParsableArguments {
         // `validate()` has already reported errors of the lists.
         listener.accessPolicy.access = try? access
         listener.accessPolicy.maxConnectionsPerClient = maxConnectionsPerClient
-        listener.accessPolicy.rate = rate?.rate
-        listener.accessPolicy.ratePerClient = ratePerClient?.rate
-        listener.accessPolicy.proxies = acceptProxy.map { TrustedProxies(header: $0, networks: trustedProxies) }
-        listener.bandwidth = bandwidth?.bytes
+        listener.accessPolicy.rate = rate.value?.rate
+        listener.accessPolicy.ratePerClient = ratePerClient.value?.rate
+        listener.accessPolicy.proxies = acceptProxy.value.map { TrustedProxies(header: $0, networks: trustedProxies) }
+        listener.bandwidth = bandwidth.value?.bytes
         listener.timeouts.preread = prereadTimeout.value?.duration
     }
-}
-
-/// Parses one of the words of an enumeration.
-private func word<Word: RawRepresentable & CaseIterable>(_ text: String) throws -> Word where Word.RawValue == String {
-    guard let word = Word(rawValue: text) else {
-        throw CommandError("write \(Word.allCases.map(\.rawValue).joined(separator: " or "))")
-    }
-    return word
 }
 
 extension ValueReader where Value == CIDRBlock {

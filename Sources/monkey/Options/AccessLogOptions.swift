@@ -4,25 +4,14 @@ import Logging
 
 /// Options of the access log.
 struct AccessLogOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "File to which each connection is logged at its end, or - for standard output; SIGUSR1 reopens it.",
-            valueName: "file"
-        )
-    )
-    var accessLog: String?
+    @Option(ConfigurationFile.Settings.accessLog, named: "file")
+    var accessLog: Switchable<String>
 
-    @Option(
-        help: ArgumentHelp(
-            "Format of its lines: text, json, or fields such as '{client} {server} {total_seconds}'. (default: text)",
-            valueName: "format"
-        ),
-        transform: { try AccessLogFormat(parsing: $0) }
-    )
+    @Option(ConfigurationFile.Settings.accessLogFormat, .accessLogFormat)
     var accessLogFormat: AccessLogFormat?
 
     func validate() throws {
-        if accessLogFormat != nil, accessLog == nil {
+        if accessLogFormat != nil, accessLog.value == nil {
             throw ValidationError("--access-log-format has no effect without --access-log: add --access-log FILE")
         }
     }
@@ -37,4 +26,8 @@ extension AccessLog {
         let destination: Destination = path == "-" ? .lines { console.write(plain: $0) } : .file(path)
         try self.init(destination, format: format, logger: Logger(label: "access-log"))
     }
+}
+
+extension ValueReader where Value == AccessLogFormat {
+    static var accessLogFormat: Self { Self(name: "format") { text in try AccessLogFormat(parsing: text) } }
 }

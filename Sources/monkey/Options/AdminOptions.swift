@@ -1,18 +1,18 @@
 import ArgumentParser
+import LoadBalancer
 import Sockets
+import TCPProxy
 
 /// Options for the admin endpoint, and for events and totals on standard output.
 struct AdminOptions: ParsableArguments {
-    @Option(
-        name: [.customLong("admin"), .customLong("metrics")],
-        .addressOrOff,
-        "HTTP address of /metrics, /clients, /pools, /healthz and /readyz, or off."
-    )
-    var admin: Switchable<ServiceAddress> = .on(.loopback(port: 8998))
+    private typealias Settings = ConfigurationFile.Settings
 
-    @Flag(help: "Print a line for each connection event to standard output.")
-    var events = false
+    @Option(Settings.admin, alias: "metrics", .address, default: Settings.admin.defaultValue)
+    var admin: Switchable<ServiceAddress>
 
-    @Option(.durationOrOff(), "Interval between lines with the totals on standard output, or off.")
-    var summary: Switchable<DurationValue> = .on(DurationValue(.seconds(10)))
+    @Flag(Settings.events)
+    var events: Bool
+
+    @Option(Settings.summary)
+    var summary: Switchable<DurationValue>
 }

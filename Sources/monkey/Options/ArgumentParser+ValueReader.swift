@@ -46,18 +46,3 @@ extension Argument where Value: CustomStringConvertible {
         )
     }
 }
-
-extension Option where Value: RawRepresentable & CaseIterable & SendableMetatype, Value.RawValue == String {
-    /// Creates an option whose value is one of the words of an enumeration.
-    init(wrappedValue: Value, choice help: String, named name: String) {
-        let words = Value.allCases.map(\.rawValue).joined(separator: ", ")
-        self.init(
-            wrappedValue: wrappedValue,
-            help: ArgumentHelp("\(help) (values: \(words); default: \(wrappedValue.rawValue))", valueName: name),
-            transform: { text in
-                guard let value = Value(rawValue: text) else { throw CommandError("write one of \(words)") }
-                return value
-            }
-        )
-    }
-}

@@ -1,57 +1,56 @@
 import ArgumentParser
 import Balancing
 import LoadBalancer
+import Sockets
 import TCPProxy
 
 /// Options for server selection, health checks and ejection.
 struct BalancingOptions: ParsableArguments {
-    @Option(choice: "Policy that selects the server for a connection.", named: "policy")
-    var policy: BalancingPolicy = .roundRobin
+    @Option(PoolConfiguration.Settings.policy, named: "policy")
+    var policy: Policy
 
     @Option(
-        help: ArgumentHelp(
-            "Health check of servers: tcp, postgres, redis, http or http:/path; off disables it.",
-            valueName: "check"
-        ),
-        transform: { try CheckArgument(parsing: $0) }
+        PoolSettings.Settings.check,
+        .check,
+        allowed: "`tcp`, `postgres`, `redis`, `http` or `http:/path`, or `off`"
     )
-    var check: CheckArgument = .off
+    var check = CheckArgument.off
 
-    @Option(.duration(.milliseconds(10)...(.seconds(3600))), "Interval between two checks of a server.")
-    var checkInterval = DurationValue(.seconds(2))
+    @Option(HealthCheck.Settings.interval)
+    var checkInterval: DurationValue
 
-    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "Timeout for each check.")
-    var checkTimeout = DurationValue(.seconds(1))
+    @Option(HealthCheck.Settings.timeout)
+    var checkTimeout: DurationValue
 
-    @Option(.wholeNumber(1...65_535), "Port that is checked. (default: the server's own)")
+    @Option(HealthCheck.Settings.port)
     var checkPort: Int?
 
-    @Option(.wholeNumber(1...1000), "Consecutive successful checks before a server is marked up.")
-    var rise = 2
+    @Option(HealthCheck.Settings.rise)
+    var rise: Int
 
-    @Option(.wholeNumber(1...1000), "Consecutive failed checks before a server is marked down.")
-    var fall = 3
+    @Option(HealthCheck.Settings.fall)
+    var fall: Int
 
-    @Flag(inversion: .prefixedNo, help: "Temporarily eject servers to which connects fail.")
-    var ejection = true
+    @Flag(PoolSettings.Settings.ejection, inversion: .prefixedNo)
+    var ejection: Bool
 
-    @Option(.durationOrOff(), "Time in which a server that came up reaches its full share, or off.")
-    var slowStart: Switchable<DurationValue> = .off
+    @Option(PoolSettings.Settings.slowStart)
+    var slowStart: Switchable<DurationValue>
 
-    @Option(
-        .wholeNumber(0...1_000_000),
-        "Maximum number of clients that wait while all servers have their maximum of connections."
-    )
-    var queue = 1000
+    @Option(PoolConfiguration.Settings.queueLimit)
+    var queue: Int
 
-    @Option(.durationOrOff(), "Maximum waiting time of such a client, or off.")
-    var queueTimeout: Switchable<DurationValue> = .on(DurationValue(.seconds(5)))
+    @Option(PoolConfiguration.Settings.queueTimeout)
+    var queueTimeout: Switchable<DurationValue>
 
-    @Option(choice: "Action for the connections of a server that is marked down.", named: "choice")
-    var onServerDown: PoolSettings.OnServerDown = .keep
+    @Option(PoolSettings.Settings.onServerDown, named: "choice")
+    var onServerDown: PoolSettings.OnServerDown
 
-    @Option(choice: "Action for new connections while all servers are down.", named: "choice")
-    var onAllDown: PoolConfiguration.OnAllDown = .refuse
+    @Option(PoolConfiguration.Settings.onAllDown, named: "choice")
+    var onAllDown: PoolConfiguration.OnAllDown
+
+    @Option(ConfigurationFile.Settings.resolver, .nameServer)
+    var resolver: InternetAddress?
 
     func pool(named name: String, servers: [ServerConfiguration]) -> PoolConfiguration {
         var pool = PoolConfiguration(name: name, policy: policy, servers: servers)
@@ -114,5 +113,15 @@ enum CheckArgument: Sendable, Equatable, CustomStringConvertible {
         case .off: "off"
         case .on(_, let written): written
         }
+    }
+}
+
+extension ValueReader where Value == CheckArgument {
+    static var check: Self { Self(name: "check") { text in try CheckArgument(parsing: text) } }
+}
+
+extension ValueReader where Value == InternetAddress {
+    fileprivate static var nameServer: Self {
+        Self(name: "ip:port") { text in try InternetAddress(nameServer: text) }
     }
 }

@@ -1,19 +1,21 @@
 import ArgumentParser
+import LoadBalancer
 import Logging
 
 /// Options for logging.
 struct LoggingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Minimum level of log messages on standard error.", valueName: "level"))
-    var logLevel: LogLevel = .info
+    @Option(ConfigurationFile.Settings.logLevel, named: "level")
+    var logLevel: LogLevel
 
-    @Option(help: ArgumentHelp("Format of output lines: plain text, or one JSON object per line.", valueName: "format"))
-    var logFormat: LogFormat = .text
+    @Option(ConfigurationFile.Settings.logFormat, named: "format")
+    var logFormat: LogFormat
 }
 
-/// The levels of swift-log, from the most to the least verbose.
-enum LogLevel: String, CaseIterable, ExpressibleByArgument {
-    case trace, debug, info, notice, warning, error, critical
+typealias LogLevel = ConfigurationFile.LogLevel
+typealias LogFormat = ConfigurationFile.LogFormat
 
+extension LogLevel {
+    /// The level of swift-log.
     var level: Logger.Level {
         switch self {
         case .trace: .trace
@@ -25,8 +27,4 @@ enum LogLevel: String, CaseIterable, ExpressibleByArgument {
         case .critical: .critical
         }
     }
-}
-
-enum LogFormat: String, CaseIterable, ExpressibleByArgument {
-    case text, json
 }

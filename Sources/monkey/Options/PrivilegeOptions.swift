@@ -1,16 +1,11 @@
 import ArgumentParser
-import Sockets
+import LoadBalancer
 
 /// Options for the user and group to which a process started as root changes.
 struct PrivilegeOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "User, by name or number, to which the process switches after binding its sockets, before serving clients.",
-            valueName: "user"
-        )
-    )
+    @Option(ConfigurationFile.Settings.user, named: "user")
     var user: String?
 
-    @Option(help: ArgumentHelp("Group to switch to. (default: the user's primary group)", valueName: "group"))
+    @Option(ConfigurationFile.Settings.group, named: "group")
     var group: String?
 }

@@ -1,13 +1,16 @@
 import LoadBalancer
 import Sockets
+import TCPProxy
 
 /// A server argument of `monkey balance`: an address, followed by comma-separated settings.
 struct ServerArgument: Sendable, Equatable {
     var address: ServerAddress
     var name: String?
-    var weight = 1
-    var isBackup = false
-    var maxConnections: Int?
+    var weight = Settings.weight.defaultValue
+    var isBackup = Settings.backup.defaultValue
+    var maxConnections = Settings.maxConnections.defaultValue
+
+    private typealias Settings = ServerConfiguration.Settings
 
     /// Parses `10.0.0.1:5432,weight=2,max=100,name=db1,backup`.
     ///
@@ -23,8 +26,10 @@ struct ServerArgument: Sendable, Equatable {
             switch (pair[0], pair.count == 2 ? pair[1] : nil) {
             case ("backup", nil): isBackup = true
             case ("name", let value?) where !value.isEmpty: name = value
-            case ("weight", let value?): weight = try Self.number(value, of: "weight", in: 0...256)
-            case ("max", let value?): maxConnections = try Self.number(value, of: "max", in: 1...1_000_000)
+            case ("weight", let value?):
+                weight = try Self.number(value, of: "weight", in: Settings.weight.values.numbers)
+            case ("max", let value?):
+                maxConnections = try Self.number(value, of: "max", in: Settings.maxConnections.values.numbers)
             default:
                 throw CommandError("unknown server setting '\(part)': write weight=2, max=100, name=db1 or backup")
             }

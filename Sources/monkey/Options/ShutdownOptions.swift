@@ -3,11 +3,11 @@ import TCPProxy
 
 /// Options for the shutdown, from the first signal to the exit.
 struct ShutdownOptions: ParsableArguments {
-    @Option(.duration(), "Time in which existing connections may complete before the remaining ones are reset.")
-    var grace = DurationValue(ProxyConfiguration().grace)
+    @Option(ProxyConfiguration.Settings.grace)
+    var grace: DurationValue
 
-    @Option(.duration(), "Time for which new connections are still accepted while /readyz already fails.")
-    var drainDelay = DurationValue(ProxyConfiguration().drainDelay)
+    @Option(ProxyConfiguration.Settings.drainDelay)
+    var drainDelay: DurationValue
 
     func apply(to configuration: inout ProxyConfiguration) {
         configuration.grace = grace.duration

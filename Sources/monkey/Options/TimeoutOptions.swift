@@ -3,28 +3,25 @@ import TCPProxy
 
 /// Options for the timeouts of the phases of a connection.
 struct TimeoutOptions: ParsableArguments {
-    @Option(.durationOrOff(), "Timeout for one attempt to connect to one of the upstream's addresses, or off.")
-    var connectTimeout = Switchable(defaults.connectAttempt.map(DurationValue.init))
+    private typealias Settings = ListenerConfiguration.Settings
 
-    @Option(.durationOrOff(), "Timeout for all connection attempts of one client connection together, or off.")
-    var connectDeadline = Switchable(defaults.connect.map(DurationValue.init))
+    @Option(Settings.connectTimeout)
+    var connectTimeout: Switchable<DurationValue>
 
-    @Option(.durationOrOff(), "Timeout for a connection without traffic in either direction, or off.")
-    var idleTimeout = Switchable(defaults.idle.map(DurationValue.init))
+    @Option(Settings.connectDeadline)
+    var connectDeadline: Switchable<DurationValue>
 
-    @Option(
-        .durationOrOff(),
-        "Timeout for a connection with one direction closed and no traffic in the other, or off."
-    )
-    var halfCloseTimeout = Switchable(defaults.halfClose.map(DurationValue.init))
+    @Option(Settings.idleTimeout)
+    var idleTimeout: Switchable<DurationValue>
 
-    @Option(.durationOrOff(), "Maximum duration of a connection, regardless of traffic, or off.")
-    var lifetime = Switchable(defaults.lifetime.map(DurationValue.init))
+    @Option(Settings.halfCloseTimeout)
+    var halfCloseTimeout: Switchable<DurationValue>
 
-    @Option(.durationOrOff(), "Interval at which the upstream's host name is resolved again; off resolves it once.")
-    var resolveInterval = Switchable(ProxyConfiguration().resolveInterval.map(DurationValue.init))
+    @Option(Settings.lifetime)
+    var lifetime: Switchable<DurationValue>
 
-    private static let defaults = ListenerConfiguration.Timeouts()
+    @Option(ProxyConfiguration.Settings.resolveInterval)
+    var resolveInterval: Switchable<DurationValue>
 
     func apply(to listener: inout ListenerConfiguration) {
         listener.timeouts.connectAttempt = connectTimeout.value?.duration

@@ -12,30 +12,13 @@ extension ValueReader where Value == DurationValue {
     static func duration(_ range: ClosedRange<Duration> = .zero...DurationValue.longest) -> Self {
         Self(name: "duration") { text in try DurationValue(parsing: text, in: range) }
     }
-}
 
-extension ValueReader where Value == Switchable<DurationValue> {
-    /// Parses a duration, or `off`. Zero is rejected: in some programs it means "immediately" and in others "never".
-    static func durationOrOff(
-        _ range: ClosedRange<Duration> = .milliseconds(1)...DurationValue.longest
-    ) -> Self {
-        let duration = ValueReader<DurationValue>.duration(range)
-        return Self(name: "duration") { text in
-            if text == "off" { return .off }
-            do {
-                return try .on(duration.read(text))
-            } catch {
-                throw CommandError("\(error), or off")
-            }
-        }
-    }
-
-    /// Parses a duration of whole seconds, for settings that the kernel counts in seconds, or `off`.
-    static func wholeSecondsOrOff(_ range: ClosedRange<Duration>) -> Self {
-        let duration = durationOrOff(range)
-        return Self(name: "duration") { text in
+    /// Parses a duration of whole seconds, for settings that the kernel counts in seconds.
+    static func wholeSeconds(_ range: ClosedRange<Duration>) -> Self {
+        let duration = duration(range)
+        return Self(name: duration.name) { text in
             let value = try duration.read(text)
-            guard value.value?.duration.components.attoseconds ?? 0 == 0 else {
+            guard value.duration.components.attoseconds == 0 else {
                 throw CommandError("it is not a whole number of seconds: write whole seconds, such as 60s")
             }
             return value
@@ -43,12 +26,17 @@ extension ValueReader where Value == Switchable<DurationValue> {
     }
 }
 
-/// Maximum size in bytes of a request, a response or a write of the echo server and the load tester.
-let maxMessageSize = 1 << 30
-
-extension ValueReader where Value == ByteSizeValue {
-    static func size(_ range: ClosedRange<Int>) -> Self {
-        Self(name: "bytes") { text in try ByteSizeValue(parsing: text, in: range) }
+extension ValueReader {
+    /// Parses a value, or `off`.
+    static func orOff<Wrapped>(_ reader: ValueReader<Wrapped>) -> Self where Value == Switchable<Wrapped> {
+        Self(name: reader.name) { text in
+            if text == "off" { return .off }
+            do {
+                return try .on(reader.read(text))
+            } catch {
+                throw CommandError("\(error), or off")
+            }
+        }
     }
 }
 
@@ -69,15 +57,26 @@ extension ValueReader where Value == ServiceAddress {
     }
 }
 
-extension ValueReader where Value == Switchable<ServiceAddress> {
-    static var addressOrOff: Self {
-        Self(name: "address") { text in
-            if text == "off" { return .off }
-            do {
-                return try .on(ServiceAddress(parsing: text))
-            } catch {
-                throw CommandError("\(error), or write off")
+extension ValueReader where Value == String {
+    /// - Parameter lengths: allowed lengths in bytes of UTF-8.
+    static func text(_ lengths: ClosedRange<Int>, named name: String) -> Self {
+        Self(name: name) { text in
+            guard lengths.contains(text.utf8.count) else {
+                throw CommandError("write \(lengths.lowerBound) to \(lengths.upperBound) bytes")
             }
+            return text
+        }
+    }
+}
+
+extension ValueReader where Value: RawRepresentable & CaseIterable & SendableMetatype, Value.RawValue == String {
+    /// Parses one of the words of an enumeration.
+    static func word(named name: String) -> Self {
+        Self(name: name) { text in
+            guard let value = Value(rawValue: text) else {
+                throw CommandError("write one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            return value
         }
     }
 }

@@ -38,7 +38,7 @@ struct ConfigurationTests {
         #expect(error { $0.maxConnections = 1_000_000 } == nil)
         #expect(error { $0.maxPipes = 0 } == nil)
         #expect(error { $0.maxPipes = 4096 } == nil)
-        #expect(error { $0.timeouts.idle = .nanoseconds(1) } == nil)
+        #expect(error { $0.timeouts.idle = .milliseconds(1) } == nil)
         #expect(error { $0.keepAlive = nil } == nil)
         #expect(error { $0.resolveInterval = nil } == nil)
     }
@@ -52,13 +52,13 @@ struct ConfigurationTests {
         for wrong in [0, -1, 1_000_001] {
             #expect(
                 error { $0.maxConnections = wrong }
-                    == .badSetting(name: "connection limit", value: "\(wrong)", allowed: "1 to 1000000")
+                    == .badSetting(name: "max-connections", value: "\(wrong)", allowed: "1 to 1000000")
             )
         }
         for wrong in [-1, 4097] {
             #expect(
                 error { $0.maxPipes = wrong }
-                    == .badSetting(name: "pipe limit", value: "\(wrong)", allowed: "0 to 4096")
+                    == .badSetting(name: "max-pipes", value: "\(wrong)", allowed: "0 to 4096")
             )
         }
         let text = try #require(error { $0.threads = 0 }).description
@@ -66,27 +66,31 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "a duration that is not positive is an error that names it",
+        "a duration out of range is an error that names the setting and its range",
         arguments: [
-            "connect timeout", "connect deadline", "idle timeout", "half-close timeout",
-            "lifetime", "TCP user timeout", "keepalive interval", "resolve interval",
+            ("connect-timeout", "1ms to 8760h, or off"), ("connect-deadline", "1ms to 8760h, or off"),
+            ("idle-timeout", "1ms to 8760h, or off"), ("half-close-timeout", "1ms to 8760h, or off"),
+            ("lifetime", "1ms to 8760h, or off"), ("tcp-user-timeout", "1ms to 596h, or off"),
+            ("keepalive", "1s to 32767s, in whole seconds, or off"), ("resolve-interval", "1ms to 8760h, or off"),
+            ("grace", "0s to 8760h"),
         ]
     )
-    func durations(name: String) {
-        for wrong in [Duration.zero, .seconds(-1)] {
+    func durations(name: String, allowed: String) {
+        for wrong in [Duration.seconds(-1), .seconds(366 * 24 * 3600)] + (name == "grace" ? [] : [.zero]) {
             let error = error { configuration in
                 switch name {
-                case "connect timeout": configuration.timeouts.connectAttempt = wrong
-                case "connect deadline": configuration.timeouts.connect = wrong
-                case "idle timeout": configuration.timeouts.idle = wrong
-                case "half-close timeout": configuration.timeouts.halfClose = wrong
+                case "connect-timeout": configuration.timeouts.connectAttempt = wrong
+                case "connect-deadline": configuration.timeouts.connect = wrong
+                case "idle-timeout": configuration.timeouts.idle = wrong
+                case "half-close-timeout": configuration.timeouts.halfClose = wrong
                 case "lifetime": configuration.timeouts.lifetime = wrong
-                case "TCP user timeout": configuration.timeouts.user = wrong
-                case "keepalive interval": configuration.keepAlive = KeepAlive(interval: wrong)
+                case "tcp-user-timeout": configuration.timeouts.user = wrong
+                case "keepalive": configuration.keepAlive = KeepAlive(interval: wrong)
+                case "grace": configuration.grace = wrong
                 default: configuration.resolveInterval = wrong
                 }
             }
-            #expect(error == .badSetting(name: name, value: "\(wrong)", allowed: "greater than zero, or off"))
+            #expect(error == .badSetting(name: name, value: "\(wrong)", allowed: allowed))
         }
     }
 

@@ -4,11 +4,11 @@
 public struct AccessPolicy: Sendable, Equatable {
     /// Access list by client address; nil admits all clients.
     public var access: AccessList?
-    /// Maximum number of concurrent connections of the listener, at least 1; nil is unlimited.
-    public var maxConnections: Int?
-    /// Maximum number of concurrent connections of one client, at least 1. IPv6 addresses in the same /64 count as one
-    /// client.
-    public var maxConnectionsPerClient: Int?
+    /// Maximum number of concurrent connections of the listener, 1 to 1,000,000; nil is unlimited.
+    public var maxConnections: Int? = Settings.maxConnections.defaultValue
+    /// Maximum number of concurrent connections of one client, 1 to 1,000,000; nil is unlimited. IPv6 addresses in the
+    /// same /64 count as one client.
+    public var maxConnectionsPerClient: Int? = Settings.maxConnectionsPerClient.defaultValue
     /// Maximum rate of new connections of the listener; nil is unlimited.
     public var rate: TokenRate?
     /// Maximum rate of new connections of one client; nil is unlimited.
@@ -33,14 +33,8 @@ extension AccessPolicy {
 
     /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
     func check() throws(ProxyError) {
-        let counts = [
-            ("connection limit of the listener", maxConnections),
-            ("connection limit per client", maxConnectionsPerClient),
-        ]
-        for (name, count) in counts {
-            guard let count, count < 1 else { continue }
-            throw .badSetting(name: name, value: "\(count)", allowed: "at least 1")
-        }
+        try Settings.maxConnections.check(maxConnections, of: " of the listener")
+        try Settings.maxConnectionsPerClient.check(maxConnectionsPerClient)
         guard let proxies else { return }
         let count = proxies.networks.count
         guard (1...AccessList.longest).contains(count) else {

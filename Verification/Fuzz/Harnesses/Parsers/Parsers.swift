@@ -44,7 +44,7 @@ struct Parsers {
             precondition((try? DurationValue(parsing: value.description)) == value, "changed when parsed again")
         }
         explain {
-            try ValueReader<Switchable<DurationValue>>.wholeSecondsOrOff(.seconds(1)...(.seconds(9))).read(text)
+            try ValueReader<Switchable<DurationValue>>.orOff(.wholeSeconds(.seconds(1)...(.seconds(9)))).read(text)
         }
         if let spread = explain({ try DelaySpread(parsing: text) }) { explain { try spread.distribution(around: nil) } }
         if let pattern = explain({ try StallPattern(parsing: text) }) {
