@@ -97,7 +97,7 @@ extension ListenerConfiguration {
 
         package static let bandwidth = SettingDescriptor<Int?>(
             "bandwidth",
-            .size(1...Bandwidth.maxRate),
+            .size(1...BandwidthBucket.maxRate),
             orOff: true,
             default: nil,
             help: "Maximum bytes per second in each direction of a connection."

@@ -5,8 +5,8 @@ extension PoolConfiguration {
     package enum Settings {
         package static let policy = SettingDescriptor(
             "policy",
-            .words(Policy.self),
-            default: Policy.roundRobin,
+            .words(BalancingPolicy.self),
+            default: BalancingPolicy.roundRobin,
             help: "Policy that selects the server for a connection."
         )
 

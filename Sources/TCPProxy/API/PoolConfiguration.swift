@@ -32,7 +32,7 @@ public struct PoolConfiguration: Sendable, Equatable {
     public static let maxServers = 1024
 
     /// Creates a pool with default settings.
-    public init(name: String, policy: BalancingBalancingPolicy?, servers: [ServerConfiguration]) {
+    public init(name: String, policy: BalancingPolicy?, servers: [ServerConfiguration]) {
         self.name = name
         self.policy = policy
         self.servers = servers

@@ -23,7 +23,7 @@ extension Proxy {
         configuration: ProxyConfiguration = ProxyConfiguration()
     ) async throws(ProxyError) -> Proxy {
         let addresses: (ServiceAddress, ServiceAddress)
-        do throws(AddressError) {
+        do throws(AddressParseError) {
             addresses = (try ServiceAddress(parsing: listen), try ServiceAddress(parsing: upstream))
         } catch {
             throw .address(error)

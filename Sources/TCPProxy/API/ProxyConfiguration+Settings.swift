@@ -24,8 +24,8 @@ extension ProxyConfiguration {
 
         package static let engine = SettingDescriptor(
             "engine",
-            .words(Engine.self),
-            default: Engine.auto,
+            .words(RelayEngine.self),
+            default: RelayEngine.auto,
             help: "Relay method: `auto` copies small messages and splices larger ones."
         )
 

@@ -7,7 +7,7 @@ import TCPProxy
 /// Options for server selection, health checks and ejection.
 struct BalancingOptions: ParsableArguments {
     @Option(PoolConfiguration.Settings.policy, named: "policy")
-    var policy: Policy
+    var policy: BalancingPolicy
 
     @Option(
         PoolSettings.Settings.check,

@@ -14,7 +14,7 @@ struct ConnectionOptions: ParsableArguments {
     var backlog: Int
 
     @Option(ProxyConfiguration.Settings.engine, named: "engine")
-    var engine: Engine
+    var engine: RelayEngine
 
     @Option(ProxyConfiguration.Settings.maxPipes)
     var maxPipes: Int?

@@ -40,6 +40,15 @@ extension ValueReader {
     }
 }
 
+/// Maximum size in bytes of a request, a response or a write of the echo server and the load tester.
+let maxMessageSize = 1 << 30
+
+extension ValueReader where Value == ByteSizeValue {
+    static func size(_ range: ClosedRange<Int>) -> Self {
+        Self(name: "bytes") { text in try ByteSizeValue(parsing: text, in: range) }
+    }
+}
+
 extension ValueReader where Value == Int {
     static func wholeNumber(_ range: ClosedRange<Int>) -> Self {
         Self(name: "count") { text in

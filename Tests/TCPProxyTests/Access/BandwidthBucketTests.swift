@@ -80,7 +80,9 @@ struct BandwidthBucketTests {
         #expect(BandwidthBucket(bytesPerSecond: 1000, burst: BandwidthBucket.maxBurst + 1) == nil)
         #expect(BandwidthBucket(bytesPerSecond: 1, burst: 86_400) != nil)
         #expect(BandwidthBucket(bytesPerSecond: 1, burst: 86_401) == nil)
-        var largest = try #require(BandwidthBucket(bytesPerSecond: BandwidthBucket.maxRate, burst: BandwidthBucket.maxBurst))
+        var largest = try #require(
+            BandwidthBucket(bytesPerSecond: BandwidthBucket.maxRate, burst: BandwidthBucket.maxBurst)
+        )
         largest.spend(.max, at: Self.start)
         #expect(largest.allowance(at: Self.start + .nanoseconds(1)) >= 0)
         var slow = try #require(BandwidthBucket(bytesPerSecond: 1, burst: 1))
