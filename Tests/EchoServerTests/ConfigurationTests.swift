@@ -52,7 +52,7 @@ struct ConfigurationTests {
             Issue.record("\(String(describing: error))")
             return
         }
-        #expect(error.map { "\($0)".hasPrefix("\(name) is ") && "\($0)".contains("must be") } == true)
+        #expect(error.map { "\($0)".hasPrefix("invalid \(name) ") && "\($0)".contains(": must be ") } == true)
     }
 
     @Test("The limits of each range are accepted")
