@@ -4,7 +4,7 @@ public import TCPProxy
 
 /// The reasons why the endpoint cannot start or has failed.
 public enum AdminError: Error, Hashable, Sendable {
-    /// The host name has no address: ``ProxyError/unknownHost(_:detail:)``.
+    /// The host name has no address: `ProxyError.unknownHost(_:detail:)`.
     case unresolvable(ProxyError)
     /// Listening on the address failed.
     case cannotListen(ListenError)

@@ -30,6 +30,7 @@ public struct ConfigurationFile: Sendable {
     package var summary: Duration? = Settings.summary.defaultValue
     /// File of the access log; `-` is standard output, nil disables the log.
     public var accessLog: String? = Settings.accessLog.defaultValue
+    /// Format of the access log.
     public var accessLogFormat = Settings.accessLogFormat.defaultValue
     /// Name server that resolves the names of servers; nil uses the system resolver.
     package var resolver: InternetAddress? = Settings.resolver.defaultValue
