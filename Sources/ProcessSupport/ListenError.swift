@@ -76,7 +76,7 @@ extension ServiceAddress {
     }
 
     private var portAdvice: String {
-        ProcessIdentity.hasGivenUpRoot
+        ProcessIdentity.hasDroppedRoot
             ? "ports below 1024 require root, which was dropped; restart to listen there, or choose a higher port"
             : "ports below 1024 require root or CAP_NET_BIND_SERVICE; choose a higher port"
     }

@@ -13,10 +13,10 @@ public struct ProcessIdentity: Sendable, Hashable {
         var id: uid_t
     }
 
-    private static let gaveUpRoot = Atomic(false)
+    private static let droppedRoot = Atomic(false)
 
     /// Whether this process was started as root and has dropped its root privileges.
-    public static var hasGivenUpRoot: Bool { gaveUpRoot.load(ordering: .relaxed) }
+    public static var hasDroppedRoot: Bool { droppedRoot.load(ordering: .relaxed) }
 
     /// The maximum size of an entry of the system's user and group databases, in bytes.
     private static let longestEntry = 1 << 16
@@ -64,7 +64,7 @@ public struct ProcessIdentity: Sendable, Hashable {
         guard user.id != 0 else { return }
         // If root privileges can be regained, they were not dropped.
         guard setuid(0) != 0, seteuid(0) != 0, isAssumed, !hasOtherThreads else { throw .stillRoot }
-        Self.gaveUpRoot.store(true, ordering: .relaxed)
+        Self.droppedRoot.store(true, ordering: .relaxed)
     }
 
     private var isAssumed: Bool {

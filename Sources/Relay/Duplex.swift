@@ -115,8 +115,8 @@ public struct Duplex: ~Copyable {
 
     /// Reads the error of a socket that reported one. The socket may still hold bytes received before the error.
     @inlinable
-    public mutating func takeFailure<S: System & ~Copyable>(of party: Side, on system: inout S) {
-        switch party {
+    public mutating func takeFailure<S: System & ~Copyable>(of side: Side, on system: inout S) {
+        switch side {
         case .client: if client.failure == nil { client.failure = system.takeError(of: client.descriptor!) }
         case .server: if server.failure == nil { server.failure = system.takeError(of: server.descriptor!) }
         }

@@ -36,8 +36,8 @@ public struct HealthCounter: Sendable, Equatable {
     ///
     /// - Returns: The new state if this result has changed it, otherwise nil.
     public mutating func observe(passed: Bool) -> State? {
-        let heard: State = passed ? .up : .down
-        guard state != heard else {
+        let observed: State = passed ? .up : .down
+        guard state != observed else {
             contrary = 0
             return nil
         }
@@ -45,7 +45,7 @@ public struct HealthCounter: Sendable, Equatable {
         let needed = state == .unknown ? 1 : passed ? rise : fall
         guard contrary >= needed else { return nil }
         contrary = 0
-        state = heard
-        return heard
+        state = observed
+        return observed
     }
 }

@@ -43,7 +43,7 @@ extension ConfigurationFile {
                     &diagnostics
                 )
                 listener.checkEntrance(written, &diagnostics)
-                guard let place = written["listen"], place.says(listener.listen) else { return }
+                guard let place = written["listen"], place.isScalar(listener.listen) else { return }
                 diagnostics.within("listen") { diagnostics in
                     guard let other = taken.first(where: { $0.address.collides(with: listener.listen) }) else { return }
                     diagnostics.error(
@@ -192,7 +192,7 @@ extension PoolSection {
         for (index, server) in servers.enumerated() {
             guard let written = written[index] else { continue }
             let place = written["address"] ?? written
-            let isRead = place.says(server.address)
+            let isRead = place.isScalar(server.address)
             diagnostics.within(index) { diagnostics in
                 if isRead, let line = addresses[server.address] {
                     diagnostics.error(
@@ -231,7 +231,9 @@ extension PoolSection {
 
 extension HealthCheckSection {
     fileprivate func check(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        guard case .mapping(let members) = written.content, written["type"]?.says(type.rawValue) == true else { return }
+        guard case .mapping(let members) = written.content, written["type"]?.isScalar(type.rawValue) == true else {
+            return
+        }
         for member in members {
             guard let owner = ObjectSchema<HealthCheckSection>.types[member.name], owner != type else { continue }
             diagnostics.within(member.name) {
@@ -289,14 +291,14 @@ extension YAMLNode {
     }
 
     /// Returns whether the node is the scalar with that text.
-    fileprivate func says(_ word: String) -> Bool {
+    fileprivate func isScalar(_ word: String) -> Bool {
         if case .scalar(let scalar) = content { scalar.text == word } else { false }
     }
 
     /// Returns whether the node is this address in any notation; false if it is invalid and the entry has a default.
-    fileprivate func says(_ address: ServiceAddress) -> Bool { says(ServerAddress(address)) }
+    fileprivate func isScalar(_ address: ServiceAddress) -> Bool { isScalar(ServerAddress(address)) }
 
-    fileprivate func says(_ address: ServerAddress) -> Bool {
+    fileprivate func isScalar(_ address: ServerAddress) -> Bool {
         guard case .scalar(let scalar) = content, let written = try? ServerAddress(parsing: scalar.text) else {
             return false
         }

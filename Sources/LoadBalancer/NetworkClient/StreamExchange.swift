@@ -21,8 +21,8 @@ struct StreamExchange: Sendable {
     var timeout: Duration
 
     /// Maximum time for the peer to close after a farewell, and maximum number of bytes that it may still send.
-    private static let farewellTime = Duration.seconds(1)
-    private static let farewellBytes = 64 << 10
+    private static let closingTime = Duration.seconds(1)
+    private static let maxClosingBytes = 64 << 10
 
     /// - Parameter conclude: evaluates all bytes received so far, at first none; returns nil while they are not
     ///   conclusive.
@@ -48,11 +48,11 @@ struct StreamExchange: Sendable {
                     let conclusion = try await collector.collect(until: conclude)
                     let duration = ContinuousClock.now - start
                     if let closingMessage = conclusion.closingMessage {
-                        channelDeadline.close(after: Self.farewellTime)
+                        channelDeadline.close(after: Self.closingTime)
                         // The result is final, however the connection ends.
                         try? await outbound.write(ByteBuffer(bytes: closingMessage))
                         outbound.finish()
-                        try? await collector.skip(atMost: Self.farewellBytes)
+                        try? await collector.skip(atMost: Self.maxClosingBytes)
                     }
                     return .success((conclusion.value, duration))
                 }

@@ -16,7 +16,7 @@ public final class Proxy: Sendable {
         case bound
         case running
         /// Shut down before ``Proxy/run()``: serves only the connections that clients have already established.
-        case calledOff
+        case isCanceled
         case ended
     }
 
@@ -84,7 +84,7 @@ public final class Proxy: Sendable {
                 self.requestShutdown.yield(self.configuration.grace)
             }
             phase.withLock { $0 = .ended }
-        case .calledOff:
+        case .isCanceled:
             await core.join()
             phase.withLock { $0 = .ended }
         case .running, .ended:
@@ -100,7 +100,7 @@ public final class Proxy: Sendable {
             let before = phase
             if case .bound = before {
                 // This proxy only drains, so every connection closed from now on counts as part of the drain.
-                if case .calledOff = next { beforeDrain.withLock { $0 = core.closures } }
+                if case .isCanceled = next { beforeDrain.withLock { $0 = core.closures } }
                 // Under the lock, so that a caller that sees a later phase finds threads to join.
                 core.start()
                 phase = next
@@ -115,7 +115,7 @@ public final class Proxy: Sendable {
             await withTaskGroup { group in
                 group.addTask { await self.publishSnapshots() }
                 group.addTask { await self.refreshAddresses() }
-                group.addTask { await self.obeyShutdowns() }
+                group.addTask { await self.handleShutdowns() }
                 await core.join()
                 group.cancelAll()
             }
@@ -163,9 +163,9 @@ public final class Proxy: Sendable {
     @discardableResult
     public func shutdown(grace: Duration? = nil) async -> DrainSummary {
         requestShutdown.yield(grace ?? configuration.grace)
-        switch start(as: .calledOff) {
+        switch start(as: .isCanceled) {
         case .bound: await serve()
-        case .running, .calledOff, .ended: await core.join()
+        case .running, .isCanceled, .ended: await core.join()
         }
         return drainSummary
     }
@@ -178,7 +178,7 @@ public final class Proxy: Sendable {
         return DrainSummary(ended: now.closed - before.closed - forced, forced: forced)
     }
 
-    private func obeyShutdowns() async {
+    private func handleShutdowns() async {
         await withDiscardingTaskGroup { group in
             var isFirst = true
             for await grace in shutdowns {

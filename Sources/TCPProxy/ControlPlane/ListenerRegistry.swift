@@ -200,7 +200,7 @@ final class ListenerRegistry: Sendable {
 
     /// Previous numbers whose sockets are closed on all workers. All connections accepted under them have been handed
     /// over.
-    var silentNumbers: Set<Int> {
+    var quiescentNumbers: Set<Int> {
         Set(state.withLock(\.former).map(\.number).filter { !isOpen($0) })
     }
 
@@ -218,12 +218,12 @@ final class ListenerRegistry: Sendable {
     /// Frees numbers whose last connection has ended. Call it when all workers have processed a later change, so that
     /// no mailbox contains a message that refers to them.
     ///
-    /// - Parameter silent: the value of ``silentNumbers`` before that change.
-    func collect(_ silent: Set<Int>) {
+    /// - Parameter silent: the value of ``quiescentNumbers`` before that change.
+    func collect(_ quiescent: Set<Int>) {
         state.withLock { state in
             let isFree = { (former: Former) -> Bool in
                 let row = MetricRow(former.number, of: self.memory.listenerMetrics)
-                return silent.contains(former.number) && row[.opened] == row[.closed]
+                return quiescent.contains(former.number) && row[.opened] == row[.closed]
             }
             for index in state.entries.indices {
                 let limits = state.entries[index].limits

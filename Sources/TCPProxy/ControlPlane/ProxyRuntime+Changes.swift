@@ -70,7 +70,7 @@ extension ProxyRuntime {
         _ draft: ListenerRegistry.Draft,
         _ sockets: NewSockets
     ) async {
-        let silent = listeners.silentNumbers
+        let quiescent = listeners.quiescentNumbers
         let version = version.withLock { version in
             version += 1
             return version
@@ -91,7 +91,7 @@ extension ProxyRuntime {
             }
         }
         await latch.wait()
-        listeners.collect(silent)
+        listeners.collect(quiescent)
         pools.freeNumbers(but: listeners.usedPools)
         pools.collect()
     }

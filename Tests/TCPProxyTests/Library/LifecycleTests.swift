@@ -200,7 +200,7 @@ struct LifecycleTests {
     }
 
     @Test("a shutdown before run returns immediately and releases the address")
-    func calledOff() async throws {
+    func isCanceled() async throws {
         let proxy = try await Proxy.bind("127.0.0.1:0", to: "127.0.0.1:9")
         #expect(await proxy.shutdown() == DrainSummary(ended: 0, forced: 0))
         try await proxy.run()

@@ -84,7 +84,7 @@ extension Worker where S: ~Copyable {
     @inline(never)
     mutating func releaseLimits(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
-        if session.pointee.stage == .preread { tellOpened(slot) }
+        if session.pointee.stage == .preread { reportOpened(slot) }
         if session.pointee.flags.contains(.hasPrereadBuffer) { discardPreread(slot) }
         leave(Int(session.pointee.listener), session.pointee.client, session.pointee.flags)
     }

@@ -27,7 +27,7 @@ extension Worker where S: ~Copyable {
 
     /// Schedules the continuation of a direction that waits only for its allowance.
     @inline(never)
-    mutating func planBudget(_ slot: Slot) {
+    mutating func scheduleBandwidthTurn(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         let budget = bandwidthAllowances.pointer(to: slot)
         let upstream = session.pointee.duplex.upstream.state

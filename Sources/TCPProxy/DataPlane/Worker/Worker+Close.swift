@@ -8,7 +8,7 @@ extension Worker where S: ~Copyable {
     /// Closes a connection after both directions have ended or both sides have failed.
     mutating func close(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
-        let initiator = endedBy(slot)
+        let initiator = initiator(slot)
         // After a local failure the peer is still connected and must not see a regular end of data.
         if session.pointee.duplex.hasFailed { return abort(slot, .reset, by: initiator) }
         session.pointee.duplex.close(on: &system, with: &buffers)
@@ -37,7 +37,7 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         if session.pointee.stage == .queued { leaveQueue(slot) }
         if !session.pointee.flags.isEmpty { releaseLimits(slot) }
-        lacksNothing(slot)
+        clearStarvation(slot)
         shared.counters.add(Int(session.pointee.duplex.upstream.discarded), to: .discardedUpstream)
         shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
         shared.counters.add(1, to: .closure(reason, initiator))
@@ -52,7 +52,7 @@ extension Worker where S: ~Copyable {
         let active = shared.connectionLimiter.countClosed()
         releasePermit()
         if shared.subscriptions.hasSubscribers {
-            reportBytes(slot, mustTell: true)
+            reportBytes(slot, isFinal: true)
             write(
                 .connectionClosed(
                     id: session.pointee.id,

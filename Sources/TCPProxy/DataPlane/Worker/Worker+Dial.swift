@@ -20,7 +20,7 @@ extension Worker where S: ~Copyable {
             let error = system.register(descriptor, for: .connection, token: token)
             session.pointee.duplex.server.descriptor = consume descriptor
             if let error { throw error }
-            lacksNothing(slot)
+            clearStarvation(slot)
             setTimer(slot)
         } catch {
             attemptFailed(slot, error)
@@ -48,7 +48,7 @@ extension Worker where S: ~Copyable {
         if session.pointee.flags.contains(.hasPrereadBuffer)
             || pools.pointer(to: pool(of: slot)).pointee.proxyProtocol != nil
         {
-            beginUpstream(slot)
+            startUpstream(slot)
         }
         // If the client waits for the server to send first, there is no data to carry the ACK of the handshake.
         if !session.pointee.duplex.client.canReceive, session.pointee.duplex.upstream.state.pending == 0 {
@@ -67,7 +67,7 @@ extension Worker where S: ~Copyable {
         let server = session.pointee.dial.server!
         shared.serverMetrics.add(1, to: .failure(cause), of: server.id)
         releaseServer(slot)
-        if error.isExhaustion { lacks(slot) }
+        if error.isExhaustion { markStarved(slot) }
         if cause == .exhausted {
             session.pointee.dial.retryAt = now + WorkerSettings.dialRetryInterval
             setTimer(slot)
@@ -81,7 +81,7 @@ extension Worker where S: ~Copyable {
 
     /// Records that an attempt waits for exhausted resources. Accepting is paused: clients that each hold one
     /// descriptor and wait for a second one would block each other.
-    private mutating func lacks(_ slot: Slot) {
+    private mutating func markStarved(_ slot: Slot) {
         guard !sessions.pointer(to: slot).pointee.dial.isResourceStarved else { return }
         sessions.pointer(to: slot).pointee.dial.isResourceStarved = true
         starvedDials += 1
@@ -89,7 +89,7 @@ extension Worker where S: ~Copyable {
     }
 
     /// Records that an attempt has obtained the exhausted resource or has ended.
-    mutating func lacksNothing(_ slot: Slot) {
+    mutating func clearStarvation(_ slot: Slot) {
         guard sessions.pointer(to: slot).pointee.dial.isResourceStarved else { return }
         sessions.pointer(to: slot).pointee.dial.isResourceStarved = false
         starvedDials -= 1
@@ -98,7 +98,7 @@ extension Worker where S: ~Copyable {
 
     /// Closes the client's connection immediately because no server is available. Uses a reset, so that the client does
     /// not mistake it for an empty response.
-    mutating func refuse(_ slot: Slot) {
+    mutating func rejectNoServer(_ slot: Slot) {
         shared.counters.add(1, to: .refused)
         shared.listenerMetrics.add(1, to: .refused, of: Int(sessions.pointer(to: slot).pointee.listener))
         abort(slot, .connectFailed, by: .server)

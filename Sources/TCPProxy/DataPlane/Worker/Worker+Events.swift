@@ -18,8 +18,8 @@ extension Worker where S: ~Copyable {
     ///
     /// - Parameter mustTell: if false, the report is deferred while the ring is more than half full; the next one
     ///   includes its bytes.
-    mutating func reportBytes(_ slot: Slot, mustTell: Bool) {
-        guard mustTell || !shared.events.isHalfFull else { return }
+    mutating func reportBytes(_ slot: Slot, isFinal: Bool) {
+        guard isFinal || !shared.events.isHalfFull else { return }
         let session = sessions.pointer(to: slot)
         let upstream = session.pointee.duplex.upstream.transferred
         let downstream = session.pointee.duplex.downstream.transferred

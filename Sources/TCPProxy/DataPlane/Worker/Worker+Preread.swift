@@ -102,12 +102,12 @@ extension Worker where S: ~Copyable {
         session.pointee.stage = .dialing
         session.pointee.dial.beganAt = now
         session.pointee.dial.startedAt = now
-        tellOpened(slot)
+        reportOpened(slot)
         findServer(slot)
     }
 
     /// Writes the opened event of a connection; with a PROXY header, the client's address is not known earlier.
-    mutating func tellOpened(_ slot: Slot) {
+    mutating func reportOpened(_ slot: Slot) {
         guard shared.subscriptions.hasSubscribers else { return }
         let session = sessions.pointer(to: slot)
         write(
@@ -125,7 +125,7 @@ extension Worker where S: ~Copyable {
     /// Starts the upstream direction with the bytes received before server selection, preceded by a PROXY protocol
     /// header if the pool requires one.
     @inline(never)
-    mutating func beginUpstream(_ slot: Slot) {
+    mutating func startUpstream(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         var preread =
             session.pointee.flags.contains(.hasPrereadBuffer)

@@ -36,11 +36,11 @@ extension Worker where S: ~Copyable {
             if isTracked || wasHalfClosed || session.pointee.stage == .drainingBeforeReset {
                 session.pointee.lastActivity = now
             }
-            if shared.subscriptions.hasSubscribers { reportBytes(slot, mustTell: false) }
+            if shared.subscriptions.hasSubscribers { reportBytes(slot, isFinal: false) }
         }
         switch outcome {
         case .waiting where hasBandwidthLimit:
-            planBudget(slot)
+            scheduleBandwidthTurn(slot)
         case .waiting:
             if becameHalfClosed || session.pointee.duplex.batchesReads { setTimer(slot) }
         case .moreToMove:
@@ -49,7 +49,7 @@ extension Worker where S: ~Copyable {
         case .over:
             close(slot)
         case .failed(_, let delivered):
-            deliver(slot, isHandedOver: delivered)
+            drainBeforeReset(slot, isDelivered: delivered)
         }
     }
 

@@ -7,10 +7,10 @@ import Sockets
 extension Worker where S: ~Copyable {
     /// Handles the failure of one side. Resets the other side once its peer has acknowledged all data sent to it,
     /// because a reset discards queued data; stops waiting if there is no progress for too long.
-    mutating func deliver(_ slot: Slot, isHandedOver: Bool) {
+    mutating func drainBeforeReset(_ slot: Slot, isDelivered: Bool) {
         let session = sessions.pointer(to: slot)
         let remaining = session.pointee.duplex.pending + unacknowledged(slot)
-        if isHandedOver, remaining == 0 { return abort(slot, .reset, by: endedBy(slot)) }
+        if isDelivered, remaining == 0 { return abort(slot, .reset, by: initiator(slot)) }
         if session.pointee.stage != .drainingBeforeReset {
             session.pointee.stage = .drainingBeforeReset
             session.pointee.resetDrain = ResetDrain(
@@ -27,7 +27,7 @@ extension Worker where S: ~Copyable {
         } else if now.since(session.pointee.resetDrain.progressAt)
             >= settings(of: slot).pointee.settings.resetDrainTimeout
         {
-            return abort(slot, .reset, by: endedBy(slot))
+            return abort(slot, .reset, by: initiator(slot))
         }
         if session.pointee.resetDrain.nextRecheck <= now {
             session.pointee.resetDrain.nextRecheck = now + session.pointee.resetDrain.interval
@@ -47,11 +47,11 @@ extension Worker where S: ~Copyable {
     }
 
     /// Returns 0 for a Unix socket: its peer has the data as soon as it is sent, and keeps it when this end closes.
-    mutating func unacknowledged(_ slot: Slot, _ party: Side) -> Int {
+    mutating func unacknowledged(_ slot: Slot, _ side: Side) -> Int {
         let session = sessions.pointer(to: slot)
         let count: Int
         let hasSentEnd: Bool
-        switch party {
+        switch side {
         case .client:
             guard !session.pointee.flags.contains(.isUnix), session.pointee.duplex.client.descriptor != nil else {
                 return 0
@@ -70,7 +70,7 @@ extension Worker where S: ~Copyable {
     }
 
     @inline(__always)
-    func endedBy(_ slot: Slot) -> CloseInitiator {
+    func initiator(_ slot: Slot) -> CloseInitiator {
         sessions.pointer(to: slot).pointee.duplex.firstToEnd == .server ? .server : .client
     }
 }

@@ -15,7 +15,7 @@ extension Worker where S: ~Copyable {
         switch choice {
         case .server(let position): start(slot, at: position)
         case .full: enqueue(slot)
-        case .none: refuse(slot)
+        case .none: rejectNoServer(slot)
         }
     }
 
@@ -59,7 +59,7 @@ extension Worker where S: ~Copyable {
         let pool = pools.pointer(to: number)
         guard pool.pointee.share.enter(worker: index, limit: pool.pointee.queueLimit) else {
             shared.poolMetrics.add(1, to: .queueOverflows, of: number)
-            return refuse(slot)
+            return rejectNoServer(slot)
         }
         shared.poolMetrics.add(1, to: .queued, of: number)
         sessions.pointer(to: slot).pointee.stage = .queued
@@ -122,7 +122,7 @@ extension Worker where S: ~Copyable {
             case .none:
                 leaveQueue(slot)
                 session.pointee.stage = .dialing
-                refuse(slot)
+                rejectNoServer(slot)
                 next = pool.pointee.waiting.first
             case .full:
                 if tried.isEmpty { return .anybody }

@@ -42,10 +42,10 @@ extension Worker where S: ~Copyable {
                 shared.serverMetrics.add(1, to: .failure(.timeout), of: server.id)
                 server.noteFailure(after: sinceAttempt(slot), now: Int(now.nanoseconds))
             }
-            refuse(slot)
+            rejectNoServer(slot)
         case .queue:
             shared.poolMetrics.add(1, to: .queueTimeouts, of: pool(of: slot))
-            refuse(slot)
+            rejectNoServer(slot)
         case .retry: findServer(slot)
         case .idle: abort(slot, .idleTimeout, by: .proxy)
         case .halfClose: abort(slot, .halfCloseTimeout, by: .proxy)
