@@ -8,7 +8,7 @@ extension Worker where S: ~Copyable {
     /// Closes a connection after both directions have ended or both sides have failed.
     mutating func close(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
-        let initiator = initiator(slot)
+        let initiator = initiator(of: slot)
         // After a local failure the peer is still connected and must not see a regular end of data.
         if session.pointee.duplex.hasFailed { return abort(slot, .reset, by: initiator) }
         session.pointee.duplex.close(on: &system, with: &buffers)

@@ -10,7 +10,7 @@ extension Worker where S: ~Copyable {
     mutating func drainBeforeReset(_ slot: Slot, isDelivered: Bool) {
         let session = sessions.pointer(to: slot)
         let remaining = session.pointee.duplex.pending + unacknowledged(slot)
-        if isDelivered, remaining == 0 { return abort(slot, .reset, by: initiator(slot)) }
+        if isDelivered, remaining == 0 { return abort(slot, .reset, by: initiator(of: slot)) }
         if session.pointee.stage != .drainingBeforeReset {
             session.pointee.stage = .drainingBeforeReset
             session.pointee.resetDrain = ResetDrain(
@@ -27,7 +27,7 @@ extension Worker where S: ~Copyable {
         } else if now.since(session.pointee.resetDrain.progressAt)
             >= settings(of: slot).pointee.settings.resetDrainTimeout
         {
-            return abort(slot, .reset, by: initiator(slot))
+            return abort(slot, .reset, by: initiator(of: slot))
         }
         if session.pointee.resetDrain.nextRecheck <= now {
             session.pointee.resetDrain.nextRecheck = now + session.pointee.resetDrain.interval
@@ -70,7 +70,7 @@ extension Worker where S: ~Copyable {
     }
 
     @inline(__always)
-    func initiator(_ slot: Slot) -> CloseInitiator {
+    func initiator(of slot: Slot) -> CloseInitiator {
         sessions.pointer(to: slot).pointee.duplex.firstToEnd == .server ? .server : .client
     }
 }
