@@ -124,6 +124,11 @@ class Position:
         return shown < 1 if self.metric.better == "more" else shown > 1
 
     @property
+    def has_worse_median(self):
+        """Whether our median is worse; the median of the ratios can be worse although this is not."""
+        return self.ours < self.theirs if self.metric.better == "more" else self.ours > self.theirs
+
+    @property
     def excess(self):
         """The factor by which our proxy is worse than the best."""
         return 1 / max(self.ratio, 1e-9) if self.metric.better == "more" else self.ratio
@@ -183,7 +188,9 @@ def cell(position):
 def losses(results):
     """Returns the loads and values in which another proxy is better than ours; the worst first."""
     compared = [found for found in (positions(results, load) for load in results.loads) if found]
-    lost = [[position for position in found if position.is_worse] for found in compared]
+    lost = [
+        [position for position in found if position.is_worse and position.has_worse_median] for found in compared
+    ]
     lost = sorted((found for found in lost if found), key=lambda found: -max(position.excess for position in found))
     if not compared:
         return "No load compares ours with another proxy."

@@ -193,7 +193,7 @@ struct LoadTests {
         }
     }
 
-    @Test("Control-C ends the measurement with a report", arguments: [SIGINT, SIGTERM])
+    @Test("Ctrl-C ends the measurement with a report", arguments: [SIGINT, SIGTERM])
     func stop(signal: Int32) async throws {
         try await withEcho { echo, address in
             try await withProgram([monkeyPath, "load", "\(address)", "--duration", "1h"]) { load in

@@ -1,4 +1,4 @@
-"""The sentences of docs/tcp-contract.md, and the cases that test a proxy against them."""
+"""The rules of docs/tcp-contract.md, and the cases that test a proxy against them."""
 
 import re
 from collections.abc import Callable
@@ -58,7 +58,7 @@ class Sentence:
 
 
 def sentences() -> list[Sentence]:
-    """Returns the contract's sentences, in its order."""
+    """Returns the contract's rules, in its order."""
     found = []
     for label, body in SENTENCE.findall(CONTRACT.read_text()):
         text = " ".join(CASE_NAME.sub("", body).split()).rstrip(" ,")
@@ -67,10 +67,10 @@ def sentences() -> list[Sentence]:
 
 
 def contract_mismatches() -> list[str]:
-    """Returns the differences between the contract and the cases: cases without a sentence, names without a case."""
+    """Returns the differences between the contract and the cases: cases without a rule, names without a case."""
     cited = [name for sentence in sentences() for name in sentence.cases]
     names = {case.name for case in CASES}
     problems = [f"the contract names {name} twice" for name in sorted(set(cited)) if cited.count(name) > 1]
     problems += [f"the contract names {name}, which is not a case" for name in cited if name not in names]
-    problems += [f"the case {name} has no sentence in the contract" for name in sorted(names - set(cited))]
+    problems += [f"the case {name} has no rule in the contract" for name in sorted(names - set(cited))]
     return problems

@@ -22,7 +22,7 @@ POLL = 0.01
 
 
 class Failure(Exception):
-    """A sentence of the contract was violated; the message states the observation."""
+    """A rule of the contract was violated; the message states the observation."""
 
 
 class Reset(Failure):

@@ -23,24 +23,24 @@ struct MetricsResponse {
     }
 
     private func addHeadline(to page: inout PrometheusText) {
-        page.add("connections_active", .gauge, "Client connections open now.", snapshot.activeConnections)
+        page.add("connections_active", .gauge, "Current number of client connections.", snapshot.activeConnections)
         page.add(
             "connections_total",
             .counter,
-            "Client connections accepted since the start.",
+            "Total number of accepted client connections.",
             snapshot.totalConnections
         )
         // Untyped, because a counter's name must end in _total and these names are fixed.
         page.add(
             "bytes_upstream",
             .untyped,
-            "Bytes relayed from clients to servers.",
+            "Total number of bytes relayed from clients to servers.",
             snapshot.bytesUpstream
         )
         page.add(
             "bytes_downstream",
             .untyped,
-            "Bytes relayed from servers to clients.",
+            "Total number of bytes relayed from servers to clients.",
             snapshot.bytesDownstream
         )
     }
@@ -89,7 +89,7 @@ struct MetricsResponse {
         page.add(
             "monkey_connections_no_server_total",
             .counter,
-            "Total number of client connections closed because no server could be reached.",
+            "Total number of client connections closed because no server was available or none could be reached.",
             snapshot.unservedConnections
         )
         page.add(

@@ -33,14 +33,16 @@ extension ConfigurationFile {
             .described("`host:port`, `[ipv6]:port`, `:port` or `unix:/path`"),
             orOff: true,
             default: .socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998))),
-            help: "Address of the HTTP server for `/metrics`, `/clients`, `/pools`, `/healthz` and `/readyz`."
+            help: "Address of the HTTP server for `/metrics`, `/clients`, `/pools`, `/healthz`, `/readyz` and the "
+                + "admin API."
         )
 
         package static let adminAPI = SettingDescriptor(
             "admin-api",
             default: true,
             help: "Whether servers can be drained, connections closed and the configuration file reloaded over HTTP, "
-                + "at the address of `admin`. Without a token it must be a loopback address or a Unix socket."
+                + "at the address of `admin`. Without `admin-token-file`, `admin` must then be a loopback address or a "
+                + "Unix socket."
         )
 
         package static let adminTokenFile = SettingDescriptor<String?>(

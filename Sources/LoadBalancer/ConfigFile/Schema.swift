@@ -172,7 +172,7 @@ extension ObjectSchema where Entry == PoolSection {
                     ObjectSchema<QueueSection>.queue.valueSchema,
                     in: empty,
                     standard: "the defaults below",
-                    "Queue for connections while all servers have reached `max-connections`."
+                    "Queue for connections while all available servers are at their `max-connections`."
                 ),
                 KeySchema(PoolSettings.Settings.onServerDown, \.onServerDown, in: empty),
                 KeySchema(PoolConfiguration.Settings.onAllDown, \.onAllDown, in: empty),
@@ -240,7 +240,7 @@ extension ObjectSchema where Entry == HealthCheckSection {
                     .text(0...4096, example: "text"),
                     in: empty,
                     standard: "none",
-                    "`send-expect`: text to send; none if the server speaks first."
+                    "`send-expect`: text to send; omit it if the server sends first."
                 ),
                 KeySchema(
                     "expect",
@@ -329,7 +329,8 @@ extension ObjectSchema where Entry == EjectionSettings {
                     \.baseTime,
                     .duration(range),
                     in: empty,
-                    "Duration of the first ejection; each further one lasts twice as long."
+                    "Duration of the first ejection; each further one lasts twice as long, up to `max-time`. Each "
+                        + "period of `max-time` without an ejection halves it again."
                 ),
                 KeySchema("max-time", \.maxTime, .duration(range), in: empty, "Maximum duration of an ejection."),
                 KeySchema(
@@ -337,7 +338,8 @@ extension ObjectSchema where Entry == EjectionSettings {
                     \.maxPercentEjected,
                     .share(0...100),
                     in: empty,
-                    "Maximum percentage of the pool's servers that are ejected at the same time."
+                    "Maximum percentage of the pool's servers that are ejected at the same time; unless it is `0%`, "
+                        + "one server may always be ejected if the pool has another."
                 ),
             ]
         )

@@ -14,7 +14,7 @@ extension PoolSettings {
             "ejection",
             default: true,
             describedAs: "on, with the defaults below",
-            help: "Ejection of servers that client connection attempts fail to reach."
+            help: "Ejection of servers to which connection attempts fail."
         )
 
         package static let slowStart = SettingDescriptor<Duration?>(

@@ -15,8 +15,8 @@ extension PoolConfiguration {
             option: "queue",
             .count(0...1_000_000),
             default: 1000,
-            help: "Maximum number of connections that wait while all servers have reached their maximum; 0 disables "
-                + "the queue."
+            help: "Maximum number of connections that wait while all available servers are at their connection limit; "
+                + "0 disables the queue."
         )
 
         package static let queueTimeout = SettingDescriptor<Duration?>(
@@ -59,7 +59,8 @@ extension ServerConfiguration {
         package static let backup = SettingDescriptor(
             "backup",
             default: false,
-            help: "Whether it is used only when all others are down."
+            help: "Whether the server is used only if no other server is available: all others are down, ejected, "
+                + "drained or at their connection limit."
         )
 
         package static let maxConnections = SettingDescriptor<Int?>(

@@ -34,7 +34,7 @@ extension ProxyConfiguration {
             .count(0...4096),
             default: nil,
             describedAs: "derived from the system's limits, at most 64",
-            help: "Maximum number of pipes per worker thread with bytes for a slow receiver. When all are in use, "
+            help: "Maximum number of pipes per worker thread that hold bytes for a slow receiver. When all are in use, "
                 + "other directions copy."
         )
 

@@ -74,7 +74,8 @@ struct EchoCommand: AsyncParsableCommand {
             case .source, .respond: "Sent \(ByteCount(counters.bytesSent))"
             }
         let closed = counters.closed > 0 ? ", \(counters.closed) closed by --close-after" : ""
-        return "\(done) over \(counters.total) connections: \(counters.ended) completed, "
+        let connections = "\(counters.total) connection\(counters.total == 1 ? "" : "s")"
+        return "\(done) over \(connections): \(counters.ended) completed, "
             + "\(counters.reset) reset, \(counters.forced) closed forcibly\(closed)"
     }
 

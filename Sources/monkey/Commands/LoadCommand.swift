@@ -30,7 +30,7 @@ struct LoadCommand: AsyncParsableCommand {
               monkey load --versus 127.0.0.1:8081 127.0.0.1:8080 --rate max
               monkey load 127.0.0.1:8081 --assert 'p99<5ms' --assert 'errors==0'
 
-            Control-C ends the measurement and reports the results so far. The exit code is 1 if a condition was not \
+            Ctrl-C ends the measurement and reports the results so far. The exit code is 1 if a condition was not \
             met, and 2 if the test could not run.
             """
     )
