@@ -105,7 +105,7 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["simulate"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "ProcessSupport", "Support"]),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Sockets"]),
-        .testTarget(name: "RelayTests", dependencies: ["Relay", "EventLoop", "Sockets"]),
+        .testTarget(name: "RelayTests", dependencies: ["Relay", "EventLoop", "Sockets", "FakeSystem"]),
         .testTarget(
             name: "TCPProxyTests",
             dependencies: [
@@ -121,10 +121,15 @@ let package = Package(
             name: "AdminServerTests",
             dependencies: ["AdminServer", "TCPProxy", "Sockets", "Support", logging, lifecycle]
         ),
-        .testTarget(name: "EchoServerTests", dependencies: ["EchoServer", "Sockets", "EventLoop", "Support"]),
+        .testTarget(
+            name: "EchoServerTests",
+            dependencies: ["EchoServer", "Sockets", "EventLoop", "FakeSystem", "Support"]
+        ),
         .testTarget(
             name: "LoadTesterTests",
-            dependencies: ["LoadTester", "EchoServer", "Sockets", "ProcessSupport", "EventLoop", "Support"]
+            dependencies: [
+                "LoadTester", "EchoServer", "Sockets", "ProcessSupport", "EventLoop", "FakeSystem", "Support",
+            ]
         ),
         .testTarget(
             name: "monkeyTests",

@@ -4,7 +4,7 @@ import Testing
 @testable import LoadTester
 
 @Suite("Analysis")
-struct JudgingTests {
+struct AnalysisTests {
     @Test(
         "A search ends below the true limit, within its precision",
         arguments: [1.0, 37, 9_999, 51_234, 99_000]

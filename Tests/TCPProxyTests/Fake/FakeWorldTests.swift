@@ -3,7 +3,7 @@ import Sockets
 import Testing
 
 @Suite("Fake network")
-struct NetworkTests {
+struct FakeWorldTests {
     /// Bytes that wait for buffer space are sent when earlier bytes have arrived, and must not overtake the
     /// rest of those.
     @Test("bytes stay in order, even if latency decreases")
