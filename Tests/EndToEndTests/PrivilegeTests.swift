@@ -4,7 +4,7 @@ import Support
 import Testing
 
 @Suite("Dropping root privileges", .ownThreads, .serialized, .timeLimit(.minutes(2)))
-struct OwnerTests {
+struct PrivilegeTests {
     static var isRoot: Bool { geteuid() == 0 }
 
     /// Returns the values of a field in the status of each thread.
@@ -38,8 +38,8 @@ struct OwnerTests {
                 try pair.exchange()
                 let process = proxy.program.processID
                 let (user, group) = ("\(entry.pw_uid)", "\(entry.pw_gid)")
-                let told = try proxy.program.output(after: "Running as ")
-                #expect(told == "user nobody, group \(group)")
+                let identity = try proxy.program.output(after: "Running as ")
+                #expect(identity == "user nobody, group \(group)")
                 #expect(try statuses("Uid", of: process) == [Array(repeating: user, count: 4)])
                 #expect(try statuses("Gid", of: process) == [Array(repeating: group, count: 4)])
                 #expect(try statuses("Groups", of: process) == [[group]])
