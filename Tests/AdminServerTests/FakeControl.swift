@@ -14,7 +14,7 @@ final class FakeControl: AdminControl {
         self.snapshot = snapshot
     }
 
-    var told: [String] { notes.withLock(\.self) }
+    var requests: [String] { notes.withLock(\.self) }
 
     private func note(_ text: String) { notes.withLock { $0.append(text) } }
 
@@ -25,12 +25,12 @@ final class FakeControl: AdminControl {
 
     var reloads: ReloadFigures? {
         guard answer != nil else { return nil }
-        var figures = ReloadFigures()
-        figures.done = 3
-        figures.refused = 2
-        figures.lastSuccess = 1_700_000_000
-        figures.wasSuccessful = false
-        return figures
+        var statistics = ReloadFigures()
+        statistics.done = 3
+        statistics.refused = 2
+        statistics.lastSuccess = 1_700_000_000
+        statistics.wasSuccessful = false
+        return statistics
     }
 
     func order(_ order: AdminOrder, server: String, pool: String) async throws(AdminRequestError) {

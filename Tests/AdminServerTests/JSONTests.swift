@@ -4,8 +4,10 @@ import Testing
 
 @testable import AdminServer
 
-@Suite struct JSONTests {
+@Suite("JSON of the admin server")
+struct JSONTests {
     @Test(
+        "values are formatted as JSON",
         arguments: [
             (JSON.object([("b", .integer(-1)), ("a", .array([.null, .number(0.5)]))]), #"{"b":-1,"a":[null,0.5]}"#),
             (.object([]), "{}"),
@@ -16,11 +18,12 @@ import Testing
             (.string("\"\\\u{1}\n\u{7f}é"), "\"\\\"\\\\\\u0001\\u000a\u{7f}é\""),
         ] as [(JSON, String)]
     )
-    func valuesAreWritten(value: JSON, text: String) {
+    func values(value: JSON, text: String) {
         #expect(value.line == text + "\n")
     }
 
-    @Test func clientsAreListedWithTheirFigures() throws {
+    @Test("clients are listed with their counters")
+    func clients() throws {
         var snapshot = ClientsSnapshot()
         var client = ClientStatistics(address: .internet(try internetAddress("[2001:db8::1]:0")))
         client.activeConnections = 1
@@ -45,8 +48,10 @@ import Testing
     }
 }
 
-@Suite struct TimestampTests {
+@Suite("Timestamps of the admin server")
+struct TimestampTests {
     @Test(
+        "a timestamp is formatted by RFC 3339",
         arguments: [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_400, "2000-02-29T00:00:00.000Z"),
@@ -57,11 +62,12 @@ import Testing
             (.infinity, "9999-12-31T23:59:59.999Z"),
         ] as [(Double, String)]
     )
-    func momentsAreWritten(seconds: Double, text: String) {
+    func rfc3339(seconds: Double, text: String) {
         #expect(CalendarTimestamp(secondsSince1970: seconds).rfc3339 == text)
     }
 
-    @Test func httpDatesHaveFixedForm() {
+    @Test("a date in an HTTP header has the fixed format")
+    func httpDate() {
         #expect(CalendarTimestamp(secondsSince1970: 784_111_777).httpDate == "Sun, 06 Nov 1994 08:49:37 GMT")
     }
 }

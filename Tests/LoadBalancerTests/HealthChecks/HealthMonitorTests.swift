@@ -6,8 +6,10 @@ import Synchronization
 import Testing
 
 /// The monitor on a manual clock, with check results given by the test.
-@Suite struct ProbesMonitorTests {
-    @Test func aServerGoesDownAndComesBackByItsCounts() async throws {
+@Suite("Health monitor")
+struct HealthMonitorTests {
+    @Test("a server is marked down and up by its counts")
+    func riseAndFall() async throws {
         let world = World()
         let settings = HealthCheck(interval: .seconds(2), jitter: 0, rise: 2, fall: 3, initially: .up)
         try await world.running {
@@ -24,8 +26,8 @@ import Testing
         #expect(world.reports[8].cause == "2 consecutive checks passed")
     }
 
-    @Test(arguments: [HealthCounter.State.unknown, .up, .down])
-    func theFirstResultSettlesWhatIsUnknown(initially: HealthCounter.State) async throws {
+    @Test("the first result decides an unknown state", arguments: [HealthCounter.State.unknown, .up, .down])
+    func initialState(initially: HealthCounter.State) async throws {
         let world = World()
         try await world.running {
             world.results.withLock { $0[place(1)] = initially == .up ? false : true }
@@ -36,7 +38,8 @@ import Testing
         #expect(world.reports[0].isChange == (initially == .unknown))
     }
 
-    @Test func intervalsHaveTheirJitterAndASeedGivesTheSame() async throws {
+    @Test("intervals have their jitter, which the seed determines")
+    func jitter() async throws {
         func deadlines(seed: UInt64) async throws -> [[Duration]] {
             let world = World(seed: seed)
             var all: [[Duration]] = []
@@ -61,7 +64,8 @@ import Testing
         #expect(try await deadlines(seed: 8) != first)
     }
 
-    @Test func noServerIsCheckedTwiceAtOnce() async throws {
+    @Test("checks of a server do not overlap")
+    func overlap() async throws {
         let world = World()
         try await world.running {
             world.hold.withLock { $0 = true }
@@ -77,7 +81,8 @@ import Testing
         #expect(world.mostAtOnce == 1)
     }
 
-    @Test func noMoreChecksRunAtOnceThanTheLimit() async throws {
+    @Test("the number of concurrent checks is limited")
+    func checkLimit() async throws {
         let world = World(checkLimit: 3)
         try await world.running {
             world.hold.withLock { $0 = true }
@@ -90,7 +95,8 @@ import Testing
         #expect(Set(world.reports.map(\.server)) == Set(0..<20))
     }
 
-    @Test func aForgottenServerIsCheckedNoLonger() async throws {
+    @Test("a server that is no longer watched is not checked")
+    func forget() async throws {
         let world = World()
         try await world.running {
             world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(1), jitter: 0))
@@ -105,7 +111,8 @@ import Testing
         #expect(world.reports.last?.server == 2)
     }
 
-    @Test func aRunningCheckOfAForgottenServerIsBrokenOff() async throws {
+    @Test("a running check of a server that is no longer watched is cancelled")
+    func cancellation() async throws {
         let world = World()
         try await world.running {
             world.hold.withLock { $0 = true }
@@ -117,7 +124,8 @@ import Testing
         #expect(world.reports.isEmpty)
     }
 
-    @Test func aServerThatIsWatchedAnewBeginsAnew() async throws {
+    @Test("a server that is watched again starts with a new state")
+    func rewatch() async throws {
         let world = World()
         try await world.running {
             world.results.withLock { $0[place(1)] = false }
@@ -135,7 +143,8 @@ import Testing
         #expect(checked.port == 99)
     }
 
-    @Test func aPermitIsForOneAtATime() async {
+    @Test("a permit has one holder at a time")
+    func permits() async {
         let permits = AsyncSemaphore(1)
         let turns = AsyncMutex()
         await withTaskGroup(of: Void.self) { group in
@@ -147,7 +156,8 @@ import Testing
         #expect(turns.mostAtOnce == 1)
     }
 
-    @Test func whoIsCancelledLeavesTheQueue() async {
+    @Test("a cancelled task leaves the queue of a semaphore")
+    func cancelledWaiter() async {
         let permits = AsyncSemaphore(1)
         let inner = await permits.with {
             let waiting = Task { await permits.with { true } }

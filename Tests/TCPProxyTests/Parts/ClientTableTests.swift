@@ -177,9 +177,9 @@ struct ClientsSnapshotTests {
         let now = WallClock.monotonicNanoseconds
         let snapshot = ClientsSnapshot([part(running: [entry(alice, first: now - 10_000_000_000, last: now)])])
         let seconds = Double(WallClock.nanoseconds) / 1e9
-        let figures = try #require(snapshot.clients.first)
-        #expect(abs(try #require(figures.firstSeen) - (seconds - 10)) < 5)
-        #expect(abs(try #require(figures.lastSeen) - seconds) < 5)
+        let entry = try #require(snapshot.clients.first)
+        #expect(abs(try #require(entry.firstSeen) - (seconds - 10)) < 5)
+        #expect(abs(try #require(entry.lastSeen) - seconds) < 5)
     }
 
     @Test("evicted statistics of all workers are summed")

@@ -19,7 +19,7 @@ struct ConnectionTimeoutsTests {
         retryAt: Int? = nil,
         isHalfClosed: Bool = false,
         hasKeepAlive: Bool = true,
-        looks: Bool = false
+        rechecks: Bool = false
     ) -> ConnectionTimeouts.Inputs {
         ConnectionTimeouts.Inputs(
             stage: stage,
@@ -31,7 +31,7 @@ struct ConnectionTimeoutsTests {
             retryAt: retryAt.map(at),
             isHalfClosed: isHalfClosed,
             hasKeepAlive: hasKeepAlive,
-            nextRecheck: looks || stage == .drainingBeforeReset ? at(130) : nil
+            nextRecheck: rechecks || stage == .drainingBeforeReset ? at(130) : nil
         )
     }
 
@@ -131,8 +131,8 @@ struct ConnectionTimeoutsTests {
     }
 
     @Test("a scheduled recheck has a deadline, and so has a reset drain, which is never idle")
-    func looks() {
-        #expect(next(inputs(.relaying, looks: true)) { _ in } == Next(seconds: 130, action: .recheck))
+    func rechecks() {
+        #expect(next(inputs(.relaying, rechecks: true)) { _ in } == Next(seconds: 130, action: .recheck))
         #expect(next(inputs(.drainingBeforeReset)) { $0.idle = .seconds(1) } == Next(seconds: 130, action: .resetDrain))
     }
 
