@@ -83,10 +83,10 @@ struct AnalysisTests {
     }
 
     @Test(
-        "A verdict formats the measured value",
+        "A result formats the measured value",
         arguments: [("throughput>10k", 999.8361735, "999.8"), ("throughput>1", 1000, "1000"), ("answered>1", 0, "3")]
     )
-    func verdicts(condition: String, throughput: Double, found: String) throws {
+    func results(condition: String, throughput: Double, found: String) throws {
         var report = Report.example
         report.throughput = throughput
         report.exchanges.answered = 3

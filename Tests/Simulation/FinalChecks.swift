@@ -6,7 +6,7 @@ import EventLoop
 // Checks of the proxy after the end of a run.
 
 extension InvariantChecker {
-    func judge(_ peers: Peers) {
+    func checkEnd(of peers: Peers) {
         checkLeftovers()
         checkSums(peers)
         checkAttempts()
@@ -94,12 +94,16 @@ extension InvariantChecker {
     private func checkEvents() {
         if harness[.eventsDropped] != 0 { complain("events were dropped although each was read immediately") }
         if openings != harness.total { complain("\(openings) opening events for \(harness.total) connections") }
-        if reported != (harness[.bytesUpstream], harness[.bytesDownstream]) { complain("events report \(reported) bytes") }
+        if reported != (harness[.bytesUpstream], harness[.bytesDownstream]) {
+            complain("events report \(reported) bytes")
+        }
         for reason in CloseReason.allCases {
             for initiator in Initiator.allCases {
                 let counted = harness[.closure(reason, initiator)]
                 let reported = closures[.init(reason: reason, initiator: initiator)] ?? 0
-                if counted != reported { complain("\(reason) by \(initiator): \(counted) counted, \(reported) reported") }
+                if counted != reported {
+                    complain("\(reason) by \(initiator): \(counted) counted, \(reported) reported")
+                }
             }
         }
     }

@@ -29,7 +29,7 @@ extension InvariantChecker {
         var pipes = 0
         var pendingHalves = 0
         var chunks = 0
-        var places: [Int: Int] = [:]
+        var permits: [Int: Int] = [:]
         for member in harness.members {
             sessions += member.worker.sessions.count
             let load = harness.load(of: member)
@@ -51,7 +51,7 @@ extension InvariantChecker {
                 let session = member.worker.sessions.pointer(to: slot)
                 if ConnectionTrace.number(session.pointee.duplex.client.descriptor) != nil { descriptors += 1 }
                 if ConnectionTrace.number(session.pointee.duplex.server.descriptor) != nil { descriptors += 1 }
-                if let server = session.pointee.dial.server { places[server.id, default: 0] += 1 }
+                if let server = session.pointee.dial.server { permits[server.id, default: 0] += 1 }
                 if session.pointee.duplex.upstream.state.pending > 0 { pendingHalves += 1 }
                 if session.pointee.duplex.downstream.state.pending > 0 { pendingHalves += 1 }
             }
@@ -71,10 +71,10 @@ extension InvariantChecker {
         if harness[.pipesInUse] != pipes { complain("counted \(harness[.pipesInUse]) pipes, but \(pipes) are in use") }
         if chunks > pendingHalves { complain("\(chunks) chunks are held for \(pendingHalves) directions with bytes") }
         for server in harness.pools.entries.flatMap(\.servers)
-        where server.share.connections != places[server.share.id, default: 0] {
+        where server.share.connections != permits[server.share.id, default: 0] {
             complain("\(server.configuration.name): wrong count of \(server.share.connections) connections")
         }
-        for (id, count) in places where count > scenario.balancing?.limit ?? .max {
+        for (id, count) in permits where count > scenario.balancing?.limit ?? .max {
             complain("server \(id) has \(count) connections, more than its limit")
         }
         // Two for a pipe; a worker may keep some for later use.

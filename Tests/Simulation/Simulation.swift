@@ -114,7 +114,7 @@ final class Simulation {
         if !hasFailed {
             world.onCall = nil
             for member in harness.members { member.worker.finish() }
-            checker.judge(peers)
+            checker.checkEnd(of: peers)
         }
         var outcome = Outcome(complaints: checker.complaints)
         if hasFailed {

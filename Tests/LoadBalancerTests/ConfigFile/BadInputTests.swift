@@ -17,12 +17,16 @@ struct BadInputTests {
         for _ in 0..<600 {
             var bytes = seeds[random.next(seeds.count)]
             for _ in 0...random.next(4) {
-                let place = random.next(bytes.count)
+                let position = random.next(bytes.count)
                 switch random.next(4) {
-                case 0: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(20)))
-                case 1: bytes.insert(contentsOf: pieces[random.next(pieces.count)], at: place)
-                case 2: bytes[place] = UInt8(truncatingIfNeeded: random.next(256))
-                default: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + random.next(40))], at: place)
+                case 0: bytes.removeSubrange(position..<min(bytes.count, position + 1 + random.next(20)))
+                case 1: bytes.insert(contentsOf: pieces[random.next(pieces.count)], at: position)
+                case 2: bytes[position] = UInt8(truncatingIfNeeded: random.next(256))
+                default:
+                    bytes.insert(
+                        contentsOf: bytes[position..<min(bytes.count, position + random.next(40))],
+                        at: position
+                    )
                 }
                 if bytes.isEmpty { bytes = [0x20] }
             }

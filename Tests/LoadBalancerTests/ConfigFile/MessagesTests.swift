@@ -49,11 +49,11 @@ struct MessagesTests {
             ("a: b\nc\n", "3:1: error: ", "write a colon and a space after the key"),
         ]
     )
-    func syntaxErrors(text: String, place: String, hint: String) throws {
+    func syntaxErrors(text: String, position: String, hint: String) throws {
         let messages = messages(text)
         #expect(messages.count == 1)
         let message = try #require(messages.first)
-        #expect(message.hasPrefix("\(place)invalid YAML: "), "\(message)")
+        #expect(message.hasPrefix("\(position)invalid YAML: "), "\(message)")
         #expect(message.hasSuffix(": \(hint)"), "\(message)")
     }
 

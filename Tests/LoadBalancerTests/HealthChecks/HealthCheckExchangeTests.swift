@@ -26,9 +26,9 @@ struct HealthCheckExchangeTests {
     )
     func postgresAuthentication(kind: UInt8, isSession: Bool) {
         let tail: [UInt8] = kind == 10 ? Array("SCRAM-SHA-256\0\0".utf8) : kind == 5 ? [1, 2, 3, 4] : []
-        let verdict = judgedByteByByte(postgresMessage("R", [0, 0, 0, kind] + tail), Self.postgres)
+        let evaluation = evaluatedByteByByte(postgresMessage("R", [0, 0, 0, kind] + tail), Self.postgres)
         // A server that waits for a password is sent nothing more.
-        #expect(verdict == .up(closingMessage: isSession ? [UInt8(ascii: "X"), 0, 0, 0, 4] : nil))
+        #expect(evaluation == .up(closingMessage: isSession ? [UInt8(ascii: "X"), 0, 0, 0, 4] : nil))
     }
 
     @Test(
@@ -36,7 +36,7 @@ struct HealthCheckExchangeTests {
         arguments: ["28000", "28P01", "3D000", "53300", "42501", "08P01", "0A000"]
     )
     func postgresUserErrors(code: String) {
-        #expect(judgedByteByByte(postgresError(code, "no"), Self.postgres) == .up())
+        #expect(evaluatedByteByByte(postgresError(code, "no"), Self.postgres) == .up())
     }
 
     @Test(
@@ -46,7 +46,7 @@ struct HealthCheckExchangeTests {
     func postgresServerErrors(code: String) {
         let text = "the database system is starting up"
         let failure = HealthCheckFailure.postgres(code: code, message: text)
-        #expect(judgedByteByByte(postgresError(code, text), Self.postgres) == .down(failure))
+        #expect(evaluatedByteByByte(postgresError(code, text), Self.postgres) == .down(failure))
         #expect(failure.description == "PostgreSQL error: \(text) (\(code))")
     }
 
@@ -57,7 +57,7 @@ struct HealthCheckExchangeTests {
             code: "",
             message: "could not fork new process for connection: Cannot allocate memory"
         )
-        #expect(judgedByteByByte(answer, Self.postgres) == .down(failure))
+        #expect(evaluatedByteByByte(answer, Self.postgres) == .down(failure))
         #expect(failure.description.hasSuffix("Cannot allocate memory"))
     }
 
@@ -68,7 +68,7 @@ struct HealthCheckExchangeTests {
     func notPostgreSQL(answer: String) {
         guard
             case .down(.unexpectedAnswer(wanted: "a PostgreSQL message", _)) =
-                judgedByteByByte(Array(answer.utf8), Self.postgres)
+                evaluatedByteByByte(Array(answer.utf8), Self.postgres)
         else {
             Issue.record("counted as a PostgreSQL response")
             return
@@ -85,7 +85,7 @@ struct HealthCheckExchangeTests {
         ]
     )
     func redisUp(answer: String) {
-        #expect(judgedByteByByte(Array(answer.utf8), RedisHealthCheckExchange()) == .up())
+        #expect(evaluatedByteByByte(Array(answer.utf8), RedisHealthCheckExchange()) == .up())
     }
 
     @Test(
@@ -98,8 +98,8 @@ struct HealthCheckExchangeTests {
         ]
     )
     func redisDown(message: String) {
-        let verdict = judgedByteByByte(Array("-\(message)\r\n".utf8), RedisHealthCheckExchange())
-        #expect(verdict == .down(.redis(message: message)))
+        let evaluation = evaluatedByteByByte(Array("-\(message)\r\n".utf8), RedisHealthCheckExchange())
+        #expect(evaluation == .down(.redis(message: message)))
         #expect(HealthCheckFailure.redis(message: message).description == "Redis error: \(message)")
     }
 
@@ -109,7 +109,7 @@ struct HealthCheckExchangeTests {
     )
     func notRedis(answer: String) {
         guard
-            case .down(.unexpectedAnswer(wanted: "PONG", _)) = judgedByteByByte(
+            case .down(.unexpectedAnswer(wanted: "PONG", _)) = evaluatedByteByByte(
                 Array(answer.utf8),
                 RedisHealthCheckExchange()
             )
@@ -138,13 +138,13 @@ struct HealthCheckExchangeTests {
         arguments: ["HTTP/1.1 200 OK\r\n", "HTTP/1.0 204\r\n", "HTTP/1.1 299 \n"]
     )
     func httpExpected(line: String) {
-        #expect(judgedByteByByte(Array(line.utf8), Self.http) == .up(closingMessage: []))
+        #expect(evaluatedByteByByte(Array(line.utf8), Self.http) == .up(closingMessage: []))
     }
 
     @Test("an unexpected HTTP status counts as down")
     func httpUnexpected() {
         let failure = HealthCheckFailure.http(status: 503, expected: 200...299)
-        #expect(judgedByteByByte(Array("HTTP/1.1 503 Busy\r\n".utf8), Self.http) == .down(failure))
+        #expect(evaluatedByteByByte(Array("HTTP/1.1 503 Busy\r\n".utf8), Self.http) == .down(failure))
         #expect(failure.description == "HTTP 503, not 200 to 299")
         #expect(HealthCheckFailure.http(status: 500, expected: 200...200).description == "HTTP 500, not 200")
     }
@@ -152,7 +152,7 @@ struct HealthCheckExchangeTests {
     @Test("an interim HTTP response is skipped")
     func httpInterim() {
         let answer = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 200 OK\r\n"
-        #expect(judgedByteByByte(Array(answer.utf8), Self.http) == .up(closingMessage: []))
+        #expect(evaluatedByteByByte(Array(answer.utf8), Self.http) == .up(closingMessage: []))
         #expect(Self.http.evaluate(Array("HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n".utf8)) == nil)
     }
 
@@ -163,7 +163,7 @@ struct HealthCheckExchangeTests {
         ]
     )
     func httpInvalid(line: String) {
-        guard case .down(.unexpectedAnswer) = judgedByteByByte(Array(line.utf8), Self.http) else {
+        guard case .down(.unexpectedAnswer) = evaluatedByteByByte(Array(line.utf8), Self.http) else {
             Issue.record("counted as a status line")
             return
         }
@@ -174,25 +174,25 @@ struct HealthCheckExchangeTests {
     @Test("expected bytes may arrive in any chunks")
     func expectedBytes() {
         let exchange = ExpectedBytes(request: [], expected: Array("220 ".utf8))
-        #expect(judgedByteByByte(Array("..220".utf8), exchange) == nil)
-        #expect(judgedByteByByte(Array("..220 mail".utf8), exchange) == .up())
+        #expect(evaluatedByteByByte(Array("..220".utf8), exchange) == nil)
+        #expect(evaluatedByteByByte(Array("..220 mail".utf8), exchange) == .up())
     }
 
     /// Each begins like a valid response, so that the parsers are exercised in depth.
     @Test("random responses do not trap", arguments: 0..<200 as Range<UInt64>)
     func randomBytes(seed: UInt64) {
         var numbers = SeededNumbers(seed: seed)
-        let dialogues: [any HealthCheckExchange] = [
+        let exchanges: [any HealthCheckExchange] = [
             Self.postgres, RedisHealthCheckExchange(), Self.http, ExpectedBytes(request: [], expected: [0, 1, 0]),
         ]
         let beginnings: [[UInt8]] = [
             [], Array("R\0\0".utf8), Array("E\0\0\0".utf8), Array("-".utf8), Array("HTTP/1.1 1".utf8),
         ]
-        for exchange in dialogues {
+        for exchange in exchanges {
             for beginning in beginnings {
                 let count = Int.random(in: 0...60, using: &numbers)
                 let answer = beginning + (0..<count).map { _ in UInt8.random(in: 0...255, using: &numbers) }
-                _ = judgedByteByByte(answer, exchange)
+                _ = evaluatedByteByByte(answer, exchange)
             }
         }
     }
@@ -240,11 +240,11 @@ struct HealthCheckExchangeTests {
     }
 }
 
-/// Delivers the bytes one by one, like a slow network: there is no verdict before the response is complete, and the
-/// first verdict does not change.
-private func judgedByteByByte(_ answer: [UInt8], _ exchange: any HealthCheckExchange) -> Evaluation? {
+/// Delivers the bytes one by one, like a slow network: there is no evaluation before the response is complete, and the
+/// first evaluation does not change.
+private func evaluatedByteByByte(_ answer: [UInt8], _ exchange: any HealthCheckExchange) -> Evaluation? {
     for count in 0...answer.count {
-        if let verdict = exchange.evaluate(Array(answer.prefix(count))) { return verdict }
+        if let evaluation = exchange.evaluate(Array(answer.prefix(count))) { return evaluation }
     }
     return nil
 }

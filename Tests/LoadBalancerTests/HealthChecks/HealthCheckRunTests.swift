@@ -68,13 +68,13 @@ struct HealthCheckRunTests {
 
     @Test("a server that closes without a response is down")
     func closed() async throws {
-        let result = try await probed(.redis) { _ = try $0.receive(upTo: 100) }
+        let result = try await checkResult(.redis) { _ = try $0.receive(upTo: 100) }
         #expect(result == .failure(.closed(got: "")))
     }
 
     @Test("a server that closes within its response is down")
     func closedEarly() async throws {
-        let result = try await probed(.redis) {
+        let result = try await checkResult(.redis) {
             _ = try $0.receive(upTo: 100)
             try $0.send("+PO")
         }
@@ -83,7 +83,7 @@ struct HealthCheckRunTests {
 
     @Test("a server that resets is down")
     func reset() async throws {
-        let result = try await probed(.redis) {
+        let result = try await checkResult(.redis) {
             _ = try $0.receive(upTo: 100)
             try $0.reset()
         }
@@ -93,7 +93,7 @@ struct HealthCheckRunTests {
     @Test("an endless response is read up to the limit")
     func longResponse() async throws {
         let check = HealthCheckKind.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
-        let result = try await probed(check) {
+        let result = try await checkResult(check) {
             try $0.receive("hello\n")
             // More than is read, and the check may close the connection before all of it is sent.
             try? $0.send([UInt8](repeating: 0x2E, count: 4 << 20))
@@ -104,7 +104,7 @@ struct HealthCheckRunTests {
     @Test("the expected response to the sent bytes counts as up")
     func sendExpect() async throws {
         let check = HealthCheckKind.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
-        let result = try await probed(check) {
+        let result = try await checkResult(check) {
             try $0.receive("hello\n")
             try $0.send("* rea")
             try $0.send("dy *")
@@ -114,7 +114,9 @@ struct HealthCheckRunTests {
 
     @Test("a server may send first")
     func serverFirst() async throws {
-        let result = try await probed(.sendExpect(send: [], expect: Array("220 ".utf8))) { try $0.send("220 mail\r\n") }
+        let result = try await checkResult(.sendExpect(send: [], expect: Array("220 ".utf8))) {
+            try $0.send("220 mail\r\n")
+        }
         _ = try result.get()
     }
 
@@ -136,7 +138,7 @@ struct HealthCheckRunTests {
     @Test("a Redis that loads its data is down")
     func redisLoading() async throws {
         let message = "LOADING Redis is loading the dataset in memory"
-        let result = try await probed(.redis) {
+        let result = try await checkResult(.redis) {
             try $0.receive("*1\r\n$4\r\nPING\r\n")
             try $0.send("-\(message)\r\n")
         }
@@ -145,7 +147,7 @@ struct HealthCheckRunTests {
 
     @Test("a PostgreSQL that starts is down")
     func postgresStarting() async throws {
-        let result = try await probed(.postgres(user: "monkey")) {
+        let result = try await checkResult(.postgres(user: "monkey")) {
             _ = try $0.receive(upTo: 200)
             try $0.send(postgresError("57P03", "the database system is starting up"))
         }
@@ -154,7 +156,7 @@ struct HealthCheckRunTests {
 
     @Test("a PostgreSQL session is terminated, and the server closes first")
     func postgresTerminate() async throws {
-        let result = try await probed(.postgres(user: "monkey")) {
+        let result = try await checkResult(.postgres(user: "monkey")) {
             _ = try $0.receive(upTo: 200)
             // Data after the first message is read too: unread data would cause a reset.
             try $0.send(postgresMessage("R", [0, 0, 0, 0]) + postgresMessage("Z", [UInt8(ascii: "I")]))
@@ -177,7 +179,7 @@ struct HealthCheckRunTests {
 
     @Test("an HTTP error is down")
     func httpError() async throws {
-        let result = try await probed(.http(HTTPHealthCheck(path: "/health"))) {
+        let result = try await checkResult(.http(HTTPHealthCheck(path: "/health"))) {
             _ = try $0.receive(upTo: 4_096)
             try $0.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
         }
@@ -209,7 +211,7 @@ struct HealthCheckRunTests {
 }
 
 /// Returns the result of a check of a server that accepts one connection, runs its script and closes.
-private func probed(
+private func checkResult(
     _ check: HealthCheckKind,
     _ play: @escaping @Sendable (TestSocket) throws -> Void
 ) async throws -> Result<Duration, HealthCheckFailure> {

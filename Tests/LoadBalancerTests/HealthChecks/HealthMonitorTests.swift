@@ -13,9 +13,9 @@ struct HealthMonitorTests {
         let world = World()
         let settings = HealthCheck(interval: .seconds(2), jitter: 0, rise: 2, fall: 3, initially: .up)
         try await world.running {
-            world.monitor.watch(1, at: place(1), by: settings)
+            world.monitor.watch(1, at: endpoint(1), by: settings)
             for (index, passes) in [true, false, false, true, false, false, false, true, true].enumerated() {
-                world.results.withLock { $0[place(1)] = passes }
+                world.results.withLock { $0[endpoint(1)] = passes }
                 if index > 0 { world.clock.advance(by: settings.interval) }
                 try await world.settles(reports: index + 1, sleepers: 1)
             }
@@ -30,8 +30,8 @@ struct HealthMonitorTests {
     func initialState(initially: HealthCounter.State) async throws {
         let world = World()
         try await world.running {
-            world.results.withLock { $0[place(1)] = initially == .up ? false : true }
-            world.monitor.watch(1, at: place(1), by: HealthCheck(initially: initially))
+            world.results.withLock { $0[endpoint(1)] = initially == .up ? false : true }
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck(initially: initially))
             try await world.settles(reports: 1, sleepers: 1)
         }
         #expect(world.reports[0].state == (initially == .unknown ? .up : initially))
@@ -45,7 +45,11 @@ struct HealthMonitorTests {
             var all: [[Duration]] = []
             try await world.running {
                 for server in 0..<4 {
-                    world.monitor.watch(server, at: place(server), by: HealthCheck(interval: .seconds(10), jitter: 0.2))
+                    world.monitor.watch(
+                        server,
+                        at: endpoint(server),
+                        by: HealthCheck(interval: .seconds(10), jitter: 0.2)
+                    )
                 }
                 for round in 1...5 {
                     try await world.settles(reports: 4 * round, sleepers: 4)
@@ -69,10 +73,10 @@ struct HealthMonitorTests {
         let world = World()
         try await world.running {
             world.hold.withLock { $0 = true }
-            world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(2), jitter: 0))
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck(interval: .seconds(2), jitter: 0))
             try await eventually("start of the check") { world.held == 1 }
             for _ in 0..<10 { world.clock.advance(by: .seconds(2)) }
-            #expect(world.running(at: place(1)) == 1)
+            #expect(world.running(at: endpoint(1)) == 1)
             // It took ten intervals, so the next one begins as soon as allowed.
             world.letGo()
             try await world.settles(reports: 1, sleepers: 1)
@@ -86,7 +90,7 @@ struct HealthMonitorTests {
         let world = World(checkLimit: 3)
         try await world.running {
             world.hold.withLock { $0 = true }
-            for server in 0..<20 { world.monitor.watch(server, at: place(server), by: HealthCheck()) }
+            for server in 0..<20 { world.monitor.watch(server, at: endpoint(server), by: HealthCheck()) }
             try await eventually("start of three checks") { world.held == 3 }
             world.letGo()
             try await world.settles(reports: 20, sleepers: 20)
@@ -99,8 +103,8 @@ struct HealthMonitorTests {
     func forget() async throws {
         let world = World()
         try await world.running {
-            world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(1), jitter: 0))
-            world.monitor.watch(2, at: place(2), by: HealthCheck(interval: .seconds(1), jitter: 0))
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck(interval: .seconds(1), jitter: 0))
+            world.monitor.watch(2, at: endpoint(2), by: HealthCheck(interval: .seconds(1), jitter: 0))
             try await world.settles(reports: 2, sleepers: 2)
             world.monitor.forget(1)
             world.monitor.forget(99)
@@ -116,7 +120,7 @@ struct HealthMonitorTests {
         let world = World()
         try await world.running {
             world.hold.withLock { $0 = true }
-            world.monitor.watch(1, at: place(1), by: HealthCheck())
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck())
             try await eventually("start of the check") { world.held == 1 }
             world.monitor.forget(1)
             try await eventually("end of the check") { world.held == 0 }
@@ -128,10 +132,10 @@ struct HealthMonitorTests {
     func rewatch() async throws {
         let world = World()
         try await world.running {
-            world.results.withLock { $0[place(1)] = false }
-            world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(1), jitter: 0, fall: 1))
+            world.results.withLock { $0[endpoint(1)] = false }
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck(interval: .seconds(1), jitter: 0, fall: 1))
             try await world.settles(reports: 1, sleepers: 1)
-            world.monitor.watch(1, at: place(2), by: HealthCheck(port: 99, interval: .seconds(1), jitter: 0))
+            world.monitor.watch(1, at: endpoint(2), by: HealthCheck(port: 99, interval: .seconds(1), jitter: 0))
             try await world.settles(reports: 2, sleepers: 1)
         }
         #expect(world.reports.map(\.state) == [.down, .up])
@@ -186,7 +190,7 @@ private final class AsyncMutex: Sendable {
     }
 }
 
-private func place(_ number: Int) -> SocketAddress {
+private func endpoint(_ number: Int) -> SocketAddress {
     .internet(InternetAddress(v4: 0x7F00_0001, port: UInt16(1_000 + number)))
 }
 

@@ -91,25 +91,25 @@ struct PerClientLimiterTests {
     func makesWay() throws {
         let limit = try limit(1, burst: 1)
         withLimits(capacity: 1) { limits in
-            // If all slots hold clients that must not be evicted, a further client gets a verdict that says so.
-            var verdicts: [PerClientLimiter.Admission: Int] = [:]
+            // If all slots hold clients that must not be evicted, a further client gets a result that says so.
+            var results: [PerClientLimiter.Admission: Int] = [:]
             for number in 0..<5000 {
-                let verdict = limits.reserve(client(number), limit, at: Self.start)
-                verdicts[verdict, default: 0] += 1
-                if verdict == .admitted { limits.release(client(number), at: Self.start) }
+                let result = limits.reserve(client(number), limit, at: Self.start)
+                results[result, default: 0] += 1
+                if result == .admitted { limits.release(client(number), at: Self.start) }
             }
-            let places = verdicts[.admitted] ?? 0
-            #expect(places > 0)
-            #expect(verdicts == [.admitted: places, .tableFull: 5000 - places])
-            #expect(limits.figures == (places, 5000 - places))
+            let permits = results[.admitted] ?? 0
+            #expect(permits > 0)
+            #expect(results == [.admitted: permits, .tableFull: 5000 - permits])
+            #expect(limits.figures == (permits, 5000 - permits))
             // One second later all are equivalent to unknown clients.
             let later = Self.start + .seconds(1)
             for number in 5000..<10_000 {
                 #expect(limits.reserve(client(number), limit, at: later + .seconds(number)) == .admitted)
                 limits.release(client(number), at: later + .seconds(number))
             }
-            #expect(limits.figures.refusals == 5000 - places)
-            #expect(limits.figures.clients <= places)
+            #expect(limits.figures.refusals == 5000 - permits)
+            #expect(limits.figures.clients <= permits)
         }
     }
 
@@ -180,13 +180,13 @@ struct PerClientLimiterTests {
                     connections[number] = count - 1
                     continue
                 }
-                let verdict = limits.reserve(client(number), limit, at: now)
+                let result = limits.reserve(client(number), limit, at: now)
                 if connections[number, default: 0] == most {
-                    #expect(verdict == .tooManyConnections)
+                    #expect(result == .tooManyConnections)
                 } else if let rate = limit.rate, !buckets[number, default: TokenBucket()].take(rate, at: now) {
-                    #expect(verdict == .tooFast)
+                    #expect(result == .tooFast)
                 } else {
-                    #expect(verdict == .admitted)
+                    #expect(result == .admitted)
                     connections[number, default: 0] += 1
                 }
             }

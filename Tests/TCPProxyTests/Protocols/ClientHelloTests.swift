@@ -204,16 +204,16 @@ struct ClientHelloTests {
 
     @Test("no single-byte change traps", arguments: RecordedHello.all)
     func changes(hello: RecordedHello) {
-        for place in hello.bytes.indices {
+        for position in hello.bytes.indices {
             var changed = hello.bytes
             for byte in [
-                UInt8(0), 1, 2, 3, 22, 0x2E, 0x7F, 0x80, 0xFF, hello.bytes[place] &+ 1, hello.bytes[place] &- 1,
+                UInt8(0), 1, 2, 3, 22, 0x2E, 0x7F, 0x80, 0xFF, hello.bytes[position] &+ 1, hello.bytes[position] &- 1,
             ] {
-                changed[place] = byte
+                changed[position] = byte
                 guard case .hello(let name?, _) = read(changed), !SNIHostName.isWellFormed(Array(name.utf8)) else {
                     continue
                 }
-                Issue.record("name \(name), with \(byte) at \(place)")
+                Issue.record("name \(name), with \(byte) at \(position)")
             }
         }
     }

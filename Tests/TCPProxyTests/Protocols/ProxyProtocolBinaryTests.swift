@@ -112,10 +112,10 @@ struct ProxyProtocolBinaryTests {
     @Test("bytes that differ from the signature are detected immediately")
     func notProxy() {
         let signature = bytes(hex: Self.signature)
-        for place in signature.indices {
-            var other = Array(signature[...place])
-            other[place] ^= 0x20
-            #expect(ProxyProtocolHeader.read(other) == .notProxy, "at \(place)")
+        for position in signature.indices {
+            var other = Array(signature[...position])
+            other[position] ^= 0x20
+            #expect(ProxyProtocolHeader.read(other) == .notProxy, "at \(position)")
         }
     }
 
@@ -158,16 +158,16 @@ struct ProxyProtocolBinaryTests {
     @Test("a checksum detects each single-byte change, except in the bytes that define it")
     func checksum() throws {
         for original in Self.whole[2...5] {
-            for place in 16..<original.count {
+            for position in 16..<original.count {
                 var changed = original
                 for bit in 0..<8 {
-                    changed[place] = original[place] ^ 1 << bit
+                    changed[position] = original[position] ^ 1 << bit
                     guard case .header(let header) = ProxyProtocolHeader.read(changed) else { continue }
                     // The field no longer has the type of a checksum.
                     let type = try #require(
                         original.indices.first { $0 >= header.tlvs.lowerBound && original[$0] == 3 }
                     )
-                    #expect(place == type, "bit \(bit) of byte \(place)")
+                    #expect(position == type, "bit \(bit) of byte \(position)")
                 }
             }
         }
@@ -291,15 +291,15 @@ struct ProxyProtocolBinaryTests {
     @Test("no single-byte change traps, and offsets stay within the header", arguments: whole.indices)
     func changes(index: Int) {
         let original = Self.whole[index]
-        for place in original.indices {
+        for position in original.indices {
             var changed = original
             for byte in UInt8.min...UInt8.max {
-                changed[place] = byte
+                changed[position] = byte
                 guard case .header(let header) = ProxyProtocolHeader.read(changed) else { continue }
                 let isWithin =
                     header.length <= changed.count && header.tlvs.lowerBound >= 16
                     && header.tlvs.upperBound == header.length
-                if !isWithin { Issue.record("\(header), with \(byte) at \(place)") }
+                if !isWithin { Issue.record("\(header), with \(byte) at \(position)") }
             }
         }
     }

@@ -151,15 +151,15 @@ struct ProxyProtocolTextTests {
     @Test("no single-byte change traps or extends a line beyond its limit", arguments: lines)
     func changes(line: String) {
         let original = Array(line.utf8)
-        for place in original.indices {
+        for position in original.indices {
             var changed = original
             for byte in UInt8.min...UInt8.max {
-                changed[place] = byte
+                changed[position] = byte
                 guard case .header(let header) = ProxyProtocolHeader.read(changed), header.length != original.count
                 else {
                     continue
                 }
-                Issue.record("a header of \(header.length) bytes, with \(byte) at \(place)")
+                Issue.record("a header of \(header.length) bytes, with \(byte) at \(position)")
             }
         }
     }

@@ -64,9 +64,9 @@ struct TLSRoutingTests {
     func manyProtocols() throws {
         let protocols = [(try ALPNProtocol(parsing: "h2"), Int16(1))]
         try withProxy(names: routes(), protocols: protocols) { proxy in
-            for place in [63, 64] {
+            for position in [63, 64] {
                 var offers = [String](repeating: "x", count: 7_000)
-                offers[place] = "h2"
+                offers[position] = "h2"
                 var hello = MadeHello()
                 hello.extensions = [MadeHello.protocols(offers)]
                 proxy.connect().send(hello.bytes)

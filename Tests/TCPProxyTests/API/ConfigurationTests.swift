@@ -162,19 +162,19 @@ struct ConnectFailureTests {
 @Suite("Counters")
 struct CounterTests {
     @Test("each counter has its own index on the page")
-    func places() {
-        var places: [Int] = [
+    func indices() {
+        var indices: [Int] = [
             Counter.bytesUpstream, .bytesDownstream, .refused, .discardedUpstream, .discardedDownstream,
             .eventsDropped, .connectNanoseconds, .splicedUpstream, .splicedDownstream, .pipesInUse,
             .pipeAllocationFailures,
             .recordsDropped,
         ].map(\.index)
-        places += AcceptPause.allCases.map { Counter.pause($0).index }
-        places += ConnectFailure.allCases.map { Counter.failure($0).index }
-        for reason in CloseReason.allCases { places += Initiator.allCases.map { Counter.closure(reason, $0).index } }
-        places += (0...DurationHistogram.bounds.count).map { Counter.connectTime(bucket: $0).index }
-        #expect(Set(places).count == places.count)
-        #expect(places.allSatisfy { (0..<Counter.count).contains($0) })
+        indices += AcceptPause.allCases.map { Counter.pause($0).index }
+        indices += ConnectFailure.allCases.map { Counter.failure($0).index }
+        for reason in CloseReason.allCases { indices += Initiator.allCases.map { Counter.closure(reason, $0).index } }
+        indices += (0...DurationHistogram.bounds.count).map { Counter.connectTime(bucket: $0).index }
+        #expect(Set(indices).count == indices.count)
+        #expect(indices.allSatisfy { (0..<Counter.count).contains($0) })
         #expect(Counter.count * MemoryLayout<Int>.stride <= 4096)
     }
 }

@@ -15,7 +15,7 @@ struct ConnectionLimiterTests {
     }
 
     @Test("permits are limited, and a released permit is available again")
-    func places() {
+    func permits() {
         withAdmission(limit: 2) { connectionLimiter in
             #expect(connectionLimiter.reserve())
             #expect(connectionLimiter.reserve())
