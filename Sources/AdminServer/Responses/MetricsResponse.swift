@@ -249,7 +249,10 @@ extension MetricsResponse {
 
     private var closures: JSONValue {
         .cases { (reason: CloseReason) in
-            (reason.name, .cases { (initiator: CloseInitiator) in (initiator.name, .integer(closed(reason, initiator))) })
+            let initiators = JSONValue.cases { (initiator: CloseInitiator) in
+                (initiator.name, .integer(closed(reason, initiator)))
+            }
+            return (reason.name, initiators)
         }
     }
 
