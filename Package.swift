@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["simulate"]),
         .testTarget(name: "SocketsTests", dependencies: ["Randomness", "Sockets", "ProcessSupport", "Support"]),
         .testTarget(name: "EventLoopTests", dependencies: ["Randomness", "EventLoop", "Sockets"]),
-        .testTarget(name: "RelayTests", dependencies: ["Relay", "EventLoop", "Sockets"]),
+        .testTarget(name: "RelayTests", dependencies: ["Relay", "EventLoop", "Sockets", "FakeSystem"]),
         .testTarget(
             name: "TCPProxyTests",
             dependencies: [
@@ -133,12 +133,15 @@ let package = Package(
         ),
         .testTarget(
             name: "EchoServerTests",
-            dependencies: ["Randomness", "EchoServer", "ProcessSupport", "Sockets", "EventLoop", "Support"]
+            dependencies: [
+                "Randomness", "EchoServer", "ProcessSupport", "Sockets", "EventLoop", "FakeSystem", "Support",
+            ]
         ),
         .testTarget(
             name: "LoadTesterTests",
             dependencies: [
-                "LoadTester", "EchoServer", "Randomness", "Sockets", "ProcessSupport", "EventLoop", "Support",
+                "LoadTester", "EchoServer", "Randomness", "Sockets", "ProcessSupport", "EventLoop", "FakeSystem",
+                "Support",
             ]
         ),
         .testTarget(

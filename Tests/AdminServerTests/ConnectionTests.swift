@@ -2,8 +2,10 @@ import AdminServer
 import Support
 import Testing
 
-@Suite(.ownThreads) struct ConnectionTests {
-    @Test func aConnectionServesManyRequests() async throws {
+@Suite("Admin connections", .ownThreads)
+struct ConnectionTests {
+    @Test("a connection serves several requests")
+    func keepAlive() async throws {
         try await withServer { address in
             let socket = try TestSocket.connect(to: address)
             for path in ["/healthz", "/nothing", "/metrics", "/readyz"] {
@@ -15,7 +17,8 @@ import Testing
         }
     }
 
-    @Test func requestsSentAheadAreAnsweredInOrder() async throws {
+    @Test("pipelined requests are answered in order")
+    func pipelining() async throws {
         try await withServer { address in
             let socket = try TestSocket.connect(to: address)
             let paths = ["/healthz", "/readyz", "/nothing", "/healthz"]
@@ -27,16 +30,20 @@ import Testing
         }
     }
 
-    @Test func aClientMayEndItsSideFirst() async throws {
+    @Test("a request is answered after the client's FIN")
+    func halfClose() async throws {
         let response = try await withServer { try answer(to: "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n", at: $0) }
         #expect(response.status == 200)
         #expect(response.body == "ok\n")
     }
 
-    @Test(arguments: [
-        "GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: Close\r\n\r\n",
-    ])
-    func theServerEndsWhereTheClientWantsIt(request: String) async throws {
+    @Test(
+        "the server closes the connection if the client asks for it",
+        arguments: [
+            "GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: Close\r\n\r\n",
+        ]
+    )
+    func connectionClose(request: String) async throws {
         try await withServer { address in
             let socket = try TestSocket.connect(to: address)
             try socket.send(request)
@@ -48,13 +55,16 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        "\u{0}", "hello\r\n\r\n", "GET\r\n\r\n", "GET /healthz\r\n\r\n", "GET /healthz HTTP/9.9\r\n\r\n",
-        "GET /healthz HTTP/1.1\r\nno colon\r\n\r\n", "GET /healthz HTTP/1.1\r\n\u{0}: x\r\n\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "BREW /healthz HTTP/1.1\r\n\r\n",
-        "GET /healthz HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}",
-    ])
-    func whatIsNoRequestIsRefused(request: String) async throws {
+    @Test(
+        "an invalid request is answered with 400",
+        arguments: [
+            "\u{0}", "hello\r\n\r\n", "GET\r\n\r\n", "GET /healthz\r\n\r\n", "GET /healthz HTTP/9.9\r\n\r\n",
+            "GET /healthz HTTP/1.1\r\nno colon\r\n\r\n", "GET /healthz HTTP/1.1\r\n\u{0}: x\r\n\r\n",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "BREW /healthz HTTP/1.1\r\n\r\n",
+            "GET /healthz HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}",
+        ]
+    )
+    func badRequest(request: String) async throws {
         try await withServer { address in
             let response = try answer(to: request, at: address)
             #expect(response.status == 400)
@@ -63,7 +73,8 @@ import Testing
         }
     }
 
-    @Test func nonsenseAfterARequestDoesNotSpoilItsAnswer() async throws {
+    @Test("invalid bytes after a request do not affect its response")
+    func trailingBytes() async throws {
         try await withServer { address in
             let socket = try TestSocket.connect(to: address)
             try socket.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n\u{0}\u{0}\u{0}")
@@ -72,7 +83,8 @@ import Testing
         }
     }
 
-    @Test func clientsThatVanishDoNoHarm() async throws {
+    @Test("clients that reset do not affect others")
+    func reset() async throws {
         try await withServer { address in
             for _ in 0..<50 {
                 let socket = try TestSocket.connect(to: address)
@@ -83,7 +95,8 @@ import Testing
         }
     }
 
-    @Test func ipv6AndUnixSocketsAreServed() async throws {
+    @Test("IPv6 and Unix sockets are served")
+    func addressFamilies() async throws {
         let status = try await withServer(at: "[::1]:0") { try httpGet("/healthz", from: $0).status }
         #expect(status == 200)
         try await withScratchFolder { folder in

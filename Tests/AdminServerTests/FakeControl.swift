@@ -14,7 +14,7 @@ final class FakeControl: AdminControl {
         self.snapshot = snapshot
     }
 
-    var told: [String] { notes.withLock(\.self) }
+    var requests: [String] { notes.withLock(\.self) }
 
     private func note(_ text: String) { notes.withLock { $0.append(text) } }
 

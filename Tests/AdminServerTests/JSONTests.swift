@@ -4,8 +4,10 @@ import Testing
 
 @testable import AdminServer
 
-@Suite struct JSONTests {
-    @Test func clientsAreListedWithTheirFigures() throws {
+@Suite("JSON of the admin server")
+struct JSONTests {
+    @Test("clients are listed with their counters")
+    func clients() throws {
         var snapshot = ClientsSnapshot()
         var client = ClientStatistics(address: .internet(try internetAddress("[2001:db8::1]:0")))
         client.activeConnections = 1

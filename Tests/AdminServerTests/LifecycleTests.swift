@@ -7,8 +7,10 @@ import Sockets
 import Support
 import Testing
 
-@Suite(.ownThreads) struct LifecycleTests {
-    @Test func connectionsWaitUntilItRuns() async throws {
+@Suite("Admin server lifecycle", .ownThreads)
+struct LifecycleTests {
+    @Test("connections wait until the server runs")
+    func beforeRun() async throws {
         let server = try await bindServer()
         let socket = try TestSocket.connect(to: server.testAddress)
         try socket.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -17,7 +19,8 @@ import Testing
         }
     }
 
-    @Test func cancellingEndsItAndAllItsConnections() async throws {
+    @Test("cancellation ends the server and all its connections")
+    func cancellation() async throws {
         let server = try await bindServer()
         let address = try server.testAddress
         let idle = try TestSocket.connect(to: address)
@@ -35,7 +38,8 @@ import Testing
         }
     }
 
-    @Test func aClientThatDoesNotReadHoldsUpTheEndForNoLongerThanTheLimit() async throws {
+    @Test("a client that does not read delays the end by at most the limit")
+    func stopLimit() async throws {
         var limits = AdminServer.Limits()
         limits.stop = .milliseconds(100)
         limits.request = .seconds(3600)
@@ -47,7 +51,8 @@ import Testing
         }
     }
 
-    @Test func aServiceGroupShutsItDown() async throws {
+    @Test("a service group shuts the server down")
+    func serviceGroup() async throws {
         let server = try await bindServer()
         let address = try server.testAddress
         let group = ServiceGroup(services: [server], logger: Logger(label: "test"))
@@ -60,7 +65,8 @@ import Testing
         try await expectRefusal(at: address)
     }
 
-    @Test func itRunsOnce() async throws {
+    @Test("a second run is an error")
+    func runsOnce() async throws {
         let server = try await bindServer()
         try await running(server) { () async throws in
             _ = try httpGet("/healthz", from: server.testAddress)
@@ -68,7 +74,8 @@ import Testing
         }
     }
 
-    @Test func oneThatNeverRanGivesItsAddressBack() async throws {
+    @Test("a server that never ran releases its address")
+    func neverRun() async throws {
         var server: AdminServer? = try await bindServer()
         let address = try #require(try server?.testAddress)
         server = nil
@@ -85,8 +92,10 @@ import Testing
     }
 }
 
-@Suite(.ownThreads) struct BindTests {
-    @Test func anAddressInUseIsNamed() async throws {
+@Suite("Admin server bind errors", .ownThreads)
+struct BindTests {
+    @Test("the error names an address in use")
+    func addressInUse() async throws {
         let other = try TestListener(on: .loopback)
         let error = await failure(at: "127.0.0.1:\(other.port)")
         #expect(
@@ -95,7 +104,8 @@ import Testing
         )
     }
 
-    @Test func anAddressOfAnotherMachineIsNamed() async throws {
+    @Test("the error names an address of another machine")
+    func foreignAddress() async throws {
         let error = await failure(at: "192.0.2.1:0")
         #expect(
             error?.description == "admin endpoint: cannot listen on 192.0.2.1:0: not an address of this machine: "
@@ -103,13 +113,15 @@ import Testing
         )
     }
 
-    @Test func aHostNameIsResolved() async throws {
+    @Test("a host name is resolved")
+    func hostName() async throws {
         try await withServer(at: "localhost:0") { address throws in
             #expect(try httpGet("/healthz", from: address).status == 200)
         }
     }
 
-    @Test func aLiveUnixSocketIsLeftAloneAndAStaleOneReplaced() async throws {
+    @Test("a live Unix socket is an error, and a stale one is replaced")
+    func staleSocket() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/admin"
             try await withServer(at: "unix:\(path)") { address async throws in
@@ -127,7 +139,8 @@ import Testing
         }
     }
 
-    @Test func aFileThatIsNoSocketStays() async throws {
+    @Test("a file that is not a socket is not removed")
+    func otherFile() async throws {
         try await withScratchFolder { folder in
             let path = "\(folder)/admin"
             try Data("precious".utf8).write(to: URL(fileURLWithPath: path))

@@ -4,10 +4,12 @@ import Testing
 
 @testable import AdminServer
 
-@Suite struct MetricsPageTests {
+@Suite("Metrics response")
+struct MetricsResponseTests {
     private let page = MetricsResponse(snapshot: distinctSnapshot(), version: "1.2.3")
 
-    @Test func theFourMandatedSeriesComeFirstInOrder() {
+    @Test("the four required series come first, in order")
+    func firstSeries() {
         let lines = page.prometheus.split(separator: "\n").map(String.init)
         #expect(lines[0].hasPrefix("# HELP connections_active "))
         #expect(lines[1...2] == ["# TYPE connections_active gauge", "connections_active 3"])
@@ -20,7 +22,8 @@ import Testing
         #expect(lines[12].hasPrefix("# HELP monkey_bytes_total "))
     }
 
-    @Test func thePageIsWellFormed() {
+    @Test("the Prometheus text is valid")
+    func format() {
         let text = page.prometheus
         let read = MetricsText(text)
         #expect(read.strays.isEmpty)
@@ -36,6 +39,7 @@ import Testing
     }
 
     @Test(
+        "each metric has its series",
         arguments: [
             ("monkey_bytes_total", ["direction": "upstream"], 1_572_864),
             ("monkey_bytes_total", ["direction": "downstream"], 819_200),
@@ -62,11 +66,12 @@ import Testing
             ("process_max_fds", [:], 20_000),
         ] as [(String, [String: String], Double)]
     )
-    func eachFigureHasItsSeries(name: String, labels: [String: String], value: Double) {
+    func series(name: String, labels: [String: String], value: Double) {
         #expect(MetricsText(page.prometheus).value(name, labels) == value)
     }
 
-    @Test func connectTimesAreCumulated() {
+    @Test("the buckets of connect times are cumulative")
+    func histogram() {
         let read = MetricsText(page.prometheus)
         let name = "monkey_connect_duration_seconds"
         #expect(read.types[name] == "histogram")
@@ -83,13 +88,15 @@ import Testing
         #expect(read.value(name + "_count") == 18)
     }
 
-    @Test func aVersionCannotBreakItsLine() {
+    @Test("a version with special characters is escaped")
+    func escaping() {
         let page = MetricsResponse(snapshot: .init(), version: "a\"b\\c\nd")
         #expect(page.prometheus.contains("monkey_build_info{version=\"a\\\"b\\\\c\\nd\"} 1\n"))
         #expect(MetricsText(page.prometheus).strays.isEmpty)
     }
 
-    @Test func jsonBeginsWithTheFourMandatedMembers() {
+    @Test("the JSON begins with the four required members")
+    func firstMembers() {
         #expect(
             page.json.hasPrefix(
                 #"{"active_connections":3,"total_connections":15,"bytes_upstream":1572864,"bytes_downstream":819200,"#
@@ -98,7 +105,8 @@ import Testing
         #expect(page.json.hasSuffix("}\n"))
     }
 
-    @Test func jsonHasTheOtherFigures() {
+    @Test("the JSON contains the other metrics")
+    func members() {
         for member in [
             #""bytes_discarded_upstream":20"#,
             #""bytes_discarded_downstream":21"#,

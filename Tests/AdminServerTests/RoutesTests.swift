@@ -2,8 +2,10 @@ import AdminServer
 import Support
 import Testing
 
-@Suite(.ownThreads) struct RoutesTests {
-    @Test func metricsAreText() async throws {
+@Suite("Admin routes", .ownThreads)
+struct RoutesTests {
+    @Test("metrics are text by default")
+    func metricsText() async throws {
         let response = try await withServer(source: FakeSource(snapshot: distinctSnapshot())) {
             try httpGet("/metrics", from: $0)
         }
@@ -14,7 +16,8 @@ import Testing
         #expect(MetricsText(response.body).value("monkey_build_info", ["version": "1.2.3"]) == 1)
     }
 
-    @Test func metricsAreJSONWhenAsked() async throws {
+    @Test("metrics are JSON on request")
+    func metricsJSON() async throws {
         let response = try await withServer(source: FakeSource(snapshot: distinctSnapshot())) {
             try httpGet("/metrics?format=json", from: $0)
         }
@@ -23,13 +26,15 @@ import Testing
         #expect(response.body.hasPrefix(#"{"active_connections":3,"total_connections":15,"bytes_upstream":1572864,"#))
     }
 
-    @Test func anUnknownFormatIsRefused() async throws {
+    @Test("an unknown format is rejected")
+    func unknownFormat() async throws {
         let response = try await withServer { try httpGet("/metrics?format=xml", from: $0) }
         #expect(response.status == 400)
         #expect(response.body == "invalid format: must be text or json\n")
     }
 
-    @Test func clientsAreJSON() async throws {
+    @Test("clients are JSON")
+    func clients() async throws {
         let response = try await withServer(source: FakeSource(clients: manyClients(2))) {
             try httpGet("/clients", from: $0)
         }
@@ -39,7 +44,8 @@ import Testing
         #expect(response.body.contains(#"{"address":"10.0.0.1","#))
     }
 
-    @Test func probesTellWhatTheyShould() async throws {
+    @Test("readiness follows the source, liveness does not")
+    func probes() async throws {
         let source = FakeSource()
         try await withServer(source: source) { address throws in
             #expect(try httpGet("/readyz", from: address).status == 200)
@@ -49,8 +55,11 @@ import Testing
         }
     }
 
-    @Test(arguments: ["/metrics", "/metrics?format=json", "/clients", "/healthz", "/readyz"])
-    func headIsGetWithoutTheBody(path: String) async throws {
+    @Test(
+        "HEAD is answered like GET, without the body",
+        arguments: ["/metrics", "/metrics?format=json", "/clients", "/healthz", "/readyz"]
+    )
+    func head(path: String) async throws {
         try await withServer { address in
             let get = try httpGet(path, from: address)
             let head = try httpGet(path, from: address, method: "HEAD")
@@ -61,8 +70,11 @@ import Testing
         }
     }
 
-    @Test(arguments: ["/", "/metric", "/metrics/x", "/healthz%20", "/%2e%2e/metrics", "*", "/?format=json"])
-    func unknownPathsAreNotFound(path: String) async throws {
+    @Test(
+        "an unknown path is answered with 404",
+        arguments: ["/", "/metric", "/metrics/x", "/healthz%20", "/%2e%2e/metrics", "*", "/?format=json"]
+    )
+    func unknownPath(path: String) async throws {
         try await withServer { address in
             let response = try httpGet(path, from: address)
             #expect(response.status == 404)
@@ -72,16 +84,18 @@ import Testing
     }
 
     @Test(
+        "other methods are answered with 405",
         arguments: ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"],
         ["/metrics", "/clients", "/healthz", "/readyz", "/metrics/"]
     )
-    func otherMethodsAreNotAllowed(method: String, path: String) async throws {
+    func otherMethods(method: String, path: String) async throws {
         let response = try await withServer { try httpGet(path, from: $0, method: method) }
         #expect(response.status == 405)
         #expect(response.headers["allow"] == "GET, HEAD")
     }
 
-    @Test func responsesAreDated() async throws {
+    @Test("responses have a date")
+    func date() async throws {
         let date = try #require(try await withServer { try httpGet("/healthz", from: $0) }.headers["date"])
         #expect(date.count == 29 && date.hasSuffix(" GMT"), "\(date)")
     }

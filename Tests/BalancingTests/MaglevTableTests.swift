@@ -66,7 +66,7 @@ struct MaglevTableTests {
 
 /// Recomputes the numbers in docs/balancing.md, from the same tables that the proxy would build.
 @Suite("Client movement, as documented in docs/balancing.md")
-struct MovementTests {
+struct ClientMovementTests {
     /// Clients whose moved share is counted; for Maglev all slots of the table are.
     private static let clients = (0..<10_000 as Range<UInt64>).map(SplitMix64.mix)
 

@@ -75,7 +75,7 @@ struct PickerTests {
     }
 
     @Test("A pool without servers, or without available servers, returns no pick", arguments: BalancingPolicy.allCases)
-    func nobody(policy: BalancingPolicy) {
+    func noServer(policy: BalancingPolicy) {
         var empty = Picker(policy, servers: 0, seed: 1, table: Pool([]).table)
         #expect(empty.pick(from: Pool([]), key: 1) == nil)
         var pool = Pool(weights: [1, 1, 0])

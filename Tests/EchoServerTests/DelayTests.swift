@@ -1,5 +1,5 @@
-import Sockets
 import EchoServer
+import FakeSystem
 import Randomness
 import Sockets
 import Testing
@@ -13,7 +13,7 @@ struct DelayTests {
         connections: Int = 1,
         _ distribution: EchoServer.DelayDistribution
     ) throws -> [Duration] {
-        let server = try FakeServer {
+        let server = try EchoWorkerHarness {
             $0.delay = distribution
             $0.seed = seed
         }
@@ -22,11 +22,11 @@ struct DelayTests {
             let client = server.connect()
             for number in 0..<count {
                 client.send([UInt8(truncatingIfNeeded: number)])
-                let sent = server.network.now
+                let sent = server.world.clock
                 server.run()
-                if client.incoming.count == number { server.run(.seconds(30)) }
-                let last = try #require(client.lastByte)
-                try #require(client.incoming.count == number + 1)
+                if client.received.count == number { server.run(.seconds(30)) }
+                let last = try #require(client.arrivals.last?.at)
+                try #require(client.received.count == number + 1)
                 delays.append(last.since(sent))
             }
         }
@@ -90,7 +90,7 @@ struct DelayTests {
 
     @Test("A chunk never overtakes an earlier one with a longer delay")
     func order() throws {
-        let server = try FakeServer { $0.delay = .list([.milliseconds(50), .zero, .milliseconds(10)]) }
+        let server = try EchoWorkerHarness { $0.delay = .list([.milliseconds(50), .zero, .milliseconds(10)]) }
         let client = server.connect()
         for text in ["first ", "second ", "third "] {
             client.send(text)
@@ -104,7 +104,7 @@ struct DelayTests {
 
     @Test("Delays of chunks overlap")
     func pipelined() throws {
-        let server = try FakeServer { $0.delay = .constant(.milliseconds(100)) }
+        let server = try EchoWorkerHarness { $0.delay = .constant(.milliseconds(100)) }
         let client = server.connect()
         for _ in 0..<10 {
             client.send("x")
@@ -112,41 +112,43 @@ struct DelayTests {
         }
         for number in 1...10 {
             server.run(.milliseconds(number == 1 ? 1 : 10))
-            #expect(client.incoming.count == number)
+            #expect(client.received.count == number)
         }
     }
 
     @Test("A FIN waits for the delayed bytes before it")
     func end() throws {
-        let server = try FakeServer { $0.delay = .constant(.milliseconds(100)) }
+        let server = try EchoWorkerHarness { $0.delay = .constant(.milliseconds(100)) }
         let client = server.connect()
         client.send("last")
         client.finish()
         server.run(.milliseconds(99))
-        #expect(client.text == "" && !client.serverHasFinished)
+        #expect(client.text == "" && !client.hasReceivedFIN)
         server.run(.milliseconds(2))
         #expect(client.text == "last")
-        #expect(client.isClosed && !client.isAborted)
+        #expect(client.process.hasClosed && !client.process.hasReset)
     }
 
     @Test("Delayed bytes are bounded, and all are delivered")
     func bounded() throws {
-        let server = try FakeServer { $0.delay = .constant(.seconds(1)) }
+        let server = try EchoWorkerHarness { $0.delay = .constant(.seconds(1)) }
         let client = server.connect()
         let bytes = (0..<300_000).map { BytePattern.byte(at: $0) }
         client.send(bytes)
         server.run(.milliseconds(500))
-        #expect(client.outgoing.count == 300_000 - 65_536)
+        #expect(client.unreceived == 300_000 - 65_536)
 
         let other = server.connect()
-        other.receiveLimit = 1
-        other.send(bytes.prefix(3000), urgent: true)
+        // One byte in each receive, so that the number of delays is the limit.
+        server.world.faults.largestTransfer = 1
+        other.send(Array(bytes.prefix(3000)))
         server.run(.milliseconds(100))
-        #expect(other.outgoing.count == 3000 - 1024)
+        #expect(other.unreceived == 3000 - 1024)
+        server.world.faults.largestTransfer = .max
 
         server.run(.seconds(10))
-        #expect(client.incoming == bytes)
-        #expect(other.incoming == Array(bytes.prefix(3000)))
+        #expect(client.received == bytes)
+        #expect(other.received == Array(bytes.prefix(3000)))
         client.finish()
         other.finish()
         server.run(.seconds(2))
@@ -155,31 +157,31 @@ struct DelayTests {
 
     @Test("A client that does not read blocks only itself")
     func stalledReader() throws {
-        let server = try FakeServer { $0.delay = .constant(.milliseconds(10)) }
+        let server = try EchoWorkerHarness { $0.delay = .constant(.milliseconds(10)) }
         let (client, other) = (server.connect(), server.connect())
-        client.shutWindow()
+        client.window = 0
         client.send("late")
         other.send("in time")
-        let waits = server.network.waits
+        let waits = server.waits
         server.run(.seconds(10))
         #expect(other.text == "in time")
-        #expect(server.network.waits - waits < 20)
-        client.open(window: 2)
+        #expect(server.waits - waits < 20)
+        client.widenWindow(by: 2)
         server.run()
-        client.open(window: 2)
+        client.widenWindow(by: 2)
         server.run()
         #expect(client.text == "late")
     }
 
     @Test("A reset discards delayed bytes")
     func reset() throws {
-        let server = try FakeServer { $0.delay = .constant(.seconds(1)) }
+        let server = try EchoWorkerHarness { $0.delay = .constant(.seconds(1)) }
         let client = server.connect()
         client.send("lost")
         server.run()
         client.reset()
         server.run()
-        #expect(client.isClosed)
+        #expect(client.process.hasClosed)
         let next = server.connect()
         server.run(.seconds(5))
         #expect(next.text == "")

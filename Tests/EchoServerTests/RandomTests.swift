@@ -1,5 +1,5 @@
-import Sockets
 import EchoServer
+import FakeSystem
 import Randomness
 import Sockets
 import Testing
@@ -14,7 +14,7 @@ struct RandomTests {
         let modes = [EchoServer.Mode.echo, .echo, .echo, .sink, .source, .respond]
         let mode = modes.randomElement(using: &random) ?? .echo
         let closeAfter = Bool.random(using: &random, in: 4) ? Int.random(in: 1...200_000, using: &random) : nil
-        let server = try FakeServer(capacity: Bool.random(using: &random, in: 4) ? 5 : 1000) {
+        let server = try EchoWorkerHarness(capacity: Bool.random(using: &random, in: 4) ? 5 : 1000) {
             $0.mode = mode
             $0.requestSize = Self.requestSize
             $0.responseSize = Self.responseSize
@@ -31,13 +31,13 @@ struct RandomTests {
                 ].randomElement(using: &random)
             }
         }
-        if Bool.random(using: &random, in: 4) { server.network.connectionLimit = 3 }
+        if Bool.random(using: &random, in: 4) { server.connectionLimit = 3 }
 
         var clients: [Client] = []
         for _ in 0..<300 {
             switch Int.random(in: 0..<10, using: &random) {
             case 0 where clients.count < 15:
-                clients.append(Client(server.network.connect(), sourceLike: mode == .source))
+                clients.append(Client(server.arrive(), sourceLike: mode == .source))
             case 1: server.run(.milliseconds(Int.random(in: 0...100, using: &random)))
             case 2...3: server.turn()
             default:
@@ -45,9 +45,10 @@ struct RandomTests {
             }
         }
         // From here on all clients receive what arrives, and close.
-        let firstEnd = server.network.now
-        server.network.connectionLimit = .max
-        while server.network.now.since(firstEnd) < .seconds(60), clients.contains(where: { !$0.far.isClosed }) {
+        let firstEnd = server.world.clock
+        server.connectionLimit = nil
+        while server.world.clock.since(firstEnd) < .seconds(60), clients.contains(where: { !$0.far.process.hasClosed })
+        {
             for client in clients { client.end(resetting: mode == .source && closeAfter == nil) }
             server.run(.milliseconds(100))
         }
@@ -60,10 +61,10 @@ struct RandomTests {
         #expect(counters.total == clients.count)
         #expect(counters.active == 0)
         #expect(counters.ended + counters.reset + counters.closed == clients.count)
-        #expect(counters.bytesSent == clients.reduce(0) { $0 + $1.far.incoming.count })
-        let received = clients.reduce(0) { $0 + $1.sent - $1.far.outgoing.count }
+        #expect(counters.bytesSent == clients.reduce(0) { $0 + $1.far.received.count })
+        let received = clients.reduce(0) { $0 + $1.sent - $1.far.unreceived }
         // Bytes discarded by a reset were sent and never received.
-        #expect(clients.contains { $0.far.hasReset } || counters.bytesReceived == received)
+        #expect(clients.contains { $0.hasReset } || counters.bytesReceived == received)
         server.drain(grace: .zero)
         #expect(server.run())
     }
@@ -71,66 +72,74 @@ struct RandomTests {
     private static let (requestSize, responseSize) = (20_000, 70_001)
 
     private final class Client {
-        let far: FakeClient
+        let far: FakePeer
         private(set) var sent = 0
+        private var hasFinished = false
+        private(set) var hasReset = false
 
-        init(_ far: FakeClient, sourceLike: Bool) {
+        init(_ far: FakePeer, sourceLike: Bool) {
             self.far = far
             // A source that is read without a limit never ends.
-            if sourceLike { far.shutWindow() }
+            if sourceLike { far.window = 0 }
         }
 
         func act(_ random: inout SplitMix64) {
             switch Int.random(in: 0..<20, using: &random) {
-            case 0: if !far.hasFinished, !far.hasReset { far.finish() }
-            case 1: if Bool.random(using: &random, in: 4), !far.hasReset { far.reset() }
-            case 2...4: far.shutWindow()
-            case 5...9: far.open(window: Int.random(in: 1...100_000, using: &random))
-            case 10: far.receiveLimit = .max
+            case 0: finish()
+            case 1: if Bool.random(using: &random, in: 4) { reset() }
+            case 2...4: far.window = 0
+            case 5...9: far.widenWindow(by: Int.random(in: 1...100_000, using: &random))
             default: send(1 << Int.random(in: 0...17, using: &random), &random)
             }
         }
 
+        private func finish() {
+            guard !hasReset else { return }
+            hasFinished = true
+            far.finish()
+        }
+
+        private func reset() {
+            hasReset = true
+            far.reset()
+        }
+
         private func send(_ most: Int, _ random: inout SplitMix64) {
-            guard !far.hasFinished, !far.hasReset else { return }
+            guard !hasFinished, !hasReset else { return }
             let count = Int.random(in: 1...most, using: &random)
-            // Occasionally urgent data, at which a receive stops.
-            let isUrgent = Bool.random(using: &random, in: 8)
-            if isUrgent { far.receiveLimit = Int.random(in: 1000...70_000, using: &random) }
             var bytes = [UInt8](repeating: 0, count: count)
             bytes.withUnsafeMutableBytes { BytePattern.fill($0, from: sent) }
-            far.send(bytes, urgent: isUrgent)
+            // Occasionally urgent data, at which a receive stops.
+            if Bool.random(using: &random, in: 8) { far.sendUrgent(bytes) } else { far.send(bytes) }
             sent += count
         }
 
         func end(resetting: Bool) {
-            guard !far.isClosed else { return }
-            if far.receiveLimit < .max { far.send([], urgent: true) }
-            far.open(window: 1 << 20)
-            if resetting, !far.hasReset { far.reset() }
-            if !far.hasFinished, !far.hasReset { far.finish() }
+            guard !far.process.hasClosed else { return }
+            far.widenWindow(by: 1 << 20)
+            if resetting { reset() } else { finish() }
         }
 
         func problem(mode: EchoServer.Mode, closeAfter: Int?) -> String? {
-            if !far.isClosed { return "never closed" }
-            if far.isAborted { return "aborted" }
+            if !far.process.hasClosed { return "never closed" }
+            if far.process.hasReset { return "aborted" }
             let period = mode == .respond ? RandomTests.responseSize : .max
-            for start in stride(from: 0, to: far.incoming.count, by: period) {
-                let piece = far.incoming[start...].prefix(period)
+            for start in stride(from: 0, to: far.received.count, by: period) {
+                let piece = far.received[start...].prefix(period)
                 if let first = piece.withUnsafeBytes({ BytePattern.firstDifference(in: $0) }) {
-                    return "byte \(start + first) of \(far.incoming.count) is wrong"
+                    return "byte \(start + first) of \(far.received.count) is wrong"
                 }
             }
-            let count = far.incoming.count
+            let count = far.received.count
             switch mode {
             case .sink: return count == 0 ? nil : "a sink sent \(count)"
             case .source:
-                if far.hasReset { return nil }
+                if hasReset { return nil }
                 return count == closeAfter ? nil : "got \(count)"
             case .echo, .respond:
                 let owed = mode == .echo ? sent : sent / RandomTests.requestSize * RandomTests.responseSize
                 let expected = min(owed, closeAfter ?? .max)
-                if far.hasReset { return count <= expected ? nil : "got \(count) of \(expected)" }
+                if hasReset { return count <= expected ? nil : "got \(count) of \(expected)" }
                 return count == expected ? nil : "got \(count) of \(expected)"
             }
         }

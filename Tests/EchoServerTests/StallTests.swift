@@ -1,11 +1,13 @@
 import EchoServer
+import FakeSystem
 import Sockets
 import Testing
 
 @Suite("Stall")
 struct StallTests {
-    private func stalling(_ configure: (inout EchoServer.Configuration) -> Void = { _ in }) throws -> FakeServer {
-        try FakeServer {
+    private func stalling(_ configure: (inout EchoServer.Configuration) -> Void = { _ in }) throws -> EchoWorkerHarness
+    {
+        try EchoWorkerHarness {
             $0.stall = .init(length: .seconds(1), period: .seconds(10))
             configure(&$0)
         }
@@ -16,31 +18,31 @@ struct StallTests {
     @Test("Nothing is answered for the last second of every ten", arguments: [nil, Duration.milliseconds(200)])
     func phases(delay: Duration?) throws {
         let server = try stalling { $0.delay = delay.map { .constant($0) } }
-        let start = server.network.now
+        let start = server.world.clock
         let client = server.connect()
         for number in 0..<600 {
             // In the middle of each tenth of a second, so that no request falls on a boundary.
             let due = start + .milliseconds(100 * number + 50)
-            server.run(due.since(server.network.now))
-            let (answered, time) = (client.incoming.count, server.network.now)
+            server.run(due.since(server.world.clock))
+            let (answered, time) = (client.received.count, server.world.clock)
             client.send([1])
             server.run()
             let inPeriod = Duration.milliseconds((100 * number + 50) % 10_000)
             if inPeriod >= .seconds(9) {
-                #expect(client.incoming.count == answered)
+                #expect(client.received.count == answered)
             } else if delay == nil {
-                #expect(client.incoming.count == answered + 1)
-                #expect(client.lastByte == time)
+                #expect(client.received.count == answered + 1)
+                #expect(client.arrivals.last?.at == time)
             }
         }
         server.run(.seconds(2))
-        #expect(client.incoming.count == 600)
+        #expect(client.received.count == 600)
     }
 
     @Test("Requests received in a stall are answered when it ends, not before")
     func over() throws {
         let server = try stalling()
-        let start = server.network.now
+        let start = server.world.clock
         let client = server.connect()
         server.run(.milliseconds(9001))
         client.send("stalled")
@@ -48,19 +50,19 @@ struct StallTests {
         #expect(client.text == "")
         server.run(.milliseconds(2))
         #expect(client.text == "stalled")
-        #expect(client.lastByte == start + .seconds(10))
+        #expect(client.arrivals.last?.at == start + .seconds(10))
     }
 
     @Test("No connection is accepted during a stall, and the server sleeps")
     func accepting() throws {
         let server = try stalling()
         server.run(.milliseconds(9500))
-        let clients = (0..<3).map { _ in server.network.connect() }
+        let clients = (0..<3).map { _ in server.arrive() }
         for client in clients { client.send("hello") }
-        let waits = server.network.waits
+        let waits = server.waits
         server.run(.milliseconds(499))
         #expect(server.counters.total == 0)
-        #expect(server.network.waits - waits < 10)
+        #expect(server.waits - waits < 10)
         server.run(.milliseconds(2))
         #expect(clients.allSatisfy { $0.text == "hello" })
     }
@@ -68,8 +70,8 @@ struct StallTests {
     @Test("A connection that arrives as the stall starts is not accepted")
     func acceptingAtTheEdge() throws {
         let server = try stalling()
-        server.network.skip(.seconds(9))
-        let client = server.network.connect()
+        server.skip(.seconds(9))
+        let client = server.arrive()
         server.turn()
         #expect(server.counters.total == 0)
         client.finish()
@@ -79,19 +81,19 @@ struct StallTests {
 
     @Test("A connection that times out in a stall is closed during it")
     func gone() throws {
-        let server = try FakeServer {
+        let server = try EchoWorkerHarness {
             $0.stall = .init(length: .seconds(6), period: .seconds(10))
             $0.closeAfter = 1
         }
         let client = server.connect()
         client.send("x")
         server.run(.milliseconds(3999))
-        #expect(client.serverHasFinished && !client.isClosed)
+        #expect(client.hasReceivedFIN && !client.process.hasClosed)
         server.run(.milliseconds(500))
         // Readable, but not before the stall is over; its deadline is at 5 s.
         client.send("y")
         server.run(.seconds(1))
-        #expect(client.isClosed)
+        #expect(client.process.hasClosed)
         server.run(.seconds(10))
         #expect(server.counters.closed == 1)
     }
@@ -99,7 +101,7 @@ struct StallTests {
     @Test("A delayed answer due in a stall is sent when it ends")
     func delayed() throws {
         let server = try stalling { $0.delay = .constant(.milliseconds(500)) }
-        let start = server.network.now
+        let start = server.world.clock
         let client = server.connect()
         server.run(.milliseconds(8800))
         client.send("x")
@@ -107,20 +109,20 @@ struct StallTests {
         #expect(client.text == "")
         server.run(.seconds(1))
         #expect(client.text == "x")
-        #expect(client.lastByte == start + .seconds(10))
+        #expect(client.arrivals.last?.at == start + .seconds(10))
     }
 
     @Test("A source pauses during a stall")
     func source() throws {
         let server = try stalling { $0.mode = .source }
-        let client = server.network.connect()
-        client.shutWindow()
+        let client = server.arrive()
+        client.window = 0
         server.run(.milliseconds(9500))
-        client.open(window: 1000)
+        client.widenWindow(by: 1000)
         server.run(.milliseconds(400))
-        #expect(client.incoming.isEmpty)
+        #expect(client.received.isEmpty)
         server.run(.milliseconds(200))
-        #expect(client.incoming.count == 1000)
+        #expect(client.received.count == 1000)
         client.reset()
         server.run()
     }
@@ -128,20 +130,20 @@ struct StallTests {
     @Test("A ready connection pauses during a stall and continues after it")
     func listed() throws {
         let server = try stalling { $0.mode = .source }
-        let client = server.network.connect()
+        let client = server.arrive()
         for _ in 0..<20 { server.turn() }
-        let before = client.incoming.count
+        let before = client.received.count
         #expect(before > 0)
         // It always has another turn due, so the time has to be moved past it.
-        server.network.skip(.milliseconds(9100))
+        server.skip(.milliseconds(9100))
         for _ in 0..<3 { server.turn() }
-        let during = client.incoming.count
-        server.network.skip(.milliseconds(500))
+        let during = client.received.count
+        server.skip(.milliseconds(500))
         for _ in 0..<3 { server.turn() }
-        #expect(client.incoming.count == during)
-        server.network.skip(.milliseconds(500))
+        #expect(client.received.count == during)
+        server.skip(.milliseconds(500))
         for _ in 0..<3 { server.turn() }
-        #expect(client.incoming.count > during)
+        #expect(client.received.count > during)
         client.reset()
         server.run()
     }
@@ -154,6 +156,6 @@ struct StallTests {
         server.drain(grace: .milliseconds(200))
         #expect(!server.run(.milliseconds(199)))
         #expect(server.run(.milliseconds(2)))
-        #expect(client.isAborted)
+        #expect(client.process.hasReset)
     }
 }

@@ -37,19 +37,19 @@ struct HelpersTests {
         "An altered, lost or duplicated byte is detected",
         arguments: [0, 1, Pattern.period - 1, Pattern.period, 3_000_000]
     )
-    func pattern(at place: Int) throws {
+    func pattern(at position: Int) throws {
         let pattern = Pattern(seed: 7)
         let good = pattern.bytes(count: 3_100_000)
         func check(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try pattern.check($0, at: 0) } }
         try check(good)
         var altered = good
-        altered[place] ^= 1
+        altered[position] ^= 1
         #expect(throws: Unexpected.self) { try check(altered) }
         var lost = good
-        lost.removeSubrange(place..<place + 16)
+        lost.removeSubrange(position..<position + 16)
         #expect(throws: Unexpected.self) { try check(lost) }
         var doubled = good
-        doubled.insert(contentsOf: good[place..<place + 16], at: place)
+        doubled.insert(contentsOf: good[position..<position + 16], at: position)
         #expect(throws: Unexpected.self) { try check(doubled) }
     }
 

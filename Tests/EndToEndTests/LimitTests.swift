@@ -33,7 +33,10 @@ struct LimitTests {
             // It must not reach the server while the others are connected.
             try first.exchange()
             try second.exchange()
-            try await Task.sleep(for: .milliseconds(300))
+            try await eventually("pause of accepting") {
+                let pauses = try proxy.readMetrics().value("monkey_accept_pauses_total", ["cause": "connections"])
+                return pauses ?? 0 > 0
+            }
             #expect(try proxy.readMetrics().value("connections_active") == 2)
 
             first.client.close()
@@ -75,15 +78,14 @@ struct LimitTests {
             let resting = try RelayedPair(through: proxy, to: upstream)
             let speaking = try RelayedPair(through: proxy, to: upstream)
             let listening = try RelayedPair(through: proxy, to: upstream)
-            // Three times the allowed duration.
-            for _ in 0..<60 {
+            // The others are as old when the idle connection is closed.
+            try await eventually("end of the idle connection") {
                 try speaking.client.send("up")
                 try speaking.server.receive("up")
                 try listening.server.send("down")
                 try listening.client.receive("down")
-                try await Task.sleep(for: .milliseconds(100))
+                return try resting.client.receiveWithoutWaiting() == []
             }
-            #expect(try resting.client.receiveRest().bytes.isEmpty)
             #expect(try resting.server.receiveRest().bytes.isEmpty)
             try speaking.exchange()
             // They too become idle and are closed.
@@ -103,7 +105,10 @@ struct LimitTests {
             #expect(try half.receiver(direction).receive(upTo: 1).isEmpty)
             // The end of the half that continued.
             #expect(try half.sender(direction).receiveRest().bytes.isEmpty)
-            try await Task.sleep(for: .seconds(1))
+            // Another one, so that the whole connection is idle for twice the timeout.
+            let other = try RelayedPair(through: proxy, to: upstream)
+            try other.sender(direction).finish()
+            #expect(try other.sender(direction).receiveRest().bytes.isEmpty)
             try whole.exchange()
         }
     }

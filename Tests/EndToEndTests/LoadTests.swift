@@ -95,11 +95,11 @@ struct LoadTests {
                 try program.signal(SIGINT)
                 #expect(try program.waitForExit() == .code(0))
                 let line = Data(try #require(program.outputLines.last).utf8)
-                let told = try #require(JSONSerialization.jsonObject(with: line) as? [String: Any])
+                let output = try #require(JSONSerialization.jsonObject(with: line) as? [String: Any])
                 let report = try Data(contentsOf: URL(fileURLWithPath: json))
                 return (
                     try #require(Report(JSONSerialization.jsonObject(with: report))),
-                    try #require(told["metadata"] as? [String: Int])
+                    try #require(output["metadata"] as? [String: Int])
                 )
             }
         }
@@ -217,8 +217,8 @@ struct LoadTests {
                 }
                 try echo.signal(SIGKILL)
                 _ = try load.waitForExit()
-                let told = (load.outputLines + load.errorLines).joined(separator: "\n")
-                #expect(told.contains("refused") || told.contains("reset") || told.contains("closed"))
+                let output = (load.outputLines + load.errorLines).joined(separator: "\n")
+                #expect(output.contains("refused") || output.contains("reset") || output.contains("closed"))
             }
         }
     }

@@ -36,9 +36,7 @@ struct ManyConnectionsTests {
     private func expectRest(of process: ProcessView, at location: SourceLocation = #_sourceLocation) async throws {
         var counts: [Int] = []
         repeat {
-            let before = try process.wakeUps
-            try await Task.sleep(for: .seconds(1))
-            counts.append(try process.wakeUps - before)
+            counts.append(try await increase(of: { try process.wakeUps }, over: .seconds(1)))
         } while counts.last! >= 20 && counts.count < 10
         #expect(counts.last! < 20, "wakeups per second: \(counts)", sourceLocation: location)
     }

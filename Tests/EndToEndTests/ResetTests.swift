@@ -39,8 +39,13 @@ struct ResetTests {
             try sender.send(pattern, count: megabyte / 4)
             try await eventually("arrival at the proxy's kernel") { try sender.unacknowledged == 0 }
             try sender.reset()
-            // A faulty proxy fails here immediately; the reader starts after it.
-            try await Task.sleep(for: .milliseconds(200))
+            // The reader starts when the proxy has handled the reset; a faulty one would have forwarded it by then.
+            var wakeUps = 0
+            try await eventually("rest of the proxy") {
+                let before = wakeUps
+                wakeUps = try proxy.process.wakeUps
+                return wakeUps == before
+            }
             let received = try pair.receiver(direction).receiveRest(of: pattern)
             #expect(received == (megabyte / 4, .reset))
             try await proxy.descriptorsReturn()

@@ -4,7 +4,7 @@ import Testing
 import EventLoop
 
 @Suite("Indexed FIFO")
-struct SlotQueueTests {
+struct IndexedFIFOTests {
     @Test("Slots are served in FIFO order, each at most once")
     func order() {
         var queue = IndexedFIFO(capacity: 4)

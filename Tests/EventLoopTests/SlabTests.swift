@@ -37,10 +37,10 @@ struct SlabTests {
     func insertAndFind() {
         var slab = Slab<Element>(capacity: 1000)
         let first = slab.insert(Element(1, tracker))
-        let place = slab.pointer(to: first)
+        let address = slab.pointer(to: first)
         let others = (2...500).map { slab.insert(Element($0, tracker)) }
         #expect(slab.count == 500)
-        #expect(slab.pointer(to: first) == place)
+        #expect(slab.pointer(to: first) == address)
         #expect(slab.find(first, generation: slab.generation(of: first))?.pointee.number == 1)
         #expect(Set(others + [first]).count == 500)
         #expect(others.allSatisfy { $0 < slab.end })

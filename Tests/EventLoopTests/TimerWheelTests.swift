@@ -86,7 +86,7 @@ struct TimerWheelTests {
     }
 
     @Test("A timer may be rescheduled when it expires")
-    func anew() {
+    func reschedule() {
         var wheel = TimerWheel(capacity: 1, now: Self.origin)
         var expirations = 0
         wheel.schedule(0, at: at(1))

@@ -23,10 +23,21 @@ public final class FakePeer {
         public var hasEnded = false
         /// Of these, bytes that were unacknowledged when the process closed or reset the connection.
         public var unacknowledgedAtEnd = 0
+        /// Whether the process has closed or reset its end.
+        public var hasClosed = false
         /// Whether the process has reset a connection that had no error until then.
         public var hasReset = false
+        /// Number of receives and splices of the process from the connection, and of those that would have blocked.
+        public var receives = 0
+        public var emptyReceives = 0
 
         public init() {}
+    }
+
+    /// Bytes that have arrived together.
+    public struct Arrival {
+        public var at: Instant
+        public var count: Int
     }
 
     private let socket: FakeSocket
@@ -39,11 +50,18 @@ public final class FakePeer {
 
     /// All bytes received.
     public private(set) var received: [UInt8] = []
+    /// The reads in which they were received.
+    public private(set) var arrivals: [Arrival] = []
     /// How the incoming stream has ended; nil while it is open.
     public private(set) var end: End?
     /// Whether it reads; while it does not, incoming bytes fill its kernel's buffer and then the sender's.
     public var isReading = true {
         didSet { socketChanged() }
+    }
+    /// How many more bytes the process may send on the connection; nil for as many as the buffers hold.
+    public var window: Int? {
+        get { socket.other?.sendAllowance }
+        set { socket.other?.sendAllowance = newValue }
     }
     /// Whether the network has reset the connection.
     public internal(set) var wasResetByNetwork = false
@@ -69,6 +87,12 @@ public final class FakePeer {
     public func send(_ bytes: [UInt8]) {
         unsent.append(bytes)
         flush()
+    }
+
+    /// Sends bytes of which the last is urgent.
+    public func sendUrgent(_ bytes: [UInt8]) {
+        socket.announceUrgent(at: socket.asSeenByTheProcess.sent + unsent.count + bytes.count - 1)
+        send(bytes)
     }
 
     /// Sends `count` bytes of ``BytePattern``, from an offset on.
@@ -159,6 +183,7 @@ public final class FakePeer {
             switch socket.receive(atMost: left) {
             case .bytes(let bytes):
                 received += bytes
+                arrivals.append(Arrival(at: socket.now, count: bytes.count))
                 left -= bytes.count
             // After a reset a send may have consumed the error; then this is not a FIN.
             case .ended: end = sendFailure.map { .failed($0) } ?? .fin
@@ -176,63 +201,4 @@ public struct FakeEnd {
 
     /// The far end; nil until there is one.
     public var peer: FakePeer? { socket.other?.peer }
-}
-
-/// A server that the process can connect to.
-public final class FakeServer {
-    /// Response to a connection attempt.
-    public enum Answer {
-        case accept(after: Duration = .zero)
-        case fail(SystemError, after: Duration = .zero)
-        /// No response ever arrives.
-        case silence
-        /// The call itself fails.
-        case failAtOnce(SystemError)
-    }
-
-    public let address: SocketAddress
-    public var answer: Answer
-    /// Called for each attempt; without it, ``answer`` applies to all.
-    public var onAttempt: (() -> Answer)?
-    /// Number of connection attempts of the process.
-    public private(set) var attempts = 0
-    /// The local address of each attempt; nil if the process left the choice to the system.
-    public private(set) var sources: [PeerAddress?] = []
-    /// Accepted connections, in order.
-    public private(set) var connections: [FakePeer] = []
-    /// Called for each accepted connection, immediately.
-    public var onConnect: ((FakePeer) -> Void)?
-
-    init(at address: SocketAddress, answer: Answer) {
-        self.address = address
-        self.answer = answer
-    }
-
-    func attempt(by near: FakeSocket, from source: PeerAddress?, in world: FakeWorld) throws(SystemError) {
-        attempts += 1
-        sources.append(source)
-        switch onAttempt?() ?? answer {
-        case .accept(let delay):
-            let far = world.makeSocket(isUnix: near.isUnix)
-            run(after: delay, in: world) { [self] in
-                guard near.state == .connecting, !near.isOrphan else { return }
-                FakeSocket.link(near, far)
-                let peer = world.makePeer(far)
-                far.establish()
-                near.establish()
-                connections.append(peer)
-                onConnect?(peer)
-            }
-        case .fail(let error, let delay):
-            run(after: delay, in: world) { near.fail(error) }
-        case .silence:
-            break
-        case .failAtOnce(let error):
-            throw error
-        }
-    }
-
-    private func run(after delay: Duration, in world: FakeWorld, _ action: @escaping () -> Void) {
-        if delay > .zero { world.plan(after: delay, action) } else { action() }
-    }
 }

@@ -38,9 +38,20 @@ final class FakeSocket: FakeFile {
     private var announced = 0
     /// The other side's FIN has arrived.
     private(set) var hasReceivedEnd = false
+    /// Position of an urgent byte in the incoming stream, from its announcement until it is received.
+    private var urgentPosition: Int?
 
     private var outbox = ByteQueue()
     private let sendCapacity: Int
+    /// How many more bytes its owner may send, if that is limited.
+    var sendAllowance: Int? {
+        didSet {
+            if oldValue == 0, wantsRoom, hasRoom {
+                wantsRoom = false
+                changed()
+            }
+        }
+    }
     /// Bytes sent and not yet acknowledged.
     private var inFlight = 0
     /// Its owner has shut down sending.
@@ -62,6 +73,8 @@ final class FakeSocket: FakeFile {
         self.sendCapacity = sendCapacity
         self.receiveCapacity = receiveCapacity
     }
+
+    var now: Instant { world.clock }
 
     static func link(_ one: FakeSocket, _ other: FakeSocket) {
         one.other = other
@@ -91,17 +104,18 @@ final class FakeSocket: FakeFile {
         if hasEnough { readiness.insert(.readable) }
         if isSendingOver || hasRoom { readiness.insert(.writable) }
         if error != nil { readiness.insert(.failed) }
+        if urgentPosition != nil { readiness.insert(.urgent) }
         return readiness
     }
 
     /// A third of the buffer must be free, so that a sender is not woken for each byte.
-    private var hasRoom: Bool { used <= sendCapacity * 2 / 3 }
+    private var hasRoom: Bool { used <= sendCapacity * 2 / 3 && sendAllowance != 0 }
     private var used: Int { outbox.count + inFlight }
     /// If the buffer is full, nothing more can arrive, whatever the low-water mark.
     private var hasEnough: Bool { !inbox.isEmpty && (inbox.count >= lowWater || window == 0) }
 
     /// Approximate number of bytes that a send would accept.
-    var room: Int { max(0, sendCapacity - used) }
+    var room: Int { max(0, min(sendCapacity - used, sendAllowance ?? .max)) }
 
     /// Bytes available to receive.
     var received: Int { inbox.count }
@@ -116,16 +130,26 @@ final class FakeSocket: FakeFile {
 
 extension FakeSocket {
     func receive(atMost count: Int) -> Reception {
+        asSeenByTheProcess.receives += 1
         if !inbox.isEmpty {
-            let bytes = inbox.takeFirst(count)
+            let bytes = inbox.takeFirst(min(count, bytesBeforeUrgent))
             asSeenByTheProcess.received += bytes.count
+            if let urgentPosition, urgentPosition < asSeenByTheProcess.received { self.urgentPosition = nil }
             other?.transmit()
             return .bytes(bytes)
         }
         // A FIN that has arrived is returned before an error that came after it, by every call.
         if hasReceivedEnd { return .ended }
         if let error = takeError() { return .failed(error) }
-        return state == .closed ? .ended : .wouldBlock
+        if state == .closed { return .ended }
+        asSeenByTheProcess.emptyReceives += 1
+        return .wouldBlock
+    }
+
+    /// A receive stops in front of an urgent byte, unless it begins with it (tcp(7), SO_OOBINLINE).
+    private var bytesBeforeUrgent: Int {
+        guard let urgentPosition, urgentPosition > asSeenByTheProcess.received else { return .max }
+        return urgentPosition - asSeenByTheProcess.received
     }
 
     enum Reception {
@@ -139,8 +163,9 @@ extension FakeSocket {
     func send(_ bytes: some Collection<UInt8>) throws(SystemError) -> Int {
         if let error = takeError() { throw error }
         if state == .closed || hasEnded { throw SystemError(code: EPIPE) }
-        let count = state == .connecting ? 0 : min(bytes.count, sendCapacity - used)
+        let count = state == .connecting ? 0 : min(bytes.count, sendCapacity - used, sendAllowance ?? .max)
         if count < bytes.count { wantsRoom = true }
+        if let left = sendAllowance { sendAllowance = left - count }
         outbox.append(bytes.prefix(count))
         asSeenByTheProcess.sent += count
         transmit()
@@ -164,6 +189,7 @@ extension FakeSocket {
     /// (RFC 2525, 2.17).
     func close() {
         isOrphan = true
+        asSeenByTheProcess.hasClosed = true
         asSeenByTheProcess.unacknowledgedAtEnd = used
         guard state == .connected else { return state = .closed }
         if inbox.isEmpty {
@@ -176,6 +202,7 @@ extension FakeSocket {
 
     func abort() {
         isOrphan = true
+        asSeenByTheProcess.hasClosed = true
         asSeenByTheProcess.unacknowledgedAtEnd = used
         // With bytes queued before its own FIN the connection is open, though sending is shut down (tcp_need_reset).
         let isOver = hasReceivedEnd && hasEnded && outbox.isEmpty
@@ -225,6 +252,13 @@ extension FakeSocket {
         changed()
     }
 
+    /// Announces that the byte at a position of the stream that it sends is urgent.
+    func announceUrgent(at position: Int) {
+        guard state == .connected, !isCutOff, let other else { return }
+        other.urgentPosition = position
+        other.changed()
+    }
+
     private func transmit() {
         guard state == .connected, !isTransmitting, !isCutOff, let other else { return }
         isTransmitting = true
@@ -236,14 +270,14 @@ extension FakeSocket {
             other.announced += bytes.count
             carry { [self] in
                 other.arrive(bytes)
-                sendDelayedACK { $0.inFlight -= bytes.count }
+                acknowledge { $0.inFlight -= bytes.count }
             }
         }
         if state == .connected, outbox.isEmpty, hasEnded, !isEndSent {
             isEndSent = true
             carry { [self] in
                 other.arriveEnd()
-                sendDelayedACK { $0.isEndAcknowledged = true }
+                acknowledge { $0.isEndAcknowledged = true }
             }
         }
     }
@@ -264,7 +298,7 @@ extension FakeSocket {
         }
     }
 
-    private func sendDelayedACK(_ note: @escaping (FakeSocket) -> Void) {
+    private func acknowledge(_ note: @escaping (FakeSocket) -> Void) {
         other?.carry { [self] in
             note(self)
             if wantsRoom, state == .connected, hasRoom {
@@ -308,77 +342,5 @@ extension FakeSocket {
         state = .closed
         outbox.removeAll()
         changed()
-    }
-}
-
-/// The queue of a listening socket.
-final class FakeListener: FakeFile {
-    let address: SocketAddress
-    let canBeJoined: Bool
-    private let backlog: Int
-    private let remove: (FakeListener) -> Void
-    private var queue: [(socket: FakeSocket, from: PeerAddress)] = []
-    /// Connections whose handshake does not complete because the queue is full, or does not begin.
-    private var waiting: [Arrival] = []
-    private var answersHandshakes = true
-
-    private struct Arrival {
-        let near: FakeSocket
-        let far: FakeSocket
-        let source: PeerAddress
-    }
-
-    init(
-        at address: SocketAddress,
-        backlog: Int,
-        canBeJoined: Bool,
-        remove: @escaping (FakeListener) -> Void
-    ) {
-        self.address = address
-        self.backlog = backlog
-        self.canBeJoined = canBeJoined
-        self.remove = remove
-    }
-
-    override var readiness: Readiness { queue.isEmpty ? [] : .readable }
-
-    var queued: Int { queue.count }
-    /// Number of connections in the queue when it was closed.
-    private(set) var abandoned = 0
-
-    func arrive(_ near: FakeSocket, _ far: FakeSocket, from source: PeerAddress) {
-        waiting.append(Arrival(near: near, far: far, source: source))
-        admit()
-    }
-
-    func accept() -> (FakeSocket, PeerAddress)? {
-        guard !queue.isEmpty else { return nil }
-        let first = queue.removeFirst()
-        admit()
-        return first
-    }
-
-    func stopHandshakes() {
-        answersHandshakes = false
-    }
-
-    /// Resets the connections that were not accepted, and refuses those in their handshakes.
-    func close() {
-        remove(self)
-        for (socket, _) in queue { socket.abort() }
-        abandoned = queue.count
-        for arrival in waiting { arrival.far.fail(.connectionRefused) }
-        queue = []
-        waiting = []
-    }
-
-    private func admit() {
-        while answersHandshakes, queue.count < backlog, !waiting.isEmpty {
-            let next = waiting.removeFirst()
-            queue.append((next.near, next.source))
-            next.near.establish()
-            next.far.establish()
-            changed()
-        }
     }
 }

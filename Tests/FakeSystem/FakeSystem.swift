@@ -1,12 +1,11 @@
 import Glibc
 public import Sockets
-import Synchronization
 
 /// One thread's view of a ``FakeWorld``, which the data plane uses as its kernel.
 public struct FakeSystem: System, ~Copyable {
     public let waker: FakeWaker
     public let poller: FakePoller
-    private let world: FakeWorld
+    public let world: FakeWorld
 
     /// - Parameters:
     ///   - batch: maximum number of events of one wait.
@@ -27,6 +26,7 @@ public struct FakeSystem: System, ~Copyable {
         for readiness: Readiness,
         token: Token
     ) -> SystemError? {
+        world.note(.register(descriptor.number))
         if let error = world.faults.error(of: .register) { return error }
         guard let file = world.file(descriptor.number, for: "register") else { return nil }
         if file.interest != nil {
@@ -41,16 +41,20 @@ public struct FakeSystem: System, ~Copyable {
         for readiness: Readiness,
         token: Token
     ) -> SystemError? {
-        guard let file = world.file(descriptor.number, for: "reregister") else { return nil }
+        world.note(.modify(descriptor.number))
+        guard let file = world.file(descriptor.number, for: "modify") else { return nil }
         guard let interest = file.interest, interest.poller === poller else {
-            world.report("reregister of descriptor \(descriptor.number), which is not registered here")
+            world.report("modify of descriptor \(descriptor.number), which is not registered here")
             return SystemError(code: ENOENT)
         }
         interest.change(file, to: readiness, token: token)
         return nil
     }
 
-    public mutating func wait(until deadline: Instant?) -> Int { poller.wait(until: deadline) }
+    public mutating func wait(until deadline: Instant?) -> Int {
+        world.note(.wait)
+        return poller.wait(until: deadline)
+    }
 
     public mutating func event(_ index: Int) -> PollEvent { poller.batch[index] }
 
@@ -78,7 +82,7 @@ public struct FakeSystem: System, ~Copyable {
 
     /// The number is allocated before the queue is read, so without a free one even an empty queue is an error.
     public mutating func accept(from listener: borrowing Descriptor) -> AcceptResult {
-        world.onCall?()
+        world.note(.accept(listener.number))
         guard let queue = world.file(listener.number, as: FakeListener.self, for: "accept") else {
             return .failed(SystemError(code: EBADF))
         }
@@ -88,7 +92,7 @@ public struct FakeSystem: System, ~Copyable {
         do throws(SystemError) {
             let descriptor = try world.open(socket)
             world.accepted += 1
-            world.tell("accept: \(descriptor.number) from \(source)")
+            world.log("accept: \(descriptor.number) from \(source)")
             return .connection(descriptor, peer: source)
         } catch {
             return .failed(error)
@@ -100,7 +104,7 @@ public struct FakeSystem: System, ~Copyable {
         from source: borrowing RawAddress?,
         options: borrowing SocketOptions
     ) throws(SystemError) -> Descriptor {
-        world.onCall?()
+        world.note(.connect)
         world.connects += 1
         if let error = world.faults.error(of: .connect) { throw error }
         guard world.canOpen else { throw .tooManyOpenFiles }
@@ -114,13 +118,14 @@ public struct FakeSystem: System, ~Copyable {
             socket.fail(.connectionRefused)
         }
         let descriptor = try world.open(socket)
-        world.tell("connect: \(descriptor.number) to \(target)")
+        world.log("connect: \(descriptor.number) to \(target)")
         return descriptor
     }
 
     public mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {
+        world.note(.takeError(descriptor.number))
         let error = world.file(descriptor.number, as: FakeSocket.self, for: "takeError")?.takeError()
-        world.tell("takeError: \(descriptor.number): \(error.map(\.description) ?? "none")")
+        world.log("takeError: \(descriptor.number): \(error.map(\.description) ?? "none")")
         return error
     }
 
@@ -128,12 +133,12 @@ public struct FakeSystem: System, ~Copyable {
         from descriptor: borrowing Descriptor,
         into buffer: UnsafeMutableRawBufferPointer
     ) -> IOResult {
-        world.onCall?()
+        world.note(.receive(descriptor.number))
         guard let socket = world.file(descriptor.number, as: FakeSocket.self, for: "receive") else {
             return .failed(SystemError(code: EBADF))
         }
         let transfer = receive(from: socket, into: buffer)
-        world.tell("receive: \(descriptor.number): \(transfer)")
+        world.log("receive: \(descriptor.number): \(transfer)")
         return transfer
     }
 
@@ -155,11 +160,12 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     public mutating func send(_ bytes: UnsafeRawBufferPointer, to descriptor: borrowing Descriptor) -> IOResult {
+        world.note(.send(Array(bytes), to: descriptor.number))
         guard let socket = world.file(descriptor.number, as: FakeSocket.self, for: "send") else {
             return .failed(SystemError(code: EBADF))
         }
         let transfer = send(bytes, to: socket)
-        world.tell("send: \(bytes.count) to \(descriptor.number): \(transfer)")
+        world.log("send: \(bytes.count) to \(descriptor.number): \(transfer)")
         return transfer
     }
 
@@ -183,7 +189,8 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     public mutating func endSending(on descriptor: borrowing Descriptor) -> SystemError? {
-        world.tell("endSending: \(descriptor.number)")
+        world.note(.endSending(descriptor.number))
+        world.log("endSending: \(descriptor.number)")
         return world.file(descriptor.number, as: FakeSocket.self, for: "endSending")?.endSending()
     }
 
@@ -192,9 +199,9 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     public mutating func close(_ descriptor: consuming Descriptor) {
-        world.onCall?()
         let number = descriptor.release()
-        world.tell("close: \(number)")
+        world.note(.close(number))
+        world.log("close: \(number)")
         switch world.remove(number, for: "close") {
         case let socket as FakeSocket: socket.close()
         case let listener as FakeListener:
@@ -206,19 +213,23 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     public mutating func abort(_ descriptor: consuming Descriptor) {
-        world.onCall?()
         let number = descriptor.release()
-        world.tell("abort: \(number)")
+        world.note(.abort(number))
+        world.log("abort: \(number)")
         (world.remove(number, for: "abort") as? FakeSocket)?.abort()
     }
 
+    public mutating func sendDelayedACK(on descriptor: borrowing Descriptor) {
+        world.note(.sendDelayedACK(descriptor.number))
+    }
+
     public mutating func keepAlive(_ keepAlive: KeepAlive, on descriptor: borrowing Descriptor) {
-        world.tell("keepAlive: \(descriptor.number)")
+        world.log("keepAlive: \(descriptor.number)")
         world.file(descriptor.number, as: FakeSocket.self, for: "keepAlive")?.probes = true
     }
 
     public mutating func setReceiveLowWater(of descriptor: borrowing Descriptor, to count: Int) {
-        world.tell("setReceiveLowWater: \(descriptor.number): \(count)")
+        world.log("setReceiveLowWater: \(descriptor.number): \(count)")
         world.file(descriptor.number, as: FakeSocket.self, for: "setReceiveLowWater")?.lowWater = count
     }
 
@@ -227,7 +238,7 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     public mutating func availableSendBuffer(of descriptor: borrowing Descriptor) -> Int {
-        world.file(descriptor.number, as: FakeSocket.self, for: "sendRoom")?.room ?? 0
+        world.file(descriptor.number, as: FakeSocket.self, for: "availableSendBuffer")?.room ?? 0
     }
 
     // MARK: Pipes
@@ -241,7 +252,7 @@ public struct FakeSystem: System, ~Copyable {
         }
         let bytes = pipe.take(atMost: world.faults.allowance(of: buffer.count))
         buffer.copyBytes(from: bytes)
-        world.tell("read: \(descriptor.number): \(bytes.count)")
+        world.log("read: \(descriptor.number): \(bytes.count)")
         return bytes.isEmpty ? .wouldBlock : .moved(bytes.count)
     }
 
@@ -290,80 +301,7 @@ public struct FakeSystem: System, ~Copyable {
             from.changed()
             to.changed()
         }
-        world.tell("splice: \(source.number) to \(sink.number): \(transfer)")
+        world.log("splice: \(source.number) to \(sink.number): \(transfer)")
         return transfer
     }
-}
-
-/// One end of a pipe.
-final class FakePipeEnd: FakeFile {
-    private final class Contents {
-        let capacity: Int
-        var bytes = ByteQueue()
-        var openEnds = 2
-
-        init(capacity: Int) {
-            self.capacity = capacity
-        }
-    }
-
-    private let contents: Contents
-
-    private init(_ contents: Contents) {
-        self.contents = contents
-    }
-
-    var capacity: Int { contents.capacity }
-
-    static func makePair(capacity: Int) -> (input: FakePipeEnd, output: FakePipeEnd) {
-        let contents = Contents(capacity: capacity)
-        return (FakePipeEnd(contents), FakePipeEnd(contents))
-    }
-
-    func fill(from socket: FakeSocket, atMost count: Int) -> IOResult {
-        let room = contents.capacity - contents.bytes.count
-        guard room > 0 else { return .wouldBlock }
-        switch socket.receive(atMost: min(count, room)) {
-        case .bytes(let bytes):
-            contents.bytes.append(bytes)
-            return .moved(bytes.count)
-        case .ended: return .ended
-        case .wouldBlock: return .wouldBlock
-        case .failed(let error): return .failed(error)
-        }
-    }
-
-    func drain(into socket: FakeSocket, atMost count: Int) -> IOResult {
-        guard !contents.bytes.isEmpty else { return contents.openEnds < 2 ? .ended : .wouldBlock }
-        do throws(SystemError) {
-            let taken = try socket.send(contents.bytes.prefix(count))
-            contents.bytes.removeFirst(taken)
-            return taken > 0 ? .moved(taken) : .wouldBlock
-        } catch {
-            return .failed(error)
-        }
-    }
-
-    func take(atMost count: Int) -> [UInt8] {
-        contents.bytes.takeFirst(count)
-    }
-
-    func close() {
-        contents.openEnds -= 1
-    }
-}
-
-/// Wakes a poller of a ``FakeWorld``, from any thread.
-public final class FakeWaker: Waker {
-    private let signalled = Atomic(false)
-
-    public init() {}
-
-    public func wake() {
-        signalled.store(true, ordering: .releasing)
-    }
-
-    var isSignalled: Bool { signalled.load(ordering: .acquiring) }
-
-    func takeSignal() -> Bool { signalled.exchange(false, ordering: .acquiringAndReleasing) }
 }

@@ -21,7 +21,7 @@ public final class FakeWorld {
     /// Errors that a correct program never makes: using or closing descriptors that are not open, and the like.
     public private(set) var problems: [String] = []
     /// Receives one line for each call of the process and each act of its peers.
-    public var listener: ((String) -> Void)?
+    public var trace: ((String) -> Void)?
 
     private var agenda: [Planned] = []
     private var files: [Int32: FakeFile] = [:]
@@ -73,6 +73,14 @@ public final class FakeWorld {
         clock = max(clock, moment)
     }
 
+    /// The moment past which no wait advances the clock; a wait that reaches it returns without events. Nil for none.
+    public var horizon: Instant?
+
+    var isAtHorizon: Bool {
+        guard let horizon, horizon <= clock else { return false }
+        return nextPlanned.map { $0 > horizon } ?? true
+    }
+
     // MARK: Hosts
 
     /// Starts a server that the process can connect to.
@@ -111,9 +119,11 @@ public final class FakeWorld {
 
     // MARK: The process
 
-    /// Acts for other threads of the process, right before a call that they could race with.
-    public var onCall: (() -> Void)?
+    /// Called with each call of the process before it is carried out.
+    public var onCall: ((FakeCall) -> Void)?
 
+    /// Number of calls of the process.
+    public private(set) var calls = 0
     /// Number of connections that the process has accepted.
     public internal(set) var accepted = 0
     /// Number of connect calls of the process, whatever their result.
@@ -159,12 +169,17 @@ public final class FakeWorld {
     /// Records a problem; every entry is a bug, so this prefers false alarms to misses.
     func report(_ problem: String) {
         problems.append(problem)
-        tell("PROBLEM: \(problem)")
+        log("PROBLEM: \(problem)")
     }
 
-    func tell(_ text: @autoclosure () -> String) {
-        guard let listener else { return }
-        listener("\(clock.nanoseconds / 1_000) us: \(text())")
+    func note(_ call: @autoclosure () -> FakeCall) {
+        calls += 1
+        onCall?(call())
+    }
+
+    func log(_ text: @autoclosure () -> String) {
+        guard let trace else { return }
+        trace("\(clock.nanoseconds / 1_000) us: \(text())")
     }
 
     /// Returns the lowest free number, as POSIX requires, so that numbers are reused immediately.

@@ -4,7 +4,7 @@ import Testing
 @testable import LoadTester
 
 @Suite("Analysis")
-struct JudgingTests {
+struct AnalysisTests {
     @Test(
         "A search ends below the true limit, within its precision",
         arguments: [1.0, 37, 9_999, 51_234, 99_000]
@@ -86,10 +86,10 @@ struct JudgingTests {
     }
 
     @Test(
-        "A verdict formats the measured value",
+        "A result formats the measured value",
         arguments: [("throughput>10k", 999.8361735, "999.8"), ("throughput>1", 1000, "1000"), ("answered>1", 0, "3")]
     )
-    func verdicts(condition: String, throughput: Double, found: String) throws {
+    func results(condition: String, throughput: Double, found: String) throws {
         var report = LoadTest.Report.example
         report.throughput = throughput
         report.exchanges.answered = 3

@@ -1,3 +1,4 @@
+import FakeSystem
 import Histogram
 import Randomness
 import Sockets
@@ -9,16 +10,16 @@ import Testing
 @Suite("Failures of the target")
 struct FailureTests {
     /// A target that responds to each request after a millisecond, unless the closure overrides it.
-    struct FaultyTarget: ScriptedTarget {
-        var connects: @Sendable (Int, UInt64) -> ScriptedConnect = { _, now in .established(at: now) }
-        var fault: @Sendable (_ request: Int, _ connection: Int, _ bytes: [UInt8], _ now: UInt64) -> [ScriptedEvent]?
+    struct FaultyTarget: FakeTarget {
+        var connects: (Int, Instant) -> FakeServer.Answer = { _, _ in .accept() }
+        var fault: (_ request: Int, _ connection: Int, _ bytes: [UInt8], _ now: Instant) -> [TargetEvent]?
         var requests = 0
 
-        mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect { connects(number, now) }
+        mutating func answer(attempt number: Int, at now: Instant) -> FakeServer.Answer { connects(number, now) }
 
-        mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
+        mutating func receive(_ bytes: [UInt8], on number: Int, at now: Instant) -> [TargetEvent] {
             defer { requests += 1 }
-            return fault(requests, number, bytes, now) ?? [ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes))]
+            return fault(requests, number, bytes, now) ?? [TargetEvent(at: now + .milliseconds(1), .send(bytes))]
         }
     }
 
@@ -26,26 +27,28 @@ struct FailureTests {
         _ target: FaultyTarget,
         connections: Int = 8,
         duration: Duration = .seconds(1),
-        prepare: (inout GeneratorPlan, ScriptedWorld<FaultyTarget>) -> Void = { _, _ in }
-    ) throws -> ScriptedRun<FaultyTarget> {
+        seed: UInt64 = 0,
+        prepare: (inout GeneratorPlan, FakeWorld) -> Void = { _, _ in }
+    ) throws -> GeneratorRun {
         let run = try run(
             target,
-            saying: EchoWorkload(.generated(count: 64), thread: 0),
+            workload: EchoWorkload(.generated(count: 64), thread: 0),
             connections: connections,
-            duration: duration
+            duration: duration,
+            seed: seed
         ) { configuration, world in
             configuration.schedule = Schedule(.constant(1000), arrivals: .constant)
             prepare(&configuration, world)
         }
         let counts = run.counts
         #expect(counts.due == counts.answered + counts.failed + counts.unanswered + counts.unsent + counts.overflowed)
-        #expect(run.world.openConnections == 0)
+        #expect(run.world.openDescriptors == [])
         return run
     }
 
-    private func closing(_ what: ScriptedEvent.What) -> FaultyTarget {
+    private func closing(_ what: TargetEvent.Action) -> FaultyTarget {
         FaultyTarget { request, _, _, now in
-            request % 10 == 9 ? [ScriptedEvent(at: now + .milliseconds(1), what)] : nil
+            request % 10 == 9 ? [TargetEvent(at: now + .milliseconds(1), what)] : nil
         }
     }
 
@@ -61,7 +64,7 @@ struct FailureTests {
 
     @Test("A stream that ends before the response counts as closed early")
     func endings() throws {
-        let run = try openLoop(closing(.end))
+        let run = try openLoop(closing(.finish))
         #expect(run.counts.failures[.closedEarly] == 100)
         #expect(run.counts.failures.total == 100)
     }
@@ -73,7 +76,7 @@ struct FailureTests {
                 guard request % 10 == 9 else { return nil }
                 var wrong = bytes
                 wrong[wrongByte] ^= 1
-                return [ScriptedEvent(at: now + .milliseconds(1), .bytes(wrong))]
+                return [TargetEvent(at: now + .milliseconds(1), .send(wrong))]
             }
         )
         #expect(run.counts.failures[.mismatch] == 100)
@@ -88,13 +91,13 @@ struct FailureTests {
                 // The response to request 4.
                 var other = bytes
                 other[0] = 4
-                return [ScriptedEvent(at: now + .milliseconds(1), .bytes(other))]
+                return [TargetEvent(at: now + .milliseconds(1), .send(other))]
             }
         )
         #expect(swapped.counts.failures[.mismatch] == 1)
         let long = try openLoop(
             FaultyTarget { request, _, bytes, now in
-                request == 5 ? [ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes + [0]))] : nil
+                request == 5 ? [TargetEvent(at: now + .milliseconds(1), .send(bytes + [0]))] : nil
             }
         )
         #expect(long.counts.failures[.mismatch] == 1)
@@ -131,8 +134,8 @@ struct FailureTests {
     @Test("Refused connections are counted, and the others serve")
     func refusals() throws {
         let target = FaultyTarget(
-            connects: { number, now in
-                number % 2 == 0 ? .established(at: now) : .failed(.connectionRefused, at: now + .milliseconds(1))
+            connects: { number, _ in
+                number % 2 == 0 ? .accept() : .fail(.connectionRefused, after: .milliseconds(1))
             },
             fault: { _, _, _, _ in nil }
         )
@@ -144,12 +147,12 @@ struct FailureTests {
 
     @Test("A dead target is retried with increasing delays")
     func death() throws {
-        let death = UInt64.seconds(2) + .milliseconds(500)
+        let death = Instant(nanoseconds: .milliseconds(2500))
         let target = FaultyTarget(
             connects: { _, now in
-                now < death ? .established(at: now) : .failed(.connectionRefused, at: now)
+                now < death ? .accept() : .fail(.connectionRefused)
             },
-            fault: { _, _, _, now in now < death ? nil : [ScriptedEvent(at: now, .reset)] }
+            fault: { _, _, _, now in now < death ? nil : [TargetEvent(at: now, .reset)] }
         )
         let run = try openLoop(target, duration: .seconds(10)) { configuration, _ in configuration.drain = .zero }
         #expect(run.counts.answered == 500)
@@ -164,8 +167,8 @@ struct FailureTests {
     @Test("A lack of descriptors or ports counts as exhausted")
     func exhaustion() throws {
         let target = FaultyTarget(
-            connects: { number, now in
-                number < 4 ? .established(at: now) : .impossible(SystemError(code: number % 2 == 0 ? 24 : 99))
+            connects: { number, _ in
+                number < 4 ? .accept() : .failAtOnce(SystemError(code: number % 2 == 0 ? 24 : 99))
             },
             fault: { _, _, _, _ in nil }
         )
@@ -178,7 +181,7 @@ struct FailureTests {
     @Test("A connect without an answer times out, and the opening phase ends")
     func silence() throws {
         let run = try openLoop(
-            FaultyTarget(connects: { _, _ in .never }, fault: { _, _, _, _ in nil }),
+            FaultyTarget(connects: { _, _ in .silence }, fault: { _, _, _, _ in nil }),
             prepare: { configuration, _ in configuration.connectTimeout = .milliseconds(500) }
         )
         #expect(run.counts.failures[.timeout] >= 8)
@@ -196,7 +199,7 @@ struct FailureTests {
         #expect(run.counts.unanswered == 1)
         #expect(run.counts.unsent == 100)
         #expect(run.counts.overflowed == 899)
-        #expect(run.legacy.maxQueueLength == 100)
+        #expect(run.result.maxQueueLength == 100)
     }
 
     @Test("A target that closes each connection after its response causes no error")
@@ -204,8 +207,8 @@ struct FailureTests {
         let run = try openLoop(
             FaultyTarget { _, _, bytes, now in
                 [
-                    ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes)),
-                    ScriptedEvent(at: now + .milliseconds(1), .end),
+                    TargetEvent(at: now + .milliseconds(1), .send(bytes)),
+                    TargetEvent(at: now + .milliseconds(1), .finish),
                 ]
             }
         )
@@ -220,9 +223,10 @@ struct FailureTests {
         let run = try openLoop(
             FaultyTarget(fault: { _, _, _, _ in nil }),
             connections: 64,
+            seed: seed,
             prepare: { _, world in
-                world.chaos = SplitMix64(seed: seed)
-                world.largestPiece = 70
+                world.faults.largestTransfer = 70
+                world.faults.shortTransfers = 0.9
             }
         )
         #expect(run.counts.answered == 1000)

@@ -1,3 +1,4 @@
+import FakeSystem
 import Histogram
 import Randomness
 import Sockets
@@ -16,15 +17,15 @@ struct ModeTests {
 
     @Test("An exchange costs one receive, one send and a share of a wait, and no registration")
     func calls() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 8, duration: .seconds(1))
-        let atStart = try #require(run.legacy.atStart)
-        let atEnd = try #require(run.legacy.atEnd)
+        let run = try run(Self.afterAMillisecond, workload: echo(), connections: 8, duration: .seconds(1))
+        let atStart = try #require(run.result.atStart)
+        let atEnd = try #require(run.result.atEnd)
         let window = atEnd - atStart
         #expect(window.completed == 8 * 1000)
         // Eight responses arrive simultaneously, so there is one wait per eight exchanges, and one for each sweep.
         let sweeps = 10
         #expect(window.calls <= 8 * 1000 * 2 + 1000 + sweeps + 1)
-        #expect(run.world.registrations == 8)
+        #expect(run.calls.registrations == 8)
         #expect(run.world.connects == 8)
     }
 
@@ -33,28 +34,28 @@ struct ModeTests {
         arguments: [LoadTest.ConnectionEnding.fin, .reset]
     )
     func connect(ending: LoadTest.ConnectionEnding) throws {
-        struct Target: ScriptedTarget {
-            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
-                .established(at: now + .milliseconds(2))
+        struct Target: FakeTarget {
+            mutating func answer(attempt number: Int, at now: Instant) -> FakeServer.Answer {
+                .accept(after: .milliseconds(2))
             }
-            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
-                [ScriptedEvent(at: now + .milliseconds(1), .bytes(bytes))]
+            mutating func receive(_ bytes: [UInt8], on number: Int, at now: Instant) -> [TargetEvent] {
+                [TargetEvent(at: now + .milliseconds(1), .send(bytes))]
             }
         }
-        let run = try run(Target(), saying: echo(), connections: 4, duration: .seconds(1)) { configuration, _ in
+        let run = try run(Target(), workload: echo(), connections: 4, duration: .seconds(1)) { configuration, _ in
             configuration.lifecycle = .perExchange(ending)
             configuration.schedule = Schedule(.constant(100), arrivals: .constant)
         }
         #expect(run.counts.answered == 100)
         #expect(run.world.connects == 100)
-        #expect(run.world.closes == (ending == .fin ? 100 : 0))
-        #expect(run.world.aborts == (ending == .reset ? 100 : 0))
+        #expect(run.calls.closes == (ending == .fin ? 100 : 0))
+        #expect(run.calls.aborts == (ending == .reset ? 100 : 0))
         #expect(abs(run.latency.max - 0.003) < 1e-5)
         #expect(abs(run.latency.min - 0.003) < 1e-5)
-        let connect = LoadTest.LatencySummary(run.legacy.sample.connect)
+        let connect = LoadTest.LatencySummary(run.result.sample.connect)
         #expect(connect.count == 100)
         #expect(abs(connect.p50 - 0.002) < 2e-6)
-        #expect(run.world.openConnections == 0)
+        #expect(run.world.openDescriptors == [])
     }
 
     @Test(
@@ -62,41 +63,40 @@ struct ModeTests {
         arguments: [(GeneratorPlan.Lifecycle.kept, 4), (.held, 4), (.perExchange(.fin), 0)]
     )
     func acknowledged(lifecycle: GeneratorPlan.Lifecycle, count: Int) throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) {
+        let run = try run(Self.afterAMillisecond, workload: echo(), connections: 4, duration: .seconds(1)) {
             configuration,
             _ in
             configuration.lifecycle = lifecycle
         }
-        #expect(run.world.acknowledgements == count)
+        #expect(run.calls.acknowledgements == count)
     }
 
     @Test("Connect without a payload ends with the connection")
     func connectOnly() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(0), connections: 4, duration: .seconds(1)) {
+        let run = try run(Self.afterAMillisecond, workload: echo(0), connections: 4, duration: .seconds(1)) {
             configuration,
             _ in
             configuration.lifecycle = .perExchange(.fin)
             configuration.schedule = Schedule(.constant(100), arrivals: .constant)
         }
         #expect(run.counts.answered == 100)
-        #expect(run.world.bytesSent == 0)
+        #expect(run.server.received == 0)
     }
 
     @Test("Connect in a closed loop uses all allowed connections, and pauses when connects fail")
     func connectFlatOut() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) {
+        let run = try run(Self.afterAMillisecond, workload: echo(), connections: 4, duration: .seconds(1)) {
             configuration,
             _ in
             configuration.lifecycle = .perExchange(.fin)
         }
         #expect(run.counts.answered == 4 * 1000)
-        struct Refusing: ScriptedTarget {
-            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
-                .failed(.connectionRefused, at: now)
+        struct Refusing: FakeTarget {
+            mutating func answer(attempt number: Int, at now: Instant) -> FakeServer.Answer {
+                .fail(.connectionRefused)
             }
-            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] { [] }
         }
-        let refused = try LoadTesterTests.run(Refusing(), saying: echo(), connections: 4, duration: .seconds(1)) {
+        let refused = try LoadTesterTests.run(Refusing(), workload: echo(), connections: 4, duration: .seconds(1)) {
             configuration,
             _ in configuration.lifecycle = .perExchange(.fin)
         }
@@ -106,25 +106,27 @@ struct ModeTests {
 
     @Test("Hold: connections are idle, lost ones are not replaced, and the others answer at the end")
     func hold() throws {
-        struct Target: ScriptedTarget {
-            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
+        struct Target: FakeTarget {
+            mutating func answer(attempt number: Int, at now: Instant) -> FakeServer.Answer {
+                number == 7 ? .fail(.connectionRefused) : .accept()
+            }
+            mutating func connected(_ number: Int, at now: Instant) -> [TargetEvent] {
                 switch number {
-                case 3: .established(at: now, then: [ScriptedEvent(at: now + .seconds(2), .end)])
-                case 5: .established(at: now, then: [ScriptedEvent(at: now + .seconds(3), .reset)])
-                case 7: .failed(.connectionRefused, at: now)
-                default: .established(at: now)
+                case 3: [TargetEvent(at: now + .seconds(2), .finish)]
+                case 5: [TargetEvent(at: now + .seconds(3), .reset)]
+                default: []
                 }
             }
-            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
-                number == 9 ? [] : [ScriptedEvent(at: now + .milliseconds(5), .bytes(bytes))]
+            mutating func receive(_ bytes: [UInt8], on number: Int, at now: Instant) -> [TargetEvent] {
+                number == 9 ? [] : [TargetEvent(at: now + .milliseconds(5), .send(bytes))]
             }
         }
-        let run = try run(Target(), saying: echo(), connections: 100, duration: .seconds(10)) { configuration, _ in
+        let run = try run(Target(), workload: echo(), connections: 100, duration: .seconds(10)) { configuration, _ in
             configuration.lifecycle = .held
             configuration.timeout = .seconds(1)
         }
         #expect(run.world.connects == 100)
-        #expect(run.legacy.atEnd?.open == 97)
+        #expect(run.result.atEnd?.open == 97)
         #expect(run.counts.failures[.closedEarly] == 1)
         #expect(run.counts.failures[.reset] == 1)
         #expect(run.counts.failures[.refused] == 1)
@@ -137,7 +139,7 @@ struct ModeTests {
     func holdOnTheDead() throws {
         let run = try run(
             DelayingTarget { $0 + .seconds(1000) },
-            saying: echo(),
+            workload: echo(),
             connections: 100,
             duration: .seconds(1)
         ) { configuration, _ in
@@ -149,23 +151,23 @@ struct ModeTests {
         #expect(counts.due == counts.answered + counts.failed + counts.unanswered + counts.unsent)
         #expect(counts.answered == 0)
         #expect(run.world.clock <= run.start + .seconds(2) + .milliseconds(10))
-        #expect(run.world.openConnections == 0)
+        #expect(run.world.openDescriptors == [])
     }
 
     @Test("Bytes received before the request are processed")
     func greeting() throws {
-        struct Target: ScriptedTarget {
-            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
-                .established(at: now, then: [ScriptedEvent(at: now, .bytes(Array("220 hello\r\n".utf8)))])
+        struct Target: FakeTarget {
+            mutating func connected(_ number: Int, at now: Instant) -> [TargetEvent] {
+                [TargetEvent(at: now, .send(Array("220 hello\r\n".utf8)))]
             }
-            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
-                [ScriptedEvent(at: now + 1000, .bytes(Array("221\r\n220 hello\r\n".utf8)))]
+            mutating func receive(_ bytes: [UInt8], on number: Int, at now: Instant) -> [TargetEvent] {
+                [TargetEvent(at: now + .microseconds(1), .send(Array("221\r\n220 hello\r\n".utf8)))]
             }
         }
         let script = try LoadTest.Script(parsing: "expect 220 ${any}\\r\\n\nsend QUIT\\r\\n\nexpect 221\\r\\n")
         let run = try run(
             Target(),
-            saying: ScriptWorkload(script, thread: 0, of: 1, seed: 1),
+            workload: ScriptWorkload(script, thread: 0, of: 1, seed: 1),
             connections: 1,
             duration: .seconds(1)
         ) { configuration, _ in configuration.schedule = Schedule(.constant(1), arrivals: .constant) }
@@ -181,40 +183,45 @@ struct ModeTests {
         bulk.chunk = 10_000
         let run = try run(
             Self.afterAMillisecond,
-            saying: StreamWorkload(bulk),
+            workload: StreamWorkload(bulk),
             connections: 2,
-            duration: .milliseconds(20)
-        ) { configuration, world in
-            world.largestPiece = 15_000
-            world.chaos = SplitMix64(seed: seed)
-            world.costOfACall = 5000
+            duration: .milliseconds(20),
+            seed: seed,
+            callCost: .microseconds(5)
+        ) { _, world in
+            world.faults.largestTransfer = 15_000
+            world.faults.shortTransfers = 0.9
         }
         #expect(run.counts.failures.total == 0)
         #expect(run.counts.bytesSent > 1_000_000)
         #expect(run.counts.bytesReceived == run.counts.bytesSent)
-        #expect(run.world.openConnections == 0)
+        #expect(run.world.openDescriptors == [])
     }
 
     @Test("A download is verified against the pattern across chunk boundaries")
     func download() throws {
-        struct Source: ScriptedTarget {
+        struct Source: FakeTarget {
             var flips: Int?
-            mutating func accept(_ number: Int, at now: UInt64) -> ScriptedConnect {
+            mutating func connected(_ number: Int, at now: Instant) -> [TargetEvent] {
                 var bytes = (0..<200_000).map { BytePattern.byte(at: $0) }
                 if let flips { bytes[flips] ^= 1 }
-                return .established(at: now, then: [ScriptedEvent(at: now + .milliseconds(1500), .bytes(bytes))])
+                return [TargetEvent(at: now + .milliseconds(1500), .send(bytes))]
             }
-            mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] { [] }
         }
         var bulk = LoadTest.Bulk(.download)
         bulk.verifies = true
         for (flips, mismatches) in [(nil, 0), (199_999, 2), (65_521, 2)] as [(Int?, Int)] {
-            let run = try run(Source(flips: flips), saying: StreamWorkload(bulk), connections: 2, duration: .seconds(1))
-            {
+            let run = try run(
+                Source(flips: flips),
+                workload: StreamWorkload(bulk),
+                connections: 2,
+                duration: .seconds(1)
+            ) {
                 configuration,
                 world in
                 configuration.bufferSize = 10_007
-                world.largestPiece = 30_000
+                world.faults.largestTransfer = 9000
+                world.faults.shortTransfers = 0.9
             }
             // A connection that replaces one with a mismatch receives its bytes after the measured time.
             #expect(run.counts.failures[.mismatch] == mismatches)
@@ -225,7 +232,7 @@ struct ModeTests {
 
     /// A target that responds to every hundred bytes with the first bytes of the pattern, or with others, after a
     /// millisecond.
-    private struct Responder: ScriptedTarget {
+    private struct Responder: FakeTarget {
         private var response: [UInt8]
         private var received: [Int: Int] = [:]
 
@@ -235,10 +242,14 @@ struct ModeTests {
             if let flipped { response[flipped] ^= 1 }
         }
 
-        mutating func receive(_ bytes: [UInt8], on number: Int, at now: UInt64) -> [ScriptedEvent] {
+        mutating func receive(_ bytes: [UInt8], on number: Int, at now: Instant) -> [TargetEvent] {
             received[number, default: 0] += bytes.count
             guard received[number]?.isMultiple(of: 100) == true else { return [] }
-            return [ScriptedEvent(at: now + .milliseconds(1), .bytes(response))]
+            // In chunks that arrive a microsecond apart.
+            return stride(from: 0, to: response.count, by: 30_000).enumerated().map { number, start in
+                let chunk = Array(response[start...].prefix(30_000))
+                return TargetEvent(at: now + .microseconds(1000 + number), .send(chunk))
+            }
         }
     }
 
@@ -250,16 +261,15 @@ struct ModeTests {
 
     @Test("A response may differ in size from its request; latency ends with its last byte", arguments: [1, 100_000])
     func responses(size: Int) throws {
-        let run = try run(Responder(size: size), saying: request(size), connections: 4) { configuration, world in
+        let run = try run(Responder(size: size), workload: request(size), connections: 4) { configuration, _ in
             configuration.schedule = Schedule(.constant(100), arrivals: .constant)
-            world.largestPiece = 30_000
             configuration.bufferSize = 10_007
         }
         #expect(run.counts.failures.total == 0)
         #expect(run.counts.answered == 100)
         #expect(run.counts.bytesSent == 100 * 100)
         #expect(run.counts.bytesReceived == 100 * size)
-        // Chunks of a response arrive a microsecond apart, so its latency is that of the last one.
+        // The latency is that of the last chunk.
         #expect(run.latency.min >= 0.001)
         if size > 1 { #expect(run.latency.min > 0.001_002) }
     }
@@ -267,7 +277,7 @@ struct ModeTests {
     @Test("Responses are compared only on request, but a longer response is always a mismatch")
     func mismatches() throws {
         func mismatches(_ size: Int, flipped: Int? = nil, verifies: Bool = true) throws -> Int {
-            let run = try run(Responder(size: size, flipped: flipped), saying: request(70_000, verifies: verifies)) {
+            let run = try run(Responder(size: size, flipped: flipped), workload: request(70_000, verifies: verifies)) {
                 configuration,
                 _ in configuration.schedule = Schedule(.constant(10), arrivals: .constant)
             }
@@ -282,82 +292,8 @@ struct ModeTests {
 
     @Test("A closed loop sends the next request as soon as the response arrives")
     func closedLoopOfRequests() throws {
-        let run = try run(Responder(size: 5000), saying: request(5000), connections: 3)
+        let run = try run(Responder(size: 5000), workload: request(5000), connections: 3)
         #expect(run.counts.answered == 3 * 1000)
         #expect(run.counts.failures.total == 0)
-    }
-
-    @Test("A stop ends the measurement, and the report covers the time until then")
-    func stop() throws {
-        let run = try run(
-            Self.afterAMillisecond,
-            saying: echo(),
-            duration: .seconds(1000),
-            commands: [(.seconds(7), .stop)]
-        ) { configuration, _ in configuration.schedule = Schedule(.constant(100), arrivals: .constant) }
-        #expect(run.legacy.measured == .seconds(5))
-        #expect(run.counts.due == 500)
-        #expect(run.counts.answered == 500)
-    }
-
-    @Test("A second stop does not wait for open requests; a stop before the start ends the run")
-    func abort() throws {
-        let run = try run(
-            DelayingTarget { $0 + .seconds(100) },
-            saying: echo(),
-            connections: 3,
-            duration: .seconds(1000),
-            commands: [(.seconds(7), .stop), (.milliseconds(7500), .abort)]
-        ) { configuration, _ in
-            configuration.schedule = Schedule(.constant(1), arrivals: .constant)
-            configuration.drain = .seconds(60)
-            configuration.timeout = .seconds(600)
-        }
-        #expect(run.world.clock == .milliseconds(7500))
-        #expect(run.counts.due == 5)
-        #expect(run.counts.unanswered == 3)
-        #expect(run.counts.unsent == 2)
-        #expect(run.world.openConnections == 0)
-
-        let early = try LoadTesterTests.run(
-            Self.afterAMillisecond,
-            saying: echo(),
-            duration: .seconds(1000),
-            commands: [(.milliseconds(1500), .stop)]
-        )
-        #expect(early.world.clock == .milliseconds(1500))
-        #expect(early.counts.due == 0)
-        #expect(early.world.openConnections == 0)
-    }
-
-    @Test("A warm-up is counted but not measured")
-    func warmUp() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 4, duration: .seconds(1)) {
-            configuration,
-            _ in
-            configuration.warmUp = .seconds(2)
-            configuration.schedule = Schedule(.constant(100), arrivals: .constant)
-        }
-        #expect(run.counts.due == 100)
-        #expect(run.counts.answered == 100)
-        #expect(run.latency.count == 100)
-        #expect(run.counts.begun == 300)
-        #expect(run.counts.completed == 300)
-    }
-
-    @Test("Each step of a ramp contains the requests due in it")
-    func steps() throws {
-        let run = try run(Self.afterAMillisecond, saying: echo(), connections: 100, duration: .seconds(10)) {
-            configuration,
-            _ in
-            configuration.schedule = Schedule(.ramp(from: 0, to: 1000, over: .seconds(10)), arrivals: .constant)
-            configuration.steps = 10
-        }
-        // From 0 to 1000/s in ten steps: 50, 150, 250 and so on, as requests due at a boundary belong to the later
-        // step.
-        let due = run.legacy.steps.map(\.due)
-        #expect(due.reduce(0, +) == 5000)
-        for (index, count) in due.enumerated() { #expect(abs(count - (50 + 100 * index)) <= 1) }
-        #expect(run.legacy.steps.map(\.answered) == due)
     }
 }

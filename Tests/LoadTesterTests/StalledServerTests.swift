@@ -1,3 +1,4 @@
+import FakeSystem
 import Histogram
 import Sockets
 import Testing
@@ -19,17 +20,17 @@ struct StalledServerTests {
         return inPeriod < .seconds(9) ? arrival + service : arrival - inPeriod + .seconds(10) + service
     }
 
-    private static let target = DelayingTarget { answer($0) }
+    private static let target = DelayingTarget { Instant(nanoseconds: answer($0.nanoseconds)) }
 
     private func openLoop(
         rate: Double,
         connections: Int,
         seconds: Int,
         arrivals: LoadTest.Arrivals = .constant
-    ) throws -> ScriptedRun<DelayingTarget> {
+    ) throws -> GeneratorRun {
         try run(
             Self.target,
-            saying: EchoWorkload(.generated(count: 64), thread: 0),
+            workload: EchoWorkload(.generated(count: 64), thread: 0),
             connections: connections,
             duration: .seconds(seconds)
         ) { configuration, _ in
@@ -48,11 +49,11 @@ struct StalledServerTests {
     @Test("With a connection for each request, every latency equals the computed one")
     func manyConnections() throws {
         let run = try openLoop(rate: 100, connections: 200, seconds: 30)
-        #expect(run.start == Self.start)
+        #expect(run.start.nanoseconds == Self.start)
         let due = (0..<3000).map { Self.start + UInt64($0) * .milliseconds(10) }
         let expected = histogram(due.map { Self.answer($0) - $0 })
-        #expect(run.legacy.sample.fromDue == expected)
-        #expect(run.legacy.sample.fromSend == expected)
+        #expect(run.result.sample.fromDue == expected)
+        #expect(run.result.sample.fromSend == expected)
         #expect(run.counts.due == 3000)
         #expect(run.counts.answered == 3000)
         // A tenth of the requests fall into a stall, and wait half a second on average.
@@ -86,8 +87,8 @@ struct StalledServerTests {
             fromDue.append(free - due)
             fromSend.append(free - sent)
         }
-        #expect(run.legacy.sample.fromDue == histogram(fromDue))
-        #expect(run.legacy.sample.fromSend == histogram(fromSend))
+        #expect(run.result.sample.fromDue == histogram(fromDue))
+        #expect(run.result.sample.fromSend == histogram(fromSend))
         #expect(run.counts.due == fromDue.count)
         #expect(run.counts.unsent == fromDue.count - fromSend.count)
         // Measured from the send, only three requests ever waited; measured from the due time, more than a tenth.
@@ -99,7 +100,7 @@ struct StalledServerTests {
     func closedLoop() throws {
         let run = try run(
             Self.target,
-            saying: EchoWorkload(.generated(count: 64), thread: 0),
+            workload: EchoWorkload(.generated(count: 64), thread: 0),
             duration: .seconds(30)
         )
         // One request per millisecond, 9,000 in every ten seconds, and one more in the first ten, which have no stall
@@ -108,7 +109,7 @@ struct StalledServerTests {
         #expect(run.latency.p99 < 0.0011)
         #expect(run.latency.p999 < 0.0011)
         #expect(abs(run.latency.max - 1.001) < 0.001)
-        let slow = run.legacy.sample.fromDue.count(within: .milliseconds(2)...LatencyHistogram.longest)
+        let slow = run.result.sample.fromDue.count(within: .milliseconds(2)...LatencyHistogram.longest)
         #expect(slow == 3)
     }
 
@@ -116,7 +117,7 @@ struct StalledServerTests {
     func endInAStall() throws {
         let run = try run(
             Self.target,
-            saying: EchoWorkload(.generated(count: 64), thread: 0),
+            workload: EchoWorkload(.generated(count: 64), thread: 0),
             connections: 4,
             duration: .milliseconds(9500)
         ) { configuration, _ in
@@ -134,7 +135,7 @@ struct StalledServerTests {
             (0..<4).map { UInt64.milliseconds(600 - 10 * UInt64($0)) }
             + (4..<50).map { UInt64.milliseconds(500 - 10 * UInt64($0)) }
         let expected = histogram(Array(repeating: Self.service, count: 900) + ages)
-        #expect(run.legacy.sample.fromDue == expected)
-        #expect(run.world.openConnections == 0)
+        #expect(run.result.sample.fromDue == expected)
+        #expect(run.world.openDescriptors == [])
     }
 }

@@ -1,39 +1,52 @@
+import EventLoop
+import FakeSystem
 import Relay
 import Sockets
 import Testing
-import EventLoop
 
-/// A connection between descriptor 1, the client, and descriptor 2, the server, on a scripted system.
+/// A duplex between a client and a server in a fake world, with 8-byte buffers.
 private struct DuplexBench: ~Copyable {
-    var system = ScriptedSystem()
+    let world = FakeWorld()
+    let calls: CallLog
+    var system: FakeSystem
+    let client: FakePeer
+    let server: FakePeer
     var duplex: Duplex
     var buffers = RelayBuffers(size: 8, engine: .copy)
     var clock = TurnClock(Instant(nanoseconds: 0))
 
+    static let clientDescriptor: Int32 = 3
+    static let serverDescriptor: Int32 = 4
+
     init() {
-        duplex = Duplex(client: Descriptor(adopting: 1))
-        duplex.server = Endpoint(Descriptor(adopting: 2), canSend: true)
+        var system = FakeSystem(in: world, wakerToken: Token(bits: 0))
+        duplex = Duplex(client: system.connect(toServer: 1))
+        duplex.server = Endpoint(system.connect(toServer: 2), canSend: true)
+        client = world.connectedPeer(of: Self.clientDescriptor)
+        server = world.connectedPeer(of: Self.serverDescriptor)
+        self.system = system
+        calls = CallLog(of: world)
     }
 
     mutating func turn() -> Duplex.Outcome {
         duplex.turn(on: &system, with: &buffers, clock: &clock)
     }
 
-    /// Makes the client reset the connection and the poller report it.
-    mutating func reset(_ party: Side) {
-        let report: Readiness = [.readable, .writable, .readHangup, .hungUp, .failed]
-        switch party {
-        case .client:
-            system.errors[1] = .connectionReset
-            system.arrivals[1, default: []].append(.end)
-            duplex.client.note(report)
-        case .server:
-            system.errors[2] = .connectionReset
-            system.arrivals[2, default: []].append(.end)
-            duplex.server.note(report)
+    func peer(_ side: Side) -> FakePeer { side == .client ? client : server }
+
+    mutating func note(_ readiness: Readiness, on side: Side) {
+        switch side {
+        case .client: duplex.client.note(readiness)
+        case .server: duplex.server.note(readiness)
         }
-        duplex.takeFailure(of: party, on: &system)
-        _ = system.takeCalls()
+    }
+
+    /// Makes a peer reset its connection and the poller report it.
+    mutating func reset(_ side: Side) {
+        peer(side).reset()
+        note([.readable, .writable, .readHangup, .hungUp, .failed], on: side)
+        duplex.takeFailure(of: side, on: &system)
+        _ = calls.take()
     }
 }
 
@@ -43,19 +56,27 @@ private func withDuplex(_ body: (inout DuplexBench) -> Void) {
     bench.duplex.close(on: &bench.system, with: &bench.buffers)
     let taken = bench.buffers.chunks.taken
     #expect(taken == 0)
+    #expect(bench.world.openDescriptors == [])
+    #expect(bench.world.problems == [])
 }
+
+private let client = DuplexBench.clientDescriptor
+private let server = DuplexBench.serverDescriptor
 
 @Suite("Duplex")
 struct DuplexTests {
     @Test("both directions move in one turn")
     func bothWays() {
         withDuplex { bench in
-            bench.system.arrivals = [1: [.bytes("up")], 2: [.bytes("down")]]
+            bench.client.send("up")
+            bench.server.send("down")
             bench.duplex.client.note(.readable)
             bench.duplex.server.note(.readable)
             #expect(bench.turn() == .waiting)
             #expect(
-                bench.system.takeCalls() == [.receive(1), .send("up", to: 2), .receive(2), .send("down", to: 1)]
+                bench.calls.take() == [
+                    .receive(client), .send("up", to: server), .receive(server), .send("down", to: client),
+                ]
             )
             #expect(bench.duplex.upstream.transferred == 2)
             #expect(bench.duplex.downstream.transferred == 4)
@@ -65,44 +86,47 @@ struct DuplexTests {
     @Test("a server's first bytes are forwarded")
     func serverFirst() {
         withDuplex { bench in
-            bench.system.arrivals[2] = [.bytes("hello")]
+            bench.server.send("hello")
             bench.duplex.server.note(.readable)
             #expect(bench.turn() == .waiting)
-            #expect(bench.system.takeCalls() == [.receive(2), .send("hello", to: 1)])
+            #expect(bench.calls.take() == [.receive(server), .send("hello", to: client)])
         }
     }
 
     @Test("a duplex ends with both directions, and records which side ended first", arguments: [Side.client, .server])
     func halfClose(first: Side) {
         withDuplex { bench in
-            let (firstNumber, secondNumber): (Int32, Int32) = first == .client ? (1, 2) : (2, 1)
-            bench.system.arrivals[firstNumber] = [.end]
-            if first == .client { bench.duplex.client.note(.readHangup) } else { bench.duplex.server.note(.readHangup) }
+            let second: Side = first == .client ? .server : .client
+            let firstSocket = first == .client ? client : server
+            let secondSocket = first == .client ? server : client
+            bench.peer(first).finish()
+            bench.note(.readHangup, on: first)
             #expect(bench.turn() == .waiting)
-            #expect(bench.system.takeCalls() == [.receive(firstNumber), .endSending(secondNumber)])
+            #expect(bench.calls.take() == [.receive(firstSocket), .endSending(secondSocket)])
             #expect(bench.duplex.firstToEnd == first)
 
             // The other direction continues.
-            bench.system.arrivals[secondNumber] = [.bytes("late"), .end]
-            let report: Readiness = [.readable, .readHangup]
-            if first == .client { bench.duplex.server.note(report) } else { bench.duplex.client.note(report) }
+            bench.peer(second).send("late")
+            bench.peer(second).finish()
+            bench.note([.readable, .readHangup], on: second)
             #expect(bench.turn() == .over)
             #expect(
-                bench.system.takeCalls() == [
-                    .receive(secondNumber), .send("late", to: firstNumber), .receive(secondNumber),
+                bench.calls.take() == [
+                    .receive(secondSocket), .send("late", to: firstSocket), .receive(secondSocket),
                 ]
             )
             // The close forwards the last end of stream.
             #expect(bench.duplex.firstToEnd == first)
             bench.duplex.close(on: &bench.system, with: &bench.buffers)
-            #expect(bench.system.takeCalls() == [.close(1), .close(2)])
+            #expect(bench.calls.take() == [.close(client), .close(server)])
         }
     }
 
     @Test("two ends in one turn end the duplex immediately")
     func bothEnd() {
         withDuplex { bench in
-            bench.system.arrivals = [1: [.end], 2: [.end]]
+            bench.client.finish()
+            bench.server.finish()
             bench.duplex.client.note(.readHangup)
             bench.duplex.server.note(.readHangup)
             #expect(bench.turn() == .over)
@@ -112,13 +136,15 @@ struct DuplexTests {
     @Test("pending bytes delay a FIN and the end of the duplex")
     func endHeldUp() {
         withDuplex { bench in
-            bench.system.arrivals = [1: [.bytes("abc"), .end], 2: [.end]]
-            bench.system.rooms[2] = []
+            bench.client.send("abc")
+            bench.client.finish()
+            bench.server.finish()
+            bench.server.window = 0
             bench.duplex.client.note([.readable, .readHangup])
             bench.duplex.server.note(.readHangup)
             #expect(bench.turn() == .waiting)
             #expect(bench.duplex.pending == 3)
-            bench.system.rooms[2] = nil
+            bench.server.window = nil
             bench.duplex.server.note(.writable)
             #expect(bench.turn() == .over)
         }
@@ -127,7 +153,7 @@ struct DuplexTests {
     @Test("a direction that has used its receives reports more to move")
     func moreToMove() {
         withDuplex { bench in
-            bench.system.arrivals[1] = Array(repeating: .bytes("12345678"), count: 5)
+            bench.client.send(String(repeating: "12345678", count: 5))
             bench.duplex.client.note(.readable)
             #expect(bench.turn() == .moreToMove)
             #expect(bench.turn() == .waiting)
@@ -136,56 +162,62 @@ struct DuplexTests {
     }
 
     @Test("bytes sent before a reset reach the other side first", arguments: [Side.client, .server])
-    func reset(party: Side) {
+    func reset(side: Side) {
         withDuplex { bench in
-            let (failed, left): (Int32, Int32) = party == .client ? (1, 2) : (2, 1)
-            bench.system.arrivals[failed] = [.bytes("last")]
-            bench.reset(party)
-            #expect(bench.turn() == .failed(party, delivered: true))
+            let failed = side == .client ? client : server
+            let other = side == .client ? server : client
+            bench.peer(side).send("last")
+            bench.reset(side)
+            #expect(bench.turn() == .failed(side, delivered: true))
             #expect(
-                bench.system.takeCalls() == [.receive(failed), .send("last", to: left), .receive(failed)]
+                bench.calls.take() == [.receive(failed), .send("last", to: other), .receive(failed)]
             )
-            #expect(bench.duplex.firstToEnd == party)
+            #expect(bench.duplex.firstToEnd == side)
         }
     }
 
     @Test("a reset waits for pending bytes that the other side has not accepted")
     func resetWithPending() {
         withDuplex { bench in
-            bench.system.arrivals[1] = [.bytes("last")]
-            bench.system.rooms[2] = [.bytes(1)]
+            bench.client.send("last")
+            bench.server.window = 1
             bench.reset(.client)
             #expect(bench.turn() == .failed(.client, delivered: false))
             #expect(bench.duplex.pending == 3)
-            bench.system.rooms[2] = nil
+            bench.server.window = nil
             bench.duplex.server.note(.writable)
             #expect(bench.turn() == .failed(.client, delivered: true))
-            #expect(bench.system.takeCalls().suffix(2) == [.send("ast", to: 2), .receive(1)])
+            #expect(bench.calls.take().suffix(2) == [.send("ast", to: server), .receive(client)])
         }
     }
 
     @Test("a reset detected by a send does not end the receiving from that side")
-    func resetToldToSend() {
+    func resetDetectedBySend() {
         withDuplex { bench in
-            bench.system.arrivals = [1: [.bytes("up")], 2: [.bytes("last"), .end]]
-            bench.system.rooms[2] = [.failure(.connectionReset)]
+            bench.client.send("up")
+            bench.server.send("last")
+            bench.server.reset()
             bench.duplex.client.note(.readable)
             // The poller has not reported it yet.
             #expect(bench.turn() == .failed(.server, delivered: false))
             #expect(bench.duplex.upstream.discarded == 2)
-            #expect(bench.system.takeCalls() == [.receive(1), .send("up", to: 2)])
+            #expect(bench.calls.take() == [.receive(client), .send("up", to: server)])
 
             bench.duplex.server.note([.readable, .readHangup, .hungUp])
             #expect(bench.turn() == .failed(.server, delivered: true))
-            #expect(bench.system.takeCalls() == [.receive(2), .send("last", to: 1), .receive(2)])
+            #expect(
+                bench.calls.take() == [
+                    .receive(server), .send("last", to: client), .receive(server),
+                ]
+            )
         }
     }
 
     @Test("bytes pending for a failed side are discarded and counted")
     func pendingForTheFailed() {
         withDuplex { bench in
-            bench.system.arrivals[2] = [.bytes("12345678")]
-            bench.system.rooms[1] = [.bytes(2)]
+            bench.server.send("12345678")
+            bench.client.window = 2
             bench.duplex.server.note(.readable)
             #expect(bench.turn() == .waiting)
             bench.reset(.client)
@@ -208,37 +240,37 @@ struct DuplexTests {
     @Test("a side that fails after its forwarded FIN is reported as failed")
     func failureAfterEnd() {
         withDuplex { bench in
-            bench.system.arrivals[1] = [.end]
+            bench.client.finish()
             bench.duplex.client.note(.readHangup)
             #expect(bench.turn() == .waiting)
             bench.reset(.client)
             #expect(bench.turn() == .failed(.client, delivered: true))
-            #expect(bench.system.takeCalls() == [])
+            #expect(bench.calls.take() == [])
         }
     }
 
     @Test("a socket's error is read once")
     func takeFailure() {
         withDuplex { bench in
-            bench.system.errors[2] = .connectionReset
+            bench.server.reset()
             bench.duplex.takeFailure(of: .server, on: &bench.system)
             bench.duplex.takeFailure(of: .server, on: &bench.system)
             #expect(bench.duplex.server.failure == .connectionReset)
             #expect(bench.duplex.client.failure == nil)
-            #expect(bench.system.takeCalls() == [.takeError(2)])
+            #expect(bench.calls.take() == [.takeError(server)])
         }
     }
 
     @Test("an abort resets both sockets and discards pending bytes")
     func abort() {
         withDuplex { bench in
-            bench.system.arrivals[1] = [.bytes("abc")]
-            bench.system.rooms[2] = []
+            bench.client.send("abc")
+            bench.server.window = 0
             bench.duplex.client.note(.readable)
             #expect(bench.turn() == .waiting)
-            _ = bench.system.takeCalls()
+            _ = bench.calls.take()
             bench.duplex.abort(on: &bench.system, with: &bench.buffers)
-            #expect(bench.system.takeCalls() == [.abort(1), .abort(2)])
+            #expect(bench.calls.take() == [.abort(client), .abort(server)])
             #expect(bench.duplex.upstream.discarded == 3)
             #expect(bench.buffers.chunks.taken == 0)
         }
@@ -246,10 +278,13 @@ struct DuplexTests {
 
     @Test("a duplex without a server can be aborted")
     func withoutServer() {
-        var system = ScriptedSystem()
+        let world = FakeWorld()
+        var system = FakeSystem(in: world, wakerToken: Token(bits: 0))
         var buffers = RelayBuffers(size: 8, engine: .copy)
-        var duplex = Duplex(client: Descriptor(adopting: 1))
+        var duplex = Duplex(client: system.connect(toServer: 1))
+        let client = world.connectedPeer(of: client)
         duplex.abort(on: &system, with: &buffers)
-        #expect(system.takeCalls() == [.abort(1)])
+        #expect(client.end == .failed(.connectionReset))
+        #expect(world.openDescriptors == [])
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 /// One direction as a transcript: the events it receives and the actions it then requests.
 @Suite("Relay direction state")
-struct HalfStateTests {
+struct RelayDirectionStateTests {
     /// Returns a half after these events.
     private func half(after events: (inout RelayDirectionState) -> Void) -> RelayDirectionState {
         var half = RelayDirectionState()
@@ -148,7 +148,7 @@ struct HalfStateTests {
 
 /// Events that cannot happen: the driver is in a wrong state, and continuing could lose bytes of a connection.
 @Suite("Relay direction state traps")
-struct HalfStateTrapTests {
+struct RelayDirectionStateTrapTests {
     @Test("bytes received while others are pending trap")
     func receivedTwice() async {
         await #expect(processExitsWith: .failure) {

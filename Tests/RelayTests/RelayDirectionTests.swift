@@ -1,74 +1,100 @@
+import EventLoop
+import FakeSystem
+import Glibc
 import Relay
 import Sockets
 import Testing
-import EventLoop
 
-/// A half between descriptor 1, the source, and descriptor 2, the sink, on a scripted system, with an 8-byte buffer.
-private struct HalfBench: ~Copyable {
-    var system = ScriptedSystem()
-    var half = RelayDirection()
-    var source = Endpoint(Descriptor(adopting: 1), canSend: true)
-    var sink = Endpoint(Descriptor(adopting: 2), canSend: true)
+/// A direction from a source to a sink in a fake world, with an 8-byte buffer.
+private struct DirectionBench: ~Copyable {
+    let world = FakeWorld()
+    let calls: CallLog
+    var system: FakeSystem
+    /// The peers that send to the source and receive from the sink.
+    let sender: FakePeer
+    let receiver: FakePeer
+    var direction = RelayDirection()
+    var source: Endpoint
+    var sink: Endpoint
     var buffers = RelayBuffers(size: 8, engine: .copy)
     var clock = TurnClock(Instant(nanoseconds: 0))
 
+    static let sourceDescriptor: Int32 = 3
+    static let sinkDescriptor: Int32 = 4
+
+    init() {
+        var system = FakeSystem(in: world, wakerToken: Token(bits: 0))
+        source = Endpoint(system.connect(toServer: 1), canSend: true)
+        sink = Endpoint(system.connect(toServer: 2), canSend: true)
+        sender = world.connectedPeer(of: Self.sourceDescriptor)
+        receiver = world.connectedPeer(of: Self.sinkDescriptor)
+        self.system = system
+        calls = CallLog(of: world)
+    }
+
     mutating func turn() -> Bool {
-        half.turn(from: &source, to: &sink, on: &system, with: &buffers, clock: &clock)
+        direction.turn(from: &source, to: &sink, on: &system, with: &buffers, clock: &clock)
     }
 
     mutating func abandon() {
-        half.abandon(on: &system, with: &buffers)
+        direction.abandon(on: &system, with: &buffers)
     }
 
     mutating func cleanUp() {
         abandon()
-        if let descriptor = source.descriptor.take() { _ = descriptor.release() }
-        if let descriptor = sink.descriptor.take() { _ = descriptor.release() }
+        if let descriptor = source.descriptor.take() { system.close(descriptor) }
+        if let descriptor = sink.descriptor.take() { system.close(descriptor) }
     }
 }
 
-private func withHalf(_ body: (inout HalfBench) -> Void) {
-    var bench = HalfBench()
+private func withDirection(_ body: (inout DirectionBench) -> Void) {
+    var bench = DirectionBench()
     body(&bench)
     bench.cleanUp()
     let taken = bench.buffers.chunks.taken
     #expect(taken == 0)
+    #expect(bench.world.openDescriptors == [])
+    #expect(bench.world.problems == [])
 }
 
+private let source = DirectionBench.sourceDescriptor
+private let sink = DirectionBench.sinkDescriptor
+
 @Suite("Relay direction")
-struct HalfRelayTests {
+struct RelayDirectionTests {
     @Test("a source without an event is not read")
     func quiet() {
-        withHalf { bench in
+        withDirection { bench in
             let wantsMore = bench.turn()
             #expect(!wantsMore)
-            #expect(bench.system.takeCalls() == [])
+            #expect(bench.calls.take() == [])
         }
     }
 
     @Test("received bytes are sent immediately, and a short read is not followed by another")
     func shortRead() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("abc"), .bytes("later")]
+        withDirection { bench in
+            bench.sender.send("abc")
             bench.source.note(.readable)
             let wantsMore = bench.turn()
             #expect(!wantsMore)
-            #expect(bench.system.takeCalls() == [.receive(1), .send("abc", to: 2)])
-            #expect(bench.half.transferred == 3)
+            #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink)])
+            #expect(bench.direction.transferred == 3)
+            bench.sender.send("later")
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [])
+            #expect(bench.calls.take() == [])
         }
     }
 
     @Test("a read that filled the buffer is followed by another")
     func fullRead() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("12345678"), .bytes("9")]
+        withDirection { bench in
+            bench.sender.send("123456789")
             bench.source.note(.readable)
             _ = bench.turn()
             #expect(
-                bench.system.takeCalls() == [
-                    .receive(1), .send("12345678", to: 2), .receive(1), .send("9", to: 2),
+                bench.calls.take() == [
+                    .receive(source), .send("12345678", to: sink), .receive(source), .send("9", to: sink),
                 ]
             )
         }
@@ -76,12 +102,12 @@ struct HalfRelayTests {
 
     @Test("reading stops when no more bytes are available")
     func wouldBlock() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("12345678")]
+        withDirection { bench in
+            bench.sender.send("12345678")
             bench.source.note(.readable)
             _ = bench.turn()
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.receive(1), .send("12345678", to: 2), .receive(1)])
+            #expect(bench.calls.take() == [.receive(source), .send("12345678", to: sink), .receive(source)])
             let canReceive = bench.source.canReceive
             #expect(!canReceive)
         }
@@ -89,70 +115,71 @@ struct HalfRelayTests {
 
     @Test("a short read with a pending FIN is followed by another, and the FIN is forwarded")
     func announcedEnd() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("abc"), .end]
+        withDirection { bench in
+            bench.sender.send("abc")
+            bench.sender.finish()
             bench.source.note([.readable, .readHangup])
             _ = bench.turn()
             #expect(
-                bench.system.takeCalls() == [.receive(1), .send("abc", to: 2), .receive(1), .endSending(2)]
+                bench.calls.take() == [.receive(source), .send("abc", to: sink), .receive(source), .endSending(sink)]
             )
-            #expect(bench.half.state.phase == .finished)
+            #expect(bench.direction.state.phase == .finished)
         }
     }
 
     @Test("an unannounced FIN is forwarded")
     func silentEnd() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.end]
+        withDirection { bench in
+            bench.sender.finish()
             bench.source.note(.readable)
             _ = bench.turn()
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.receive(1), .endSending(2)])
+            #expect(bench.calls.take() == [.receive(source), .endSending(sink)])
         }
     }
 
     @Test("bytes that the sink does not accept are kept and sent first")
     func shortWrite() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("12345678"), .bytes("9")]
-            bench.system.rooms[2] = [.bytes(3)]
+        withDirection { bench in
+            bench.sender.send("123456789")
+            bench.receiver.window = 3
             bench.source.note(.readable)
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.receive(1), .send("12345678", to: 2)])
-            #expect(bench.half.state.pending == 5)
-            #expect(bench.half.transferred == 3)
+            #expect(bench.calls.take() == [.receive(source), .send("12345678", to: sink)])
+            #expect(bench.direction.state.pending == 5)
+            #expect(bench.direction.transferred == 3)
             #expect(bench.buffers.chunks.taken == 1)
 
             // The source has more bytes, but they are not received before the sink has buffer space.
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [])
+            #expect(bench.calls.take() == [])
 
-            bench.system.rooms[2] = [.bytes(2)]
+            bench.receiver.window = 2
             bench.sink.note(.writable)
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.send("45678", to: 2)])
+            #expect(bench.calls.take() == [.send("45678", to: sink)])
 
-            bench.system.rooms[2] = nil
+            bench.receiver.window = nil
             bench.sink.note(.writable)
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.send("678", to: 2), .receive(1), .send("9", to: 2)])
-            #expect(bench.half.transferred == 9)
+            #expect(bench.calls.take() == [.send("678", to: sink), .receive(source), .send("9", to: sink)])
+            #expect(bench.direction.transferred == 9)
             #expect(bench.buffers.chunks.taken == 0)
         }
     }
 
     @Test("all bytes are kept if the send would block, repeatedly")
     func sendWouldBlock() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("abc")]
-            bench.system.rooms[2] = []
+        withDirection { bench in
+            bench.sender.send("abc")
+            bench.receiver.window = 0
             bench.source.note(.readable)
             _ = bench.turn()
             bench.sink.note(.writable)
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.receive(1), .send("abc", to: 2), .send("abc", to: 2)])
-            #expect(bench.half.state.pending == 3)
-            #expect(bench.half.transferred == 0)
+            #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink), .send("abc", to: sink)])
+            #expect(bench.direction.state.pending == 3)
+            #expect(bench.direction.transferred == 0)
             let canSend = bench.sink.canSend
             #expect(!canSend)
         }
@@ -160,126 +187,130 @@ struct HalfRelayTests {
 
     @Test("pending bytes are not kept in the shared buffer, which is reused after the turn")
     func pendingIsCopied() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("abc")]
-            bench.system.rooms[2] = []
+        withDirection { bench in
+            bench.sender.send("abc")
+            bench.receiver.window = 0
             bench.source.note(.readable)
             _ = bench.turn()
             bench.buffers.shared.initializeMemory(as: UInt8.self, repeating: 0)
-            bench.system.rooms[2] = nil
+            bench.receiver.window = nil
             bench.sink.note(.writable)
-            _ = bench.system.takeCalls()
+            _ = bench.calls.take()
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.send("abc", to: 2)])
+            #expect(bench.calls.take() == [.send("abc", to: sink)])
         }
     }
 
     @Test("the FIN follows the last pending byte")
     func endAfterPending() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("abc"), .end]
-            bench.system.rooms[2] = [.bytes(1)]
+        withDirection { bench in
+            bench.sender.send("abc")
+            bench.sender.finish()
+            bench.receiver.window = 1
             bench.source.note([.readable, .readHangup])
             _ = bench.turn()
-            bench.system.rooms[2] = [.bytes(1)]
+            bench.receiver.window = 1
             bench.sink.note(.writable)
             _ = bench.turn()
             #expect(
-                bench.system.takeCalls() == [.receive(1), .send("abc", to: 2), .send("bc", to: 2)]
+                bench.calls.take() == [.receive(source), .send("abc", to: sink), .send("bc", to: sink)]
             )
-            bench.system.rooms[2] = nil
+            bench.receiver.window = nil
             bench.sink.note(.writable)
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.send("c", to: 2), .receive(1), .endSending(2)])
+            #expect(bench.calls.take() == [.send("c", to: sink), .receive(source), .endSending(sink)])
         }
     }
 
     @Test("a failed source has not sent a FIN")
     func sourceFailure() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("abc"), .failure(.connectionReset)]
+        withDirection { bench in
+            bench.sender.send("abc")
+            bench.sender.reset()
             bench.source.note([.readable, .hungUp, .failed])
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.receive(1), .send("abc", to: 2), .receive(1)])
-            #expect(bench.half.state.phase == .broken)
+            #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink), .receive(source)])
+            #expect(bench.direction.state.phase == .broken)
             #expect(bench.source.failure == .connectionReset)
         }
     }
 
     @Test("an end of stream after an error reported elsewhere is not a FIN")
     func endAfterFailure() {
-        withHalf { bench in
+        withDirection { bench in
             bench.source.failure = .connectionReset
-            bench.system.arrivals[1] = [.bytes("abc"), .end]
+            bench.sender.send("abc")
+            bench.sender.finish()
             bench.source.note([.readable, .hungUp, .failed])
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.receive(1), .send("abc", to: 2), .receive(1)])
-            #expect(bench.half.state.phase == .broken)
+            #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink), .receive(source)])
+            #expect(bench.direction.state.phase == .broken)
         }
     }
 
     @Test("bytes just received for a failed sink are discarded and counted")
     func sinkFailure() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("abc")]
-            bench.system.rooms[2] = [.failure(SystemError(code: 32))]
+        withDirection { bench in
+            bench.sender.send("abc")
+            bench.world.faults.fail(.send, with: SystemError(code: EPIPE))
             bench.source.note(.readable)
             _ = bench.turn()
-            #expect(bench.half.state.phase == .abandoned)
-            #expect(bench.half.discarded == 3)
-            #expect(bench.half.transferred == 0)
-            #expect(bench.sink.failure == SystemError(code: 32))
+            #expect(bench.direction.state.phase == .abandoned)
+            #expect(bench.direction.discarded == 3)
+            #expect(bench.direction.transferred == 0)
+            #expect(bench.sink.failure == SystemError(code: EPIPE))
             #expect(bench.buffers.chunks.taken == 0)
             bench.source.note(.readable)
             _ = bench.turn()
-            #expect(bench.system.takeCalls() == [.receive(1), .send("abc", to: 2)])
+            #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink)])
         }
     }
 
     @Test("bytes pending for a failed sink are discarded")
     func sinkFailureWhilePending() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("12345678")]
-            bench.system.rooms[2] = [.bytes(3), .failure(.connectionReset)]
+        withDirection { bench in
+            bench.sender.send("12345678")
+            bench.receiver.window = 3
             bench.source.note(.readable)
             _ = bench.turn()
+            bench.receiver.reset()
             bench.sink.note(.writable)
             _ = bench.turn()
-            #expect(bench.half.discarded == 5)
-            #expect(bench.half.transferred == 3)
+            #expect(bench.direction.discarded == 5)
+            #expect(bench.direction.transferred == 3)
             #expect(bench.buffers.chunks.taken == 0)
         }
     }
 
     @Test("an abandoned direction releases its chunk and counts its bytes once")
     func abandon() {
-        withHalf { bench in
-            bench.system.arrivals[1] = [.bytes("abc")]
-            bench.system.rooms[2] = []
+        withDirection { bench in
+            bench.sender.send("abc")
+            bench.receiver.window = 0
             bench.source.note(.readable)
             _ = bench.turn()
             bench.abandon()
             bench.abandon()
-            #expect(bench.half.discarded == 3)
+            #expect(bench.direction.discarded == 3)
             #expect(bench.buffers.chunks.taken == 0)
         }
     }
 
     @Test("a direction yields after a limited number of receives")
     func receivesPerTurn() {
-        withHalf { bench in
+        withDirection { bench in
             let limit = RelayDirection.copiesPerTurn
-            bench.system.arrivals[1] = Array(repeating: .bytes("12345678"), count: limit + 1)
+            bench.sender.send(String(repeating: "12345678", count: limit + 1))
             bench.source.note(.readable)
             let wantsMore = bench.turn()
             #expect(wantsMore)
-            let calls = bench.system.takeCalls()
-            #expect(calls.filter { $0 == .receive(1) }.count == limit)
-            #expect(bench.half.state.pending == 0)
+            let calls = bench.calls.take()
+            #expect(calls.filter { $0 == .receive(source) }.count == limit)
+            #expect(bench.direction.state.pending == 0)
 
             let wantsEvenMore = bench.turn()
             #expect(!wantsEvenMore)
-            #expect(bench.half.transferred == UInt64(8 * (limit + 1)))
+            #expect(bench.direction.transferred == UInt64(8 * (limit + 1)))
         }
     }
 }

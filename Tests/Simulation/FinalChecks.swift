@@ -6,7 +6,7 @@ import EventLoop
 // Checks of the proxy after the end of a run.
 
 extension InvariantChecker {
-    func judge(_ peers: Peers) {
+    func checkEnd(of peers: Peers) {
         checkLeftovers()
         checkSums(peers)
         checkAttempts()
@@ -74,12 +74,12 @@ extension InvariantChecker {
             CloseInitiator.allCases.reduce(0) { $0 + harness[.closure(reason, $1)] }
         }
         let failures = ConnectFailure.allCases.reduce(0) { $0 + harness[.failure($1)] }
-        let told = harness.connected + failures
+        let results = harness.connected + failures
         // A timeout, a shutdown or the client's end can happen in the middle of an attempt, or between two.
         let least = world.connects - closures(.lifetime) - closures(.forced)
         let most = world.connects + harness[.failure(.clientGone)] + harness[.refused]
-        if told < least || told > most {
-            complain("\(told) results of \(world.connects) connection attempts, expected \(least) to \(most)")
+        if results < least || results > most {
+            complain("\(results) results of \(world.connects) connection attempts, expected \(least) to \(most)")
         }
         if harness[.refused] != harness[.closure(.connectFailed, .server)] {
             complain("wrong count of \(harness[.refused]) refused clients")
@@ -94,37 +94,41 @@ extension InvariantChecker {
     private func checkEvents() {
         if harness[.eventsDropped] != 0 { complain("events were dropped although each was read immediately") }
         if openings != harness.total { complain("\(openings) opening events for \(harness.total) connections") }
-        if told != (harness[.bytesUpstream], harness[.bytesDownstream]) { complain("events report \(told) bytes") }
+        if reported != (harness[.bytesUpstream], harness[.bytesDownstream]) {
+            complain("events report \(reported) bytes")
+        }
         for reason in CloseReason.allCases {
             for initiator in CloseInitiator.allCases {
                 let counted = harness[.closure(reason, initiator)]
-                let told = closures[.init(reason: reason, initiator: initiator)] ?? 0
-                if counted != told { complain("\(reason) by \(initiator): \(counted) counted, \(told) reported") }
+                let reported = closures[.init(reason: reason, initiator: initiator)] ?? 0
+                if counted != reported {
+                    complain("\(reason) by \(initiator): \(counted) counted, \(reported) reported")
+                }
             }
         }
     }
 
     /// The statistics of each client address are the sum of its connections.
     private func checkClientFigures(_ peers: Peers) {
-        var figures: [PeerAddress: (connections: Int, upstream: Int, downstream: Int)] = [:]
+        var statistics: [PeerAddress: (connections: Int, upstream: Int, downstream: Int)] = [:]
         for member in harness.members {
             let part = member.worker.clientStatistics()
             for entry in part.closed + part.running {
-                let before = figures[entry.address] ?? (0, 0, 0)
-                figures[entry.address] = (
+                let before = statistics[entry.address] ?? (0, 0, 0)
+                statistics[entry.address] = (
                     before.connections + entry.total, before.upstream + entry.bytesUpstream,
                     before.downstream + entry.bytesDownstream
                 )
             }
         }
-        let connections = figures.values.reduce(0) { $0 + $1.connections }
-        let upstream = figures.values.reduce(0) { $0 + $1.upstream }
-        let downstream = figures.values.reduce(0) { $0 + $1.downstream }
+        let connections = statistics.values.reduce(0) { $0 + $1.connections }
+        let upstream = statistics.values.reduce(0) { $0 + $1.upstream }
+        let downstream = statistics.values.reduce(0) { $0 + $1.downstream }
         if (connections, upstream, downstream) != (harness.total, harness[.bytesUpstream], harness[.bytesDownstream]) {
             complain("client statistics sum to \(connections) connections, \(upstream) and \(downstream) bytes")
         }
-        if connections > 0, figures.count > Peers.addresses {
-            complain("statistics of \(figures.count) addresses, expected \(Peers.addresses)")
+        if connections > 0, statistics.count > Peers.addresses {
+            complain("statistics of \(statistics.count) addresses, expected \(Peers.addresses)")
         }
     }
 

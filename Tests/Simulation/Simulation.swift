@@ -27,7 +27,7 @@ final class Simulation {
     private init(_ scenario: Scenario, tell: ((String) -> Void)?) throws(SystemError) {
         self.scenario = scenario
         world = scenario.makeWorld()
-        world.listener = tell
+        world.trace = tell
         harness = try WorkerHarness(in: world, scenario: scenario)
         peers = Peers(scenario, in: world)
         checker = InvariantChecker(scenario, harness)
@@ -48,9 +48,9 @@ final class Simulation {
     private func play() -> Outcome {
         scenario.begin(in: world)
         let tell = { [unowned world] (line: String) in
-            world.listener?("\(world.clock.nanoseconds / 1_000) us: \(line)") ?? ()
+            world.trace?("\(world.clock.nanoseconds / 1_000) us: \(line)") ?? ()
         }
-        if world.listener != nil { peers.tell = tell }
+        if world.trace != nil { peers.tell = tell }
         peers.onProgram = { [unowned checker] in checker.meet($0) }
         harness.onTurn = { [unowned checker] in checker.turned($0) }
         harness.onRest = { [unowned checker] in checker.rest() }
@@ -114,7 +114,7 @@ final class Simulation {
         if !hasFailed {
             world.onCall = nil
             for member in harness.members { member.worker.finish() }
-            checker.judge(peers)
+            checker.checkEnd(of: peers)
         }
         var outcome = Outcome(complaints: checker.complaints)
         if hasFailed {

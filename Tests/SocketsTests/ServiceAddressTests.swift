@@ -32,7 +32,7 @@ struct ServiceAddressTests {
             ("*:8080", InternetAddress(high: 0, low: 0, port: 8080)),
         ] as [(String, InternetAddress)]
     )
-    func figures(text: String, expected: InternetAddress) throws {
+    func numericAddresses(text: String, expected: InternetAddress) throws {
         #expect(try ServiceAddress(parsing: text) == .socket(.internet(expected)))
     }
 

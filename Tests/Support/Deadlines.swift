@@ -28,6 +28,16 @@ package func eventually(
     }
 }
 
+/// Returns by how much a value grows within a period, for a rate that must stay below a limit.
+package func increase(
+    of value: () throws -> Int,
+    over period: Duration
+) async throws -> Int {
+    let before = try value()
+    try await Task.sleep(for: period)
+    return try value() - before
+}
+
 /// Like ``eventually(_:within:at:_:)``, for a thread that may block; returns the first value that is not nil.
 func waited<Value>(
     for what: String,

@@ -5,7 +5,7 @@ package import Testing
 package struct SystemFailure: Error, Equatable, CustomStringConvertible {
     package let call: String
     package let code: Int32
-    private var place: String?
+    private var position: String?
 
     package init(_ call: String, code: Int32 = errno) {
         self.call = call
@@ -13,12 +13,12 @@ package struct SystemFailure: Error, Equatable, CustomStringConvertible {
     }
 
     package var description: String {
-        "\(call): \(String(cString: strerror(code)))" + (place.map { " (\($0))" } ?? "")
+        "\(call): \(String(cString: strerror(code)))" + (position.map { " (\($0))" } ?? "")
     }
 
     func at(_ location: SourceLocation) -> SystemFailure {
         var located = self
-        located.place = "\(location.fileName):\(location.line)"
+        located.position = "\(location.fileName):\(location.line)"
         return located
     }
 

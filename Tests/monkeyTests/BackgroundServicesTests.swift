@@ -3,7 +3,8 @@ import Testing
 
 @testable import monkey
 
-@Suite struct AlongsideTests {
+@Suite("Background services")
+struct BackgroundServicesTests {
     private struct Broken: Error, Equatable {}
 
     /// Waits until the task is cancelled.
@@ -12,7 +13,8 @@ import Testing
         for await _ in stream {}
     }
 
-    @Test func theServiceOutlivesTheBody() async throws {
+    @Test("the service ends after the body")
+    func order() async throws {
         let order = Mutex<[String]>([])
         let result = try await withBackgroundService({
             await Self.untilCancelled()
@@ -25,7 +27,8 @@ import Testing
         #expect(order.withLock { $0 } == ["body", "service"])
     }
 
-    @Test func aServiceThatEndsIsLetGo() async throws {
+    @Test("a service that ends does not end the body")
+    func serviceEnds() async throws {
         let (ended, end) = AsyncStream.makeStream(of: Void.self)
         let result = try await withBackgroundService({ end.finish() }) {
             for await _ in ended {}
@@ -34,24 +37,28 @@ import Testing
         #expect(result == 7)
     }
 
-    @Test func aServiceThatFailsTakesTheBodyWithIt() async {
+    @Test("a service that fails cancels the body")
+    func serviceFails() async {
         await #expect(throws: Broken()) {
             try await withBackgroundService({ throw Broken() }) { await Self.untilCancelled() }
         }
     }
 
-    @Test func aBodyThatFailsEndsTheService() async {
+    @Test("a body that fails cancels the service")
+    func bodyFails() async {
         await #expect(throws: Broken()) {
             try await withBackgroundService(Self.untilCancelled) { throw Broken() }
         }
     }
 
-    @Test func aServiceThatMindsItsCancellationIsNoFailure() async throws {
+    @Test("a service that throws when cancelled does not fail the body")
+    func cancelledService() async throws {
         let result = try await withBackgroundService({ try await Task.sleep(for: .seconds(3600)) }) { 7 }
         #expect(result == 7)
     }
 
-    @Test func aResultMayBeNothing() async throws {
+    @Test("the result may be nil")
+    func nilResult() async throws {
         let result: Int? = try await withBackgroundService(Self.untilCancelled) { nil }
         #expect(result == nil)
     }

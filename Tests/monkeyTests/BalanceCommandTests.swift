@@ -7,13 +7,15 @@ import Testing
 
 @testable import monkey
 
-@Suite struct BalanceCommandTests {
+@Suite("monkey balance")
+struct BalanceCommandTests {
     private func parsed(_ line: some StringProtocol) throws -> BalanceCommand {
         let words = String(line).split(separator: Character(" ")).map { String($0) }
         return try #require(Monkey.parseAsRoot(Array(words.dropFirst())) as? BalanceCommand)
     }
 
-    @Test func theExamplesOfThePageAndOfTheHelpAreRight() throws {
+    @Test("the examples of the documentation and the help are valid")
+    func examples() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
         let page = try String(contentsOf: root.appendingPathComponent("docs/balancing.md"), encoding: .utf8)
         let help = BalanceCommand.configuration.discussion
@@ -25,7 +27,8 @@ import Testing
         for line in lines { #expect(throws: Never.self, "\(line)") { _ = try parsed(line) } }
     }
 
-    @Test func aServersSettingsAreItsOwn() throws {
+    @Test("the settings of a server apply to it alone")
+    func serverSettings() throws {
         let command = try parsed("monkey balance :0 10.0.0.1:80,weight=3,max=7,name=a db:81,backup --policy maglev")
         let entries = command.servers.map(\.entry)
         #expect(entries.map(\.name) == ["a", "db:81"])
@@ -35,7 +38,8 @@ import Testing
         #expect(command.balancing.policy == .maglev)
     }
 
-    @Test func whatIsCheckedIsWhatIsWritten() throws {
+    @Test("the options of the health check set its configuration")
+    func healthCheck() throws {
         let command = try parsed(
             "monkey balance :0 10.0.0.1:80 --check http:/up --check-interval 5s --rise 4 --on-server-down close"
         )

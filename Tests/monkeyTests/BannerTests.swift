@@ -2,8 +2,10 @@ import Testing
 
 @testable import monkey
 
-@Suite struct BannerTests {
-    @Test func isSmallAndPlain() {
+@Suite("Banner")
+struct BannerTests {
+    @Test("the banner is small and ASCII")
+    func size() {
         let lines = Banner.text.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count <= 6)
         #expect(lines.allSatisfy { $0.count <= 80 })

@@ -3,12 +3,14 @@ import Testing
 
 @testable import monkey
 
-@Suite struct CheckCommandTests {
+@Suite("monkey check")
+struct CheckCommandTests {
     private func check(_ text: String) -> ConfigurationCheck {
         ConfigurationCheck(of: Array(text.utf8), named: "monkey.yaml")
     }
 
-    @Test func aGoodFileIsCounted() {
+    @Test("a valid file is summarized")
+    func validFile() {
         let result = check(
             """
             listeners:
@@ -23,7 +25,8 @@ import Testing
         #expect(result.summary == "monkey.yaml is valid: 2 listeners, 1 pool, 3 servers")
     }
 
-    @Test func eachMistakeHasTheFilesName() {
+    @Test("each error begins with the name of the file")
+    func errors() {
         let result = check("threads: 0\nlisteners: {a: {listen: \"127.0.0.1:1\", pool: p}}\nport: 5\n")
         #expect(!result.passed)
         #expect(result.diagnostics.count == 3)
@@ -32,7 +35,8 @@ import Testing
         #expect(result.diagnostics.last?.hasPrefix("monkey.yaml:3:1: error: port: ") == true)
     }
 
-    @Test func aWarningDoesNotFail() {
+    @Test("a warning does not fail the check")
+    func warnings() {
         let result = check(
             """
             listeners: {a: {listen: "127.0.0.1:1", pool: p}}
@@ -49,15 +53,19 @@ import Testing
         )
     }
 
-    @Test func whatIsTooMuchIsCounted() {
+    @Test("errors above the limit are counted")
+    func limit() {
         let keys = (0..<150).map { "key\($0): 1\n" }.joined()
         let result = check(keys)
         #expect(result.diagnostics.count == 101)
         #expect(result.diagnostics.last == "monkey.yaml: and 52 more")
     }
 
-    @Test(arguments: [["check"], ["check", "a.yaml", "--schema"], ["check", "a.yaml", "b.yaml"]])
-    func needsAFileOrTheSchema(arguments: [String]) {
+    @Test(
+        "the command requires one file or --schema",
+        arguments: [["check"], ["check", "a.yaml", "--schema"], ["check", "a.yaml", "b.yaml"]]
+    )
+    func arguments(arguments: [String]) {
         #expect(throws: (any Error).self) { try Monkey.parseAsRoot(arguments) }
     }
 }

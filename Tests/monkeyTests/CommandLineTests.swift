@@ -7,12 +7,14 @@ import Testing
 @testable import monkey
 
 /// Results of parsing command lines, and the errors for invalid ones.
-@Suite struct CommandLineTests {
+@Suite("Command line of monkey proxy")
+struct CommandLineTests {
     private func proxy(_ arguments: String...) throws -> ProxyCommand {
         try #require(Monkey.parseAsRoot(["proxy"] + arguments) as? ProxyCommand)
     }
 
-    @Test func withoutOptionsAllIsTheLibrarysDefault() throws {
+    @Test("without options, all settings have the library's defaults")
+    func defaults() throws {
         let command = try proxy()
         #expect(command.listen.description == "127.0.0.1:8080")
         #expect(command.upstream.description == "127.0.0.1:8081")
@@ -36,7 +38,8 @@ import Testing
         #expect(configuration.resolveInterval == defaults.resolveInterval)
     }
 
-    @Test func eachOptionReachesItsSetting() throws {
+    @Test("each option sets its setting")
+    func options() throws {
         let command = try proxy(
             "--threads",
             "3",
@@ -87,7 +90,8 @@ import Testing
         #expect(configuration.drainDelay == .seconds(10))
     }
 
-    @Test func eachOptionAboutClientsReachesItsSetting() throws {
+    @Test("each access control option sets its setting")
+    func accessControlOptions() throws {
         let command = try proxy(
             "--allow",
             "10.0.0.0/8",
@@ -130,17 +134,21 @@ import Testing
         #expect(listener.timeouts.preread == .seconds(3))
     }
 
-    @Test(arguments: [
-        ["--accept-proxy", "required"], ["--trusted-proxies", "10.0.0.0/8"],
-        ["--accept-proxy", "yes", "--trusted-proxies", "10.0.0.0/8"],
-        ["--allow", "10.0.0.0/8", "--deny", "10.0.0.0/8"], ["--allow", "10.0.0.1/8"], ["--rate", "10"],
-        ["--send-proxy", "v3"], ["--bandwidth", "0"],
-    ])
-    func whatContradictsItselfAboutClientsIsRefused(arguments: [String]) {
+    @Test(
+        "contradicting access control options are rejected",
+        arguments: [
+            ["--accept-proxy", "required"], ["--trusted-proxies", "10.0.0.0/8"],
+            ["--accept-proxy", "yes", "--trusted-proxies", "10.0.0.0/8"],
+            ["--allow", "10.0.0.0/8", "--deny", "10.0.0.0/8"], ["--allow", "10.0.0.1/8"], ["--rate", "10"],
+            ["--send-proxy", "v3"], ["--bandwidth", "0"],
+        ]
+    )
+    func contradictions(arguments: [String]) {
         #expect(throws: (any Error).self) { try Monkey.parseAsRoot(["proxy"] + arguments) }
     }
 
-    @Test func whatCanBeOffIsOff() throws {
+    @Test("optional settings can be off")
+    func off() throws {
         let command = try proxy(
             "--keepalive",
             "off",
@@ -177,37 +185,44 @@ import Testing
         #expect(command.admin.summary == .off)
     }
 
-    @Test func anUpstreamIsAnAddressOrTheEchoServer() throws {
+    @Test("an upstream is an address or the echo server")
+    func upstream() throws {
         #expect(try proxy("127.0.0.1:0", "echo").upstream == .echo)
         #expect(try proxy("127.0.0.1:0", "example.com:80").upstream.description == "example.com:80")
         #expect(try proxy("127.0.0.1:0", "unix:/run/x").upstream.description == "unix:/run/x")
     }
 
-    @Test(arguments: [
-        (["proxy", "127.0.0.1"], "The value '127.0.0.1' is invalid for '<listen>': '127.0.0.1' has no port"),
-        (["proxy", ":8080", "nowhere"], "The value 'nowhere' is invalid for '<upstream>': 'nowhere' has no port"),
-        (["proxy", ":8080", "127.0.0.1:0"], "invalid for '<upstream>': port 0 cannot be connected to"),
-        (["proxy", ":8080", ":8080"], "<upstream> [::]:8080 is the proxy's own listening address"),
-        (
-            ["proxy", "--grace", "10"],
-            "The value '10' is invalid for '--grace <duration>': missing unit: write 10ms,"
-        ),
-        (["proxy", "--grace", "off"], "invalid for '--grace <duration>': write a number and its unit"),
-        (["proxy", "--idle-timeout", "0"], "'--idle-timeout <duration>': too short: must be at least 1ms, or off"),
-        (["proxy", "--keepalive", "1500ms"], "'--keepalive <duration>': it is not a whole number of seconds"),
-        (["proxy", "--keepalive", "10h"], "'--keepalive <duration>': too long: must be at most 32767s, or off"),
-        (["proxy", "--threads", "0"], "'--threads <count>': write a whole number from 1 to 64"),
-        (["proxy", "--threads", "x"], "'--threads <count>': write a whole number from 1 to 64"),
-        (["proxy", "--backlog", "65536"], "'--backlog <count>': write a whole number from 1 to 65535"),
-        (["proxy", "--source", "127.0.0.2:80"], "'--source <address>': write an IP address of this machine without"),
-        (["proxy", "--admin", "on"], "'--admin <address>': 'on' has no port"),
-        (["proxy", "--log-level", "loud"], "The value 'loud' is invalid for '--log-level <level>'"),
-        (["proxy", "--evnts"], "Unknown option '--evnts'. Did you mean '--events'?"),
-        (["proxy", ":1", ":2", ":3"], "Unexpected argument ':3'"),
-        (["echo", "8081"], "The value '8081' is invalid for '<listen>': '8081' has no port"),
-        (["ech"], "Unexpected argument 'ech'"),
-    ])
-    func whatIsWrongGetsOneLineThatNamesTheArgument(arguments: [String], expected: String) throws {
+    @Test(
+        "an invalid argument is reported on one line that names it",
+        arguments: [
+            (["proxy", "127.0.0.1"], "The value '127.0.0.1' is invalid for '<listen>': '127.0.0.1' has no port"),
+            (["proxy", ":8080", "nowhere"], "The value 'nowhere' is invalid for '<upstream>': 'nowhere' has no port"),
+            (["proxy", ":8080", "127.0.0.1:0"], "invalid for '<upstream>': port 0 cannot be connected to"),
+            (["proxy", ":8080", ":8080"], "<upstream> [::]:8080 is the proxy's own listening address"),
+            (
+                ["proxy", "--grace", "10"],
+                "The value '10' is invalid for '--grace <duration>': missing unit: write 10ms,"
+            ),
+            (["proxy", "--grace", "off"], "invalid for '--grace <duration>': write a number and its unit"),
+            (["proxy", "--idle-timeout", "0"], "'--idle-timeout <duration>': too short: must be at least 1ms, or off"),
+            (["proxy", "--keepalive", "1500ms"], "'--keepalive <duration>': it is not a whole number of seconds"),
+            (["proxy", "--keepalive", "10h"], "'--keepalive <duration>': too long: must be at most 32767s, or off"),
+            (["proxy", "--threads", "0"], "'--threads <count>': write a whole number from 1 to 64"),
+            (["proxy", "--threads", "x"], "'--threads <count>': write a whole number from 1 to 64"),
+            (["proxy", "--backlog", "65536"], "'--backlog <count>': write a whole number from 1 to 65535"),
+            (
+                ["proxy", "--source", "127.0.0.2:80"],
+                "'--source <address>': write an IP address of this machine without"
+            ),
+            (["proxy", "--admin", "on"], "'--admin <address>': 'on' has no port"),
+            (["proxy", "--log-level", "loud"], "The value 'loud' is invalid for '--log-level <level>'"),
+            (["proxy", "--evnts"], "Unknown option '--evnts'. Did you mean '--events'?"),
+            (["proxy", ":1", ":2", ":3"], "Unexpected argument ':3'"),
+            (["echo", "8081"], "The value '8081' is invalid for '<listen>': '8081' has no port"),
+            (["ech"], "Unexpected argument 'ech'"),
+        ]
+    )
+    func errors(arguments: [String], expected: String) throws {
         let thrown = #expect(throws: (any Error).self) { try Monkey.parseAsRoot(arguments) }
         let error = try #require(thrown)
         let line = try #require(Monkey.errorLine(for: error))
@@ -217,7 +232,8 @@ import Testing
         #expect(Monkey.exitCode(for: error).rawValue == 64)
     }
 
-    @Test func whatTheLibraryRefusesIsToldInTermsOfTheCommandLine() throws {
+    @Test("an error of the library is reported in terms of the command line")
+    func libraryErrors() throws {
         let error = ProxyError.descriptorLimit(limit: 100, wanted: 2_064, connections: 1_000)
         let asked = try proxy("--max-connections", "1000").explanation(of: error)
         #expect(

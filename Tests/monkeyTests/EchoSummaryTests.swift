@@ -4,8 +4,10 @@ import Testing
 
 @testable import monkey
 
-@Suite struct EchoSummaryTests {
-    @Test func isALine() {
+@Suite("Options and summary of monkey echo")
+struct EchoSummaryTests {
+    @Test("the summary is one line")
+    func summary() {
         var counters = EchoCounters()
         counters.total = 12
         counters.bytesReceived = 1_600_000
@@ -19,7 +21,8 @@ import Testing
         )
     }
 
-    @Test func saysWhatASinkReceivedAndWhatWasClosed() {
+    @Test("the summary of a sink contains received bytes and early closes")
+    func sinkSummary() {
         var counters = EchoCounters()
         counters.total = 3
         counters.bytesReceived = 1024
@@ -32,13 +35,16 @@ import Testing
         )
     }
 
-    @Test(arguments: [
-        (["--stall", "1s/10s"], "stall"), (["--sink"], "sink"), (["--source", "--close-after", "1M"], "source"),
-        (["--delay", "5ms", "--delay-distribution", "uniform"], "uniform"),
-        (["--delay-distribution", "1ms,2ms"], "list"), (["--respond", "64K"], "respond"),
-        (["--respond", "5M", "--request", "1K", "--pace", "4MB/s"], "paced"),
-    ])
-    func readsItsBehaviour(arguments: [String], what: String) throws {
+    @Test(
+        "the options set the behavior",
+        arguments: [
+            (["--stall", "1s/10s"], "stall"), (["--sink"], "sink"), (["--source", "--close-after", "1M"], "source"),
+            (["--delay", "5ms", "--delay-distribution", "uniform"], "uniform"),
+            (["--delay-distribution", "1ms,2ms"], "list"), (["--respond", "64K"], "respond"),
+            (["--respond", "5M", "--request", "1K", "--pace", "4MB/s"], "paced"),
+        ]
+    )
+    func behavior(arguments: [String], what: String) throws {
         let command = try EchoCommand.parse(arguments)
         var configuration = EchoServer.Configuration()
         try command.behavior.apply(to: &configuration)
@@ -61,12 +67,16 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ["--delay-distribution", "uniform"], ["--stall", "1s"], ["--sink", "--source"], ["--delay-distribution", "x"],
-        ["--request", "100"], ["--sink", "--respond", "4K"], ["--source", "--respond", "4K"], ["--pace", "1MB"],
-        ["--pace", "fast/s"], ["--pace", "0/s"], ["--pace", "3GB/s"], ["--pace", "99999999999999999999GB/s"],
-    ])
-    func refusesWhatMakesNoSense(arguments: [String]) {
+    @Test(
+        "contradicting and invalid options are rejected",
+        arguments: [
+            ["--delay-distribution", "uniform"], ["--stall", "1s"], ["--sink", "--source"],
+            ["--delay-distribution", "x"],
+            ["--request", "100"], ["--sink", "--respond", "4K"], ["--source", "--respond", "4K"], ["--pace", "1MB"],
+            ["--pace", "fast/s"], ["--pace", "0/s"], ["--pace", "3GB/s"], ["--pace", "99999999999999999999GB/s"],
+        ]
+    )
+    func invalidOptions(arguments: [String]) {
         #expect(throws: (any Error).self) {
             let command = try EchoCommand.parse(arguments)
             var configuration = EchoServer.Configuration()

@@ -4,13 +4,15 @@ import Testing
 
 @testable import monkey
 
-@Suite struct LineWriterTests {
+@Suite("Line writer")
+struct LineWriterTests {
     init() {
         // As in the program: a write to a closed pipe must return an error and not terminate the process.
         signal(SIGPIPE, SIG_IGN)
     }
 
-    @Test func linesComeOutInOrder() async throws {
+    @Test("lines are written in order")
+    func order() async throws {
         let pipe = try TestPipe()
         let writer = LineWriter(descriptor: pipe.input) { _ in "dropped" }
         let lines = (1...1000).map { "line \($0)" }
@@ -20,7 +22,8 @@ import Testing
         #expect(pipe.readLines() == lines)
     }
 
-    @Test func whatDoesNotFitIsCountedAndTold() async throws {
+    @Test("lines that do not fit are counted and reported")
+    func fullBuffer() async throws {
         let pipe = try TestPipe()
         let writer = LineWriter(descriptor: pipe.input, capacity: 100) { "dropped \($0)" }
         // Nothing is read: the pipe fills, then the buffer does, and no call blocks.
@@ -33,12 +36,13 @@ import Testing
 
         let lines = await reader.value
         let kept = lines.count { $0 == line }
-        let told = lines.compactMap { $0.hasPrefix("dropped ") ? Int($0.dropFirst(8)) : nil }.reduce(0, +)
+        let reported = lines.compactMap { $0.hasPrefix("dropped ") ? Int($0.dropFirst(8)) : nil }.reduce(0, +)
         #expect(kept < written)
-        #expect(kept + told == written)
+        #expect(kept + reported == written)
     }
 
-    @Test func aLineLongerThanTheBufferIsDropped() async throws {
+    @Test("a line longer than the buffer is dropped")
+    func longLine() async throws {
         let pipe = try TestPipe()
         let writer = LineWriter(descriptor: pipe.input, capacity: 10) { "dropped \($0)" }
         writer.write("123456789")
@@ -50,7 +54,8 @@ import Testing
         #expect(pipe.readLines() == ["123456789", "12", "dropped 1"])
     }
 
-    @Test func aReaderThatStopsKeepsNobodyFromEnding() async throws {
+    @Test("a reader that stops does not block the end")
+    func stalledReader() async throws {
         let pipe = try TestPipe()
         let writer = LineWriter(descriptor: pipe.input) { _ in "dropped" }
         let line = String(repeating: "x", count: 999)
@@ -62,7 +67,8 @@ import Testing
         pipe.closeInput()
     }
 
-    @Test func aReaderThatIsGoneIsNoError() async throws {
+    @Test("a closed reader is not an error")
+    func closedReader() async throws {
         let pipe = try TestPipe()
         let writer = LineWriter(descriptor: pipe.input) { _ in "dropped" }
         pipe.closeOutput()

@@ -8,13 +8,15 @@ import Testing
 @testable import monkey
 
 /// Results of parsing the options of `monkey load`, and the output format of its results.
-@Suite struct LoadCommandTests {
+@Suite("Options and output of monkey load")
+struct LoadCommandTests {
     private func configuration(_ arguments: String...) throws -> LoadTest.Configuration {
         let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
         return try command.configuration(for: command.targets[0])
     }
 
-    @Test func withoutOptionsAllIsTheLibrarysDefault() throws {
+    @Test("without options, all settings have the library's defaults")
+    func defaults() throws {
         let configuration = try configuration()
         let defaults = LoadTest.Configuration(target: try ServiceAddress(parsing: "127.0.0.1:1"))
         #expect(configuration.pace == defaults.pace)
@@ -33,7 +35,8 @@ import Testing
         }
     }
 
-    @Test func eachOptionReachesItsSetting() throws {
+    @Test("each option sets its setting")
+    func options() throws {
         let configuration = try configuration(
             "--rate",
             "20k/s",
@@ -81,13 +84,15 @@ import Testing
         }
     }
 
-    @Test func aRampIsAsLongAsItIs() throws {
+    @Test("the duration of a ramp is that of the run")
+    func durations() throws {
         #expect(try configuration("--ramp", "0..50000/s over 30s").duration == .seconds(30))
         #expect(try configuration("--ramp", "0..50000/s over 30s", "--duration", "40s").duration == .seconds(40))
         #expect(try configuration("--find-rate", "p99<2ms").duration == .seconds(3))
     }
 
-    @Test func bulkModes() throws {
+    @Test("a bulk mode has its options")
+    func bulk() throws {
         guard case .bulk(let bulk) = try configuration("--mode", "both", "--verify", "--size", "32K").mode else {
             Issue.record("not a bulk mode")
             return
@@ -97,10 +102,14 @@ import Testing
         #expect(bulk.chunk == 32_768)
     }
 
-    @Test(arguments: [
-        (["--response-size", "64K"], 100, false), (["--response-size", "64K", "--size", "1K", "--verify"], 1024, true),
-        (["--mode", "request", "--response-size", "64K"], 100, false),
-    ])
+    @Test(
+        "a response size selects the request mode",
+        arguments: [
+            (["--response-size", "64K"], 100, false),
+            (["--response-size", "64K", "--size", "1K", "--verify"], 1024, true),
+            (["--mode", "request", "--response-size", "64K"], 100, false),
+        ]
+    )
     func requests(arguments: [String], size: Int, verifies: Bool) throws {
         let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
         guard
@@ -114,11 +123,14 @@ import Testing
         #expect(response.verifies == verifies)
     }
 
-    @Test(arguments: [
-        ["--mode", "request"], ["--mode", "echo", "--response-size", "4K"], ["--verify"],
-        ["--mode", "upload", "--verify"], ["--response-size", "4X"],
-    ])
-    func noRequests(arguments: [String]) {
+    @Test(
+        "contradicting options of modes are rejected",
+        arguments: [
+            ["--mode", "request"], ["--mode", "echo", "--response-size", "4K"], ["--verify"],
+            ["--mode", "upload", "--verify"], ["--response-size", "4X"],
+        ]
+    )
+    func invalidModes(arguments: [String]) {
         #expect(throws: (any Error).self) {
             let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
             _ = try command.configuration(for: command.targets[0])
@@ -137,26 +149,34 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (0.0, "0 bit/s"), (125, "1.00 kbit/s"), (1e6, "8.00 Mbit/s"), (1.25e9, "10.0 Gbit/s"), (15e9, "120 Gbit/s"),
-    ])
+    @Test(
+        "a bit rate is formatted in the largest unit",
+        arguments: [
+            (0.0, "0 bit/s"), (125, "1.00 kbit/s"), (1e6, "8.00 Mbit/s"), (1.25e9, "10.0 Gbit/s"), (15e9, "120 Gbit/s"),
+        ]
+    )
     func bitRates(bytes: Double, text: String) {
         #expect(BitRate(bytes).description == text)
     }
 
-    @Test(arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1234, "-1,234")])
-    func grouped(number: Int, text: String) {
+    @Test(
+        "digits are grouped by thousands",
+        arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1234, "-1,234")]
+    )
+    func grouping(number: Int, text: String) {
         #expect(Grouped(number).description == text)
     }
 
-    @Test func sparklines() {
+    @Test("a sparkline is scaled to its maximum and limited in width")
+    func sparklines() {
         #expect(LivePanelText.sparkline([]) == "")
         #expect(LivePanelText.sparkline([0, 0]) == "")
         #expect(LivePanelText.sparkline([1, 4, 8]) == "▂▅█")
         #expect(LivePanelText.sparkline(Array(repeating: 1, count: 500)).count == 48)
     }
 
-    @Test func aPanelIsAlwaysAsHigh() throws {
+    @Test("the live panel has a constant height")
+    func panel() throws {
         let configuration = try configuration()
         let early = LoadTest.Progress(
             phase: .opening,
@@ -196,7 +216,8 @@ import Testing
         #expect(lines.allSatisfy { $0.count <= 80 })
     }
 
-    @Test func aPanelSaysNothingOfLatencyWhereThereIsNone() throws {
+    @Test("the live panel shows no latency if there is none")
+    func panelWithoutLatency() throws {
         let silent = LoadTest.Report.TimelinePoint(
             time: 1,
             seconds: 1,
@@ -217,16 +238,17 @@ import Testing
             connections: 3000,
             errors: [:]
         )
-        func figures(_ arguments: String...) throws -> String {
+        func statusLine(_ arguments: String...) throws -> String {
             let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
             return LivePanelText.lines(progress, try command.configuration(for: command.targets[0]), history: [])[1]
         }
-        #expect(try figures() == "0/s   p50 -   p99 -   max -   no errors")
-        #expect(try figures("--mode", "hold") == "3,000 open   no errors")
-        #expect(try figures("--mode", "upload") == "up 8.00 Mbit/s   down 0 bit/s   no errors")
+        #expect(try statusLine() == "0/s   p50 -   p99 -   max -   no errors")
+        #expect(try statusLine("--mode", "hold") == "3,000 open   no errors")
+        #expect(try statusLine("--mode", "upload") == "up 8.00 Mbit/s   down 0 bit/s   no errors")
     }
 
-    @Test func anIntervalWithoutEndKeepsItsColumn() async throws {
+    @Test("an unbounded confidence interval keeps its column")
+    func comparisonTable() async throws {
         var versus = LoadTest.Comparison(
             try LoadTest.Configuration("127.0.0.1:1"),
             try LoadTest.Configuration("127.0.0.1:2")
@@ -247,7 +269,8 @@ import Testing
         #expect(row.contains(" 0.000 to"))
     }
 
-    @Test func aSearchThatWasStoppedSaysSo() throws {
+    @Test("the table of a stopped search states that it was stopped")
+    func stoppedSearch() throws {
         let condition = try LoadTest.Assertion(parsing: "p99<2ms")
         let nothing = RateTable(.init(rate: nil, tries: [], wasStopped: true), condition: condition)
         #expect(nothing.lines == ["Stopped before the first rate was tested."])

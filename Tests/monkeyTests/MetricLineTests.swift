@@ -5,7 +5,8 @@ import Testing
 
 @testable import monkey
 
-@Suite struct MetricLineTests {
+@Suite("Metric line")
+struct MetricLineTests {
     private let id = ConnectionID(worker: 2, count: 7)
 
     private func client(_ address: String) throws -> PeerAddress {
@@ -22,7 +23,8 @@ import Testing
         return totals
     }
 
-    @Test func anEventIsALine() throws {
+    @Test("each event is one line")
+    func events() throws {
         let client = try client("127.0.0.1:54321")
         let events: [MetricEvent] = [
             .connectionOpened(id: id, client: client, active: 1, total: 1),
@@ -43,12 +45,14 @@ import Testing
         )
     }
 
-    @Test func theTotalOfAByteLineIsTheProcesss() throws {
+    @Test("the total of a byte event is that of the process")
+    func runningTotal() throws {
         let event = MetricEvent.bytesUpstream(id: id, client: try client("127.0.0.1:1"), count: 10)
         #expect(MetricLine.event(event, totals: totals) == "[METRICS] 127.0.0.1:1 ↑ 10 | total up: 1.5MB")
     }
 
-    @Test func namesClientsOfEachFamily() throws {
+    @Test("clients of each address family are named")
+    func clients() throws {
         let events = try [client("[::1]:54321"), .unix].map {
             MetricEvent.connectionClosed(id: id, client: $0, reason: .reset, by: .server, active: 2)
         }
@@ -59,11 +63,13 @@ import Testing
         )
     }
 
-    @Test func theSummaryIsALine() {
+    @Test("the summary is one line")
+    func summary() {
         #expect(MetricLine.summary(totals) == "[METRICS] active: 3 | total: 15 | up: 1.5MB | down: 800.0KB")
     }
 
-    @Test func programsGetWhatTheLineLeavesOut() throws {
+    @Test("the metadata contains what the line omits")
+    func metadata() throws {
         let event = MetricEvent.connectionClosed(
             id: id,
             client: try client("127.0.0.1:1"),

@@ -5,7 +5,8 @@ import Testing
 @testable import LoadBalancer
 
 /// The access control keys of a listener: the values that they are parsed to, and the errors reported for invalid ones.
-@Suite struct EntranceTests {
+@Suite("Access control in the configuration file")
+struct AccessControlTests {
     /// Returns a file with one listener that has these keys, and the pools `p` and `web`.
     private func file(_ keys: String) -> String {
         let lines = keys.split(separator: "\n").map { "    \($0)\n" }.joined()
@@ -26,7 +27,8 @@ import Testing
         return try #require(file.listeners.first).configuration
     }
 
-    @Test func eachKeyReachesItsSetting() throws {
+    @Test("each key sets its setting")
+    func keys() throws {
         let listener = try listener(
             """
             allow: [10.0.0.0/8, "2001:db8::/32"]
@@ -65,77 +67,82 @@ import Testing
         #expect(listener.sniPatterns.flatMap(\.names).map(\.description) == ["www.example.com", "*.example.com"])
     }
 
-    @Test func withoutThemEverybodyMayComeIn() throws {
+    @Test("without these keys, every client is admitted")
+    func defaults() throws {
         let accessPolicy = try listener("").accessPolicy
         #expect(accessPolicy.access == nil)
         #expect(accessPolicy.maxConnections == nil)
         #expect(accessPolicy.proxies == nil)
     }
 
-    @Test func whatServersAreTold() throws {
+    @Test("a pool sends the configured PROXY header")
+    func proxyProtocol() throws {
         let file = try ConfigurationFile(parsing: Array(file("").utf8))
         #expect(file.pools.map { $0.configuration(servers: []).proxyProtocol } == [.v1, nil])
     }
 
-    @Test(arguments: [
-        (
-            "allow: 10.0.0.0/8",
-            "5:12: error: listeners.front.allow: invalid value '10.0.0.0/8': must be addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
-        ),
-        (
-            "deny: [10.0.0.1/8]",
-            "5:12: error: listeners.front.deny[0]: '10.0.0.1/8' has bits set after its prefix: write the block as 10.0.0.0/8, or the address alone"
-        ),
-        (
-            "allow: [10.0.0.0/8]\ndeny: [10.0.0.0/8]",
-            "6:11: error: listeners.front.deny: '10.0.0.0/8' is both allowed and denied: remove it from one of the lists"
-        ),
-        (
-            "rate: 100",
-            "5:11: error: listeners.front.rate: '100': write a number per second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
-        ),
-        (
-            "bandwidth: 10Mbit",
-            "5:16: error: listeners.front.bandwidth: '10Mbit': write a number of bytes, such as 1500, 16K, 64KiB or 10MB"
-        ),
-        (
-            "accept-proxy: required",
-            "5:19: error: listeners.front: missing key trusted-proxies: add their networks, such as trusted-proxies: [10.0.0.0/8]"
-        ),
-        (
-            "trusted-proxies: [10.0.0.1]",
-            "5:22: error: listeners.front.trusted-proxies: no effect without accept-proxy: add accept-proxy: required, or optional"
-        ),
-        (
-            "accept-proxy: required\ntrusted-proxies: []",
-            "6:22: error: listeners.front.trusted-proxies: no proxy is trusted: add networks of proxies, such as [10.0.0.0/8]"
-        ),
-        (
-            "sni: {www.example.com: wbe}",
-            "5:28: error: listeners.front.sni.www.example.com: unknown pool 'wbe': did you mean web?"
-        ),
-        (
-            "sni: {www.example.com: web, WWW.example.com: web}",
-            "5:33: error: listeners.front.sni.WWW.example.com: duplicate name www.example.com: remove one of them"
-        ),
-        (
-            "alpn: {h2: wbe}",
-            "5:16: error: listeners.front.alpn.h2: unknown pool 'wbe': did you mean web?"
-        ),
-        (
-            "alpn: {\"\": web}",
-            "5:12: error: listeners.front.alpn.'': empty protocol name: write one that clients offer, such as h2"
-        ),
-        (
-            "alpn: [h2]",
-            "5:11: error: listeners.front.alpn: invalid list: must map at least one protocol to a pool, such as h2: web"
-        ),
-        (
-            "sni: {10.0.0.1: web}",
-            "5:11: error: listeners.front.sni.10.0.0.1: '10.0.0.1' is an IP address, for which TLS clients send no SNI: write a host name"
-        ),
-    ])
-    func mistakes(keys: String, message: String) {
+    @Test(
+        "an invalid value is reported with its position and a fix",
+        arguments: [
+            (
+                "allow: 10.0.0.0/8",
+                "5:12: error: listeners.front.allow: invalid value '10.0.0.0/8': must be addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]"
+            ),
+            (
+                "deny: [10.0.0.1/8]",
+                "5:12: error: listeners.front.deny[0]: '10.0.0.1/8' has bits set after its prefix: write the block as 10.0.0.0/8, or the address alone"
+            ),
+            (
+                "allow: [10.0.0.0/8]\ndeny: [10.0.0.0/8]",
+                "6:11: error: listeners.front.deny: '10.0.0.0/8' is both allowed and denied: remove it from one of the lists"
+            ),
+            (
+                "rate: 100",
+                "5:11: error: listeners.front.rate: '100': write a number per second, minute or hour, such as 100/s, 30/m or 10/s,burst=50"
+            ),
+            (
+                "bandwidth: 10Mbit",
+                "5:16: error: listeners.front.bandwidth: '10Mbit': write a number of bytes, such as 1500, 16K, 64KiB or 10MB"
+            ),
+            (
+                "accept-proxy: required",
+                "5:19: error: listeners.front: missing key trusted-proxies: add their networks, such as trusted-proxies: [10.0.0.0/8]"
+            ),
+            (
+                "trusted-proxies: [10.0.0.1]",
+                "5:22: error: listeners.front.trusted-proxies: no effect without accept-proxy: add accept-proxy: required, or optional"
+            ),
+            (
+                "accept-proxy: required\ntrusted-proxies: []",
+                "6:22: error: listeners.front.trusted-proxies: no proxy is trusted: add networks of proxies, such as [10.0.0.0/8]"
+            ),
+            (
+                "sni: {www.example.com: wbe}",
+                "5:28: error: listeners.front.sni.www.example.com: unknown pool 'wbe': did you mean web?"
+            ),
+            (
+                "sni: {www.example.com: web, WWW.example.com: web}",
+                "5:33: error: listeners.front.sni.WWW.example.com: duplicate name www.example.com: remove one of them"
+            ),
+            (
+                "alpn: {h2: wbe}",
+                "5:16: error: listeners.front.alpn.h2: unknown pool 'wbe': did you mean web?"
+            ),
+            (
+                "alpn: {\"\": web}",
+                "5:12: error: listeners.front.alpn.'': empty protocol name: write one that clients offer, such as h2"
+            ),
+            (
+                "alpn: [h2]",
+                "5:11: error: listeners.front.alpn: invalid list: must map at least one protocol to a pool, such as h2: web"
+            ),
+            (
+                "sni: {10.0.0.1: web}",
+                "5:11: error: listeners.front.sni.10.0.0.1: '10.0.0.1' is an IP address, for which TLS clients send no SNI: write a host name"
+            ),
+        ]
+    )
+    func errors(keys: String, message: String) {
         let reported = messages(file(keys))
         #expect(reported.contains(message), "\(reported)")
     }

@@ -4,8 +4,10 @@ import Testing
 @testable import LoadBalancer
 
 /// Malformed and hostile input. Each error is reported on one line, and the process continues.
-@Suite struct BadInputTests {
-    @Test func whateverIsLeftOutOrPutInItIsTold() {
+@Suite("Malformed configuration files")
+struct BadInputTests {
+    @Test("random changes of a file are reported on one line each")
+    func randomChanges() {
         var random = SplitMix64(seed: 1)
         let seeds = [Transcripts.long, Transcripts.well].map { Array($0.utf8) }
         let pieces = [
@@ -16,13 +18,16 @@ import Testing
         for _ in 0..<600 {
             var bytes = seeds[random.next(below: seeds.count)]
             for _ in 0...random.next(below: 4) {
-                let place = random.next(below: bytes.count)
+                let position = random.next(below: bytes.count)
                 switch random.next(below: 4) {
-                case 0: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(below: 20)))
-                case 1: bytes.insert(contentsOf: pieces[random.next(below: pieces.count)], at: place)
-                case 2: bytes[place] = UInt8(truncatingIfNeeded: random.next(below: 256))
+                case 0: bytes.removeSubrange(position..<min(bytes.count, position + 1 + random.next(below: 20)))
+                case 1: bytes.insert(contentsOf: pieces[random.next(below: pieces.count)], at: position)
+                case 2: bytes[position] = UInt8(truncatingIfNeeded: random.next(below: 256))
                 default:
-                    bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + random.next(below: 40))], at: place)
+                    bytes.insert(
+                        contentsOf: bytes[position..<min(bytes.count, position + random.next(below: 40))],
+                        at: position
+                    )
                 }
                 if bytes.isEmpty { bytes = [0x20] }
             }
@@ -39,24 +44,30 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        String(repeating: "[", count: 5000), String(repeating: "{a: ", count: 5000),
-        String(repeating: "- ", count: 5000),
-        String(repeating: "? ", count: 5000), (0..<1100).map { String(repeating: " ", count: $0) + "a:\n" }.joined(),
-    ])
-    func nestingHasAnEnd(text: String) {
+    @Test(
+        "deep nesting is rejected",
+        arguments: [
+            String(repeating: "[", count: 5000), String(repeating: "{a: ", count: 5000),
+            String(repeating: "- ", count: 5000),
+            String(repeating: "? ", count: 5000),
+            (0..<1100).map { String(repeating: " ", count: $0) + "a:\n" }.joined(),
+        ]
+    )
+    func deepNesting(text: String) {
         let messages = messages(text)
         #expect(messages.count == 1)
         #expect(messages.first?.contains("nest") == true, "\(messages)")
     }
 
-    @Test func nestingIsToldWhereItGoesTooDeep() {
+    @Test("the error of too deep nesting names the limit")
+    func nestingLimit() {
         let text = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
         #expect(messages("threads: \(text)\n").contains { $0.contains("nested too deeply: at most 16 levels") })
     }
 
     /// Each line expands to ten times the one before.
-    @Test func aliasesCannotMultiply() {
+    @Test("aliases that expand exponentially are rejected")
+    func aliases() {
         let bomb = (1...12).map { line in
             "a\(line): &a\(line) [\(Array(repeating: "*a\(line - 1)", count: 10).joined(separator: ", "))]\n"
         }
@@ -65,25 +76,29 @@ import Testing
     }
 
     /// Yams alone would process each key of this once per value in its expansion.
-    @Test func norInKeys() {
+    @Test("aliases in keys are rejected")
+    func aliasesInKeys() {
         let bomb = (1...30).map { "a\($0): &a\($0) {? [*a\($0 - 1), *a\($0 - 1)] : 1}\n" }
         let messages = messages("a0: &a0 x\n" + bomb.joined())
         #expect(messages.contains { $0.contains("invalid key: must be plain text") })
     }
 
-    @Test func aFileHasALongestLength() {
+    @Test("a file that is too long is rejected")
+    func length() {
         let comment = Array(repeating: UInt8(ascii: "#"), count: ConfigurationFile.longest + 1)
         #expect(messages(comment) == ["1:1: error: the file has 1048577 bytes: at most 1048576 are allowed"])
     }
 
-    @Test func bytesThatAreNoTextAreTold() {
+    @Test("bytes that are not UTF-8 are reported with their line")
+    func encoding() {
         #expect(
             messages(Array("threads: 2\ngrace: ".utf8) + [0xFF, 0x0A])
                 == ["2:1: error: this line is not UTF-8: save the file as UTF-8"]
         )
     }
 
-    @Test func manyKeysThatStandTwiceAreToldInTheEnd() {
+    @Test("many duplicate keys are summarized in one error")
+    func duplicateKeys() {
         let keys = (0..<40).map { "k\($0): 1\n" }.joined()
         let messages = messages(keys + keys)
         #expect(messages.count == 1)

@@ -8,7 +8,8 @@ let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLa
     .deletingLastPathComponent().deletingLastPathComponent()
 
 /// Checks docs/configuration.md against the key tables, and its examples against the parser.
-@Suite struct DocumentationTests {
+@Suite("Documentation of the configuration file")
+struct DocumentationTests {
     private let lines: [String]
 
     init() throws {
@@ -16,7 +17,8 @@ let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLa
         lines = text.components(separatedBy: "\n")
     }
 
-    @Test func everyKeyIsThere() {
+    @Test("the tables contain every key")
+    func keyTables() {
         compare(ObjectSchema.root, under: "## Keys of the file")
         compare(ObjectSchema.listener, under: "## Keys of a listener")
         compare(ObjectSchema.pool, under: "## Keys of a pool")
@@ -38,13 +40,15 @@ let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLa
         "| `\(key.name)` | \(key.valueSchema) | \(key.allowed) | \(key.standard) | \(key.help) |"
     }
 
-    @Test func everyExampleIsWithoutMistakes() throws {
+    @Test("every example is valid")
+    func examples() throws {
         let examples = blocks("yaml").filter { lines[$0.line - 1] != "<!-- mistakes -->" }
         #expect(examples.count >= 8)
         for example in examples { #expect(messages(example.text) == [], "the example on line \(example.line + 1)") }
     }
 
-    @Test func everyKeyHasAnExample() throws {
+    @Test("every key occurs in an example")
+    func keysInExamples() throws {
         var used: Set<String> = []
         for example in blocks("yaml") {
             var diagnostics = Diagnostics()
@@ -72,7 +76,8 @@ let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLa
         }
     }
 
-    @Test func theMistakesAreToldAsItSays() throws {
+    @Test("the documented errors are those that are reported")
+    func errors() throws {
         let mistaken = try #require(blocks("yaml").first { lines[$0.line - 1] == "<!-- mistakes -->" })
         let shown = try #require(blocks("console").first)
         let reported = messages(mistaken.text).map { "monkey.yaml:\($0)" }

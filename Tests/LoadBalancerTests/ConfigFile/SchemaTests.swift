@@ -5,7 +5,8 @@ import ValueFormats
 @testable import LoadBalancer
 
 /// The JSON Schema compared with the parser: an editor must not mark a value that the parser accepts.
-@Suite struct SchemaTests {
+@Suite("JSON Schema of the configuration file")
+struct SchemaTests {
     /// Scalars of all kinds, of which each key accepts a few.
     static let scalars = [
         "", "~", "0", "00", "1", "5", "64", "65", "100", "200", "600", "4096", "4097", "70000", "1000000", "9999999",
@@ -29,7 +30,8 @@ import ValueFormats
         "[10.0.0.0/8]", "{www.example.com: web}", "{'*.example.com': web}", "{'a b': web}",
     ]
 
-    @Test func takesWhatTheParserTakes() throws {
+    @Test("the schema accepts every value that the parser accepts")
+    func agreesWithParser() throws {
         try check(ObjectSchema.root)
         try check(ObjectSchema.listener)
         try check(ObjectSchema.pool)
@@ -60,13 +62,17 @@ import ValueFormats
         }
     }
 
-    @Test(arguments: [
-        "thread: 2", "listeners: {a: {listen: ':80', pool: p, pol: q}}", "pools: {p: {server: [':80']}}",
-        "pools: {p: {servers: [{adress: ':80'}]}}", "pools: {p: {servers: [':80'], check: {type: tcp, every: 1s}}}",
-        "pools: {p: {servers: [':80'], ejection: {windows: 1s}}}", "pools: {p: {servers: [':80'], queue: {size: 1}}}",
-        "threads: 2", "pools: {p: {servers: []}}", "pools: {}", "pools: {p: {check: {type: tcp}}}",
-    ])
-    func refusesUnknownAndMissingKeys(text: String) throws {
+    @Test(
+        "the schema and the parser reject unknown and missing keys",
+        arguments: [
+            "thread: 2", "listeners: {a: {listen: ':80', pool: p, pol: q}}", "pools: {p: {server: [':80']}}",
+            "pools: {p: {servers: [{adress: ':80'}]}}", "pools: {p: {servers: [':80'], check: {type: tcp, every: 1s}}}",
+            "pools: {p: {servers: [':80'], ejection: {windows: 1s}}}",
+            "pools: {p: {servers: [':80'], queue: {size: 1}}}",
+            "threads: 2", "pools: {p: {servers: []}}", "pools: {}", "pools: {p: {check: {type: tcp}}}",
+        ]
+    )
+    func unknownKeys(text: String) throws {
         var diagnostics = Diagnostics()
         let node = try #require(YAMLDocument.read(text, diagnostics: &diagnostics))
         var file = ConfigurationFile()
@@ -75,7 +81,8 @@ import ValueFormats
         #expect(!ObjectSchema.root.schema.allows(node.json))
     }
 
-    @Test func isInTheRepository() throws {
+    @Test("the committed schema is current")
+    func committedSchema() throws {
         let committed = try String(contentsOf: repository.appending(path: "docs/monkey.schema.json"), encoding: .utf8)
         #expect(committed == ConfigurationFile.schema, "run: monkey check --schema > docs/monkey.schema.json")
     }

@@ -4,7 +4,8 @@ import TCPProxy
 import Testing
 
 /// The values that valid files are parsed to.
-@Suite struct ValuesTests {
+@Suite("Values of configuration files")
+struct ValuesTests {
     private func read(_ text: String) throws -> ConfigurationFile {
         try ConfigurationFile(parsing: Array(text.utf8))
     }
@@ -14,7 +15,8 @@ import Testing
         pools: {p: {servers: ["10.0.0.1:5432"]}}
         """
 
-    @Test func withoutFurtherKeysAllIsTheLibrarysDefault() throws {
+    @Test("without further keys, all settings have the library's defaults")
+    func defaults() throws {
         let file = try read(Self.least)
         let defaults = ProxyConfiguration()
         #expect(file.threads == defaults.threads)
@@ -53,7 +55,8 @@ import Testing
         #expect(server.configuration(at: address) == ServerConfiguration(name: "10.0.0.1:5432", address: address))
     }
 
-    @Test func eachKeyReachesItsValue() throws {
+    @Test("each key sets its value")
+    func keys() throws {
         let file = try read(
             """
             threads: 3
@@ -170,7 +173,8 @@ import Testing
         #expect(pool.resolveInterval == nil)
     }
 
-    @Test func theOrderOfTheFileIsKept() throws {
+    @Test("listeners and pools keep the order of the file")
+    func order() throws {
         let names = ["z", "a", "m", "b"]
         let listeners = names.enumerated().map { "  \($1): {listen: '127.0.0.1:\(1000 + $0)', pool: \($1)}\n" }.joined()
         let pools = names.map { "  \($0): {servers: ['10.0.0.1:80']}\n" }.joined()
@@ -180,7 +184,8 @@ import Testing
         #expect(file.warnings == [])
     }
 
-    @Test func aChecksTextsAreThemselves() throws {
+    @Test("the texts of a health check are not changed")
+    func checkTexts() throws {
         let file = try read(
             Self.least.replacing(
                 #"["10.0.0.1:5432"]"#,
@@ -191,7 +196,8 @@ import Testing
         #expect(file.pools.first?.check?.expect == #"*b\n"#)
     }
 
-    @Test func anAliasStandsForItsValue() throws {
+    @Test("an alias has the value of its anchor")
+    func aliases() throws {
         let file = try read(
             """
             listeners:
@@ -211,7 +217,8 @@ import Testing
         #expect(file.pools[0].servers == file.pools[1].servers)
     }
 
-    @Test func aByteOrderMarkAndCarriageReturnsAreNoMatter() throws {
+    @Test("a byte order mark and carriage returns are accepted")
+    func lineEnds() throws {
         let file = try read("\u{FEFF}" + Self.least.replacing("\n", with: "\r\n"))
         #expect(file.listeners.count == 1)
     }

@@ -5,8 +5,10 @@ import Testing
 @testable import LoadBalancer
 
 /// DNS messages, byte by byte.
-@Suite struct NamesMessageTests {
-    @Test func aQueryIsOneQuestion() throws {
+@Suite("DNS message")
+struct DNSMessageTests {
+    @Test("a query contains one question")
+    func query() throws {
         let question = DNSWireQuery(name: try #require(DNSName("Db.Example.")), type: .service)
         let expected: [UInt8] =
             [0xAB, 0xCD, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0] + [2] + Array("db".utf8) + [7] + Array("example".utf8)
@@ -16,34 +18,43 @@ import Testing
 
     // MARK: Names
 
-    @Test(arguments: ["a", "db.example", "_pg._tcp.db.example", String(repeating: "a", count: 63) + ".b"])
-    func aNameIsReadAndWritten(text: String) throws {
+    @Test(
+        "a name is parsed and formatted",
+        arguments: ["a", "db.example", "_pg._tcp.db.example", String(repeating: "a", count: 63) + ".b"]
+    )
+    func names(text: String) throws {
         #expect(try #require(DNSName(text)).description == text)
         #expect(DNSName(text + ".") == DNSName(text.uppercased()))
     }
 
-    @Test(arguments: [
-        "", ".", "..", "a..b", ".a", "a b", "a\0b", "ä", String(repeating: "a", count: 64),
-        Array(repeating: "abcdefghijklmno", count: 16).joined(separator: "."),
-    ])
-    func whatIsNoNameIsRefused(text: String) {
+    @Test(
+        "an invalid name is rejected",
+        arguments: [
+            "", ".", "..", "a..b", ".a", "a b", "a\0b", "ä", String(repeating: "a", count: 64),
+            Array(repeating: "abcdefghijklmno", count: 16).joined(separator: "."),
+        ]
+    )
+    func invalidNames(text: String) {
         #expect(DNSName(text) == nil)
     }
 
-    @Test func theLongestNameIsTaken() {
+    @Test("a name of the maximum length is accepted")
+    func longestName() {
         // 4 labels of 63, 63, 63 and 61 bytes, with their length bytes and the terminator: 255.
         let text = [63, 63, 63, 61].map { String(repeating: "a", count: $0) }.joined(separator: ".")
         #expect(DNSName(text)?.wire.count == 255)
         #expect(DNSName(text + "a") == nil)
     }
 
-    @Test func oddBytesAreWrittenAsNumbers() {
+    @Test("special bytes of a name are formatted as numbers")
+    func escaping() {
         #expect(DNSName(labels: [Array("a.b\\".utf8), [0, 7, 255]])?.description == "a\\046b\\092.\\000\\007\\255")
     }
 
     // MARK: Answers
 
-    @Test func addressesOfBothFamilies() throws {
+    @Test("addresses of both families are parsed")
+    func addresses() throws {
         let first = try answer(
             .ipv4,
             [record([0xC0, 12], 1, ttl: 60, [127, 0, 0, 1]), record([0xC0, 12], 1, ttl: 30, [127, 0, 0, 2])]
@@ -59,14 +70,16 @@ import Testing
         #expect(second.contents == [.address(InternetAddress(high: 0, low: 1, port: 0))])
     }
 
-    @Test func aServiceAndItsCompressedTarget() throws {
+    @Test("a service with a compressed target is parsed")
+    func service() throws {
         let data: [UInt8] = [0, 1, 0, 2, 0x15, 0x38, 3] + Array("one".utf8) + [0xC0, 12]
         let target = try #require(DNSName("one.db.example"))
         let service = DNSService(priority: 1, weight: 2, port: 5432, target: target)
         #expect(try answer(.service, [record([0xC0, 12], 33, ttl: 9, data)]).contents == [.service(service)])
     }
 
-    @Test func aliasesAreFollowedAndTheShortestTimeCounts() throws {
+    @Test("aliases are followed, and the shortest TTL counts")
+    func aliases() throws {
         let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
         let two: [UInt8] = [3] + Array("TWO".utf8) + [0xC0, 12]
         let found = try answer(
@@ -80,7 +93,8 @@ import Testing
         #expect(found.timeToLive == 7)
     }
 
-    @Test func aCircleOfAliasesGivesNothing() throws {
+    @Test("a loop of aliases gives no records")
+    func aliasLoop() throws {
         let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
         let found = try answer(
             .ipv4,
@@ -89,23 +103,29 @@ import Testing
         #expect(found.contents.isEmpty && found.timeToLive == nil)
     }
 
-    @Test func recordsOfOthersAndOfOtherKindsAreLeftOut() throws {
+    @Test("records of other names, types and classes are ignored")
+    func otherRecords() throws {
         let other: [UInt8] = [3] + Array("one".utf8) + [0]
         let text = record([0xC0, 12], 16, ttl: 7, [1, 0x61])
         let chaos = record([0xC0, 12], 1, class: 3, ttl: 7, [1, 2, 3])
         #expect(try answer(.ipv4, [record(other, 1, ttl: 7, [127, 0, 0, 9]), text, chaos]).contents.isEmpty)
     }
 
-    @Test func aTimeWithItsHighestBitSetIsNone() throws {
+    @Test("a TTL with its highest bit set is zero")
+    func negativeTTL() throws {
         #expect(try answer(.ipv4, [record([0xC0, 12], 1, ttl: 0x8000_0001, [127, 0, 0, 1])]).timeToLive == 0)
     }
 
-    @Test(arguments: [(UInt16(0x8183), DNSCode.noSuchName), (0x8182, .failure(2)), (0x8185, .failure(5))])
-    func theServersJudgement(flags: UInt16, code: DNSCode) throws {
+    @Test(
+        "the response code is parsed",
+        arguments: [(UInt16(0x8183), DNSCode.noSuchName), (0x8182, .failure(2)), (0x8185, .failure(5))]
+    )
+    func responseCodes(flags: UInt16, code: DNSCode) throws {
         #expect(try parsed(message(.ipv4, [], flags: flags), .ipv4).code == code)
     }
 
-    @Test func aServerThatDidNotUnderstandMayLeaveTheQuestionOut() throws {
+    @Test("a format error is accepted without the question")
+    func formatError() throws {
         let refusal: [UInt8] = [0x12, 0x34, 0x80, 0x01] + [UInt8](repeating: 0, count: 8)
         #expect(try parsed(refusal, .ipv4).code == .failure(1))
         #expect(throws: DNSMessageError.otherQuery) {
@@ -113,13 +133,15 @@ import Testing
         }
     }
 
-    @Test func aTruncatedAnswerHasNoRecords() throws {
+    @Test("a truncated response has no records")
+    func truncated() throws {
         let whole = message(.ipv4, [record([0xC0, 12], 1, ttl: 7, [127, 0, 0, 1])], flags: 0x8380)
         let response = try parsed(Array(whole.dropLast(9)), .ipv4)
         #expect(response.isTruncated && response.records.isEmpty)
     }
 
-    @Test func whatAnswersAnotherQueryIsTold() {
+    @Test("a response to another query is rejected")
+    func otherQuery() {
         let good = message(.ipv4, [])
         var otherID = good
         otherID[0] ^= 1
@@ -137,7 +159,8 @@ import Testing
 
     // MARK: Hostile
 
-    @Test func jumpsForwardAndInCirclesAreRefused() {
+    @Test("forward and circular compression pointers are rejected")
+    func badPointers() {
         // The first record's name is at offset 28, after the header and the question.
         for name in [[0xC0, 28], [0xC0, 30, 0xC0, 28], [1, 0x61, 0xC0, 28], [0xC0, 200], [0x40, 1], [0x80, 1]]
             as [[UInt8]]
@@ -148,7 +171,8 @@ import Testing
         }
     }
 
-    @Test func aLongChainOfJumpsIsRefused() {
+    @Test("a long chain of compression pointers is rejected")
+    func longChain() {
         // Each name but the first is a compression pointer to the previous one.
         var records: [[UInt8]] = []
         var offset = 28
@@ -161,7 +185,8 @@ import Testing
         #expect(throws: DNSMessageError.badName) { try parsed(message(.ipv4, records), .ipv4) }
     }
 
-    @Test func aNameThatGrowsByJumpsIsRefused() {
+    @Test("a name that exceeds the limit by compression pointers is rejected")
+    func growingName() {
         // A label of 63 bytes and a pointer to the previous name, repeatedly: past 255 bytes.
         var records: [[UInt8]] = []
         var offset = 28
@@ -175,12 +200,14 @@ import Testing
         #expect(throws: DNSMessageError.badName) { try parsed(message(.ipv4, records), .ipv4) }
     }
 
-    @Test(arguments: [3, 5]) func anAddressOfAWrongLengthIsRefused(count: Int) {
+    @Test("an address of the wrong length is rejected", arguments: [3, 5])
+    func addressLength(count: Int) {
         let wrong = record([0xC0, 12], 1, ttl: 7, [UInt8](repeating: 1, count: count))
         #expect(throws: DNSMessageError.badRecord) { try parsed(message(.ipv4, [wrong]), .ipv4) }
     }
 
-    @Test func aCountThatTheMessageHasNotIsRefused() {
+    @Test("a record count above the number of records is rejected")
+    func recordCount() {
         var bytes = message(.ipv4, [record([0xC0, 12], 1, ttl: 7, [127, 0, 0, 1])])
         bytes[7] = 2
         #expect(throws: DNSMessageError.truncatedMessage) { try parsed(bytes, .ipv4) }
@@ -188,7 +215,8 @@ import Testing
         #expect(throws: DNSMessageError.tooManyRecords) { try parsed(bytes, .ipv4) }
     }
 
-    @Test func everyBeginningOfAnAnswerIsRefused() {
+    @Test("every proper prefix of a response is rejected")
+    func prefixes() {
         let whole = message(
             .service,
             [record([0xC0, 12], 33, ttl: 9, [0, 1, 0, 2, 0x15, 0x38, 3] + Array("one".utf8) + [0xC0, 12])]
@@ -199,7 +227,8 @@ import Testing
     }
 
     /// Random bytes after a valid prefix, and valid responses with a few bytes changed.
-    @Test(arguments: 0..<100 as Range<UInt64>) func noMessageTraps(seed: UInt64) {
+    @Test("random messages do not trap", arguments: 0..<100 as Range<UInt64>)
+    func randomBytes(seed: UInt64) {
         var numbers = SplitMix64(seed: seed)
         let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
         let good = message(

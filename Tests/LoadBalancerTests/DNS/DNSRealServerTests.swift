@@ -7,9 +7,10 @@ import Testing
 @testable import LoadBalancer
 
 /// Names served by a real dnsmasq on loopback.
-@Suite(.ownThreads, .needs(RealServer.path(of: "dnsmasq"), package: "dnsmasq-base"))
-struct NamesRealServerTests {
-    @Test func addressesServicesAndAliases() async throws {
+@Suite("DNS client with dnsmasq", .ownThreads, .needs(RealServer.path(of: "dnsmasq"), package: "dnsmasq-base"))
+struct DNSRealServerTests {
+    @Test("addresses, services and aliases are resolved")
+    func records() async throws {
         let port = try RealServer.freePort()
         let zone = [
             "--host-record=one.example,127.0.0.1,::1,60", "--host-record=two.example,127.0.0.2,30",
@@ -33,7 +34,8 @@ struct NamesRealServerTests {
     }
 
     /// A hundred addresses do not fit the 512 bytes of a datagram.
-    @Test func anAnswerThatDoesNotFitIsAskedForByTCP() async throws {
+    @Test("a truncated response is queried again over TCP")
+    func truncation() async throws {
         let port = try RealServer.freePort()
         try await withScratchFolder { folder in
             let hosts = "\(folder)/hosts"
@@ -49,7 +51,8 @@ struct NamesRealServerTests {
     }
 
     /// Hosts and services are added and removed between lookups; if the name server itself fails, nothing is removed.
-    @Test func recordsChangeFromLookupToLookup() async throws {
+    @Test("changed records are found by the next lookup")
+    func changes() async throws {
         let port = try RealServer.freePort()
         try await withScratchFolder { folder in
             let hosts = "\(folder)/hosts"
@@ -96,11 +99,12 @@ struct NamesRealServerTests {
     }
 
     /// The first name server does not respond, the second does.
-    @Test func aSilentNameServerIsFollowedByTheNext() async throws {
+    @Test("if a name server does not respond, the next one is queried")
+    func silentNameServer() async throws {
         let port = try RealServer.freePort()
-        let nobody = try RealServer.freePort()
+        let unused = try RealServer.freePort()
         try await withNameServer(on: port, ["--host-record=one.example,127.0.0.1"]) { _ in
-            let client = DNSClient(servers: [RealServer.address(nobody), RealServer.address(port)])
+            let client = DNSClient(servers: [RealServer.address(unused), RealServer.address(port)])
             let question = DNSWireQuery(name: try #require(DNSName("one.example")), type: .ipv4)
             try await eventually("the second one's answer") {
                 let answer = try? await client.ask(question)

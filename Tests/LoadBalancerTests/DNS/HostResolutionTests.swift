@@ -6,8 +6,10 @@ import Testing
 @testable import LoadBalancer
 
 /// Lookups with results given by the test.
-@Suite struct NamesLookupTests {
-    @Test func everyAddressIsAServer() async throws {
+@Suite("Host resolution")
+struct HostResolutionTests {
+    @Test("every address becomes a server")
+    func addresses() async throws {
         let zone = Zone()
         zone.set(.ipv4(name("db.example")), addresses: "127.0.0.2", "127.0.0.1", "127.0.0.2", ttl: 60)
         zone.set(.ipv6(name("db.example")), addresses: "::1", ttl: 20)
@@ -19,7 +21,8 @@ import Testing
         #expect(outcome.failure == nil)
     }
 
-    @Test func aServiceTellsPortsWeightsAndPriorities() async throws {
+    @Test("SRV records give ports, weights and priorities")
+    func srvRecords() async throws {
         let zone = Zone()
         zone.set(
             .service(name("_pg._tcp.db.example")),
@@ -44,7 +47,8 @@ import Testing
         #expect(outcome.failure == nil)
     }
 
-    @Test func aServiceThatIsNotOfferedSaysSo() async {
+    @Test("a service that is not offered is a failure")
+    func notOffered() async {
         let zone = Zone()
         zone.set(
             .service(name("_pg._tcp.db.example")),
@@ -57,7 +61,8 @@ import Testing
 
     /// If the lookup of one host of a service, or of one address family of a host, fails, it keeps its previous
     /// addresses.
-    @Test func whatCannotBeAskedKeepsItsLastAnswer() async {
+    @Test("a failed lookup keeps the previous addresses")
+    func failedLookup() async {
         let zone = Zone()
         zone.set(.ipv4(name("db.example")), addresses: "127.0.0.1", ttl: 60)
         zone.set(.ipv6(name("db.example")), addresses: "::1", ttl: 60)
@@ -81,7 +86,8 @@ import Testing
         #expect(await lookup.servers(of: address).servers.map(\.address.description) == ["127.0.0.7:1"])
     }
 
-    @Test func thereAreNoMoreServersThanTheLimit() async {
+    @Test("the number of servers is limited")
+    func serverLimit() async {
         let zone = Zone()
         let all = (0..<1_000).map { "127.0.\($0 / 250).\($0 % 250 + 1)" }
         zone.answers.withLock {
@@ -95,11 +101,15 @@ import Testing
 
     // MARK: Members of a pool
 
-    @Test(arguments: [
-        (weights: [10, 50, 40], expected: [10, 50, 40]), ([0, 0], [1, 1]), ([0, 1], [1, 256]), ([256, 1], [256, 1]),
-        ([65_535, 1, 0, 32_768], [256, 1, 1, 128]), ([300, 100], [256, 85]),
-    ])
-    func weightsOfRecordsBecomeAPools(weights: [UInt16], expected: [Int]) {
+    @Test(
+        "weights of SRV records are scaled to the range of a pool",
+        arguments: [
+            (weights: [10, 50, 40], expected: [10, 50, 40]), ([0, 0], [1, 1]), ([0, 1], [1, 256]),
+            ([256, 1], [256, 1]),
+            ([65_535, 1, 0, 32_768], [256, 1, 1, 128]), ([300, 100], [256, 85]),
+        ]
+    )
+    func weights(weights: [UInt16], expected: [Int]) {
         let servers = weights.enumerated().map { index, weight in
             server("127.0.0.\(index + 1):1", "one.example", 7, weight)
         }
@@ -109,7 +119,8 @@ import Testing
         #expect(members.allSatisfy { !$0.isBackup })
     }
 
-    @Test func allButTheLowestPriorityAreBackups() {
+    @Test("servers of higher priority values are backups")
+    func priorities() {
         let servers = [
             server("127.0.0.1:1", "a.example", 5, 0), server("127.0.0.2:1", "b.example", 6, 1_000),
             server("127.0.0.3:1", "c.example", 7, 500),
@@ -123,19 +134,26 @@ import Testing
 
     // MARK: Texts
 
-    @Test(arguments: [
-        "127.0.0.1:5432", "[::1]:5432", "unix:/run/db.sock", "db.example:5432", "srv:_pg._tcp.db.example",
-    ])
-    func anAddressIsReadAndWritten(text: String) throws {
+    @Test(
+        "a server address is parsed and formatted",
+        arguments: [
+            "127.0.0.1:5432", "[::1]:5432", "unix:/run/db.sock", "db.example:5432", "srv:_pg._tcp.db.example",
+        ]
+    )
+    func parsing(text: String) throws {
         #expect(try ServerAddress(parsing: text).description == text)
     }
 
-    @Test(arguments: ["srv:", "srv:a b", "srv:_pg._tcp.db.example:5432", "db.example", ""])
-    func whatIsNoAddressIsRefused(text: String) {
+    @Test(
+        "an invalid server address is rejected",
+        arguments: ["srv:", "srv:a b", "srv:_pg._tcp.db.example:5432", "db.example", ""]
+    )
+    func invalidAddresses(text: String) {
         #expect(throws: ServerAddressError.self) { try ServerAddress(parsing: text) }
     }
 
-    @Test func nameServersOfTheSystem() {
+    @Test("name servers are read from resolv.conf")
+    func nameServers() {
         let text = """
             # nameserver 127.0.0.9
             search example
@@ -150,7 +168,8 @@ import Testing
         #expect(DNSClient.servers(in: "").map(\.description) == ["127.0.0.1:53"])
     }
 
-    @Test func thisMachineIsFoundByTheSystem() async throws {
+    @Test("the system's resolver finds localhost")
+    func localhost() async throws {
         var lookup = HostResolution(.system)
         let outcome = await lookup.servers(of: .host("localhost", port: 80))
         #expect(outcome.servers.contains { ["127.0.0.1:80", "[::1]:80"].contains($0.address.description) })

@@ -7,8 +7,13 @@ import Testing
 @testable import LoadBalancer
 
 /// Servers of pools given by names that a real dnsmasq serves.
-@Suite(.ownThreads, .serialized, .needs(RealServer.path(of: "dnsmasq"), package: "dnsmasq-base"))
-struct ServerNamesTests {
+@Suite(
+    "Server discovery with dnsmasq",
+    .ownThreads,
+    .serialized,
+    .needs(RealServer.path(of: "dnsmasq"), package: "dnsmasq-base")
+)
+struct ServerDiscoveryTests {
     private func entry(_ address: String, _ nameServer: UInt16) throws -> ServerSection {
         var entry = ServerSection()
         entry.address = try ServerAddress(parsing: address)
@@ -21,7 +26,8 @@ struct ServerNamesTests {
         if case .ip(_, let port) = listener.address { port } else { 0 }
     }
 
-    @Test func recordsTellPortsWeightsAndRanks() async throws {
+    @Test("SRV records give ports, weights and backups")
+    func records() async throws {
         let port = try RealServer.freePort()
         let zone = [
             "--host-record=one.example,127.0.0.1", "--host-record=two.example,127.0.0.2",
@@ -58,7 +64,8 @@ struct ServerNamesTests {
 
     /// The record changes from one server to another: established connections stay, new connections go to the other
     /// server. While the name server is down, nothing changes.
-    @Test func aServerThatIsGoneFromTheAnswerDrains() async throws {
+    @Test("a server removed from the DNS response drains")
+    func removedServer() async throws {
         let nameServer = try RealServer.freePort()
         let listeners = try (0..<2).map { _ in try TestListener() }
         func zone(_ listener: TestListener) -> [String] {

@@ -6,14 +6,16 @@ import Synchronization
 import Testing
 
 /// The monitor on a manual clock, with check results given by the test.
-@Suite struct ProbesMonitorTests {
-    @Test func aServerGoesDownAndComesBackByItsCounts() async throws {
+@Suite("Health monitor")
+struct HealthMonitorTests {
+    @Test("a server is marked down and up by its counts")
+    func riseAndFall() async throws {
         let world = World()
         let settings = HealthCheck(interval: .seconds(2), jitter: 0, rise: 2, fall: 3, initially: .up)
         try await world.running {
-            world.monitor.watch(1, at: place(1), by: settings)
+            world.monitor.watch(1, at: endpoint(1), by: settings)
             for (index, passes) in [true, false, false, true, false, false, false, true, true].enumerated() {
-                world.results.withLock { $0[place(1)] = passes }
+                world.results.withLock { $0[endpoint(1)] = passes }
                 if index > 0 { world.clock.advance(by: settings.interval) }
                 try await world.settles(reports: index + 1, sleepers: 1)
             }
@@ -24,25 +26,30 @@ import Testing
         #expect(world.reports[8].cause == "2 consecutive checks passed")
     }
 
-    @Test(arguments: [HealthCounter.State.unknown, .up, .down])
-    func theFirstResultSettlesWhatIsUnknown(initially: HealthCounter.State) async throws {
+    @Test("the first result decides an unknown state", arguments: [HealthCounter.State.unknown, .up, .down])
+    func initialState(initially: HealthCounter.State) async throws {
         let world = World()
         try await world.running {
-            world.results.withLock { $0[place(1)] = initially == .up ? false : true }
-            world.monitor.watch(1, at: place(1), by: HealthCheck(initially: initially))
+            world.results.withLock { $0[endpoint(1)] = initially == .up ? false : true }
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck(initially: initially))
             try await world.settles(reports: 1, sleepers: 1)
         }
         #expect(world.reports[0].state == (initially == .unknown ? .up : initially))
         #expect(world.reports[0].isChange == (initially == .unknown))
     }
 
-    @Test func intervalsHaveTheirJitterAndASeedGivesTheSame() async throws {
+    @Test("intervals have their jitter, which the seed determines")
+    func jitter() async throws {
         func deadlines(seed: UInt64) async throws -> [[Duration]] {
             let world = World(seed: seed)
             var all: [[Duration]] = []
             try await world.running {
                 for server in 0..<4 {
-                    world.monitor.watch(server, at: place(server), by: HealthCheck(interval: .seconds(10), jitter: 0.2))
+                    world.monitor.watch(
+                        server,
+                        at: endpoint(server),
+                        by: HealthCheck(interval: .seconds(10), jitter: 0.2)
+                    )
                 }
                 for round in 1...5 {
                     try await world.settles(reports: 4 * round, sleepers: 4)
@@ -61,14 +68,15 @@ import Testing
         #expect(try await deadlines(seed: 8) != first)
     }
 
-    @Test func noServerIsCheckedTwiceAtOnce() async throws {
+    @Test("checks of a server do not overlap")
+    func overlap() async throws {
         let world = World()
         try await world.running {
             world.hold.withLock { $0 = true }
-            world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(2), jitter: 0))
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck(interval: .seconds(2), jitter: 0))
             try await eventually("start of the check") { world.held == 1 }
             for _ in 0..<10 { world.clock.advance(by: .seconds(2)) }
-            #expect(world.running(at: place(1)) == 1)
+            #expect(world.running(at: endpoint(1)) == 1)
             // It took ten intervals, so the next one begins as soon as allowed.
             world.letGo()
             try await world.settles(reports: 1, sleepers: 1)
@@ -77,11 +85,12 @@ import Testing
         #expect(world.mostAtOnce == 1)
     }
 
-    @Test func noMoreChecksRunAtOnceThanTheLimit() async throws {
+    @Test("the number of concurrent checks is limited")
+    func checkLimit() async throws {
         let world = World(checkLimit: 3)
         try await world.running {
             world.hold.withLock { $0 = true }
-            for server in 0..<20 { world.monitor.watch(server, at: place(server), by: HealthCheck()) }
+            for server in 0..<20 { world.monitor.watch(server, at: endpoint(server), by: HealthCheck()) }
             try await eventually("start of three checks") { world.held == 3 }
             world.letGo()
             try await world.settles(reports: 20, sleepers: 20)
@@ -90,11 +99,12 @@ import Testing
         #expect(Set(world.reports.map(\.server)) == Set(0..<20))
     }
 
-    @Test func aForgottenServerIsCheckedNoLonger() async throws {
+    @Test("a server that is no longer watched is not checked")
+    func forget() async throws {
         let world = World()
         try await world.running {
-            world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(1), jitter: 0))
-            world.monitor.watch(2, at: place(2), by: HealthCheck(interval: .seconds(1), jitter: 0))
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck(interval: .seconds(1), jitter: 0))
+            world.monitor.watch(2, at: endpoint(2), by: HealthCheck(interval: .seconds(1), jitter: 0))
             try await world.settles(reports: 2, sleepers: 2)
             world.monitor.forget(1)
             world.monitor.forget(99)
@@ -105,11 +115,12 @@ import Testing
         #expect(world.reports.last?.server == 2)
     }
 
-    @Test func aRunningCheckOfAForgottenServerIsBrokenOff() async throws {
+    @Test("a running check of a server that is no longer watched is cancelled")
+    func cancellation() async throws {
         let world = World()
         try await world.running {
             world.hold.withLock { $0 = true }
-            world.monitor.watch(1, at: place(1), by: HealthCheck())
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck())
             try await eventually("start of the check") { world.held == 1 }
             world.monitor.forget(1)
             try await eventually("end of the check") { world.held == 0 }
@@ -117,13 +128,14 @@ import Testing
         #expect(world.reports.isEmpty)
     }
 
-    @Test func aServerThatIsWatchedAnewBeginsAnew() async throws {
+    @Test("a server that is watched again starts with a new state")
+    func rewatch() async throws {
         let world = World()
         try await world.running {
-            world.results.withLock { $0[place(1)] = false }
-            world.monitor.watch(1, at: place(1), by: HealthCheck(interval: .seconds(1), jitter: 0, fall: 1))
+            world.results.withLock { $0[endpoint(1)] = false }
+            world.monitor.watch(1, at: endpoint(1), by: HealthCheck(interval: .seconds(1), jitter: 0, fall: 1))
             try await world.settles(reports: 1, sleepers: 1)
-            world.monitor.watch(1, at: place(2), by: HealthCheck(port: 99, interval: .seconds(1), jitter: 0))
+            world.monitor.watch(1, at: endpoint(2), by: HealthCheck(port: 99, interval: .seconds(1), jitter: 0))
             try await world.settles(reports: 2, sleepers: 1)
         }
         #expect(world.reports.map(\.state) == [.down, .up])
@@ -136,7 +148,7 @@ import Testing
     }
 }
 
-private func place(_ number: Int) -> SocketAddress {
+private func endpoint(_ number: Int) -> SocketAddress {
     .internet(InternetAddress(v4: 0x7F00_0001, port: UInt16(1_000 + number)))
 }
 

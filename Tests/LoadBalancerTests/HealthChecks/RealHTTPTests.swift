@@ -4,9 +4,10 @@ import Support
 import Testing
 
 /// Health checks of a real nginx.
-@Suite(.ownThreads, .needs(RealServer.path(of: "nginx"), package: "nginx"))
-struct ProbesRealHTTPTests {
-    @Test func theStatusOfTheAnswerCounts() async throws {
+@Suite("Health checks with nginx", .ownThreads, .needs(RealServer.path(of: "nginx"), package: "nginx"))
+struct RealHTTPTests {
+    @Test("the status of the response decides")
+    func status() async throws {
         let port = try RealServer.freePort()
         let address = RealServer.address(port)
         try await withNginx(on: port) { server in

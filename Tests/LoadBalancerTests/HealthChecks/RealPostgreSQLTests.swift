@@ -6,10 +6,11 @@ import Testing
 @testable import LoadBalancer
 
 /// Health checks of a real PostgreSQL.
-@Suite(.ownThreads, .needs(RealServer.postgreSQL("postgres"), package: "postgresql"))
-struct ProbesRealPostgreSQLTests {
+@Suite("Health checks with PostgreSQL", .ownThreads, .needs(RealServer.postgreSQL("postgres"), package: "postgresql"))
+struct RealPostgreSQLTests {
     /// The server is up for every kind of user, and its log has no complaint about the checks.
-    @Test func aServerThatServesIsUpForEverybody() async throws {
+    @Test("a running server is up for every user")
+    func up() async throws {
         try await withCluster { cluster in
             let port = try RealServer.freePort()
             try await cluster.running(on: port, []) { server in
@@ -28,7 +29,8 @@ struct ProbesRealPostgreSQLTests {
         }
     }
 
-    @Test func aServerWithoutRoomIsUpAndOneThatShutsDownIsDown() async throws {
+    @Test("a full server is up, and one that shuts down is down")
+    func full() async throws {
         try await withCluster { cluster in
             let port = try RealServer.freePort()
             let check = HealthCheckKind.postgres(user: "trusted")
@@ -58,7 +60,8 @@ struct ProbesRealPostgreSQLTests {
     }
 
     /// A standby that accepts no queries reports so as long as it runs.
-    @Test func aServerInRecoveryIsDown() async throws {
+    @Test("a server in recovery is down")
+    func recovery() async throws {
         try await withCluster { cluster in
             try #require(FileManager.default.createFile(atPath: "\(cluster.folder)/standby.signal", contents: nil))
             let port = try RealServer.freePort()

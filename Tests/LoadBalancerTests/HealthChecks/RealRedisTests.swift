@@ -4,17 +4,18 @@ import Support
 import Testing
 
 /// Health checks of a real Redis.
-@Suite(.ownThreads, .needs(RealServer.path(of: "redis-server"), package: "redis-server"))
-struct ProbesRealRedisTests {
-    @Test(arguments: [[], ["--requirepass", "secret"]])
-    func aServerThatServesIsUp(options: [String]) async throws {
+@Suite("Health checks with Redis", .ownThreads, .needs(RealServer.path(of: "redis-server"), package: "redis-server"))
+struct RealRedisTests {
+    @Test("a running server is up", arguments: [[], ["--requirepass", "secret"]])
+    func up(options: [String]) async throws {
         try await withRedis(options) { address, _ in
             try await awaitResult(.redis, at: address, "up", isUp)
         }
     }
 
     /// A thousand keys, each of which takes 100 ms to load.
-    @Test func aServerThatReadsItsDataIsDown() async throws {
+    @Test("a server that loads its data is down")
+    func loading() async throws {
         try await withScratchFolder { folder in
             let keep = ["--dir", folder, "--enable-debug-command", "local"]
             try await withRedis(keep) { address, server in
@@ -36,7 +37,8 @@ struct ProbesRealRedisTests {
         }
     }
 
-    @Test func aServerInAScriptWithoutEndIsDown() async throws {
+    @Test("a server in an endless script is down")
+    func busy() async throws {
         try await withRedis(["--busy-reply-threshold", "1"]) { address, _ in
             try await awaitResult(.redis, at: address, "up", isUp)
             let client = try connected(to: address)
@@ -48,9 +50,10 @@ struct ProbesRealRedisTests {
         }
     }
 
-    @Test func aReplicaWithoutItsMasterIsDown() async throws {
-        let nobody = try RealServer.freePort()
-        let options = ["--replicaof", "127.0.0.1 \(nobody)", "--replica-serve-stale-data", "no"]
+    @Test("a replica without its master is down")
+    func replica() async throws {
+        let unused = try RealServer.freePort()
+        let options = ["--replicaof", "127.0.0.1 \(unused)", "--replica-serve-stale-data", "no"]
         try await withRedis(options) { address, _ in
             try await awaitResult(.redis, at: address, "without its master") {
                 guard case .failure(.redis(let message)) = $0 else { return false }
@@ -59,7 +62,8 @@ struct ProbesRealRedisTests {
         }
     }
 
-    @Test func aServerWithoutRoomIsDown() async throws {
+    @Test("a server at its connection limit is down")
+    func full() async throws {
         try await withRedis(["--maxclients", "1"]) { address, _ in
             try await awaitResult(.redis, at: address, "up", isUp)
             var client = try connected(to: address)

@@ -8,7 +8,7 @@ import Testing
 @testable import LoadBalancer
 
 @Suite("Pool maintenance at run time", .timeLimit(.minutes(1)))
-struct PoolKeeperTests {
+struct PoolControllerTests {
     private struct NoName: Error {}
 
     /// The result of resolving the names; nil while resolution fails.

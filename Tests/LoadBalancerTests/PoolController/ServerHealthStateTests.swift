@@ -5,7 +5,7 @@ import Testing
 @testable import LoadBalancer
 
 @Suite("Server health state")
-struct ServerStandingTests {
+struct ServerHealthStateTests {
     private static let second = 1_000_000_000
 
     private func healthState(_ configure: (inout PoolSettings) -> Void = { _ in }) -> ServerHealthState {
@@ -124,7 +124,7 @@ struct ServerStandingTests {
 }
 
 @Suite("Server health state after a settings change")
-struct ChangedStandingTests {
+struct ServerHealthStateChangeTests {
     private func settings(_ configure: (inout PoolSettings) -> Void) -> PoolSettings {
         var settings = PoolSettings()
         configure(&settings)

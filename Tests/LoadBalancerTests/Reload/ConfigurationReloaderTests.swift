@@ -9,7 +9,7 @@ import Testing
 @testable import TCPProxy
 
 @Suite("Configuration reload and administrative state", .ownThreads, .timeLimit(.minutes(1)))
-struct ReloaderTests {
+struct ConfigurationReloaderTests {
     private static func text(_ servers: String, listener: String = "a", _ more: String = "") -> String {
         """
         listeners:

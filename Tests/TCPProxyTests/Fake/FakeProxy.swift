@@ -19,7 +19,7 @@ final class FakeProxy {
     let pools: PoolRegistry
     let hub: EventHub
     let mailboxes: [Mailbox<WorkerMessage>]
-    private let members: [Member]
+    let members: [Member]
 
     /// Number of turns without time passing above which a worker counts as spinning.
     static let turnLimit = 100_000
@@ -213,17 +213,17 @@ final class FakeProxy {
 
     /// Replaces the workers' listeners and pools, as the control plane does.
     ///
-    /// - Parameter members: the workers that receive the message; all by default.
+    /// - Parameter indices: the workers that receive the message; all by default.
     func change(
         version: Int = 1,
         pools: [WorkerChange.Pool] = [],
         listeners: [Wanted] = [],
         closed: [Int] = [],
-        on told: [Int]? = nil
+        on indices: [Int]? = nil
     ) throws -> CountdownLatch {
-        let told = told ?? Array(members.indices)
-        let acknowledgement = CountdownLatch(workers: told.count)
-        for index in told {
+        let indices = indices ?? Array(members.indices)
+        let acknowledgement = CountdownLatch(workers: indices.count)
+        for index in indices {
             var begun: [WorkerChange.Listener] = []
             for listener in listeners {
                 var source = WorkerChange.Listener.Source.moved(from: listener.former, nil)
@@ -247,59 +247,6 @@ final class FakeProxy {
         }
         return acknowledgement
     }
-
-    // MARK: Metrics
-
-    /// A counter, summed over the workers.
-    subscript(counter: Counter) -> Int { memory.pages.reduce(0) { $0 + $1[counter] } }
-
-    var active: Int { memory.connectionLimiter.active }
-    var total: Int { memory.connectionLimiter.total }
-
-    /// Number of successful connection attempts.
-    var connected: Int { (0...DurationHistogram.bounds.count).reduce(0) { $0 + self[.connectTime(bucket: $1)] } }
-
-    /// Clients that the listener denied, by cause; causes with a count of zero are left out.
-    var denied: [DenyReason: Int] {
-        let counts = DenyReason.allCases.map { cause in
-            (cause, memory.listenerMetrics.reduce(0) { $0 + $1[0, .denied(cause)] })
-        }
-        return Dictionary(uniqueKeysWithValues: counts).filter { $0.value > 0 }
-    }
-
-    /// Closed connections by reason; reasons with a count of zero are left out.
-    var closures: [MetricsSnapshot.Closure: Int] {
-        var closures: [MetricsSnapshot.Closure: Int] = [:]
-        for reason in CloseReason.allCases {
-            for initiator in CloseInitiator.allCases {
-                let count = self[.closure(reason, initiator)]
-                if count > 0 { closures[.init(reason: reason, initiator: initiator)] = count }
-            }
-        }
-        return closures
-    }
-
-    var failures: [ConnectFailure: Int] {
-        Dictionary(uniqueKeysWithValues: ConnectFailure.allCases.map { ($0, self[.failure($0)]) })
-            .filter { $0.value > 0 }
-    }
-
-    /// Returns the unread events.
-    func takeEvents() -> [MetricEvent] {
-        var events: [MetricEvent] = []
-        for ring in memory.rings { ring.read(into: &events, limit: .max) }
-        return events
-    }
-
-    /// Returns the unread records of ended connections.
-    func takeRecords() -> [ConnectionRecord] {
-        var records: [ConnectionRecord] = []
-        for ring in memory.records ?? [] { ring.read(into: &records, limit: .max) }
-        return records
-    }
-
-    /// Number of turns of all workers so far.
-    var waits: Int { members.reduce(0) { $0 + $1.poller.waits } }
 
     // MARK: End
 
@@ -362,30 +309,4 @@ func withProxy(
     )
     defer { proxy.end(at: location) }
     try body(proxy)
-}
-
-extension SocketAddress {
-    /// Parses a numeric address; traps on any other.
-    init(_ text: String) {
-        guard case .socket(let address) = try? ServiceAddress(parsing: text) else {
-            preconditionFailure("'\(text)' is not an IP address")
-        }
-        self = address
-    }
-}
-
-extension PeerAddress {
-    /// Parses an address such as `127.0.0.1:50000`; traps on anything else.
-    init(_ text: String) {
-        guard case .internet(let address) = SocketAddress(text) else {
-            preconditionFailure("'\(text)' is not an IP address with a port")
-        }
-        self = .internet(address)
-    }
-}
-
-extension MetricsSnapshot.Closure {
-    static func by(_ initiator: CloseInitiator, _ reason: CloseReason) -> Self {
-        .init(reason: reason, initiator: initiator)
-    }
 }

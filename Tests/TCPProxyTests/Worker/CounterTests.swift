@@ -45,11 +45,11 @@ struct WorkerCounterTests {
 }
 
 @Suite("Client statistics")
-struct ClientFigureTests {
+struct ClientStatisticsTests {
     private let alice = PeerAddress("192.0.2.1:50000")
     private let bob = PeerAddress("192.0.2.2:50000")
 
-    private func figures(_ proxy: FakeProxy) -> ClientsSnapshot {
+    private func statistics(_ proxy: FakeProxy) -> ClientsSnapshot {
         ClientsSnapshot((0..<proxy.mailboxes.count).map { proxy[$0].worker.clientStatistics() })
     }
 
@@ -58,7 +58,7 @@ struct ClientFigureTests {
     }
 
     @Test("closed and open connections are counted by address, across ports and workers")
-    func figures() throws {
+    func addresses() throws {
         try withProxy(workers: 2) { proxy in
             for (number, source) in [alice, bob, PeerAddress("192.0.2.1:50001")].enumerated() {
                 let client = proxy.connect(from: source, to: number % 2)
@@ -72,7 +72,7 @@ struct ClientFigureTests {
                     proxy.settle()
                 }
             }
-            let snapshot = figures(proxy)
+            let snapshot = statistics(proxy)
             #expect(snapshot.clients.count == 2)
             let first = try #require(client(alice, in: snapshot))
             #expect(first.activeConnections == 1)
@@ -93,9 +93,9 @@ struct ClientFigureTests {
             proxy.server.answer = .fail(.connectionRefused)
             _ = proxy.connect(from: alice)
             proxy.settle()
-            let figures = try #require(client(alice, in: figures(proxy)))
-            #expect(figures.totalConnections == 1)
-            #expect(figures.activeConnections == 0)
+            let entry = try #require(client(alice, in: statistics(proxy)))
+            #expect(entry.totalConnections == 1)
+            #expect(entry.activeConnections == 0)
         }
     }
 

@@ -1,0 +1,226 @@
+import FakeSystem
+import Sockets
+import Testing
+
+@testable import TCPProxy
+
+@Suite("Stop accepting")
+struct StopAcceptingTests {
+    @Test("the accept queue is served, and later clients are refused", arguments: [1, 3, 50])
+    func takesQueued(count: Int) throws {
+        try withProxy { proxy in
+            let clients = (0..<count).map { _ in proxy.connect() }
+            for client in clients { client.send("hello") }
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            #expect(proxy.server.connections.map(\.text) == Array(repeating: "hello", count: count))
+            let late = proxy.connect()
+            proxy.advance(by: .seconds(1))
+            #expect(late.end == .failed(.connectionRefused))
+            #expect(proxy.active == count)
+        }
+    }
+
+    @Test("running connections complete before the worker is done")
+    func runsToTheEnd() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            #expect(!proxy[0].isDone)
+            client.send("late")
+            client.finish()
+            proxy.advance(by: .seconds(1))
+            #expect(server.text == "late")
+            server.send("answer")
+            server.close()
+            proxy.settle()
+            #expect(client.text == "answer")
+            #expect(client.end == .fin)
+            #expect(proxy[0].isDone)
+            #expect(proxy.closures == [.by(.client, .ended): 1])
+        }
+    }
+
+    @Test("without connections the worker is done when its listeners close")
+    func idle() throws {
+        try withProxy { proxy in
+            proxy.post(.stopAccepting)
+            proxy.advance(by: .seconds(1))
+            #expect(proxy[0].isDone)
+            #expect(proxy.world.openDescriptors == [])
+        }
+    }
+
+    @Test("a client that waits for its server still gets it")
+    func whileDialing() throws {
+        try withProxy { proxy in
+            proxy.server.answer = .accept(after: .seconds(1))
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.settle()
+            proxy.post(.stopAccepting)
+            proxy.advance(by: .seconds(1))
+            #expect(proxy.server.connections.first?.text == "hello")
+        }
+    }
+
+    @Test("beyond the limit, connections in the accept queue still wait for a permit")
+    func atTheMaximum() throws {
+        try withProxy(limit: 1) { proxy in
+            let (first, _) = try proxy.connectThrough()
+            let second = proxy.connect()
+            second.send("hello")
+            proxy.post(.stopAccepting)
+            proxy.advance(by: .seconds(1))
+            #expect(second.end == nil)
+            first.reset()
+            proxy.advance(by: .seconds(1))
+            #expect(proxy.server.connections.last?.text == "hello")
+            second.reset()
+            proxy.advance(by: .seconds(1))
+            #expect(proxy[0].isDone)
+            #expect(proxy[0].timersLeft == [])
+            #expect(proxy.total == 2)
+            #expect(proxy[.pause(.connections)] <= 2)
+        }
+    }
+
+    @Test("without descriptors, connections in the accept queue still wait for one")
+    func whilePaused() throws {
+        try withProxy { proxy in
+            proxy.world.faults.fail(.accept, with: .tooManyOpenFiles, times: 20)
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.settle()
+            proxy.post(.stopAccepting)
+            proxy.advance(by: .seconds(5))
+            #expect(proxy.server.connections.last?.text == "hello")
+            client.reset()
+            proxy.settle()
+            #expect(proxy[0].isDone)
+            #expect(proxy[0].timersLeft == [])
+        }
+    }
+
+    @Test("the socket stays open for pending handshakes, and new ones are not accepted")
+    func handshakes() throws {
+        try withProxy { proxy in
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            let late = proxy.connect()
+            proxy.advance(by: WorkerSettings.handshakeTimeout - .milliseconds(5))
+            #expect(!proxy[0].isDone)
+            #expect(late.end == nil)
+            proxy.advance(by: .milliseconds(10))
+            #expect(proxy[0].isDone)
+            #expect(late.end == .failed(.connectionRefused))
+            #expect(proxy.total == 0)
+        }
+    }
+
+    @Test("a repeated stop has no effect")
+    func twice() throws {
+        try withProxy { proxy in
+            let (client, server) = try proxy.connectThrough()
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            proxy.post(.stopAccepting)
+            proxy.settle()
+            client.send("still here")
+            proxy.settle()
+            #expect(server.text == "still here")
+        }
+    }
+
+    @Test("one worker stops without affecting the others")
+    func oneOfTwo() throws {
+        try withProxy(workers: 2) { proxy in
+            proxy.post(.stopAccepting, to: 0)
+            proxy.advance(by: .seconds(1))
+            #expect(proxy[0].isDone)
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.settle()
+            #expect(proxy.server.connections.first?.text == "hello")
+            #expect(!proxy[1].isDone)
+        }
+    }
+}
+
+@Suite("Forced close")
+struct ForcedCloseTests {
+    @Test("a forced close resets both sides of all connections")
+    func resetsAll() throws {
+        try withProxy { proxy in
+            let pairs = try (0..<5).map { _ in try proxy.connectThrough() }
+            proxy.server.answer = .silence
+            let dialing = proxy.connect()
+            proxy.settle()
+            let queued = proxy.connect()
+            proxy.post(.closeAll)
+            proxy.settle()
+            for (client, server) in pairs {
+                #expect(client.end == .failed(.connectionReset))
+                #expect(server.end == .failed(.connectionReset))
+            }
+            #expect(dialing.end == .failed(.connectionReset))
+            #expect(queued.end == .failed(.connectionReset))
+            #expect(proxy[0].isDone)
+            #expect(proxy.closures == [.by(.proxy, .forced): 6])
+        }
+    }
+
+    @Test("a forced close counts discarded bytes")
+    func discarded() throws {
+        let world = FakeWorld()
+        world.receiveBuffer = 4096
+        try withProxy(in: world) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.isReading = false
+            client.sendPattern(count: 10_000)
+            proxy.settle()
+            proxy.post(.closeAll)
+            proxy.settle()
+            #expect(proxy[.discardedUpstream] == 10_000 - 4096)
+            #expect(proxy[.discardedDownstream] == 0)
+        }
+    }
+
+    @Test("a forced close after a stop ends the remaining connections immediately")
+    func afterStopping() throws {
+        try withProxy { proxy in
+            let ends = try proxy.connectThrough()
+            let stays = try proxy.connectThrough()
+            proxy.post(.stopAccepting)
+            ends.client.close()
+            ends.server.close()
+            proxy.advance(by: .seconds(30))
+            #expect(!proxy[0].isDone)
+            proxy.post(.closeAll)
+            proxy.settle()
+            #expect(proxy[0].isDone)
+            #expect(stays.client.end == .failed(.connectionReset))
+            #expect(proxy.closures == [.by(.client, .ended): 1, .by(.proxy, .forced): 1])
+        }
+    }
+
+    @Test("a forced close ends a reset drain")
+    func whileDelivering() throws {
+        let world = FakeWorld()
+        world.receiveBuffer = 4096
+        try withProxy(in: world) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            server.isReading = false
+            client.sendPattern(count: 10_000)
+            proxy.settle()
+            client.reset()
+            proxy.settle()
+            #expect(proxy.active == 1)
+            proxy.post(.closeAll)
+            proxy.settle()
+            #expect(proxy.closures == [.by(.proxy, .forced): 1])
+            #expect(proxy[.discardedUpstream] == 10_000 - 4096)
+        }
+    }
+}
