@@ -55,7 +55,9 @@ let package = Package(
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .target(
             name: "TCPProxy",
-            dependencies: ["Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", lifecycle]
+            dependencies: [
+                "Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", lifecycle,
+            ]
         ),
         .target(
             name: "LoadBalancer",
@@ -102,7 +104,10 @@ let package = Package(
         // build cannot import internals (`@testable`).
         .executableTarget(
             name: "simulate",
-            dependencies: ["Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", "FakeSystem"],
+            dependencies: [
+                "Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats",
+                "FakeSystem",
+            ],
             path: "Tests/Simulation",
             exclude: ["DataPlane/API/Proxy.swift", "DataPlane/API/Proxy+Bind.swift"]
         ),

@@ -46,7 +46,9 @@ let package = Package(
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
         .target(
             name: "TCPProxy",
-            dependencies: ["Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", lifecycle]
+            dependencies: [
+                "Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", lifecycle,
+            ]
         ),
         .target(
             name: "LoadBalancer",
