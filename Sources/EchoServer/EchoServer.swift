@@ -1,7 +1,7 @@
+import EventLoop
 import ProcessSupport
 public import Sockets
 import Synchronization
-import EventLoop
 
 /// A server that sends back what it receives, on threads of its own.
 ///

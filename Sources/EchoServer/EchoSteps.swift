@@ -1,6 +1,6 @@
+import EventLoop
 import Randomness
 import Sockets
-import EventLoop
 
 /// The operations of a connection in its turn, by mode.
 extension EchoWorker where S: ~Copyable {

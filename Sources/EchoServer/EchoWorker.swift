@@ -1,6 +1,6 @@
+package import EventLoop
 import Randomness
 package import Sockets
-package import EventLoop
 
 /// One worker thread of an echo server: a listening socket, its connections, and the event loop.
 ///

@@ -1,5 +1,5 @@
-public import Sockets
 public import EventLoop
+public import Sockets
 
 /// A relayed connection: two endpoints, and one direction each way between them.
 public struct Duplex: ~Copyable {

@@ -1,5 +1,5 @@
-public import Sockets
 public import EventLoop
+public import Sockets
 
 // Batched reads of a sustained stream: with SO_RCVLOWAT the poller reports the source only after many bytes have
 // arrived, so that one wake-up moves many bytes.

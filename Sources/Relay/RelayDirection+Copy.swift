@@ -1,5 +1,5 @@
-public import Sockets
 public import EventLoop
+public import Sockets
 
 // Copied transfers of a direction.
 

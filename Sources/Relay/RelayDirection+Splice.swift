@@ -1,5 +1,5 @@
-public import Sockets
 public import EventLoop
+public import Sockets
 
 // Spliced transfers of a direction: splice(2) moves bytes from a socket to a pipe and from the pipe to a socket without
 // passing them through user space.

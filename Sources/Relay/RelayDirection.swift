@@ -1,5 +1,5 @@
-public import Sockets
 public import EventLoop
+public import Sockets
 
 /// One direction of a relay: from a source endpoint to a sink endpoint.
 ///

@@ -1,7 +1,7 @@
+import EventLoop
 import Sockets
 import Synchronization
 import Testing
-import EventLoop
 
 private final class CountingWaker: Waker {
     private let calls = Mutex(0)

@@ -1,7 +1,7 @@
+import EventLoop
 import Randomness
 import Sockets
 import Testing
-import EventLoop
 
 @Suite("Timer wheel")
 struct TimerWheelTests {

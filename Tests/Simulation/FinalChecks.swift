@@ -1,7 +1,7 @@
+import EventLoop
 import FakeSystem
 import Relay
 import Sockets
-import EventLoop
 
 // Checks of the proxy after the end of a run.
 

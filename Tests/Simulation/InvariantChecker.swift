@@ -1,7 +1,7 @@
+import EventLoop
 import FakeSystem
 import Relay
 import Sockets
-import EventLoop
 
 /// Checks the workers of a simulation after each turn, and whenever nothing more happens without time passing.
 ///

@@ -1,7 +1,7 @@
+import EventLoop
 import FakeSystem
 import Randomness
 import Sockets
-import EventLoop
 
 /// The clients and servers of a simulation, with the schedule of their actions.
 final class Peers {

@@ -1,8 +1,8 @@
 import Balancing
 import FakeSystem
 import Glibc
-import Relay
 import Randomness
+import Relay
 import Sockets
 
 /// Everything that a seed decides in advance: the proxy, the machine, the network, and their faults.

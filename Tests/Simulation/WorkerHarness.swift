@@ -1,6 +1,6 @@
+import EventLoop
 import FakeSystem
 import Sockets
-import EventLoop
 
 /// The workers of a proxy and their shared state, in a world whose clock only this class advances.
 ///

@@ -2,8 +2,8 @@ import ArgumentParser
 @testable import LoadTester
 import Sockets
 import Synchronization
-import ValueFormats
 import Testing
+import ValueFormats
 
 @testable import monkey
 

@@ -1,6 +1,6 @@
 import Logging
-import ValueFormats
 import Testing
+import ValueFormats
 
 @testable import monkey
 

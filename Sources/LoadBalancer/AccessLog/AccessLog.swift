@@ -1,8 +1,8 @@
 import Dispatch
+import EventLoop
 public import Logging
 import Synchronization
 public import TCPProxy
-import EventLoop
 
 /// Access log: a thread that writes a line for each connection when it ends.
 ///

@@ -1,5 +1,5 @@
-import ValueFormats
 import TCPProxy
+import ValueFormats
 
 /// Field of the access log; the raw value is its name in formats and JSON.
 enum AccessLogField: String, CaseIterable, Sendable {

@@ -1,5 +1,5 @@
-public import ValueFormats
 package import TCPProxy
+public import ValueFormats
 
 /// Format of an access log line: `text`, `json`, or a template with fields in braces, such as
 /// `{client} {server} {total_seconds}`.

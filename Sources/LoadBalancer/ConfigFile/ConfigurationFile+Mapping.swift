@@ -1,5 +1,5 @@
-import ValueFormats
 public import TCPProxy
+import ValueFormats
 
 // Conversion of configuration file entries to the configuration of the proxy.
 

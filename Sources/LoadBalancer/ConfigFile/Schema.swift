@@ -1,5 +1,5 @@
-import ValueFormats
 import TCPProxy
+import ValueFormats
 
 // Definition of all keys of the file; the parser, the JSON schema and the documentation tests use these tables. A new
 // key needs a property of its entry and an element here, with a `SettingDescriptor` if it is also an option of the

@@ -1,6 +1,6 @@
 package import Balancing
-package import ValueFormats
 package import TCPProxy
+package import ValueFormats
 
 /// Listener section: the address, the connection settings and the pool.
 package struct ListenerSection: Sendable, Equatable {

@@ -1,5 +1,5 @@
-import ValueFormats
 package import TCPProxy
+import ValueFormats
 
 // Kinds of values for access control.
 

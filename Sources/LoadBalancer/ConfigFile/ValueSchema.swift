@@ -1,5 +1,5 @@
-import ValueFormats
 import Sockets
+import ValueFormats
 
 /// Kind of value: its parser, formatter, documentation and JSON Schema.
 struct ValueSchema<Value>: Sendable {

@@ -1,7 +1,7 @@
-import Foundation
-package import ValueFormats
-package import Sockets
 import EventLoop
+import Foundation
+package import Sockets
+package import ValueFormats
 
 /// Source of DNS answers: the system resolver, or a list of name servers.
 package struct DNSResolver: Hashable, Sendable {

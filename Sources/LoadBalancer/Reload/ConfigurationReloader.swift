@@ -1,9 +1,9 @@
-import ProcessSupport
+import EventLoop
 public import Logging
+import ProcessSupport
 import Sockets
 import Synchronization
 public import TCPProxy
-import EventLoop
 
 /// Reloader of the configuration file of a running proxy.
 ///

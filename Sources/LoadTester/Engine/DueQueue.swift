@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 /// A bounded FIFO queue of requests that are due and not sent yet, represented by their due times.
 struct DueQueue: ~Copyable {

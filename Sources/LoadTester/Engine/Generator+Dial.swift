@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 /// Opening of connections.
 extension Generator where Network: ~Copyable, Load: ~Copyable {

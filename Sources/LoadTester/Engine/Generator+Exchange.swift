@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 /// Exchanges, from sending a request to the end of its response.
 extension Generator where Network: ~Copyable, Load: ~Copyable {

@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 /// Sending of requests: when, and on which connection.
 extension Generator where Network: ~Copyable, Load: ~Copyable {

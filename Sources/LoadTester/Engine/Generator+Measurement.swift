@@ -1,6 +1,6 @@
+import EventLoop
 import Histogram
 import Sockets
-import EventLoop
 
 /// Recording of measurements, and handing them over.
 extension Generator where Network: ~Copyable, Load: ~Copyable {

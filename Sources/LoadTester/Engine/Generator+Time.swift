@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 /// Time-driven work: stage changes, deadlines, bulletins.
 extension Generator where Network: ~Copyable, Load: ~Copyable {

@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 /// One thread's share of a load test: its connections, and the event loop that sends, receives and measures.
 ///

@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 /// A notification from a generator's thread to the control plane.
 enum GeneratorNotice: Sendable {

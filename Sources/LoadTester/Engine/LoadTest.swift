@@ -1,6 +1,6 @@
+import EventLoop
 import Sockets
 import Synchronization
-import EventLoop
 
 /// A load test: generates load as configured, once, and returns a report.
 ///

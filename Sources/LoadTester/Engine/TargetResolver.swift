@@ -1,6 +1,6 @@
+import EventLoop
 import Glibc
 import Sockets
-import EventLoop
 
 /// Name resolution.
 enum Resolver {

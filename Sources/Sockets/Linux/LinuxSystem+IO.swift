@@ -1,5 +1,5 @@
-import Glibc
 public import CLinux
+import Glibc
 
 // Transfers of bytes: receive, send, splice and pipes.
 

@@ -1,5 +1,5 @@
-import Glibc
 public import CLinux
+import Glibc
 
 // Sockets: listen, accept, connect, options and close.
 

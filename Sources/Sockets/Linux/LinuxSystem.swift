@@ -1,5 +1,5 @@
-import Glibc
 public import CLinux
+import Glibc
 
 /// The implementation of ``System`` for the Linux kernel: epoll, sockets and pipes.
 ///

@@ -1,6 +1,6 @@
+import EventLoop
 import Sockets
 import Synchronization
-import EventLoop
 
 // Changes of listeners, pools and servers while the workers run.
 

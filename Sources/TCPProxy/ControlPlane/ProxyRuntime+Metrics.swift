@@ -1,7 +1,7 @@
+import EventLoop
 import ProcessSupport
 import Sockets
 import Synchronization
-import EventLoop
 
 // Metrics and statistics of a proxy.
 

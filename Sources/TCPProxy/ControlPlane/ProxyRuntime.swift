@@ -1,7 +1,7 @@
+import EventLoop
 import Relay
 import Sockets
 import Synchronization
-import EventLoop
 
 /// Implementation of a ``Proxy``: its workers, their threads, and the memory they share.
 final class ProxyRuntime: Sendable {

@@ -1,5 +1,5 @@
-package import Sockets
 import EventLoop
+package import Sockets
 
 /// Resolution of service addresses through getaddrinfo.
 package enum Resolver {

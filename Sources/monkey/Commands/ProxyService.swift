@@ -1,7 +1,7 @@
 import AdminServer
-import ProcessSupport
 import LoadBalancer
 import Logging
+import ProcessSupport
 import Sockets
 import TCPProxy
 

@@ -1,6 +1,6 @@
 import ArgumentParser
-import ProcessSupport
 import LoadBalancer
+import ProcessSupport
 import Sockets
 import TCPProxy
 

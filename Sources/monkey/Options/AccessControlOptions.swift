@@ -1,7 +1,7 @@
 import ArgumentParser
 import LoadBalancer
-import ValueFormats
 import TCPProxy
+import ValueFormats
 
 /// Options for access lists, connection and rate limits, bandwidth limits and the PROXY protocol.
 struct AccessControlOptions: ParsableArguments {

@@ -1,5 +1,5 @@
-import ValueFormats
 import Testing
+import ValueFormats
 
 @testable import LoadBalancer
 @testable import TCPProxy

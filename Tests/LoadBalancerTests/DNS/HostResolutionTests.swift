@@ -1,6 +1,6 @@
 import Sockets
-import Synchronization
 import Support
+import Synchronization
 import Testing
 
 @testable import LoadBalancer

@@ -1,7 +1,7 @@
+import EventLoop
 import Sockets
 import Support
 import Testing
-import EventLoop
 
 @testable import TCPProxy
 

@@ -1,8 +1,8 @@
+import EventLoop
 import FakeSystem
 import Relay
 import Sockets
 import Testing
-import EventLoop
 
 @testable import TCPProxy
 

@@ -1,8 +1,8 @@
+import EventLoop
 import Sockets
 import Support
 import Synchronization
 import Testing
-import EventLoop
 
 @testable import TCPProxy
 

@@ -1,7 +1,7 @@
+import EventLoop
 import FakeSystem
 import Sockets
 import Testing
-import EventLoop
 
 @testable import TCPProxy
 

@@ -1,6 +1,6 @@
 import FakeSystem
-import Relay
 import Randomness
+import Relay
 import Sockets
 import Testing
 

@@ -1,7 +1,7 @@
 import Benchmark
+import EventLoop
 import Relay
 import Sockets
-import EventLoop
 
 /// As many connections as a busy worker has, so that its tables do not all fit into the first cache.
 private let connections = 10_000

@@ -1,7 +1,7 @@
+import EventLoop
 import Randomness
 import Sockets
 import Synchronization
-import EventLoop
 
 /// Limits on the concurrent connections and the connection rate of each client address, process-wide and in a fixed
 /// amount of memory.

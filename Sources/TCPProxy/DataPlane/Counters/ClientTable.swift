@@ -1,6 +1,6 @@
+import EventLoop
 import Randomness
 import Sockets
-import EventLoop
 
 /// Statistics of closed connections by client address, in a fixed amount of memory.
 ///

@@ -1,5 +1,5 @@
-import Synchronization
 import EventLoop
+import Synchronization
 
 /// Counters of one worker, on a page of their own so that no two workers share a cache line.
 ///

@@ -1,5 +1,5 @@
-import Synchronization
 import EventLoop
+import Synchronization
 
 /// Ring buffer of events from one worker to one reader; neither ever blocks.
 ///

@@ -1,5 +1,5 @@
-import Synchronization
 import EventLoop
+import Synchronization
 
 /// Counters of one worker for many objects of a kind (servers, listeners, pools), with a row for each object.
 ///

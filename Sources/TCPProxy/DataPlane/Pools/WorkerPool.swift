@@ -1,6 +1,6 @@
 import Balancing
-import Sockets
 import EventLoop
+import Sockets
 
 /// A worker's view of a pool: its servers and the state of server selection.
 struct WorkerPool: ~Copyable {

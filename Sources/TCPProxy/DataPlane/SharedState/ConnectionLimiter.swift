@@ -1,5 +1,5 @@
-import Synchronization
 import EventLoop
+import Synchronization
 
 /// Connection count and connection limit of the whole process.
 ///

@@ -1,6 +1,6 @@
+import EventLoop
 import Sockets
 import Synchronization
-import EventLoop
 
 /// The limits of one listener that workers share: its connections and its rate of new connections, in total and by
 /// client.

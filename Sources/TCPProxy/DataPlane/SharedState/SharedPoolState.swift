@@ -1,5 +1,5 @@
-import Synchronization
 import EventLoop
+import Synchronization
 
 /// The state of one pool that workers share: the number of clients waiting for a connection slot, and the workers that
 /// have any.

@@ -1,6 +1,6 @@
 import Balancing
-import Synchronization
 import EventLoop
+import Synchronization
 
 /// The state of one server that workers share: the number of its connections and whether it can take another one.
 ///

@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 // Access lists, connection limits and rate limits of listeners. Called only for listeners that have any; not in the
 // data path.

@@ -1,6 +1,6 @@
+import EventLoop
 import Relay
 import Sockets
-import EventLoop
 
 // Access log data of a connection, if the access log is enabled.
 

@@ -1,6 +1,6 @@
+import EventLoop
 import Relay
 import Sockets
-import EventLoop
 
 // Enforcement of bandwidth limits. Not called for connections without a limit.
 

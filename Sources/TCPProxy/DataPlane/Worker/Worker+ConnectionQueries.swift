@@ -1,7 +1,7 @@
+import EventLoop
 import Relay
 import Sockets
 import Synchronization
-import EventLoop
 
 // Connection queries, and closing the connections that a query selects.
 

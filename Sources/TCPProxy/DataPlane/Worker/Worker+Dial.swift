@@ -1,7 +1,7 @@
+import EventLoop
 import Glibc
 import Relay
 import Sockets
-import EventLoop
 
 // Connection attempts to servers.
 

@@ -1,6 +1,6 @@
+import EventLoop
 import Relay
 import Sockets
-import EventLoop
 
 // The events and client statistics of a worker.
 

@@ -1,6 +1,6 @@
+import EventLoop
 import Relay
 import Sockets
-import EventLoop
 
 // Parsing before server selection: the PROXY protocol header and the ClientHello. Not called for connections whose
 // listener needs neither.

@@ -1,5 +1,5 @@
-import Sockets
 import EventLoop
+import Sockets
 
 // Reconfiguration of a worker's listeners and pools.
 

@@ -1,6 +1,6 @@
+import EventLoop
 import Relay
 import Sockets
-import EventLoop
 
 // Relaying, resetting and closing connections.
 

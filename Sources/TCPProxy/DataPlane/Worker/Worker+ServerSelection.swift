@@ -1,7 +1,7 @@
 import Balancing
+import EventLoop
 import Relay
 import Sockets
-import EventLoop
 
 // Server selection and the queue for connection slots.
 

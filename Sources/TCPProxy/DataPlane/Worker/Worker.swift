@@ -1,6 +1,6 @@
+import EventLoop
 import Relay
 import Sockets
-import EventLoop
 
 /// The state of one thread of the proxy: its listening sockets, connections and timers. A worker owns a connection from
 /// accept, or from its handover by another worker, to close.
