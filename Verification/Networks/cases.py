@@ -226,6 +226,7 @@ def keepalive_detects_a_lost_host_while_idle(topology: Topology, direction: Dire
     topology.start(client_keep_alive=keep_alive)
     pair = topology.pair()
     pair.exchange()
+    topology.wait_until_acknowledged()
     topology.link_to_receiver(direction).impair(ALL_LOST)
     with expect_duration(3 * keep_alive):
         pair.sender(direction).expect_to_end(StreamEnd.RESET)

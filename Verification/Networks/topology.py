@@ -4,11 +4,13 @@ import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from adapters import Monkey
 from bench import Bench
 from hosts import Host, Impairment, Link
 from peer import Direction, Peer
+from waits import wait_until
 
 PORT = 7000
 THREADS = 2
@@ -56,6 +58,14 @@ class Topology(Bench):
         yield
         self.proxy_host.ip("link", "set", link.name, "up")
 
+    def wait_until_acknowledged(self) -> None:
+        """Waits until the peers have acknowledged all bytes that the proxy has sent.
+
+        Keepalive probes only a connection without unacknowledged bytes; others are retransmitted for minutes.
+        """
+        with self.proxy_host.inside():
+            wait_until("the acknowledgment of all bytes", lambda: _unacknowledged_bytes() == 0)
+
     # The same operations as in Bench, each on its own host
 
     def restart(self) -> None:
@@ -73,3 +83,10 @@ class Topology(Bench):
     def wait_for_no_sockets(self, seconds: float = 15) -> None:
         with self.proxy_host.inside():
             super().wait_for_no_sockets(seconds)
+
+
+def _unacknowledged_bytes() -> int:
+    """The bytes in the send queues of the established connections of this thread's host (proc(5), /proc/net/tcp)."""
+    established = "01"
+    rows = [line.split() for line in Path("/proc/thread-self/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].split(":")[0], 16) for row in rows if row[3] == established)
