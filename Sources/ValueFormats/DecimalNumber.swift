@@ -47,7 +47,8 @@ struct DecimalNumber {
     }
 
     private static func takeDigits(of rest: inout Substring) -> Substring {
-        let digits = rest.prefix { ("0"..."9").contains($0) }
+        // The range of characters also contains digits with combining marks, which are not ASCII.
+        let digits = rest.prefix { $0.isASCII && ("0"..."9").contains($0) }
         rest = rest[digits.endIndex...]
         return digits
     }

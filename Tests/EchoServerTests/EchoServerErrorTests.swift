@@ -41,7 +41,7 @@ struct EchoServerErrorTests {
     @Test("An unresolvable name is rejected")
     func unknownHost() async throws {
         // RFC 2606: this name never exists.
-        guard case .unknownHost("nobody.invalid", _) = await error("nobody.invalid:80") else {
+        guard case .unknownHost("missing.invalid", _) = await error("missing.invalid:80") else {
             Issue.record("no error")
             return
         }
@@ -91,7 +91,7 @@ struct EchoServerErrorTests {
     func sentences() throws {
         let web = try ServiceAddress(parsing: "127.0.0.1:80")
         let errors: [(EchoServerError, [String])] = [
-            (.unknownHost("nobody", detail: "why"), ["nobody", "why", "IP address"]),
+            (.unknownHost("missing", detail: "why"), ["missing", "why", "IP address"]),
             (.cannotListen(.addressInUse(web)), ["127.0.0.1:80 is in use"]),
             (.badSetting(name: "chunk", value: "0", allowed: "at least 1"), ["invalid chunk '0': must be at least 1"]),
             (.alreadyRun, ["bind another"]),

@@ -29,6 +29,7 @@ struct DurationValueTests {
             ("1.5", "missing unit: write 1.5ms, 1.5s, 1.5m or 1.5h"),
             ("1m30", "unknown unit '': write a number and h, m, s, ms, us or ns, such as 500ms, 1.5s, 1m30s or 1h"),
             ("10  s", "unknown unit ' s': write a number and h, m, s, ms, us or ns, such as 500ms, 1.5s, 1m30s or 1h"),
+            ("5\u{301}s", "write a number and its unit, such as 500ms, 1.5s, 1m30s or 1h"),
             ("10S", "unknown unit 'S': write a number and h, m, s, ms, us or ns, such as 500ms, 1.5s, 1m30s or 1h"),
             ("1d", "unknown unit 'd': write a number and h, m, s, ms, us or ns, such as 500ms, 1.5s, 1m30s or 1h"),
             ("30s1m", "wrong order of units: write the largest first, such as 1m30s"),

@@ -73,7 +73,7 @@ struct LineWriterTests {
         let writer = LineWriter(descriptor: pipe.input) { _ in "dropped" }
         pipe.closeOutput()
         for _ in 1...10 {
-            writer.write("nobody")
+            writer.write("unread")
             await writer.flush(within: patience)
         }
         pipe.closeInput()

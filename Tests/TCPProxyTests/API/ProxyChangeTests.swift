@@ -146,8 +146,8 @@ struct ProxyChangeTests {
                 ) {
                     try await proxy.change(listeners: listeners, pools: [pool("b", server)])
                 }
-                await #expect(throws: ProxyError.unknownPool("nobody", listener: "one")) {
-                    try await proxy.change(listeners: [listener("one", pool: "nobody")], pools: [pool("a", server)])
+                await #expect(throws: ProxyError.unknownPool("missing", listener: "one")) {
+                    try await proxy.change(listeners: [listener("one", pool: "missing")], pools: [pool("a", server)])
                 }
                 #expect(!FileManager.default.fileExists(atPath: path))
                 #expect(proxy.localAddresses == before)

@@ -34,7 +34,7 @@ public struct AccessList: Sendable, Equatable {
     }
 
     /// A list that admits no IP address.
-    static let nobody = AccessList(otherwise: false)
+    static let denyAll = AccessList(otherwise: false)
 
     /// Returns whether a client is admitted. Access to a Unix socket is controlled by the permissions of its file.
     public func admits(_ client: PeerAddress) -> Bool {

@@ -27,6 +27,6 @@ public struct TrustedProxies: Sendable, Equatable {
 
     private static func list(_ networks: [CIDRBlock]) -> AccessList {
         // Nothing is denied, so the only possible error is too many networks; in that case no proxy is trusted.
-        (try? AccessList(allow: networks, otherwise: false)) ?? AccessList.nobody
+        (try? AccessList(allow: networks, otherwise: false)) ?? AccessList.denyAll
     }
 }

@@ -85,25 +85,25 @@ extension Worker where S: ~Copyable {
         guard pools.hasPool(number) else { return }
         let share = pools.pointer(to: number).pointee.share
         var waiting = serveWaiting(of: number)
-        if waiting != .nobody {
+        if waiting != .empty {
             // Notifications are guaranteed only after this worker is marked as waiting, so check again.
             share.announce(index)
             waiting = serveWaiting(of: number)
         }
         switch waiting {
-        case .nobody: notifyWaitingWorker(of: number)
-        case .choosy: notifyWaitingWorker(of: number, but: asked | 1 << UInt64(index))
-        case .anybody: break
+        case .empty: notifyWaitingWorker(of: number)
+        case .restricted: notifyWaitingWorker(of: number, but: asked | 1 << UInt64(index))
+        case .unrestricted: break
         }
     }
 
     /// The clients left in a queue after all possible ones have been served.
     private enum Waiting {
-        case nobody
+        case empty
         /// Only clients that have already tried the servers with available slots.
-        case choosy
+        case restricted
         /// At least one client that would accept any server: no slot is available.
-        case anybody
+        case unrestricted
     }
 
     private mutating func serveWaiting(of number: Int) -> Waiting {
@@ -125,11 +125,11 @@ extension Worker where S: ~Copyable {
                 rejectNoServer(slot)
                 next = pool.pointee.waiting.first
             case .full:
-                if tried.isEmpty { return .anybody }
+                if tried.isEmpty { return .unrestricted }
                 next = pool.pointee.waiting.next(after: slot)
             }
         }
-        return pool.pointee.waiting.isEmpty ? .nobody : .choosy
+        return pool.pointee.waiting.isEmpty ? .empty : .restricted
     }
 
     // MARK: Changes by the control plane
