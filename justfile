@@ -54,6 +54,10 @@ docs:
 quality:
     .ci/run
 
+# Build a tarball, a Debian package and the build context of a container image in .build/package
+package:
+    .ci/package
+
 # Check the machine code of the relay path, and count the calls and allocations of a fixed exchange
 cost:
     swift build -c release && .ci/hot-path && .ci/cost

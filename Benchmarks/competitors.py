@@ -40,6 +40,11 @@ class Competitor:
         return self.name == "monkey"
 
     @property
+    def is_baseline(self):
+        """Another build of ours, measured in the same rounds: the difference is the effect of a change."""
+        return self.kind == "baseline"
+
+    @property
     def is_reference(self):
         """Also ours, with one server where the others have several: the difference is the cost of balancing."""
         return self.name == "monkey-proxy"
@@ -47,7 +52,9 @@ class Competitor:
     def can_run(self, load):
         if load.policy is None:
             return not self.is_reference
-        return self.is_ours or self.is_reference or self.is_baseline or self.balancing is not None
+        if self.is_ours or self.is_baseline or self.is_reference or self.is_direct:
+            return True
+        return self.balancing is not None
 
     @property
     def engine(self):
@@ -55,13 +62,14 @@ class Competitor:
         return "copy" if self.name == "monkey-copy" else "auto"
 
     @property
-    def is_baseline(self):
+    def is_direct(self):
         """No proxy at all: the cost of the machine, the load tester and the target."""
         return self.kind == "direct"
 
 
 COMPETITORS = [
     Competitor("monkey", "monkey", "Monkey D. TCP", "ours"),
+    Competitor("baseline", "baseline", "Monkey D. TCP, the baseline", "baseline", is_default=False),
     Competitor("monkey-copy", "monkey", "Monkey D. TCP, `--engine copy`", "ours, copying", is_default=False),
     Competitor("monkey-proxy", "monkey", "Monkey D. TCP, `monkey proxy` to one server", "ours, to one server"),
     Competitor("haproxy", "haproxy", "HAProxy", "HAProxy", "haproxy.cfg", balancing="haproxy-balance.cfg"),
@@ -160,6 +168,7 @@ class Executables:
 
     def __init__(self, competitors, named, monkey):
         kinds = list(dict.fromkeys(competitor.kind for competitor in competitors))
+        require("baseline" in named or "baseline" not in kinds, "no baseline is given: add --baseline PATH")
         install(kind for kind in kinds if kind not in named)
         BUILT.mkdir(parents=True, exist_ok=True)
         self.paths = {"monkey": Path(monkey or MONKEY).resolve()}
@@ -187,6 +196,7 @@ class Executables:
         """Returns the version that each kind reports."""
         version_of = {
             "monkey": lambda path: output_of([path, "--version"]),
+            "baseline": lambda path: output_of([path, "--version"]),
             "haproxy": lambda path: re.search(r"version (\S+)", output_of([path, "-v"]))[1],
             "nginx": lambda path: re.search(r"nginx/(\S+)", output_of([path, "-v"]))[1],
             "go": lambda path: re.search(r"go(\d\S+)", output_of([program("go", "golang-go"), "version", path]))[1],
@@ -209,19 +219,19 @@ def tokio_version(path):
 
 class RunningProxy:
     """A competitor started for one run: an address to connect to for each of its routes, and a `process` except for the
-    baseline."""
+    direct connection."""
 
     def __init__(self, competitor, executables, topology, routes, threads, policy=None):
         """Each route is the list of addresses of its servers, several only if they are balanced."""
         self.competitor, self.executables, self.threads = competitor, executables, threads
         self.topology, self.routes, self.policy = topology, routes, policy
-        self.ports = [] if competitor.is_baseline else distinct_ports(len(routes))
+        self.ports = [] if competitor.is_direct else distinct_ports(len(routes))
         self.process = None
 
     @property
     def addresses(self):
         """The address that the clients of each route connect to."""
-        if self.competitor.is_baseline:
+        if self.competitor.is_direct:
             return [servers[0] for servers in self.routes]
         return [f"{self.topology.proxy_host}:{port}" for port in self.ports]
 
@@ -229,7 +239,7 @@ class RunningProxy:
         self.sandbox = Sandbox()
         self.sandbox.__enter__()
         try:
-            if not self.competitor.is_baseline:
+            if not self.competitor.is_direct:
                 with self.topology.proxy_side():
                     self.start()
         except BaseException:
@@ -253,7 +263,7 @@ class RunningProxy:
         executable = self.executables[self.competitor.kind]
         pairs = [word for address, servers in zip(self.addresses, self.routes) for word in (address, servers[0])]
         match self.competitor.kind:
-            case "monkey":
+            case "monkey" | "baseline":
                 return self.our_command(executable)
             case "haproxy":
                 return [executable, "-db", "-f", self.configuration()]
@@ -270,7 +280,7 @@ class RunningProxy:
         listen, servers = self.addresses[0], self.routes[0]
         options = ["--threads", str(self.threads), "--admin", "off", "--summary", "off", "--grace", "1s"]
         options += ["--engine", self.competitor.engine]
-        if self.policy and self.competitor.is_ours:
+        if self.policy and not self.competitor.is_reference:
             return [executable, "balance", listen, *servers, "--policy", self.policy, *options]
         return [executable, "proxy", listen, servers[0], *options]
 

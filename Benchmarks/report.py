@@ -43,11 +43,12 @@ class Results:
         }
 
     def best(self, load, metric, without=()):
-        """Returns the best of the other proxies: not ours and not the baseline."""
+        """Returns the best of the other proxies: not a build of ours, and not the direct connection."""
         others = [
             competitor
             for competitor in self.competitors(load)
-            if not (competitor.kind == "monkey" or competitor.is_baseline or competitor.name in without)
+            if competitor.kind not in ("monkey", "baseline", "direct")
+            and competitor.name not in without
             and self.values(load, competitor, metric)
         ]
         choose = max if metric.better == "more" else min
@@ -185,6 +186,26 @@ def cell(position):
     return f"{mark}{position.ratio:.2f}{mark}{rounds} {position.best.short}"
 
 
+def change(results):
+    """Returns the table of this build over the baseline, a row for each load: medians of the rounds' ratios."""
+    rows, columns = [], {}
+    for load in results.loads:
+        by_name = {competitor.name: competitor for competitor in results.competitors(load)}
+        if not {"monkey", "baseline"} <= by_name.keys():
+            continue
+        found = {}
+        for metric in load.metrics:
+            ratios = results.ratios(load, metric, by_name["monkey"], by_name["baseline"])
+            if metric.better and metric.key in COLUMNS and ratios:
+                found[metric.key] = ratio(ratios)
+                columns[metric.key] = heading(metric)
+        if found:
+            rows.append((load, found))
+    ordered = [key for key in COLUMNS if key in columns]
+    header = ["load", *(columns[key] for key in ordered)]
+    return rows_of(header, [[load.title, *(found.get(key, "") for key in ordered)] for load, found in rows]) if rows else ""
+
+
 def losses(results):
     """Returns the loads and values in which another proxy is better than ours; the worst first."""
     compared = [found for found in (positions(results, load) for load in results.loads) if found]
@@ -253,10 +274,19 @@ def markdown(results):
         f" {about['threads']} thread{'s' * (about['threads'] != 1)} for each proxy. {about['rounds']} rounds,"
         f" {about['seconds']:g} s each. `{about['command']}`",
         "Versions: " + ", ".join(f"{kind} {version}" for kind, version in about["versions"].items()) + ".",
-        "### Summary",
-        "Ours over the best of the others; bold where that one is better.",
-        comparison(results),
     ]
+    if table_of_change := change(results):
+        parts += [
+            "### Change",
+            "This build over the baseline: the median of the rounds' ratios, and their minimum and maximum.",
+            table_of_change,
+        ]
+    if any(positions(results, load) for load in results.loads) or not table_of_change:
+        parts += [
+            "### Summary",
+            "Ours over the best of the others; bold where that one is better.",
+            comparison(results),
+        ]
     if any(position.best.name in TUNED_FOR_BULK for load in results.loads for position in positions(results, load)):
         parts += ["### Summary without HAProxy tuned for bulk", comparison(results, TUNED_FOR_BULK)]
     for load in results.loads:

@@ -20,7 +20,7 @@ def table(competitors, executables, topology, threads):
     """Measures one event at a time, so each event costs a wait of its own, which a busy proxy shares among many."""
     rows = []
     for competitor in competitors:
-        if competitor.is_baseline or competitor.is_reference:
+        if competitor.is_direct or competitor.is_reference:
             continue
         with RunningProxy(competitor, executables, topology, [topology.servers(ECHO)], threads) as proxy:
             rows.append([f"**{competitor.title}**" if competitor.is_ours else competitor.title])

@@ -1,6 +1,7 @@
 import Logging
 import ServiceLifecycle
 import TCPProxy
+import TCPProxyService
 import UnixSignals
 
 /// A proxy as one service of a larger program: SIGINT or SIGTERM drains the proxy first and then stops its reporter.
@@ -12,7 +13,7 @@ struct ServiceExample {
         logger.info("Proxy listening on \(proxy.localAddress)")
         // A service group shuts its services down in reverse order.
         let group = ServiceGroup(
-            services: [Reporter(proxy: proxy, logger: logger), proxy],
+            services: [Reporter(proxy: proxy, logger: logger), DrainingService(proxy)],
             gracefulShutdownSignals: [.sigint, .sigterm],
             logger: logger
         )

@@ -14,7 +14,7 @@ public enum BalancingPolicy: String, CaseIterable, Sendable {
     case maglev
     /// The first available server in configuration order.
     case first
-    /// The shortest connect time relative to connections and weight.
+    /// The shortest latency relative to connections and weight.
     case fastest
 
     /// Whether a pick uses the key of the client.

@@ -17,7 +17,15 @@ public struct Picker: ~Copyable, Sendable {
     ///   - servers: The number of servers of the pool; the view passed to `pick` must have the same number.
     ///   - seed: A different seed for each worker, so that the workers do not all start at the same server.
     ///   - table: The table for ``BalancingPolicy/maglev``, built for the servers of this pool in this order.
-    public init(_ policy: BalancingPolicy, servers: Int, seed: UInt64, table: MaglevTable? = nil) {
+    ///   - tolerance: For ``BalancingPolicy/fastest``: the difference of latencies from which on it counts, in
+    ///     nanoseconds, at least 0.
+    public init(
+        _ policy: BalancingPolicy,
+        servers: Int,
+        seed: UInt64,
+        table: MaglevTable? = nil,
+        tolerance: Int = Fastest.defaultTolerance
+    ) {
         precondition(
             policy != .maglev || table?.serverCount == servers,
             "the policy maglev requires a table of the pool's \(servers) servers"
@@ -26,7 +34,7 @@ public struct Picker: ~Copyable, Sendable {
         roundRobin = RoundRobin(servers: policy == .roundRobin ? servers : 0, seed: seed)
         leastConnections = LeastConnections(servers: servers, seed: seed)
         randomOfTwo = RandomOfTwo(seed: seed)
-        fastest = Fastest(servers: servers, seed: seed)
+        fastest = Fastest(servers: servers, seed: seed, tolerance: tolerance)
         maglev = Maglev(table: table ?? MaglevTable([]))
     }
 

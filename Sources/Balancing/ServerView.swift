@@ -22,8 +22,12 @@ public protocol ServerView: ~Copyable {
     /// established.
     func connections(of server: Int) -> Int
 
-    /// Returns the connect time of the server in nanoseconds, as maintained by ``PeakAverage``; 0 if it is unknown.
-    func connectTime(of server: Int) -> Int
+    /// Returns the latency of the server in nanoseconds, such as its connect time, as maintained by ``PeakAverage``; 0
+    /// if it is unknown.
+    func latency(of server: Int) -> Int
+
+    /// Returns the time since the latency of the server was last measured, in nanoseconds.
+    func latencyAge(of server: Int) -> Int
 }
 
 /// The servers of a pool that are eligible for a selection.

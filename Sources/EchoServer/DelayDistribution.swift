@@ -19,7 +19,7 @@ extension EchoServer {
 
 extension EchoServer.DelayDistribution {
     /// The maximum delay.
-    public static let longest: Duration = .seconds(3600)
+    public static let maxDelay: Duration = .seconds(3600)
 
     func validate() throws(EchoServerError) {
         let bounds: [Duration] =
@@ -29,7 +29,7 @@ extension EchoServer.DelayDistribution {
             case .exponential(let mean): [mean]
             case .list(let delays): delays
             }
-        guard !bounds.isEmpty, bounds.allSatisfy({ $0 >= .zero && $0 <= Self.longest }) else {
+        guard !bounds.isEmpty, bounds.allSatisfy({ $0 >= .zero && $0 <= Self.maxDelay }) else {
             throw .badSetting(
                 name: "delay",
                 value: "\(self)",

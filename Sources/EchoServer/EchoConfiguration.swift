@@ -1,20 +1,22 @@
+import ValueFormats
+
 extension EchoServer {
     /// Configuration of an echo server.
     public struct Configuration: Sendable {
-        /// Number of worker threads, 1 to 64.
-        public var threads = 1
+        /// Number of worker threads, 1 to 256.
+        public var threads = Settings.threads.defaultValue
 
         /// Backlog of each worker's listening socket, 1 to 65,535; the kernel caps it at net.core.somaxconn.
-        public var backlog = 4096
+        public var backlog = Settings.backlog.defaultValue
 
         /// What the server sends on a connection.
         public var mode = Mode.echo
 
         /// Bytes per request in mode `respond`, 1 to 1 GiB.
-        public var requestSize = 100
+        public var requestSize = Settings.requestSize.defaultValue
 
         /// Bytes per response in mode `respond`, 1 to 1 GiB.
-        public var responseSize = 4096
+        public var responseSize = Settings.responseSize.defaultValue
 
         /// Maximum send rate of each connection, 1 to 2,000,000,000 bytes per second; nil is unlimited. Enforced by the
         /// kernel (SO_MAX_PACING_RATE, socket(7)), which spaces the bytes evenly. TCP only.
@@ -29,10 +31,10 @@ extension EchoServer {
         /// Seed of random delays: the same seed gives the same delays for the same connections.
         public var seed: UInt64 = 0
 
-        /// Maximum number of bytes per send call, at least 1; nil sends all available bytes.
+        /// Maximum number of bytes per send call, 1 to 1 GiB; nil sends all available bytes.
         public var chunk: Int?
 
-        /// Number of bytes, at least 1, after which the server closes a connection with a FIN: bytes sent, or in mode
+        /// Number of bytes, 1 to 1 PiB, after which the server closes a connection with a FIN: bytes sent, or in mode
         /// `sink` bytes received. What the client sends afterwards is discarded until it closes too, for at most 5 s.
         public var closeAfter: Int?
 
@@ -75,20 +77,22 @@ extension EchoServer {
 
 extension EchoServer.Configuration {
     /// Maximum number of bytes of a request, and of a response.
-    public static let largestExchange = 1 << 30
+    public static let maxExchangeSize = 1 << 30
     /// Maximum ``pace``, in bytes per second; a higher value does not fit the socket option.
-    public static let fastestPace = 2_000_000_000
+    public static let maxPace = 2_000_000_000
 
     /// Throws ``EchoServerError/badSetting(name:value:allowed:)`` for the first setting that is outside its range.
     func validate() throws(EchoServerError) {
-        try check("threads", threads, 1...64)
-        try check("backlog", backlog, 1...65_535)
-        if let chunk { try check("chunk", chunk, 1...Int.max) }
-        if let closeAfter { try check("close-after", closeAfter, 1...Int.max) }
-        try check("the size of a request", requestSize, 1...Self.largestExchange)
-        try check("the size of a response", responseSize, 1...Self.largestExchange)
+        try Settings.threads.check(threads)
+        try Settings.backlog.check(backlog)
+        try Settings.chunk.check(chunk)
+        try Settings.closeAfter.check(closeAfter)
+        try Settings.requestSize.check(requestSize)
+        try Settings.responseSize.check(responseSize)
         if let pace {
-            try check("pace", pace, 1...Self.fastestPace)
+            guard (1...Self.maxPace).contains(pace) else {
+                throw .badSetting(name: Settings.pace.option, value: "\(pace)", allowed: "1 to \(Self.maxPace)")
+            }
             guard mode != .sink else {
                 throw .badSetting(name: "pace", value: "set for a sink", allowed: "unset: a sink sends nothing")
             }
@@ -111,15 +115,6 @@ extension EchoServer.Configuration {
                     allowed: "at least 1 ms and shorter than its period, which is at most 1 hour"
                 )
             }
-        }
-    }
-
-    private func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(EchoServerError) {
-        guard range.contains(value) else {
-            let allowed =
-                range.upperBound == .max
-                ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
-            throw .badSetting(name: name, value: "\(value)", allowed: allowed)
         }
     }
 }

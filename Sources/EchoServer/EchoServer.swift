@@ -27,6 +27,8 @@ public final class EchoServer: Sendable {
     /// The parts of a worker that other threads use.
     private struct Worker: Sendable {
         let owner: TransferBox<EchoWorker<LinuxSystem>>
+        /// Created in advance, so that clients do not connect to a server that has no thread.
+        let thread: ParkedThread
         let mailbox: Mailbox<EchoCommand>
         let counters: WorkerCounters
     }
@@ -129,6 +131,7 @@ extension EchoServer {
     ) throws(EchoServerError) -> SocketAddress {
         var bound = address
         for index in 0..<configuration.threads {
+            let thread = try makeThread(index, of: configuration.threads)
             var system = try makeSystem()
             do throws(SystemError) {
                 var options = ListenOptions(backlog: configuration.backlog)
@@ -142,7 +145,7 @@ extension EchoServer {
                     system.close(listener)
                     throw error
                 }
-                try workers.append(makeWorker(system, listener, configuration))
+                try workers.append(makeWorker(system, listener, thread, configuration))
             } catch {
                 throw .cannotListen(ListenError(error, at: listen))
             }
@@ -162,20 +165,25 @@ extension EchoServer {
         } catch {
             throw .cannotListen(ListenError(error, at: listen))
         }
+        var threads: [ParkedThread] = []
+        for index in 0..<configuration.threads {
+            threads.append(try makeThread(index, of: configuration.threads))
+        }
         var system = try makeSystem()
         do throws(SystemError) {
             let options = ListenOptions(backlog: configuration.backlog)
             let listener = try system.listen(at: .unix(path: path), options: options)
             do throws(SystemError) {
-                for _ in 1..<configuration.threads {
+                for thread in threads[1...] {
                     let another = try LinuxSystem(wakerToken: EchoWorker<LinuxSystem>.wakerToken)
-                    try workers.append(makeWorker(another, LinuxSystem.duplicate(listener.number), configuration))
+                    let duplicate = try LinuxSystem.duplicate(listener.number)
+                    try workers.append(makeWorker(another, duplicate, thread, configuration))
                 }
             } catch {
                 system.close(listener)
                 throw error
             }
-            try workers.append(makeWorker(system, listener, configuration))
+            try workers.append(makeWorker(system, listener, threads[0], configuration))
         } catch {
             UnixSocketFile(at: path)?.remove()
             throw .cannotListen(ListenError(error, at: listen))
@@ -191,9 +199,18 @@ extension EchoServer {
         }
     }
 
+    private static func makeThread(_ index: Int, of count: Int) throws(EchoServerError) -> ParkedThread {
+        do throws(SystemError) {
+            return try ParkedThread(name: "echo-\(index)")
+        } catch {
+            throw .threadLimit(ThreadLimitError(wanted: count, cause: error))
+        }
+    }
+
     private static func makeWorker(
         _ system: consuming sending LinuxSystem,
         _ listener: consuming sending Descriptor,
+        _ thread: ParkedThread,
         _ configuration: Configuration
     ) throws(SystemError) -> Worker {
         let worker = try EchoWorker(
@@ -203,7 +220,7 @@ extension EchoServer {
             configuration: configuration
         )
         let (mailbox, counters) = (worker.mailbox, worker.counters)
-        return Worker(owner: TransferBox(worker), mailbox: mailbox, counters: counters)
+        return Worker(owner: TransferBox(worker), thread: thread, mailbox: mailbox, counters: counters)
     }
 
     private static func dismantle(_ workers: [Worker]) {
@@ -246,9 +263,9 @@ extension EchoServer {
             case .ended: return []
             case .bound: break
             }
-            let threads = workers.enumerated().map { index, worker in
-                WorkerThread.start(name: "echo-\(index)") {
-                    guard var worker = worker.owner.take() else { return }
+            let threads = workers.map { worker in
+                worker.thread.start { [owner = worker.owner] in
+                    guard var worker = owner.take() else { return }
                     worker.run()
                     worker.dismantle()
                 }

@@ -7,7 +7,7 @@ extension EchoWorker where S: ~Copyable {
     mutating func acceptBatch(_ limit: Int) {
         var accepted = 0
         while accepted < limit {
-            guard connections.count < connections.capacity else { return pauseAccepting(.exhausted) }
+            guard connections.reserve(on: &system) else { return pauseAccepting(.exhausted) }
             switch acceptNext() {
             case .connection(let descriptor, peer: _): open(descriptor)
             case .wouldBlock: return

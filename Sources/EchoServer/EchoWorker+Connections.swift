@@ -15,16 +15,25 @@ extension EchoWorker where S: ~Copyable {
     /// Gives a connection its turn.
     mutating func serve(_ connection: UnsafeMutablePointer<EchoConnection>, _ slot: Int) {
         guard !isStalled else { return list(connection, slot) }
+        let held = connection.pointee.unsent.capacity
         do throws(SystemError) {
-            switch try step(connection, slot) {
-            case .waits: break
+            let outcome = try step(connection, slot)
+            if case .finished = outcome { try finish(connection, slot) }
+            noteHeldMemory(connection.pointee.unsent.capacity - held)
+            switch outcome {
+            case .waits, .finished: break
             case .hasMore: list(connection, slot)
-            case .finished: try finish(connection, slot)
             case .over(let ending): close(slot, ending)
             }
         } catch {
+            noteHeldMemory(connection.pointee.unsent.capacity - held)
             close(slot, .reset)
         }
+    }
+
+    @inline(__always)
+    private mutating func noteHeldMemory(_ difference: Int) {
+        if difference != 0, heldMemory.change(by: difference) { HeldMemory.release() }
     }
 
     /// Adds a connection to the ready list.
@@ -38,7 +47,12 @@ extension EchoWorker where S: ~Copyable {
     mutating func close(_ slot: Int, _ ending: Ending) {
         timers.cancel(slot)
         ready.remove(slot)
-        let connection = connections.remove(slot)
+        var connection = connections.remove(slot)
+        if connection.unsent.capacity > 0 {
+            let held = connection.unsent.capacity
+            connection.unsent = UnsentBytes()
+            noteHeldMemory(-held)
+        }
         // Before the descriptor is closed, so that a client that sees the close finds it counted.
         counters.active.add(-1)
         switch ending {

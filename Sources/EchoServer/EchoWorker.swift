@@ -23,6 +23,7 @@ package struct EchoWorker<S: System & ~Copyable>: ~Copyable {
     /// The start of the first stall period.
     var start: Instant
     var isStalled = false
+    var heldMemory = HeldMemory()
     var acceptPause: AcceptPause?
     var isDraining = false
     /// When the connections that are still open will be reset.
@@ -115,13 +116,15 @@ extension EchoWorker where S: ~Copyable {
         let count = system.wait(until: deadline)
         if behavior.needsClock || timers.nextWake != nil { now = system.now() }
         // Before the events, so that no event is served during a stall that began while waiting.
-        expireTimers()
+        if let stall = behavior.stall, stall.isStalled(now, from: start) != isStalled { changeStall() }
         var index = 0
         while index < count {
             handle(system.event(index))
             index += 1
         }
         visitReady(listed)
+        // After all events that there are, so that a time limit ends no connection whose event has not been handled.
+        if system.mayHaveTimedOut { expireTimers() }
     }
 
     private mutating func handle(_ event: PollEvent) {

@@ -4,7 +4,8 @@ struct UnsentBytes: ~Copyable {
     static var limit: Int { Behavior.transferSize }
 
     private var base: UnsafeMutableRawPointer?
-    private var capacity = 0
+    /// Bytes of memory held.
+    private(set) var capacity = 0
     private var start = 0
     private var end = 0
 

@@ -1,15 +1,33 @@
 /// A FIFO queue of slots that contains each slot at most once and allows the removal of any slot.
 ///
-/// The links are stored in a table indexed by slot, so that appending a slot allocates nothing.
+/// The links are stored in a table indexed by slot, so that appending a slot allocates nothing. Queues of which each
+/// slot is in at most one can share a table.
 public struct IndexedFIFO: ~Copyable {
-    private struct Link {
+    fileprivate struct Link {
         /// The neighbor's slot number plus 1; 0 is none.
         var next: Int32
         var previous: Int32
         var isQueued: Bool
     }
 
-    private let pages: MappedMemory
+    /// A table of links that several queues share; it must outlive them.
+    public struct Links: ~Copyable {
+        private let pages: MappedMemory
+        fileprivate let links: UnsafeMutablePointer<Link>
+
+        /// - Parameter capacity: The number of slots; they are numbered from 0.
+        public init(capacity: Int) {
+            pages = MappedMemory(bytes: capacity * MemoryLayout<Link>.stride)
+            links = pages.base.bindMemory(to: Link.self, capacity: capacity)
+        }
+
+        deinit {
+            pages.free()
+        }
+    }
+
+    /// The table of this queue alone; nil if it shares one.
+    private let pages: MappedMemory?
     private let links: UnsafeMutablePointer<Link>
     private var head: Int32 = 0
     private var tail: Int32 = 0
@@ -18,12 +36,21 @@ public struct IndexedFIFO: ~Copyable {
 
     /// - Parameter capacity: The number of slots; they are numbered from 0.
     public init(capacity: Int) {
-        pages = MappedMemory(bytes: capacity * MemoryLayout<Link>.stride)
+        let pages = MappedMemory(bytes: capacity * MemoryLayout<Link>.stride)
+        self.pages = pages
         links = pages.base.bindMemory(to: Link.self, capacity: capacity)
     }
 
+    /// Creates a queue that uses a shared table.
+    ///
+    /// - Precondition: A slot is in at most one of the queues that share the table.
+    public init(sharing table: borrowing Links) {
+        pages = nil
+        links = table.links
+    }
+
     deinit {
-        pages.free()
+        pages?.free()
     }
 
     @inlinable public var isEmpty: Bool { _count == 0 }

@@ -1,4 +1,4 @@
-import CLinux
+public import Sockets
 
 /// Storage for values with stable addresses, accessed by slot number. Memory is allocated and freed in blocks.
 ///
@@ -56,7 +56,22 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
         side.free()
     }
 
-    /// Inserts an element into a free slot and returns the slot.
+    /// Allocates the memory that the next insertion needs.
+    ///
+    /// - Returns: False if no slot is free, or if the system is out of memory.
+    @inlinable
+    public mutating func reserve<S: System & ~Copyable>(on system: inout S) -> Bool {
+        guard count < capacity else { return false }
+        let block = (firstFree >= 0 ? Int(firstFree) : untouched) / Self.slotsPerBlock
+        if blocks[block] != nil { return true }
+        guard let base = system.allocatePages(Self.blockBytes, alignedTo: 1) else { return false }
+        blocks[block] = base
+        spareBlocks += 1
+        return true
+    }
+
+    /// Inserts an element into a free slot and returns the slot. If the memory was not reserved before and the system
+    /// refuses it, the program ends with a message.
     ///
     /// - Precondition: A slot is free (`count < capacity`).
     @inlinable

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+public import Sockets
 import Synchronization
 
 /// A dedicated thread for synchronous work, whose end asynchronous code can await.
@@ -18,7 +19,11 @@ public final class WorkerThread: Sendable {
     /// - Parameters:
     ///   - name: The name shown by tools; truncated to 15 bytes (prctl(2), PR_SET_NAME).
     ///   - body: The work; the thread exits when it returns.
-    public static func start(name: String, body: @escaping @Sendable () -> Void) -> WorkerThread {
+    /// - Throws: The error with which the system refuses another thread.
+    public static func start(
+        name: String,
+        body: @escaping @Sendable () -> Void
+    ) throws(SystemError) -> WorkerThread {
         let worker = WorkerThread()
         let start = Unmanaged.passRetained(
             Start {
@@ -38,16 +43,29 @@ public final class WorkerThread: Sendable {
             },
             start.toOpaque()
         )
-        precondition(result == 0, "cannot start a thread: \(String(cString: strerror(result)))")
+        guard result == 0 else {
+            start.release()
+            throw SystemError(code: result)
+        }
         pthread_detach(thread)
         return worker
     }
 
     /// Runs a blocking operation on a thread of its own and returns its result.
-    public static func run<Value: Sendable>(name: String, _ body: @escaping @Sendable () -> Value) async -> Value {
-        await withCheckedContinuation { continuation in
-            _ = start(name: name) { continuation.resume(returning: body()) }
+    ///
+    /// - Throws: The error with which the system refuses another thread.
+    public static func run<Value: Sendable>(
+        name: String,
+        _ body: @escaping @Sendable () -> Value
+    ) async throws(SystemError) -> Value {
+        let result: Result<Value, SystemError> = await withCheckedContinuation { continuation in
+            do throws(SystemError) {
+                _ = try start(name: name) { continuation.resume(returning: .success(body())) }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
         }
+        return try result.get()
     }
 
     /// Waits until the thread has finished its work.

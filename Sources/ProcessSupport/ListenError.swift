@@ -6,6 +6,8 @@ public enum ListenError: Error, Hashable, Sendable {
     case addressInUse(ServiceAddress)
     /// The process has no permission to listen there.
     case permissionDenied(ServiceAddress)
+    /// The process may not give the file of a Unix socket to the user or the group.
+    case ownershipDenied(ServiceAddress)
     /// The address does not belong to this machine.
     case addressNotAvailable(ServiceAddress)
     /// The file at the path is not a socket and is not replaced.
@@ -20,6 +22,7 @@ public enum ListenError: Error, Hashable, Sendable {
         self =
             switch error {
             case .addressInUse: .addressInUse(address)
+            case .notPermitted where address.isUnix: .ownershipDenied(address)
             case .permissionDenied, .notPermitted: .permissionDenied(address)
             case .addressNotAvailable: .addressNotAvailable(address)
             default: .other(address, error)
@@ -49,14 +52,16 @@ extension ListenError: CustomStringConvertible {
                 + (address.isUnix ? "path" : "port")
         case .permissionDenied(let address):
             "cannot listen on \(address): permission denied: \(address.permissionAdvice)"
+        case .ownershipDenied(let address):
+            "cannot set the owner or the group of \(address): only root can choose any: start as root, or choose a group "
+                + "of this process"
         case .addressNotAvailable(let address):
             "cannot listen on \(address): not an address of this machine: use one, such as 127.0.0.1"
-        case .notASocket(let path):
-            "cannot listen on unix:\(path): the file exists and is not a socket: remove it, or choose another path"
         case .other(.socket(.unix(let path)), .noSuchFile):
             "cannot listen on unix:\(path): its directory does not exist: create it, or choose another path"
-        case .other(let address, let error):
-            "cannot listen on \(address): \(error)"
+        case .notASocket(let path):
+            "cannot listen on unix:\(path): the file exists and is not a socket: remove it, or choose another path"
+        case .other(let address, let error): "cannot listen on \(address): \(error)"
         }
     }
 }

@@ -19,7 +19,7 @@ public struct ProcessIdentity: Sendable, Hashable {
     public static var hasDroppedRoot: Bool { droppedRoot.load(ordering: .relaxed) }
 
     /// The maximum size of an entry of the system's user and group databases, in bytes.
-    private static let longestEntry = 1 << 16
+    private static let maxEntryLength = 1 << 16
 
     /// Looks up the user and the group; returns nil if neither is given, so that the process keeps its identity.
     ///
@@ -67,6 +67,29 @@ public struct ProcessIdentity: Sendable, Hashable {
         Self.droppedRoot.store(true, ordering: .relaxed)
     }
 
+    /// Returns whether a switch to this user gives up root privileges; false without a user.
+    public static func dropsPrivileges(user: String?) -> Bool {
+        guard let user else { return false }
+        return (try? userID(user)) != 0
+    }
+
+    /// Returns the ID of a user, by name or number.
+    ///
+    /// - Throws: ``ProcessIdentityError/unknownUser(_:_:)``.
+    public static func userID(_ name: String) throws(ProcessIdentityError) -> UInt32 { try lookUp(user: name).id }
+
+    /// Returns the ID of a group, by name or number.
+    ///
+    /// - Throws: ``ProcessIdentityError/unknownGroup(_:_:)``.
+    public static func groupID(_ name: String) throws(ProcessIdentityError) -> UInt32 { try lookUp(group: name) }
+
+    /// Returns the ID of the primary group of a user, by name or number.
+    ///
+    /// - Throws: ``ProcessIdentityError/unknownUser(_:_:)``.
+    public static func primaryGroupID(ofUser name: String) throws(ProcessIdentityError) -> UInt32 {
+        try lookUp(user: name).group
+    }
+
     private var isAssumed: Bool {
         if let user, getuid() != user.id || geteuid() != user.id { return false }
         return getgid() == groupID && getegid() == groupID
@@ -102,7 +125,7 @@ public struct ProcessIdentity: Sendable, Hashable {
     ) throws(ProcessIdentityError) -> (name: String, id: uid_t, group: gid_t) {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
-        var text = [CChar](repeating: 0, count: longestEntry)
+        var text = [CChar](repeating: 0, count: maxEntryLength)
         var error = getpwnam_r(name, &entry, &text, text.count, &found)
         if found == nil, let id = number(name) {
             error = getpwuid_r(id, &entry, &text, text.count, &found)
@@ -116,7 +139,7 @@ public struct ProcessIdentity: Sendable, Hashable {
     private static func lookUp(group name: String) throws(ProcessIdentityError) -> gid_t {
         var entry = group()
         var found: UnsafeMutablePointer<group>?
-        var text = [CChar](repeating: 0, count: longestEntry)
+        var text = [CChar](repeating: 0, count: maxEntryLength)
         let error = getgrnam_r(name, &entry, &text, text.count, &found)
         if let found { return found.pointee.gr_gid }
         guard let id = number(name) else { throw .unknownGroup(name, error == 0 ? nil : SystemError(code: error)) }
@@ -158,12 +181,9 @@ extension ProcessIdentityError: CustomStringConvertible {
             "unknown user '\(name)'\(Self.detail(error)): use the name of a user of this machine, or a numeric ID"
         case .unknownGroup(let name, let error):
             "unknown group '\(name)'\(Self.detail(error)): use the name of a group of this machine, or a numeric ID"
-        case .notRoot(let owner):
-            "only root can switch to \(owner): start as root, or omit the user and the group"
-        case .refused(let what, let error):
-            "cannot \(what): \(error)"
-        case .stillRoot:
-            "privileges were dropped but can be regained; refusing to continue"
+        case .notRoot(let owner): "only root can switch to \(owner): start as root, or omit the user and the group"
+        case .refused(let what, let error): "cannot \(what): \(error)"
+        case .stillRoot: "privileges were dropped but can be regained; refusing to continue"
         }
     }
 

@@ -12,7 +12,7 @@ public struct BatchingPolicy: Sendable {
     public let minimumDuration: UInt64
     /// The maximum time between two transfers in nanoseconds. A longer one is a pause of the source and restarts the
     /// count.
-    public let longestPause: UInt64
+    public let maxPause: UInt64
     /// The size in bytes from which a transfer shows that the source did not pause: the bytes were waiting for the
     /// worker or the sink.
     public let backlog: Int
@@ -22,13 +22,13 @@ public struct BatchingPolicy: Sendable {
     public init(
         minimumKiB: Int = 16 * 1024,
         minimumDuration: Duration = .milliseconds(250),
-        longestPause: Duration = .milliseconds(1),
+        maxPause: Duration = .milliseconds(1),
         backlog: Int = 512 * 1024,
         delay: Duration = .milliseconds(1)
     ) {
         self.minimumKiB = minimumKiB
         self.minimumDuration = minimumDuration.wholeNanoseconds
-        self.longestPause = longestPause.wholeNanoseconds
+        self.maxPause = maxPause.wholeNanoseconds
         self.backlog = backlog
         self.delay = delay.wholeNanoseconds
     }

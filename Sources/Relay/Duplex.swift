@@ -76,21 +76,21 @@ public struct Duplex: ~Copyable {
     ) -> Outcome {
         let endsWithDownstream = downstream.state.phase == .finished
         var more = upstream.turn(
+            receiving: &allowedUpstream,
             from: &client,
             to: &server,
             on: &system,
             with: &buffers,
-            closesNext: endsWithDownstream,
-            receiving: &allowedUpstream
+            closesNext: endsWithDownstream
         )
         let endsWithUpstream = upstream.state.phase == .finished
         if downstream.turn(
+            receiving: &allowedDownstream,
             from: &server,
             to: &client,
             on: &system,
             with: &buffers,
-            closesNext: endsWithUpstream,
-            receiving: &allowedDownstream
+            closesNext: endsWithUpstream
         ) {
             more = true
         }

@@ -8,7 +8,8 @@ public import Sockets
 /// there and is never pooled.
 public struct PipePool: ~Copyable {
     /// The maximum number of pipes in use.
-    public let limit: Int
+    @inlinable public var limit: Int { _limit }
+    @usableFromInline var _limit: Int
     /// The requested capacity of a pipe in bytes.
     public let wantedCapacity: Int
     /// The number of pipes held by directions. Between transfers these are the pipes with bytes that a sink has not
@@ -36,7 +37,7 @@ public struct PipePool: ~Copyable {
     ///   - limit: The maximum number of pipes in use; 0 for none.
     ///   - wantedCapacity: The capacity in bytes; an unprivileged user may get less (pipe(7), pipe-user-pages-soft).
     public init(limit: Int, wantedCapacity: Int = 1024 * 1024) {
-        self.limit = limit
+        _limit = limit
         self.wantedCapacity = wantedCapacity
         spares = .allocate(capacity: Self.spareLimit)
     }
@@ -47,6 +48,11 @@ public struct PipePool: ~Copyable {
             "\(_inUse) pipes in use and \(spareCount) unused were never closed"
         )
         spares.deallocate()
+    }
+
+    /// Lowers the maximum number of pipes in use; has no effect if it is lower already.
+    public mutating func lowerLimit(to limit: Int) {
+        _limit = min(_limit, limit)
     }
 
     /// Whether slow readers hold their maximum share of the pipes: a quarter.

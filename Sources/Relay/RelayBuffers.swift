@@ -6,6 +6,8 @@ public struct RelayBuffers: ~Copyable {
     public var chunks: ChunkPool
     /// The pool of pipes for spliced transfers.
     public var pipes: PipePool
+    /// The buffers of transformed endpoints.
+    @usableFromInline var transforms = TransformArena()
     /// The copy or splice engine.
     public let engine: RelayEngine
     /// The policy for batched reads.

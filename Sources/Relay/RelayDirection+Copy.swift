@@ -70,7 +70,12 @@ extension RelayDirection {
         _state.sent(taken)
         if taken < count {
             sink.canSend = false
-            keep(UnsafeRawBufferPointer(rebasing: bytes[taken...]), with: &buffers)
+            guard keep(UnsafeRawBufferPointer(rebasing: bytes[taken...]), on: &system, with: &buffers) else {
+                // The bytes cannot be stored, so the connection cannot continue: as after a send that failed for lack of
+                // memory.
+                sink.failure = .outOfMemory
+                return sinkFailed(on: &system, with: &buffers)
+            }
         }
     }
 
@@ -96,12 +101,20 @@ extension RelayDirection {
         }
     }
 
+    /// Stores bytes that the sink did not accept in a chunk.
+    ///
+    /// - Returns: False if the system is out of memory.
     @inlinable
-    mutating func keep(_ bytes: UnsafeRawBufferPointer, with buffers: inout RelayBuffers) {
-        let chunk = buffers.chunks.take()
+    mutating func keep<S: System & ~Copyable>(
+        _ bytes: UnsafeRawBufferPointer,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) -> Bool {
+        guard let chunk = buffers.chunks.take(on: &system) else { return false }
         chunk.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
         self.chunk = chunk
         offset = 0
+        return true
     }
 
     @inlinable

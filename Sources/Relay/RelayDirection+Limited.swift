@@ -10,12 +10,12 @@ extension RelayDirection {
     /// - Returns: True if there may be more bytes to move immediately and the allowance permits it.
     @inlinable
     public mutating func turn<S: System & ~Copyable>(
+        receiving allowance: inout Int,
         from source: inout Endpoint,
         to sink: inout Endpoint,
         on system: inout S,
         with buffers: inout RelayBuffers,
-        closesNext: Bool,
-        receiving allowance: inout Int
+        closesNext: Bool
     ) -> Bool {
         var receives = 0
         while true {

@@ -122,7 +122,8 @@ extension RelayDirection {
     mutating func keepPending<S: System & ~Copyable>(on system: inout S, with buffers: inout RelayBuffers) {
         let count = Int(_state.pending)
         guard count <= buffers.chunks.chunkSize, buffers.engine == .auto else { return }
-        let chunk = buffers.chunks.take()
+        // Without memory for a chunk, the bytes stay in the pipe.
+        guard let chunk = buffers.chunks.take(on: &system) else { return }
         var moved = 0
         while moved < count {
             let rest = UnsafeMutableRawBufferPointer(start: chunk + moved, count: count - moved)

@@ -23,9 +23,9 @@ struct SustainedStream {
     @inlinable
     mutating func moved(_ count: Int, at now: Instant, _ policy: borrowing BatchingPolicy) -> Bool {
         // The delay caused by batching itself is not a pause.
-        let longestPause = isBatching ? policy.longestPause &+ policy.delay : policy.longestPause
+        let maxPause = isBatching ? policy.maxPause &+ policy.delay : policy.maxPause
         let backlog = policy.backlog
-        let isPause = now.nanoseconds &- lastTransferAt.nanoseconds > longestPause && count < backlog
+        let isPause = now.nanoseconds &- lastTransferAt.nanoseconds > maxPause && count < backlog
         if isPause || lastTransferAt.nanoseconds == 0 {
             beganAt = now
             movedKiB = 0

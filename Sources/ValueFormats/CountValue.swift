@@ -22,11 +22,24 @@ public struct FrequencyValue: Hashable, Sendable {
 
     /// Parses a rate; returns nil if the text is not one.
     public init?(parsing text: some StringProtocol) {
+        guard let parts = Self.parts(of: text), let count = CountValue(parsing: parts.count)?.count else { return nil }
+        self.count = count
+        period = parts.period
+    }
+
+    /// Splits a rate into its count, which is not parsed, and its period; returns nil if there is no such period.
+    public static func parts<Text: StringProtocol>(of text: Text) -> (count: Text.SubSequence, period: Duration)? {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         let periods = ["s": Duration.seconds(1), "m": .seconds(60), "h": .seconds(3600)]
-        guard parts.count == 2, let count = CountValue(parsing: parts[0])?.count, let period = periods[String(parts[1])]
-        else { return nil }
-        self.count = count
-        self.period = period
+        guard parts.count == 2, let period = periods[String(parts[1])] else { return nil }
+        return (parts[0], period)
+    }
+}
+
+extension Int {
+    /// Parses a number that consists only of ASCII digits; returns nil if the text is not one, or too large.
+    public init?(digits text: some StringProtocol) {
+        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        self.init(text)
     }
 }

@@ -3,12 +3,12 @@ public struct DurationValue: Hashable, Sendable {
     public let duration: Duration
 
     /// The maximum duration that can be written: one year, far below any overflow in clock arithmetic.
-    public static let longest: Duration = .seconds(365 * 24 * 3600)
+    public static let maxDuration: Duration = .seconds(365 * 24 * 3600)
 
     /// Regular expression of all valid texts except `0`, for JSON Schema; it also matches some invalid ones.
     public static let pattern = "^([0-9]+([.][0-9]+)? ?(h|m|s|ms|us|ns))+$"
 
-    /// - Parameter duration: from zero to ``longest``; a fraction of a nanosecond is discarded.
+    /// - Parameter duration: from zero to ``maxDuration``; a fraction of a nanosecond is discarded.
     public init(_ duration: Duration) {
         self.duration = duration
     }
@@ -17,7 +17,7 @@ public struct DurationValue: Hashable, Sendable {
     /// space may separate it from its unit.
     ///
     /// - Throws: ``ValueFormatError``, which states how to write a duration.
-    public init(parsing text: String, in range: ClosedRange<Duration> = .zero...longest) throws(ValueFormatError) {
+    public init(parsing text: String, in range: ClosedRange<Duration> = .zero...maxDuration) throws(ValueFormatError) {
         duration = .nanoseconds(try Self.nanoseconds(text, max: Self(range.upperBound)))
         guard duration >= range.lowerBound else {
             throw ValueFormatError("too short: must be at least \(Self(range.lowerBound))")
@@ -59,7 +59,7 @@ public struct DurationValue: Hashable, Sendable {
             total += part
             units = units[(index + 1)...]
         } while !rest.isEmpty
-        guard let nanoseconds = Int64(exactly: total), .nanoseconds(nanoseconds) <= longest else {
+        guard let nanoseconds = Int64(exactly: total), .nanoseconds(nanoseconds) <= maxDuration else {
             throw ValueFormatError("too long: must be at most \(max)")
         }
         return nanoseconds

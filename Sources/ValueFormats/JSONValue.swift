@@ -78,6 +78,11 @@ public enum JSONValue: Hashable, Sendable {
 
     private static func write(_ string: String, to text: inout String) {
         text += "\""
+        defer { text += "\"" }
+        let isPlain = string.utf8.allSatisfy {
+            $0 >= UInt8(ascii: " ") && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+        }
+        guard !isPlain else { return text += string }
         for scalar in string.unicodeScalars {
             switch scalar {
             case "\"", "\\": text += "\\\(scalar)"
@@ -88,7 +93,6 @@ public enum JSONValue: Hashable, Sendable {
             default: text.unicodeScalars.append(scalar)
             }
         }
-        text += "\""
     }
 }
 

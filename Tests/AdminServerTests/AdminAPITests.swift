@@ -16,6 +16,8 @@ struct AdminAPITests {
             ("/servers/disable?pool=db&server=unix:/run/db.sock", "disabled unix:/run/db.sock"),
             ("/servers/weight?pool=db&server=a&weight=0", "weight(0) a"),
             ("/servers/weight?pool=db&server=a&weight=configured", "weight(nil) a"),
+            ("/servers/rebalance?pool=db&server=a&share=20%25", "rebalance(20) a"),
+            ("/servers/rebalance?pool=db&server=a&share=100", "rebalance(100) a"),
         ]
     )
     func serverCommands(path: String, request: String) async throws {
@@ -34,6 +36,10 @@ struct AdminAPITests {
             ("/servers/drain?pool=db&server=a&server=b", 400, "twice"),
             ("/servers/weight?pool=db&server=a&weight=257", 400, "0 to 256"),
             ("/servers/weight?pool=db&server=a", 400, "weight is missing"),
+            ("/servers/rebalance?pool=db&server=a", 400, "share is missing"),
+            ("/servers/rebalance?pool=db&server=a&share=0", 400, "1 to 100"),
+            ("/servers/rebalance?pool=db&server=a&share=101%25", 400, "1 to 100"),
+            ("/servers/rebalance?pool=web&server=a&share=5", 404, "no pool 'web'"),
             ("/servers/drain?pool=web&server=a", 404, "no pool 'web'"), ("/connections/close", 400, "no filter"),
             ("/connections/close?client=example.com", 400, "address without a port"),
             ("/connections/close?id=-1", 400, "such as 0.17"),
@@ -222,5 +228,19 @@ struct AdminAPITests {
         }
         #expect(response.status == 403)
         #expect(control.requests == [])
+    }
+
+    @Test(
+        "the authority of an absolute target decides over the Host field",
+        arguments: [("localhost", "attacker.example", 422), ("attacker.example", "localhost", 403)]
+    )
+    func authority(authority: String, host: String, status: Int) async throws {
+        let control = FakeControl(answer: .rejected([]))
+        let target = "http://\(authority)/config/reload"
+        let response = try await withServer(control: control) {
+            try httpGet(target, from: $0, method: "POST", host: host)
+        }
+        #expect(response.status == status)
+        #expect(control.requests == (status == 422 ? ["reload"] : []))
     }
 }

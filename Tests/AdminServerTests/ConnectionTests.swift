@@ -45,13 +45,7 @@ struct ConnectionTests {
     )
     func connectionClose(request: String) async throws {
         try await withServer { address in
-            let socket = try TestSocket.connect(to: address)
-            try socket.send(request)
-            let rest = try socket.receiveRest()
-            #expect(rest.end == .fin)
-            let response = try HTTPResponse(parsing: rest.text)
-            #expect(response.status == 200)
-            #expect(response.headers["connection"] == "close")
+            try expectLastResponse(to: request, status: 200, at: address)
         }
     }
 

@@ -42,6 +42,12 @@ final class FakeControl: AdminControl {
         note("weight(\(weight.map(String.init) ?? "nil")) \(server)")
     }
 
+    func rebalance(_ percent: Int, server: String, pool: String) async throws(AdminRequestError) -> Int {
+        guard pool == "db" else { throw AdminRequestError("there is no pool '\(pool)'") }
+        note("rebalance(\(percent)) \(server)")
+        return 3
+    }
+
     func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionsSnapshot {
         note("list \(Self.text(filter)) \(limit)")
         return snapshot

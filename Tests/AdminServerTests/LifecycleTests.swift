@@ -38,6 +38,53 @@ struct LifecycleTests {
         }
     }
 
+    @Test("the address is free before the server has ended, and open connections are served to the end")
+    func stopListening() async throws {
+        let server = try await bindServer()
+        let address = try server.testAddress
+        let idle = try TestSocket.connect(to: address)
+        try await running(server) {
+            try idle.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+            #expect(try idle.receiveResponse().status == 200)
+            await server.stopListening()
+            try await expectRefusal(at: address)
+            try await running(bindServer(at: "\(address)")) { () throws in
+                #expect(try httpGet("/healthz", from: address).status == 200)
+            }
+            for path in ["/healthz", "/metrics"] {
+                try idle.send("GET \(path) HTTP/1.1\r\nHost: test\r\n\r\n")
+                #expect(try idle.receiveResponse().status == 200)
+            }
+            await server.stopListening()
+        }
+        #expect(try idle.receiveRest().bytes.isEmpty)
+    }
+
+    @Test("to stop listening returns, whether the server starts, runs, ends or has ended", .timeLimit(.minutes(1)))
+    func stopAtAnyTime() async throws {
+        for _ in 0..<100 {
+            let server = try await bindServer()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await server.run() }
+                for _ in 0..<2 { group.addTask { await server.stopListening() } }
+                group.addTask { try await Task.sleep(for: .milliseconds(Int.random(in: 0..<5))) }
+                try await group.next()
+                group.cancelAll()
+                while await group.nextResult() != nil {}
+            }
+            await server.stopListening()
+        }
+    }
+
+    @Test("a server that is stopped before it runs returns immediately")
+    func stopBeforeRun() async throws {
+        let server = try await bindServer()
+        let address = try server.testAddress
+        await server.stopListening()
+        try await expectRefusal(at: address)
+        try await server.run()
+    }
+
     @Test("a client that does not read delays the end by at most the limit")
     func stopLimit() async throws {
         var limits = AdminServer.Limits()
@@ -55,7 +102,7 @@ struct LifecycleTests {
     func serviceGroup() async throws {
         let server = try await bindServer()
         let address = try server.testAddress
-        let group = ServiceGroup(services: [server], logger: Logger(label: "test"))
+        let group = ServiceGroup(services: [AdminService(server: server)], logger: Logger(label: "test"))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             #expect(try httpGet("/healthz", from: address).status == 200)
@@ -92,6 +139,15 @@ struct LifecycleTests {
     }
 }
 
+/// The endpoint as a service, as its documentation shows.
+private struct AdminService: Service {
+    let server: AdminServer
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await server.run() }
+    }
+}
+
 @Suite("Admin server bind errors", .ownThreads)
 struct BindTests {
     @Test("the error names an address in use")
@@ -115,8 +171,16 @@ struct BindTests {
 
     @Test("a host name is resolved")
     func hostName() async throws {
-        try await withServer(at: "localhost:0") { address throws in
-            #expect(try httpGet("/healthz", from: address).status == 200)
+        try await expectService(at: "localhost:0")
+    }
+
+    /// Starts a server, and expects that it answers.
+    private func expectService(
+        at address: String,
+        location: SourceLocation = #_sourceLocation
+    ) async throws {
+        try await withServer(at: address) { address throws in
+            #expect(try httpGet("/healthz", from: address).status == 200, sourceLocation: location)
         }
     }
 
@@ -133,9 +197,7 @@ struct BindTests {
 
             try TestListener(on: .unix(path: path)).close()
             #expect(FileManager.default.fileExists(atPath: path))
-            try await withServer(at: "unix:\(path)") { address throws in
-                #expect(try httpGet("/healthz", from: address).status == 200)
-            }
+            try await expectService(at: "unix:\(path)")
         }
     }
 

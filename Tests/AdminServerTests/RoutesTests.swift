@@ -4,26 +4,33 @@ import Testing
 
 @Suite("Admin routes", .ownThreads)
 struct RoutesTests {
+    /// Returns the body of a successful response of this type.
+    private func body(
+        of path: String,
+        _ source: FakeSource,
+        type: String,
+        at location: SourceLocation = #_sourceLocation
+    ) async throws -> String {
+        let response = try await withServer(source: source) { try httpGet(path, from: $0) }
+        #expect(response.status == 200, sourceLocation: location)
+        #expect(response.headers["content-type"] == type, sourceLocation: location)
+        return response.body
+    }
+
     @Test("metrics are text by default")
     func metricsText() async throws {
-        let response = try await withServer(source: FakeSource(snapshot: distinctSnapshot())) {
-            try httpGet("/metrics", from: $0)
-        }
-        #expect(response.status == 200)
-        #expect(response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
-        #expect(response.body.hasPrefix("# HELP connections_active "))
-        #expect(MetricsText(response.body).value("connections_total") == 15)
-        #expect(MetricsText(response.body).value("monkey_build_info", ["version": "1.2.3"]) == 1)
+        let type = "text/plain; version=0.0.4; charset=utf-8"
+        let text = try await body(of: "/metrics", FakeSource(snapshot: distinctSnapshot()), type: type)
+        #expect(text.hasPrefix("# HELP connections_active "))
+        #expect(MetricsText(text).value("connections_total") == 15)
+        #expect(MetricsText(text).value("monkey_build_info", ["version": "1.2.3"]) == 1)
     }
 
     @Test("metrics are JSON on request")
     func metricsJSON() async throws {
-        let response = try await withServer(source: FakeSource(snapshot: distinctSnapshot())) {
-            try httpGet("/metrics?format=json", from: $0)
-        }
-        #expect(response.status == 200)
-        #expect(response.headers["content-type"] == "application/json")
-        #expect(response.body.hasPrefix(#"{"active_connections":3,"total_connections":15,"bytes_upstream":1572864,"#))
+        let source = FakeSource(snapshot: distinctSnapshot())
+        let text = try await body(of: "/metrics?format=json", source, type: "application/json")
+        #expect(text.hasPrefix(#"{"active_connections":3,"total_connections":15,"bytes_upstream":1572864,"#))
     }
 
     @Test("an unknown format is rejected")
@@ -35,13 +42,9 @@ struct RoutesTests {
 
     @Test("clients are JSON")
     func clients() async throws {
-        let response = try await withServer(source: FakeSource(clients: manyClients(2))) {
-            try httpGet("/clients", from: $0)
-        }
-        #expect(response.status == 200)
-        #expect(response.headers["content-type"] == "application/json")
-        #expect(response.body.hasPrefix(#"{"clients":[{"address":"10.0.0.0","active_connections":0,"#))
-        #expect(response.body.contains(#"{"address":"10.0.0.1","#))
+        let text = try await body(of: "/clients", FakeSource(clients: manyClients(2)), type: "application/json")
+        #expect(text.hasPrefix(#"{"clients":[{"address":"10.0.0.0","active_connections":0,"#))
+        #expect(text.contains(#"{"address":"10.0.0.1","#))
     }
 
     @Test("readiness follows the source, liveness does not")
@@ -98,5 +101,30 @@ struct RoutesTests {
     func date() async throws {
         let date = try #require(try await withServer { try httpGet("/healthz", from: $0) }.headers["date"])
         #expect(date.count == 29 && date.hasSuffix(" GMT"), "\(date)")
+    }
+
+    @Test(
+        "an absolute target is the same as its path",
+        arguments: ["http://example.com/healthz", "HTTP://localhost:80/healthz", "http://[::1]/healthz/"]
+    )
+    func absoluteTarget(target: String) async throws {
+        #expect(try await withServer { try httpGet(target, from: $0) }.status == 200)
+    }
+
+    @Test(
+        "an ambiguous request is answered with 400",
+        arguments: [
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+            "GET /healthz HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", "GET /healthz HTTP/1.1\r\n\r\n",
+            "GET https://localhost/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET /metrics?format=%j HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+            "GET /metrics?format=%ff HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+        ]
+    )
+    func ambiguous(request: String) async throws {
+        let response = try await withServer { try answer(to: request, at: $0) }
+        #expect(response.status == 400)
+        #expect(response.headers["connection"] == "close")
+        #expect(response.body.hasSuffix("\n"))
     }
 }

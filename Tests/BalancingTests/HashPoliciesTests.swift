@@ -4,6 +4,7 @@ import Testing
 
 @Suite("Source hash and maglev")
 struct HashPoliciesTests {
+    static let hashPolicies: [BalancingPolicy] = [.sourceHash, .maglev]
     static let weights: [[Int]] = [[1, 1, 1], [5, 1, 1], [4, 3, 2, 1], [256, 128, 64]]
     /// Hash keys of consecutive client addresses in one network.
     private static let keys = (0..<100_000 as Range<UInt64>).map {
@@ -36,10 +37,7 @@ struct HashPoliciesTests {
         }
     }
 
-    @Test(
-        "Only the key determines the server; unhashed keys spread evenly",
-        arguments: [BalancingPolicy.sourceHash, .maglev]
-    )
+    @Test("Only the key determines the server; unhashed keys spread evenly", arguments: hashPolicies)
     func anyKey(policy: BalancingPolicy) {
         let pool = Pool(weights: [1, 1, 1, 1])
         var one = Picker(policy, servers: 4, seed: 1, table: pool.table)
@@ -55,10 +53,7 @@ struct HashPoliciesTests {
         }
     }
 
-    @Test(
-        "The clients of an unavailable server move by weight and return to it afterwards",
-        arguments: [BalancingPolicy.sourceHash, .maglev]
-    )
+    @Test("The clients of an unavailable server move by weight, and return to it", arguments: hashPolicies)
     func away(policy: BalancingPolicy) {
         var pool = Pool(weights: [3, 2, 1, 2])
         var picker = Picker(policy, servers: 4, seed: 1, table: pool.table)

@@ -130,6 +130,80 @@ struct LoadPoliciesTests {
         #expect(isByChance(counts[2], share: explored, of: 100_000))
     }
 
+    /// Sequential connections, each closed before the next: every server is idle at each pick.
+    @Test(
+        "Fastest: servers whose latency differs by less than 1 ms or 10 % take turns",
+        arguments: [
+            [30_000, 90_000, 45_000], [700_000, 1_600_000, 800_000], [100_000_000, 105_000_000, 109_000_000],
+        ]
+    )
+    func fastestTies(times: [Int]) {
+        var pool = Pool(weights: [1, 1, 1])
+        for (server, time) in times.enumerated() { pool.servers[server].connectTime = time }
+        var policy = Fastest(servers: 3, seed: 5)
+        let counts = tally(3_000, servers: 3) { _ in policy.pick(from: pool) }
+        for count in counts { #expect(abs(count - 1_000) <= 50, "\(counts)") }
+    }
+
+    /// One connection per second, and a server that once took 2 ms: the exploration share alone would measure it again
+    /// after a minute and a half.
+    @Test("Fastest: a peak is forgotten also while the server is not measured")
+    func fastestAfterPeak() {
+        var pool = Pool(weights: [1, 1, 1])
+        for server in 0..<3 { pool.servers[server].connectTime = server == 1 ? 2_000_000 : 100_000 }
+        var policy = Fastest(servers: 3, seed: 5)
+        var picks: [Int] = []
+        for _ in 0..<20 {
+            for server in 0..<3 { pool.servers[server].latencyAge += 1_000_000_000 }
+            guard let server = policy.pick(from: pool) else { continue }
+            picks.append(server)
+            pool.servers[server].connectTime = PeakAverage.updated(
+                pool.servers[server].connectTime,
+                with: 100_000,
+                after: pool.servers[server].latencyAge
+            )
+            pool.servers[server].latencyAge = 0
+        }
+        #expect(!picks.prefix(6).contains(1), "\(picks)")
+        #expect(picks.suffix(12).count { $0 == 1 } >= 3, "\(picks)")
+    }
+
+    @Test("Fastest: a server that is slower and is measured regularly stays avoided")
+    func fastestMeasured() {
+        var pool = Pool(weights: [1, 1])
+        for (server, time) in [100_000, 100_000_000].enumerated() {
+            pool.servers[server].connectTime = time
+            pool.servers[server].latencyAge = 10_000_000_000
+        }
+        var policy = Fastest(servers: 2, seed: 5)
+        let counts = tally(10_000, servers: 2) { _ in policy.pick(from: pool) }
+        #expect(isByChance(counts[1], share: 1 / 64, of: 10_000), "\(counts)")
+    }
+
+    @Test(
+        "Fastest: a server that is slower by 1 ms and 10 % gets only the exploration share",
+        arguments: [[30_000, 1_030_000], [100_000_000, 110_000_000]]
+    )
+    func fastestDifference(times: [Int]) {
+        var pool = Pool(weights: [1, 1])
+        for (server, time) in times.enumerated() { pool.servers[server].connectTime = time }
+        var policy = Fastest(servers: 2, seed: 5)
+        let counts = tally(10_000, servers: 2) { _ in policy.pick(from: pool) }
+        #expect(isByChance(counts[1], share: 0.5 / Double(Fastest.explorationInterval), of: 10_000))
+    }
+
+    @Test("Fastest: the tolerance is configurable, the 10 % are not", arguments: [0, 50_000])
+    func fastestTolerance(tolerance: Int) {
+        for (times, isTie) in [([30_000, 90_000], false), ([1_000_000, 1_090_000], true)] {
+            var pool = Pool(weights: [1, 1])
+            for (server, time) in times.enumerated() { pool.servers[server].connectTime = time }
+            var policy = Fastest(servers: 2, seed: 5, tolerance: tolerance)
+            let counts = tally(10_000, servers: 2) { _ in policy.pick(from: pool) }
+            let explored = 0.5 / Double(Fastest.explorationInterval)
+            #expect(isTie ? abs(counts[1] - 5_000) < 200 : isByChance(counts[1], share: explored, of: 10_000))
+        }
+    }
+
     @Test("Fastest: a slow server is not starved")
     func noStarving() {
         var pool = Pool(weights: [256, 1])

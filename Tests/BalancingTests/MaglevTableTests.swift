@@ -1,4 +1,5 @@
 import Randomness
+import Support
 import Testing
 
 @testable import Balancing
@@ -56,7 +57,7 @@ struct MaglevTableTests {
         #expect(names(table, twins).filter { $0 == "10.0.0.1:5432" }.count > 600)
     }
 
-    @Test("A table size that is not prime traps")
+    @Test("A table size that is not prime traps", .expectsTraps)
     func prime() async {
         await #expect(processExitsWith: .failure) {
             _ = MaglevTable([MaglevTable.Server(name: "a", weight: 1)], size: 1000)

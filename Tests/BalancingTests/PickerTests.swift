@@ -110,7 +110,8 @@ struct PickerTests {
         func isBackup(_ server: Int) -> Bool { random.next(below: 4) == 0 }
         func isAvailable(_ server: Int) -> Bool { random.next(below: 2) == 0 }
         func connections(of server: Int) -> Int { random.next(below: 4) - 1 }
-        func connectTime(of server: Int) -> Int { random.next(below: 4) - 1 }
+        func latency(of server: Int) -> Int { random.next(below: 4) - 1 }
+        func latencyAge(of server: Int) -> Int { random.next(below: 4) - 1 }
     }
 
     @Test("A pool that changes between reads causes no invalid pick", arguments: BalancingPolicy.allCases)

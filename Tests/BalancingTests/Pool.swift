@@ -8,6 +8,7 @@ struct Pool: ServerView {
         var isAvailable = true
         var connections = 0
         var connectTime = 0
+        var latencyAge = 0
 
         /// Whether a pick may choose it.
         var isCandidate: Bool { isAvailable && weight > 0 }
@@ -28,7 +29,8 @@ struct Pool: ServerView {
     func isBackup(_ server: Int) -> Bool { servers[server].isBackup }
     func isAvailable(_ server: Int) -> Bool { servers[server].isAvailable }
     func connections(of server: Int) -> Int { servers[server].connections }
-    func connectTime(of server: Int) -> Int { servers[server].connectTime }
+    func latency(of server: Int) -> Int { servers[server].connectTime }
+    func latencyAge(of server: Int) -> Int { servers[server].latencyAge }
 
     /// The total weight of the servers that are not backup servers.
     var totalWeight: Int { servers.reduce(0) { $0 + ($1.isBackup ? 0 : $1.weight) } }

@@ -14,16 +14,16 @@ struct ConfigurationTests {
         "A setting outside its range is rejected by name",
         arguments: [
             ("threads", with { $0.threads = 0 }),
-            ("threads", with { $0.threads = 65 }),
+            ("threads", with { $0.threads = 257 }),
             ("backlog", with { $0.backlog = 0 }),
             ("backlog", with { $0.backlog = 65_536 }),
             ("chunk", with { $0.chunk = 0 }),
             ("close-after", with { $0.closeAfter = 0 }),
             ("close-after", with { $0.closeAfter = -1 }),
-            ("the size of a request", with { $0.requestSize = 0 }),
-            ("the size of a request", with { $0.requestSize = (1 << 30) + 1 }),
-            ("the size of a response", with { $0.responseSize = 0 }),
-            ("the size of a response", with { $0.responseSize = .max }),
+            ("request", with { $0.requestSize = 0 }),
+            ("request", with { $0.requestSize = (1 << 30) + 1 }),
+            ("respond", with { $0.responseSize = 0 }),
+            ("respond", with { $0.responseSize = .max }),
             ("pace", with { $0.pace = 0 }),
             ("pace", with { $0.pace = 2_000_000_001 }),
             ("pace", with { ($0.pace, $0.mode) = (1, .sink) }),
@@ -63,7 +63,7 @@ struct ConfigurationTests {
             (configuration.chunk, configuration.closeAfter) = (1, 1)
             (configuration.requestSize, configuration.responseSize) = (1, 1 << 30)
             configuration.pace = threads == 1 ? 1 : 2_000_000_000
-            configuration.delay = .uniform(from: .zero, to: EchoServer.DelayDistribution.longest)
+            configuration.delay = .uniform(from: .zero, to: EchoServer.DelayDistribution.maxDelay)
             configuration.stall = .init(length: .milliseconds(1), period: .milliseconds(2))
             let server = try await EchoServer.bind("127.0.0.1:0", configuration: configuration)
             await server.shutdown(grace: .zero)

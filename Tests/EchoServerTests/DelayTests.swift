@@ -9,9 +9,9 @@ struct DelayTests {
     /// Sends one message after another and measures the latency of each response.
     private func delays(
         of count: Int,
+        _ distribution: EchoServer.DelayDistribution,
         seed: UInt64 = 0,
-        connections: Int = 1,
-        _ distribution: EchoServer.DelayDistribution
+        connections: Int = 1
     ) throws -> [Duration] {
         let server = try EchoWorkerHarness {
             $0.delay = distribution
@@ -57,7 +57,7 @@ struct DelayTests {
     func list() throws {
         let list: [Duration] = [.milliseconds(1), .milliseconds(500), .zero, .milliseconds(20)]
         let expected = list + list + list.prefix(2)
-        expectKept(try delays(of: 10, connections: 2, .list(list)), expected + expected)
+        expectKept(try delays(of: 10, .list(list), connections: 2), expected + expected)
     }
 
     @Test("Uniform delays cover their full range")
@@ -83,9 +83,9 @@ struct DelayTests {
     @Test("The same seed draws the same delays; another seed draws others")
     func seeds() throws {
         let distribution = EchoServer.DelayDistribution.uniform(from: .zero, to: .seconds(1))
-        let first = try delays(of: 20, seed: 1, distribution)
-        #expect(try delays(of: 20, seed: 1, distribution) == first)
-        #expect(try delays(of: 20, seed: 2, distribution) != first)
+        let first = try delays(of: 20, distribution, seed: 1)
+        #expect(try delays(of: 20, distribution, seed: 1) == first)
+        #expect(try delays(of: 20, distribution, seed: 2) != first)
     }
 
     @Test("A chunk never overtakes an earlier one with a longer delay")
@@ -176,9 +176,7 @@ struct DelayTests {
     @Test("A reset discards delayed bytes")
     func reset() throws {
         let server = try EchoWorkerHarness { $0.delay = .constant(.seconds(1)) }
-        let client = server.connect()
-        client.send("lost")
-        server.run()
+        let client = server.connect(sending: "lost")
         client.reset()
         server.run()
         #expect(client.process.hasClosed)

@@ -98,9 +98,7 @@ struct DrainTests {
     @Test("A drain waits for lingering connections")
     func lingering() throws {
         let server = try EchoWorkerHarness { $0.closeAfter = 1 }
-        let client = server.connect()
-        client.send("x")
-        server.run()
+        let client = server.connect(sending: "x")
         server.drain(grace: .seconds(30))
         #expect(!server.run(.seconds(1)))
         #expect(server.run(.seconds(5)))

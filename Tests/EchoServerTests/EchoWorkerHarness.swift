@@ -105,6 +105,15 @@ final class EchoWorkerHarness {
         run()
         return client
     }
+
+    /// Connects a client that sends a text, performs another action, and lets the server handle both.
+    func connect(sending text: String, then action: (FakePeer) -> Void = { _ in }) -> FakePeer {
+        let client = connect()
+        client.send(text)
+        action(client)
+        run()
+        return client
+    }
 }
 
 extension FakePeer {

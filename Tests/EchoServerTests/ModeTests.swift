@@ -285,10 +285,7 @@ struct LimitTests {
     @Test("A FIN before the limit is an ordinary end")
     func endBeforeLimit() throws {
         let server = try EchoWorkerHarness { $0.closeAfter = 100 }
-        let client = server.connect()
-        client.send("few")
-        client.finish()
-        server.run()
+        let client = server.connect(sending: "few") { $0.finish() }
         #expect(client.text == "few")
         #expect(server.counters.ended == 1)
         #expect(server.counters.closed == 0)

@@ -36,10 +36,7 @@ struct PlainEchoTests {
     @Test("A FIN is answered with a FIN after the last byte")
     func end() throws {
         let server = try EchoWorkerHarness()
-        let client = server.connect()
-        client.send("last")
-        client.finish()
-        server.run()
+        let client = server.connect(sending: "last") { $0.finish() }
         #expect(client.text == "last")
         #expect(client.process.hasClosed && !client.process.hasReset)
         var expected = EchoCounters()
@@ -50,10 +47,7 @@ struct PlainEchoTests {
     @Test("A reset is counted as a reset")
     func reset() throws {
         let server = try EchoWorkerHarness()
-        let client = server.connect()
-        client.send("lost")
-        client.reset()
-        server.run()
+        let client = server.connect(sending: "lost") { $0.reset() }
         #expect(client.process.hasClosed)
         #expect(server.counters.reset == 1)
         #expect(server.counters.active == 0)

@@ -41,16 +41,20 @@ struct StallTests {
 
     @Test("Requests received in a stall are answered when it ends, not before")
     func over() throws {
-        let server = try stalling()
-        let start = server.world.clock
+        try expectAnswerAfterStall(toRequestAt: .milliseconds(9001), of: try stalling())
+    }
+
+    /// Sends a request; its answer must arrive at the end of the stall, which is at 10 s.
+    private func expectAnswerAfterStall(toRequestAt time: Duration, of server: EchoWorkerHarness) throws {
+        let end = server.world.clock + .seconds(10)
         let client = server.connect()
-        server.run(.milliseconds(9001))
+        server.run(time)
         client.send("stalled")
-        server.run(.milliseconds(998))
+        server.run(.milliseconds(9999) - time)
         #expect(client.text == "")
         server.run(.milliseconds(2))
         #expect(client.text == "stalled")
-        #expect(client.arrivals.last?.at == start + .seconds(10))
+        #expect(client.arrivals.last?.at == end)
     }
 
     @Test("No connection is accepted during a stall, and the server sleeps")
@@ -101,15 +105,7 @@ struct StallTests {
     @Test("A delayed answer due in a stall is sent when it ends")
     func delayed() throws {
         let server = try stalling { $0.delay = .constant(.milliseconds(500)) }
-        let start = server.world.clock
-        let client = server.connect()
-        server.run(.milliseconds(8800))
-        client.send("x")
-        server.run(.seconds(1))
-        #expect(client.text == "")
-        server.run(.seconds(1))
-        #expect(client.text == "x")
-        #expect(client.arrivals.last?.at == start + .seconds(10))
+        try expectAnswerAfterStall(toRequestAt: .milliseconds(8800), of: server)
     }
 
     @Test("A source pauses during a stall")

@@ -133,6 +133,19 @@ struct ConsoleTests {
         }
     }
 
+    @Test("Denied clients are logged on standard error")
+    func denied() async throws {
+        try await withProxy(to: "echo", ["--deny", "127.0.0.0/8"]) { proxy in
+            let client = try proxy.connect()
+            #expect(try client.receiveRest().end == .reset)
+            try await eventually("log line") {
+                proxy.program.errorLines.contains { line in
+                    line.contains("Denied 1 connection") && line.contains("address, the last one from 127.0.0.1:")
+                }
+            }
+        }
+    }
+
     @Test("In JSON, every line is an object")
     func json() async throws {
         try await withScratchFolder { folder in
@@ -170,10 +183,14 @@ struct ConsoleTests {
             #expect(proxy.program.outputLines.prefix(2).map { $0.prefix(5) } == ["Proxy", "Forwa"])
             try proxy.end()
         }
-        let command = "exec \(monkeyPath) proxy 127.0.0.1:0 echo --admin off"
+        // The proxy ignores the SIGHUP of a closed terminal, so it is ended by its process ID.
+        let command = "echo process $$; exec \(monkeyPath) proxy 127.0.0.1:0 echo --admin off"
         try await withProgram(["script", "--quiet", "--return", "--command", command, "/dev/null"]) { terminal in
+            let process = try terminal.output(after: "process ").trimmingCharacters(in: .whitespacesAndNewlines)
+            let processID = try #require(Int32(process))
+            defer { kill(processID, SIGKILL) }
             _ = try terminal.outputLine { $0.hasPrefix("Forwarding to ") }
-            let before = terminal.outputLines.prefix { !$0.hasPrefix("Proxy listening on ") }
+            let before = terminal.outputLines.dropFirst().prefix { !$0.hasPrefix("Proxy listening on ") }
             #expect(!before.isEmpty)
             #expect(before.allSatisfy { $0.count <= 81 })
         }

@@ -33,7 +33,7 @@ struct DescriptorTests {
             }
             // Clients that disconnect before they are accepted or before the server is connected.
             for _ in 0..<100 { try proxy.connect().reset() }
-            try await proxy.descriptorsReturn()
+            try await proxy.allDescriptorsReturn()
         }
     }
 
@@ -89,7 +89,7 @@ struct DescriptorTests {
         #expect(try proxy.process.processorTime - work < .milliseconds(500))
 
         for client in clients { client.close() }
-        try await proxy.descriptorsReturn()
+        try await proxy.allDescriptorsReturn()
         for _ in 0..<40 {
             let client = try proxy.connect()
             try client.send("again")

@@ -21,16 +21,28 @@ struct DrainTests {
         }
     }
 
+    /// Passes a proxy to `body` that has begun to drain, and its connections.
+    private func withDrainingProxy(
+        connections: Int,
+        _ signal: Int32,
+        at location: SourceLocation = #_sourceLocation,
+        _ body: (RunningProxy, [RelayedPair]) async throws -> Void
+    ) async throws {
+        let upstream = try TestListener()
+        let options = ["--threads", "\(listeners)", "--grace", "10m"]
+        try await withProxy(to: upstream, options, at: location) { proxy in
+            let pairs = try (0..<connections).map { _ in try RelayedPair(through: proxy, to: upstream, at: location) }
+            for pair in pairs { try pair.exchange(at: location) }
+            try proxy.program.signal(signal)
+            try await proxy.refuses(with: connections)
+            try await body(proxy, pairs)
+        }
+    }
+
     @Test("Running connections complete, and new ones are refused", arguments: [SIGINT, SIGTERM])
     func endsByItself(signal: Int32) async throws {
         let pattern = Pattern(seed: 41)
-        let upstream = try TestListener()
-        try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"]) { proxy in
-            let pairs = try (0..<3).map { _ in try RelayedPair(through: proxy, to: upstream) }
-            for pair in pairs { try pair.exchange() }
-            try proxy.program.signal(signal)
-            try await proxy.refuses(with: 3)
-
+        try await withDrainingProxy(connections: 3, signal) { proxy, pairs in
             // A client's FIN, a server's FIN and a reset: each ends its connection differently.
             try pairs[0].client.send(pattern, count: 1 << 20)
             try pairs[0].client.finish()
@@ -90,12 +102,7 @@ struct DrainTests {
 
     @Test("A second signal resets all connections", arguments: [SIGINT, SIGTERM])
     func secondSignal(signal: Int32) async throws {
-        let upstream = try TestListener()
-        try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"]) { proxy in
-            let pairs = try (0..<2).map { _ in try RelayedPair(through: proxy, to: upstream) }
-            for pair in pairs { try pair.exchange() }
-            try proxy.program.signal(SIGTERM)
-            try await proxy.refuses(with: 2)
+        try await withDrainingProxy(connections: 2, SIGTERM) { proxy, pairs in
             try pairs[0].exchange()
             try proxy.end(with: signal)
             for pair in pairs {
@@ -151,34 +158,50 @@ struct DrainTests {
         for client in clients { try client.send("hello") }
         try proxy.program.signal(SIGTERM)
         try proxy.program.signal(SIGCONT)
-        for _ in clients {
-            let server = try upstream.accept()
-            try server.receive("hello")
-            try server.send("goodbye")
-            server.close()
-        }
+        try upstream.greet(clients.count)
         for client in clients {
             #expect(try client.receiveRest() == .init(bytes: Array("goodbye".utf8), end: .fin))
             client.close()
         }
     }
 
-    @Test("A draining proxy is alive, not ready, and serves its metrics")
+    @Test("Until its listeners are closed, a draining proxy is alive, not ready, and serves its metrics")
     func endpoint() async throws {
         let upstream = try TestListener()
-        try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"], metrics: true) { proxy in
+        let options = ["--threads", "\(listeners)", "--drain-delay", "10m", "--grace", "10m"]
+        try await withProxy(to: upstream, options, metrics: true) { proxy in
             #expect(try proxy.get("/readyz").status == 200)
             #expect(try proxy.get("/healthz").status == 200)
             let pair = try RelayedPair(through: proxy, to: upstream)
             try pair.exchange()
             try proxy.program.signal(SIGTERM)
             try await eventually("failure of /readyz") { try proxy.get("/readyz").status == 503 }
-            try await proxy.refuses(with: 1)
             #expect(try proxy.get("/healthz").status == 200)
             let metrics = try proxy.readMetrics()
             #expect(metrics.value("connections_active") == 1)
             #expect(metrics.value("connections_total") == 1)
             try pair.exchange()
+            try proxy.end()
+        }
+    }
+
+    @Test("While a proxy drains, the next one can use all of its addresses")
+    func successor() async throws {
+        let upstream = try TestListener()
+        try await withProxy(to: upstream, ["--threads", "\(listeners)", "--grace", "10m"], metrics: true) { proxy in
+            let pair = try RelayedPair(through: proxy, to: upstream)
+            try proxy.program.signal(SIGTERM)
+            try await proxy.refuses(with: 1)
+            let admin = try #require(proxy.metrics)
+            let next = [monkeyPath, "proxy", "\(proxy.address)", upstream.argument, "--admin", "\(admin)"]
+            try await withProgram(next) { program in
+                _ = try program.output(after: "Metrics on http://\(admin)/")
+                #expect(try httpGet("/readyz", from: admin).status == 200)
+                try pair.exchange()
+                let new = try TestSocket.connect(to: proxy.address)
+                try RelayedPair(client: new, server: upstream.accept()).exchange()
+                try program.signal(SIGKILL)
+            }
             pair.client.close()
             pair.server.close()
             #expect(try proxy.program.waitForExit() == .code(0))
@@ -244,7 +267,8 @@ extension RunningProxy {
         try await eventually("end of listening", at: location) {
             // A connection may have pipes in addition to its sockets.
             let pipes = try process.pipeCount - pipesAtStart
-            return try process.socketCount - pipes <= socketsAtStart - listeners + 2 * connections
+            let closed = listeners + (metrics == nil ? 0 : 1)
+            return try process.socketCount - pipes <= socketsAtStart - closed + 2 * connections
         }
         #expect(throws: SystemFailure("connect", code: ECONNREFUSED), sourceLocation: location) { try connect() }
     }

@@ -8,13 +8,8 @@ struct HalfCloseTests {
     @Test("A FIN is forwarded as a FIN, and the other direction continues", arguments: Direction.allCases)
     func halfClose(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 11)
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream)
-            try pair.sender(direction).send("the end")
-            try pair.sender(direction).finish()
-            #expect(try pair.receiver(direction).receiveRest() == .init(bytes: Array("the end".utf8), end: .fin))
-
+        try await withRelayedPair { _, pair in
+            try pair.halfClose(direction, after: "the end")
             let back = direction.other
             async let sending: Void = {
                 try pair.sender(back).send(pattern, count: 8 * megabyte)
@@ -28,30 +23,23 @@ struct HalfCloseTests {
 
     @Test("A half-closed connection may be idle and then continue", arguments: Direction.allCases)
     func restAfterHalfClose(_ direction: Direction) async throws {
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream)
-            try pair.sender(direction).finish()
-            #expect(try pair.receiver(direction).receiveRest() == .init(bytes: [], end: .fin))
+        try await withRelayedPair { _, pair in
+            try pair.halfClose(direction)
             let back = direction.other
             for round in 0..<20 {
                 try pair.sender(back).send("round \(round);")
                 try pair.receiver(back).receive("round \(round);")
             }
-            try pair.sender(back).finish()
-            #expect(try pair.receiver(back).receiveRest() == .init(bytes: [], end: .fin))
+            try pair.halfClose(back)
         }
     }
 
     @Test("The FIN follows the last byte, even for a slow reader", arguments: Direction.allCases)
     func finAfterLastByte(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 12)
-        let upstream = try TestListener(receiveBuffer: 8192)
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
-            let sender = pair.sender(direction)
-            let sent = try await sendUntilStuck([sender], pattern)[0]
-            try sender.finish()
+        try await withRelayedPair(receiveBuffer: 8192) { _, pair in
+            let sent = try await sendUntilStuck([pair.sender(direction)], pattern)[0]
+            try pair.sender(direction).finish()
             let received = try pair.receiver(direction).receiveRest(of: pattern)
             #expect(received == (sent, .fin))
         }
@@ -59,18 +47,13 @@ struct HalfCloseTests {
 
     @Test("Both sides may close at the same time")
     func bothAtOnce() async throws {
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            for _ in 0..<20 {
-                let pair = try RelayedPair(through: proxy, to: upstream)
-                try pair.client.send("a")
-                try pair.server.send("b")
-                try pair.client.finish()
-                try pair.server.finish()
-                #expect(try pair.client.receiveRest() == .init(bytes: Array("b".utf8), end: .fin))
-                #expect(try pair.server.receiveRest() == .init(bytes: Array("a".utf8), end: .fin))
-            }
-            try await proxy.descriptorsReturn()
+        try await withRelayedPairs(20) { pair in
+            try pair.client.send("a")
+            try pair.server.send("b")
+            try pair.client.finish()
+            try pair.server.finish()
+            #expect(try pair.client.receiveRest() == .init(bytes: Array("b".utf8), end: .fin))
+            #expect(try pair.server.receiveRest() == .init(bytes: Array("a".utf8), end: .fin))
         }
     }
 }

@@ -197,12 +197,14 @@ private struct KernelTimer {
 
     /// Returns nil if there is no such connection.
     init?(of own: TestAddress, connectedTo peer: TestAddress) throws {
-        let table = try textOfSystemFile("/proc/net/tcp").split(separator: "\n")
-        let rows = table.map { $0.split(separator: " ") }
+        let table = try textOfSystemFile("/proc/net/tcp")
+        guard let addresses = table.range(of: " \(Self.hex(own)) \(Self.hex(peer)) ") else { return nil }
+        // The state, the lengths of the queues, the timer.
+        let fields = table[addresses.upperBound...].prefix(60).split(separator: " ")
         guard
-            let row = rows.first(where: { $0.count > 5 && $0[1] == Self.hex(own) && $0[2] == Self.hex(peer) }),
-            let kind = Kind(rawValue: row[5].prefix(2)),
-            let ticks = Int(row[5].dropFirst(3), radix: 16)
+            fields.count > 2,
+            let kind = Kind(rawValue: fields[2].prefix(2)),
+            let ticks = Int(fields[2].dropFirst(3), radix: 16)
         else { return nil }
         self.kind = kind
         remaining = .milliseconds(ticks * 1000 / sysconf(Int32(_SC_CLK_TCK)))

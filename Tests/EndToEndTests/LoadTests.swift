@@ -54,7 +54,7 @@ struct LoadTests {
     @Test("Conditions determine the exit code: 0 met, 1 violated, 2 not run")
     func conditions() async throws {
         try await withEcho { echo, address in
-            let kept = try await load(address, "--assert", "p99<1h", "--assert", "errors==0")
+            let kept = try await load(address, "--drain", "1m", "--assert", "p99<1h", "--assert", "errors==0")
             #expect(kept.exit == .code(0))
             #expect(kept.output.contains { $0.hasPrefix("passed  p99<1h") })
             let broken = try await load(address, "--assert", "answered<1", "--assert", "errors==0")
@@ -113,12 +113,14 @@ struct LoadTests {
         let connections: [String: Int]
 
         init?(_ json: Any) {
-            guard let parts = json as? [String: Any], let latency = parts["latency"] as? [String: Double],
+            guard let parts = json as? [String: Any], let latency = parts["latency"] as? [String: Any],
                 let exchanges = parts["exchanges"] as? [String: Int],
                 let traffic = parts["traffic"] as? [String: Double],
                 let connections = parts["connections"] as? [String: Int]
             else { return nil }
-            (self.latency, self.exchanges, self.traffic, self.connections) = (latency, exchanges, traffic, connections)
+            // A statistic is null if nothing was measured.
+            self.latency = latency.compactMapValues { $0 as? Double }
+            (self.exchanges, self.traffic, self.connections) = (exchanges, traffic, connections)
         }
     }
 
@@ -193,6 +195,53 @@ struct LoadTests {
         }
     }
 
+    @Test("If nothing succeeds, the exit code is 1 and the cause is named", arguments: [[], ["--rate", "max"]])
+    func nothingSucceeds(options: [String]) async throws {
+        try await withProgram([monkeyPath, "echo", "127.0.0.1:0", "--source"]) { program in
+            let address = try program.output(after: "Echo server listening on ")
+            let result = try await runMonkey(["load", address, "--duration", "200ms", "--assert", "due>0"] + options)
+            #expect(result.exit == .code(1))
+            #expect(result.errors.count == 1)
+            #expect(result.errors.first?.contains("the target does not echo: use --script") == true, "\(result.errors)")
+            #expect(result.output.contains { $0.hasPrefix("passed  due>0") })
+        }
+    }
+
+    @Test("A comparison is written as a page")
+    func comparisonPage() async throws {
+        try await withEcho { _, address in
+            try await withScratchFolder { folder in
+                let page = "\(folder)/versus.html"
+                let targets = ["load", "--versus", "\(address)", "\(address)", "--rounds", "2"]
+                let result = try await runMonkey(targets + ["--duration", "100ms", "--html", page])
+                #expect(result.exit == .code(0))
+                let html = try String(contentsOfFile: page, encoding: .utf8)
+                #expect(html.contains("monkey load --versus \(address)"))
+                #expect(html.contains("<svg"))
+            }
+        }
+    }
+
+    @Test("A proxy accepts the PROXY protocol header of the load tester", arguments: ["v1", "v2"])
+    func proxyHeader(version: String) async throws {
+        try await withEcho { _, address in
+            let proxy = [
+                monkeyPath, "proxy", "127.0.0.1:0", "\(address)", "--admin", "off", "--accept-proxy", "required",
+            ]
+            try await withProgram(proxy + ["--trusted-proxies", "127.0.0.0/8"]) { program in
+                let listen = try program.output(after: "Proxy listening on ")
+                let options = [
+                    "--duration", "200ms", "--drain", "1m", "--assert", "errors==0", "--send-proxy", version,
+                ]
+                let result = try await runMonkey(["load", listen] + options)
+                #expect(result.exit == .code(0), "\(result.output) \(result.errors)")
+                let without = try await runMonkey(["load", listen, "--duration", "200ms"])
+                #expect(without.exit == .code(1))
+                #expect(without.errors.first?.contains("nothing succeeded") == true, "\(without.errors)")
+            }
+        }
+    }
+
     @Test("Ctrl-C ends the measurement with a report", arguments: [SIGINT, SIGTERM])
     func stop(signal: Int32) async throws {
         try await withEcho { echo, address in
@@ -247,6 +296,21 @@ struct LoadTests {
             (["127.0.0.1:1", "--size", "0"], "size"), (["127.0.0.1:1", "--duration", "0s"], "--duration"),
             (["127.0.0.1:1", "--rate", "5/s", "--ramp", "0..5/s over 1s"], "--ramp"),
             (["127.0.0.1:1", "--source-addresses", "localhost"], "--source-addresses"),
+            // An unknown option is named, not its value.
+            (["127.0.0.1:1", "--rps", "100"], "--rps"), (["127.0.0.1:1", "-c", "10"], "-c"),
+            (["8081"], "8081"), (["127.0.0.1:0"], "port 0"), (["127.0.0.1"], "port"),
+            (["--versus", "127.0.0.1:1,127.0.0.1:2"], "two words"),
+            // An option that would have no effect.
+            (["127.0.0.1:1", "--rounds", "3"], "--versus"), (["127.0.0.1:1", "--end", "reset"], "--mode connect"),
+            (["127.0.0.1:1", "--mode", "upload", "--payload", "/dev/null"], "--payload"),
+            (["127.0.0.1:1", "--mode", "download", "--size", "1K"], "--size"),
+            (["127.0.0.1:1", "--arrivals", "poisson", "--rate", "max"], "--arrivals"),
+            (["127.0.0.1:1", "--ramp", "0-1000/s"], "over 30s"), (["127.0.0.1:1", "--ramp", "5/s"], "over 30s"),
+            (["127.0.0.1:1", "--mode", "upload", "--size", "64M"], "chunk '67108864'"),
+            (["127.0.0.1:1", "--mode", "upload", "--assert", "p99<5ms"], "no requests"),
+            (["127.0.0.1:1", "--rate", "1000rps"], "20000/s"), (["127.0.0.1:1", "--duration", "10"], "unit"),
+            (["--versus", "127.0.0.1:1", "127.0.0.1:2", "--csv", "/dev/null"], "--csv"),
+            (["127.0.0.1:1", "--send-proxy", "v3"], "--send-proxy"),
         ]
     )
     func wrongUsage(arguments: [String], named: String) async throws {

@@ -61,7 +61,7 @@ struct MemoryTests {
                         }
                     }
                 }
-                try await proxy.descriptorsReturn()
+                try await proxy.allDescriptorsReturn()
                 afterEach.append(try proxy.process.residentMemory - before)
             }
             // Each of the two workers keeps 16 chunks of 32 KiB for the next stalled connections.

@@ -22,6 +22,8 @@ struct RunningProxy: Sendable {
     let socketsAtStart: Int
     /// Number of pipes among them.
     let pipesAtStart: Int
+    /// Number of pipes that the workers may keep for the next connections, as descriptors.
+    let maxSpares: Int
 
     var process: ProcessView { ProcessView(program.processID) }
 
@@ -43,8 +45,21 @@ struct RunningProxy: Sendable {
         try MetricsText(get("/metrics", at: location).body)
     }
 
-    /// Waits until all descriptors of connections are closed.
+    /// Waits until all sockets of connections are closed, and all pipes but the spare ones: a worker closes these when
+    /// it has not used them for two seconds.
     func descriptorsReturn(
+        within limit: Duration = patience,
+        at location: SourceLocation = #_sourceLocation
+    ) async throws {
+        let sockets = socketsAtStart - pipesAtStart
+        let pipes = pipesAtStart + maxSpares
+        try await eventually("return to \(sockets) sockets and \(pipes) pipes", within: limit, at: location) {
+            try process.socketsWithoutPipes <= sockets && process.pipeCount <= pipes
+        }
+    }
+
+    /// Waits until all descriptors of connections are closed, also those of spare pipes.
+    func allDescriptorsReturn(
         within limit: Duration = patience,
         at location: SourceLocation = #_sourceLocation
     ) async throws {
@@ -72,14 +87,14 @@ struct RunningProxy: Sendable {
 ///   - wrapper: a command that executes the command given to it, such as `prlimit`.
 func withProxy<Value>(
     on listen: TestAddress = .loopback,
-    to upstream: String,
+    to upstream: some UpstreamArgument,
     _ options: [String] = [],
     metrics: Bool = false,
     under wrapper: [String] = [],
     at location: SourceLocation = #_sourceLocation,
     _ body: (RunningProxy) async throws -> Value
 ) async throws -> Value {
-    let arguments = ["proxy", "\(listen)", upstream] + options
+    let arguments = ["proxy", "\(listen)", upstream.argument] + options
     return try await withServing(arguments, metrics: metrics, under: wrapper, at: location, body)
 }
 
@@ -103,6 +118,8 @@ private func withServing<Value>(
     _ body: (RunningProxy) async throws -> Value
 ) async throws -> Value {
     let endpoint = ["--admin", metrics ? "127.0.0.1:0" : "off"]
+    let threads = arguments.firstIndex(of: "--threads").flatMap { Int(arguments[$0 + 1]) }
+    let workers = threads ?? ProcessInfo.processInfo.activeProcessorCount
     let engine = Engine.current.map { ["--engine", "\($0)"] } ?? []
     return try await withProgram(wrapper + [monkeyPath] + arguments + endpoint + engine) { program in
         let address = try program.output(after: "Proxy listening on ", at: location)
@@ -122,31 +139,49 @@ private func withServing<Value>(
             upstream: upstream,
             metrics: endpoint,
             socketsAtStart: ProcessView(program.processID).socketCount,
-            pipesAtStart: ProcessView(program.processID).pipeCount
+            pipesAtStart: ProcessView(program.processID).pipeCount,
+            maxSpares: 2 * 4 * workers
         )
         return try await body(proxy)
     }
 }
 
-/// Like the other ``withProxy(on:to:_:metrics:under:at:_:)``, in front of a listener.
-func withProxy<Value>(
-    on listen: TestAddress = .loopback,
-    to upstream: TestListener,
-    _ options: [String] = [],
-    metrics: Bool = false,
-    under wrapper: [String] = [],
+/// An upstream of `monkey proxy`: an argument of the command line, or a listener of the test.
+protocol UpstreamArgument {
+    var argument: String { get }
+}
+
+extension String: UpstreamArgument {
+    var argument: String { self }
+}
+
+extension TestListener: UpstreamArgument {
+    var argument: String { "\(address)" }
+}
+
+/// Opens one connection through a proxy of its own, and passes both to `body`.
+///
+/// - Parameter receiveBuffer: receive buffers of both ends, in bytes.
+func withRelayedPair(
+    threads: Int? = nil,
+    receiveBuffer: Int32? = nil,
     at location: SourceLocation = #_sourceLocation,
-    _ body: (RunningProxy) async throws -> Value
-) async throws -> Value {
-    try await withProxy(
-        on: listen,
-        to: "\(upstream.address)",
-        options,
-        metrics: metrics,
-        under: wrapper,
-        at: location,
-        body
-    )
+    _ body: (RunningProxy, RelayedPair) async throws -> Void
+) async throws {
+    let upstream = try TestListener(receiveBuffer: receiveBuffer)
+    let options = threads.map { ["--threads", "\($0)"] } ?? []
+    try await withProxy(to: upstream, options, at: location) { proxy in
+        try await body(proxy, RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: receiveBuffer))
+    }
+}
+
+/// Opens connections through one proxy, one after the other, and waits until all of them are closed.
+func withRelayedPairs(_ count: Int, _ body: (RelayedPair) async throws -> Void) async throws {
+    let upstream = try TestListener()
+    try await withProxy(to: upstream) { proxy in
+        for _ in 0..<count { try await body(RelayedPair(through: proxy, to: upstream)) }
+        try await proxy.descriptorsReturn()
+    }
 }
 
 /// Runs `monkey` until it exits by itself.
@@ -190,6 +225,25 @@ struct RelayedPair: Sendable {
 
     /// Returns the end that receives in a direction.
     func receiver(_ direction: Direction) -> TestSocket { direction == .upstream ? server : client }
+
+    /// Sends a text and a FIN in a direction, and expects both.
+    func halfClose(
+        _ direction: Direction,
+        after text: String = "",
+        at location: SourceLocation = #_sourceLocation
+    ) throws {
+        if !text.isEmpty { try sender(direction).send(text, at: location) }
+        try sender(direction).finish()
+        let rest = try receiver(direction).receiveRest(at: location)
+        #expect(rest == .init(bytes: Array(text.utf8), end: .fin), sourceLocation: location)
+    }
+
+    /// Resets the sender of a direction, and expects the reset at its receiver.
+    func reset(_ direction: Direction, at location: SourceLocation = #_sourceLocation) throws {
+        try sender(direction).reset()
+        let rest = try receiver(direction).receiveRest(at: location)
+        #expect(rest == .init(bytes: [], end: .reset), sourceLocation: location)
+    }
 
     /// Sends a few bytes in each direction and checks that they arrive.
     func exchange(at location: SourceLocation = #_sourceLocation) throws {

@@ -42,7 +42,7 @@ struct PipeTests {
                     try await relayBulk(through: proxy, to: upstream)
                     return try proxy.traffic.spliced > 0
                 }
-                try await proxy.descriptorsReturn()
+                try await proxy.allDescriptorsReturn()
             }
         }
     }

@@ -158,9 +158,7 @@ struct RelayTests {
     @Test("A slow reader receives everything", arguments: Direction.allCases)
     func smallReads(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 5)
-        let upstream = try TestListener(receiveBuffer: 4096)
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 4096)
+        try await withRelayedPair(receiveBuffer: 4096) { _, pair in
             async let sending: Void = {
                 try pair.sender(direction).send(pattern, count: 2 * megabyte)
                 try pair.sender(direction).finish()
@@ -180,9 +178,7 @@ struct RelayTests {
     @Test("A client that closes with bytes in flight loses none of them")
     func closeAfterSending() async throws {
         let pattern = Pattern(seed: 6)
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream)
+        try await withRelayedPair { _, pair in
             async let sending: Void = {
                 try pair.client.send(pattern, count: 8 * megabyte)
                 pair.client.close()
@@ -197,14 +193,7 @@ struct RelayTests {
     func innerEcho(threads: Int) async throws {
         let pattern = Pattern(seed: 8)
         try await withProxy(to: "echo", ["--threads", "\(threads)"]) { proxy in
-            let client = try proxy.connect()
-            async let sending: Void = {
-                try client.send(pattern, count: 4 * megabyte)
-                try client.finish()
-            }()
-            let received = try client.receiveRest(of: pattern)
-            #expect(received == (4 * megabyte, .fin))
-            try await sending
+            try await exchangeWithEcho(try proxy.connect(), pattern, count: 4 * megabyte)
             try proxy.end()
         }
     }

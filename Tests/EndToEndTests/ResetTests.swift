@@ -13,12 +13,9 @@ private let megabyte = 1 << 20
 struct ResetTests {
     @Test("An idle connection is reset", arguments: Direction.allCases)
     func atRest(_ direction: Direction) async throws {
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream)
+        try await withRelayedPair { proxy, pair in
             try pair.exchange()
-            try pair.sender(direction).reset()
-            #expect(try pair.receiver(direction).receiveRest() == .init(bytes: [], end: .reset))
+            try pair.reset(direction)
             try await proxy.descriptorsReturn()
         }
     }
@@ -30,9 +27,7 @@ struct ResetTests {
     )
     func inFlight(_ direction: Direction, threads: Int) async throws {
         let pattern = Pattern(seed: 21)
-        let upstream = try TestListener(receiveBuffer: 8192)
-        try await withProxy(to: upstream, ["--threads", "\(threads)"]) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream, clientReceiveBuffer: 8192)
+        try await withRelayedPair(threads: threads, receiveBuffer: 8192) { proxy, pair in
             let sender = pair.sender(direction)
             // A quarter of a megabyte exceeds the reader's window and fits the buffers of the sender's and the proxy's
             // kernels, so all of it is in flight and none has been read when the reset arrives.
@@ -55,9 +50,7 @@ struct ResetTests {
     @Test("A reset reaches an active reader", arguments: Direction.allCases)
     func whileReading(_ direction: Direction) async throws {
         let pattern = Pattern(seed: 22)
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream)
+        try await withRelayedPair { _, pair in
             let sender = pair.sender(direction)
             async let received = pair.receiver(direction).receiveRest(of: pattern)
             try sender.send(pattern, count: 4 * megabyte)
@@ -69,16 +62,11 @@ struct ResetTests {
 
     @Test("A server's first bytes arrive before its immediate reset")
     func afterFirstWords() async throws {
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            for _ in 0..<30 {
-                let pair = try RelayedPair(through: proxy, to: upstream)
-                try pair.server.send("too many connections\r\n")
-                try pair.server.reset()
-                #expect(
-                    try pair.client.receiveRest() == .init(bytes: Array("too many connections\r\n".utf8), end: .reset)
-                )
-            }
+        try await withRelayedPairs(30) { pair in
+            let words = "too many connections\r\n"
+            try pair.server.send(words)
+            try pair.server.reset()
+            #expect(try pair.client.receiveRest() == .init(bytes: Array(words.utf8), end: .reset))
         }
     }
 
@@ -104,23 +92,17 @@ struct ResetTests {
 
     @Test("A reset follows the other side's half-close", arguments: Direction.allCases)
     func afterHalfClose(_ direction: Direction) async throws {
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream)
-            try pair.receiver(direction).finish()
-            #expect(try pair.sender(direction).receiveRest() == .init(bytes: [], end: .fin))
+        try await withRelayedPair { _, pair in
+            try pair.halfClose(direction.other)
             try pair.sender(direction).send("more")
             try pair.receiver(direction).receive("more")
-            try pair.sender(direction).reset()
-            #expect(try pair.receiver(direction).receiveRest() == .init(bytes: [], end: .reset))
+            try pair.reset(direction)
         }
     }
 
     @Test("A reset follows its own half-close", arguments: Direction.allCases)
     func afterOwnHalfClose(_ direction: Direction) async throws {
-        let upstream = try TestListener()
-        try await withProxy(to: upstream) { proxy in
-            let pair = try RelayedPair(through: proxy, to: upstream)
+        try await withRelayedPair { proxy, pair in
             let leaver = pair.sender(direction)
             let other = pair.receiver(direction)
             try leaver.send("last")

@@ -7,6 +7,22 @@ extension SystemFailure {
     var isEndOfConnection: Bool { code == ECONNRESET || code == EPIPE }
 }
 
+/// Sends a pattern and a FIN to an echo server behind the proxy, and expects both to return.
+func exchangeWithEcho(
+    _ client: TestSocket,
+    _ pattern: Pattern,
+    count: Int,
+    at location: SourceLocation = #_sourceLocation
+) async throws {
+    async let sending: Void = {
+        try client.send(pattern, count: count, at: location)
+        try client.finish()
+    }()
+    let received = try client.receiveRest(of: pattern, at: location)
+    #expect(received == (count, .fin), sourceLocation: location)
+    try await sending
+}
+
 /// Sends on all sockets until none has accepted a byte for a while, because the receivers do not read; returns the
 /// number of bytes sent on each.
 func sendUntilStuck(

@@ -55,6 +55,24 @@ struct AsyncSemaphoreTests {
         #expect(await permits.with { true } == true)
     }
 
+    @Test("of many waiting tasks the canceled ones leave the queue, and the others get the permit")
+    func manyWaiting() async {
+        let permits = AsyncSemaphore(1)
+        let section = Section()
+        let tasks = await permits.with {
+            let tasks = (0..<2_000).map { number in
+                Task { await permits.with { await section.run(number) } }
+            }
+            for (number, task) in tasks.enumerated() where number % 3 == 0 { task.cancel() }
+            // Tasks that were canceled in the queue or before it leave without the permit, which is still taken.
+            for (number, task) in tasks.enumerated() where number % 3 == 0 { #expect(await task.value == nil) }
+            return tasks
+        }
+        for task in tasks ?? [] { _ = await task.value }
+        #expect(section.entered.sorted() == (0..<2_000).filter { $0 % 3 != 0 })
+        #expect(section.maxRunning == 1)
+    }
+
     @Test("acquire waits for a permit even in a canceled task")
     func acquireIgnoresCancellation() async {
         let permits = AsyncSemaphore(1)

@@ -63,8 +63,8 @@ struct MailboxTests {
         var system = try LinuxSystem(wakerToken: Token(bits: 7))
         let mailbox = Mailbox<Message>(waker: system.waker, limit: .max)
         let (senders, each) = (4, 5000)
-        let threads = (0..<senders).map { sender in
-            WorkerThread.start(name: "sender") {
+        let threads = try (0..<senders).map { sender in
+            try WorkerThread.start(name: "sender") {
                 for number in 0..<each { mailbox.post(Message(sender: sender, number: number)) }
             }
         }
@@ -89,16 +89,16 @@ struct WorkerThreadTests {
     @Test("The body runs on a thread of the given name, truncated to the system's limit")
     func name() async throws {
         let name = Mutex<String?>(nil)
-        await WorkerThread.start(name: "monkey-worker-17") {
+        try await WorkerThread.start(name: "monkey-worker-17") {
             name.withLock { $0 = ownThreadName() }
         }.join()
         #expect(name.withLock { $0 } == "monkey-worker-1")
     }
 
     @Test("All waiting tasks see the end, even late ones")
-    func joins() async {
+    func joins() async throws {
         let gate = Mutex(false)
-        let thread = WorkerThread.start(name: "gate") {
+        let thread = try WorkerThread.start(name: "gate") {
             while !gate.withLock({ $0 }) { yieldThread() }
         }
         await withTaskGroup(of: Void.self) { group in
@@ -109,9 +109,9 @@ struct WorkerThreadTests {
     }
 
     @Test("Signals are blocked on worker threads")
-    func signals() async {
+    func signals() async throws {
         let blocked = Mutex<[Bool]>([])
-        await WorkerThread.start(name: "signals") {
+        try await WorkerThread.start(name: "signals") {
             blocked.withLock { $0 = blockedSignals([2, 15, 13]) }
         }.join()
         #expect(blocked.withLock { $0 } == [true, true, true])

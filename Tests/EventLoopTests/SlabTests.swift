@@ -1,5 +1,7 @@
+import FakeSystem
 import Randomness
 import Sockets
+import Support
 import Testing
 
 @testable import EventLoop
@@ -162,7 +164,7 @@ struct SlabTests {
         let number: Int
     }
 
-    @Test("An operation that would leak an element traps")
+    @Test("An operation that would leak an element traps", .expectsTraps)
     func traps() async {
         await #expect(processExitsWith: .failure) {
             var slab = Slab<Int>(capacity: 1)
@@ -178,5 +180,27 @@ struct SlabTests {
             var slab = Slab<Int>(capacity: 1)
             _ = slab.insert(1)
         }
+    }
+
+    @Test("memory is reserved before an insertion, and an empty block is still returned")
+    func reserve() {
+        let world = FakeWorld()
+        var system = FakeSystem(in: world, wakerToken: Token(bits: 0))
+        let tracker = Tracker()
+        var slab = Slab<Element>(capacity: 300)
+        world.faults.fail(.allocate, with: .outOfMemory)
+        let refused = slab.reserve(on: &system)
+        #expect(!refused)
+        #expect(slab.blockCount == 0)
+        for number in 0..<300 {
+            let isReserved = slab.reserve(on: &system)
+            #expect(isReserved)
+            _ = slab.insert(Element(number, tracker))
+        }
+        let isFull = !slab.reserve(on: &system)
+        #expect(isFull)
+        for slot in 0..<300 { _ = slab.remove(slot) }
+        #expect(slab.blockCount == 1)
+        #expect(tracker.living == 0)
     }
 }

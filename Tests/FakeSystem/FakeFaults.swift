@@ -12,6 +12,7 @@ public struct FakeFaults {
         case send
         case pipe
         case splice
+        case allocate
     }
 
     /// Maximum bytes of one receive, send or splice.

@@ -24,7 +24,8 @@ public final class FakePoller {
     }
 
     private let world: FakeWorld
-    private let batchLimit: Int
+    /// Maximum number of events of one wait.
+    public let batchLimit: Int
     private let waker: FakeWaker
     private let wakerToken: Token
     private var news: [News] = []
@@ -32,6 +33,9 @@ public final class FakePoller {
     /// The latest reports, from which stale events are drawn.
     private var reported: [PollEvent] = []
     private static let memory = 32
+    private var backlog = PollBacklog()
+    /// Whether timeouts may be applied after the last wait.
+    private(set) var mayHaveTimedOut = true
     /// Number of waits that have returned.
     public private(set) var waits = 0
     /// Whether the last wait returned only because the clock reached ``FakeWorld/horizon``.
@@ -68,9 +72,11 @@ public final class FakePoller {
         isIdle = false
         while true {
             batch = []
+            mayHaveTimedOut = false
             if world.faults.interruptsWait() { return 0 }
             if let stale = world.faults.staleEvent(of: reported.count) { batch.append(reported[stale]) }
             collect()
+            mayHaveTimedOut = backlog.isDrained(after: batch.count, ofAtMost: batchLimit)
             if !batch.isEmpty { return batch.count }
             if hasEvents { continue }
             if let deadline, deadline <= world.clock { return 0 }

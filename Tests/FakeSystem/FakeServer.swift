@@ -10,6 +10,8 @@ public final class FakeServer {
         case silence
         /// The call itself fails.
         case failAtOnce(SystemError)
+        /// No server listens, and the socket connects to itself.
+        case itself
     }
 
     public let address: SocketAddress
@@ -49,6 +51,10 @@ public final class FakeServer {
             run(after: delay, in: world) { near.fail(error) }
         case .silence:
             break
+        case .itself:
+            near.isConnectedToItself = true
+            FakeSocket.link(near, world.makeSocket(isUnix: false))
+            near.establish()
         case .failAtOnce(let error):
             throw error
         }

@@ -15,6 +15,8 @@ final class FakeSocket: FakeFile {
     let isUnix: Bool
     /// The local address of an accepted socket; nil on all others.
     var localAddress: SocketAddress?
+    /// Whether it is connected to itself; what is at its other end does not matter.
+    var isConnectedToItself = false
     private(set) var state = State.connecting
     private(set) weak var other: FakeSocket?
     /// The peer that acts on this end, if it is not the process.
@@ -54,6 +56,8 @@ final class FakeSocket: FakeFile {
     }
     /// Bytes sent and not yet acknowledged.
     private var inFlight = 0
+    /// Queued bytes that a reset or a timeout has discarded; SIOCOUTQ still includes them.
+    private var discarded = 0
     /// Its owner has shut down sending.
     private(set) var hasEnded = false
     private var isEndSent = false
@@ -122,7 +126,7 @@ final class FakeSocket: FakeFile {
 
     /// The value of SIOCOUTQ: a FIN counts as one byte until it is acknowledged.
     var unacknowledged: Int {
-        state == .connecting ? 0 : used + (hasEnded && !isEndAcknowledged ? 1 : 0)
+        state == .connecting ? 0 : used + discarded + (hasEnded && !isEndAcknowledged ? 1 : 0)
     }
 }
 
@@ -248,8 +252,13 @@ extension FakeSocket {
         isCutOff = true
         state = .closed
         self.error = error
-        outbox.removeAll()
+        discardOutbox()
         changed()
+    }
+
+    private func discardOutbox() {
+        discarded += outbox.count
+        outbox.removeAll()
     }
 
     /// Announces that the byte at a position of the stream that it sends is urgent.
@@ -340,7 +349,7 @@ extension FakeSocket {
             state == .connecting
             ? .connectionRefused : hasReceivedEnd ? SystemError(code: EPIPE) : .connectionReset
         state = .closed
-        outbox.removeAll()
+        discardOutbox()
         changed()
     }
 }

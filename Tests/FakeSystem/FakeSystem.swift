@@ -51,9 +51,19 @@ public struct FakeSystem: System, ~Copyable {
         return nil
     }
 
+    public mutating func unregister(_ descriptor: borrowing Descriptor) {
+        world.file(descriptor.number, for: "unregister")?.interest = nil
+    }
+
     public mutating func wait(until deadline: Instant?) -> Int {
         world.note(.wait)
         return poller.wait(until: deadline)
+    }
+
+    public var mayHaveTimedOut: Bool { poller.mayHaveTimedOut }
+
+    public mutating func readiness(of descriptor: borrowing Descriptor) -> Readiness {
+        world.file(descriptor.number, as: FakeFile.self, for: "readiness")?.readiness ?? []
     }
 
     public mutating func event(_ index: Int) -> PollEvent { poller.batch[index] }
@@ -110,6 +120,10 @@ public struct FakeSystem: System, ~Copyable {
         guard world.canOpen else { throw .tooManyOpenFiles }
         let target = address.socketAddress
         let socket = world.makeSocket(isUnix: address.isUnix)
+        if !address.isUnix {
+            let port = UInt16(truncatingIfNeeded: 50_000 + world.connects)
+            socket.localAddress = .internet(InternetAddress(v4: 0x7F00_0001, port: port))
+        }
         if let server = world.server(at: target) {
             try server.attempt(by: socket, from: (copy source)?.peer, in: world)
         } else if address.isUnix {
@@ -120,6 +134,12 @@ public struct FakeSystem: System, ~Copyable {
         let descriptor = try world.open(socket)
         world.log("connect: \(descriptor.number) to \(target)")
         return descriptor
+    }
+
+    public mutating func mayConnectToItself(_ address: borrowing RawAddress) -> Bool { address.isUnix == false }
+
+    public mutating func isConnectedToItself(_ descriptor: borrowing Descriptor) -> Bool {
+        world.file(descriptor.number, as: FakeSocket.self, for: "isConnectedToItself")?.isConnectedToItself ?? false
     }
 
     public mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {
@@ -143,9 +163,7 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     private func receive(from socket: FakeSocket, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
-        if world.faults.resetsNow() { socket.resetByNetwork() }
-        if let error = world.faults.error(of: .receive) { return .failed(error) }
-        if world.faults.wouldBlock() { return Self.blocked(socket) }
+        if let fault = fault(of: .receive, on: socket) { return fault }
         // To the caller, a read shortened by a fault looks like an empty queue, so the rest needs a new event.
         let allowance = world.faults.allowance(of: buffer.count)
         switch socket.receive(atMost: allowance) {
@@ -170,9 +188,7 @@ public struct FakeSystem: System, ~Copyable {
     }
 
     private func send(_ bytes: UnsafeRawBufferPointer, to socket: FakeSocket) -> IOResult {
-        if world.faults.resetsNow() { socket.resetByNetwork() }
-        if let error = world.faults.error(of: .send) { return .failed(error) }
-        if world.faults.wouldBlock() { return Self.blocked(socket) }
+        if let fault = fault(of: .send, on: socket) { return fault }
         let allowance = world.faults.allowance(of: bytes.count)
         do throws(SystemError) {
             let count = try socket.send(bytes.prefix(allowance))
@@ -181,6 +197,13 @@ public struct FakeSystem: System, ~Copyable {
         } catch {
             return .failed(error)
         }
+    }
+
+    /// Returns the result of a call on a socket if a fault decides it.
+    private func fault(of call: FakeFaults.Call, on socket: FakeSocket) -> IOResult? {
+        if world.faults.resetsNow() { socket.resetByNetwork() }
+        if let error = world.faults.error(of: call) { return .failed(error) }
+        return world.faults.wouldBlock() ? Self.blocked(socket) : nil
     }
 
     private static func blocked(_ socket: FakeSocket) -> IOResult {
@@ -303,5 +326,12 @@ public struct FakeSystem: System, ~Copyable {
         }
         world.log("splice: \(source.number) to \(sink.number): \(transfer)")
         return transfer
+    }
+
+    // MARK: Memory
+
+    public mutating func allocatePages(_ bytes: Int, alignedTo alignment: Int) -> UnsafeMutableRawPointer? {
+        if world.faults.error(of: .allocate) != nil { return nil }
+        return SystemMemory.allocatePages(bytes, alignedTo: alignment)
     }
 }

@@ -157,10 +157,8 @@ struct AnalysisTests {
 
     @Test("Two targets alternate, and the order is reversed each round")
     func rounds() async throws {
-        var versus = LoadTest.Comparison(
-            try LoadTest.Configuration("127.0.0.1:1"),
-            try LoadTest.Configuration("127.0.0.1:2")
-        )
+        let targets = try (1...2).map { try LoadTest.Configuration("127.0.0.1:\($0)") }
+        var versus = LoadTest.Comparison(targets[0], targets[1])
         versus.rounds = 4
         let order = Order()
         let report = try await versus.compare { configuration in
@@ -173,8 +171,91 @@ struct AnalysisTests {
         #expect(await order.targets.map { $0.suffix(1) } == ["1", "2", "2", "1", "1", "2", "2", "1"])
         #expect(report.first.allSatisfy { $0.setup.target.hasSuffix("1") })
         let throughput = try #require(report.ratios.first { $0.metric == "throughput" })
-        #expect(abs(throughput.ratio - 1.5) < 1e-9)
-        #expect(throughput.first == 100 && throughput.second == 150)
+        #expect(abs(try #require(throughput.ratio) - 1.5) < 1e-9)
+        #expect(abs(try #require(throughput.first) - 100) < 1e-9)
+        #expect(abs(try #require(throughput.second) - 150) < 1e-9)
+    }
+
+    /// The ratio of the throughput, and its text, for values of both targets in the same rounds.
+    private func compared(_ values: [(first: Double?, second: Double?)]) throws -> (
+        ratio: LoadTest.ComparisonReport.Ratio, cells: [String]
+    ) {
+        func report(_ throughput: Double?) -> LoadTest.Report {
+            var report = LoadTest.Report.example
+            report.throughput = throughput
+            return report
+        }
+        let comparison = LoadTest.ComparisonReport(values.map { report($0.first) }, values.map { report($0.second) })
+        let ratio = try #require(comparison.ratios.first { $0.metric == "throughput" })
+        let text = try #require(ComparisonText(comparison)).ratios
+        return (ratio, try #require(text.first { $0[0] == "throughput" }))
+    }
+
+    @Test("The ratio is that of the two values beside it, however uneven the rounds are")
+    func consistentRatio() throws {
+        let (ratio, cells) = try compared([(100, 50), (100, 1000), (1000, 900), (20, 21), (7, 70)])
+        let (first, second) = (try #require(ratio.first), try #require(ratio.second))
+        #expect(abs(second / first - (try #require(ratio.ratio))) < 1e-9)
+        #expect(try #require(ratio.low) < second / first)
+        #expect(cells[3] == (second / first).fixed(3))
+    }
+
+    @Test("A comparison with zero or nothing has no ratio, and is not left out")
+    func comparisonWithNothing() throws {
+        let zero = try compared([(0, 100), (0, 100)])
+        #expect(zero.ratio.first == 0)
+        #expect(zero.ratio.ratio == nil)
+        #expect(zero.cells == ["throughput", "0/s", "100/s", "-", "-"])
+        let missing = try compared([(nil, 100), (90, 100)])
+        #expect(missing.cells == ["throughput", "-", "100/s", "-", "-"])
+        let one = try compared([(50, 100)])
+        #expect(one.cells == ["throughput", "50/s", "100/s", "2.000", "one round"])
+    }
+
+    @Test("The page of a comparison has the ratios and all rounds, and needs no network")
+    func comparisonPage() throws {
+        var report = LoadTest.Report.example
+        report.setup.target = "<a>"
+        report.environment.host = "bench"
+        let html = LoadTest.ComparisonReport([report, report], [report, report]).html
+        #expect(html.contains("&lt;a&gt;") && !html.contains("<a>"))
+        #expect(html.contains("<svg") && html.contains("on bench"))
+        #expect(html.split(separator: "<td>A</td>").count == 3)
+        #expect(!html.contains("http"))
+        #expect(LoadTest.ComparisonReport([], []).html.contains("Stopped before"))
+    }
+
+    private func socketAddress(_ text: String) throws -> SocketAddress {
+        guard case .socket(let address) = try ServiceAddress(parsing: text) else { throw MissingResult() }
+        return address
+    }
+
+    @Test(
+        "A PROXY protocol header has the addresses of the connection",
+        arguments: [
+            ("10.0.0.1:1024", "10.0.0.2:80", "PROXY TCP4 10.0.0.1 10.0.0.2 1024 80\r\n"),
+            ("[fd00::1]:1", "[fd00::2]:65535", "PROXY TCP6 fd00::1 fd00::2 1 65535\r\n"),
+            ("unix:/a", "unix:/b", "PROXY UNKNOWN\r\n"),
+        ]
+    )
+    func proxyLine(source: String, destination: String, line: String) throws {
+        let (source, destination) = (try socketAddress(source), try socketAddress(destination))
+        let bytes = LoadTest.ProxyHeader.v1.bytes(from: source, to: destination)
+        #expect(String(decoding: bytes, as: UTF8.self) == line)
+    }
+
+    @Test("The binary PROXY protocol header has the addresses in network byte order")
+    func proxyHeader() throws {
+        let (source, destination) = (try socketAddress("10.0.0.1:1024"), try socketAddress("10.0.0.2:80"))
+        let signature: [UInt8] = Array("\r\n\r\n\0\r\nQUIT\n".utf8)
+        let header = LoadTest.ProxyHeader.v2.bytes(from: source, to: destination)
+        #expect(header == signature + [0x21, 0x11, 0, 12, 10, 0, 0, 1, 10, 0, 0, 2, 4, 0, 0, 80])
+        let (six, other) = (try socketAddress("[fd00::1]:1"), try socketAddress("[fd00::2]:2"))
+        let long = LoadTest.ProxyHeader.v2.bytes(from: six, to: other)
+        #expect(long.count == 52 && long[12...15] == [0x21, 0x21, 0, 36])
+        #expect(long[16] == 0xFD && long[31] == 1 && long[47] == 2 && long.suffix(4) == [0, 1, 0, 2])
+        let unix = SocketAddress.unix(path: "/a")
+        #expect(LoadTest.ProxyHeader.v2.bytes(from: unix, to: unix) == signature + [0x21, 0, 0, 0])
     }
 
     private actor Order {

@@ -62,6 +62,15 @@ struct FailureTests {
         #expect(run.counts.connected >= 100)
     }
 
+    @Test("A socket that connects to itself counts as refused, and the connection is replaced")
+    func selfConnects() throws {
+        let target = FaultyTarget(connects: { number, _ in number < 3 ? .itself : .accept() }) { _, _, _, _ in nil }
+        let run = try openLoop(target)
+        #expect(run.counts.failures[.refused] == 3)
+        #expect(run.counts.failures.total == 3)
+        #expect(run.counts.answered == 1000)
+    }
+
     @Test("A stream that ends before the response counts as closed early")
     func endings() throws {
         let run = try openLoop(closing(.finish))

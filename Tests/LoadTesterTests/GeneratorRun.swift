@@ -13,6 +13,7 @@ extension UInt64 {
 extension FakeSystem: LoadSystem {
     var calls: Int { world.calls }
     var processorTime: ProcessorTime { ProcessorTime() }
+    var eventsPerWait: Int { poller.batchLimit }
 }
 
 /// The result of a generator, and the final state of its world.
@@ -43,6 +44,8 @@ struct GeneratorRun {
 ///   - commands: commands by their time on the world's clock.
 ///   - seed: determines the random choices of the world.
 ///   - callCost: duration of each call on the world's clock.
+///   - batch: maximum number of events of one wait.
+///   - stop: at the first call after a time on the world's clock, the process is stopped, as by SIGSTOP.
 ///   - prepare: changes the configuration and the world before the start, which is one second after the world's
 ///     beginning.
 func run<Load: Workload & ~Copyable>(
@@ -53,6 +56,8 @@ func run<Load: Workload & ~Copyable>(
     commands: [(at: UInt64, command: GeneratorCommand)] = [],
     seed: UInt64 = 0,
     callCost: Duration = .zero,
+    batch: Int = 256,
+    stop: (after: UInt64, length: Duration)? = nil,
     prepare: (inout GeneratorPlan, FakeWorld) -> Void = { _, _ in }
 ) throws -> GeneratorRun {
     let world = FakeWorld(seed: seed)
@@ -66,8 +71,13 @@ func run<Load: Workload & ~Copyable>(
     configuration.interval = .seconds(1_000_000)
     prepare(&configuration, world)
     var calls = GeneratorRun.Calls()
+    var stop = stop
     world.onCall = { [unowned world] call in
         if callCost > .zero { world.advance(to: world.clock + callCost) }
+        if let now = stop, world.clock.nanoseconds >= now.after {
+            stop = nil
+            world.advance(to: world.clock + now.length)
+        }
         switch call {
         case .register: calls.registrations += 1
         case .sendDelayedACK: calls.acknowledgements += 1
@@ -76,7 +86,7 @@ func run<Load: Workload & ~Copyable>(
         default: break
         }
     }
-    let system = FakeSystem(in: world, wakerToken: .loadWaker)
+    let system = FakeSystem(in: world, batch: batch, wakerToken: .loadWaker)
     let mailbox = Mailbox<GeneratorCommand>(waker: system.waker)
     let start = world.clock + .seconds(1)
     for (moment, command) in commands {

@@ -11,7 +11,7 @@ struct LoadTestConfigurationTests {
     @Test("A setting outside its range is named with the valid range")
     func ranges() throws {
         let changes: [(inout LoadTest.Configuration) -> Void] = [
-            { $0.connections = 0 }, { $0.threads = 65 }, { $0.duration = .zero }, { $0.warmUp = .seconds(-1) },
+            { $0.connections = 0 }, { $0.threads = 257 }, { $0.duration = .zero }, { $0.warmUp = .seconds(-1) },
             { $0.timeout = .zero }, { $0.rampSteps = 0 }, { $0.queueLimit = 0 },
             { $0.mode = .echo(.generated(count: 0)) },
             { $0.mode = .echo(.generated(count: -1)) }, { $0.pace = .rate(.constant(0)) },
@@ -38,7 +38,7 @@ struct LoadTestConfigurationTests {
         let limit = DescriptorLimit.raise()
         if limit < 1_000_000 {
             let planned = configuration
-            await #expect(throws: LoadTestError.descriptorLimit(limit: limit, needed: 1_000_067)) {
+            await #expect(throws: LoadTestError.descriptorLimit(limit: limit, needed: 1_000_068)) {
                 _ = try await LoadTest(planned).run()
             }
         }

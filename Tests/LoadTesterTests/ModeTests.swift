@@ -22,9 +22,9 @@ struct ModeTests {
         let atEnd = try #require(run.result.atEnd)
         let window = atEnd - atStart
         #expect(window.completed == 8 * 1000)
-        // Eight responses arrive simultaneously, so there is one wait per eight exchanges, and one for each sweep.
+        // Eight responses arrive simultaneously, so there is one wait per eight exchanges, and two for each sweep.
         let sweeps = 10
-        #expect(window.calls <= 8 * 1000 * 2 + 1000 + sweeps + 1)
+        #expect(window.calls <= 8 * 1000 * 2 + 1000 + 2 * sweeps + 2)
         #expect(run.calls.registrations == 8)
         #expect(run.world.connects == 8)
     }

@@ -29,8 +29,9 @@ struct PhaseTests {
 
     @Test("A second stop does not wait for open requests; a stop before the start ends the run")
     func abort() throws {
+        let target = DelayingTarget { $0 + .seconds(100) }
         let run = try run(
-            DelayingTarget { $0 + .seconds(100) },
+            target,
             workload: echo(),
             connections: 3,
             duration: .seconds(1000),

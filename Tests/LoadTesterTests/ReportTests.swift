@@ -7,7 +7,7 @@ import Testing
 
 extension LoadTest.Report {
     /// The report of a run of ten seconds with a thousand requests, whose latencies were 1 to 1,000 ms.
-    static var example: LoadTest.Report {
+    static let example: LoadTest.Report = {
         var histogram = LatencyHistogram.forLatency()
         for milliseconds in 1...1000 { histogram.record(UInt64(milliseconds) * 1_000_000) }
         let latency = LoadTest.LatencySummary(histogram)
@@ -82,7 +82,7 @@ extension LoadTest.Report {
             steps: [],
             saturationPoint: nil
         )
-    }
+    }()
 }
 
 @Suite("Report")
@@ -131,11 +131,11 @@ struct ReportTests {
         for key in ["p50", "p90", "p99", "p999", "max"] { #expect(latency[key] as? Double != nil, "\(key)") }
         #expect(
             Set(object.keys) == [
-                "setup", "duration", "was_stopped", "exchanges", "throughput", "traffic", "latency",
+                "setup", "environment", "duration", "was_stopped", "exchanges", "throughput", "traffic", "latency",
                 "latency_from_send",
                 "connect", "percentiles", "percentiles_from_send", "errors", "connections", "tester", "trustworthy",
                 "warnings",
-                "timeline", "steps",
+                "timeline", "steps", "saturation_point",
             ]
         )
         let errors = try #require(object["errors"] as? [String: Int])
@@ -144,6 +144,97 @@ struct ReportTests {
                 "refused", "reset", "timeout", "mismatch", "closed_early", "exhausted", "unanswered", "other", "total",
             ]
         )
+    }
+
+    /// A report in which nothing was measured.
+    private static var empty: LoadTest.Report {
+        var report = LoadTest.Report.example
+        report.latency = LoadTest.LatencySummary()
+        report.throughput = nil
+        report.tester.processorTimePerExchange = nil
+        report.tester.systemCallsPerExchange = nil
+        (report.timeline[0].p50, report.timeline[0].p99, report.timeline[0].max) = (nil, nil, nil)
+        return report
+    }
+
+    @Test("A statistic of nothing is null in JSON, empty in CSV and a dash in text")
+    func nothing() throws {
+        let report = Self.empty
+        #expect(try LoadTest.Report(json: report.json()) == report)
+        let object = try #require(JSONSerialization.jsonObject(with: Data(report.json())) as? [String: Any])
+        #expect(object["throughput"] is NSNull)
+        #expect(object["saturation_point"] is NSNull)
+        let latency = try #require(object["latency"] as? [String: Any])
+        #expect(latency["count"] as? Int == 0)
+        #expect(latency.count == 12)
+        #expect(latency.filter { $0.key != "count" }.allSatisfy { $0.value is NSNull })
+        let point = try #require((object["timeline"] as? [[String: Any]])?.first)
+        for key in ["p50", "p99", "max"] { #expect(point[key] is NSNull, "\(key)") }
+        let tester = try #require(object["tester"] as? [String: Any])
+        #expect(tester["processor_time_per_exchange"] is NSNull)
+        #expect(tester["system_calls_per_exchange"] is NSNull)
+        #expect(report.csv.hasSuffix("0.1,0.1,100.0,,,,0,6400.0,6400.0\r\n"))
+        #expect(ReportText(report).latencies[1].dropFirst().allSatisfy { $0 == "-" })
+    }
+
+    @Test("No condition on a statistic of nothing is met", arguments: ["<", "<=", ">", ">=", "==", "!="])
+    func conditionsOnNothing(sign: String) throws {
+        var report = Self.empty
+        report.duration = 0
+        for metric in ["p99", "max", "lag.p50", "connect.mean", "throughput", "upload", "download"] {
+            let bound = ["throughput", "upload", "download"].contains(metric) ? "1" : "1s"
+            let verdict = try LoadTest.Assertion(parsing: "\(metric)\(sign)\(bound)").verdict(on: report)
+            #expect(!verdict.isKept, "\(verdict)")
+            #expect(verdict.found == "nothing was measured")
+        }
+    }
+
+    @Test("A report states when, where and with which command it was made")
+    func origin() throws {
+        var report = LoadTest.Report.example
+        report.environment.started = "2026-01-31T09:05:03.250Z"
+        report.environment.host = "bench"
+        report.environment.kernel = "Linux 6.1"
+        report.environment.processors = 2
+        report.environment.setCommandLine(["monkey", "load", ":1", "--assert", "p99<5ms", "it's"])
+        let facts = ReportText(report).facts.suffix(2)
+        #expect(facts.map(\.name) == ["run", "command"])
+        #expect(facts.first?.text == "2026-01-31T09:05:03.250Z on bench, Linux 6.1, 2 processors")
+        #expect(facts.last?.text == "monkey load :1 --assert 'p99<5ms' 'it'\\''s'")
+        #expect(report.html.contains("on bench, Linux 6.1, 2 processors"))
+        let own = LoadTest.Report.Environment()
+        #expect(own.kernel.hasPrefix("Linux "))
+        #expect(!own.host.isEmpty && own.processors > 0 && own.commandLine == nil)
+    }
+
+    @Test(
+        "If nothing succeeded, the likely cause is given",
+        arguments: [
+            ("echo", "mismatch", "does not echo: use --script"), ("connect", "mismatch", "does not echo"),
+            ("hold", "mismatch", "does not echo"), ("echo", "timeout", "may not echo"),
+            ("echo", "closed_early", "may not echo"), ("echo", "unanswered", "may not echo"),
+            ("request", "mismatch", "exact number"), ("request", "unanswered", "not be larger"),
+            ("script", "mismatch", "expect lines"), ("echo", "refused", nil),
+        ] as [(String, String, String?)]
+    )
+    func hints(mode: String, cause: String, text: String?) {
+        var report = LoadTest.Report.example
+        report.setup.mode = mode
+        #expect(!report.nothingSucceeded)
+        #expect(Outcome.hint(about: report) == nil)
+        report.exchanges.answered = 0
+        report.errors[cause] = 1000
+        report.errors["total"] = 1000
+        #expect(report.nothingSucceeded)
+        #expect(Outcome.hint(about: report)?.contains(text ?? "") ?? (text == nil))
+    }
+
+    @Test("A run that was stopped before it measured anything has not failed")
+    func stoppedEarly() {
+        var report = Self.empty
+        report.exchanges.answered = 0
+        report.duration = 0
+        #expect(!report.nothingSucceeded)
     }
 
     @Test("CSV has a header and a line for each interval")

@@ -109,7 +109,7 @@ struct StalledServerTests {
         #expect(run.latency.p99 < 0.0011)
         #expect(run.latency.p999 < 0.0011)
         #expect(abs(run.latency.max - 1.001) < 0.001)
-        let slow = run.result.sample.fromDue.count(within: .milliseconds(2)...LatencyHistogram.longest)
+        let slow = run.result.sample.fromDue.count(within: .milliseconds(2)...LatencyHistogram.maxLatency)
         #expect(slow == 3)
     }
 

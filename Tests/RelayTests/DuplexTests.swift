@@ -41,6 +41,14 @@ private struct DuplexBench: ~Copyable {
         }
     }
 
+    /// Relays a text to a peer that accepts only some of its bytes.
+    mutating func stall(_ text: String, from side: Side, window: Int) {
+        peer(side).send(text)
+        peer(side == .client ? .server : .client).window = window
+        note(.readable, on: side)
+        #expect(turn() == .waiting)
+    }
+
     /// Makes a peer reset its connection and the poller report it.
     mutating func reset(_ side: Side) {
         peer(side).reset()
@@ -54,10 +62,7 @@ private func withDuplex(_ body: (inout DuplexBench) -> Void) {
     var bench = DuplexBench()
     body(&bench)
     bench.duplex.close(on: &bench.system, with: &bench.buffers)
-    let taken = bench.buffers.chunks.taken
-    #expect(taken == 0)
-    #expect(bench.world.openDescriptors == [])
-    #expect(bench.world.problems == [])
+    expectNothingLeft(in: bench.world, bench.buffers)
 }
 
 private let client = DuplexBench.clientDescriptor
@@ -216,10 +221,7 @@ struct DuplexTests {
     @Test("bytes pending for a failed side are discarded and counted")
     func pendingForTheFailed() {
         withDuplex { bench in
-            bench.server.send("12345678")
-            bench.client.window = 2
-            bench.duplex.server.note(.readable)
-            #expect(bench.turn() == .waiting)
+            bench.stall("12345678", from: .server, window: 2)
             bench.reset(.client)
             #expect(bench.turn() == .failed(.client, delivered: true))
             #expect(bench.duplex.downstream.discarded == 6)
@@ -264,10 +266,7 @@ struct DuplexTests {
     @Test("an abort resets both sockets and discards pending bytes")
     func abort() {
         withDuplex { bench in
-            bench.client.send("abc")
-            bench.server.window = 0
-            bench.duplex.client.note(.readable)
-            #expect(bench.turn() == .waiting)
+            bench.stall("abc", from: .client, window: 0)
             _ = bench.calls.take()
             bench.duplex.abort(on: &bench.system, with: &bench.buffers)
             #expect(bench.calls.take() == [.abort(client), .abort(server)])

@@ -1,5 +1,7 @@
 import FakeSystem
+import Relay
 import Sockets
+import Testing
 
 /// Calls of the process in a fake world.
 final class CallLog {
@@ -27,6 +29,18 @@ extension FakeSystem {
             preconditionFailure("no connection to a fake server: \(error)")
         }
     }
+}
+
+/// Expects that a direction or a duplex, which has been closed, holds no resource.
+func expectNothingLeft(
+    in world: FakeWorld,
+    _ buffers: borrowing RelayBuffers,
+    at location: SourceLocation = #_sourceLocation
+) {
+    let taken = buffers.chunks.taken
+    #expect(taken == 0, sourceLocation: location)
+    #expect(world.openDescriptors == [], sourceLocation: location)
+    #expect(world.problems == [], sourceLocation: location)
 }
 
 extension FakeWorld {

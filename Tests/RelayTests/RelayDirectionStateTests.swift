@@ -1,21 +1,49 @@
 import Relay
+import Support
 import Testing
+
+/// A call of the driver of a direction.
+enum DirectionEvent {
+    case received(Int)
+    case sent(Int)
+    case sourceEnded
+    case finishSent
+    case sourceFailed
+    case sinkFailed
+}
+
+extension RelayDirectionState {
+    /// Creates the state of a direction after these events.
+    init(after events: [DirectionEvent]) {
+        self.init()
+        for event in events {
+            switch event {
+            case .received(let count): received(count)
+            case .sent(let count): sent(count)
+            case .sourceEnded: sourceEnded()
+            case .finishSent: finishSent()
+            case .sourceFailed: sourceFailed()
+            case .sinkFailed: _ = sinkFailed()
+            }
+        }
+    }
+}
 
 /// One direction as a transcript: the events it receives and the actions it then requests.
 @Suite("Relay direction state")
 struct RelayDirectionStateTests {
-    /// Returns a half after these events.
-    private func half(after events: (inout RelayDirectionState) -> Void) -> RelayDirectionState {
-        var half = RelayDirectionState()
-        events(&half)
-        return half
-    }
-
     /// Returns its actions for each of the four states of its endpoints: neither ready, only source, only sink, both.
     private func actions(of half: RelayDirectionState) -> [RelayDirectionState.Action] {
         [(false, false), (true, false), (false, true), (true, true)].map { source, sink in
             half.next(canReceive: source, canSend: sink)
         }
+    }
+
+    /// Returns a half after these events.
+    private func half(after events: (inout RelayDirectionState) -> Void) -> RelayDirectionState {
+        var half = RelayDirectionState()
+        events(&half)
+        return half
     }
 
     @Test("a new direction receives if bytes are available and the sink has room")
@@ -104,14 +132,6 @@ struct RelayDirectionStateTests {
         #expect(actions(of: half) == [.wait, .wait, .wait, .wait])
     }
 
-    enum Event: Sendable {
-        case received(Int)
-        case sent(Int)
-        case sourceEnded
-        case finishSent
-        case sourceFailed
-    }
-
     @Test(
         "a failed sink discards pending bytes, returns their number, and wants no action",
         arguments: [
@@ -124,19 +144,10 @@ struct RelayDirectionStateTests {
             ([.sourceEnded, .finishSent], 0),
             ([.received(9), .sourceFailed], 9),
             ([.sourceFailed], 0),
-        ] as [([Event], Int)]
+        ] as [([DirectionEvent], Int)]
     )
-    func sinkFailed(after events: [Event], lost: Int) {
-        var half = RelayDirectionState()
-        for event in events {
-            switch event {
-            case .received(let count): half.received(count)
-            case .sent(let count): half.sent(count)
-            case .sourceEnded: half.sourceEnded()
-            case .finishSent: half.finishSent()
-            case .sourceFailed: half.sourceFailed()
-            }
-        }
+    func sinkFailed(after events: [DirectionEvent], lost: Int) {
+        var half = RelayDirectionState(after: events)
         #expect(half.sinkFailed() == lost)
         #expect(half.phase == .abandoned)
         #expect(half.pending == 0)
@@ -147,94 +158,33 @@ struct RelayDirectionStateTests {
 }
 
 /// Events that cannot happen: the driver is in a wrong state, and continuing could lose bytes of a connection.
-@Suite("Relay direction state traps")
+@Suite("Relay direction state traps", .expectsTraps)
 struct RelayDirectionStateTrapTests {
-    @Test("bytes received while others are pending trap")
-    func receivedTwice() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.received(1)
-            half.received(1)
-        }
+    @Test("bytes received while others are pending, or after the end, and a receive of zero bytes trap")
+    func received() async {
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.received(1), .received(1)]) }
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.sourceEnded, .received(1)]) }
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.received(0)]) }
     }
 
-    @Test("a receive of zero bytes traps")
-    func receivedNothing() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.received(0)
-        }
+    @Test("sending more than is pending, a negative number, or to an abandoned sink traps")
+    func sent() async {
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.received(1), .sent(2)]) }
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.received(1), .sent(-1)]) }
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.sinkFailed, .sent(0)]) }
     }
 
-    @Test("bytes received after the end trap")
-    func receivedAfterEnd() async {
+    @Test("a FIN forwarded before the pending bytes, or without a received FIN, traps")
+    func finished() async {
         await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.sourceEnded()
-            half.received(1)
+            _ = RelayDirectionState(after: [.received(1), .sourceEnded, .finishSent])
         }
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.finishSent]) }
     }
 
-    @Test("sending more than is pending traps")
-    func sentTooMuch() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.received(1)
-            half.sent(2)
-        }
-    }
-
-    @Test("sending a negative number of bytes traps")
-    func sentNegative() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.received(1)
-            half.sent(-1)
-        }
-    }
-
-    @Test("bytes sent to an abandoned sink trap")
-    func sentAfterSinkFailed() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            _ = half.sinkFailed()
-            half.sent(0)
-        }
-    }
-
-    @Test("a FIN forwarded before the pending bytes traps")
-    func finishedTooSoon() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.received(1)
-            half.sourceEnded()
-            half.finishSent()
-        }
-    }
-
-    @Test("a FIN forwarded without a received FIN traps")
-    func finishedUnasked() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.finishSent()
-        }
-    }
-
-    @Test("a second FIN traps")
-    func endedTwice() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.sourceEnded()
-            half.sourceEnded()
-        }
-    }
-
-    @Test("a failure after the end traps")
-    func failedAfterEnd() async {
-        await #expect(processExitsWith: .failure) {
-            var half = RelayDirectionState()
-            half.sourceEnded()
-            half.sourceFailed()
-        }
+    @Test("a second FIN and a failure after the end trap")
+    func ended() async {
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.sourceEnded, .sourceEnded]) }
+        await #expect(processExitsWith: .failure) { _ = RelayDirectionState(after: [.sourceEnded, .sourceFailed]) }
     }
 }

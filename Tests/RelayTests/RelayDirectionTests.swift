@@ -36,6 +36,24 @@ private struct DirectionBench: ~Copyable {
         direction.turn(from: &source, to: &sink, on: &system, with: &buffers, clock: &clock)
     }
 
+    /// Sends a text to the source, which the poller reports, and runs one turn.
+    ///
+    /// - Parameter window: number of bytes that the receiver accepts; all by default.
+    @discardableResult
+    mutating func relay(_ text: String, window: Int? = nil) -> Bool {
+        sender.send(text)
+        receiver.window = window
+        source.note(.readable)
+        return turn()
+    }
+
+    /// Lets the receiver accept more bytes, which the poller reports, and runs one turn.
+    mutating func widen(to window: Int? = nil) {
+        receiver.window = window
+        sink.note(.writable)
+        _ = turn()
+    }
+
     mutating func abandon() {
         direction.abandon(on: &system, with: &buffers)
     }
@@ -51,10 +69,7 @@ private func withDirection(_ body: (inout DirectionBench) -> Void) {
     var bench = DirectionBench()
     body(&bench)
     bench.cleanUp()
-    let taken = bench.buffers.chunks.taken
-    #expect(taken == 0)
-    #expect(bench.world.openDescriptors == [])
-    #expect(bench.world.problems == [])
+    expectNothingLeft(in: bench.world, bench.buffers)
 }
 
 private let source = DirectionBench.sourceDescriptor
@@ -74,9 +89,7 @@ struct RelayDirectionTests {
     @Test("received bytes are sent immediately, and a short read is not followed by another")
     func shortRead() {
         withDirection { bench in
-            bench.sender.send("abc")
-            bench.source.note(.readable)
-            let wantsMore = bench.turn()
+            let wantsMore = bench.relay("abc")
             #expect(!wantsMore)
             #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink)])
             #expect(bench.direction.transferred == 3)
@@ -89,9 +102,7 @@ struct RelayDirectionTests {
     @Test("a read that filled the buffer is followed by another")
     func fullRead() {
         withDirection { bench in
-            bench.sender.send("123456789")
-            bench.source.note(.readable)
-            _ = bench.turn()
+            bench.relay("123456789")
             #expect(
                 bench.calls.take() == [
                     .receive(source), .send("12345678", to: sink), .receive(source), .send("9", to: sink),
@@ -103,9 +114,7 @@ struct RelayDirectionTests {
     @Test("reading stops when no more bytes are available")
     func wouldBlock() {
         withDirection { bench in
-            bench.sender.send("12345678")
-            bench.source.note(.readable)
-            _ = bench.turn()
+            bench.relay("12345678")
             _ = bench.turn()
             #expect(bench.calls.take() == [.receive(source), .send("12345678", to: sink), .receive(source)])
             let canReceive = bench.source.canReceive
@@ -141,10 +150,7 @@ struct RelayDirectionTests {
     @Test("bytes that the sink does not accept are kept and sent first")
     func shortWrite() {
         withDirection { bench in
-            bench.sender.send("123456789")
-            bench.receiver.window = 3
-            bench.source.note(.readable)
-            _ = bench.turn()
+            bench.relay("123456789", window: 3)
             #expect(bench.calls.take() == [.receive(source), .send("12345678", to: sink)])
             #expect(bench.direction.state.pending == 5)
             #expect(bench.direction.transferred == 3)
@@ -154,14 +160,10 @@ struct RelayDirectionTests {
             _ = bench.turn()
             #expect(bench.calls.take() == [])
 
-            bench.receiver.window = 2
-            bench.sink.note(.writable)
-            _ = bench.turn()
+            bench.widen(to: 2)
             #expect(bench.calls.take() == [.send("45678", to: sink)])
 
-            bench.receiver.window = nil
-            bench.sink.note(.writable)
-            _ = bench.turn()
+            bench.widen()
             #expect(bench.calls.take() == [.send("678", to: sink), .receive(source), .send("9", to: sink)])
             #expect(bench.direction.transferred == 9)
             #expect(bench.buffers.chunks.taken == 0)
@@ -171,10 +173,7 @@ struct RelayDirectionTests {
     @Test("all bytes are kept if the send would block, repeatedly")
     func sendWouldBlock() {
         withDirection { bench in
-            bench.sender.send("abc")
-            bench.receiver.window = 0
-            bench.source.note(.readable)
-            _ = bench.turn()
+            bench.relay("abc", window: 0)
             bench.sink.note(.writable)
             _ = bench.turn()
             #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink), .send("abc", to: sink)])
@@ -188,10 +187,7 @@ struct RelayDirectionTests {
     @Test("pending bytes are not kept in the shared buffer, which is reused after the turn")
     func pendingIsCopied() {
         withDirection { bench in
-            bench.sender.send("abc")
-            bench.receiver.window = 0
-            bench.source.note(.readable)
-            _ = bench.turn()
+            bench.relay("abc", window: 0)
             bench.buffers.shared.initializeMemory(as: UInt8.self, repeating: 0)
             bench.receiver.window = nil
             bench.sink.note(.writable)
@@ -209,17 +205,21 @@ struct RelayDirectionTests {
             bench.receiver.window = 1
             bench.source.note([.readable, .readHangup])
             _ = bench.turn()
-            bench.receiver.window = 1
-            bench.sink.note(.writable)
-            _ = bench.turn()
+            bench.widen(to: 1)
             #expect(
                 bench.calls.take() == [.receive(source), .send("abc", to: sink), .send("bc", to: sink)]
             )
-            bench.receiver.window = nil
-            bench.sink.note(.writable)
-            _ = bench.turn()
+            bench.widen()
             #expect(bench.calls.take() == [.send("c", to: sink), .receive(source), .endSending(sink)])
         }
+    }
+
+    /// Reports the end and the failure of a source that has sent "abc": these bytes must be sent, but no FIN.
+    private func expectBreak(of bench: inout DirectionBench) {
+        bench.source.note([.readable, .hungUp, .failed])
+        _ = bench.turn()
+        #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink), .receive(source)])
+        #expect(bench.direction.state.phase == .broken)
     }
 
     @Test("a failed source has not sent a FIN")
@@ -227,10 +227,7 @@ struct RelayDirectionTests {
         withDirection { bench in
             bench.sender.send("abc")
             bench.sender.reset()
-            bench.source.note([.readable, .hungUp, .failed])
-            _ = bench.turn()
-            #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink), .receive(source)])
-            #expect(bench.direction.state.phase == .broken)
+            expectBreak(of: &bench)
             #expect(bench.source.failure == .connectionReset)
         }
     }
@@ -241,20 +238,15 @@ struct RelayDirectionTests {
             bench.source.failure = .connectionReset
             bench.sender.send("abc")
             bench.sender.finish()
-            bench.source.note([.readable, .hungUp, .failed])
-            _ = bench.turn()
-            #expect(bench.calls.take() == [.receive(source), .send("abc", to: sink), .receive(source)])
-            #expect(bench.direction.state.phase == .broken)
+            expectBreak(of: &bench)
         }
     }
 
     @Test("bytes just received for a failed sink are discarded and counted")
     func sinkFailure() {
         withDirection { bench in
-            bench.sender.send("abc")
             bench.world.faults.fail(.send, with: SystemError(code: EPIPE))
-            bench.source.note(.readable)
-            _ = bench.turn()
+            bench.relay("abc")
             #expect(bench.direction.state.phase == .abandoned)
             #expect(bench.direction.discarded == 3)
             #expect(bench.direction.transferred == 0)
@@ -269,10 +261,7 @@ struct RelayDirectionTests {
     @Test("bytes pending for a failed sink are discarded")
     func sinkFailureWhilePending() {
         withDirection { bench in
-            bench.sender.send("12345678")
-            bench.receiver.window = 3
-            bench.source.note(.readable)
-            _ = bench.turn()
+            bench.relay("12345678", window: 3)
             bench.receiver.reset()
             bench.sink.note(.writable)
             _ = bench.turn()
@@ -285,10 +274,7 @@ struct RelayDirectionTests {
     @Test("an abandoned direction releases its chunk and counts its bytes once")
     func abandon() {
         withDirection { bench in
-            bench.sender.send("abc")
-            bench.receiver.window = 0
-            bench.source.note(.readable)
-            _ = bench.turn()
+            bench.relay("abc", window: 0)
             bench.abandon()
             bench.abandon()
             #expect(bench.direction.discarded == 3)

@@ -24,7 +24,7 @@ struct SustainedStreamTests {
         let tick: UInt64 = 1_000_000
         #expect((policy.delay + tick) * 100 <= policy.minimumDuration)
         #expect(policy.minimumKiB == 16 << 10)
-        #expect(policy.longestPause == 1_000_000)
+        #expect(policy.maxPause == 1_000_000)
     }
 
     @Test("neither a large burst nor a slow stream is batched")

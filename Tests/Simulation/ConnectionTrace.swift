@@ -13,12 +13,12 @@ final class ConnectionTrace {
 
     /// Progress of the delivery that precedes a reset.
     struct Delivery: Equatable {
-        /// Whether the kernel has accepted everything that will be sent.
-        var isHandedOver = false
         var pending = 0
         var unacknowledged = 0
         /// Bytes that the remaining side has acknowledged, of everything ever sent to it.
         var acknowledged = 0
+        /// Whether the kernel has accepted everything that will be sent.
+        var isHandedOver = false
     }
 
     let id: ConnectionID
@@ -59,7 +59,7 @@ final class ConnectionTrace {
     }
 
     /// Records how much a direction has received by now.
-    func noteStream(from party: Side, received: Int, at now: Instant, longestPause: UInt64, backlog: Int) {
+    func noteStream(from party: Side, received: Int, at now: Instant, maxPause: UInt64, backlog: Int) {
         guard let stream = streams[party] else {
             if received > 0 {
                 streams[party] = Stream(beganAt: now, lastAt: now, receivedBefore: 0, received: received)
@@ -67,7 +67,7 @@ final class ConnectionTrace {
             return
         }
         guard received > stream.received else { return }
-        if now.since(stream.lastAt).wholeNanoseconds > longestPause, received - stream.received < backlog {
+        if now.since(stream.lastAt).wholeNanoseconds > maxPause, received - stream.received < backlog {
             streams[party] = Stream(beganAt: now, lastAt: now, receivedBefore: stream.received, received: received)
         } else {
             streams[party]?.lastAt = now

@@ -81,7 +81,10 @@ extension InvariantChecker {
         if results < least || results > most {
             complain("\(results) results of \(world.connects) connection attempts, expected \(least) to \(most)")
         }
-        if harness[.refused] != harness[.closure(.connectFailed, .server)] {
+        let unserved =
+            harness[.closure(.connectFailed, .server)] + closures(.noServer) + closures(.queueFull)
+            + closures(.queueTimeout)
+        if harness[.refused] != unserved {
             complain("wrong count of \(harness[.refused]) refused clients")
         }
         let served = closures(.ended) + closures(.idleTimeout) + closures(.halfCloseTimeout)
@@ -189,7 +192,8 @@ extension InvariantChecker {
                     )
                 }
             }
-        case .connectFailed, .idleTimeout, .halfCloseTimeout, .lifetime, .serverDown, .denied, .forced:
+        case .connectFailed, .idleTimeout, .halfCloseTimeout, .lifetime, .serverDown, .denied, .forced, .noServer,
+            .queueFull, .queueTimeout:
             break
         }
     }

@@ -17,18 +17,15 @@ extension InvariantChecker {
                 guard let record = byID[session.pointee.id] else { continue }
                 checkDeadlines(record)
                 checkTimer(slot, of: member, record)
-                checkProgress(session, record)
+                checkProgress(session, slot, member, record)
             }
         }
     }
 
     private func checkFigures() {
-        var sessions = 0
-        var underWay = 0
-        var descriptors = 0
-        var pipes = 0
-        var pendingHalves = 0
-        var chunks = 0
+        var (sessions, underWay, descriptors) = (0, 0, 0)
+        var (pipes, pendingHalves, chunks) = (0, 0, 0)
+        var (outputs, encodedChunks) = (0, 0)
         var permits: [Int: Int] = [:]
         for member in harness.members {
             sessions += member.worker.sessions.count
@@ -43,6 +40,7 @@ extension InvariantChecker {
             underWay += handedOver
             pipes += member.worker.buffers.pipes.inUse
             chunks += member.worker.buffers.chunks.taken
+            encodedChunks += member.worker.buffers.encodedChunks
             if member.listener != nil { descriptors += 1 }
             if member.worker.buffers.pipes.inUse > harness.settings.pipes {
                 complain("more pipes in use than the limit")
@@ -51,24 +49,42 @@ extension InvariantChecker {
                 let session = member.worker.sessions.pointer(to: slot)
                 if ConnectionTrace.number(session.pointee.duplex.client.descriptor) != nil { descriptors += 1 }
                 if ConnectionTrace.number(session.pointee.duplex.server.descriptor) != nil { descriptors += 1 }
-                if let server = session.pointee.dial.server { permits[server.id, default: 0] += 1 }
+                if let server = session.pointee.dial.server {
+                    // A server that has ended or failed has released its permit, as soon as it was sent everything. More
+                    // bytes for it may have been received since.
+                    let hasFinished =
+                        session.pointee.duplex.server.failure != nil
+                        || session.pointee.duplex.downstream.state.phase != .open
+                    if session.pointee.dial.hasPermit {
+                        permits[server.id, default: 0] += 1
+                    } else if !hasFinished {
+                        complain("server \(server.id) has released the permit of a connection that it has not finished")
+                    }
+                }
                 if session.pointee.duplex.upstream.state.pending > 0 { pendingHalves += 1 }
                 if session.pointee.duplex.downstream.state.pending > 0 { pendingHalves += 1 }
+                for side in [Side.client, .server] {
+                    guard let transform = transform(of: side, slot, member) else { continue }
+                    if transform.pendingInput > 0 { pendingHalves += 1 }
+                    if transform.pendingOutput > 0 { outputs += 1 }
+                }
             }
         }
         if harness.active != sessions { complain("counted \(harness.active) connections, but \(sessions) exist") }
         if harness.active > scenario.limit {
             complain("\(harness.active) connections exceed the limit of \(scenario.limit)")
         }
-        // A connection handed over to a worker after its forced close is reset immediately, and never counted.
+        // A connection handed over to a worker after its forced close, or without memory for it, is reset immediately, and
+        // never counted.
         let unopened = world.accepted - harness.total - underWay
-        if unopened < 0 || unopened > 0 && !isCutting {
+        if unopened < 0 || unopened > 0 && !isCutting && scenario.transferFailures == 0 {
             complain("counted \(harness.total) connections, but \(world.accepted) were accepted")
         }
         if harness.closed != harness.total - sessions {
             complain("counted \(harness.closed) closes of \(harness.total) connections, but \(harness.active) are open")
         }
         if harness[.pipesInUse] != pipes { complain("counted \(harness[.pipesInUse]) pipes, but \(pipes) are in use") }
+        if encodedChunks != outputs { complain("\(encodedChunks) chunks are held for \(outputs) encoded outputs") }
         if chunks > pendingHalves { complain("\(chunks) chunks are held for \(pendingHalves) directions with bytes") }
         for server in harness.pools.entries.flatMap(\.servers)
         where server.share.connections != permits[server.share.id, default: 0] {
@@ -133,6 +149,7 @@ extension InvariantChecker {
         check(record.openedAt, timeouts.lifetime, "lifetime")
         switch record.stage {
         case .preread: complain("\(record.name): waits for a preread that is not configured")
+        case .handshake, .securing: complain("\(record.name): waits in a handshake that needs no bytes")
         case .queued:
             check(record.searchedSince, scenario.balancing?.queueTimeout, "queue")
             if scenario.balancing?.limit == nil {
@@ -169,15 +186,37 @@ extension InvariantChecker {
     }
 
     /// Checks that no direction waits while it could move bytes.
-    private func checkProgress(_ session: UnsafeMutablePointer<Session>, _ record: ConnectionTrace) {
+    private func checkProgress(
+        _ session: UnsafeMutablePointer<Session>,
+        _ slot: Int,
+        _ member: WorkerHarness.Member,
+        _ record: ConnectionTrace
+    ) {
         // After a call without memory a side is given up though its socket has bytes: the delivery timeout ends it.
         let isGivenUp = session.pointee.stage == .drainingBeforeReset && scenario.transferFailures > 0
         guard session.pointee.stage != .dialing, !isGivenUp,
             let client = ConnectionTrace.number(session.pointee.duplex.client.descriptor),
             let server = ConnectionTrace.number(session.pointee.duplex.server.descriptor)
         else { return }
-        check(session.pointee.duplex.upstream.state, "upstream", record, from: .client, client, to: server)
-        check(session.pointee.duplex.downstream.state, "downstream", record, from: .server, server, to: client)
+        let (first, second) = (transform(of: .client, slot, member), transform(of: .server, slot, member))
+        let (upstream, downstream) = (session.pointee.duplex.upstream.state, session.pointee.duplex.downstream.state)
+        check(upstream, "upstream", record, from: .client, client, first, to: server, second)
+        check(downstream, "downstream", record, from: .server, server, second, to: client, first)
+    }
+
+    /// The transform of a side; nil if it has none.
+    private func transform(
+        of side: Side,
+        _ slot: Int,
+        _ member: WorkerHarness.Member
+    ) -> TransformedEndpoint<FakeTransform>? {
+        let flags = member.worker.sessions.pointer(to: slot).pointee.flags
+        switch side {
+        case .client:
+            return flags.contains(.transformsClient) ? member.worker.clientTransforms.pointer(to: slot).pointee : nil
+        case .server:
+            return flags.contains(.transformsServer) ? member.worker.serverTransforms.pointer(to: slot).pointee : nil
+        }
     }
 
     private func check(
@@ -186,8 +225,12 @@ extension InvariantChecker {
         _ record: ConnectionTrace,
         from party: Side,
         _ source: Int32,
-        to sink: Int32
+        _ decoder: TransformedEndpoint<FakeTransform>?,
+        to sink: Int32,
+        _ encoder: TransformedEndpoint<FakeTransform>?
     ) {
+        let hasInput = decoder?.hasInput ?? false
+        let hasOutput = encoder?.hasOutput ?? false
         let canSend = world.readiness(of: sink).contains(.writable)
         let hasEnd = !world.readiness(of: source).isDisjoint(with: [.readHangup, .hungUp, .failed])
         let process = world.peer(of: source)?.process ?? FakePeer.ProcessSide()
@@ -201,8 +244,8 @@ extension InvariantChecker {
         switch state.phase {
         case .open where mayWait:
             isParked = canSend && hasWaitedTooLong(record, party, process.received)
-        case .open: isParked = canSend && (state.pending > 0 || hasBytes || hasEnd)
-        case .finishing: isParked = state.pending == 0 || canSend
+        case .open: isParked = canSend && (state.pending > 0 || hasBytes || hasEnd || hasInput || hasOutput)
+        case .finishing: isParked = state.pending == 0 && !hasOutput || canSend
         case .breaking: isParked = canSend
         case .finished:
             isParked = false

@@ -87,12 +87,12 @@ final class InvariantChecker {
             guard let source, let process = world.peer(of: source)?.process else { return }
             // The delay that batching itself causes is not a pause.
             let delay = world.lowWater(of: source) > 1 ? scenario.batching.delay : 0
-            let longestPause = scenario.batching.longestPause + delay
+            let maxPause = scenario.batching.maxPause + delay
             record.noteStream(
                 from: party,
                 received: process.received,
                 at: world.clock,
-                longestPause: longestPause,
+                maxPause: maxPause,
                 backlog: scenario.batching.backlog
             )
         }
@@ -162,11 +162,17 @@ final class InvariantChecker {
             }
         }
         switch reason {
-        case .idleTimeout: require(record.quietSince, timeouts.idle)
-        case .halfCloseTimeout: require(record.halfClosedAt.map { _ in record.quietSince }, timeouts.halfClose)
+        case .idleTimeout:
+            require(record.quietSince, timeouts.idle)
+            checkNothingUnread(by: record, at: reason)
+        case .halfCloseTimeout:
+            require(record.halfClosedAt.map { _ in record.quietSince }, timeouts.halfClose)
+            checkNothingUnread(by: record, at: reason)
         case .lifetime: require(record.openedAt, timeouts.lifetime)
         case .serverDown: complain("\(record.name): server_down without a server marked down")
-        case .denied: complain("\(record.name): denied without an access restriction")
+        case .denied:
+            // A client that resets during its TLS handshake counts as denied.
+            if !scenario.isTransformed { complain("\(record.name): denied without an access restriction") }
         case .forced: if !isCutting { complain("\(record.name): closed forcibly without a request") }
         case .ended:
             if !record.client.hasFinished || record.server.map({ !$0.hasFinished }) ?? true {
@@ -185,6 +191,20 @@ final class InvariantChecker {
             {
                 complain("\(record.name): no server without a cause")
             }
+        case .noServer, .queueFull, .queueTimeout:
+            if initiator != .proxy { complain("\(record.name): \(reason) by \(initiator)") }
+            if scenario.balancing == nil { complain("\(record.name): \(reason) with a server without limits") }
+        }
+    }
+
+    /// A timeout does not end a connection that could have moved bytes, however long its worker had no turn.
+    private func checkNothingUnread(by record: ConnectionTrace, at reason: CloseReason) {
+        // A call that would have blocked, or failed, by a fault has left bytes.
+        guard let server = record.server, scenario.wouldBlocks == 0, scenario.transferFailures == 0 else { return }
+        for (from, to) in [(record.client, server), (server, record.client)] {
+            let (source, sink) = (from.peer.process, to.peer.process)
+            guard source.arrived > source.received, !sink.hasEnded, sink.unacknowledgedAtEnd == 0 else { continue }
+            complain("\(record.name): \(reason) with \(source.arrived - source.received) unread bytes of \(from.name)")
         }
     }
 

@@ -60,18 +60,21 @@ final class PeerScript {
     }
 
     func close() {
-        guard !hasLeft else { return }
-        tell("\(name) closes after \(sent)")
-        hasFinished = true
-        hasLeft = true
-        peer.close()
+        leave("closes after \(sent)") { peer in
+            hasFinished = true
+            peer.close()
+        }
     }
 
     func reset() {
+        leave("resets") { $0.reset() }
+    }
+
+    private func leave(_ action: String, _ end: (FakePeer) -> Void) {
         guard !hasLeft else { return }
-        tell("\(name) resets")
+        tell("\(name) \(action)")
         hasLeft = true
-        peer.reset()
+        end(peer)
     }
 
     func stall() {

@@ -23,22 +23,12 @@ struct Run: Sendable {
     private struct Tally {
         var played = 0
         var failed: [UInt64] = []
-        var connections = 0
-        var bytes = 0
-        var spliced = 0
-        var turns = 0
-        var closures: [MetricsSnapshot.Closure: Int] = [:]
-        var failures: [ConnectFailure: Int] = [:]
+        var totals = Simulation.Totals()
 
         mutating func add(_ outcome: Simulation.Outcome, of seed: UInt64) {
             played += 1
             if !outcome.complaints.isEmpty { failed.append(seed) }
-            connections += outcome.connections
-            bytes += outcome.bytes
-            spliced += outcome.spliced
-            turns += outcome.turns
-            closures.merge(outcome.closures, uniquingKeysWith: +)
-            failures.merge(outcome.failures, uniquingKeysWith: +)
+            totals += outcome.totals
         }
     }
 
@@ -90,15 +80,15 @@ struct Run: Sendable {
         print(
             """
             \(tally.played) seeds in \((seconds * 10).rounded() / 10) s, \(Int(Double(tally.played) / seconds)) a second: \
-            \(tally.connections) connections, \(tally.bytes) bytes, of these \(tally.spliced) spliced, \
-            \(tally.turns) turns
+            \(tally.totals.connections) connections, \(tally.totals.bytes) bytes, of these \(tally.totals.spliced) spliced, \
+            \(tally.totals.turns) turns
             """
         )
-        let closures = tally.closures.filter { $0.value > 0 }.map {
+        let closures = tally.totals.closures.filter { $0.value > 0 }.map {
             "\($0.key.reason) by \($0.key.initiator) \($0.value)"
         }
         print("Closes: \(closures.sorted().joined(separator: ", "))")
-        let failures = tally.failures.filter { $0.value > 0 }.map { "\($0.key) \($0.value)" }
+        let failures = tally.totals.failures.filter { $0.value > 0 }.map { "\($0.key) \($0.value)" }
         print("Failed attempts: \(failures.sorted().joined(separator: ", "))")
         guard !tally.failed.isEmpty else {
             print("OK: no invariant violated")

@@ -4,6 +4,7 @@ import Glibc
 import Randomness
 import Relay
 import Sockets
+import TLS
 
 /// Everything that a seed decides in advance: the proxy, the machine, the network, and their faults.
 ///
@@ -47,7 +48,7 @@ struct Scenario {
     /// Maximum number of events of one wait.
     let batch: Int
     let configuration: ProxyConfiguration
-    let listener: ListenerConfiguration
+    private(set) var listener: ListenerConfiguration
     let descriptorLimit: Int
     /// Range of the sizes of all socket buffers.
     let buffers: ClosedRange<Int>
@@ -85,12 +86,16 @@ struct Scenario {
     let delayedTurns: Double
     /// A worker has a turn in the middle of another's.
     let interleavedTurns: Double
+    /// When the process is stopped, and for how long; nil if it is not.
+    let stop: (at: Duration, lasting: Duration)?
     /// A program stalls, resets, closes or vanishes.
     let misbehaviour: Double
     /// A program reads little at a time.
     let slowReading: Double
     /// A pipe's slots are used up before its bytes are.
     let fragmentedPipes: Double
+    /// Whether both sides of each connection have a transform.
+    let isTransformed: Bool
     /// When directions batch their reads: sooner than in production, so that it happens at all.
     let batching: BatchingPolicy
 
@@ -172,8 +177,11 @@ struct Scenario {
         batching = pick(
             BatchingPolicy(),
             BatchingPolicy(minimumKiB: 128, minimumDuration: .zero),
-            BatchingPolicy(minimumKiB: 256, minimumDuration: .milliseconds(2), longestPause: .milliseconds(25))
+            BatchingPolicy(minimumKiB: 256, minimumDuration: .milliseconds(2), maxPause: .milliseconds(25))
         )
+        stop = number(0...5) < 5 ? nil : (milliseconds(0...2_000), milliseconds(300...4_000))
+        isTransformed = number(0...3) == 0
+        if isTransformed { self.listener.tls = ListenerTLS(certificates: [Self.certificate]) }
     }
 
     /// At any time, or during the moments in which the workers receive the message to shut down, one by one.
@@ -186,12 +194,26 @@ struct Scenario {
         }
     }
 
+    /// The certificate of listeners with a transform, which the fake transform ignores.
+    private static let certificate: TLSCertificate = {
+        do throws(TLSError) {
+            return try TLSCertificate.selfSigned(name: "localhost", isAddress: false)
+        } catch {
+            preconditionFailure("\(error)")
+        }
+    }()
+
     /// Microseconds within which all workers receive a message that is sent to all.
     static let telling = 2
 
     /// The pool of all its servers, or of some.
     func pool(of addresses: [SocketAddress]) -> PoolConfiguration {
-        guard let balancing else { return PoolConfiguration(upstream: "server", at: addresses) }
+        let tls = isTransformed ? PoolTLS(verification: .off) : nil
+        guard let balancing else {
+            var pool = PoolConfiguration(upstream: "server", at: addresses)
+            pool.tls = tls
+            return pool
+        }
         let servers = addresses.map { address in
             var server = ServerConfiguration(address)
             server.maxConnections = balancing.limit
@@ -201,6 +223,7 @@ struct Scenario {
         pool.queueLimit = balancing.queueLimit
         pool.queueTimeout = balancing.queueTimeout
         pool.onAllDown = balancing.onAllDown
+        pool.tls = tls
         return pool
     }
 
@@ -234,6 +257,8 @@ struct Scenario {
         let starving = [ENOMEM, ENOBUFS].map { SystemError(code: $0) }
         world.faults.fail(.receive, withOneOf: starving, probability: transferFailures)
         world.faults.fail(.send, withOneOf: starving, probability: transferFailures)
+        // Rarer than transfers: one allocation serves many connections.
+        world.faults.fail(.allocate, withOneOf: starving, probability: transferFailures * 30)
         world.faults.fail(.splice, withOneOf: starving + [.invalidArgument], probability: transferFailures)
     }
 
@@ -251,7 +276,8 @@ struct Scenario {
             half-close \(timeouts.halfClose.map(\.description) ?? "off"), \
             lifetime \(timeouts.lifetime.map(\.description) ?? "off"), reset drain \(timeouts.resetDrainTimeout)
             balancing: \(balancing.map { "\($0)" } ?? "none")
-            shutdown: \(shutdown); crowd \(crowd.map(\.description) ?? "none")
+            shutdown: \(shutdown); crowd \(crowd.map(\.description) ?? "none"); \
+            stopped: \(stop.map { "at \($0.at) for \($0.lasting)" } ?? "never")
             per mille: short \(percent(shortTransfers)), would-block \(percent(wouldBlocks)), \
             doubled \(percent(doubledEvents)), late \(percent(lateEvents)), stale \(percent(staleEvents)), \
             interrupted \(percent(interruptedWaits)), exhausted \(percent(exhaustion)), \
@@ -260,7 +286,7 @@ struct Scenario {
             interleaved \(percent(interleavedTurns)), misbehavior \(percent(misbehaviour)), \
             slow reading \(percent(slowReading)), fragmented pipes \(percent(fragmentedPipes))
             batching: from \(batching.minimumKiB) KiB and \(batching.minimumDuration) ns on, pauses of \
-            \(batching.longestPause) ns
+            \(batching.maxPause) ns
             """
     }
 }

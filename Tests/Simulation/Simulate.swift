@@ -26,7 +26,8 @@ enum Simulate {
             return false
         }
         print(
-            "OK, no invariant violated: \(outcome.connections) connections, \(outcome.bytes) bytes, \(outcome.turns) turns"
+            "OK, no invariant violated: \(outcome.totals.connections) connections, \(outcome.totals.bytes) bytes, "
+                + "\(outcome.totals.turns) turns"
         )
         return true
     }

@@ -7,12 +7,26 @@ final class Simulation {
     struct Outcome {
         /// Violated invariants; empty if there are none.
         var complaints: [String]
+        var totals = Totals()
+    }
+
+    /// What happened in one run, or in several.
+    struct Totals {
         var connections = 0
         var bytes = 0
         var spliced = 0
         var turns = 0
         var closures: [MetricsSnapshot.Closure: Int] = [:]
         var failures: [ConnectFailure: Int] = [:]
+
+        static func += (totals: inout Totals, other: Totals) {
+            totals.connections += other.connections
+            totals.bytes += other.bytes
+            totals.spliced += other.spliced
+            totals.turns += other.turns
+            totals.closures.merge(other.closures, uniquingKeysWith: +)
+            totals.failures.merge(other.failures, uniquingKeysWith: +)
+        }
     }
 
     private let scenario: Scenario
@@ -60,6 +74,12 @@ final class Simulation {
             harness.interleave()
         }
         peers.plan(through: harness)
+        if let stop = scenario.stop {
+            world.plan(after: stop.at) { [unowned harness, unowned peers] in
+                peers.tell("the process is stopped for \(stop.lasting)")
+                harness.stop(for: stop.lasting)
+            }
+        }
 
         switch scenario.shutdown {
         case .atEnd:
@@ -105,6 +125,7 @@ final class Simulation {
         checker.cutSince = world.clock
         tellAll(.closeAll)
         // First for workers that wait for a processor; then for bytes in flight to the peers.
+        if harness.resumesAt > world.clock { advance(by: harness.resumesAt.since(world.clock)) }
         advance(by: .milliseconds(100))
         if !hasFailed, !harness.isDone { checker.complain("a worker does not end after a forced close") }
         advance(by: .seconds(10))
@@ -122,16 +143,17 @@ final class Simulation {
             _ = Unmanaged.passRetained(harness)
             return outcome
         }
-        outcome.connections = harness.total
-        outcome.bytes = harness[.bytesUpstream] + harness[.bytesDownstream]
-        outcome.spliced = harness[.splicedUpstream] + harness[.splicedDownstream]
-        outcome.turns = harness.turns
+        outcome.totals.connections = harness.total
+        outcome.totals.bytes = harness[.bytesUpstream] + harness[.bytesDownstream]
+        outcome.totals.spliced = harness[.splicedUpstream] + harness[.splicedDownstream]
+        outcome.totals.turns = harness.turns
         for reason in CloseReason.allCases {
             for initiator in CloseInitiator.allCases {
-                outcome.closures[.init(reason: reason, initiator: initiator)] = harness[.closure(reason, initiator)]
+                outcome.totals.closures[.init(reason: reason, initiator: initiator)] =
+                    harness[.closure(reason, initiator)]
             }
         }
-        for cause in ConnectFailure.allCases { outcome.failures[cause] = harness[.failure(cause)] }
+        for cause in ConnectFailure.allCases { outcome.totals.failures[cause] = harness[.failure(cause)] }
         return outcome
     }
 }

@@ -1,6 +1,7 @@
 import EventLoop
 import FakeSystem
 import Sockets
+import TLS
 
 /// The workers of a proxy and their shared state, in a world whose clock only this class advances.
 ///
@@ -105,7 +106,12 @@ final class WorkerHarness {
             settings: settings,
             shared: shared
         )
-        worker.addListener(listener, settings: ListenerSettings(scenario.listener, pool: 0))
+        do throws(TLSError) {
+            let tls = try scenario.listener.tls.map { tls throws(TLSError) in try ListenerTLSPlan(tls) }
+            worker.addListener(listener, settings: ListenerSettings(scenario.listener, pool: 0, tls: tls))
+        } catch {
+            preconditionFailure("\(error)")
+        }
         worker.setPool(pool, at: 0)
         let error = worker.watchListeners()
         precondition(error == nil, "nothing is wrong yet")
@@ -187,6 +193,14 @@ final class WorkerHarness {
         return due <= world.clock
     }
 
+    /// Stops the process: no worker has a turn before the duration has passed.
+    func stop(for duration: Duration) {
+        for member in members { member.awaitsProcessorUntil = world.clock + duration }
+    }
+
+    /// When all workers have a processor again.
+    var resumesAt: Instant { members.map(\.awaitsProcessorUntil).max() ?? world.clock }
+
     // MARK: Control plane
 
     func post(_ message: WorkerMessage, to member: Int? = nil) {
@@ -211,7 +225,7 @@ final class WorkerHarness {
             return
         }
         server.share.set(isOpen: isOpen)
-        post(.slotReleased(pool: 0, asked: .max))
+        post(.slotReleased(pool: 0, asked: .all))
     }
 
     // MARK: Metrics

@@ -34,9 +34,9 @@ struct SimulationTests {
     func unheard() {
         let heard = Simulation.run(seed: 21) { _ in }
         let unheard = Simulation.run(seed: 21)
-        #expect(heard.turns == unheard.turns)
-        #expect(heard.bytes == unheard.bytes)
-        #expect(heard.closures == unheard.closures)
+        #expect(heard.totals.turns == unheard.totals.turns)
+        #expect(heard.totals.bytes == unheard.totals.bytes)
+        #expect(heard.totals.closures == unheard.totals.closures)
     }
 
     @Test("seeds vary every decision")

@@ -78,6 +78,36 @@ struct PollerTests {
         #expect(try ends.with(.server) { $0.register($1, for: [], token: token) } == SystemError(code: EEXIST))
     }
 
+    @Test("After a full batch a deadline has not been reached: more events may be ready")
+    func fullBatch() throws {
+        var system = try LinuxSystem(batch: 1, wakerToken: token)
+        let deadline = system.now()
+        system.waker.wake()
+        let first = system.wait(until: deadline)
+        let mayHaveTimedOutAtFirst = system.mayHaveTimedOut
+        #expect(!mayHaveTimedOutAtFirst)
+        var events = first
+        var waits = 1
+        while !system.mayHaveTimedOut, waits < 10 {
+            events += system.wait(until: deadline)
+            waits += 1
+        }
+        #expect(events == 1)
+        #expect(waits < 10)
+    }
+
+    @Test("The readiness of a descriptor is known without a wait")
+    func readiness() throws {
+        let ends = try Ends()
+        #expect(try ends.with(.server) { $0.readiness(of: $1) } == .writable)
+        _ = try ends.send("x", from: .client)
+        try soon("readiness") {
+            try ends.with(.server) { $0.readiness(of: $1) } == [.readable, .writable] ? true : nil
+        }
+        _ = try ends.with(.client) { $0.endSending(on: $1) }
+        try soon("end") { try ends.with(.server) { $0.readiness(of: $1) }.contains(.readHangup) ? true : nil }
+    }
+
     @Test("A wait ends at its deadline, not before")
     func deadline() throws {
         var system = try LinuxSystem(wakerToken: token)
@@ -151,14 +181,14 @@ struct SystemErrorTests {
         #expect("\(SystemError.connectionRefused)" == "Connection refused")
     }
 
-    @Test("An error that only a bug can cause traps", arguments: [9, 14] as [Int64])
+    @Test("An error that only a bug can cause traps", .expectsTraps, arguments: [9, 14] as [Int64])
     func bugs(code: Int64) async {
         await #expect(processExitsWith: .failure) { [code] in
             _ = SystemError(result: -code)
         }
     }
 
-    @Test("A leaked descriptor traps, a closed or released one does not")
+    @Test("A leaked descriptor traps, a closed or released one does not", .expectsTraps)
     func lost() async throws {
         await #expect(processExitsWith: .failure) {
             _ = Descriptor(adopting: 1000)

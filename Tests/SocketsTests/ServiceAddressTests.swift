@@ -112,11 +112,30 @@ struct ServiceAddressTests {
             ("a b:80", .badHost("a b")),
             (" a:80", .badHost(" a")),
             ("ä:80", .badHost("ä")),
-            ("http://host:80", .bareIPv6),
+            ("http://host:80", .scheme(address: "host:80")),
+            ("tcp://127.0.0.1:9", .scheme(address: "127.0.0.1:9")),
+            ("tcp://[::1]:9/", .scheme(address: "[::1]:9")),
+            ("postgres://user:secret@db.example:5432/name?a=b", .scheme(address: "db.example:5432")),
+            ("http://host", .scheme(address: nil)),
+            ("tcp://", .scheme(address: nil)),
+            ("TCP4://:80", .scheme(address: ":80")),
+            ("tcp://unix:/x", .scheme(address: nil)),
+            ("1tcp://a:1", .bareIPv6),
+            ("8080", .onlyPort(8080)),
+            ("0", .onlyPort(0)),
+            ("65536", .noPort),
+            ("８０", .noPort),
+            ("/tmp/x.sock", .barePath),
+            ("/tmp/a:80", .barePath),
+            ("./x", .barePath),
+            ("../x.sock", .barePath),
+            ("run/x.sock", .barePath),
+            ("10.0.0.0/8", .noPort),
             ("user@host:80", .badHost("user@host")),
             ("host/path:80", .badHost("host/path")),
             ("\(String(repeating: "a", count: 64)):80", .badHost(String(repeating: "a", count: 64))),
             ("unix:", .badPath),
+            ("unix:@", .badPath),
             ("unix:/a\0b", .badPath),
             ("unix:/" + String(repeating: "p", count: 107), .longPath(108)),
             ("unix:" + String(repeating: "ü", count: 54), .longPath(108)),
@@ -126,6 +145,28 @@ struct ServiceAddressTests {
         let error = #expect(throws: AddressParseError.self) { try ServiceAddress(parsing: text) }
         #expect(error?.problem == problem)
         #expect(error?.text == text)
+    }
+
+    @Test(
+        "Spellings of one address are equal when normalized",
+        arguments: [
+            ("LocalHost:1", "localhost:1"), ("db.example.:1", "DB.example:1"), ("unix:/tmp/x", "unix:/tmp/./x"),
+            ("unix:/tmp/x", "unix://tmp//x"), ("unix:x", "unix:./x"), ("[::FFFF:127.0.0.1]:1", "127.0.0.1:1"),
+        ]
+    )
+    func equalSpellings(one: String, other: String) throws {
+        #expect(try ServiceAddress(parsing: one).normalized == ServiceAddress(parsing: other).normalized)
+    }
+
+    @Test(
+        "Different addresses differ when normalized",
+        arguments: [
+            ("localhost:1", "localhost:2"), ("unix:/tmp/x", "unix:/tmp/X"), ("unix:/x", "unix:x"),
+            ("unix:@x", "unix:./@x"), ("unix:@x/./y", "unix:@x/y"), ("unix:/a/../x", "unix:/x"),
+        ]
+    )
+    func differentAddresses(one: String, other: String) throws {
+        #expect(try ServiceAddress(parsing: one).normalized != ServiceAddress(parsing: other).normalized)
     }
 
     @Test("A host name has at most 253 bytes")
@@ -141,7 +182,11 @@ struct ServiceAddressTests {
         "The message quotes the input and states the correct form",
         arguments: [
             ("", "host:port"), ("localhost", "127.0.0.1:8080"), ("localhost:http", "65535"), ("::1:80", "[::1]:8080"),
-            ("[::1", "[ipv6]:port"), ("unix:", "unix:/path"), ("[x]:1", "IPv6"), ("1.2:3", "host name"),
+            ("tcp://127.0.0.1:9", "write 127.0.0.1:9"), ("tcp:127.0.0.1:9", "write 127.0.0.1:9"),
+            ("TLS:[::1]:9", "write [::1]:9"), ("http::80", "write :80"), ("8080", "write :8080"),
+            ("/tmp/x.sock", "write unix:/tmp/x.sock"),
+            ("tcp://", "127.0.0.1:8080"), ("[::1", "[ipv6]:port"), ("unix:", "unix:/path"), ("[x]:1", "IPv6"),
+            ("1.2:3", "host name"),
             ("unix:/" + String(repeating: "p", count: 107), "107"),
         ]
     )
@@ -151,6 +196,20 @@ struct ServiceAddressTests {
         #expect(message.contains(advice))
         #expect(text.isEmpty || message.contains("'\(text)'"))
         #expect(!message.contains("\n"))
+    }
+
+    @Test("The advice about a port without a host depends on the use of the address")
+    func onlyPort() {
+        let error = #expect(throws: AddressParseError.self) { try ServiceAddress(parsing: "8080") }
+        #expect(error?.description.contains("write :8080 for all interfaces") == true)
+        #expect(error?.targetDescription == "'8080' has no host: write it before the port, such as 127.0.0.1:8080")
+        let other = #expect(throws: AddressParseError.self) { try ServiceAddress(parsing: "x") }
+        #expect(other?.targetDescription == other?.description)
+    }
+
+    @Test("A host may have the name of a scheme")
+    func schemeAsHost() throws {
+        #expect(try ServiceAddress(parsing: "tcp:80") == .name(host: "tcp", port: 80))
     }
 
     @Test(

@@ -1,4 +1,7 @@
+import CLinux
+import Glibc
 import Sockets
+import Support
 import Testing
 
 @Suite("Socket address")
@@ -48,7 +51,7 @@ struct SocketAddressTests {
             .internet(InternetAddress(high: 0xfe80 << 48, low: 1, port: 65535, scope: 9)),
             .unix(path: "/"),
             .unix(path: "/run/ünï.sock"),
-            .unix(path: String(repeating: "p", count: SocketAddress.longestUnixPath)),
+            .unix(path: String(repeating: "p", count: SocketAddress.maxUnixPathLength)),
         ] as [SocketAddress]
     )
     func kernelForm(address: SocketAddress) {
@@ -81,5 +84,77 @@ struct SocketAddressTests {
             }
         }
         #expect(Token(slot: slot, generation: 0x1FF_FFFF, kind: 3) == Token(slot: slot, generation: 0xFF_FFFF, kind: 3))
+    }
+
+    private func isReplaced(_ wanted: String, by actual: String) throws -> Bool {
+        try #require(address(wanted)).isReplaced(by: try #require(address(actual)))
+    }
+
+    private func address(_ text: String) -> SocketAddress? {
+        guard case .socket(let address) = try? ServiceAddress(parsing: text) else { return nil }
+        return address
+    }
+
+    @Test("only the address of all interfaces has an IPv4 fallback")
+    func ipv4Fallback() throws {
+        let all = try #require(address("[::]:8080"))
+        #expect(all.ipv4Fallback == address("0.0.0.0:8080"))
+        for other in ["0.0.0.0:8080", "[::1]:8080", "127.0.0.1:8080"] {
+            #expect(try #require(address(other)).ipv4Fallback == nil)
+        }
+        #expect(SocketAddress.unix(path: "/run/a.sock").ipv4Fallback == nil)
+        #expect(try isReplaced("[::]:0", by: "0.0.0.0:4711"))
+        #expect(try !isReplaced("[::]:0", by: "[::]:4711"))
+        #expect(try !isReplaced("0.0.0.0:0", by: "0.0.0.0:4711"))
+    }
+}
+
+@Suite("Abstract Unix sockets")
+struct AbstractAddressTests {
+    @Test("an address that begins with @ is a name of its exact length in the abstract namespace")
+    func format() throws {
+        let address = try ServiceAddress(parsing: "unix:@name")
+        #expect(address == .socket(.unix(path: "@name")))
+        #expect(address.description == "unix:@name")
+        let raw = RawAddress(.unix(path: "@name"))
+        #expect(raw.address.length == 2 + 5)
+        withUnsafeBytes(of: raw.address.local.sun_path) { #expect(Array($0.prefix(6)) == [0] + Array("name\0".utf8)) }
+        #expect(raw.socketAddress == .unix(path: "@name"))
+        #expect(SocketAddress.unix(path: "@name").isAbstract)
+        #expect(!SocketAddress.unix(path: "./@name").isAbstract)
+    }
+
+    @Test("a listener and a client meet at the name, and no file is created or removed")
+    func endToEnd() throws {
+        let address = SocketAddress.unix(path: "@monkey-test-\(getpid())-\(UInt64.random(in: 0 ... .max))")
+        guard case .unix(let name) = address else { return }
+        #expect(UnixSocketFile(at: name) == nil)
+        try UnixSocketFile.prepare(name)
+        var system = try LinuxSystem(batch: 1, wakerToken: Token(bits: 0))
+        let listener = try system.listen(at: address, options: ListenOptions(permissions: .init(mode: 0o600)))
+        #expect(try system.localAddress(of: listener) == address)
+        let client = try system.connect(to: RawAddress(address), from: nil, options: .init())
+        #expect(access(name, F_OK) != 0)
+        system.close(client)
+        system.close(listener)
+    }
+
+    @Test("the permissions of a socket file are set before clients can connect")
+    func permissions() async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/s"
+            var system = try LinuxSystem(batch: 1, wakerToken: Token(bits: 0))
+            let options = ListenOptions(permissions: .init(mode: 0o622, owner: geteuid(), group: getegid()))
+            let listener = try system.listen(at: .unix(path: path), options: options)
+            #expect(mode(of: path) == 0o622)
+            system.adjust(listener, to: ListenOptions(permissions: .init(mode: 0o600)))
+            #expect(mode(of: path) == 0o600)
+            system.close(listener)
+        }
+    }
+
+    private func mode(of path: String) -> mode_t? {
+        var information = stat()
+        return lstat(path, &information) == 0 ? information.st_mode & 0o777 : nil
     }
 }

@@ -29,8 +29,7 @@ struct TransferTests {
 
     @Test("A close is received as an end after the queued bytes")
     func close() throws {
-        let ends = try Ends()
-        let sent = try fill(ends)
+        let (ends, sent) = try filled()
         ends.system.close(try ends.take(.client))
         var received = 0
         while case let (.moved(count), _) = try ends.receive(.server) { received += count }
@@ -40,11 +39,9 @@ struct TransferTests {
 
     @Test("An abort is received as a reset, and discards queued bytes")
     func abort() throws {
-        let ends = try Ends()
-        let sent = try fill(ends)
+        let (ends, sent) = try filled()
         ends.system.abort(try ends.take(.client))
-        var received = 0
-        var last = Outcome.wouldBlock
+        var (received, last) = (0, Outcome.wouldBlock)
         repeat {
             let (outcome, bytes) = try ends.receive(.server)
             received += bytes.count
@@ -55,6 +52,12 @@ struct TransferTests {
         // The error is returned once; then the connection is at its end.
         #expect(try ends.receiveNow(.server).outcome == .ended)
         #expect(try ends.send("x", from: .server) == .failed(SystemError(code: EPIPE)))
+    }
+
+    /// Returns the ends of a connection whose buffers are full, and the number of bytes in them.
+    private func filled() throws -> (Ends, sent: Int) {
+        let ends = try Ends()
+        return (ends, try fill(ends))
     }
 
     /// Sends from the client until no more bytes are accepted; returns how many were.

@@ -23,6 +23,11 @@ package struct ProcessView: Sendable {
         get throws { try count(["socket:", "pipe:"]) }
     }
 
+    /// Number of sockets among them.
+    package var socketsWithoutPipes: Int {
+        get throws { try count(["socket:"]) }
+    }
+
     /// Number of pipes among them.
     package var pipeCount: Int {
         get throws { try count(["pipe:"]) }

@@ -18,7 +18,7 @@ package final class RunningProgram: Sendable {
     private let errors: LineCollector
     private let exit = Mutex<Exit?>(nil)
 
-    fileprivate init(_ command: [String]) throws {
+    fileprivate init(_ command: [String], inheriting descriptors: [Int32]) throws {
         let (outputReader, outputWriter) = try makePipe()
         let (errorReader, errorWriter) = try makePipe()
         defer {
@@ -26,7 +26,12 @@ package final class RunningProgram: Sendable {
             Glibc.close(errorWriter)
         }
         do {
-            processID = try spawn(command, standardOutput: outputWriter, standardError: errorWriter)
+            processID = try spawn(
+                command,
+                standardOutput: outputWriter,
+                standardError: errorWriter,
+                inheriting: descriptors
+            )
         } catch {
             Glibc.close(outputReader)
             Glibc.close(errorReader)
@@ -132,12 +137,15 @@ package final class RunningProgram: Sendable {
 
 /// Starts a program, passes it to `body`, and kills it at the end if it still runs.
 ///
-/// - Parameter command: the program, as an absolute path or a name to be found in PATH, and its arguments.
+/// - Parameters:
+///   - command: the program, as an absolute path or a name to be found in PATH, and its arguments.
+///   - descriptors: descriptors of which the program gets duplicates, with the numbers from 3 on.
 package func withProgram<Value>(
     _ command: [String],
+    inheriting descriptors: [Int32] = [],
     _ body: (RunningProgram) async throws -> Value
 ) async throws -> Value {
-    let program = try RunningProgram(command)
+    let program = try RunningProgram(command, inheriting: descriptors)
     defer { program.stop() }
     return try await body(program)
 }
@@ -155,10 +163,11 @@ package func whileNoProgramStarts<Value>(_ body: () throws -> Value) rethrows ->
 /// Runs a program until it exits.
 package func runToEnd(
     _ command: [String],
+    inheriting descriptors: [Int32] = [],
     within limit: Duration = patience,
     at location: SourceLocation = #_sourceLocation
 ) async throws -> (exit: RunningProgram.Exit, output: [String], errors: [String]) {
-    try await withProgram(command) { program in
+    try await withProgram(command, inheriting: descriptors) { program in
         let exit = try program.waitForExit(within: limit, at: location)
         return (exit, program.outputLines, program.errorLines)
     }
@@ -240,7 +249,8 @@ private func makePipe() throws -> (reader: Int32, writer: Int32) {
 private func spawn(
     _ command: [String],
     standardOutput: Int32,
-    standardError: Int32
+    standardError: Int32,
+    inheriting descriptors: [Int32]
 ) throws -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -249,6 +259,15 @@ private func spawn(
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, standardOutput, 1)
     posix_spawn_file_actions_adddup2(&actions, standardError, 2)
+    // Duplicates above all targets, so that no target replaces a descriptor that is still to be passed.
+    var copies: [Int32] = []
+    defer { for copy in copies { Glibc.close(copy) } }
+    for descriptor in descriptors {
+        copies.append(try retried("fcntl") { fcntl(descriptor, F_DUPFD_CLOEXEC, 512) })
+    }
+    for (index, copy) in copies.enumerated() {
+        posix_spawn_file_actions_adddup2(&actions, copy, 3 + Int32(index))
+    }
     // A test runner may block signals in its threads or ignore SIGPIPE, and a child would inherit both.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

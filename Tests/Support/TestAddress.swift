@@ -56,26 +56,30 @@ extension TestAddress {
         }
     }
 
+    /// Stores an address whose host `parse` sets; returns the size of the address.
+    private func store<Address>(
+        _ address: Address,
+        in storage: UnsafeMutableRawBufferPointer,
+        parse: (inout Address) -> Bool
+    ) throws -> Int {
+        var address = address
+        guard parse(&address) else { throw SystemFailure("inet_pton", code: EINVAL) }
+        storage.storeBytes(of: address, as: Address.self)
+        return MemoryLayout<Address>.size
+    }
+
     private func write(into storage: UnsafeMutableRawBufferPointer) throws -> Int {
         switch self {
         case .ip(let host, let port) where family == AF_INET:
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
             address.sin_port = port.bigEndian
-            guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
-                throw SystemFailure("inet_pton", code: EINVAL)
-            }
-            storage.storeBytes(of: address, as: sockaddr_in.self)
-            return MemoryLayout<sockaddr_in>.size
+            return try store(address, in: storage) { inet_pton(AF_INET, host, &$0.sin_addr) == 1 }
         case .ip(let host, let port):
             var address = sockaddr_in6()
             address.sin6_family = sa_family_t(AF_INET6)
             address.sin6_port = port.bigEndian
-            guard inet_pton(AF_INET6, host, &address.sin6_addr) == 1 else {
-                throw SystemFailure("inet_pton", code: EINVAL)
-            }
-            storage.storeBytes(of: address, as: sockaddr_in6.self)
-            return MemoryLayout<sockaddr_in6>.size
+            return try store(address, in: storage) { inet_pton(AF_INET6, host, &$0.sin6_addr) == 1 }
         case .unix(let path):
             var address = sockaddr_un()
             address.sun_family = sa_family_t(AF_UNIX)

@@ -47,6 +47,9 @@ package final class TestListener: Sendable {
 
     package var port: UInt16 { address.port }
 
+    /// The descriptor, to be passed to a program; nil once it is closed.
+    package var descriptor: Int32? { state.withLock(\.self) }
+
     /// Waits for the next connection and returns it.
     ///
     /// - Throws: ``TimedOut`` if none arrives.
@@ -58,6 +61,16 @@ package final class TestListener: Sendable {
             return try TestSocket(adopting: accepted, limit: limit)
         } catch let failure as SystemFailure where failure.code == EAGAIN {
             throw TimedOut(waitingFor: "connection", after: limit, at: location)
+        }
+    }
+
+    /// Serves `count` connections in turn: receives "hello", answers "goodbye" and closes.
+    package func greet(_ count: Int, at location: SourceLocation = #_sourceLocation) throws {
+        for _ in 0..<count {
+            let server = try accept(at: location)
+            try server.receive("hello", at: location)
+            try server.send("goodbye", at: location)
+            server.close()
         }
     }
 

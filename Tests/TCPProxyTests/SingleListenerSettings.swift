@@ -8,6 +8,13 @@ struct SingleListenerSettings {
     var process = ProxyConfiguration()
     var listener = ListenerConfiguration(address: .socket(SocketAddress("127.0.0.1:0")))
 
+    init() {}
+
+    init(threads: Int, _ configure: (inout SingleListenerSettings) -> Void) {
+        process.threads = threads
+        configure(&self)
+    }
+
     subscript<Value>(dynamicMember path: WritableKeyPath<ProxyConfiguration, Value>) -> Value {
         get { process[keyPath: path] }
         set { process[keyPath: path] = newValue }

@@ -10,7 +10,7 @@ struct DurationValueTests {
             ("0", .zero), ("000", .zero), ("0.0", .zero), ("0ms", .zero), ("0h", .zero), ("007s", .seconds(7)),
             ("1.5s", .milliseconds(1500)), ("1m30s", .seconds(90)), ("1h30m", .seconds(5400)), ("1.5h", .seconds(5400)),
             ("1m0.5s", .milliseconds(60_500)), ("500us", .microseconds(500)), ("7ns", .nanoseconds(7)),
-            ("10 s", .seconds(10)), ("8760h", DurationValue.longest), ("31536000000ms", DurationValue.longest),
+            ("10 s", .seconds(10)), ("8760h", DurationValue.maxDuration), ("31536000000ms", DurationValue.maxDuration),
         ]
     )
     func durations(text: String, expected: Duration) throws {
@@ -67,7 +67,7 @@ struct DurationValueTests {
         arguments: [
             (Duration.zero, "0s"), (.milliseconds(1), "1ms"), (.milliseconds(1500), "1500ms"), (.seconds(1), "1s"),
             (.seconds(60), "1m"), (.seconds(90), "90s"), (.seconds(3600), "1h"), (.microseconds(1500), "1500us"),
-            (.nanoseconds(1), "1ns"), (DurationValue.longest, "8760h"),
+            (.nanoseconds(1), "1ns"), (DurationValue.maxDuration, "8760h"),
         ]
     )
     func formatting(duration: Duration, expected: String) throws {

@@ -53,6 +53,30 @@ struct CheckCommandTests {
         )
     }
 
+    @Test("a short check interval alone causes no warning")
+    func shortInterval() {
+        let result = check(
+            """
+            listeners: {a: {listen: "127.0.0.1:1", pool: p}}
+            pools: {p: {servers: ["10.0.0.1:1"], check: {type: tcp, interval: 200ms}}}
+            """
+        )
+        #expect(result.diagnostics == [])
+    }
+
+    @Test(
+        "a token file that others can read or write causes a warning",
+        arguments: [
+            (0o600, nil), (0o400, nil), (0o640, nil), (0o604, "read"), (0o644, "read"), (0o602, "write"),
+            (0o620, "write"), (0o666, "write"), (0o100600, nil),
+        ] as [(UInt32, String?)]
+    )
+    func tokenFile(mode: UInt32, access: String?) {
+        let warning = ProxyService.tokenWarning("/t", mode: mode)
+        #expect((warning == nil) == (access == nil))
+        if let access { #expect(warning?.contains("other users can \(access) it") == true) }
+    }
+
     @Test("errors above the limit are counted")
     func limit() {
         let keys = (0..<150).map { "key\($0): 1\n" }.joined()

@@ -24,11 +24,14 @@ import Testing
     @Test(
         "each option is documented with the description, values and default of its help",
         arguments: [
-            ("proxy", "Connections"), ("proxy", "Clients"), ("proxy", "Timeouts"), ("proxy", "Shutdown"),
+            ("proxy", "Connections"), ("proxy", "Clients"), ("proxy", "TLS"), ("proxy", "Timeouts"),
+            ("proxy", "Shutdown"),
             ("proxy", "Process"), ("proxy", "Metrics"), ("proxy", "Access log"), ("proxy", "Logging"),
             ("balance", "Balancing"), ("balance", "Control"), ("balance", "Connections"), ("balance", "Clients"),
             ("balance", "Timeouts"), ("balance", "Shutdown"), ("balance", "Process"), ("balance", "Metrics"),
-            ("balance", "Access log"), ("balance", "Logging"),
+            ("balance", "Access log"), ("balance", "Logging"), ("echo", "Behavior"), ("load", "Workload"),
+            ("load", "Load"),
+            ("load", "Timing"), ("load", "Results"),
         ]
     )
     func options(command: String, section: String) throws {
@@ -82,6 +85,8 @@ private struct HelpDump {
         let names: [Name]?
         let abstract: String?
         let defaultValue: String?
+        /// Whether there is also a flag that negates it; not part of the dump.
+        var isPair: Bool?
 
         struct Name: Decodable { let name: String }
 
@@ -91,6 +96,10 @@ private struct HelpDump {
             let name = names?.map(\.name).first { $0 != "metrics" } ?? ""
             let abstract = abstract ?? ""
             if kind == "flag" {
+                // One of several flags, such as --echo, is the default of all of them.
+                if let defaultValue, isPair != true, defaultValue == "--\(name)" {
+                    return ["--\(name)", "given", "no value", abstract]
+                }
                 // Only a pair of flags has a default.
                 let title = defaultValue == nil ? "--\(name)" : "--\(name), --no-\(name)"
                 return [title, defaultValue ?? "not given", "no value", abstract]
@@ -110,11 +119,21 @@ private struct HelpDump {
         }
     }
 
+    /// The dump of all commands, which takes a debug build a fifth of a second.
+    private static let tool = Result { try JSONDecoder().decode(Tool.self, from: Data(Monkey._dumpHelp().utf8)) }
+
     init(of name: String) throws {
-        let tool = try JSONDecoder().decode(Tool.self, from: Data(Monkey._dumpHelp().utf8))
+        let tool = try Self.tool.get()
         let command = try #require(tool.command.subcommands?.first { $0.commandName == name })
-        arguments = (command.arguments ?? []).filter { argument in
+        let all = command.arguments ?? []
+        let names = Set(all.flatMap { $0.names ?? [] }.map(\.name))
+        arguments = all.filter { argument in
             argument.names.map { names in !names.contains { $0.name.hasPrefix("no-") } } ?? false
+        }
+        .map { argument in
+            var argument = argument
+            argument.isPair = argument.names?.contains { names.contains("no-\($0.name)") }
+            return argument
         }
     }
 }

@@ -10,7 +10,7 @@ import Testing
 @Suite("Command line of monkey proxy")
 struct CommandLineTests {
     private func proxy(_ arguments: String...) throws -> ProxyCommand {
-        try #require(Monkey.parseAsRoot(["proxy"] + arguments) as? ProxyCommand)
+        try ProxyCommand.parse(arguments)
     }
 
     @Test("without options, all settings have the library's defaults")
@@ -18,15 +18,15 @@ struct CommandLineTests {
         let command = try proxy()
         #expect(command.listen.description == "127.0.0.1:8080")
         #expect(command.upstream.description == "127.0.0.1:8081")
-        #expect(command.admin.admin.description == "127.0.0.1:8998")
-        #expect(command.admin.summary.description == "10s")
-        #expect(!command.admin.events)
+        #expect(command.serving.admin.admin.description == "127.0.0.1:8998")
+        #expect(command.serving.admin.summaryInterval == .onTerminal(.seconds(10)))
+        #expect(!command.serving.admin.events)
         #expect(command.logging.logFormat == .text)
 
         let defaults = ProxyConfiguration()
-        let configuration = command.proxyConfiguration
+        let configuration = command.serving.proxyConfiguration
         let defaultListener = ListenerConfiguration(address: command.listen)
-        let listener = command.listener(at: command.listen)
+        let listener = try command.serving.listener(at: command.listen)
         #expect(configuration.threads == defaults.threads)
         #expect(configuration.maxConnections == defaults.maxConnections)
         #expect(listener.backlog == defaultListener.backlog)
@@ -72,8 +72,8 @@ struct CommandLineTests {
             "--drain-delay",
             "10s"
         )
-        let configuration = command.proxyConfiguration
-        let listener = command.listener(at: command.listen)
+        let configuration = command.serving.proxyConfiguration
+        let listener = try command.serving.listener(at: command.listen)
         #expect(configuration.threads == 3)
         #expect(configuration.maxConnections == 77)
         #expect(listener.backlog == 9)
@@ -116,7 +116,7 @@ struct CommandLineTests {
             "--preread-timeout",
             "3s"
         )
-        let listener = command.listener(at: command.listen)
+        let listener = try command.serving.listener(at: command.listen)
         func admits(_ host: String) throws -> Bool? {
             listener.accessPolicy.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
         }
@@ -130,7 +130,7 @@ struct CommandLineTests {
         #expect(listener.bandwidth == 2_000_000)
         #expect(listener.accessPolicy.proxies?.header == .required)
         #expect(listener.accessPolicy.proxies?.networks.map(\.description) == ["10.3.0.0/16"])
-        #expect(command.accessPolicy.sendProxy.value == .v2)
+        #expect(command.serving.accessPolicy.sendProxy.value == .v2)
         #expect(listener.timeouts.preread == .seconds(3))
     }
 
@@ -144,7 +144,39 @@ struct CommandLineTests {
         ]
     )
     func contradictions(arguments: [String]) {
-        #expect(throws: (any Error).self) { try Monkey.parseAsRoot(["proxy"] + arguments) }
+        #expect(throws: (any Error).self) { try ProxyCommand.parse(arguments) }
+    }
+
+    @Test(
+        "an invalid option value is an error that names the option",
+        arguments: [
+            ("--threads", "0"), ("--threads", "many"), ("--threads", "1000000"), ("--grace", "banana"),
+            ("--grace", "10"), ("--grace", "-1s"), ("--grace", "99999999999999999999h"), ("--drain-delay", "1sec"),
+            ("--connect-timeout", "5 minutes"), ("--connect-timeout", "0s"), ("--idle-timeout", "never"),
+            ("--half-close-timeout", "1.5"), ("--lifetime", ""), ("--tcp-user-timeout", "x"), ("--keepalive", "x"),
+            ("--backlog", "-1"), ("--backlog", "x"), ("--source", "127.0.0.1:80"), ("--source", "nonsense"),
+            ("--max-connections", "0"), ("--max-connections", "-5"), ("--summary", "often"), ("--log-level", "loud"),
+            ("--log-format", "xml"), ("--admin", "nonsense"), ("--admin", ""),
+        ]
+    )
+    func badValue(option: String, value: String) {
+        // With the equals sign, so that a value may begin with a dash.
+        let error = #expect(throws: (any Error).self) { try ProxyCommand.parse(["\(option)=\(value)"]) }
+        let message = error.map { ProxyCommand.message(for: $0) } ?? ""
+        #expect(message.contains("for '\(option) "), "\(message)")
+    }
+
+    @Test(
+        "an invalid address is an error that quotes it",
+        arguments: [
+            "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:http!", "[::1:80",
+            "::1:80:", "[::1]", "unix:", "999.0.0.1:80", "a b:80", "",
+        ]
+    )
+    func badAddress(text: String) {
+        let listen = #expect(throws: (any Error).self) { try ValueReader.address.read(text) }
+        let upstream = #expect(throws: (any Error).self) { try ValueReader.upstream.read(text) }
+        for error in [listen, upstream] { #expect(error.map { "\($0)" }?.contains(text) == true, "\(error)") }
     }
 
     @Test("optional settings can be off")
@@ -171,8 +203,8 @@ struct CommandLineTests {
             "--summary",
             "off"
         )
-        let configuration = command.proxyConfiguration
-        let listener = command.listener(at: command.listen)
+        let configuration = command.serving.proxyConfiguration
+        let listener = try command.serving.listener(at: command.listen)
         #expect(listener.keepAlive == nil)
         #expect(listener.timeouts.user == nil)
         #expect(listener.timeouts.connectAttempt == nil)
@@ -181,8 +213,8 @@ struct CommandLineTests {
         #expect(listener.timeouts.halfClose == nil)
         #expect(listener.timeouts.lifetime == nil)
         #expect(configuration.resolveInterval == nil)
-        #expect(command.admin.admin == .off)
-        #expect(command.admin.summary == .off)
+        #expect(command.serving.admin.admin == .off)
+        #expect(command.serving.admin.summaryInterval == .off)
     }
 
     @Test("an upstream is an address or the echo server")
@@ -207,8 +239,8 @@ struct CommandLineTests {
             (["proxy", "--idle-timeout", "0"], "'--idle-timeout <duration>': too short: must be at least 1ms, or off"),
             (["proxy", "--keepalive", "1500ms"], "'--keepalive <duration>': it is not a whole number of seconds"),
             (["proxy", "--keepalive", "10h"], "'--keepalive <duration>': too long: must be at most 32767s, or off"),
-            (["proxy", "--threads", "0"], "'--threads <count>': write a whole number from 1 to 64"),
-            (["proxy", "--threads", "x"], "'--threads <count>': write a whole number from 1 to 64"),
+            (["proxy", "--threads", "0"], "'--threads <count>': write a whole number from 1 to 256"),
+            (["proxy", "--threads", "x"], "'--threads <count>': write a whole number from 1 to 256"),
             (["proxy", "--backlog", "65536"], "'--backlog <count>': write a whole number from 1 to 65535"),
             (
                 ["proxy", "--source", "127.0.0.2:80"],
@@ -217,25 +249,45 @@ struct CommandLineTests {
             (["proxy", "--admin", "on"], "'--admin <address>': 'on' has no port"),
             (["proxy", "--log-level", "loud"], "The value 'loud' is invalid for '--log-level <level>'"),
             (["proxy", "--evnts"], "Unknown option '--evnts'. Did you mean '--events'?"),
+            (["balance", "--nonsense"], "Unknown option '--nonsense'"),
+            (["balance", ":1", "--polcy", "first", ":2"], "Unknown option '--polcy'. Did you mean '--policy'?"),
+            (["balance", "-x"], "Unknown option '-x'"),
+            (["proxy", ":1", "--foo=:2"], "Unknown option '--foo'"),
+            (["run", "--foo"], "Unknown option '--foo'"),
+            (["load", "--rat", "1/s"], "Unknown option '--rat'. Did you mean '--rate'?"),
+            (["balance", "--no-admin-api"], "Missing expected argument '<listen>'"),
+            (["balance", "--", "--nonsense"], "invalid for '<listen>': '--nonsense' has no port"),
             (["proxy", ":1", ":2", ":3"], "Unexpected argument ':3'"),
-            (["echo", "8081"], "The value '8081' is invalid for '<listen>': '8081' has no port"),
+            (["echo", "8081"], "The value '8081' is invalid for '<listen>': '8081' has no host: write :8081"),
             (["ech"], "Unexpected argument 'ech'"),
+            (["proxy", ":1", "8080"], "write it before the port, such as 127.0.0.1:8080, or write echo"),
+            (["balance", ":1", "8080"], "write it before the port, such as 127.0.0.1:8080"),
+            (["proxy", ":1", ":2", "--allow", "10.0.0.0/8", "--deny", "10.0.0.0/8"], "10.0.0.0/8"),
         ]
     )
     func errors(arguments: [String], expected: String) throws {
         let thrown = #expect(throws: (any Error).self) { try Monkey.parseAsRoot(arguments) }
         let error = try #require(thrown)
-        let line = try #require(Monkey.errorLine(for: error))
+        let line = try #require(Monkey.errorLine(for: error, parsing: arguments))
         #expect(line.hasPrefix("Error: "))
         #expect(line.contains(expected))
         #expect(!line.contains { $0.isNewline })
-        #expect(Monkey.exitCode(for: error).rawValue == 64)
+        #expect(Monkey.exitCode(for: error, parsing: arguments).rawValue == 64)
+    }
+
+    @Test("SIGHUP and SIGUSR1 are blocked for the commands that serve or measure")
+    func controlSignals() {
+        let names = Monkey.configuration.subcommands.map { $0.configuration.commandName ?? "" }
+        #expect(
+            names.filter { ControlSignals.areBlocked(for: [$0]) } == ["proxy", "balance", "run", "echo", "load"]
+        )
+        #expect(!ControlSignals.areBlocked(for: []))
     }
 
     @Test("an error of the library is reported in terms of the command line")
     func libraryErrors() throws {
         let error = ProxyError.descriptorLimit(limit: 100, wanted: 2_064, connections: 1_000)
-        let asked = try proxy("--max-connections", "1000").explanation(of: error)
+        let asked = try proxy("--max-connections", "1000").serving.explanation(of: error)
         #expect(
             Monkey.errorLine(for: asked)
                 == "Error: --max-connections 1000 needs 2064 descriptors, and the limit is 100: "
@@ -243,7 +295,10 @@ struct CommandLineTests {
         )
         #expect(Monkey.exitCode(for: asked).rawValue == 1)
 
-        let setting = ProxyError.badSetting(name: "threads", value: "0", allowed: "1 to 64")
-        #expect(try Monkey.exitCode(for: proxy().explanation(of: setting)).rawValue == 64)
+        let setting = ProxyError.badSetting(name: "threads", value: "0", allowed: "1 to 256")
+        let loop = ProxyError.loop("server b is this listener", listener: "a")
+        for error in [setting, loop] {
+            #expect(try Monkey.exitCode(for: proxy().serving.explanation(of: error)).rawValue == 64)
+        }
     }
 }

@@ -9,12 +9,8 @@ struct EchoSummaryTests {
     @Test("the summary is one line")
     func summary() {
         var counters = EchoCounters()
-        counters.total = 12
-        counters.bytesReceived = 1_600_000
-        counters.bytesSent = 1_572_864
-        counters.ended = 9
-        counters.reset = 2
-        counters.forced = 1
+        (counters.bytesReceived, counters.bytesSent) = (1_600_000, 1_572_864)
+        (counters.total, counters.ended, counters.reset, counters.forced) = (12, 9, 2, 1)
         #expect(
             EchoCommand.summary(counters)
                 == "Echoed 1.5MB over 12 connections: 9 completed, 2 reset, 1 closed forcibly"
@@ -24,10 +20,8 @@ struct EchoSummaryTests {
     @Test("the summary of a sink contains received bytes and early closes")
     func sinkSummary() {
         var counters = EchoCounters()
-        counters.total = 3
         counters.bytesReceived = 1024
-        counters.ended = 1
-        counters.closed = 2
+        (counters.total, counters.ended, counters.closed) = (3, 1, 2)
         #expect(
             EchoCommand.summary(counters, mode: .sink)
                 == "Received 1.0KB over 3 connections: 1 completed, 0 reset, 0 closed forcibly, "

@@ -103,6 +103,40 @@ struct LoadCommandTests {
     }
 
     @Test(
+        "a PROXY protocol header is sent on request",
+        arguments: [([], nil), (["v1"], .v1), (["v2"], .v2)] as [([String], LoadTest.ProxyHeader?)]
+    )
+    func proxyHeader(version: [String], header: LoadTest.ProxyHeader?) throws {
+        let arguments = version.flatMap { ["--send-proxy", $0] }
+        let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
+        #expect(try command.configuration(for: command.targets[0]).proxyHeader == header)
+    }
+
+    @Test(
+        "a condition on a metric that the mode does not measure is rejected",
+        arguments: [
+            (["--mode", "upload", "--assert", "p99<5ms"], false),
+            (["--mode", "both", "--assert", "throughput>1"], false),
+            (["--mode", "download", "--assert", "answered>1"], false),
+            (["--mode", "hold", "--assert", "throughput>1"], false),
+            (["--rate", "max", "--assert", "lag.p99<1ms"], false),
+            (
+                ["--mode", "upload", "--assert", "upload>1", "--assert", "connect.p99<1s", "--assert", "errors==0"],
+                true
+            ),
+            (["--mode", "hold", "--assert", "lived==16", "--assert", "p99<1s"], true),
+        ]
+    )
+    func unmeasuredConditions(arguments: [String], isValid: Bool) throws {
+        let command = try #require(Monkey.parseAsRoot(["load", "127.0.0.1:1"] + arguments) as? LoadCommand)
+        if isValid {
+            _ = try command.configuration(for: command.targets[0])
+        } else {
+            #expect(throws: ValidationError.self) { try command.configuration(for: command.targets[0]) }
+        }
+    }
+
+    @Test(
         "a response size selects the request mode",
         arguments: [
             (["--response-size", "64K"], 100, false),
@@ -139,13 +173,13 @@ struct LoadCommandTests {
 
     @Test("a message size is at most 1 GiB", arguments: [("0", 0), ("16K", 16_384), ("1.5K", 1536), ("1G", 1 << 30)])
     func sizes(text: String, bytes: Int) throws {
-        #expect(try ValueReader<ByteSizeValue>.size(0...maxMessageSize).read(text).bytes == bytes)
+        #expect(try ValueReader<ByteSizeValue>.size(0...(1 << 30)).read(text).bytes == bytes)
     }
 
     @Test("a larger message size is rejected", arguments: ["2G", "1T"])
     func noSizes(text: String) {
         #expect(throws: ValueFormatError("too large: must be at most 1GiB")) {
-            try ValueReader<ByteSizeValue>.size(0...maxMessageSize).read(text)
+            try ValueReader<ByteSizeValue>.size(0...(1 << 30)).read(text)
         }
     }
 
@@ -222,9 +256,9 @@ struct LoadCommandTests {
             time: 1,
             seconds: 1,
             throughput: 0,
-            p50: 0,
-            p99: 0,
-            max: 0,
+            p50: nil,
+            p99: nil,
+            max: nil,
             errors: 0,
             upstreamPerSecond: 1e6,
             downstreamPerSecond: 0

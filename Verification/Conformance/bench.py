@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import kernel
 from adapters import Adapter, Settings
@@ -161,6 +162,22 @@ class Bench(ExitStack):
     def pair(self, receive_buffer: int | None = None) -> Pair:
         """Opens a connection; returns its client and its server. No other connection may be opened at the same time."""
         return Pair(self.connect(receive_buffer), self.accept())
+
+    def start_pair(self, **settings: Any) -> Pair:
+        """Starts the proxy as `start` does, and opens a connection."""
+        self.start(**settings)
+        return self.pair()
+
+    def start_exchange(self, **settings: Any) -> Pair:
+        """Starts the proxy as `start` does, opens a connection and exchanges a few bytes in each direction."""
+        pair = self.start_pair(**settings)
+        pair.exchange()
+        return pair
+
+    def start_stalling(self) -> Pair:
+        """Starts the proxy and opens a connection whose ends have small buffers, so that a reader stalls soon."""
+        self.start(receive_buffer=SMALL_BUFFER)
+        return self.pair(SMALL_BUFFER)
 
     def has_pending_connection(self, seconds: float = 0) -> bool:
         """Returns whether a connection is in the server's accept queue."""

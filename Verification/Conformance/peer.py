@@ -12,7 +12,7 @@ from enum import Enum
 
 from kernel import SocketAddress
 from pattern import Pattern
-from waits import OBSERVATION_TIME, POLL, WAIT_LIMIT, Failure, Reset, require, wait_until
+from waits import OBSERVATION_TIME, POLL, WAIT_LIMIT, Failure, Reset, concurrently, require, wait_until
 
 CHUNK_BYTES = 64 * 1024
 """Bytes per call."""
@@ -34,6 +34,17 @@ class StreamEnd(Enum):
 
     EOF = "EOF"
     RESET = "a reset"
+
+
+class Direction(Enum):
+    """A direction: upstream is client to server, downstream server to client."""
+
+    UPSTREAM = "↑"
+    DOWNSTREAM = "↓"
+
+    @property
+    def opposite(self) -> "Direction":
+        return Direction.DOWNSTREAM if self is Direction.UPSTREAM else Direction.UPSTREAM
 
 
 @dataclass(frozen=True)
@@ -287,13 +298,6 @@ def _address_of(buffer: bytearray) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
-class Direction(Enum):
-    """A direction: upstream is client to server, downstream server to client."""
-
-    UPSTREAM = "↑"
-    DOWNSTREAM = "↓"
-
-
 @dataclass(frozen=True)
 class Pair:
     """The client and the server of one connection through the proxy."""
@@ -313,3 +317,41 @@ class Pair:
 
     def receiver(self, direction: Direction) -> Peer:
         return self.server if direction is Direction.UPSTREAM else self.client
+
+    def ends(self, direction: Direction) -> tuple[Peer, Peer]:
+        """Returns the sender and the receiver of a direction."""
+        return self.sender(direction), self.receiver(direction)
+
+    def half_close(self, direction: Direction, data: bytes = b"") -> None:
+        """Half-closes the sender, after sending `data`; expects the receiver to see EOF after these bytes."""
+        sender, receiver = self.ends(direction)
+        sender.send(data)
+        sender.half_close()
+        receiver.expect_to_end(StreamEnd.EOF, data)
+
+    def reset(self, direction: Direction) -> None:
+        """Resets the sender; expects the receiver to be reset."""
+        self.sender(direction).reset()
+        self.receiver(direction).expect_to_end(StreamEnd.RESET)
+
+    def send_from_both(self) -> tuple[bytes, bytes]:
+        """Sends a message from each side, without receiving; returns the client's and the server's."""
+        messages = b"from the client", b"from the server"
+        self.client.send(messages[0])
+        self.server.send(messages[1])
+        return messages
+
+    def stream_to_eof(self, direction: Direction, stream: Pattern, count: int) -> None:
+        """Sends `count` bytes and a FIN in a direction; expects all of them."""
+        sender, receiver = self.ends(direction)
+        with concurrently(lambda: (sender.send_stream(stream, count), sender.half_close())):
+            receiver.expect_stream_to_end(stream, count, StreamEnd.EOF)
+
+    def close_with_unread_bytes(self, direction: Direction) -> None:
+        """Closes the sender, after its last bytes, while it has unread bytes; expects the receiver to be reset."""
+        closing, remaining = self.ends(direction)
+        remaining.send(b"never read")
+        wait_until("unread bytes", lambda: closing.unread)
+        closing.send(b"goodbye")
+        closing.close()
+        remaining.expect_to_end(StreamEnd.RESET, b"goodbye")

@@ -3,22 +3,19 @@
 import PackageDescription
 
 // A separate package, because it instruments every branch, which the proxy's own build must not do. The modules under
-// test are the proxy's own sources, by a symbolic link.
+// test are the proxy's own sources, by a symbolic link. They cannot come from a dependency on the proxy's package, so
+// the targets are listed again: SwiftPM applies unsafe flags (-sanitize=fuzzer) only to the targets of this manifest,
+// `package` declarations are visible only within a package, and Sockets, ValueFormats and the command line are not
+// products.
 
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
-let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let hummingbird: [Target.Dependency] = [
-    .product(name: "Hummingbird", package: "hummingbird"),
-    .product(name: "HummingbirdCore", package: "hummingbird"),
+let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
-    .product(name: "NIOExtras", package: "swift-nio-extras"),
-    .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
-    .product(name: "HTTPTypes", package: "swift-http-types"),
 ]
 
 let package = Package(
@@ -27,11 +24,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
-        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
@@ -43,17 +36,20 @@ let package = Package(
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "ProcessSupport", dependencies: ["CLinux", "Sockets"]),
         .target(name: "EventLoop", dependencies: ["CLinux", "Sockets"]),
-        .target(name: "Relay", dependencies: ["Sockets", "EventLoop"]),
+        // Without a TLS library, whose code is not under test.
+        .target(name: "CTLS"),
+        .target(name: "TLS", dependencies: ["CTLS"]),
+        .target(name: "Relay", dependencies: ["Sockets", "EventLoop", "TLS"]),
         .target(
             name: "TCPProxy",
             dependencies: [
-                "Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "ValueFormats", lifecycle,
+                "Relay", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "TLS", "ValueFormats",
             ]
         ),
         .target(
             name: "LoadBalancer",
             dependencies: [
-                "TCPProxy", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "CLinux",
+                "TCPProxy", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "CLinux", "TLS",
                 "ValueFormats", yams,
                 logging,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
@@ -61,10 +57,12 @@ let package = Package(
         ),
         .target(
             name: "AdminServer",
-            dependencies: ["TCPProxy", "Balancing", "ProcessSupport", "Sockets", "ValueFormats", logging, lifecycle]
-                + hummingbird
+            dependencies: ["TCPProxy", "Balancing", "ProcessSupport", "Sockets", "ValueFormats", logging] + nio
         ),
-        .target(name: "EchoServer", dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop"]),
+        .target(
+            name: "EchoServer",
+            dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop", "ValueFormats"]
+        ),
         .target(
             name: "LoadTester",
             dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop", "ValueFormats", histogram]
@@ -75,7 +73,7 @@ let package = Package(
             dependencies: ["EchoServer", "LoadTester", "Sockets", "ValueFormats", arguments],
             path: "Sources/monkey",
             sources: [
-                "Options/ArgumentParser+ValueReader.swift", "Options/EchoOptions.swift", "Options/LoadValues.swift",
+                "Options/EchoOptions.swift", "Options/LoadValues.swift", "Options/Option+SettingDescriptor.swift",
                 "Options/Switchable.swift", "Options/Upstream.swift", "Options/ValueFormats+Arguments.swift",
                 "Options/ValueReader.swift", "CommandError.swift",
             ]
@@ -102,14 +100,14 @@ let package = Package(
             name: "requests",
             dependencies: [
                 "Fuzzing", "AdminServer", "TCPProxy", logging, .product(name: "NIOEmbedded", package: "swift-nio"),
-            ] + hummingbird,
+            ] + nio,
             path: "Harnesses/Requests"
         ),
     ],
     swiftLanguageModes: [.v6]
 )
 
-for target in package.targets where target.name != "CLinux" && target.name != "LibFuzzer" {
+for target in package.targets where !["CLinux", "CTLS", "LibFuzzer"].contains(target.name) {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("MemberImportVisibility"),

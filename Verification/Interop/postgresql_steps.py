@@ -12,6 +12,7 @@ from proxy import Proxy
 CLIENTS = 8
 SECONDS = 8
 SCALE = 5  # 500,000 accounts: about 50 MB are uploaded while the tables are filled
+READY = re.compile(r"ready to accept (?:read-only )?connections")  # of a primary and a replica
 
 
 def pgbench():
@@ -84,6 +85,12 @@ def in_postgresql(name):
     return versions[-1] / name
 
 
+def query_value(host, port, query, expected=0):
+    """Queries one value with psql."""
+    arguments = [in_postgresql("psql"), f"--host={host}", f"--port={port}", "--username=postgres", "--no-psqlrc"]
+    return run([*arguments, "--tuples-only", "--no-align", "--command", query, "postgres"], expected=expected).stdout.strip()
+
+
 def is_running(process):
     """Returns whether the process exists and is not a zombie."""
     try:
@@ -94,20 +101,25 @@ def is_running(process):
 
 
 class PostgreSQL:
-    """A server with a fresh cluster. fsync is off: the test covers the network path to the database, not its disk."""
+    """A server with a fresh cluster, or a replica of another server. fsync is off: the test covers the network path to
+    the database, not its disk."""
 
-    def __init__(self, sandbox, max_connections=100):
+    def __init__(self, sandbox, max_connections=100, host="127.0.0.1", port=None, replica_of=None):
         self.sandbox = sandbox
-        self.port = free_port()
+        self.host = host
+        self.port = port or free_port()
         self.max_connections = max_connections
-        data = sandbox.path / "cluster"
-        run(
-            [in_postgresql("initdb"), "--pgdata", data, "--auth=trust", "--username=postgres", "--no-sync"],
-            **sandbox.as_unprivileged(),
-        )
+        self.data = data = sandbox.path / "cluster"
+        if replica_of:
+            source = [f"--host={replica_of.host}", f"--port={replica_of.port}", "--username=postgres"]
+            make_cluster = [in_postgresql("pg_basebackup"), "--pgdata", data, *source, "--write-recovery-conf"]
+            make_cluster += ["--checkpoint=fast", "--no-sync"]
+        else:
+            make_cluster = [in_postgresql("initdb"), "--pgdata", data, "--auth=trust", "--username=postgres", "--no-sync"]
+        run(make_cluster, **sandbox.as_unprivileged())
         settings = {
             "port": self.port,
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": host,
             "unix_socket_directories": "",
             "max_connections": max_connections,
             "fsync": "off",
@@ -128,7 +140,7 @@ class PostgreSQL:
 
     def times_ready(self):
         log = self.sandbox.path / "postgres.log"
-        return log.read_text(errors="replace").count("ready to accept connections") if log.exists() else 0
+        return len(READY.findall(log.read_text(errors="replace"))) if log.exists() else 0
 
     def kill(self):
         """Kills the server as a crash would, and returns when it has exited; its other processes then follow."""
@@ -155,8 +167,11 @@ class PostgreSQL:
 
     def query_value(self, query):
         """Queries one value, directly and not through the proxy."""
-        arguments = [in_postgresql("psql"), "--host=127.0.0.1", f"--port={self.port}", "--username=postgres"]
-        return run([*arguments, "--tuples-only", "--no-align", "--command", query, "postgres"]).stdout.strip()
+        return query_value(self.host, self.port, query)
+
+    def promote(self):
+        """Makes a replica the primary."""
+        run([in_postgresql("pg_ctl"), "promote", "--pgdata", self.data], **self.sandbox.as_unprivileged())
 
     def connections_logged(self):
         return self.sandbox.log_of("postgres").count("connection received:")

@@ -61,8 +61,8 @@ class Redis:
         arguments = [program("redis-server", "redis-server")]
         for name, value in settings.items():
             arguments += [f"--{name}", str(value)]
-        process = sandbox.start(arguments, **sandbox.as_unprivileged())
-        sandbox.wait_for_port(process, "redis-server", self.port)
+        self.process = sandbox.start(arguments, **sandbox.as_unprivileged())
+        sandbox.wait_for_port(self.process, "redis-server", self.port)
         self.direct = sandbox.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=10))
         self.responses = sandbox.enter_context(self.direct.makefile("rb"))
 

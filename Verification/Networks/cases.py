@@ -76,18 +76,11 @@ def stream_both_directions(pair: Pair, count: int, during_transfer: Callable[[],
     """Streams in both directions concurrently, each to its end; calls `during_transfer` when a quarter of one has
     arrived."""
 
-    def send_up() -> None:
-        pair.client.send_stream(UP, count)
-        pair.client.half_close()
-
     def send_down() -> None:
         pair.server.send_stream(DOWN, count)
         pair.server.half_close()
 
-    def receive_up() -> None:
-        pair.server.expect_stream_to_end(UP, count, StreamEnd.EOF)
-
-    with concurrently(send_up), concurrently(send_down), concurrently(receive_up):
+    with concurrently(lambda: pair.stream_to_eof(Direction.UPSTREAM, UP, count)), concurrently(send_down):
         pair.client.expect_stream(DOWN, count // 4)
         during_transfer()
         pair.client.expect_stream_to_end(DOWN, count - count // 4, StreamEnd.EOF, start=count // 4)
@@ -96,20 +89,21 @@ def stream_both_directions(pair: Pair, count: int, during_transfer: Callable[[],
 # Impaired network: everything arrives
 
 
+def stream_over(impairment: Impairment, topology: Topology) -> None:
+    """Streams in both directions over impaired links."""
+    topology.impair(impairment)
+    stream_both_directions(topology.start_pair(), 3 * MiB)
+    topology.wait_for_no_sockets()
+
+
 @case_each_engine
 def loss_and_delay_lose_nothing(topology: Topology) -> None:
-    topology.impair(LOSSY)
-    topology.start()
-    stream_both_directions(topology.pair(), 3 * MiB)
-    topology.wait_for_no_sockets()
+    stream_over(LOSSY, topology)
 
 
 @case_each_engine
 def duplicates_corruption_and_reordering_lose_nothing(topology: Topology) -> None:
-    topology.impair(UNRELIABLE)
-    topology.start()
-    stream_both_directions(topology.pair(), 3 * MiB)
-    topology.wait_for_no_sockets()
+    stream_over(UNRELIABLE, topology)
 
 
 @case_each_engine
@@ -142,10 +136,7 @@ def a_short_link_failure_loses_nothing(topology: Topology) -> None:
 
 @case_each_engine_and_direction
 def a_link_failure_during_a_transfer_resets_it_in_time(topology: Topology, direction: Direction) -> None:
-    topology.start(user_timeout=LIMIT)
-    pair = topology.pair()
-    sender, receiver = pair.sender(direction), pair.receiver(direction)
-
+    sender, receiver = topology.start_pair(user_timeout=LIMIT).ends(direction)
     was_reset = threading.Event()
 
     def send() -> None:
@@ -190,12 +181,17 @@ def a_black_hole_that_ends_in_time_is_not_a_failure(topology: Topology) -> None:
     Pair(client, server).exchange()
 
 
-@case
-def a_missing_route_is_an_immediate_reset(topology: Topology) -> None:
+def expect_immediate_reset(topology: Topology) -> None:
+    """Connects a client while the server has an address that the proxy cannot reach, and expects its reset."""
     topology.start(server=False, target=("10.9.0.1", 7000))
     with expect_duration(0, late=LIMIT):
         topology.connect().expect_to_end(StreamEnd.RESET)
     topology.wait_for_no_sockets()
+
+
+@case
+def a_missing_route_is_an_immediate_reset(topology: Topology) -> None:
+    expect_immediate_reset(topology)
 
 
 @case
@@ -203,10 +199,7 @@ def an_icmp_unreachable_is_an_immediate_reset(topology: Topology) -> None:
     topology.server_host.forward_packets()
     topology.server_host.ip("route", "add", "unreachable", "10.9.0.0/24")
     topology.proxy_host.ip("route", "add", "10.9.0.0/24", "via", "10.2.0.2")
-    topology.start(server=False, target=("10.9.0.1", 7000))
-    with expect_duration(0, late=LIMIT):
-        topology.connect().expect_to_end(StreamEnd.RESET)
-    topology.wait_for_no_sockets()
+    expect_immediate_reset(topology)
 
 
 @case
@@ -223,9 +216,7 @@ def a_server_is_used_again_after_a_link_failure(topology: Topology) -> None:
 @case_each_direction
 def keepalive_detects_a_lost_host_while_idle(topology: Topology, direction: Direction) -> None:
     keep_alive = 1
-    topology.start(client_keep_alive=keep_alive)
-    pair = topology.pair()
-    pair.exchange()
+    pair = topology.start_exchange(client_keep_alive=keep_alive)
     topology.wait_until_acknowledged()
     topology.link_to_receiver(direction).impair(ALL_LOST)
     with expect_duration(3 * keep_alive):
@@ -235,9 +226,7 @@ def keepalive_detects_a_lost_host_while_idle(topology: Topology, direction: Dire
 
 @case_each_direction
 def the_user_timeout_detects_a_lost_host_with_bytes_in_flight(topology: Topology, direction: Direction) -> None:
-    topology.start(user_timeout=LIMIT)
-    pair = topology.pair()
-    pair.exchange()
+    pair = topology.start_exchange(user_timeout=LIMIT)
     topology.link_to_receiver(direction).impair(ALL_LOST)
     sender = pair.sender(direction)
     with expect_duration(LIMIT):
@@ -248,9 +237,7 @@ def the_user_timeout_detects_a_lost_host_with_bytes_in_flight(topology: Topology
 
 @case
 def a_short_loss_of_a_host_keeps_the_connection(topology: Topology) -> None:
-    topology.start(client_keep_alive=1)
-    pair = topology.pair()
-    pair.exchange()
+    pair = topology.start_exchange(client_keep_alive=1)
     topology.impair(ALL_LOST)
     observe(OUTAGE)
     topology.impair(UNIMPAIRED)

@@ -40,7 +40,9 @@ def check_counters(
 ) -> list[str]:
     """Checks that the proxy's counters match those of clients and servers."""
     seen, closed = totals.total, dict(counted.closed)
-    ended, broken = closed.pop("ended"), closed.pop("reset") + closed.pop("connect_failed")
+    ended, broken = closed.pop("ended"), sum(
+        closed.pop(reason) for reason in ("reset", "connect_failed", "no_server", "queue_full", "queue_timeout")
+    )
     problems = [
         f"{name} counted {ours:,} {what}, clients and servers {theirs:,}"
         for what, ours, theirs in (

@@ -1,5 +1,6 @@
 """`monkey proxy` under soak: one process that runs for the whole run, and one that is restarted repeatedly."""
 
+import http.client
 import json
 import random
 import signal
@@ -7,7 +8,6 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ HTTP_SECONDS = 10
 SENTINEL_TOKEN = b"sentinel"
 SENTINEL_SOCKETS = 2
 """One to the client, one to the server."""
+ADMIN_SOCKETS = 1
+"""The connection of `Proxy.get`."""
 
 RESTART_INTERVAL = (3.0, 8.0)
 """Seconds between two restarts."""
@@ -68,6 +70,7 @@ class Proxy:
             "--admin",
             format_address(admin),
         ]
+        self._http = http.client.HTTPConnection(*admin, timeout=HTTP_SECONDS)
         command += ["--engine", engine, "--threads", "2", "--grace", f"{GRACE}s", "--summary", "off"]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -93,8 +96,19 @@ class Proxy:
         return " ".join(self.log.read_text(errors="replace").split())[-300:]
 
     def get(self, path: str) -> dict:
-        with urllib.request.urlopen(f"http://{format_address(self.admin)}{path}", timeout=HTTP_SECONDS) as response:
-            return json.load(response)
+        """Requests on one connection, which the proxy serves also during a drain."""
+        for is_first in (True, False):
+            try:
+                self._http.request("GET", path)
+                response = self._http.getresponse()
+                body = response.read()
+                require(response.status == 200, f"{path} was answered with {response.status}")
+                return json.loads(body)
+            except (http.client.HTTPException, OSError):
+                # The proxy closes an idle connection; the next request opens another one.
+                self._http.close()
+                if not is_first:
+                    raise
 
     @property
     def descriptors(self) -> int:
@@ -112,7 +126,7 @@ class Proxy:
             GRACE + WAIT_LIMIT,
         )
         group = ProcessGroup(self.process.pid)
-        wait_until("its last sockets to close", lambda: group.open_connections == SENTINEL_SOCKETS)
+        wait_until("its last sockets to close", lambda: group.open_connections == SENTINEL_SOCKETS + ADMIN_SOCKETS)
 
     def counters(self) -> ProxyCounters:
         """Waits until the sentinel is the only connection, and returns the counters."""
@@ -130,6 +144,7 @@ class Proxy:
 
     def start_drain(self) -> None:
         """Starts the drain; returns when new connections are refused."""
+        self.get("/metrics?format=json")  # so that the connection is open
         self.process.send_signal(signal.SIGTERM)
         wait_until("the listening sockets to be closed", lambda: not kernel.listens(self.proxy_address))
 

@@ -69,34 +69,15 @@ def short(pair: Pair, rng: random.Random) -> None:
 def stream_both_directions(pair: Pair, rng: random.Random) -> None:
     up, down = rng.randrange(4 * MiB), rng.randrange(4 * MiB)
 
-    def send_up() -> None:
-        pair.client.send_stream(UP, up)
-        pair.client.half_close()
-
-    def send_down() -> None:
-        pair.server.send_stream(DOWN, down)
-        pair.server.half_close()
-
-    def receive_up() -> None:
-        pair.server.expect_stream_to_end(UP, up, StreamEnd.EOF)
-
-    with concurrently(send_up), concurrently(send_down), concurrently(receive_up):
-        pair.client.expect_stream_to_end(DOWN, down, StreamEnd.EOF)
+    with concurrently(lambda: pair.stream_to_eof(Direction.UPSTREAM, UP, up)):
+        pair.stream_to_eof(Direction.DOWNSTREAM, DOWN, down)
 
 
 @scenario(Outcome.ENDED, 2)
 def long_transfer(pair: Pair, rng: random.Random) -> None:
-    direction, count = random_direction(rng), rng.randrange(32 * MiB)
-    sender, receiver = pair.sender(direction), pair.receiver(direction)
-
-    def send() -> None:
-        sender.send_stream(STREAM[direction], count)
-        sender.half_close()
-
-    with concurrently(send):
-        receiver.expect_stream_to_end(STREAM[direction], count, StreamEnd.EOF)
-    receiver.half_close()
-    sender.expect_to_end(StreamEnd.EOF)
+    direction = random_direction(rng)
+    pair.stream_to_eof(direction, STREAM[direction], rng.randrange(32 * MiB))
+    pair.half_close(direction.opposite)
 
 
 @scenario(Outcome.ENDED, 12)

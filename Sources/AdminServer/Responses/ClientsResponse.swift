@@ -22,6 +22,7 @@ struct ClientsResponse {
             "total_connections": .integer(client.totalConnections),
             "bytes_upstream": .integer(client.bytesUpstream),
             "bytes_downstream": .integer(client.bytesDownstream),
+            "denied_connections": .integer(client.deniedConnections),
             "first_seen": moment(client.firstSeen),
             "last_seen": moment(client.lastSeen),
         ]

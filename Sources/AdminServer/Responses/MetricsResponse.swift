@@ -71,6 +71,12 @@ struct MetricsResponse {
             snapshot.pipeAllocationFailures
         )
         page.add(
+            "monkey_memory_allocation_failures_total",
+            .counter,
+            "Total number of times that the system refused memory for connections.",
+            snapshot.memoryAllocationFailures
+        )
+        page.add(
             "monkey_discarded_bytes_total",
             .counter,
             "Total number of bytes received but not delivered, by direction.",
@@ -98,6 +104,12 @@ struct MetricsResponse {
             "Total number of clients denied by a listener, by cause.",
             DenyReason.allCases.map { .init([("cause", $0.name)], snapshot.deniedConnections[$0, default: 0]) }
         )
+        page.add(
+            "monkey_limits_dry_run_total",
+            .counter,
+            "Total number of connections beyond a limit that is only counted, by cause.",
+            DenyReason.limits.map { .init([("cause", $0.name)], snapshot.dryRunDenials[$0, default: 0]) }
+        )
     }
 
     private func addConnecting(to page: inout PrometheusText) {
@@ -113,6 +125,21 @@ struct MetricsResponse {
             bounds: DurationHistogram.bounds,
             counts: snapshot.connectTime.counts,
             sum: snapshot.connectTime.sum.inSeconds
+        )
+        page.add(
+            "monkey_tls_handshakes_total",
+            .counter,
+            "Total number of successful TLS handshakes with clients, by whether they resumed a session.",
+            [
+                .init([("resumed", "false")], snapshot.fullHandshakes),
+                .init([("resumed", "true")], snapshot.resumedHandshakes),
+            ]
+        )
+        page.add(
+            "monkey_tls_truncated_total",
+            .counter,
+            "Total number of TLS streams that ended without close_notify, by direction.",
+            directions(snapshot.truncatedUpstream, snapshot.truncatedDownstream)
         )
         page.add(
             "monkey_accept_pauses_total",
@@ -226,6 +253,7 @@ extension MetricsResponse {
             "bytes_spliced_downstream": .integer(snapshot.bytesSplicedDownstream),
             "pipes_in_use": .integer(snapshot.pipesInUse),
             "pipe_allocation_failures": .integer(snapshot.pipeAllocationFailures),
+            "memory_allocation_failures": .integer(snapshot.memoryAllocationFailures),
             "bytes_discarded_upstream": .integer(snapshot.bytesDiscardedUpstream),
             "bytes_discarded_downstream": .integer(snapshot.bytesDiscardedDownstream),
             "connections_closed": closures,
@@ -233,6 +261,11 @@ extension MetricsResponse {
             "connections_denied": .denials(snapshot.deniedConnections),
             "connect_failures": .failures(snapshot.connectFailures),
             "connect_duration_seconds": connectTime,
+            "tls_handshakes": .object([
+                "full": .integer(snapshot.fullHandshakes), "resumed": .integer(snapshot.resumedHandshakes),
+            ]),
+            "tls_truncated_upstream": .integer(snapshot.truncatedUpstream),
+            "tls_truncated_downstream": .integer(snapshot.truncatedDownstream),
             "accept_pauses": .cases { (cause: AcceptPause) in
                 (cause.name, .integer(snapshot.acceptPauses[cause, default: 0]))
             },
@@ -244,6 +277,13 @@ extension MetricsResponse {
             "version": .string(version),
             "open_descriptors": .integer(snapshot.openDescriptors),
             "descriptor_limit": .integer(snapshot.descriptorLimit),
+            "limits_dry_run": .object(
+                JSONObject(
+                    DenyReason.limits.map { cause in
+                        (cause.name, JSONValue.integer(snapshot.dryRunDenials[cause, default: 0]))
+                    }
+                )
+            ),
         ]).line
     }
 

@@ -13,178 +13,173 @@ struct PoolsResponse {
 
     // MARK: Prometheus
 
+    /// Adds all series. A page may have more than a million lines, so the labels of each object are formatted once.
     func addSeries(to page: inout PrometheusText) {
         addListeners(to: &page)
         addPools(to: &page)
-        addServers(to: &page)
-        addConnecting(to: &page)
+        let servers = pools.flatMap { pool in
+            pool.servers.map { server in
+                Labeled(server, [("pool", pool.name), ("server", server.configuration.name)])
+            }
+        }
+        page.reserve(lines: servers.count * Self.linesPerServer)
+        Self.addServers(servers, to: &page)
+        Self.addConnecting(servers, to: &page)
     }
 
+    /// Approximate number of lines of a server.
+    private static let linesPerServer = 68
+
+    private typealias Labeled = PrometheusText.Labeled
+
+    private enum Direction: String, CaseIterable {
+        case upstream
+        case downstream
+    }
+
+    private static let directions = Direction.allCases.map { Labeled($0, [("direction", $0.rawValue)]) }
+
     private func addListeners(to page: inout PrometheusText) {
-        func add(
-            _ name: String,
-            _ kind: PrometheusText.Kind,
-            _ help: String,
-            _ value: KeyPath<ListenerSnapshot, Int>
-        ) {
-            page.add(name, kind, help, listeners.map { .init([("listener", $0.name)], $0[keyPath: value]) })
-        }
-        add(
+        let listeners = listeners.map { Labeled($0, [("listener", $0.name)]) }
+        page.add(
             "monkey_listener_connections",
             .gauge,
             "Current number of client connections, by listener.",
-            \.activeConnections
-        )
-        add(
+            listeners
+        ) { $0.activeConnections }
+        page.add(
             "monkey_listener_connections_total",
             .counter,
             "Total number of client connections accepted, by listener.",
-            \.totalConnections
-        )
-        add(
+            listeners
+        ) { $0.totalConnections }
+        page.add(
             "monkey_listener_no_server_total",
             .counter,
             "Total number of client connections closed because no server was available, by listener.",
-            \.unservedConnections
-        )
+            listeners
+        ) { $0.unservedConnections }
         page.add(
             "monkey_listener_denied_total",
             .counter,
             "Total number of clients denied, by listener and cause.",
-            listeners.flatMap { listener in
-                DenyReason.allCases.map { cause in
-                    .init(
-                        [("listener", listener.name), ("cause", cause.name)],
-                        listener.deniedConnections[cause, default: 0]
-                    )
-                }
-            }
-        )
+            listeners,
+            by: DenyReason.allCases.map { Labeled($0, [("cause", $0.name)]) }
+        ) { $0.deniedConnections[$1, default: 0] }
+        page.add(
+            "monkey_listener_limits_dry_run_total",
+            .counter,
+            "Total number of connections beyond a limit that is only counted, by listener and cause.",
+            listeners,
+            by: DenyReason.limits.map { Labeled($0, [("cause", $0.name)]) }
+        ) { $0.dryRunDenials[$1, default: 0] }
         page.add(
             "monkey_listener_bytes_total",
             .counter,
             "Total number of bytes relayed, by listener and direction.",
-            listeners.flatMap { listener in
-                directions([("listener", listener.name)], listener.bytesUpstream, listener.bytesDownstream)
-            }
-        )
+            listeners,
+            by: Self.directions
+        ) { $1 == .upstream ? $0.bytesUpstream : $0.bytesDownstream }
     }
 
     private func addPools(to page: inout PrometheusText) {
-        func add(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: KeyPath<PoolSnapshot, Int>) {
-            page.add(name, kind, help, pools.map { .init([("pool", $0.name)], $0[keyPath: value]) })
+        let pools = pools.map { Labeled($0, [("pool", $0.name)]) }
+        page.add("monkey_pool_queue_length", .gauge, "Current number of connections in the queue, by pool.", pools) {
+            $0.waiting
         }
-        add("monkey_pool_queue_length", .gauge, "Current number of connections in the queue, by pool.", \.waiting)
-        add("monkey_pool_queued_total", .counter, "Total number of connections queued, by pool.", \.queued)
-        add(
+        page.add("monkey_pool_queued_total", .counter, "Total number of connections queued, by pool.", pools) {
+            $0.queued
+        }
+        page.add(
             "monkey_pool_queue_timeouts_total",
             .counter,
             "Total number of connections that exceeded the queue timeout, by pool.",
-            \.queueTimeouts
-        )
-        add(
+            pools
+        ) { $0.queueTimeouts }
+        page.add(
             "monkey_pool_queue_overflows_total",
             .counter,
             "Total number of connections rejected because the queue was full, by pool.",
-            \.queueOverflows
-        )
-        add(
+            pools
+        ) { $0.queueOverflows }
+        page.add(
             "monkey_pool_retries_total",
             .counter,
             "Total number of failed connection attempts followed by another selection, by pool.",
-            \.retries
-        )
+            pools
+        ) { $0.retries }
     }
 
-    private func addServers(to page: inout PrometheusText) {
+    private static func addServers(_ servers: [Labeled<ServerSnapshot>], to page: inout PrometheusText) {
         page.add(
             "monkey_server_state",
             .gauge,
             "1 for the current state of a server, 0 for the others.",
-            servers { labels, server in
-                ServerState.allCases.map { state in
-                    .init(labels + [("state", state.rawValue)], server.state == state ? 1 : 0)
-                }
-            }
+            servers,
+            by: ServerState.allCases.map { Labeled($0, [("state", $0.rawValue)]) }
+        ) { $0.state == $1 ? 1 : 0 }
+        page.add("monkey_server_up", .gauge, "Whether a server gets new connections.", servers) {
+            $0.takesConnections ? 1 : 0
+        }
+        page.add("monkey_server_connections", .gauge, "Current number of connections to a server.", servers) {
+            $0.connections
+        }
+        page.add(
+            "monkey_server_connections_total",
+            .counter,
+            "Total number of connections established to a server.",
+            servers
+        ) { $0.connected }
+        page.begin(
+            "monkey_server_weight",
+            .gauge,
+            "Weight that the policy uses for a server: configured or set at run time, reduced by slow start."
         )
-        func add(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: (ServerSnapshot) -> Int) {
-            page.add(name, kind, help, servers { [.init($0, value($1))] })
-        }
-        add("monkey_server_up", .gauge, "Whether a server gets new connections.") { $0.state.takesConnections ? 1 : 0 }
-        add("monkey_server_connections", .gauge, "Current number of connections to a server.") { $0.connections }
-        add("monkey_server_connections_total", .counter, "Total number of connections established to a server.") {
-            $0.connected
-        }
-        add("monkey_server_weight", .gauge, "Configured weight of a server.") { $0.configuration.weight }
+        for server in servers { page.addSample(server.labels, server.value.effectiveWeight) }
         page.add(
             "monkey_server_bytes_total",
             .counter,
             "Total number of bytes relayed, by server and direction.",
-            servers { directions($0, $1.bytesUpstream, $1.bytesDownstream) }
-        )
+            servers,
+            by: directions
+        ) { $1 == .upstream ? $0.bytesUpstream : $0.bytesDownstream }
+        let closures = CloseReason.allCases.flatMap { reason in
+            CloseInitiator.allCases.map { initiator in
+                Labeled(
+                    MetricsSnapshot.Closure(reason: reason, initiator: initiator),
+                    [("reason", reason.name), ("initiator", initiator.name)]
+                )
+            }
+        }
         page.add(
             "monkey_server_connections_closed_total",
             .counter,
             "Total number of connections to a server that have ended, by reason and initiator.",
-            servers { labels, server in
-                CloseReason.allCases.flatMap { reason in
-                    CloseInitiator.allCases.map { initiator in
-                        .init(
-                            labels + [("reason", reason.name), ("initiator", initiator.name)],
-                            server.closures[.init(reason: reason, initiator: initiator), default: 0]
-                        )
-                    }
-                }
-            }
-        )
+            servers,
+            by: closures
+        ) { $0.closures.isEmpty ? 0 : $0.closures[$1, default: 0] }
     }
 
-    private func addConnecting(to page: inout PrometheusText) {
+    private static func addConnecting(_ servers: [Labeled<ServerSnapshot>], to page: inout PrometheusText) {
         page.add(
             "monkey_server_connect_failures_total",
             .counter,
             "Total number of failed attempts to connect to a server, by cause.",
-            servers { labels, server in
-                ConnectFailure.allCases.map { cause in
-                    .init(labels + [("cause", cause.name)], server.connectFailures[cause, default: 0])
-                }
-            }
-        )
+            servers,
+            by: ConnectFailure.allCases.map { Labeled($0, [("cause", $0.name)]) }
+        ) { $0.connectFailures[$1, default: 0] }
         page.addHistograms(
             "monkey_server_connect_duration_seconds",
             "Duration of successful attempts to connect to a server.",
             bounds: DurationHistogram.bounds,
-            pools.flatMap { pool in
-                pool.servers.map { server in
-                    .init(
-                        labels: labels(of: server, in: pool),
-                        counts: server.connectTime.counts,
-                        sum: server.connectTime.sum.inSeconds
-                    )
-                }
+            servers.map { server in
+                .init(
+                    labels: server.labels,
+                    counts: server.value.connectTime.counts,
+                    sum: server.value.connectTime.sum.inSeconds
+                )
             }
         )
-    }
-
-    private func servers(
-        _ samples: ([(name: String, value: String)], ServerSnapshot) -> [PrometheusText.Sample]
-    ) -> [PrometheusText.Sample] {
-        pools.flatMap { pool in pool.servers.flatMap { samples(labels(of: $0, in: pool), $0) } }
-    }
-
-    private func labels(of server: ServerSnapshot, in pool: PoolSnapshot) -> [(name: String, value: String)] {
-        [("pool", pool.name), ("server", server.configuration.name)]
-    }
-
-    private func directions(
-        _ labels: [(name: String, value: String)],
-        _ upstream: Int,
-        _ downstream: Int
-    ) -> [PrometheusText.Sample] {
-        [
-            .init(labels + [("direction", "upstream")], upstream),
-            .init(labels + [("direction", "downstream")], downstream),
-        ]
     }
 
     // MARK: JSON
@@ -226,10 +221,12 @@ struct PoolsResponse {
     private func object(_ server: ServerSnapshot) -> JSONValue {
         .object([
             "name": .string(server.configuration.name),
-            "address": .string("\(server.configuration.address)"),
+            "address": server.configuration.resolutionFailure == nil
+                ? .string("\(server.configuration.address)") : .null,
             "state": .string(server.state.rawValue),
             "cause": .string(server.cause),
             "weight": .integer(server.configuration.weight),
+            "effective_weight": .number(server.effectiveWeight),
             "weight_override": server.weightOverride.map { .integer($0) } ?? .null,
             "backup": .boolean(server.configuration.isBackup),
             "max_connections": server.configuration.maxConnections.map { .integer($0) } ?? .null,

@@ -1,5 +1,4 @@
-import HTTPTypes
-import Hummingbird
+import NIOHTTP1
 import Sockets
 import TCPProxy
 import ValueFormats
@@ -10,28 +9,25 @@ import ValueFormats
 struct ControlRoutes: Sendable {
     let control: any AdminControl
 
-    /// The paths by method: GET and HEAD, or POST.
-    static let reading = ["/connections"]
-    static let changing = [
-        "/connections/close", "/servers/enable", "/servers/drain", "/servers/disable", "/servers/weight",
-        "/config/reload",
-    ]
     /// Default number of connections in a response.
     static let defaultLimit = 100
 
-    func add(to router: Router<BasicRequestContext>) {
-        router.get("/connections") { request, _ in await connections(request) }
-        router.post("/connections/close") { request, _ in await closeConnections(request) }
-        router.post("/servers/enable") { request, _ in await setAdminState(.enabled, request) }
-        router.post("/servers/drain") { request, _ in await setAdminState(.draining, request) }
-        router.post("/servers/disable") { request, _ in await setAdminState(.disabled, request) }
-        router.post("/servers/weight") { request, _ in await weight(request) }
-        router.post("/config/reload") { _, _ in await reload() }
+    var routes: [Route] {
+        [
+            .get("/connections") { await connections($0) },
+            .post("/connections/close") { await closeConnections($0) },
+            .post("/servers/enable") { await setAdminState(.enabled, $0) },
+            .post("/servers/drain") { await setAdminState(.draining, $0) },
+            .post("/servers/disable") { await setAdminState(.disabled, $0) },
+            .post("/servers/weight") { await weight($0) },
+            .post("/servers/rebalance") { await rebalance($0) },
+            .post("/config/reload") { _ in await reload() },
+        ]
     }
 
     // MARK: Servers
 
-    private func setAdminState(_ state: ServerAdminState, _ request: Request) async -> Response {
+    private func setAdminState(_ state: ServerAdminState, _ request: AdminRequest) async -> AdminResponse {
         await change(request) { server, pool throws(AdminRequestError) in
             try await control.setAdminState(state, server: server, pool: pool)
         }
@@ -39,10 +35,10 @@ struct ControlRoutes: Sendable {
 
     /// Calls `change` with the server and the pool that the query names.
     private func change(
-        _ request: Request,
+        _ request: AdminRequest,
         otherParameters: [String] = [],
         by change: (_ server: String, _ pool: String) async throws(AdminRequestError) -> Void
-    ) async -> Response {
+    ) async -> AdminResponse {
         do throws(AdminRequestError) {
             let query = try Query(request, allowed: ["pool", "server"] + otherParameters)
             let (pool, server) = (try query.required("pool"), try query.required("server"))
@@ -57,7 +53,7 @@ struct ControlRoutes: Sendable {
         }
     }
 
-    private func weight(_ request: Request) async -> Response {
+    private func weight(_ request: AdminRequest) async -> AdminResponse {
         let name = "weight"
         do throws(AdminRequestError) {
             let text = try Query(request, allowed: ["pool", "server", name]).required(name)
@@ -73,31 +69,48 @@ struct ControlRoutes: Sendable {
         }
     }
 
-    // MARK: Connections
-
-    private func connections(_ request: Request) async -> Response {
+    private func rebalance(_ request: AdminRequest) async -> AdminResponse {
         do throws(AdminRequestError) {
-            let query = try Query(request, allowed: Self.filters + ["limit"])
-            let most = ConnectionsSnapshot.limit
-            let limit = try query.number("limit", in: 1...most) ?? Self.defaultLimit
-            let snapshot = await control.connections(try query.filter(), limit: limit)
-            return .text(.ok, ConnectionsResponse(snapshot: snapshot).json, type: "application/json")
+            let query = try Query(request, allowed: ["pool", "server", "share"])
+            let (pool, server) = (try query.required("pool"), try query.required("server"))
+            let text = try query.required("share")
+            let digits = text.hasSuffix("%") ? text.dropLast() : text[...]
+            guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let percent = Int(digits),
+                (1...100).contains(percent)
+            else { throw AdminRequestError("invalid share: must be a percentage from 1 to 100, such as 20") }
+            do throws(AdminRequestError) {
+                let closed = try await control.rebalance(percent, server: server, pool: pool)
+                let answer = JSONValue.object(["closed": .integer(closed)])
+                return .text(.ok, answer.line, type: "application/json")
+            } catch {
+                return .text(.notFound, "\(error.text)\n")
+            }
         } catch {
             return .text(.badRequest, "\(error.text)\n")
         }
     }
 
-    private func closeConnections(_ request: Request) async -> Response {
+    // MARK: Connections
+
+    private func connections(_ request: AdminRequest) async -> AdminResponse {
+        do throws(AdminRequestError) {
+            let query = try Query(request, allowed: Self.filters + ["limit"])
+            let limit = try query.number("limit", in: 1...ConnectionsSnapshot.limit) ?? Self.defaultLimit
+            let snapshot = await control.connections(try query.filter(), limit: limit)
+            return .json(.ok, ConnectionsResponse(snapshot: snapshot).json)
+        } catch {
+            return .text(.badRequest, "\(error.text)\n")
+        }
+    }
+
+    private func closeConnections(_ request: AdminRequest) async -> AdminResponse {
         do throws(AdminRequestError) {
             let filter = try Query(request, allowed: Self.filters).filter()
             guard filter != ConnectionFilter() else {
                 throw AdminRequestError("no filter: use one or more of \(Self.filters.joined(separator: ", "))")
             }
-            return .text(
-                .ok,
-                JSONValue.object(["closed": .integer(await control.closeConnections(filter))]).line,
-                type: "application/json"
-            )
+            let closed = await control.closeConnections(filter)
+            return .json(.ok, JSONValue.object(["closed": .integer(closed)]).line)
         } catch {
             return .text(.badRequest, "\(error.text)\n")
         }
@@ -107,7 +120,7 @@ struct ControlRoutes: Sendable {
 
     // MARK: Configuration
 
-    private func reload() async -> Response {
+    private func reload() async -> AdminResponse {
         switch await control.reload() {
         case nil:
             return .text(.notFound, "no configuration file: start the proxy with monkey run\n")
@@ -116,12 +129,12 @@ struct ControlRoutes: Sendable {
                 "reloaded": .boolean(true), "changes": .array(changes.map { .string($0) }),
                 "connections_affected": .integer(connections),
             ])
-            return .text(.ok, answer.line, type: "application/json")
+            return .json(.ok, answer.line)
         case .rejected(let errors):
             let answer = JSONValue.object([
                 "reloaded": .boolean(false), "errors": .array(errors.map { .string($0) }),
             ])
-            return .text(.unprocessableContent, answer.line, type: "application/json")
+            return .json(.unprocessableEntity, answer.line)
         }
     }
 }
@@ -130,14 +143,14 @@ struct ControlRoutes: Sendable {
 private struct Query {
     private var values: [String: String] = [:]
 
-    init(_ request: Request, allowed: [String]) throws(AdminRequestError) {
-        for (name, value) in request.uri.queryParameters {
-            guard allowed.contains(String(name)) else {
+    init(_ request: AdminRequest, allowed: [String]) throws(AdminRequestError) {
+        for (name, value) in try request.parameters() {
+            guard allowed.contains(name) else {
                 throw AdminRequestError(
                     "unknown parameter '\(name)': must be one of \(allowed.joined(separator: ", "))"
                 )
             }
-            guard values.updateValue(String(value), forKey: String(name)) == nil else {
+            guard values.updateValue(value, forKey: name) == nil else {
                 throw AdminRequestError("'\(name)' is given twice")
             }
         }

@@ -22,6 +22,16 @@ public protocol AdminControl: Sendable {
     /// - Throws: ``AdminRequestError`` if the server does not exist.
     func setWeight(_ weight: Int?, server: String, pool: String) async throws(AdminRequestError)
 
+    /// Closes a share of a server's connections, those that have been idle the longest.
+    ///
+    /// - Parameters:
+    ///   - percent: 1 to 100.
+    ///   - server: name of the server.
+    ///   - pool: name of its pool.
+    /// - Returns: the number of connections closed.
+    /// - Throws: ``AdminRequestError`` if the server does not exist.
+    func rebalance(_ percent: Int, server: String, pool: String) async throws(AdminRequestError) -> Int
+
     /// Returns the connections that match a filter, oldest first.
     func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionsSnapshot
 

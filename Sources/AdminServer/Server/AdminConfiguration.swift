@@ -19,12 +19,16 @@ extension AdminServer {
 
     /// The limits for one client and for all clients together.
     public struct Limits: Sendable, Equatable {
-        /// Maximum number of concurrent connections, 1 to 10,000; further connections wait in the backlog. The default,
-        /// plus the other descriptors that the endpoint needs, fits in the descriptors that a proxy reserves.
+        /// Maximum number of concurrent connections, 1 to 10,000. At the limit, a new connection replaces the one that
+        /// has waited longest for its client; one whose response is being computed is not replaced. The default, plus
+        /// the other descriptors that the endpoint needs, fits in the descriptors that a proxy reserves.
         public var connections = 24
-        /// Time from the first byte of a request, or from accepting the connection, until the last byte of the response
-        /// is written, however steadily bytes arrive. When it expires the connection is closed.
+        /// Time for receiving a request, from its first byte or from accepting the connection, and again for sending
+        /// its response, however steadily bytes arrive. When it expires the connection is closed.
         public var request: Duration = .seconds(10)
+        /// Time for computing a response; a reload may have to resolve many names. When it expires the response is 504,
+        /// and the operation continues.
+        public var operation: Duration = .seconds(600)
         /// How long a connection may be idle between two requests.
         public var idle: Duration = .seconds(75)
         /// How long requests in progress may take to complete after the endpoint starts to stop.
@@ -51,6 +55,7 @@ extension AdminServer.Limits {
         try Self.check("request size limit", requestBytes, in: 4096...1 << 30)
         try Self.check("header field limit", headerFields, in: 1...10_000)
         try Self.check("request timeout", request)
+        try Self.check("operation timeout", operation)
         try Self.check("idle timeout", idle)
         try Self.check("stop timeout", stop)
     }

@@ -16,6 +16,13 @@ struct Listener: ~Copyable {
     /// The backlog. The same as SwiftNIO's, which sets it again when it takes over a listening socket.
     private static let backlog = 128
 
+    /// A Unix socket is accessible to the user that started the process only: a client that can connect may change servers
+    /// and connections.
+    private static let options = ListenOptions(
+        backlog: backlog,
+        permissions: UnixSocketPermissions(mode: 0o600)
+    )
+
     /// - Parameter address: the address as the operator wrote it, for error messages.
     static func open(at target: SocketAddress, writtenAs address: ServiceAddress) throws(AdminError) -> Listener {
         if case .unix(let path) = target {
@@ -35,7 +42,7 @@ struct Listener: ~Copyable {
     private init(at target: SocketAddress) throws(SystemError) {
         // Only the socket calls are used: this system is never polled.
         var system = try LinuxSystem(batch: 1, wakerToken: Token(bits: 0))
-        let descriptor = try system.listen(at: target, options: ListenOptions(backlog: Self.backlog))
+        let descriptor = try system.listen(at: target, options: Self.options)
         do throws(SystemError) {
             address = try system.localAddress(of: descriptor)
         } catch {
@@ -44,6 +51,20 @@ struct Listener: ~Copyable {
         }
         self.descriptor = descriptor
         file = if case .unix(let path) = target { UnixSocketFile(at: path) } else { nil }
+    }
+
+    /// Takes over the descriptor of a socket that the service manager has opened; it has no file to remove.
+    ///
+    /// - Parameter target: the configured address.
+    init(_ socket: InheritedSocket, configuredAt target: SocketAddress) throws(AdminError) {
+        do throws(InheritedSocketError) {
+            try socket.check(boundTo: target)
+        } catch {
+            throw .inheritedSocket(error)
+        }
+        descriptor = Descriptor(adopting: socket.descriptor)
+        address = socket.address
+        file = nil
     }
 
     static func close(_ descriptor: consuming Descriptor, file: UnixSocketFile?) {

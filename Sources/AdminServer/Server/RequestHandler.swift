@@ -1,42 +1,64 @@
-import Hummingbird
 import NIOCore
-import NIOExtras
 import NIOHTTP1
-import NIOHTTPTypesHTTP1
+import ValueFormats
 
 /// Handler of one HTTP/1 connection: submits its requests one at a time and in order, and closes the connection.
 ///
 /// SwiftNIO's own handler traps in debug builds on an unexpected response; a client must not be able to trigger that.
 final class RequestHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundIn = Never
     typealias OutboundOut = HTTPServerResponsePart
 
     private enum Phase {
         case waiting
         /// Until the last byte of the response is written to the socket.
         case answering
-        /// The FIN is sent; waiting for the client's FIN. Closing with unread bytes of the client would send a reset,
-        /// which could make the client lose the response (RFC 9112, 9.6).
         case lingering
     }
 
-    private let budget: RequestBudget
+    private let connection: AdminConnection
+    private let decide: @Sendable (AdminRequest) -> RouteTable.Decision
     private let submit: @Sendable (PendingRequest) -> Bool
     private var phase = Phase.waiting
+    /// The request whose response is awaited; a late response to an earlier one is dropped.
+    private var awaited: Int?
+    private var requests = 0
     /// Pipelined requests. Nothing is read while a response is pending, so one read bounds their number.
     private var ahead = CircularBuffer<HTTPRequestHead>()
     private var wantsRead = false
     private var keepAlive = true
+    private var sendsBody = true
     /// Whether no request follows the pipelined ones: the client has half-closed or sent an unparsable request, or the
     /// endpoint is stopping.
     private var noMoreRequests = false
     private var inputEnded = false
 
-    /// - Parameter submit: queues a request for a response; returns false if the queue is full.
-    init(budget: RequestBudget, submit: @escaping @Sendable (PendingRequest) -> Bool) {
-        self.budget = budget
+    /// - Parameters:
+    ///   - decide: decides on a request without waiting.
+    ///   - submit: queues a request whose response must be computed; returns false if the queue is full.
+    init(
+        _ connection: AdminConnection,
+        decide: @escaping @Sendable (AdminRequest) -> RouteTable.Decision,
+        submit: @escaping @Sendable (PendingRequest) -> Bool
+    ) {
+        self.connection = connection
+        self.decide = decide
         self.submit = submit
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        connection.onOperationTimeout = { [unowned self] in
+            respond(
+                .rejection(.gatewayTimeout, "the operation takes too long: it continues without this connection\n"),
+                context: context
+            )
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        connection.onOperationTimeout = nil
+        awaited = nil
     }
 
     // MARK: Requests
@@ -64,13 +86,18 @@ final class RequestHandler: ChannelDuplexHandler {
         case let error as HTTPParserError:
             noMoreRequests = true
             if phase == .waiting {
-                refuse(error == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest, context: context)
+                connection.beginRequest()
+                phase = .answering
+                respond(
+                    .rejection(error == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest),
+                    context: context
+                )
             }
         case is ByteToMessageDecoderError:
             // Bytes that follow an unparsable request.
             break
         default:
-            context.close(promise: nil)
+            connection.close()
         }
     }
 
@@ -79,11 +106,11 @@ final class RequestHandler: ChannelDuplexHandler {
         case ChannelEvent.inputClosed:
             noMoreRequests = true
             inputEnded = true
-            if phase != .answering { context.close(promise: nil) }
+            if phase != .answering { connection.close() }
         case is ChannelShouldQuiesceEvent:
             noMoreRequests = true
             ahead.removeAll()
-            if phase == .waiting { context.close(promise: nil) }
+            if phase == .waiting { connection.close() }
         default:
             break
         }
@@ -91,69 +118,77 @@ final class RequestHandler: ChannelDuplexHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
-        guard let converted = try? HTTPRequest(head, secure: false, splitCookie: false) else {
-            refuse(.badRequest, context: context)
-            return
-        }
+        connection.beginRequest()
         phase = .answering
         keepAlive = head.isKeepAlive && !head.announcesBody
-        let request = PendingRequest(
-            request: Request(head: converted, body: RequestBody(buffer: ByteBuffer())),
-            hasBody: head.announcesBody,
-            channel: context.channel
-        )
-        if !submit(request) { refuse(.serviceUnavailable, context: context) }
+        sendsBody = head.method != .HEAD
+        let request: AdminRequest
+        do throws(AdminRequestError) {
+            request = try AdminRequest(head)
+        } catch {
+            return respond(.rejection(.badRequest, "\(error.text)\n"), context: context)
+        }
+        switch decide(request) {
+        case .respond(let response):
+            respond(response, context: context)
+        case .compute(let compute):
+            requests += 1
+            awaited = requests
+            let pending = PendingRequest(request: request, compute: compute, deliver: delivery(requests, context))
+            if !submit(pending) { respond(.rejection(.serviceUnavailable), context: context) }
+        }
+    }
+
+    /// Returns a function that passes the response to a request to the event loop.
+    private func delivery(_ request: Int, _ context: ChannelHandlerContext) -> @Sendable (AdminResponse) -> Void {
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        return { [eventLoop = context.eventLoop] response in
+            eventLoop.execute {
+                let (handler, context) = bound.value
+                if handler.awaited == request { handler.respond(response, context: context) }
+            }
+        }
     }
 
     // MARK: Responses
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        switch unwrapOutboundIn(data) {
-        case .head(var head):
-            if noMoreRequests, ahead.isEmpty { keepAlive = false }
-            if !keepAlive { head.headers.replaceOrAdd(name: "connection", value: "close") }
-            context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .body:
-            context.write(data, promise: promise)
-        case .end:
-            let taken = promise ?? context.eventLoop.makePromise(of: Void.self)
-            taken.futureResult.assumeIsolated().whenSuccess { self.responseTaken(context: context) }
-            context.write(data, promise: taken)
+    private func respond(_ response: AdminResponse, context: ChannelHandlerContext) {
+        awaited = nil
+        connection.enter(.sending)
+        if response.closesConnection || noMoreRequests && ahead.isEmpty { keepAlive = false }
+        var headers = response.headers
+        headers.add(name: "content-length", value: "\(response.body.utf8.count)")
+        headers.add(name: "date", value: Timestamp.now.httpDate)
+        if !keepAlive { headers.add(name: "connection", value: "close") }
+        let head = HTTPResponseHead(version: .http1_1, status: response.status, headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if sendsBody, !response.body.isEmpty {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: response.body)))), promise: nil)
         }
-    }
-
-    private func refuse(_ status: HTTPResponseStatus, context: ChannelHandlerContext) {
-        phase = .answering
-        keepAlive = false
-        let head = HTTPResponseHead(version: .http1_1, status: status, headers: ["content-length": "0"])
-        write(context: context, data: wrapOutboundOut(.head(head)), promise: nil)
-        write(context: context, data: wrapOutboundOut(.end(nil)), promise: nil)
-        context.flush()
+        let taken = context.eventLoop.makePromise(of: Void.self)
+        taken.futureResult.assumeIsolated().whenSuccess { self.responseTaken(context: context) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: taken)
     }
 
     private func responseTaken(context: ChannelHandlerContext) {
         if keepAlive, let head = ahead.popFirst() {
-            budget.wentOn()
-            begin(head, context: context)
+            // Not called directly, because the number of pipelined requests would be the depth of the recursion.
+            context.eventLoop.assumeIsolated().execute {
+                if context.channel.isActive { self.begin(head, context: context) }
+            }
         } else if keepAlive, !noMoreRequests {
             phase = .waiting
-            budget.becameIdle()
+            connection.enter(.idle)
         } else if inputEnded {
-            context.close(promise: nil)
+            connection.close()
         } else {
-            // The rest of the request timeout also bounds the lingering close.
             phase = .lingering
+            connection.enter(.lingering)
             context.close(mode: .output, promise: nil)
         }
         if wantsRead, phase != .answering {
             wantsRead = false
             context.read()
         }
-    }
-}
-
-extension HTTPRequestHead {
-    fileprivate var announcesBody: Bool {
-        headers.contains(name: "transfer-encoding") || headers["content-length"].contains { $0 != "0" }
     }
 }

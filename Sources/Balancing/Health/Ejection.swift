@@ -2,7 +2,7 @@
 /// in the pool.
 ///
 /// Times are in nanoseconds of a monotonic clock.
-public struct Ejection: Sendable {
+public struct Ejection: Sendable, Equatable {
     /// The duration of the first ejection.
     public let base: Int
     /// The maximum duration of an ejection.
@@ -54,6 +54,13 @@ public struct Ejection: Sendable {
         self.until = nil
         inSince = now
         return true
+    }
+
+    /// Readmits the server before its ejection ends.
+    public mutating func end(at now: Int) {
+        guard until != nil else { return }
+        until = nil
+        inSince = now
     }
 
     private mutating func forgive(to now: Int) {

@@ -2,7 +2,7 @@
 /// rate in a sliding window.
 ///
 /// Times are in nanoseconds of a monotonic clock; a time before the last one counts as the last one.
-public struct FailureWindow: Sendable {
+public struct FailureWindow: Sendable, Equatable {
     /// The thresholds for ejection.
     public struct Limits: Sendable, Equatable {
         /// The number of consecutive failures; nil disables this threshold.

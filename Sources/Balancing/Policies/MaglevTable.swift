@@ -14,7 +14,7 @@ public struct MaglevTable: Sendable, Equatable {
         /// The weight; 0 gets no entries in the table. Backup servers should have 0.
         public var weight: Int
 
-        public init(name: String, weight: Int) {
+        public init(name: String, weight: Int = 1) {
             self.name = name
             self.weight = weight
         }
@@ -80,21 +80,40 @@ extension MaglevTable {
                 )
             }
         guard let price = claimants.map(\.weight).max() else { return [] }
-        var places = [UInt16?](repeating: nil, count: size)
-        var free = size
+        return [UInt16](unsafeUninitializedCapacity: size) { places, count in
+            // The limit of servers is below this value.
+            places.initialize(repeating: freePlace)
+            count = size
+            claimants.withUnsafeMutableBufferPointer { claim(places, by: $0, price: price) }
+        }
+    }
+
+    private static let freePlace = UInt16.max
+
+    /// Fills the table. This inner loop decides how long a process with a thousand tables takes to start.
+    private static func claim(
+        _ places: UnsafeMutableBufferPointer<UInt16>,
+        by claimants: UnsafeMutableBufferPointer<Claimant>,
+        price: Int
+    ) {
+        var free = places.count
         // In each round the server with the largest weight has a turn, so there are at most as many rounds as entries.
         while true {
             for index in claimants.indices {
                 claimants[index].credit += claimants[index].weight
                 guard claimants[index].credit >= price else { continue }
                 claimants[index].credit -= price
+                let step = claimants[index].step
                 var place = claimants[index].place
                 // The size is prime, so any step visits all entries.
-                while places[place] != nil { place = (place + claimants[index].step) % size }
+                while places[place] != freePlace {
+                    place += step
+                    if place >= places.count { place -= places.count }
+                }
                 places[place] = UInt16(claimants[index].server)
                 claimants[index].place = place
                 free -= 1
-                if free == 0 { return places.compactMap { $0 } }
+                if free == 0 { return }
             }
         }
     }

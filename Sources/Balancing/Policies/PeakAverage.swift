@@ -7,7 +7,7 @@ public enum PeakAverage {
     /// 1/e (37 %).
     @inlinable public static var defaultTimeConstant: Int { 10_000_000_000 }
     /// The maximum time in nanoseconds, about 104 days; longer times count as this.
-    @inlinable public static var longest: Int { 1 << 53 }
+    @inlinable public static var maxTime: Int { 1 << 53 }
 
     /// Returns the average updated with a sample; all times are in nanoseconds.
     ///
@@ -23,8 +23,8 @@ public enum PeakAverage {
         after elapsed: Int,
         timeConstant: Int = defaultTimeConstant
     ) -> Int {
-        let sample = min(max(1, sample), longest)
-        let average = min(average, longest)
+        let sample = min(max(1, sample), maxTime)
+        let average = min(average, maxTime)
         guard sample < average else { return sample }
         let kept = decay(over: elapsed, timeConstant: timeConstant)
         // Adding 0.5 before truncation rounds the value; `rounded()` is a call into libm.

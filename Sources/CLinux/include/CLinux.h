@@ -13,10 +13,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -88,6 +91,15 @@ static inline int64_t linux_epoll_wait(int poller, linux_event *events, int capa
     return linux_result(epoll_wait(poller, events, capacity, milliseconds));
 }
 
+/// Returns the present readiness of a descriptor (poll(2)), in the bits of epoll: POLLIN, POLLPRI, POLLOUT and POLLRDHUP,
+/// POLLERR and POLLHUP have the same values.
+static inline int64_t linux_readiness(int fd) {
+    struct pollfd item = {.fd = fd, .events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP};
+    int64_t result;
+    do { result = linux_result(poll(&item, 1, 0)); } while (result == -EINTR);
+    return result < 0 ? result : (int64_t)(unsigned short)item.revents;
+}
+
 static inline int64_t linux_timer(void) {
     return linux_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
 }
@@ -147,6 +159,11 @@ static inline int64_t linux_local_address(int fd, linux_address *address) {
     return linux_result(getsockname(fd, &address->any, &address->length));
 }
 
+static inline int64_t linux_peer_address(int fd, linux_address *address) {
+    address->length = sizeof address->local;
+    return linux_result(getpeername(fd, &address->any, &address->length));
+}
+
 static inline int64_t linux_set_option(int fd, int level, int name, int value) {
     return linux_result(setsockopt(fd, level, name, &value, sizeof value));
 }
@@ -186,6 +203,16 @@ static inline int64_t linux_unread(int fd) {
     return result < 0 ? result : count;
 }
 
+/// Returns the time since data was last sent or received, in milliseconds (tcp(7), TCP_INFO).
+static inline int64_t linux_idle_milliseconds(int fd) {
+    struct tcp_info info;
+    memset(&info, 0, sizeof(info));
+    socklen_t length = sizeof(info);
+    int64_t result = linux_result(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length));
+    if (result < 0) return result;
+    return info.tcpi_last_data_sent < info.tcpi_last_data_recv ? info.tcpi_last_data_sent : info.tcpi_last_data_recv;
+}
+
 static inline int64_t linux_close(int fd) { return linux_result(close(fd)); }
 
 static inline int64_t linux_duplicate(int fd) { return linux_result(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
@@ -198,11 +225,33 @@ static inline int64_t linux_pipe(int descriptors[2]) {
 
 static inline int64_t linux_pipe_set_size(int fd, int size) { return linux_result(fcntl(fd, 1031 /* F_SETPIPE_SZ */, size)); }
 
+// Whether the effective capabilities of the calling thread contain one (capabilities(7), capget(2)).
+static inline bool linux_has_capability(unsigned capability) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (capability >= 64 || syscall(SYS_capget, &header, sets) < 0) return false;
+    return sets[capability / 32].effective >> capability % 32 & 1;
+}
+
+// Whether the process is in the initial user namespace (user_namespaces(7)); true if /proc is not mounted.
+static inline bool linux_is_in_initial_user_namespace(void) {
+    struct stat namespace;
+    return stat("/proc/self/ns/user", &namespace) < 0 || namespace.st_ino == 0xEFFFFFFDU /* PROC_USER_INIT_INO */;
+}
+
 static inline int64_t linux_read(int fd, void *buffer, size_t length) { return linux_result(read(fd, buffer, length)); }
 
 static inline int64_t linux_splice(int from, int to, size_t length) {
     return linux_result(splice(from, NULL, to, NULL, length, 3u /* SPLICE_F_MOVE | SPLICE_F_NONBLOCK */));
 }
+
+// Arguments of the process
+
+/// Returns the number of arguments that were passed to main, with the name of the program.
+int linux_argument_count(void);
+
+/// Returns an argument that was passed to main; NULL if there is none.
+const char *linux_argument(int index);
 
 // Threads, memory and limits
 
@@ -224,6 +273,22 @@ static inline void *linux_pages(size_t length) {
     void *pages = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return pages == MAP_FAILED ? NULL : pages;
 }
+
+/// Allocates zeroed pages that begin at a multiple of `alignment`, a power of two. They are one mapping that the kernel
+/// never backs with huge pages, so that touching one page makes only that page resident. Returns NULL on failure.
+static inline void *linux_pages_aligned(size_t length, size_t alignment) {
+    char *pages = (char *)linux_pages(length + alignment);
+    if (pages == NULL) return NULL;
+    size_t before = (alignment - (uintptr_t)pages % alignment) % alignment;
+    if (before > 0) munmap(pages, before);
+    if (before < alignment) munmap(pages + before + length, alignment - before);
+    // Only a hint: without it, more memory may be resident.
+    madvise(pages + before, length, MADV_NOHUGEPAGE);
+    return pages + before;
+}
+
+/// Returns the memory of whole pages to the system; they stay mapped, and read as zero.
+static inline void linux_pages_discard(void *pages, size_t length) { madvise(pages, length, MADV_DONTNEED); }
 
 static inline void linux_pages_free(void *pages, size_t length) { munmap(pages, length); }
 

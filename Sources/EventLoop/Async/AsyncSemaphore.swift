@@ -2,15 +2,33 @@ import Synchronization
 
 /// Asynchronous semaphore: limits how many tasks run a section at the same time. Tasks acquire it in FIFO order.
 public final class AsyncSemaphore: Sendable {
-    private struct Waiter {
-        let ticket: Int
-        let continuation: CheckedContinuation<Bool, Never>
-    }
-
+    /// All operations take constant time, amortized: the tasks of thousands of servers may wait.
     private struct State {
         var free: Int
-        var queue: [Waiter] = []
+        /// The waiting tasks, by ticket.
+        var waiting: [Int: CheckedContinuation<Bool, Never>] = [:]
+        /// Tickets in FIFO order from `head` on, also of tasks that no longer wait.
+        var order: [Int] = []
+        var head = 0
         var nextTicket = 0
+
+        mutating func append(_ ticket: Int, _ continuation: CheckedContinuation<Bool, Never>) {
+            waiting[ticket] = continuation
+            order.append(ticket)
+        }
+
+        mutating func popFirst() -> CheckedContinuation<Bool, Never>? {
+            while head < order.count {
+                head += 1
+                let continuation = waiting.removeValue(forKey: order[head - 1])
+                if head > order.count / 2 {
+                    order.removeFirst(head)
+                    head = 0
+                }
+                if let continuation { return continuation }
+            }
+            return nil
+        }
     }
 
     private let state: Mutex<State>
@@ -26,10 +44,7 @@ public final class AsyncSemaphore: Sendable {
         let isAcquired = await withTaskCancellationHandler {
             await acquire(ticket, isCancelable: true)
         } onCancel: {
-            let waiter = state.withLock { state in
-                state.queue.firstIndex { $0.ticket == ticket }.map { state.queue.remove(at: $0) }
-            }
-            waiter?.continuation.resume(returning: false)
+            state.withLock { $0.waiting.removeValue(forKey: ticket) }?.resume(returning: false)
         }
         guard isAcquired else { return nil }
         defer { release() }
@@ -42,14 +57,12 @@ public final class AsyncSemaphore: Sendable {
     }
 
     public func release() {
-        let next = state.withLock { state -> Waiter? in
-            if state.queue.isEmpty {
-                state.free += 1
-                return nil
-            }
-            return state.queue.removeFirst()
+        let next = state.withLock { state in
+            let next = state.popFirst()
+            if next == nil { state.free += 1 }
+            return next
         }
-        next?.continuation.resume(returning: true)
+        next?.resume(returning: true)
     }
 
     private func takeTicket() -> Int {
@@ -69,7 +82,7 @@ public final class AsyncSemaphore: Sendable {
                     state.free -= 1
                     return true
                 }
-                state.queue.append(Waiter(ticket: ticket, continuation: continuation))
+                state.append(ticket, continuation)
                 return nil
             }
             if let isAcquired { continuation.resume(returning: isAcquired) }

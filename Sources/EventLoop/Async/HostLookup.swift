@@ -11,10 +11,22 @@ public enum HostLookup {
         public let host: String
         /// The message of the resolver.
         public let detail: String
+        public let reason: Reason
 
-        public init(host: String, detail: String) {
+        /// What the resolver found out.
+        public enum Reason: Hashable, Sendable {
+            /// The name does not exist.
+            case noSuchName
+            /// The name exists but has no IP address.
+            case noAddress
+            /// The lookup failed, for example because no name server answered.
+            case other
+        }
+
+        public init(host: String, detail: String, reason: Reason = .other) {
             self.host = host
             self.detail = detail
+            self.reason = reason
         }
 
         /// One sentence that states the cause and how to fix it.
@@ -28,7 +40,13 @@ public enum HostLookup {
     /// Runs on a dedicated thread: getaddrinfo(3) blocks while a DNS server does not respond, and must block neither a
     /// worker nor Swift's cooperative threads.
     public static func addresses(of host: String, port: UInt16) async throws(Failure) -> [InternetAddress] {
-        try await WorkerThread.run(name: "resolver") { lookUp(host, port: port) }.get()
+        let result: Result<[InternetAddress], Failure>
+        do throws(SystemError) {
+            result = try await WorkerThread.run(name: "resolver") { lookUp(host, port: port) }
+        } catch {
+            throw Failure(host: host, detail: "no thread for the resolver: \(error)")
+        }
+        return try result.get()
     }
 
     /// Returns all socket addresses of an address, at least one, in the order in which they should be tried.
@@ -45,7 +63,7 @@ public enum HostLookup {
         var list: UnsafeMutablePointer<addrinfo>?
         let code = getaddrinfo(host, nil, &hints, &list)
         guard code == 0 else {
-            return .failure(Failure(host: host, detail: String(cString: gai_strerror(code))))
+            return .failure(failure(host, code))
         }
         defer { freeaddrinfo(list) }
         var addresses: [InternetAddress] = []
@@ -56,8 +74,21 @@ public enum HostLookup {
             addresses.append(address)
         }
         return addresses.isEmpty
-            ? .failure(Failure(host: host, detail: "no IP address"))
+            ? .failure(Failure(host: host, detail: "the name has no IP address", reason: .noAddress))
             : .success(addresses)
+    }
+
+    private static func failure(_ host: String, _ code: Int32) -> Failure {
+        // EAI_ADDRFAMILY and EAI_NODATA are extensions of glibc.
+        let (hasNoFamily, hasNoData): (Int32, Int32) = (-9, -5)
+        return switch code {
+        case EAI_NONAME:
+            Failure(host: host, detail: "the name does not exist", reason: .noSuchName)
+        case hasNoFamily, hasNoData:
+            Failure(host: host, detail: "the name has no IP address", reason: .noAddress)
+        default:
+            Failure(host: host, detail: "the name server failed: \(String(cString: gai_strerror(code)))")
+        }
     }
 }
 

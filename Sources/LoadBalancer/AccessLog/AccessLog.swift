@@ -61,18 +61,28 @@ public final class AccessLog: Sendable {
         wake.signal()
     }
 
+    /// Writes at intervals, until the end is requested.
+    private func write(_ proxy: Proxy) {
+        var wasFailing = false
+        while true {
+            let isLast = orders.withLock { $0.end != nil }
+            reopenIfRequested()
+            write(proxy, &wasFailing)
+            if isLast { return }
+            _ = wake.wait(timeout: .now() + .nanoseconds(Self.tick.clampedNanoseconds))
+        }
+    }
+
     /// Writes until the task is canceled, then writes the records of all connections that have ended. May be called
     /// only once, with a proxy whose configuration enables `recordsConnections`.
     public func run(_ proxy: Proxy) async {
-        let thread = WorkerThread.start(name: "access-log") { [self] in
-            var wasFailing = false
-            while true {
-                let isLast = orders.withLock { $0.end != nil }
-                reopenIfRequested()
-                write(proxy, &wasFailing)
-                if isLast { return }
-                _ = wake.wait(timeout: .now() + .nanoseconds(Self.tick.clampedNanoseconds))
-            }
+        let thread: WorkerThread
+        do throws(SystemError) {
+            thread = try WorkerThread.start(name: "access-log") { [self] in write(proxy) }
+        } catch {
+            return logger.error(
+                "cannot write the access log: no thread: \(error): raise the limit on processes (ulimit -u)"
+            )
         }
         while (try? await Task.sleep(for: .seconds(1 << 30))) != nil {}
         orders.withLock { $0.end = .now }

@@ -18,7 +18,7 @@ public struct AccessLogFormat: Hashable, Sendable {
     private let written: String
 
     /// Maximum length of a format, in bytes.
-    public static let longest = 4096
+    public static let maxLength = 4096
 
     /// All fields, separated by spaces.
     public static let text = AccessLogFormat(
@@ -46,7 +46,9 @@ public struct AccessLogFormat: Hashable, Sendable {
     }
 
     private static func pieces(of text: String) throws(ValueFormatError) -> [Piece] {
-        guard text.utf8.count <= longest else { throw ValueFormatError("too long: must be at most \(longest) bytes") }
+        guard text.utf8.count <= maxLength else {
+            throw ValueFormatError("too long: must be at most \(maxLength) bytes")
+        }
         guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control && $0 != "\t" }) else {
             throw ValueFormatError("control characters are not allowed: remove them")
         }

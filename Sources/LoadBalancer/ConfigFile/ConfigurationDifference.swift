@@ -8,13 +8,16 @@ struct ConfigurationDifference: Equatable {
     var hasOtherResolver = false
     /// Changed keys of listeners that are in both files, by listener name.
     var listeners: [String: [String]] = [:]
+    /// Changed keys of shared limits that are in both files, by name.
+    var limits: [String: [String]] = [:]
     /// Changed keys of pools that are in both files, by pool name; without `servers`.
     var pools: [String: [String]] = [:]
 
     init(from before: ConfigurationFile, to after: ConfigurationFile) {
         onRestart = ObjectSchema<ConfigurationFile>.root.keys(otherIn: after, than: before)
-            .filter { !["listeners", "pools", "resolver"].contains($0) }
+            .filter { !["include", "listeners", "pools", "limits", "resolver"].contains($0) }
         hasOtherResolver = before.resolver != after.resolver
+        limits = Self.changes(.limits, before.limits, after.limits, \.name)
         listeners = Self.changes(.listener, before.listeners, after.listeners, \.name)
         pools = Self.changes(.pool, before.pools, after.pools, \.name).compactMapValues { keys in
             let keys = keys.filter { $0 != "servers" }
@@ -29,8 +32,9 @@ struct ConfigurationDifference: Equatable {
         _ name: (Entry) -> String
     ) -> [String: [String]] {
         var changes: [String: [String]] = [:]
+        let former = Dictionary(before.map { (name($0), $0) }) { first, _ in first }
         for entry in after {
-            guard let old = before.first(where: { name($0) == name(entry) }) else { continue }
+            guard let old = former[name(entry)] else { continue }
             let keys = section.keys(otherIn: entry, than: old)
             if !keys.isEmpty { changes[name(entry)] = keys }
         }
@@ -54,6 +58,9 @@ struct ConfigurationDifference: Equatable {
         }
         for (name, keys) in pools.sorted(by: { $0.key < $1.key }) {
             lines.append("pool \(name) changed\(Self.keys(keys))")
+        }
+        for (name, keys) in limits.sorted(by: { $0.key < $1.key }) {
+            lines.append("limits \(name) changed\(Self.keys(keys))")
         }
         if hasOtherResolver { lines.append("resolver changed") }
         lines += onRestart.map { "\($0) changed: takes effect after a restart" }

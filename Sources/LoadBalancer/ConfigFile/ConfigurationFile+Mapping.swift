@@ -1,3 +1,4 @@
+import ProcessSupport
 public import TCPProxy
 import ValueFormats
 
@@ -13,23 +14,21 @@ extension ConfigurationFile {
         configuration.maxPipes = maxPipes
         configuration.grace = grace
         configuration.drainDelay = drainDelay
+        configuration.dropsPrivileges = ProcessIdentity.dropsPrivileges(user: user)
         configuration.recordsConnections = accessLog != nil
         return configuration
     }
 
     /// The listeners, in file order.
-    public var listenerConfigurations: [ListenerConfiguration] { listeners.map(\.configuration) }
-
-    /// Settings of the pools' controller, in file order.
-    public var poolSettings: [PoolSettings] { pools.map(PoolSettings.init) }
-
-    /// Returns the pools with the names of their servers resolved, in file order.
-    ///
-    /// - Throws: `ProxyError.unknownHost(_:detail:)`.
-    public func resolvedPools() async throws(ProxyError) -> [PoolConfiguration] {
-        var resolved: [PoolConfiguration] = []
-        for pool in pools { resolved.append(pool.configuration(servers: try await pool.servers.resolved())) }
-        return resolved
+    public var listenerConfigurations: [ListenerConfiguration] {
+        listeners.map { section in
+            var listener = section.configuration
+            listener.applySocketFileDefaults(user: user, group: group)
+            if let limits = limits.first(where: { $0.name == section.limits }) {
+                listener.accessPolicy.share(limits)
+            }
+            return listener
+        }
     }
 }
 
@@ -37,21 +36,29 @@ extension ListenerSection {
     package var configuration: ListenerConfiguration {
         var listener = ListenerConfiguration(name: name, address: listen, pool: pool)
         listener.backlog = backlog
+        listener.socketFile.mode = mode
+        listener.socketFile.owner = owner
+        listener.socketFile.group = group
         listener.sourceAddresses = sources
         listener.timeouts = timeouts
+        listener.halfClose = halfClose
         listener.keepAlive = keepAlive.map { KeepAlive(interval: $0) }
         listener.accessPolicy = accessPolicy
         listener.bandwidth = bandwidth?.bytes
+        listener.bandwidthUpstream = bandwidthUpstream?.bytes
+        listener.bandwidthDownstream = bandwidthDownstream?.bytes
         listener.sniPatterns = sniPatterns.map { SNIRoute(names: [$0.pattern], pool: $0.pool) }
         listener.alpnProtocols = alpnProtocols.map { route in
             ALPNRoute(protocols: [route.pattern], pool: route.pool)
         }
+        listener.plainPool = plainPool
+        listener.tls = tls?.loaded
         return listener
     }
 }
 
 extension ListenerSection {
-    private var accessPolicy: AccessPolicy {
+    var accessPolicy: AccessPolicy {
         var accessPolicy = AccessPolicy()
         // A file with contradictory lists is rejected before this point.
         if !allow.isEmpty || !deny.isEmpty { accessPolicy.access = try? AccessList(allow: allow, deny: deny) }
@@ -59,8 +66,20 @@ extension ListenerSection {
         accessPolicy.maxConnectionsPerClient = maxConnectionsPerClient
         accessPolicy.rate = rate?.rate
         accessPolicy.ratePerClient = ratePerClient?.rate
-        accessPolicy.proxies = acceptProxy.map { TrustedProxies(header: $0, networks: trustedProxies) }
+        accessPolicy.limitsDryRun = limitsDryRun
+        accessPolicy.proxies = acceptProxy.map { TrustedProxies(header: $0, sources: trustedProxies) }
         return accessPolicy
+    }
+}
+
+extension AccessPolicy {
+    mutating func share(_ limits: LimitsSection) {
+        sharedLimits = limits.name
+        maxConnections = limits.maxConnections
+        maxConnectionsPerClient = limits.maxConnectionsPerClient
+        rate = limits.rate?.rate
+        ratePerClient = limits.ratePerClient?.rate
+        limitsDryRun = limits.limitsDryRun
     }
 }
 
@@ -70,10 +89,14 @@ extension PoolSection {
     /// - Parameter servers: the current servers of the pool, with names resolved to addresses.
     package func configuration(servers: [ServerConfiguration]) -> PoolConfiguration {
         var configuration = PoolConfiguration(name: name, policy: policy, servers: servers)
+        configuration.fastestBy = fastestBy
+        configuration.fastestTolerance = fastestTolerance
         configuration.queueLimit = queue.limit
         configuration.queueTimeout = queue.timeout
         configuration.onAllDown = onAllDown
+        configuration.retry = retry
         configuration.proxyProtocol = sendProxy
+        configuration.tls = tls?.loaded
         return configuration
     }
 }
@@ -87,6 +110,7 @@ extension ServerSection {
         configuration.weight = weight
         configuration.isBackup = backup
         configuration.maxConnections = maxConnections
+        if case .host(let host, _) = self.address { configuration.host = host }
         return configuration
     }
 }

@@ -5,15 +5,27 @@ import TCPProxy
 
 extension ConfigurationFile {
     func validate(_ root: YAMLNode, _ diagnostics: inout Diagnostics) {
+        // The entries may be incomplete.
+        if diagnostics.isExhausted { return }
+        if accessLog == nil, let written = root["access-log-format"] {
+            diagnostics.within("access-log-format") {
+                $0.warning(at: written.location, "no effect without access-log: set access-log, or remove this key")
+            }
+        }
         if let written = root["listeners"] {
             diagnostics.within("listeners") { checkListeners(written, root, &$0) }
         }
+        if let written = root["limits"] {
+            diagnostics.within("limits") { checkSharedLimits(written, root, &$0) }
+        }
         if let written = root["pools"] {
             diagnostics.within("pools") { diagnostics in
+                let members = written.members
                 for pool in pools {
-                    guard let written = written[pool.name] else { continue }
+                    guard let written = members[pool.name] else { continue }
                     diagnostics.within(pool.name) { pool.check(written, &$0) }
                 }
+                checkCount(written, &diagnostics)
                 checkUse(written, root, &diagnostics)
             }
         }
@@ -24,37 +36,107 @@ extension ConfigurationFile {
     private func checkListeners(_ written: YAMLNode, _ root: YAMLNode, _ diagnostics: inout Diagnostics) {
         // Values that could not be parsed are not checked: the error is already reported, and the entry has the
         // default.
-        var taken: [(address: ServiceAddress, owner: String)] = []
-        if let admin, admin.port != 0 { taken.append((admin, "admin")) }
+        var taken = TakenAddresses()
+        if let admin, admin.port != 0 { taken.add(admin, of: "admin") }
+        let members = written.members
+        let known = KnownPools(root["pools"])
+        let graph = ForwardingGraph(self)
         for listener in listeners {
-            guard let written = written[listener.name] else { continue }
+            guard let written = members[listener.name] else { continue }
             diagnostics.within(listener.name) { diagnostics in
-                listener.checkDeadlines(written, &diagnostics)
-                if let name = written["pool"] {
-                    diagnostics.within("pool") { checkPool(listener.pool, of: listener, name, root, &$0) }
+                listener.checkTimeouts(written, &diagnostics)
+                if listener.limits == nil, let place = written["limits-dry-run"],
+                    let warning = ConfigurationRules.dryRunWarning(listener.accessPolicy)
+                {
+                    diagnostics.within("limits-dry-run") { $0.warning(at: place.location, warning) }
                 }
-                checkRoutes(listener.sniPatterns, in: "sni", of: listener, written, root, &diagnostics)
+                if let name = written["pool"] {
+                    diagnostics.within("pool") { checkPool(listener.pool, of: listener, name, known, graph, &$0) }
+                }
+                checkRoutes(listener.sniPatterns, in: "sni", of: listener, written, known, graph, &diagnostics)
                 checkRoutes(
                     listener.alpnProtocols,
                     in: "alpn",
                     of: listener,
                     written,
-                    root,
+                    known,
+                    graph,
                     &diagnostics
                 )
+                if let plain = listener.plainPool, let name = written["plain"] {
+                    diagnostics.within("plain") { diagnostics in
+                        if written["sni"] == nil, written["alpn"] == nil, written["tls"] == nil {
+                            diagnostics.error(
+                                at: name.location,
+                                "no effect without sni, alpn or tls: add routes, or use pool for all connections"
+                            )
+                        } else {
+                            checkPool(plain, of: listener, name, known, graph, &diagnostics)
+                        }
+                    }
+                }
                 listener.checkEntrance(written, &diagnostics)
+                if let limits = listener.limits, let name = written["limits"] {
+                    diagnostics.within("limits") { checkLimits(limits, name, written, root, &$0) }
+                }
+                listener.checkSocketFile(written, &diagnostics)
                 guard let place = written["listen"], place.isScalar(listener.listen) else { return }
                 diagnostics.within("listen") { diagnostics in
-                    guard let other = taken.first(where: { $0.address.collides(with: listener.listen) }) else { return }
-                    diagnostics.error(
-                        at: place.location,
-                        other.address == listener.listen
-                            ? "\(other.address) is already used by \(other.owner): choose another address or port"
-                            : "conflicts with \(other.address) of \(other.owner), as one of them binds all interfaces: "
-                                + "choose another port"
-                    )
+                    guard let other = taken.first(collidingWith: listener.listen),
+                        let conflict = ConfigurationRules.conflict(
+                            of: listener.listen,
+                            with: other.address,
+                            of: other.owner
+                        )
+                    else { return }
+                    diagnostics.error(at: place.location, conflict)
                 }
-                taken.append((listener.listen, "listeners.\(listener.name)"))
+                taken.add(listener.listen, of: "listeners.\(listener.name)")
+            }
+        }
+    }
+
+    private func checkLimits(
+        _ limits: String,
+        _ name: YAMLNode,
+        _ written: YAMLNode,
+        _ root: YAMLNode,
+        _ diagnostics: inout Diagnostics
+    ) {
+        var names: [String] = []
+        if case .mapping(let members) = root["limits"]?.content { names = members.map(\.name).filter(isName) }
+        if !names.contains(limits) {
+            let advice = names.isEmpty ? "define it in limits" : advice(for: limits, among: names)
+            diagnostics.error(at: name.location, "unknown limits \(quoted(limits)): \(advice)")
+        } else if let own = ObjectSchema<LimitsSection>.limits.keys.map(\.name).first(where: { written[$0] != nil }) {
+            diagnostics.error(
+                at: name.location,
+                "the listener also has \(own): remove it, or write it in limits.\(limits)"
+            )
+        }
+    }
+
+    private func checkSharedLimits(_ written: YAMLNode, _ root: YAMLNode, _ diagnostics: inout Diagnostics) {
+        guard case .mapping(let members) = written.content else { return }
+        for limits in limits {
+            guard let place = written[limits.name]?["limits-dry-run"] else { continue }
+            var policy = AccessPolicy()
+            policy.share(limits)
+            guard let warning = ConfigurationRules.dryRunWarning(policy) else { continue }
+            diagnostics.within(limits.name) {
+                $0.within("limits-dry-run") { $0.warning(at: place.location, warning) }
+            }
+        }
+        guard root["listeners"] != nil else { return }
+        let used = Set(listeners.compactMap(\.limits))
+        // As for pools: a misspelled name is an error of the listener.
+        guard used.isSubset(of: members.map(\.name)) else { return }
+        for member in members where !used.contains(member.name) {
+            diagnostics.within(member.name) {
+                $0.warning(
+                    at: member.location,
+                    "no listener uses these limits: refer to them in a listener, or remove them"
+                )
             }
         }
     }
@@ -64,14 +146,15 @@ extension ConfigurationFile {
         in key: String,
         of listener: ListenerSection,
         _ written: YAMLNode,
-        _ root: YAMLNode,
+        _ known: KnownPools,
+        _ graph: ForwardingGraph,
         _ diagnostics: inout Diagnostics
     ) {
-        guard let written = written[key] else { return }
+        guard let members = written[key]?.members else { return }
         diagnostics.within(key) { diagnostics in
             for route in routes {
-                guard let name = written[route.written] else { continue }
-                diagnostics.within(route.written) { checkPool(route.pool, of: listener, name, root, &$0) }
+                guard let name = members[route.written] else { continue }
+                diagnostics.within(route.written) { checkPool(route.pool, of: listener, name, known, graph, &$0) }
             }
         }
     }
@@ -80,31 +163,36 @@ extension ConfigurationFile {
         _ pool: String,
         of listener: ListenerSection,
         _ written: YAMLNode,
-        _ root: YAMLNode,
+        _ known: KnownPools,
+        _ graph: ForwardingGraph,
         _ diagnostics: inout Diagnostics
     ) {
         // A pool with errors of its own still exists.
-        guard !pool.isEmpty, case .mapping(let members) = root["pools"]?.content else { return }
-        guard members.contains(where: { $0.name == pool }) else {
-            let names = members.map(\.name).filter(isName)
+        guard !pool.isEmpty, let members = known.names else { return }
+        guard members.contains(pool) else {
+            let names = known.ordered.filter(isName)
             let advice = names.isEmpty ? "define it in pools" : advice(for: pool, among: names)
             diagnostics.error(at: written.location, "unknown pool \(quoted(pool)): \(advice)")
             return
         }
-        let servers = pools.first { $0.name == pool }?.servers ?? []
-        if listener.listen.port != 0, servers.contains(where: { $0.address == ServerAddress(listener.listen) }) {
-            diagnostics.error(
-                at: written.location,
-                "server \(listener.listen) of pool \(pool) is this listener, so it would connect to itself: "
-                    + "change one of the addresses"
-            )
+        if let loop = graph.loop(through: listener.name, to: pool) {
+            diagnostics.error(at: written.location, "\(loop): change one of the addresses")
         }
+    }
+
+    private func checkCount(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
+        let count = pools.reduce(0) { $0 + $1.servers.count }
+        guard count > Self.maxServersInAll else { return }
+        diagnostics.error(
+            at: written.location,
+            "too many servers in all pools: \(count), at most \(Self.maxServersInAll) are allowed"
+        )
     }
 
     private func checkUse(_ written: YAMLNode, _ root: YAMLNode, _ diagnostics: inout Diagnostics) {
         guard case .mapping(let members) = written.content, root["listeners"] != nil else { return }
         let used = Set(
-            listeners.flatMap { [$0.pool] + $0.sniPatterns.map(\.pool) + $0.alpnProtocols.map(\.pool) }
+            listeners.flatMap(\.allPools)
         )
         // A pool whose name is misspelled in a listener is not unused; the listener reports that error.
         guard used.isSubset(of: members.map(\.name)) else { return }
@@ -117,47 +205,14 @@ extension ConfigurationFile {
 }
 
 extension ListenerSection {
-    fileprivate func checkDeadlines(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        guard let attempt = timeouts.connectAttempt, let all = timeouts.connect, attempt > all else { return }
+    fileprivate func checkTimeouts(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
+        if let warning = ConfigurationRules.jitterWarning(timeouts), let place = written["lifetime-jitter"] {
+            diagnostics.within("lifetime-jitter") { $0.warning(at: place.location, warning) }
+        }
+        guard let warning = ConfigurationRules.deadlineWarning(timeouts) else { return }
         guard let key = written.firstWritten("connect-timeout", "connect-deadline") else { return }
         diagnostics.within(key.name) {
-            $0.warning(
-                at: key.value.location,
-                "connect-timeout is longer than connect-deadline, which expires first: shorten connect-timeout"
-            )
-        }
-    }
-}
-
-extension ListenerSection {
-    fileprivate func checkEntrance(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        if let place = written["deny"] {
-            do throws(AccessListError) {
-                _ = try AccessList(allow: allow, deny: deny)
-            } catch {
-                diagnostics.within("deny") { $0.error(at: place.location, "\(error)") }
-            }
-        }
-        if acceptProxy != nil, written["trusted-proxies"] == nil, let place = written["accept-proxy"] {
-            diagnostics.error(
-                at: place.location,
-                "missing key trusted-proxies: add their networks, such as trusted-proxies: [10.0.0.0/8]"
-            )
-        }
-        if acceptProxy != nil, let place = written["trusted-proxies"], case .list(let items) = place.content,
-            items.isEmpty
-        {
-            diagnostics.within("trusted-proxies") {
-                $0.error(at: place.location, "no proxy is trusted: add networks of proxies, such as [10.0.0.0/8]")
-            }
-        }
-        if let place = written["trusted-proxies"], written["accept-proxy"] == nil {
-            diagnostics.within("trusted-proxies") {
-                $0.error(
-                    at: place.location,
-                    "no effect without accept-proxy: add accept-proxy: required, or optional"
-                )
-            }
+            $0.warning(at: key.value.location, warning)
         }
     }
 }
@@ -173,58 +228,58 @@ extension PoolSection {
         if let ejection, let written = written["ejection"] {
             diagnostics.within("ejection") { ejection.check(written, &$0) }
         }
-        if let written = written["queue"], case .mapping = written.content, queue.limit > 0, !servers.isEmpty,
-            servers.allSatisfy({ $0.maxConnections == nil })
+        if let written = written["queue"], case .mapping = written.content,
+            let warning = ConfigurationRules.queueWarning(limit: queue.limit, onAllDown, servers)
         {
-            diagnostics.within("queue") {
-                $0.warning(
-                    at: written.location,
-                    "queue has no effect because no server in this pool sets max-connections: "
-                        + "set it on a server, or remove queue"
-                )
+            diagnostics.within("queue") { $0.warning(at: written.location, warning) }
+        }
+        if let warning = ConfigurationRules.disabledQueueWarning(limit: queue.limit, onAllDown),
+            let written = written["on-all-down"]
+        {
+            diagnostics.within("on-all-down") { $0.warning(at: written.location, warning) }
+        }
+        if let warning = ConfigurationRules.slowStartWarning(slowStart, policy), let written = written["slow-start"] {
+            diagnostics.within("slow-start") { $0.warning(at: written.location, warning) }
+        }
+        guard policy != .fastest else { return }
+        for key in ["fastest-by", "fastest-tolerance"] {
+            guard let written = written[key] else { continue }
+            diagnostics.within(key) {
+                $0.warning(at: written.location, "no effect with policy: \(policy.rawValue): set policy: fastest")
             }
         }
     }
 
     private func checkServers(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        var names: [String: Int] = [:]
-        var addresses: [ServerAddress: Int] = [:]
-        for (index, server) in servers.enumerated() {
-            guard let written = written[index] else { continue }
-            let place = written["address"] ?? written
-            let isRead = place.isScalar(server.address)
-            diagnostics.within(index) { diagnostics in
-                if isRead, let line = addresses[server.address] {
-                    diagnostics.error(
-                        at: place.location,
-                        "duplicate server \(server.address), first defined on line \(line): "
-                            + "keep one, with a weight if it should get more connections"
-                    )
-                } else if server.address.isService, let place = written["weight"] {
-                    diagnostics.within("weight") {
-                        $0.error(at: place.location, "weights come from the SRV records of the service: remove weight")
-                    }
-                } else if isRead || written["name"] != nil, let line = names[server.name] {
-                    diagnostics.error(
-                        at: (written["name"] ?? place).location,
-                        "duplicate server name \(server.name), first used on line \(line): choose another name"
-                    )
+        /// The node of an entry's address, if the entry has the address that it says: one that could not be parsed has
+        /// the default.
+        func place(_ index: Int) -> YAMLNode? {
+            guard let entry = written[index] else { return nil }
+            let place = entry["address"] ?? entry
+            return place.isScalar(servers[index].address) ? place : nil
+        }
+        let parsed = servers.indices.map { index -> (address: ServerAddress?, name: String?) in
+            let isNamed = written[index]?["name"] != nil
+            let isRead = place(index) != nil
+            return (isRead ? servers[index].address : nil, isRead || isNamed ? servers[index].name : nil)
+        }
+        for duplicate in ConfigurationRules.duplicates(in: parsed) {
+            guard let entry = written[duplicate.index], let first = written[duplicate.first] else { continue }
+            let named = if case .name = duplicate.problem { entry["name"] } else { YAMLNode?.none }
+            let location = (named ?? entry["address"] ?? entry).location
+            let place = (first["address"] ?? first).location.place(seenFrom: location)
+            diagnostics.within(duplicate.index) { $0.error(at: location, duplicate.text(firstAt: place)) }
+        }
+        for (index, server) in servers.enumerated() where server.address.isService {
+            guard let place = written[index]?["weight"] else { continue }
+            diagnostics.within(index) {
+                $0.within("weight") {
+                    $0.error(at: place.location, "weights come from the SRV records of the service: remove weight")
                 }
             }
-            if isRead { addresses[server.address] = addresses[server.address] ?? place.location.line }
-            if isRead || written["name"] != nil { names[server.name] = names[server.name] ?? place.location.line }
         }
-        guard !servers.isEmpty else { return }
-        if servers.allSatisfy(\.backup) {
-            diagnostics.error(
-                at: written.location,
-                "every server is a backup: remove backup from at least one"
-            )
-        } else if servers.allSatisfy({ $0.weight == 0 }) {
-            diagnostics.error(
-                at: written.location,
-                "every server has weight 0, so none gets connections: set at least one to 1 or more"
-            )
+        if let problem = ConfigurationRules.unusableServers(servers) {
+            diagnostics.error(at: written.location, problem)
         }
     }
 }
@@ -235,15 +290,24 @@ extension HealthCheckSection {
             return
         }
         for member in members {
-            guard let owner = ObjectSchema<HealthCheckSection>.types[member.name], owner != type else { continue }
+            guard let owners = ObjectSchema<HealthCheckSection>.types[member.name], !owners.contains(type) else {
+                continue
+            }
+            let types = owners.map(\.rawValue).joined(separator: " or ")
             diagnostics.within(member.name) {
                 $0.error(
                     at: member.location,
-                    "unknown key in a check of type \(type.rawValue): remove it, or set type: \(owner.rawValue)"
+                    "unknown key in a check of type \(type.rawValue): remove it, or set type: \(types)"
                 )
             }
         }
-        if type == .sendExpect, written["expect"] == nil {
+        if type == .sendExpect, written["steps"] != nil {
+            if let key = written.firstWritten("send", "expect") {
+                diagnostics.within(key.name) {
+                    $0.error(at: key.value.location, "not allowed beside steps: make it the first of the steps")
+                }
+            }
+        } else if type == .sendExpect, written["expect"] == nil {
             diagnostics.error(
                 at: written.location,
                 "missing key expect: add the text that the response must contain, or set type: tcp"
@@ -254,13 +318,10 @@ extension HealthCheckSection {
                 $0.error(at: written.location, "invalid path \(quoted(path)): must begin with a slash, such as /health")
             }
         }
-        if timeout > interval, let key = written.firstWritten("timeout", "interval") {
-            diagnostics.within(key.name) {
-                $0.warning(
-                    at: key.value.location,
-                    "timeout is longer than interval, so an unresponsive server is checked less often: shorten timeout"
-                )
-            }
+        if let warning = ConfigurationRules.timeoutWarning(timeout, interval: interval),
+            let written = written["timeout"]
+        {
+            diagnostics.within("timeout") { $0.warning(at: written.location, warning) }
         }
     }
 }
@@ -303,26 +364,5 @@ extension YAMLNode {
             return false
         }
         return written == address
-    }
-}
-
-extension ServiceAddress {
-    /// Returns whether two listeners with these addresses would conflict.
-    fileprivate func collides(with other: ServiceAddress) -> Bool {
-        guard port != 0 else { return false }
-        if self == other { return true }
-        guard case .socket(.internet(let mine)) = self, case .socket(.internet(let others)) = other,
-            mine.port == others.port
-        else { return false }
-        return mine.covers(others) || others.covers(mine)
-    }
-}
-
-extension InternetAddress {
-    /// Returns whether this is a wildcard address that includes the other address.
-    fileprivate func covers(_ other: InternetAddress) -> Bool {
-        // `::` also includes IPv4: listeners are dual-stack.
-        if high == 0, low == 0 { return true }
-        return isIPv4 && low == 0xFFFF_0000_0000 && other.isIPv4
     }
 }

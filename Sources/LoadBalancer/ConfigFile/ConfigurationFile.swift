@@ -1,4 +1,5 @@
 package import TCPProxy
+import ValueFormats
 
 /// Content of a configuration file: listeners, pools of servers and process-wide settings.
 ///
@@ -18,6 +19,8 @@ public struct ConfigurationFile: Sendable {
     package var user: String? = Settings.user.defaultValue
     /// nil uses the primary group of the user.
     package var group: String? = Settings.group.defaultValue
+    /// File for the ID of the process; nil writes none.
+    package var pidFile: String? = Settings.pidFile.defaultValue
     /// Address of the HTTP endpoint for metrics; nil disables it.
     package var admin: ServiceAddress? = Settings.admin.defaultValue
     /// Whether the HTTP endpoint also accepts commands to drain servers, close connections and reload this file.
@@ -26,8 +29,7 @@ public struct ConfigurationFile: Sendable {
     package var adminTokenFile: String? = Settings.adminTokenFile.defaultValue
     /// Whether each connection event is written as a line to standard output.
     package var events = Settings.events.defaultValue
-    /// Interval at which a line with the totals is written; nil disables it.
-    package var summary: Duration? = Settings.summary.defaultValue
+    package var summary = SummaryInterval(nil)
     /// File of the access log; `-` is standard output, nil disables the log.
     public var accessLog: String? = Settings.accessLog.defaultValue
     /// Format of the access log.
@@ -36,10 +38,16 @@ public struct ConfigurationFile: Sendable {
     package var resolver: InternetAddress? = Settings.resolver.defaultValue
     package var logLevel = Settings.logLevel.defaultValue
     package var logFormat = Settings.logFormat.defaultValue
+    /// Paths of the files and folders whose keys were added to those of this file.
+    package var include: [String] = Settings.include.defaultValue
     /// At least one, in file order.
     package var listeners: [ListenerSection] = []
+    /// Limits that listeners share, in file order.
+    package var limits: [LimitsSection] = []
     /// At least one, in file order.
     package var pools: [PoolSection] = []
+    /// Positions of the values that are names of hosts.
+    package private(set) var locations = Locations()
     /// Warnings: the file is valid, but probably does not have the intended effect.
     package private(set) var warnings: [Diagnostic] = []
 
@@ -51,31 +59,41 @@ public struct ConfigurationFile: Sendable {
     public init() {}
 
     /// Maximum size of a file, in bytes.
-    public static let longest = 1 << 20
+    public static let maxBytes = 4 << 20
     /// Maximum number of problems that are reported.
-    package static let mostProblems = 100
-    package static let maxListeners = 1024
-    package static let maxPools = 1024
+    package static let maxProblems = 100
+    package static let maxListeners = Proxy.maxListeners
+    package static let maxPools = Proxy.maxPools
+    package static let maxLimits = 1024
+    /// Maximum number of servers in all pools together.
+    package static let maxServersInAll = Proxy.maxServers
     /// Maximum number of servers per pool.
     package static let maxServers = PoolConfiguration.maxServers
     /// Maximum number of source addresses per listener.
-    package static let mostSources = 64
+    package static let maxSources = 64
     /// Maximum number of networks per list.
-    package static let mostNetworks = AccessPolicy.Settings.maxNetworks
+    package static let maxNetworks = AccessPolicy.Settings.maxNetworks
+    /// Maximum number of certificates per listener.
+    package static let maxCertificates = 10_000
     /// Maximum number of SNI patterns per listener.
-    package static let mostServerNames = 10_000
+    package static let maxSNIPatterns = 10_000
 
     /// Parses a file.
     ///
-    /// - Parameter bytes: YAML in UTF-8, at most ``longest`` bytes.
+    /// - Parameters:
+    ///   - bytes: YAML in UTF-8, at most ``maxBytes`` bytes.
+    ///   - context: the environment and the files that the file refers to.
     /// - Throws: ``ConfigurationError`` with all errors and warnings.
-    public init(parsing bytes: [UInt8]) throws(ConfigurationError) {
+    public init(parsing bytes: [UInt8], in context: Context = Context()) throws(ConfigurationError) {
         var diagnostics = Diagnostics()
+        var reader = IncludeReader(context)
         self.init()
-        if let text = Self.text(bytes, &diagnostics), let root = YAMLDocument.read(text, diagnostics: &diagnostics) {
+        if let text = Self.text(bytes, &diagnostics), let root = reader.parse(text, &diagnostics) {
             ObjectSchema.root.read(root, into: &self, &diagnostics)
             applyResolver()
             validate(root, &diagnostics)
+            loadTLS(root, context, &diagnostics)
+            locations = Locations(of: self, in: root)
         }
         guard !diagnostics.hasErrors else {
             throw ConfigurationError(diagnostics: diagnostics.sorted, suppressed: diagnostics.suppressed)
@@ -84,18 +102,18 @@ public struct ConfigurationFile: Sendable {
     }
 
     private mutating func applyResolver() {
-        guard let resolver else { return }
         for pool in pools.indices {
+            guard let resolver = pools[pool].resolver ?? resolver else { continue }
             for server in pools[pool].servers.indices {
                 pools[pool].servers[server].resolver = DNSResolver(servers: [.internet(resolver)])
             }
         }
     }
 
-    private static func text(_ bytes: [UInt8], _ diagnostics: inout Diagnostics) -> String? {
+    static func text(_ bytes: [UInt8], _ diagnostics: inout Diagnostics) -> String? {
         let start = SourceLocation(line: 1, column: 1)
-        guard bytes.count <= longest else {
-            diagnostics.error(at: start, "the file has \(bytes.count) bytes: at most \(longest) are allowed")
+        guard bytes.count <= maxBytes else {
+            diagnostics.error(at: start, "the file has \(bytes.count) bytes: at most \(maxBytes) are allowed")
             return nil
         }
         // A byte order mark would shift the columns of the first line.

@@ -1,7 +1,16 @@
+/// A file that another one includes.
+package struct IncludedFile: Hashable, Sendable {
+    /// Number in the order of reading, from 1.
+    package var number: Int
+    package var path: String
+}
+
 /// Position in a file: line and column start at 1, and a column is a Unicode scalar.
 package struct SourceLocation: Hashable, Sendable, Comparable, CustomStringConvertible {
     package var line: Int
     package var column: Int
+    /// nil in the main file.
+    package var file: IncludedFile?
 
     package init(line: Int, column: Int) {
         self.line = line
@@ -9,7 +18,12 @@ package struct SourceLocation: Hashable, Sendable, Comparable, CustomStringConve
     }
 
     package static func < (left: SourceLocation, right: SourceLocation) -> Bool {
-        (left.line, left.column) < (right.line, right.column)
+        (left.file?.number ?? 0, left.line, left.column) < (right.file?.number ?? 0, right.line, right.column)
+    }
+
+    /// Returns the line for a message about another position: `on line 12`, with the file if it is another one.
+    func place(seenFrom other: SourceLocation) -> String {
+        file == other.file ? "on line \(line)" : "on line \(line) of \(file?.path ?? "the main file")"
     }
 
     /// `12:5`
@@ -41,9 +55,17 @@ package struct Diagnostic: Hashable, Sendable {
 }
 
 extension Diagnostic: CustomStringConvertible {
-    /// `12:5: error: pools.databases.policy: …`; the caller prepends the file name and a colon.
+    /// `12:5: error: pools.databases.policy: …`, after the name of the file if it is an included one.
     package var description: String {
         let subject = path.isEmpty ? "" : "\(path): "
-        return "\(location): \(severity.rawValue): \(subject)\(text)"
+        let file = location.file.map { "\($0.path):" } ?? ""
+        return "\(file)\(location): \(severity.rawValue): \(subject)\(text)"
+    }
+
+    /// Returns the description, after the name of the file.
+    ///
+    /// - Parameter name: name of the main file.
+    package func line(in name: String) -> String {
+        location.file == nil ? "\(name):\(self)" : description
     }
 }

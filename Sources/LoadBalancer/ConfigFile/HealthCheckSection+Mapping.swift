@@ -5,10 +5,13 @@ extension HealthCheckSection {
     package var check: HealthCheckKind {
         switch type {
         case .tcp: .tcp
-        case .sendExpect: .sendExpect(send: Array(send.utf8), expect: Array(expect.utf8))
+        case .sendExpect where steps.isEmpty: .sendExpect(send: Array(send.utf8), expect: Array(expect.utf8))
+        case .sendExpect:
+            .sendExpect(steps.map { HealthCheckKind.Step(send: Array($0.send.utf8), expect: Array($0.expect.utf8)) })
         case .http: .http(HTTPHealthCheck(path: path, host: host, expected: status))
         case .postgres: .postgres(user: user)
-        case .redis: .redis
+        case .mysql: .mysql(user: user)
+        case .redis: role.map { .redisRole($0) } ?? .redis
         }
     }
 }

@@ -16,6 +16,7 @@ struct ObjectSchema<Entry: Sendable>: Sendable {
             return
         }
         for member in members {
+            if diagnostics.isExhausted { return }
             diagnostics.within(member.name) { diagnostics in
                 guard let key = keys.first(where: { $0.name == member.name || $0.alias == member.name }) else {
                     let advice = advice(for: member.name, among: keys.map(\.name))
@@ -56,52 +57,51 @@ struct KeySchema<Entry: Sendable>: Sendable {
     /// Whether two entries have the same value for this key.
     let isSame: @Sendable (Entry, Entry) -> Bool
 
+    /// Creates a key for a setting.
+    ///
     /// - Parameters:
     ///   - alias: another accepted name of the key.
-    ///   - standard: description of the default; required if the default cannot be written as a value.
-    init<Value: Equatable & Sendable>(
-        _ name: String,
+    ///   - valueSchema: format of the value.
+    init<Setting, Value: Equatable & Sendable>(
+        _ setting: SettingDescriptor<Setting>,
         alias: String? = nil,
         _ path: any WritableKeyPath<Entry, Value> & Sendable,
         _ valueSchema: ValueSchema<Value>,
-        in empty: Entry,
-        standard: String? = nil,
-        _ help: String
+        in empty: Entry
     ) {
-        self.name = name
-        self.alias = alias
-        self.valueSchema = valueSchema.name
-        allowed = valueSchema.allowed
-        self.standard = standard ?? valueSchema.write(empty[keyPath: path]).map { "`\($0)`" } ?? "none"
-        isRequired = false
-        self.help = help
-        schema = valueSchema.schema
-        placeholder = ""
-        read = { node, entry, diagnostics in
-            if let value = valueSchema.read(node, &diagnostics) { entry[keyPath: path] = value }
-        }
-        isSame = { $0[keyPath: path] == $1[keyPath: path] }
+        let standard = setting.defaultText ?? valueSchema.write(empty[keyPath: path]).map { "`\($0)`" } ?? "none"
+        self.init(setting, alias: alias, path, valueSchema, standard: standard)
     }
 
-    /// Creates a required key.
+    /// Creates a required key for a setting.
     ///
     /// - Parameter placeholder: example value for the error message if the key is missing.
-    init<Value: Equatable & Sendable>(
-        required name: String,
+    init<Setting, Value: Equatable & Sendable>(
+        required setting: SettingDescriptor<Setting>,
         _ path: any WritableKeyPath<Entry, Value> & Sendable,
         _ valueSchema: ValueSchema<Value>,
-        placeholder: String,
-        _ help: String
+        placeholder: String
     ) {
-        self.name = name
-        alias = nil
+        self.init(setting, path, valueSchema, standard: "required", placeholder: placeholder)
+    }
+
+    private init<Setting, Value: Equatable & Sendable>(
+        _ setting: SettingDescriptor<Setting>,
+        alias: String? = nil,
+        _ path: any WritableKeyPath<Entry, Value> & Sendable,
+        _ valueSchema: ValueSchema<Value>,
+        standard: String,
+        placeholder: String? = nil
+    ) {
+        name = setting.name
+        self.alias = alias
         self.valueSchema = valueSchema.name
-        allowed = valueSchema.allowed
-        standard = "required"
-        isRequired = true
-        self.help = help
-        schema = valueSchema.schema
-        self.placeholder = placeholder
+        allowed = setting.allowed ?? valueSchema.allowed ?? ""
+        self.standard = standard
+        isRequired = placeholder != nil
+        help = setting.help
+        schema = valueSchema.schema.orEnvironmentReference
+        self.placeholder = placeholder ?? ""
         read = { node, entry, diagnostics in
             if let value = valueSchema.read(node, &diagnostics) { entry[keyPath: path] = value }
         }
@@ -142,34 +142,26 @@ extension ObjectSchema {
     /// Returns the kind of a mapping from names to groups of these keys.
     ///
     /// - Parameters:
-    ///   - most: maximum number of groups; at least one is required.
+    ///   - max: maximum number of groups; at least one is required.
     ///   - path: property of an entry that stores its name.
-    func named(most: Int, _ path: any WritableKeyPath<Entry, String> & Sendable) -> ValueSchema<[Entry]> {
+    func named(max: Int, _ path: any WritableKeyPath<Entry, String> & Sendable) -> ValueSchema<[Entry]> {
         ValueSchema(
             name: "mappings by name",
             allowed: "names of at most 64 letters, digits, `-`, `_` and `.`",
             schema: .object([
                 "type": .string("object"), "additionalProperties": schema, "minProperties": .integer(1),
-                "maxProperties": .integer(most),
+                "maxProperties": .integer(max),
                 "propertyNames": .object(["pattern": .string("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]),
             ]),
             write: { _ in nil }
         ) { node, diagnostics in
-            guard case .mapping(let members) = node.content, !members.isEmpty else {
-                diagnostics.error(
-                    at: node.location,
-                    "\(node.typeMismatch): must map at least one name to the keys of \(self.name)"
-                )
-                return nil
-            }
-            guard members.count <= most else {
-                diagnostics.error(at: node.location, "too many names: \(members.count), at most \(most) are allowed")
-                return nil
-            }
-            return members.map { member in
-                diagnostics.within(member.name) { diagnostics in
-                    if !isName(member.name) {
-                        diagnostics.error(at: member.location, "invalid name \(quoted(member.name)): \(nameAdvice)")
+            let expectation = "must map at least one name to the keys of \(self.name)"
+            guard let members = node.members(max: max, of: "names", expectation, &diagnostics) else { return nil }
+            return members.compactMap { member in
+                if diagnostics.isExhausted { return nil }
+                return diagnostics.within(member.name) { diagnostics in
+                    if let problem = ConfigurationRules.invalidName(member.name) {
+                        diagnostics.error(at: member.location, problem)
                     }
                     var entry = empty
                     entry[keyPath: path] = member.name

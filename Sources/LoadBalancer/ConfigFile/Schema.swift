@@ -2,8 +2,7 @@ import TCPProxy
 import ValueFormats
 
 // Definition of all keys of the file; the parser, the JSON schema and the documentation tests use these tables. A new
-// key needs a property of its entry and an element here, with a `SettingDescriptor` if it is also an option of the
-// command line.
+// key needs a `SettingDescriptor`, a property of its entry and an element here.
 
 extension ObjectSchema where Entry == ConfigurationFile {
     static var root: Self {
@@ -13,19 +12,24 @@ extension ObjectSchema where Entry == ConfigurationFile {
             empty: empty,
             keys: [
                 KeySchema(
-                    required: "listeners",
+                    required: ConfigurationFile.Settings.listeners,
                     \.listeners,
-                    ObjectSchema<ListenerSection>.listener.named(most: ConfigurationFile.maxListeners, \.name),
-                    placeholder: "{NAME: {listen: ADDRESS, pool: POOL}}",
-                    "Listeners that clients connect to."
+                    ObjectSchema<ListenerSection>.listener.named(max: ConfigurationFile.maxListeners, \.name),
+                    placeholder: "{NAME: {listen: ADDRESS, pool: POOL}}"
                 ),
                 KeySchema(
-                    required: "pools",
+                    required: ConfigurationFile.Settings.pools,
                     \.pools,
-                    ObjectSchema<PoolSection>.pool.named(most: ConfigurationFile.maxPools, \.name),
-                    placeholder: "{NAME: {servers: [ADDRESS]}}",
-                    "Pools of servers that connections are forwarded to."
+                    ObjectSchema<PoolSection>.pool.named(max: ConfigurationFile.maxPools, \.name),
+                    placeholder: "{NAME: {servers: [ADDRESS]}}"
                 ),
+                KeySchema(
+                    ConfigurationFile.Settings.limits,
+                    \.limits,
+                    ObjectSchema<LimitsSection>.limits.named(max: ConfigurationFile.maxLimits, \.name),
+                    in: empty
+                ),
+                KeySchema(ConfigurationFile.Settings.include, \.include, .includes, in: empty),
                 KeySchema(ProxyConfiguration.Settings.threads, \.threads, in: empty),
                 KeySchema(ProxyConfiguration.Settings.maxConnections, \.maxConnections, in: empty),
                 KeySchema(ProxyConfiguration.Settings.engine, \.engine, in: empty),
@@ -33,37 +37,23 @@ extension ObjectSchema where Entry == ConfigurationFile {
                 KeySchema(ProxyConfiguration.Settings.grace, \.grace, in: empty),
                 KeySchema(ProxyConfiguration.Settings.drainDelay, \.drainDelay, in: empty),
                 KeySchema(ConfigurationFile.Settings.resolver, \.resolver, .optional(.resolver), in: empty),
-                KeySchema(
-                    ConfigurationFile.Settings.user,
-                    \.user,
-                    .optional(.text(ConfigurationFile.Settings.user, example: "the name of a user")),
-                    in: empty
-                ),
-                KeySchema(
-                    ConfigurationFile.Settings.group,
-                    \.group,
-                    .optional(.text(ConfigurationFile.Settings.group, example: "the name of a group")),
-                    in: empty
-                ),
+                KeySchema(ConfigurationFile.Settings.user, \.user, example: "the name of a user", in: empty),
+                KeySchema(ConfigurationFile.Settings.group, \.group, example: "the name of a group", in: empty),
+                KeySchema(ConfigurationFile.Settings.pidFile, \.pidFile, example: "the path of a file", in: empty),
                 KeySchema(ConfigurationFile.Settings.admin, alias: "metrics", \.admin, .orOff(.address), in: empty),
                 KeySchema(ConfigurationFile.Settings.adminAPI, \.adminAPI, in: empty),
                 KeySchema(
                     ConfigurationFile.Settings.adminTokenFile,
                     \.adminTokenFile,
-                    .optional(.text(ConfigurationFile.Settings.adminTokenFile, example: "the name of a file")),
+                    example: "the name of a file",
                     in: empty
                 ),
                 KeySchema(ConfigurationFile.Settings.events, \.events, in: empty),
-                KeySchema(ConfigurationFile.Settings.summary, \.summary, in: empty),
+                KeySchema(ConfigurationFile.Settings.summary, \.summary, .summaryInterval, in: empty),
                 KeySchema(
                     ConfigurationFile.Settings.accessLog,
                     \.accessLog,
-                    .orOff(
-                        .text(
-                            ConfigurationFile.Settings.accessLog,
-                            example: "the path of a file, or \"-\" for standard output"
-                        )
-                    ),
+                    example: "the path of a file, or \"-\" for standard output",
                     in: empty
                 ),
                 KeySchema(ConfigurationFile.Settings.accessLogFormat, \.accessLogFormat, .accessLogFormat, in: empty),
@@ -82,27 +72,40 @@ extension ObjectSchema where Entry == ListenerSection {
             empty: empty,
             keys: [
                 KeySchema(
-                    required: ListenerConfiguration.Settings.listen.name,
+                    required: ListenerConfiguration.Settings.listen,
                     \.listen,
                     .address,
-                    placeholder: "127.0.0.1:5432",
-                    ListenerConfiguration.Settings.listen.help
+                    placeholder: "127.0.0.1:5432"
                 ),
                 KeySchema(
-                    required: "pool",
+                    required: ListenerConfiguration.Settings.pool,
                     \.pool,
-                    .text(1...64, example: "the name of a pool"),
-                    placeholder: "NAME",
-                    "Name of the pool that connections are forwarded to."
+                    .text(ListenerConfiguration.Settings.pool, example: "the name of a pool"),
+                    placeholder: "NAME"
                 ),
                 KeySchema(ListenerConfiguration.Settings.connectTimeout, \.timeouts.connectAttempt, in: empty),
                 KeySchema(ListenerConfiguration.Settings.connectDeadline, \.timeouts.connect, in: empty),
                 KeySchema(ListenerConfiguration.Settings.idleTimeout, \.timeouts.idle, in: empty),
                 KeySchema(ListenerConfiguration.Settings.halfCloseTimeout, \.timeouts.halfClose, in: empty),
+                KeySchema(ListenerConfiguration.Settings.halfClose, \.halfClose, in: empty),
                 KeySchema(ListenerConfiguration.Settings.lifetime, \.timeouts.lifetime, in: empty),
+                KeySchema(ListenerConfiguration.Settings.lifetimeJitter, \.timeouts.lifetimeJitter, in: empty),
                 KeySchema(ListenerConfiguration.Settings.keepAlive, \.keepAlive, in: empty),
                 KeySchema(ListenerConfiguration.Settings.tcpUserTimeout, \.timeouts.user, in: empty),
                 KeySchema(ListenerConfiguration.Settings.backlog, \.backlog, in: empty),
+                KeySchema(ListenerConfiguration.Settings.socketMode, \.mode, .optional(.fileMode), in: empty),
+                KeySchema(
+                    ListenerConfiguration.Settings.socketOwner,
+                    \.owner,
+                    example: "the name of a user",
+                    in: empty
+                ),
+                KeySchema(
+                    ListenerConfiguration.Settings.socketGroup,
+                    \.group,
+                    example: "the name of a group",
+                    in: empty
+                ),
                 KeySchema(ListenerConfiguration.Settings.source, \.sources, .sources, in: empty),
                 KeySchema(AccessPolicy.Settings.allow, \.allow, .networks, in: empty),
                 KeySchema(AccessPolicy.Settings.deny, \.deny, .networks, in: empty),
@@ -110,29 +113,105 @@ extension ObjectSchema where Entry == ListenerSection {
                 KeySchema(AccessPolicy.Settings.maxConnectionsPerClient, \.maxConnectionsPerClient, in: empty),
                 KeySchema(AccessPolicy.Settings.rate, \.rate, .orOff(.rate), in: empty),
                 KeySchema(AccessPolicy.Settings.ratePerClient, \.ratePerClient, .orOff(.rate), in: empty),
+                KeySchema(AccessPolicy.Settings.limitsDryRun, \.limitsDryRun, in: empty),
+                KeySchema(ListenerConfiguration.Settings.limits, \.limits, example: "the name of limits", in: empty),
+                KeySchema(ListenerConfiguration.Settings.bandwidth, \.bandwidth, in: empty),
+                KeySchema(ListenerConfiguration.Settings.bandwidthUpstream, \.bandwidthUpstream, in: empty),
+                KeySchema(ListenerConfiguration.Settings.bandwidthDownstream, \.bandwidthDownstream, in: empty),
+                KeySchema(AccessPolicy.Settings.acceptProxy, \.acceptProxy, in: empty),
+                KeySchema(AccessPolicy.Settings.trustedProxies, \.trustedProxies, .trustedSources, in: empty),
+                KeySchema(ListenerConfiguration.Settings.sni, \.sniPatterns, .sniPatterns, in: empty),
+                KeySchema(ListenerConfiguration.Settings.alpn, \.alpnProtocols, .alpnProtocols, in: empty),
+                KeySchema(ListenerConfiguration.Settings.plain, \.plainPool, example: "the name of a pool", in: empty),
+                KeySchema(ListenerConfiguration.Settings.prereadTimeout, \.timeouts.preread, in: empty),
                 KeySchema(
-                    ListenerConfiguration.Settings.bandwidth,
-                    \.bandwidth,
-                    .orOff(.size(ListenerConfiguration.Settings.bandwidth.values.numbers)),
+                    ListenerTLS.Settings.tls,
+                    \.tls,
+                    .optional(ObjectSchema<ListenerTLSSection>.listenerTLS.valueSchema),
                     in: empty
                 ),
-                KeySchema(AccessPolicy.Settings.acceptProxy, \.acceptProxy, in: empty),
-                KeySchema(AccessPolicy.Settings.trustedProxies, \.trustedProxies, .networks, in: empty),
+                KeySchema(ListenerConfiguration.Settings.handshakeTimeout, \.timeouts.handshake, in: empty),
+            ]
+        )
+    }
+}
+
+extension ObjectSchema where Entry == ListenerTLSSection {
+    static var listenerTLS: Self {
+        let empty = ListenerTLSSection()
+        return Self(
+            name: "tls of a listener",
+            empty: empty,
+            keys: [
                 KeySchema(
-                    "sni",
-                    \.sniPatterns,
-                    .sniPatterns,
-                    in: empty,
-                    "Pools for TLS clients by SNI host name. All other clients use `pool`."
+                    required: ListenerTLS.Settings.certificates,
+                    \.certificates,
+                    .certificates,
+                    placeholder: "[{certificate: cert.pem, key: key.pem}]"
                 ),
+                KeySchema(ListenerTLS.Settings.unknownName, \.unknownName, in: empty),
+                KeySchema(ListenerTLS.Settings.clientCertificates, \.clientCertificates, in: empty),
+                KeySchema(ListenerTLS.Settings.clientCA, \.clientCA, example: "the path of a file", in: empty),
+                KeySchema(ListenerTLS.Settings.alpn, \.alpn, .protocols, in: empty),
+                KeySchema(ListenerTLS.Settings.minVersion, \.minVersion, in: empty),
+                KeySchema(ListenerTLS.Settings.ciphers, \.ciphers, example: "names of cipher suites", in: empty),
+                KeySchema(ListenerTLS.Settings.groups, \.groups, example: "names of groups", in: empty),
+            ]
+        )
+    }
+}
+
+extension ObjectSchema where Entry == CertificateSection {
+    static var certificate: Self {
+        Self(
+            name: "a certificate",
+            empty: CertificateSection(),
+            keys: [
                 KeySchema(
-                    "alpn",
-                    \.alpnProtocols,
-                    .alpnProtocols,
-                    in: empty,
-                    "Pools for TLS clients by ALPN protocol, regardless of the SNI host name."
+                    required: ListenerTLS.Settings.certificate,
+                    \.certificate,
+                    .path,
+                    placeholder: "cert.pem"
                 ),
-                KeySchema(ListenerConfiguration.Settings.prereadTimeout, \.timeouts.preread, in: empty),
+                KeySchema(required: ListenerTLS.Settings.key, \.key, .path, placeholder: "key.pem"),
+            ]
+        )
+    }
+}
+
+extension ObjectSchema where Entry == PoolTLSSection {
+    static var poolTLS: Self {
+        let empty = PoolTLSSection()
+        return Self(
+            name: "tls of a pool",
+            empty: empty,
+            keys: [
+                KeySchema(PoolTLS.Settings.verify, \.verify, .optional(.word), in: empty),
+                KeySchema(PoolTLS.Settings.ca, \.ca, example: "the path of a file", in: empty),
+                KeySchema(PoolTLS.Settings.serverName, \.serverName, example: "a host name", in: empty),
+                KeySchema(PoolTLS.Settings.certificate, \.certificate, example: "the path of a file", in: empty),
+                KeySchema(PoolTLS.Settings.key, \.key, example: "the path of a file", in: empty),
+                KeySchema(PoolTLS.Settings.alpn, \.alpn, .protocols, in: empty),
+                KeySchema(ListenerTLS.Settings.minVersion, \.minVersion, in: empty),
+                KeySchema(ListenerTLS.Settings.ciphers, \.ciphers, example: "names of cipher suites", in: empty),
+                KeySchema(ListenerTLS.Settings.groups, \.groups, example: "names of groups", in: empty),
+            ]
+        )
+    }
+}
+
+extension ObjectSchema where Entry == LimitsSection {
+    static var limits: Self {
+        let empty = LimitsSection()
+        return Self(
+            name: "limits",
+            empty: empty,
+            keys: [
+                KeySchema(AccessPolicy.Settings.maxConnections, \.maxConnections, in: empty),
+                KeySchema(AccessPolicy.Settings.maxConnectionsPerClient, \.maxConnectionsPerClient, in: empty),
+                KeySchema(AccessPolicy.Settings.rate, \.rate, .orOff(.rate), in: empty),
+                KeySchema(AccessPolicy.Settings.ratePerClient, \.ratePerClient, .orOff(.rate), in: empty),
+                KeySchema(AccessPolicy.Settings.limitsDryRun, \.limitsDryRun, in: empty),
             ]
         )
     }
@@ -146,13 +225,14 @@ extension ObjectSchema where Entry == PoolSection {
             empty: empty,
             keys: [
                 KeySchema(
-                    required: "servers",
+                    required: PoolConfiguration.Settings.servers,
                     \.servers,
                     .servers,
-                    placeholder: "[10.0.0.1:5432]",
-                    "Servers: an address or a mapping for each."
+                    placeholder: "[10.0.0.1:5432]"
                 ),
                 KeySchema(PoolConfiguration.Settings.policy, \.policy, in: empty),
+                KeySchema(PoolConfiguration.Settings.fastestBy, \.fastestBy, in: empty),
+                KeySchema(PoolConfiguration.Settings.fastestTolerance, \.fastestTolerance, in: empty),
                 KeySchema(
                     PoolSettings.Settings.check,
                     \.check,
@@ -167,16 +247,22 @@ extension ObjectSchema where Entry == PoolSection {
                 ),
                 KeySchema(PoolSettings.Settings.slowStart, \.slowStart, in: empty),
                 KeySchema(
-                    "queue",
+                    PoolConfiguration.Settings.queue,
                     \.queue,
                     ObjectSchema<QueueSection>.queue.valueSchema,
-                    in: empty,
-                    standard: "the defaults below",
-                    "Queue for connections while all available servers are at their `max-connections`."
+                    in: empty
                 ),
+                KeySchema(PoolConfiguration.Settings.retry, \.retry, in: empty),
                 KeySchema(PoolSettings.Settings.onServerDown, \.onServerDown, in: empty),
                 KeySchema(PoolConfiguration.Settings.onAllDown, \.onAllDown, in: empty),
                 KeySchema(PoolConfiguration.Settings.sendProxy, \.sendProxy, in: empty),
+                KeySchema(
+                    PoolTLS.Settings.tls,
+                    \.tls,
+                    .optional(ObjectSchema<PoolTLSSection>.poolTLS.valueSchema),
+                    in: empty
+                ),
+                KeySchema(PoolSettings.Settings.resolver, \.resolver, .optional(.resolver), in: empty),
                 KeySchema(ProxyConfiguration.Settings.resolveInterval, \.resolveInterval, in: empty),
             ]
         )
@@ -191,24 +277,16 @@ extension ObjectSchema where Entry == ServerSection {
             empty: empty,
             keys: [
                 KeySchema(
-                    required: "address",
+                    required: ServerConfiguration.Settings.address,
                     \.address,
                     .serverAddress,
-                    placeholder: "10.0.0.1:5432",
-                    "Address of the server. A host name means all its addresses, `srv:` and a service name all "
-                        + "servers in its SRV records, with their ports, weights and priorities."
+                    placeholder: "10.0.0.1:5432"
                 ),
-                KeySchema(
-                    "name",
-                    \.name,
-                    .name,
-                    in: empty,
-                    standard: "its address",
-                    "Name in logs and metrics."
-                ),
+                KeySchema(ServerConfiguration.Settings.name, \.name, .name, in: empty),
                 KeySchema(ServerConfiguration.Settings.weight, \.weight, in: empty),
                 KeySchema(ServerConfiguration.Settings.backup, \.backup, in: empty),
                 KeySchema(ServerConfiguration.Settings.maxConnections, \.maxConnections, in: empty),
+                KeySchema(ServerSection.Settings.resolve, \.resolve, in: empty),
             ]
         )
     }
@@ -221,126 +299,65 @@ extension ObjectSchema where Entry == HealthCheckSection {
             name: "a check",
             empty: empty,
             keys: [
-                KeySchema(required: "type", \.type, .word, placeholder: "tcp", "Type of the check."),
+                KeySchema(required: HealthCheck.Settings.type, \.type, .word, placeholder: "tcp"),
                 KeySchema(HealthCheck.Settings.interval, \.interval, in: empty),
                 KeySchema(HealthCheck.Settings.timeout, \.timeout, in: empty),
                 KeySchema(HealthCheck.Settings.rise, \.rise, in: empty),
                 KeySchema(HealthCheck.Settings.fall, \.fall, in: empty),
                 KeySchema(HealthCheck.Settings.port, \.port, in: empty),
-                KeySchema(
-                    "initial",
-                    \.initial,
-                    .word,
-                    in: empty,
-                    "State of a server before its first result; `unknown` counts as up until the first result."
-                ),
-                KeySchema(
-                    "send",
-                    \.send,
-                    .text(0...4096, example: "text"),
-                    in: empty,
-                    standard: "none",
-                    "`send-expect`: text to send; omit it if the server sends first."
-                ),
-                KeySchema(
-                    "expect",
-                    \.expect,
-                    .text(1...4096, example: "text"),
-                    in: empty,
-                    standard: "required for `send-expect`",
-                    "`send-expect`: text that the response must contain."
-                ),
-                KeySchema(
-                    "path",
-                    \.path,
-                    .visible(1...2048, example: "a path, such as /health"),
-                    in: empty,
-                    "`http`: path of the request, beginning with a slash."
-                ),
-                KeySchema(
-                    "host",
-                    \.host,
-                    .visible(1...253, example: "a host name"),
-                    in: empty,
-                    "`http`: value of the Host field."
-                ),
-                KeySchema(
-                    "status",
-                    \.status,
-                    .statusCodes,
-                    in: empty,
-                    "`http`: status codes that pass."
-                ),
-                KeySchema(
-                    "user",
-                    \.user,
-                    .text(1...63, example: "the name of a PostgreSQL user"),
-                    in: empty,
-                    "`postgres`: user name that the check sends. It needs no account on the server."
-                ),
+                KeySchema(HealthCheck.Settings.initial, \.initial, in: empty),
+                KeySchema(HealthCheck.Settings.send, \.send, example: "text", in: empty),
+                KeySchema(HealthCheck.Settings.expect, \.expect, example: "text", in: empty),
+                KeySchema(HealthCheck.Settings.steps, \.steps, .steps, in: empty),
+                KeySchema(HealthCheck.Settings.path, \.path, example: "a path, such as /health", in: empty),
+                KeySchema(HealthCheck.Settings.host, \.host, example: "a host name", in: empty),
+                KeySchema(HealthCheck.Settings.status, \.status, .statusCodes, in: empty),
+                KeySchema(HealthCheck.Settings.user, \.user, example: "the name of a user", in: empty),
+                KeySchema(HealthCheck.Settings.role, \.role, .optional(.word), in: empty),
             ]
         )
     }
 
-    /// The keys that are valid for one check type only.
-    static let types: [String: HealthCheckSection.CheckType] = [
-        "send": .sendExpect, "expect": .sendExpect, "path": .http, "host": .http, "status": .http, "user": .postgres,
+    /// The keys that are valid for some check types only.
+    static let types: [String: [HealthCheckSection.CheckType]] = [
+        "send": [.sendExpect], "expect": [.sendExpect], "steps": [.sendExpect], "path": [.http], "host": [.http],
+        "status": [.http], "user": [.postgres, .mysql], "role": [.redis],
     ]
+}
+
+extension ObjectSchema where Entry == StepSection {
+    static var step: Self {
+        let empty = StepSection()
+        return Self(
+            name: "a step",
+            empty: empty,
+            keys: [
+                KeySchema(HealthCheck.StepSettings.send, \.send, example: "text", in: empty),
+                KeySchema(
+                    required: HealthCheck.StepSettings.expect,
+                    \.expect,
+                    .text(HealthCheck.StepSettings.expect, example: "text"),
+                    placeholder: "TEXT"
+                ),
+            ]
+        )
+    }
 }
 
 extension ObjectSchema where Entry == EjectionSettings {
     static var ejection: Self {
         let empty = EjectionSettings()
-        let range: ClosedRange<Duration> = .milliseconds(10)...(.seconds(24 * 3600))
         return Self(
             name: "an ejection",
             empty: empty,
             keys: [
-                KeySchema(
-                    "consecutive-failures",
-                    \.consecutiveFailures,
-                    .orOff(.wholeNumber(1...10_000)),
-                    in: empty,
-                    "Consecutive failed connection attempts after which a server is ejected."
-                ),
-                KeySchema(
-                    "failure-rate",
-                    \.failureRate,
-                    .orOff(.share(1...100)),
-                    in: empty,
-                    "Percentage of failed connection attempts at which a server is ejected."
-                ),
-                KeySchema(
-                    "window",
-                    \.window,
-                    .duration(range),
-                    in: empty,
-                    "Period in which the percentage is measured."
-                ),
-                KeySchema(
-                    "min-attempts",
-                    \.minAttempts,
-                    .wholeNumber(1...1_000_000),
-                    in: empty,
-                    "Minimum number of connection attempts in the period for the percentage to apply."
-                ),
-                KeySchema(
-                    "base-time",
-                    \.baseTime,
-                    .duration(range),
-                    in: empty,
-                    "Duration of the first ejection; each further one lasts twice as long, up to `max-time`. Each "
-                        + "period of `max-time` without an ejection halves it again."
-                ),
-                KeySchema("max-time", \.maxTime, .duration(range), in: empty, "Maximum duration of an ejection."),
-                KeySchema(
-                    "max-percent",
-                    \.maxPercentEjected,
-                    .share(0...100),
-                    in: empty,
-                    "Maximum percentage of the pool's servers that are ejected at the same time; unless it is `0%`, "
-                        + "one server may always be ejected if the pool has another."
-                ),
+                KeySchema(EjectionSettings.Settings.consecutiveFailures, \.consecutiveFailures, in: empty),
+                KeySchema(EjectionSettings.Settings.failureRate, \.failureRate, in: empty),
+                KeySchema(EjectionSettings.Settings.window, \.window, in: empty),
+                KeySchema(EjectionSettings.Settings.minAttempts, \.minAttempts, in: empty),
+                KeySchema(EjectionSettings.Settings.baseTime, \.baseTime, in: empty),
+                KeySchema(EjectionSettings.Settings.maxTime, \.maxTime, in: empty),
+                KeySchema(EjectionSettings.Settings.maxPercent, \.maxPercentEjected, in: empty),
             ]
         )
     }

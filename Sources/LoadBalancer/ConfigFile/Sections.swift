@@ -9,8 +9,13 @@ package struct ListenerSection: Sendable, Equatable {
     /// Name of the pool.
     package var pool = ""
     package var backlog = defaults.backlog
+    /// This property and the next two: see ``TCPProxy/ListenerConfiguration/SocketFile``.
+    package var mode = defaults.socketFile.mode
+    package var owner = defaults.socketFile.owner
+    package var group = defaults.socketFile.group
     package var sources = defaults.sourceAddresses
     package var timeouts = defaults.timeouts
+    package var halfClose = defaults.halfClose
     /// Interval of ``TCPProxy/ListenerConfiguration/keepAlive``; nil disables keepalive.
     package var keepAlive = defaults.keepAlive?.interval
     /// Client networks that may connect; if empty, all that are not denied.
@@ -21,15 +26,24 @@ package struct ListenerSection: Sendable, Equatable {
     package var maxConnectionsPerClient = defaults.accessPolicy.maxConnectionsPerClient
     package var rate: RateValue?
     package var ratePerClient: RateValue?
+    package var limitsDryRun = defaults.accessPolicy.limitsDryRun
+    /// Name of limits shared with other listeners, in place of these five; nil if the listener has its own.
+    package var limits: String?
     /// See ``TCPProxy/ListenerConfiguration/bandwidth``.
     package var bandwidth: ByteSizeValue?
+    package var bandwidthUpstream: ByteSizeValue?
+    package var bandwidthDownstream: ByteSizeValue?
     /// PROXY protocol header that is accepted; nil disables it.
     package var acceptProxy: TrustedProxies.Header?
     /// Networks of the proxies whose PROXY protocol headers are trusted.
-    package var trustedProxies: [CIDRBlock] = []
+    package var trustedProxies: [TrustedSource] = []
     /// Pools for TLS clients by SNI host name.
     package var sniPatterns: [RouteSection<SNIPattern>] = []
     package var alpnProtocols: [RouteSection<ALPNProtocol>] = []
+    /// Pool for connections that do not start with TLS; nil denies them.
+    package var plainPool = defaults.plainPool
+    /// nil relays clients' bytes as they are.
+    package var tls: ListenerTLSSection?
 
     package init() {}
 
@@ -38,24 +52,32 @@ package struct ListenerSection: Sendable, Equatable {
     )
 }
 
+/// Limits that several listeners share.
+package struct LimitsSection: Sendable, Equatable {
+    package var name = ""
+    package var maxConnections = AccessPolicy().maxConnections
+    package var maxConnectionsPerClient = AccessPolicy().maxConnectionsPerClient
+    package var rate: RateValue?
+    package var ratePerClient: RateValue?
+    package var limitsDryRun = AccessPolicy().limitsDryRun
+
+    package init() {}
+}
+
 /// Pool for TLS clients that request an SNI host name or an ALPN protocol.
 package struct RouteSection<Pattern: Hashable & Sendable>: Sendable, Equatable {
     package var pattern: Pattern
     /// The pattern as written in the file.
     package var written: String
     package var pool: String
-
-    package init(pattern: Pattern, written: String, pool: String) {
-        self.pattern = pattern
-        self.written = written
-        self.pool = pool
-    }
 }
 
 /// Pool section: equivalent servers and the policy that selects one of them.
 package struct PoolSection: Sendable, Equatable {
     package var name = ""
     package var policy = PoolConfiguration.Settings.policy.defaultValue
+    package var fastestBy = PoolConfiguration.Settings.fastestBy.defaultValue
+    package var fastestTolerance = PoolConfiguration.Settings.fastestTolerance.defaultValue
     /// At least one, in file order.
     package var servers: [ServerSection] = []
     /// nil disables health checks.
@@ -65,12 +87,17 @@ package struct PoolSection: Sendable, Equatable {
     /// Time in which the weight of a server that came up grows to its full value; nil applies it immediately.
     package var slowStart = PoolSettings.Settings.slowStart.defaultValue
     package var queue = QueueSection()
+    package var retry = PoolConfiguration.Settings.retry.defaultValue
     package var onServerDown = PoolSettings.Settings.onServerDown.defaultValue
     package var onAllDown = PoolConfiguration.Settings.onAllDown.defaultValue
     /// PROXY protocol version of the header sent to servers; nil sends none.
     package var sendProxy = PoolConfiguration.Settings.sendProxy.defaultValue
+    /// nil sends servers the bytes as they are.
+    package var tls: PoolTLSSection?
+    /// Name server that resolves the names of the servers; nil uses that of the file.
+    package var resolver = PoolSettings.Settings.resolver.defaultValue
     /// See ``TCPProxy/ProxyConfiguration/resolveInterval``.
-    package var resolveInterval = ProxyConfiguration().resolveInterval
+    package var resolveInterval = ProxyConfiguration.Settings.resolveInterval.defaultValue
 
     package init() {}
 }
@@ -86,10 +113,33 @@ package struct ServerSection: Sendable, Equatable {
     package var backup = ServerConfiguration.Settings.backup.defaultValue
     /// Maximum number of concurrent connections; nil means no limit.
     package var maxConnections = ServerConfiguration.Settings.maxConnections.defaultValue
+    /// Whether a name that cannot be resolved is an error at start and reload.
+    package var resolve = Settings.resolve.defaultValue
     /// Resolver of the server's name.
     package var resolver = DNSResolver.system
+    /// Position in the file; nil if the entry is not from a file.
+    package var location: SourceLocation?
 
     package init() {}
+}
+
+extension ServerSection {
+    /// What happens at start and reload if the name of the server cannot be resolved.
+    package enum Resolve: String, CaseIterable, Sendable {
+        /// The server is used once its name is resolved.
+        case optional
+        /// Start or reload fails.
+        case required
+    }
+
+    /// The definitions of the settings.
+    package enum Settings {
+        package static let resolve = SettingDescriptor.word("resolve", default: Resolve.optional)
+            .help(
+                "Whether start and reload fail if the name of the server cannot be resolved; with `optional`, the "
+                    + "server keeps its known addresses, or is used once its name is resolved."
+            )
+    }
 }
 
 /// Limit and timeout of the queue for a free connection slot of a server.
@@ -104,9 +154,9 @@ package struct QueueSection: Sendable, Equatable {
 
 /// Health check settings of a pool.
 package struct HealthCheckSection: Sendable, Equatable {
-    package var type = CheckType.tcp
+    package var type = HealthCheck.Settings.type.defaultValue
     package var interval = HealthCheck.Settings.interval.defaultValue
-    /// Timeout for connection and response together.
+    /// Timeout for connection and response together; nil is 1 s, or the interval if that is shorter.
     package var timeout = HealthCheck.Settings.timeout.defaultValue
     /// Number of consecutive passes that bring a server up.
     package var rise = HealthCheck.Settings.rise.defaultValue
@@ -115,26 +165,30 @@ package struct HealthCheckSection: Sendable, Equatable {
     /// Port to check; nil means the server's own.
     package var port = HealthCheck.Settings.port.defaultValue
     /// State before the first result.
-    package var initial = Initial.unknown
+    package var initial = HealthCheck.Settings.initial.defaultValue
     /// `send-expect`: bytes to send; empty if the server speaks first.
-    package var send = ""
+    package var send = HealthCheck.Settings.send.defaultValue
     /// `send-expect`: bytes that the response must contain.
-    package var expect = ""
+    package var expect = HealthCheck.Settings.expect.defaultValue
+    /// `send-expect`: steps in place of `send` and `expect`.
+    package var steps = HealthCheck.Settings.steps.defaultValue
     /// `http`: path and query of the request.
-    package var path = "/"
+    package var path = HealthCheck.Settings.path.defaultValue
     /// `http`: value of the Host field.
-    package var host = "localhost"
+    package var host = HealthCheck.Settings.host.defaultValue
     /// `http`: status codes that pass.
-    package var status = 200...399
-    /// `postgres`: user of the session.
-    package var user = "monkey"
+    package var status = HealthCheck.Settings.status.defaultValue
+    /// `postgres`, `mysql`: user of the session.
+    package var user = HealthCheck.Settings.user.defaultValue
+    /// `redis`: role that the server must have.
+    package var role = HealthCheck.Settings.role.defaultValue
 
     package init() {}
 
     package enum CheckType: String, CaseIterable, Sendable {
         case tcp
         case sendExpect = "send-expect"
-        case http, postgres, redis
+        case http, postgres, mysql, redis
     }
 
     package enum Initial: String, CaseIterable, Sendable {
@@ -142,4 +196,14 @@ package struct HealthCheckSection: Sendable, Equatable {
         /// Counts as up until the first result, which decides.
         case unknown
     }
+}
+
+/// Step of a `send-expect` check.
+package struct StepSection: Sendable, Equatable {
+    /// Text to send; empty if the server sends first.
+    package var send = HealthCheck.StepSettings.send.defaultValue
+    /// Text that the response must contain.
+    package var expect = HealthCheck.StepSettings.expect.defaultValue
+
+    package init() {}
 }

@@ -7,14 +7,14 @@ func advice(for word: String, among known: [String]) -> String {
 /// Joins words: `a, b or c`.
 func choice(of words: [String]) -> String {
     // A longer list is not useful to the reader.
-    let most = 16
-    guard words.count <= most else { return "\(words.prefix(most).joined(separator: ", ")) or another" }
+    let max = 16
+    guard words.count <= max else { return "\(words.prefix(max).joined(separator: ", ")) or another" }
     guard words.count > 1, let last = words.last else { return words.first ?? "nothing" }
     return "\(words.dropLast().joined(separator: ", ")) or \(last)"
 }
 
 /// Returns the most similar word; nil if none is similar.
-func nearest(to word: String, among known: [String]) -> String? {
+package func nearest(to word: String, among known: [String]) -> String? {
     // A word that is much longer than all known words is not similar to any, and would take long to compare.
     guard word.utf8.count <= 64 else { return nil }
     let simple = simplified(word)

@@ -6,11 +6,9 @@ import ValueFormats
 extension ValueSchema where Value == [CIDRBlock] {
     /// A list of networks and single addresses.
     static var networks: Self {
-        let most = ConfigurationFile.mostNetworks
-        return .list(
+        .list(
             name: "list of networks",
-            allowed: "at most \(most) IP addresses or CIDR blocks such as `10.0.0.0/8`",
-            most: most,
+            max: ConfigurationFile.maxNetworks,
             of: "networks",
             example: "addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"]",
             write: \.description,
@@ -19,28 +17,39 @@ extension ValueSchema where Value == [CIDRBlock] {
     }
 }
 
-extension ValueSchema where Value == RateValue {
-    /// A rate limit.
-    static var rate: Self {
-        Self(
-            name: "rate",
-            allowed: "a number per second, minute or hour, such as `100/s`, `30/m` or `10/s,burst=50`",
-            schema: .object(["type": .string("string"), "pattern": .string("^[0-9]+/[smh](,burst=[0-9]+)?$")]),
-            example: "a rate, such as 100/s",
-            write: { $0.text },
-            parse: { RateValue(text: $0, rate: try TokenRate(parsing: $0)) }
+extension ValueSchema where Value == [TrustedSource] {
+    /// A list of networks of trusted proxies, and `unix`.
+    static var trustedSources: Self {
+        .list(
+            name: "list of networks",
+            max: ConfigurationFile.maxNetworks,
+            of: "networks",
+            example: "addresses or networks, such as [10.0.0.0/8, \"2001:db8::/32\"], or [unix]",
+            write: \.description,
+            parse: { try TrustedSource(parsing: $0) }
         )
     }
 }
 
-/// A rate, and its text in the file.
-package struct RateValue: Sendable, Hashable {
-    package let text: String
+extension ValueSchema where Value == RateValue {
+    /// A rate limit.
+    static var rate: Self {
+        .formatted("rate", matching: "^[0-9]+/[smh](,burst=[0-9]+)?$", example: "a rate, such as 100/s") {
+            try RateValue(parsing: $0)
+        }
+    }
+}
+
+/// A rate as it is written.
+package struct RateValue: Sendable, Hashable, CustomStringConvertible {
+    /// The text in the file.
+    package let description: String
     package let rate: TokenRate
 
-    package init(text: String, rate: TokenRate) {
-        self.text = text
-        self.rate = rate
+    /// - Throws: `TokenRateError`.
+    package init(parsing text: String) throws(TokenRateError) {
+        rate = try TokenRate(parsing: text)
+        description = text
     }
 }
 
@@ -48,15 +57,13 @@ extension ValueSchema where Value == ByteSizeValue {
     static func size(_ range: ClosedRange<Int>) -> Self {
         Self(
             name: "size",
-            allowed: "bytes, such as `1500`, `16K`, `64KiB` or `10MB`",
             schema: .object([
                 "anyOf": .array([
-                    .object(["type": .string("string"), "pattern": .string(ByteSizeValue.pattern)]),
-                    ValueSchema<Int>.wholeNumber(range).schema,
+                    .text(matching: ByteSizeValue.pattern), ValueSchema<Int>.wholeNumber(range).schema,
                 ])
             ]),
             example: "a number of bytes, such as 64KiB or 10MB",
-            write: { $0.description },
+            write: \.description,
             parse: { try ByteSizeValue(parsing: $0, in: range) }
         )
     }
@@ -65,13 +72,8 @@ extension ValueSchema where Value == ByteSizeValue {
 extension ValueSchema where Value == [RouteSection<SNIPattern>] {
     /// SNI host name patterns, each with a pool.
     static var sniPatterns: Self {
-        routes(
-            by: "name",
-            allowed: "names such as `www.example.com` or `\"*.example.com\"`, each with the name of a pool",
-            example: "www.example.com: web",
-            most: ConfigurationFile.mostServerNames
-        ) { text in
-            try SNIPattern(parsing: text)
+        routes(by: "name", example: "www.example.com: web", max: ConfigurationFile.maxSNIPatterns) {
+            try SNIPattern(parsing: $0)
         }
     }
 }
@@ -79,13 +81,8 @@ extension ValueSchema where Value == [RouteSection<SNIPattern>] {
 extension ValueSchema where Value == [RouteSection<ALPNProtocol>] {
     /// ALPN protocols, each with a pool.
     static var alpnProtocols: Self {
-        routes(
-            by: "protocol",
-            allowed: "protocols such as `h2` or `postgresql`, each with the name of a pool",
-            example: "h2: web",
-            most: ListenerConfiguration.maxALPNProtocols
-        ) { text in
-            try ALPNProtocol(parsing: text)
+        routes(by: "protocol", example: "h2: web", max: ListenerConfiguration.maxALPNProtocols) {
+            try ALPNProtocol(parsing: $0)
         }
     }
 }
@@ -94,44 +91,40 @@ extension ValueSchema {
     /// Returns the kind of a mapping from a property of TLS clients to pools.
     ///
     /// - Parameters:
-    ///   - what: name of the property, in the singular.
+    ///   - property: name of the property, in the singular.
+    ///   - max: maximum number of values of the property.
     ///   - parse: throws an error that describes the problem and its fix.
     fileprivate static func routes<Pattern: Hashable & Sendable & CustomStringConvertible>(
-        by what: String,
-        allowed: String,
+        by property: String,
         example: String,
-        most: Int,
+        max: Int,
         parse: @escaping @Sendable (String) throws -> Pattern
     ) -> ValueSchema<[RouteSection<Pattern>]> {
         let pool = ValueSchema<String>.text(1...64, example: "the name of a pool")
         return ValueSchema<[RouteSection<Pattern>]>(
-            name: "pools by \(what)",
-            allowed: allowed,
+            name: "pools by \(property)",
             schema: .object([
                 "type": .string("object"), "additionalProperties": pool.schema, "minProperties": .integer(1),
-                "maxProperties": .integer(most),
+                "maxProperties": .integer(max),
             ]),
             write: { _ in nil }
         ) { node, diagnostics in
-            guard case .mapping(let members) = node.content, !members.isEmpty else {
-                diagnostics.error(
-                    at: node.location,
-                    "\(node.typeMismatch): must map at least one \(what) to a pool, such as \(example)"
-                )
-                return nil
-            }
-            guard members.count <= most else {
-                diagnostics.error(at: node.location, "too many \(what)s: \(members.count), at most \(most) are allowed")
+            let expectation = "must map at least one \(property) to a pool, such as \(example)"
+            guard let members = node.members(max: max, of: "\(property)s", expectation, &diagnostics) else {
                 return nil
             }
             var taken: Set<Pattern> = []
             return members.compactMap { member in
-                diagnostics.within(member.name) { diagnostics in
+                if diagnostics.isExhausted { return nil }
+                return diagnostics.within(member.name) { diagnostics in
                     let name = pool.read(member.value, &diagnostics)
                     do {
                         let pattern = try parse(member.name)
                         guard taken.insert(pattern).inserted else {
-                            diagnostics.error(at: member.location, "duplicate \(what) \(pattern): remove one of them")
+                            diagnostics.error(
+                                at: member.location,
+                                "duplicate \(property) \(pattern): remove one of them"
+                            )
                             return nil
                         }
                         return name.map { RouteSection(pattern: pattern, written: member.name, pool: $0) }

@@ -7,13 +7,13 @@ extension ValueSchema {
     /// Returns the kind of a list of scalars; the empty list has no written form.
     ///
     /// - Parameters:
+    ///   - max: maximum number of elements.
     ///   - noun: the elements, in the plural.
     ///   - example: the expected value, as the object of "must be".
     ///   - parse: returns nil if the text is not an element; throws an error that quotes the text and describes the fix.
     static func list<Element: Sendable>(
         name: String,
-        allowed: String,
-        most: Int,
+        max: Int,
         of noun: String,
         example: String,
         write: @escaping @Sendable (Element) -> String,
@@ -21,25 +21,15 @@ extension ValueSchema {
     ) -> Self where Value == [Element] {
         Self(
             name: name,
-            allowed: allowed,
             schema: .object([
-                "type": .string("array"), "maxItems": .integer(most), "items": .object(["type": .string("string")]),
+                "type": .string("array"), "maxItems": .integer(max), "items": .object(["type": .string("string")]),
             ]),
             write: { $0.isEmpty ? nil : $0.map(write).joined(separator: ", ") },
             read: { node, diagnostics in
-                guard case .list(let items) = node.content else {
-                    diagnostics.error(at: node.location, "\(node.typeMismatch): must be \(example)")
-                    return nil
-                }
-                guard items.count <= most else {
-                    diagnostics.error(
-                        at: node.location,
-                        "too many \(noun): \(items.count), at most \(most) are allowed"
-                    )
-                    return nil
-                }
+                guard let items = node.items(0...max, of: noun, "must be \(example)", &diagnostics) else { return nil }
                 return items.enumerated().compactMap { index, item in
-                    diagnostics.within(index) { diagnostics in
+                    if diagnostics.isExhausted { return nil }
+                    return diagnostics.within(index) { diagnostics in
                         do {
                             if case .scalar(let scalar) = item.content, let element = try parse(scalar.text) {
                                 return element
@@ -56,13 +46,36 @@ extension ValueSchema {
     }
 }
 
+extension ValueSchema where Value == [String] {
+    /// Paths of files and folders.
+    static var includes: Self {
+        var valueSchema = list(
+            name: "list of paths",
+            max: ConfigurationFile.maxIncludes,
+            of: "paths",
+            example: "paths of files or folders, such as [conf.d]",
+            write: { $0 },
+            parse: { text in
+                guard IncludeReader.isPath(text) else {
+                    throw ValueFormatError("invalid path \(quoted(text)): must have 1 to 4096 bytes, none of them 0")
+                }
+                return text
+            }
+        )
+        // A name such as 5 needs no quotes.
+        valueSchema.schema = .object([
+            "type": .string("array"), "maxItems": .integer(ConfigurationFile.maxIncludes), "items": .object([:]),
+        ])
+        return valueSchema
+    }
+}
+
 extension ValueSchema where Value == [InternetAddress] {
     /// Local addresses without ports.
     static var sources: Self {
         .list(
             name: "list of IP addresses",
-            allowed: "addresses of this machine, without a port",
-            most: ConfigurationFile.mostSources,
+            max: ConfigurationFile.maxSources,
             of: "addresses",
             example: "IP addresses of this machine without a port, such as [127.0.0.2, \"::1\"]",
             write: \.host,

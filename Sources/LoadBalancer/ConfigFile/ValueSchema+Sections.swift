@@ -7,10 +7,9 @@ extension ValueSchema where Value == AccessLogFormat {
     static var accessLogFormat: Self {
         Self(
             name: "text",
-            allowed: "`text`, `json`, or fields such as `{client} {server}`",
             schema: .object(["type": .string("string")]),
             example: "text, json, or fields in braces in quotes, such as \"{client} {server}\"",
-            write: { $0.description },
+            write: \.description,
             parse: { try AccessLogFormat(parsing: $0) }
         )
     }
@@ -20,29 +19,21 @@ extension ValueSchema where Value == [ServerSection] {
     static var servers: Self {
         let section = ObjectSchema<ServerSection>.server
         let address = ValueSchema<ServerAddress>.serverAddress
+        let max = ConfigurationFile.maxServers
         return Self(
             name: "list",
-            allowed: "1 to \(ConfigurationFile.maxServers) addresses, or mappings with the keys below",
+            allowed: "1 to \(max) addresses, or mappings with the keys below",
             schema: .object([
-                "type": .string("array"), "minItems": .integer(1), "maxItems": .integer(ConfigurationFile.maxServers),
-                "items": .object(["anyOf": .array([address.schema, section.schema])]),
+                "type": .string("array"), "minItems": .integer(1), "maxItems": .integer(max),
+                "items": .object(["anyOf": .array([address.schema.orEnvironmentReference, section.schema])]),
             ]),
             write: { _ in nil }
         ) { node, diagnostics in
-            guard case .list(let items) = node.content, !items.isEmpty else {
-                diagnostics.error(
-                    at: node.location,
-                    "\(node.typeMismatch): must be a list of at least one server, such as - 10.0.0.1:5432"
-                )
-                return nil
-            }
-            guard items.count <= ConfigurationFile.maxServers else {
-                let most = ConfigurationFile.maxServers
-                diagnostics.error(at: node.location, "too many servers: \(items.count), at most \(most) are allowed")
-                return nil
-            }
-            return items.enumerated().map { index, item in
-                diagnostics.within(index) { diagnostics in
+            let expectation = "must be a list of at least one server, such as - 10.0.0.1:5432"
+            guard let items = node.items(1...max, of: "servers", expectation, &diagnostics) else { return nil }
+            return items.enumerated().compactMap { index, item in
+                if diagnostics.isExhausted { return nil }
+                return diagnostics.within(index) { diagnostics in
                     var server = section.empty
                     if case .scalar = item.content {
                         if let address = address.read(item, &diagnostics) { server.address = address }
@@ -50,6 +41,7 @@ extension ValueSchema where Value == [ServerSection] {
                         section.read(item, into: &server, &diagnostics)
                     }
                     if server.name.isEmpty { server.name = server.address.description }
+                    server.location = (item["address"] ?? item).location
                     return server
                 }
             }
@@ -60,71 +52,162 @@ extension ValueSchema where Value == [ServerSection] {
 extension ValueSchema where Value == String {
     /// A name for logs and metrics.
     static var name: Self {
-        var valueSchema = text(1...64, example: "a name")
-        valueSchema.allowed = "at most 64 letters, digits, `-`, `_` and `.`"
-        let read = valueSchema.read
-        valueSchema.read = { node, diagnostics in
-            guard let name = read(node, &diagnostics) else { return nil }
-            guard isName(name) else {
-                diagnostics.error(at: node.location, "invalid name \(quoted(name)): \(nameAdvice)")
-                return nil
-            }
-            return name
-        }
-        return valueSchema
+        text(1...64, example: "a name").accepting(ConfigurationRules.invalidName)
     }
 
     /// A text of visible ASCII characters without spaces.
     static func visible(_ lengths: ClosedRange<Int>, example: String) -> Self {
-        var valueSchema = text(lengths, example: example)
-        valueSchema.allowed += " of visible ASCII"
-        let read = valueSchema.read
-        valueSchema.read = { node, diagnostics in
-            guard let text = read(node, &diagnostics) else { return nil }
-            guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-                diagnostics.error(
-                    at: node.location,
-                    "\(quoted(text)) has a space or another character that HTTP does not allow: encode it, such as %20"
-                )
-                return nil
-            }
-            return text
+        text(lengths, example: example).accepting { text in
+            text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+                ? nil
+                : "\(quoted(text)) has a space or another character that HTTP does not allow: encode it, such as %20"
         }
+    }
+}
+
+extension ValueSchema where Value == [CertificateSection] {
+    /// Certificates with their keys.
+    static var certificates: Self {
+        let section = ObjectSchema<CertificateSection>.certificate
+        let max = ConfigurationFile.maxCertificates
+        return Self(
+            name: "list",
+            allowed: "1 to \(max) mappings with the keys below",
+            schema: .object([
+                "type": .string("array"), "minItems": .integer(1), "maxItems": .integer(max), "items": section.schema,
+            ]),
+            write: { _ in nil }
+        ) { node, diagnostics in
+            let expectation =
+                "must be a list of at least one certificate, such as - {certificate: cert.pem, key: key.pem}"
+            guard let items = node.items(1...max, of: "certificates", expectation, &diagnostics) else { return nil }
+            return items.enumerated().map { index, item in
+                diagnostics.within(index) { diagnostics in
+                    var certificate = section.empty
+                    section.read(item, into: &certificate, &diagnostics)
+                    return certificate
+                }
+            }
+        }
+    }
+}
+
+extension ValueSchema where Value == [ALPNProtocol] {
+    /// ALPN protocols.
+    static var protocols: Self {
+        var valueSchema = list(
+            name: "list of protocols",
+            max: ListenerConfiguration.maxALPNProtocols,
+            of: "protocols",
+            example: "protocols, such as [h2, http/1.1]",
+            write: { "\($0)" },
+            parse: { try ALPNProtocol(parsing: $0) }
+        )
+        // A name such as 5 needs no quotes.
+        valueSchema.schema = .object([
+            "type": .string("array"), "maxItems": .integer(ListenerConfiguration.maxALPNProtocols),
+            "items": .object([:]),
+        ])
         return valueSchema
     }
 }
 
-extension ValueSchema where Value == ClosedRange<Int> {
-    /// A status code or a range of status codes.
+extension ValueSchema where Value == String {
+    /// The path of a file.
+    static var path: Self {
+        text(1...4096, example: "the path of a file").accepting { text in
+            IncludeReader.isPath(text) ? nil : "invalid path \(quoted(text)): must have 1 to 4096 bytes, none of them 0"
+        }
+    }
+}
+
+extension ValueSchema where Value == [StepSection] {
+    /// The steps of a `send-expect` check.
+    static var steps: Self {
+        let section = ObjectSchema<StepSection>.step
+        let max = HealthCheckKind.maxSteps
+        return Self(
+            name: "list",
+            schema: .object([
+                "type": .string("array"), "minItems": .integer(1), "maxItems": .integer(max), "items": section.schema,
+            ]),
+            write: { _ in nil }
+        ) { node, diagnostics in
+            guard case .list(let items) = node.content, (1...max).contains(items.count) else {
+                diagnostics.error(
+                    at: node.location,
+                    "\(node.typeMismatch): must be a list of 1 to \(max) steps, such as - {send: \"PING\", expect: PONG}"
+                )
+                return nil
+            }
+            return items.enumerated().map { index, item in
+                diagnostics.within(index) { diagnostics in
+                    var step = section.empty
+                    section.read(item, into: &step, &diagnostics)
+                    return step
+                }
+            }
+        }
+    }
+}
+
+extension ValueSchema where Value == [ClosedRange<Int>] {
+    /// Status codes and ranges of status codes: one, several separated by commas, or a list.
     static var statusCodes: Self {
-        let advice = "must be a status code from 100 to 599, or a range such as 200-399"
-        let range = "^[1-5][0-9][0-9]-[1-5][0-9][0-9]$"
+        let advice = "must be status codes from 100 to 599, such as 204, 200-399 or 200-299,304"
+        let max = HealthCheck.maxStatusRanges
+        let range = "[1-5][0-9][0-9](-[1-5][0-9][0-9])?"
+        let text = JSONValue.text(matching: "^\(range)( *, *\(range))*$")
+        let code = ValueSchema<Int>.wholeNumber(100...599).schema
         return Self(
             name: "status codes",
-            allowed: "a code such as `200`, or a range such as `200-399`, within 100 to 599",
             schema: .object([
                 "anyOf": .array([
-                    ValueSchema<Int>.wholeNumber(100...599).schema,
-                    .object(["type": .string("string"), "pattern": .string(range)]),
+                    code, text,
+                    .object([
+                        "type": .string("array"), "minItems": .integer(1), "maxItems": .integer(max),
+                        "items": .object(["anyOf": .array([code, text])]),
+                    ]),
                 ])
             ]),
-            write: { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" },
+            write: { ranges in
+                ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+                    .joined(separator: ",")
+            },
             read: { node, diagnostics in
-                guard case .scalar(let scalar) = node.content else {
-                    diagnostics.error(at: node.location, "\(node.typeMismatch): \(advice)")
+                let items = if case .list(let items) = node.content { items } else { [node] }
+                var ranges: [ClosedRange<Int>] = []
+                for item in items {
+                    guard case .scalar(let scalar) = item.content, let found = parsedStatusCodes(in: scalar.text)
+                    else {
+                        diagnostics.error(at: item.location, "\(item.typeMismatch): \(advice)")
+                        return nil
+                    }
+                    ranges += found
+                }
+                guard (1...max).contains(ranges.count) else {
+                    diagnostics.error(at: node.location, "\(ranges.count) ranges of status codes: must be 1 to \(max)")
                     return nil
                 }
-                let codes = scalar.text.split(separator: "-", omittingEmptySubsequences: false).map { code in
-                    code.allSatisfy { ("0"..."9").contains($0) } && code.count == 3 ? Int(code) ?? 0 : 0
-                }
-                guard (1...2).contains(codes.count), codes.allSatisfy({ (100...599).contains($0) }),
-                    let first = codes.first, let last = codes.last, first <= last, codes.count == 2 || scalar.isPlain
-                else {
-                    diagnostics.error(at: node.location, "\(node.typeMismatch): \(advice)")
-                    return nil
-                }
-                return first...last
+                return ranges
             }
         )
     }
+}
+
+/// Parses status codes and ranges of status codes, separated by commas; returns nil if the text is invalid.
+private func parsedStatusCodes(in text: String) -> [ClosedRange<Int>]? {
+    var ranges: [ClosedRange<Int>] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+        let codes = part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+            .split(separator: "-", omittingEmptySubsequences: false)
+            .map { code in
+                code.allSatisfy { ("0"..."9").contains($0) } && code.count == 3 ? Int(String(code)) ?? 0 : 0
+            }
+        guard (1...2).contains(codes.count), codes.allSatisfy({ (100...599).contains($0) }), let first = codes.first,
+            let last = codes.last, first <= last
+        else { return nil }
+        ranges.append(first...last)
+    }
+    return ranges
 }

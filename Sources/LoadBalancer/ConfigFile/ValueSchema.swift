@@ -5,8 +5,8 @@ import ValueFormats
 struct ValueSchema<Value>: Sendable {
     /// Name in the documentation.
     var name: String
-    /// Allowed values, in Markdown.
-    var allowed: String
+    /// Allowed values, in Markdown, if the definition of the setting does not state them.
+    var allowed: String?
     /// JSON Schema of the value. It may accept more than the parser, but never less.
     var schema: JSONValue
     /// Formats a value as it is written in the file; returns nil if it has no written form.
@@ -23,7 +23,7 @@ extension ValueSchema {
     ///   - parse: throws an error that describes the expected format.
     init(
         name: String,
-        allowed: String,
+        allowed: String? = nil,
         schema: JSONValue,
         example: String,
         write: @escaping @Sendable (Value) -> String?,
@@ -48,6 +48,37 @@ extension ValueSchema {
         }
     }
 
+    /// Returns the kind of a value with a text format of its own.
+    ///
+    /// - Parameters:
+    ///   - pattern: regular expression that matches all valid texts, for JSON Schema.
+    ///   - example: the expected value, as the object of "must be".
+    ///   - parse: throws an error that describes the expected format.
+    static func formatted(
+        _ name: String,
+        matching pattern: String,
+        allowed: String? = nil,
+        example: String,
+        parse: @escaping @Sendable (String) throws -> Value
+    ) -> Self where Value: CustomStringConvertible {
+        let schema = JSONValue.text(matching: pattern)
+        return Self(name: name, allowed: allowed, schema: schema, example: example, write: \.description, parse: parse)
+    }
+
+    /// Returns the kind whose values must also meet a condition.
+    ///
+    /// - Parameter problem: returns the error of a value; nil if it is valid.
+    func accepting(_ problem: @escaping @Sendable (Value) -> String?) -> Self {
+        var valueSchema = self
+        valueSchema.read = { node, diagnostics in
+            guard let value = read(node, &diagnostics) else { return nil }
+            guard let problem = problem(value) else { return value }
+            diagnostics.error(at: node.location, problem)
+            return nil
+        }
+        return valueSchema
+    }
+
     /// Returns the kind of an optional value; no word stands for nil.
     static func optional<Wrapped>(_ valueSchema: ValueSchema<Wrapped>) -> Self where Value == Wrapped? {
         Self(name: valueSchema.name, allowed: valueSchema.allowed, schema: valueSchema.schema) {
@@ -61,7 +92,7 @@ extension ValueSchema {
     static func orOff<Wrapped>(_ valueSchema: ValueSchema<Wrapped>) -> Self where Value == Wrapped? {
         Self(
             name: valueSchema.name,
-            allowed: "\(valueSchema.allowed), or `off`",
+            allowed: valueSchema.allowed.map { "\($0), or `off`" },
             schema: .object(["anyOf": .array([valueSchema.schema, .object(["const": .string("off")])])])
         ) {
             $0.map { valueSchema.write($0) } ?? "off"
@@ -77,7 +108,6 @@ extension ValueSchema where Value == Int {
         let allowed = "\(range.lowerBound) to \(range.upperBound)"
         return Self(
             name: "whole number",
-            allowed: allowed,
             schema: .object([
                 "type": .string("integer"), "minimum": .integer(range.lowerBound),
                 "maximum": .integer(range.upperBound),
@@ -92,11 +122,31 @@ extension ValueSchema where Value == Int {
                     )
                     return nil
                 }
-                guard scalar.isPlain else {
+                guard scalar.isUntyped else {
                     diagnostics.error(at: node.location, "unexpected quotes: write \(number) without quotes")
                     return nil
                 }
                 return number
+            }
+        )
+    }
+
+    /// The permissions of a file.
+    static var fileMode: Self {
+        Self(
+            name: "octal number",
+            schema: .object([
+                "anyOf": .array([
+                    .text(matching: "^[0-7]{3,4}$"), .object(["type": .string("integer")]),
+                ])
+            ]),
+            example: "octal digits, such as 0660",
+            write: { FileMode.text($0) },
+            parse: { text in
+                guard let mode = FileMode.parse(text) else {
+                    throw ValueFormatError("must be octal digits, such as 0660")
+                }
+                return mode
             }
         )
     }
@@ -106,8 +156,7 @@ extension ValueSchema where Value == Int {
         let example = "a whole number and %, from \(range.lowerBound)% to \(range.upperBound)%"
         return Self(
             name: "percentage",
-            allowed: "`\(range.lowerBound)%` to `\(range.upperBound)%`",
-            schema: .object(["type": .string("string"), "pattern": .string("^[0-9]+%$")]),
+            schema: .text(matching: "^[0-9]+%$"),
             example: example,
             write: { "\($0)%" },
             parse: { text in
@@ -129,7 +178,7 @@ extension ValueSchema where Value == Bool {
             schema: .object(["type": .string("boolean")]),
             write: { "\($0)" },
             read: { node, diagnostics in
-                guard case .scalar(let scalar) = node.content, scalar.isPlain, let value = Bool(scalar.text) else {
+                guard case .scalar(let scalar) = node.content, scalar.isUntyped, let value = Bool(scalar.text) else {
                     diagnostics.error(at: node.location, "\(node.typeMismatch): must be true or false")
                     return nil
                 }
@@ -142,11 +191,11 @@ extension ValueSchema where Value == Bool {
 extension ValueSchema where Value == String {
     /// - Parameters:
     ///   - lengths: allowed lengths in bytes of UTF-8.
+    ///   - allowsZeroBytes: whether the text may contain zero bytes, at which C functions would truncate it.
     ///   - example: the expected value, as the object of "must be".
-    static func text(_ lengths: ClosedRange<Int>, example: String) -> Self {
+    static func text(_ lengths: ClosedRange<Int>, allowsZeroBytes: Bool = false, example: String) -> Self {
         Self(
             name: "text",
-            allowed: "\(lengths.lowerBound) to \(lengths.upperBound) bytes",
             // JSON Schema counts characters; a text never has more characters than bytes.
             schema: .object([
                 "type": .string("string"), "minLength": .integer(min(1, lengths.lowerBound)),
@@ -172,6 +221,10 @@ extension ValueSchema where Value == String {
                     diagnostics.error(at: node.location, "invalid length of \(count) bytes: must be \(allowed)")
                     return nil
                 }
+                guard allowsZeroBytes || !scalar.text.utf8.contains(0) else {
+                    diagnostics.error(at: node.location, "\(quoted(scalar.text)) contains a zero byte: remove it")
+                    return nil
+                }
                 return scalar.text
             }
         )
@@ -184,7 +237,6 @@ extension ValueSchema where Value: CaseIterable & RawRepresentable & Sendable, V
         let words = Value.allCases.map(\.rawValue)
         return Self(
             name: "word",
-            allowed: words.map { "`\($0)`" }.joined(separator: ", "),
             schema: .object(["enum": .array(words.map(JSONValue.string))]),
             write: { $0.rawValue },
             read: { node, diagnostics in
@@ -204,13 +256,12 @@ extension ValueSchema where Value: CaseIterable & RawRepresentable & Sendable, V
 }
 
 extension ValueSchema where Value == Duration {
-    static func duration(_ range: ClosedRange<Duration> = .zero...DurationValue.longest) -> Self {
-        var schemas: [JSONValue] = [.object(["type": .string("string"), "pattern": .string(DurationValue.pattern)])]
+    static func duration(_ range: ClosedRange<Duration> = .zero...DurationValue.maxDuration) -> Self {
+        var schemas = [JSONValue.text(matching: DurationValue.pattern)]
         if range.lowerBound == .zero { schemas.append(.object(["const": .integer(0)])) }
         let limits = "\(DurationValue(range.lowerBound)) to \(DurationValue(range.upperBound))"
         return Self(
             name: "duration",
-            allowed: "`\(DurationValue(range.lowerBound))` to `\(DurationValue(range.upperBound))`",
             schema: schemas.count == 1 ? schemas[0] : .object(["anyOf": .array(schemas)]),
             example: "a duration from \(limits), such as 500ms or 1m30s",
             write: { DurationValue($0).description },
@@ -220,20 +271,8 @@ extension ValueSchema where Value == Duration {
 
     /// A duration in whole seconds, for settings that the kernel stores in seconds.
     static func wholeSeconds(_ range: ClosedRange<Duration>) -> Self {
-        let valueSchema = duration(range)
-        return Self(
-            name: valueSchema.name,
-            allowed: "\(valueSchema.allowed), in whole seconds",
-            schema: valueSchema.schema
-        ) {
-            valueSchema.write($0)
-        } read: { node, diagnostics in
-            guard let duration = valueSchema.read(node, &diagnostics) else { return nil }
-            guard duration.components.attoseconds == 0 else {
-                diagnostics.error(at: node.location, "must be in whole seconds, such as 60s")
-                return nil
-            }
-            return duration
+        duration(range).accepting { duration in
+            duration.components.attoseconds == 0 ? nil : "must be in whole seconds, such as 60s"
         }
     }
 }
@@ -241,55 +280,41 @@ extension ValueSchema where Value == Duration {
 extension ValueSchema where Value == ServiceAddress {
     /// An address to listen on; port 0 selects a free port.
     static var address: Self {
-        Self(
-            name: "address",
-            allowed: "`host:port`, `[ipv6]:port`, `:port` or `unix:/path`",
-            schema: .object(["type": .string("string"), "pattern": .string("^(unix:.|.*:[0-9]+$)")]),
-            example: "an address, such as 127.0.0.1:5432 or unix:/run/app.sock",
-            write: { $0.description },
-            parse: { try ServiceAddress(parsing: $0) }
-        )
+        .formatted("address", matching: "^(unix:.|.*:[0-9]+$)", example: addressExample) {
+            try ServiceAddress(parsing: $0)
+        }
     }
 }
 
 extension ValueSchema where Value == ServerAddress {
     /// An address to connect to.
     static var serverAddress: Self {
-        let address = ValueSchema<ServiceAddress>.address
-        var valueSchema = Self(
-            name: address.name,
-            allowed: "`host:port`, `[ipv6]:port`, `unix:/path` or `srv:name`",
-            schema: .object(["type": .string("string"), "pattern": .string("^(unix:.|srv:.|.*:[0-9]+$)")]),
-            example: "an address, such as 127.0.0.1:5432 or unix:/run/app.sock",
-            write: { $0.description },
-            parse: { try ServerAddress(parsing: $0) }
-        )
-        let read = valueSchema.read
-        valueSchema.read = { node, diagnostics in
-            guard let address = read(node, &diagnostics) else { return nil }
-            guard address.port != 0 else {
-                diagnostics.error(
-                    at: node.location,
-                    "invalid port 0: must be the port that the server listens on"
-                )
-                return nil
-            }
-            return address
+        let allowed = "`host:port`, `[ipv6]:port`, `unix:/path` or `srv:name`"
+        return .formatted(
+            "address",
+            matching: "^(unix:.|srv:.|.*:[0-9]+$)",
+            allowed: allowed,
+            example: addressExample
+        ) {
+            try ServerAddress(parsing: $0)
         }
-        return valueSchema
+        .accepting { $0.port == 0 ? "invalid port 0: must be the port that the server listens on" : nil }
     }
 }
+
+private let addressExample = "an address, such as 127.0.0.1:5432 or unix:/run/app.sock"
 
 extension ValueSchema where Value == InternetAddress {
     /// Address of a name server.
     static var resolver: Self {
-        Self(
-            name: "address",
-            allowed: "`ip:port` or `[ipv6]:port`",
-            schema: .object(["type": .string("string"), "pattern": .string(":[0-9]+$")]),
-            example: "the IP address and port of a name server, such as 10.0.0.53:53",
-            write: { $0.description },
-            parse: { try InternetAddress(nameServer: $0) }
-        )
+        let example = "the IP address and port of a name server, such as 10.0.0.53:53"
+        return .formatted("address", matching: ":[0-9]+$", example: example) { try InternetAddress(nameServer: $0) }
+    }
+}
+
+extension JSONValue {
+    /// JSON Schema of a text that matches a regular expression.
+    static func text(matching pattern: String) -> Self {
+        .object(["type": .string("string"), "pattern": .string(pattern)])
     }
 }

@@ -1,19 +1,28 @@
+import ValueFormats
 import Yams
 
 /// Parser of one YAML document into a ``YAMLNode``.
 ///
 /// Features of YAML that a configuration does not need are rejected: tags, merge keys and keys that are not scalars.
-/// Aliases are resolved up to ``mostAliased`` nodes. Yams stops at a duplicate key, and expands aliases in a key before
+/// Aliases are resolved up to ``maxAliased`` nodes. Yams stops at a duplicate key, and expands aliases in a key before
 /// they can be counted; the text passed to it is modified to avoid both, see ``TokenEscape`` and ``readRoot(_:)``.
 struct YAMLDocument {
     /// Maximum nesting depth of lists and mappings; the configuration needs six levels.
-    static let deepest = 16
+    static let maxDepth = 16
     /// Maximum number of nodes that all aliases together expand to.
-    static let mostAliased = 20_000
-    /// Maximum number of duplicate keys that are reported with their own lines.
-    static let mostDuplicates = 32
+    static let maxAliased = 20_000
+    /// Maximum number of duplicate keys that are reported with their own lines. For each, the text is parsed again.
+    static let maxDuplicates = 32
+    /// Maximum number of bytes that are parsed again.
+    static let maxBytesParsedAgain = 1 << 19
+
+    /// Returns how often a text is parsed again.
+    static func maxReadings(ofBytes count: Int) -> Int {
+        min(maxDuplicates, maxBytesParsedAgain / max(1, count))
+    }
 
     private var text: String
+    private let source: Source
     private let lines: [Substring]
     private var insertions: [Insertion] = []
 
@@ -24,21 +33,36 @@ struct YAMLDocument {
     }
 
     private static let duplicateTag = "!duplicate-key-"
-    private static let tooDeep = "lists and mappings are nested too deeply: at most \(deepest) levels are allowed"
+    private static let tooDeep = "lists and mappings are nested too deeply: at most \(maxDepth) levels are allowed"
+
+    /// Where a text comes from.
+    struct Source {
+        /// nil for the main file.
+        var file: IncludedFile?
+        /// Returns the value of an environment variable; nil if it is not set.
+        var environment: @Sendable (String) -> String? = { _ in nil }
+    }
+
+    /// Maximum size of a value in bytes. Aliases can repeat a value, and each copy is parsed.
+    static let maxScalarBytes = 16 << 10
+    /// Maximum size in bytes of all texts with environment variables, after their expansion.
+    static let maxExpandedBytes = 1 << 20
 
     /// Parses the text.
     ///
-    /// - Returns: nil if the document cannot be read; the reason is added to `diagnostics`.
-    static func read(_ text: String, diagnostics: inout Diagnostics) -> YAMLNode? {
+    /// - Returns: nil if the document cannot be read; the reason is added to `diagnostics`. An included document may be
+    ///   empty.
+    static func read(_ text: String, from source: Source = Source(), diagnostics: inout Diagnostics) -> YAMLNode? {
         if let location = TokenEscape.location(in: text) {
             diagnostics.error(at: location, "the character U+E000 is not supported: remove it")
             return nil
         }
-        var document = YAMLDocument(text)
+        var document = YAMLDocument(text, source)
         return document.readRoot(&diagnostics)
     }
 
-    private init(_ text: String) {
+    private init(_ text: String, _ source: Source) {
+        self.source = source
         lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         self.text = TokenEscape.hide(text)
     }
@@ -54,7 +78,9 @@ struct YAMLDocument {
                 let second = try root == nil ? nil : parser.nextRoot()
                 return withExtendedLifetime(parser) { build(root, second, &diagnostics) }
             } catch YamlError.duplicatedKeysInMapping(let names, let context) {
-                guard insertions.count < Self.mostDuplicates, tagKey(at: SourceLocation(context.mark)) else {
+                guard insertions.count < Self.maxReadings(ofBytes: text.utf8.count),
+                    tagKey(at: SourceLocation(context.mark))
+                else {
                     let names = names.map { quoted(TokenEscape.reveal($0)) }.joined(separator: ", ")
                     diagnostics.error(at: original(context.mark), "duplicate keys: \(names): keep one of each")
                     return nil
@@ -77,8 +103,8 @@ struct YAMLDocument {
 
     /// Converts a position in the text passed to Yams to one in the original text.
     private func original(_ mark: Mark?) -> SourceLocation {
-        guard let mark else { return SourceLocation(line: 1, column: 1) }
-        var location = SourceLocation(mark)
+        var location = mark.map { SourceLocation($0) } ?? SourceLocation(line: 1, column: 1)
+        location.file = source.file
         for insertion in insertions.reversed()
         where location.line == insertion.location.line && location.column > insertion.location.column {
             location.column -= min(insertion.length, location.column - insertion.location.column)
@@ -88,6 +114,7 @@ struct YAMLDocument {
 
     private func build(_ root: Node?, _ second: Node?, _ diagnostics: inout Diagnostics) -> YAMLNode? {
         guard let root else {
+            if source.file != nil { return YAMLNode(.mapping([]), at: original(nil)) }
             diagnostics.error(
                 at: SourceLocation(line: 1, column: 1),
                 "the file is empty: add listeners and pools"
@@ -97,7 +124,7 @@ struct YAMLDocument {
         if let second {
             diagnostics.error(at: original(second.mark), "unexpected second document: the file must contain only one")
         }
-        var builder = Builder(original: original)
+        var builder = Builder(original: original, environment: source.environment)
         return builder.build(root, &diagnostics)
     }
 
@@ -128,15 +155,18 @@ struct YAMLDocument {
         private var anchors: [String: YAMLNode] = [:]
         private var aliased = 0
         private var depth = 0
+        private let environment: (String) -> String?
+        private var expanded = 0
 
-        init(original: @escaping (Mark?) -> SourceLocation) {
+        init(original: @escaping (Mark?) -> SourceLocation, environment: @escaping (String) -> String?) {
             self.original = original
+            self.environment = environment
         }
 
         mutating func build(_ node: Node, _ diagnostics: inout Diagnostics) -> YAMLNode {
             let location = original(node.mark)
             var built = YAMLNode(.scalar(.init(text: "", isPlain: true)), at: location)
-            guard depth < YAMLDocument.deepest else {
+            guard depth < YAMLDocument.maxDepth else {
                 diagnostics.error(at: location, YAMLDocument.tooDeep)
                 return built
             }
@@ -149,7 +179,9 @@ struct YAMLDocument {
                     return resolve(name, at: location, &diagnostics) ?? built
                 }
                 let text = TokenEscape.reveal(scalar.string)
-                built = YAMLNode(.scalar(.init(text: text, isPlain: scalar.style == .plain)), at: location)
+                if let scalar = expand(text, isPlain: scalar.style == .plain, at: location, &diagnostics) {
+                    built = YAMLNode(.scalar(scalar), at: location)
+                }
             case .sequence(let sequence):
                 var items: [YAMLNode] = []
                 for (index, item) in sequence.enumerated() {
@@ -164,6 +196,38 @@ struct YAMLDocument {
             }
             if let anchor = node.anchor { anchors[anchor.rawValue] = built }
             return built
+        }
+
+        /// Replaces references to environment variables; returns nil after reporting an error.
+        private mutating func expand(
+            _ text: String,
+            isPlain: Bool,
+            at location: SourceLocation,
+            _ diagnostics: inout Diagnostics
+        ) -> YAMLNode.Scalar? {
+            guard text.utf8.count <= YAMLDocument.maxScalarBytes else {
+                let max = YAMLDocument.maxScalarBytes
+                diagnostics.reject(
+                    at: location,
+                    "the value has \(text.utf8.count) bytes: at most \(max) are allowed"
+                )
+                return nil
+            }
+            do throws(ValueFormatError) {
+                let expansion = try EnvironmentReference.expand(text, environment)
+                if expansion.hasReference { expanded += expansion.text.utf8.count }
+                guard expanded <= YAMLDocument.maxExpandedBytes else {
+                    diagnostics.reject(
+                        at: location,
+                        "environment variables expand to more than \(YAMLDocument.maxExpandedBytes) bytes: shorten them"
+                    )
+                    return nil
+                }
+                return YAMLNode.Scalar(text: expansion.text, isPlain: isPlain, isExpanded: expansion.hasReference)
+            } catch {
+                diagnostics.reject(at: location, "\(error)")
+                return nil
+            }
         }
 
         private mutating func buildMembers(_ mapping: Node.Mapping, _ diagnostics: inout Diagnostics) -> [YAMLNode
@@ -222,12 +286,12 @@ struct YAMLDocument {
             }
             let before = aliased
             aliased += node.size
-            guard aliased <= YAMLDocument.mostAliased else {
+            guard aliased <= YAMLDocument.maxAliased else {
                 // Reported only once.
-                if before > YAMLDocument.mostAliased { return nil }
+                if before > YAMLDocument.maxAliased { return nil }
                 diagnostics.error(
                     at: location,
-                    "aliases expand to more than \(YAMLDocument.mostAliased) values: write some of them out"
+                    "aliases expand to more than \(YAMLDocument.maxAliased) values: write some of them out"
                 )
                 return nil
             }

@@ -11,35 +11,68 @@ struct DNSClient: Hashable, Sendable {
     var rounds = 2
 
     /// Maximum size of a TCP response: a 16-bit length and the message.
-    private static let longestMessage = 2 + Int(UInt16.max)
+    private static let maxMessageLength = 2 + Int(UInt16.max)
 
     struct Answer: Hashable, Sendable {
         /// Empty if the name exists but has no records of the type.
         var contents: [DNSRecord.Content]
-        /// TTL of the records; nil if there are none.
+        /// TTL of the records, or of their absence; nil if unknown.
         var timeToLive: Duration?
     }
 
-    /// Sends a query to the servers in order until one answers.
+    /// Maximum number of queries for one question: an answer may be an alias that must be queried for.
+    private static let aliasQueryLimit = 8
+
+    /// Sends a query to the servers in order until one answers, and queries for the target of an alias if the answer
+    /// does not contain it (RFC 1034, 5.3.3).
     ///
-    /// - Throws: ``DNSFailure/noSuchName`` as soon as a server returns NXDOMAIN, ``DNSFailure/cancelled``, or the
-    ///   failure of the last attempt.
+    /// - Throws: ``DNSFailure/noSuchName(timeToLive:)`` as soon as a server returns NXDOMAIN, ``DNSFailure/cancelled``,
+    ///   or the failure of the last attempt.
     func ask(_ question: DNSWireQuery) async throws(DNSFailure) -> Answer {
+        var name = question.name
+        var timeToLive: Duration?
+        for _ in 0..<Self.aliasQueryLimit {
+            let found = try await askServers(DNSWireQuery(name: name, type: question.type))
+            switch found {
+            case .records(let contents, let time):
+                return Answer(contents: contents, timeToLive: Self.lower(timeToLive, time))
+            case .none(let time):
+                return Answer(contents: [], timeToLive: time.map { Self.lower(timeToLive, $0) } ?? timeToLive)
+            case .alias(let target, let time):
+                timeToLive = Self.lower(timeToLive, time)
+                name = target
+            case .aliasLoop, .referral:
+                throw .aliasLoop
+            }
+        }
+        throw .aliasLoop
+    }
+
+    private static func lower(_ time: Duration?, _ seconds: UInt32) -> Duration {
+        min(time ?? .seconds(Int64(seconds)), .seconds(Int64(seconds)))
+    }
+
+    private func askServers(_ question: DNSWireQuery) async throws(DNSFailure) -> DNSResponse.Answer {
         var failure = DNSFailure.noRecords
         for _ in 0..<max(1, rounds) {
             for server in servers {
                 do throws(DNSFailure) {
                     return try await ask(question, of: server)
                 } catch {
-                    if error == .noSuchName || error == .cancelled { throw error }
-                    failure = error
+                    switch error {
+                    case .noSuchName, .cancelled: throw error
+                    default: failure = error
+                    }
                 }
             }
         }
         throw failure
     }
 
-    private func ask(_ question: DNSWireQuery, of server: SocketAddress) async throws(DNSFailure) -> Answer {
+    private func ask(
+        _ question: DNSWireQuery,
+        of server: SocketAddress
+    ) async throws(DNSFailure) -> DNSResponse.Answer {
         // A random ID and the ephemeral port chosen by the kernel make forged responses unlikely (RFC 5452).
         let id = UInt16.random(in: 0 ... .max)
         let query = question.query(id: id)
@@ -53,7 +86,7 @@ struct DNSClient: Hashable, Sendable {
             let stream = StreamExchange(
                 address: server,
                 request: length + query,
-                answerLimit: Self.longestMessage,
+                answerLimit: Self.maxMessageLength,
                 timeout: timeout
             )
             let result = await stream.run { bytes -> StreamExchange.Conclusion<Parsed>? in
@@ -68,15 +101,17 @@ struct DNSClient: Hashable, Sendable {
             }
             response = try received(from: server, result.map(\.value))
         }
-        switch response.code {
-        case .success: break
-        case .noSuchName: throw .noSuchName
-        case .failure(let code): throw .serverFailure(server: server, code: code)
-        }
+        if case .failure(let code) = response.code { throw .serverFailure(server: server, code: code) }
         // A truncated TCP response is unusable.
         guard !response.isTruncated else { throw .malformed(server: server) }
-        let (contents, seconds) = response.answer(to: question)
-        return Answer(contents: contents, timeToLive: seconds.map { .seconds(Int64($0)) })
+        switch response.answer(to: question) {
+        case .none(let seconds) where response.code == .noSuchName:
+            throw .noSuchName(timeToLive: seconds.map { .seconds(Int64($0)) })
+        case .referral:
+            throw .referral(server: server)
+        case let answer:
+            return answer
+        }
     }
 
     private typealias Parsed = Result<DNSResponse, DNSMessageError>

@@ -71,6 +71,10 @@ struct DNSResponse: Hashable, Sendable {
     let isTruncated: Bool
     /// Records of the answer section with a known type and class.
     let records: [DNSRecord]
+    /// Time in seconds for which a negative answer may be cached; nil if the response has no SOA record.
+    private(set) var negativeTimeToLive: UInt32?
+    /// Whether the authority section names name servers and has no SOA record.
+    private(set) var isReferral = false
 
     /// Maximum number of records in an answer section.
     static let recordLimit = 1_024
@@ -87,7 +91,8 @@ struct DNSResponse: Hashable, Sendable {
         let flags = try reader.number16()
         let questionCount = try reader.number16()
         let answerCount = try reader.number16()
-        reader.skipCounts()
+        let authorityCount = try reader.number16()
+        reader.skipAdditionalCount()
         let (isAnswer, operation) = (flags >> 15 == 1, flags >> 11 & 0xF)
         guard isAnswer, operation == 0 else { throw .otherQuery }
         switch flags & 0xF {
@@ -115,32 +120,84 @@ struct DNSResponse: Hashable, Sendable {
             if let record = try reader.record() { records.append(record) }
         }
         self.records = records
+        readAuthority(&reader, count: Int(authorityCount))
+    }
+
+    /// Reads the authority section. It only adds a TTL to negative answers, so the response is usable without it.
+    private mutating func readAuthority(_ reader: inout DNSReader, count: Int) {
+        var hasNameServer = false
+        for _ in 0..<min(count, Self.recordLimit) {
+            do throws(DNSMessageError) {
+                switch try reader.authority() {
+                case .start(let time): negativeTimeToLive = negativeTimeToLive ?? time
+                case .nameServer: hasNameServer = true
+                case nil: break
+                }
+            } catch {
+                break
+            }
+        }
+        isReferral = hasNameServer && negativeTimeToLive == nil
     }
 }
 
 extension DNSResponse {
-    /// Returns the records that answer a question, following aliases (RFC 1034, 3.6.2), and the lowest TTL of these and
-    /// of the aliases in seconds; nil if there are no records.
-    func answer(to question: DNSWireQuery) -> (contents: [DNSRecord.Content], timeToLive: UInt32?) {
+    /// The answer to a question, with TTLs in seconds.
+    enum Answer: Hashable, Sendable {
+        /// At least one record, with the lowest TTL of these and of the aliases that lead to them.
+        case records([DNSRecord.Content], timeToLive: UInt32)
+        /// The name has no records of the type, or does not exist; with the time for which this may be cached, if the
+        /// response states one (RFC 2308, 5).
+        case none(timeToLive: UInt32?)
+        /// The name is an alias of a name about which the response says nothing.
+        case alias(DNSName, timeToLive: UInt32)
+        /// The aliases form a loop, or a chain longer than ``aliasLimit``.
+        case aliasLoop
+        /// The response only names other name servers (RFC 2308, 2.2).
+        case referral
+    }
+
+    /// Returns the records that answer a question, following aliases (RFC 1034, 3.6.2) in whatever order the response
+    /// has them.
+    func answer(to question: DNSWireQuery) -> Answer {
         var name = question.name
         var timeToLive: UInt32?
         for _ in 0..<Self.aliasLimit {
             let found = records.filter { $0.name == name && $0.content.isOf(question.type) }
             guard found.isEmpty else {
-                for record in found { timeToLive = min(timeToLive ?? .max, record.timeToLive) }
-                return (found.map(\.content), timeToLive)
+                // The TTLs of one set of records should be equal; if not, the lowest counts (RFC 2181, 5.2).
+                let lowest = found.reduce(timeToLive ?? .max) { min($0, $1.timeToLive) }
+                return .records(found.map(\.content), timeToLive: lowest)
             }
             guard let alias = records.first(where: { $0.name == name && $0.content.isOf(.alias) }),
                 case .alias(let target) = alias.content
-            else { break }
+            else { return end(of: question, at: name, timeToLive) }
             timeToLive = min(timeToLive ?? .max, alias.timeToLive)
             name = target
         }
-        return ([], nil)
+        return .aliasLoop
+    }
+
+    /// Returns the answer if the name that the aliases lead to has no records in the response.
+    private func end(of question: DNSWireQuery, at name: DNSName, _ timeToLive: UInt32?) -> Answer {
+        if code == .noSuchName || negativeTimeToLive != nil {
+            // The existence of the aliases is cached no longer than they are.
+            let times = [timeToLive, negativeTimeToLive].compactMap { $0 }
+            return .none(timeToLive: negativeTimeToLive == nil ? timeToLive : times.min())
+        }
+        if let timeToLive, name != question.name { return .alias(name, timeToLive: timeToLive) }
+        return isReferral ? .referral : .none(timeToLive: nil)
     }
 
     /// Maximum length of a chain of aliases. Longer chains and loops give no answer.
     static let aliasLimit = 16
+}
+
+/// Record of the authority section.
+enum DNSAuthority: Hashable, Sendable {
+    /// SOA, with the time in seconds for which a negative answer may be cached (RFC 2308, 5).
+    case start(negativeTimeToLive: UInt32)
+    case nameServer
 }
 
 extension DNSRecord.Content {

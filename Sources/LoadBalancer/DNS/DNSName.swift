@@ -1,12 +1,12 @@
 /// Domain name in wire format: each label preceded by its length, a terminating zero byte, and lowercase letters,
 /// because names are compared case-insensitively (RFC 1035, 3.1; RFC 4343).
 package struct DNSName: Hashable, Sendable {
-    /// At most ``longest`` bytes.
+    /// At most ``maxLength`` bytes.
     let wire: [UInt8]
 
     /// Maximum length of a name in wire format, in bytes (RFC 1035, 2.3.4).
-    static let longest = 255
-    static let longestLabel = 63
+    static let maxLength = 255
+    static let maxLabelLength = 63
 
     /// The root name. As the target of an SRV record it means that the service is not available (RFC 2782).
     static let root = DNSName(wire: [0])
@@ -20,10 +20,10 @@ package struct DNSName: Hashable, Sendable {
     init?(labels: some Sequence<some Collection<UInt8>>) {
         var wire: [UInt8] = []
         for label in labels {
-            guard (1...Self.longestLabel).contains(label.count) else { return nil }
+            guard (1...Self.maxLabelLength).contains(label.count) else { return nil }
             wire.append(UInt8(label.count))
             wire += label.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
-            guard wire.count < Self.longest else { return nil }
+            guard wire.count < Self.maxLength else { return nil }
         }
         wire.append(0)
         self.wire = wire

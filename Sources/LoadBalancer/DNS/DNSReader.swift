@@ -29,10 +29,40 @@ struct DNSReader {
         return UInt32(high) << 16 | UInt32(try number16())
     }
 
-    /// Skips the counts of the authority and additional sections, which are not read.
-    mutating func skipCounts() {
-        offset += 4
+    /// Skips the count of the additional section, which is not read.
+    mutating func skipAdditionalCount() {
+        offset += 2
     }
+
+    /// Reads the next record of the authority section; returns nil if it is neither an SOA nor an NS record.
+    mutating func authority() throws(DNSMessageError) -> DNSAuthority? {
+        _ = try name()
+        let type = try number16()
+        let isInternet = try number16() == DNSResponse.internetClass
+        let time = Self.seconds(try number32())
+        let length = Int(try number16())
+        let end = offset + length
+        guard end <= bytes.count else { throw .truncatedMessage }
+        defer { offset = end }
+        guard isInternet else { return nil }
+        switch type {
+        case 2:
+            return .nameServer
+        case 6:
+            _ = try name()
+            _ = try name()
+            // SERIAL, REFRESH, RETRY and EXPIRE precede MINIMUM (RFC 1035, 3.3.13).
+            for _ in 0..<4 { _ = try number32() }
+            let minimum = Self.seconds(try number32())
+            guard offset <= end else { throw .badRecord }
+            return .start(negativeTimeToLive: min(time, minimum))
+        default:
+            return nil
+        }
+    }
+
+    /// A TTL with its highest bit set counts as 0 (RFC 2181, 8).
+    private static func seconds(_ time: UInt32) -> UInt32 { time > UInt32(Int32.max) ? 0 : time }
 
     /// Reads a name, which may end with a compression pointer to an earlier offset (RFC 1035, 4.1.4).
     mutating func name() throws(DNSMessageError) -> DNSName {
@@ -54,7 +84,7 @@ struct DNSReader {
             case 0:
                 guard offset + Int(head) <= bytes.count else { throw .truncatedMessage }
                 length += 1 + Int(head)
-                guard length < DNSName.longest else { throw .badName }
+                guard length < DNSName.maxLength else { throw .badName }
                 labels.append(bytes[offset..<(offset + Int(head))])
                 offset += Int(head)
             case 3:
@@ -85,8 +115,7 @@ struct DNSReader {
         }
         let content = try content(of: type, length: length)
         guard offset == end else { throw .badRecord }
-        // A TTL with its highest bit set counts as 0 (RFC 2181, 8).
-        return DNSRecord(name: name, timeToLive: time > UInt32(Int32.max) ? 0 : time, content: content)
+        return DNSRecord(name: name, timeToLive: Self.seconds(time), content: content)
     }
 
     private mutating func content(of type: DNSType, length: Int) throws(DNSMessageError) -> DNSRecord.Content {

@@ -1,5 +1,5 @@
 import EventLoop
-import Foundation
+import ProcessSupport
 package import Sockets
 package import ValueFormats
 
@@ -13,6 +13,7 @@ package struct DNSResolver: Hashable, Sendable {
     package static let system = DNSResolver(chosen: nil)
 
     private static let configurationFile = "/etc/resolv.conf"
+    private static let maxConfigurationSize = 1 << 20
 
     private init(chosen servers: [SocketAddress]?) {
         self.servers = servers
@@ -49,26 +50,45 @@ package struct DNSResolver: Hashable, Sendable {
     private var client: DNSClient {
         if let servers { return DNSClient(servers: servers) }
         // Read for each query, because the file changes when networks come and go.
-        let text = (try? String(contentsOfFile: Self.configurationFile, encoding: .utf8)) ?? ""
-        return DNSClient(servers: DNSClient.servers(in: text))
+        let bytes = (try? RegularFile.read(Self.configurationFile, maxSize: Self.maxConfigurationSize)) ?? []
+        return DNSClient(servers: DNSClient.servers(in: String(decoding: bytes, as: UTF8.self)))
     }
 
     private static func lookUp(_ host: String) async -> Result<DNSResult, DNSFailure> {
         do throws(HostLookup.Failure) {
             return .success(DNSResult(addresses: try await HostLookup.addresses(of: host, port: 0)))
         } catch {
-            return .failure(.system(error.detail))
+            return switch error.reason {
+            case .noSuchName: .failure(.noSuchName())
+            case .noAddress: .failure(.noRecords)
+            case .other: .failure(.system(error.detail))
+            }
         }
     }
 }
 
 extension InternetAddress {
+    private static let nameServerFormat = "must be the IP address and port of a name server, such as 10.0.0.53:53"
+
     /// Parses the address of a name server: an IP address and a port.
     ///
     /// - Throws: ``ValueFormatError``, which describes the expected format.
     package init(nameServer text: String) throws(ValueFormatError) {
-        guard case .socket(.internet(let address)) = try? ServiceAddress(parsing: text), address.port != 0 else {
-            throw ValueFormatError("must be the IP address and port of a name server, such as 10.0.0.53:53")
+        let parsed: ServiceAddress
+        do throws(AddressParseError) {
+            parsed = try ServiceAddress(parsing: text)
+        } catch {
+            if case .scheme(let address?) = error.problem {
+                throw ValueFormatError("has a scheme, which an address does not: write \(address)")
+            }
+            if InternetAddress(host: text, port: 53) != nil {
+                let host = text.contains(":") ? "[\(text)]" : text
+                throw ValueFormatError("has no port: write \(host):53")
+            }
+            throw ValueFormatError(Self.nameServerFormat)
+        }
+        guard case .socket(.internet(let address)) = parsed, address.port != 0, !address.isUnspecified else {
+            throw ValueFormatError(Self.nameServerFormat)
         }
         self = address
     }

@@ -81,9 +81,17 @@ struct HostResolution: Sendable {
         }
     }
 
+    /// A host that has addresses of one family is resolved, also if the query for the other family, which never had any,
+    /// fails: some name servers refuse the queries for IPv6.
     private func addresses(of hosts: [String], in round: inout Round) async -> [String: [InternetAddress]] {
         let asked = hosts.map { (host: $0, questions: questions($0)) }
+        let failureBefore = round.failure
         let answers = await answers(to: asked.flatMap(\.questions), in: &round)
+        let areResolved = asked.allSatisfy { host in
+            host.questions.contains { !round.failed.contains($0) && answers[$0]?.addresses.isEmpty == false }
+                && host.questions.allSatisfy { !round.failed.contains($0) || answers[$0] == nil }
+        }
+        if areResolved { round.failure = failureBefore }
         return Dictionary(
             asked.map { ($0.host, $0.questions.flatMap { answers[$0]?.addresses ?? [] }) },
             uniquingKeysWith: { first, _ in first }
@@ -103,7 +111,9 @@ struct HostResolution: Sendable {
                 if let time = answer.timeToLive { round.timeToLive = min(round.timeToLive ?? time, time) }
             case .failure(let failure):
                 answers[question] = memory[question]
+                round.failed.insert(question)
                 round.failure = round.failure ?? failure
+                if case .noSuchName(let time?) = failure { round.timeToLive = min(round.timeToLive ?? time, time) }
             }
         }
         round.answers.merge(answers) { _, new in new }
@@ -143,6 +153,8 @@ struct HostResolution: Sendable {
         var answers: [DNSQuery: DNSResult] = [:]
         var timeToLive: Duration?
         var failure: DNSFailure?
+        /// The queries without a new answer.
+        var failed: Set<DNSQuery> = []
     }
 }
 

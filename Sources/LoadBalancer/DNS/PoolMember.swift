@@ -1,13 +1,13 @@
 /// Resolved server with a weight in the pool's range and one of two priority levels.
 package struct PoolMember: Hashable, Sendable {
     package let server: DiscoveredEndpoint
-    /// 1 to ``largestWeight``; nil if DNS does not specify a weight.
+    /// 1 to ``maxWeight``; nil if DNS does not specify a weight.
     package let weight: Int?
     /// True for all priorities but the lowest value: RFC 2782 has more levels than a pool.
     package let isBackup: Bool
 
     /// Maximum weight of a server in a pool.
-    package static let largestWeight = 256
+    package static let maxWeight = 256
 
     /// Maps priorities and weights of SRV records to those of a pool. If all weights of a level are within the pool's
     /// range, they are kept; otherwise they are scaled and rounded to integers. A weight of 0 becomes the smallest
@@ -22,10 +22,10 @@ package struct PoolMember: Hashable, Sendable {
     private static func scaled(_ servers: [DiscoveredEndpoint], isBackup: Bool) -> [PoolMember] {
         let weights = servers.compactMap(\.weight).map(Int.init)
         let largest = weights.max() ?? 0
-        let fit = largest <= largestWeight && (largest == 0 || !weights.contains(0))
+        let fit = largest <= maxWeight && (largest == 0 || !weights.contains(0))
         return servers.map { server in
             let weight = server.weight.map { weight in
-                max(1, fit ? Int(weight) : (Int(weight) * largestWeight + largest / 2) / largest)
+                max(1, fit ? Int(weight) : (Int(weight) * maxWeight + largest / 2) / largest)
             }
             return PoolMember(server: server, weight: weight, isBackup: isBackup)
         }

@@ -46,6 +46,15 @@ extension ServerAddress {
         }
     }
 
+    /// The address in the spelling by which it is compared; see ``Sockets/ServiceAddress/normalized``.
+    package var normalized: ServerAddress {
+        switch self {
+        case .socket(let address): ServerAddress(ServiceAddress.socket(address).normalized)
+        case .host(let host, let port): ServerAddress(ServiceAddress.name(host: host, port: port).normalized)
+        case .service: self
+        }
+    }
+
     /// Whether the address is a name, which may resolve to different servers over time.
     package var isName: Bool {
         if case .socket = self { false } else { true }
@@ -67,7 +76,7 @@ extension ServerAddressError: CustomStringConvertible {
     /// One sentence: what is wrong and how to fix it.
     package var description: String {
         switch self {
-        case .badAddress(let error): error.description
+        case .badAddress(let error): error.targetDescription
         case .badService(let text):
             "invalid service '\(text)': must be like srv:_service._tcp.example.com, with letters, digits, - and _"
         }

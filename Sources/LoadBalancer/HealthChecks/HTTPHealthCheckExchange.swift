@@ -20,17 +20,19 @@ struct HTTPHealthCheckExchange: HealthCheckExchange {
             }
             guard let status = Self.status(of: rest[..<end]) else { return unexpectedPeer(rest) }
             // 101 is a final response, although no upgrade was requested.
-            if (100...199).contains(status), status != 101, !check.expected.contains(status) {
+            if (100...199).contains(status), status != 101, !isExpected(status) {
                 guard let finish = rest.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
                 rest = rest[finish.upperBound...]
                 continue
             }
             // Closing before the body is received would reset the connection.
-            return check.expected.contains(status)
+            return isExpected(status)
                 ? .up(closingMessage: [])
                 : .down(.http(status: status, expected: check.expected))
         }
     }
+
+    private func isExpected(_ status: Int) -> Bool { check.expected.contains { $0.contains(status) } }
 
     /// Returns the code of a status line such as `HTTP/1.1 200 OK`; nil if the line is not one.
     private static func status(of line: ArraySlice<UInt8>) -> Int? {

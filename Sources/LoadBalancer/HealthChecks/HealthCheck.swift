@@ -1,6 +1,7 @@
 public import Balancing
 import Sockets
 import TCPProxy
+import ValueFormats
 
 /// Health check settings: what to send, how often, and how many results change the state.
 public struct HealthCheck: Hashable, Sendable {
@@ -11,7 +12,7 @@ public struct HealthCheck: Hashable, Sendable {
     /// Bytes to send before the check's own, such as a PROXY protocol header if the server requires one.
     public var preamble: [UInt8]
     /// Time from the start of one check to the start of the next. A check that takes longer is followed by the next
-    /// after ``shortestInterval``.
+    /// after ``minInterval``.
     public var interval: Duration
     /// Maximum fraction by which an interval is shortened or extended, 0 to 1, so that checks do not synchronize.
     public var jitter: Double
@@ -25,9 +26,10 @@ public struct HealthCheck: Hashable, Sendable {
     public var initially: HealthCounter.State
 
     /// Lower bound of the interval, because each check costs the server a connection.
-    public static let shortestInterval = Duration.milliseconds(10)
+    public static let minInterval = Duration.milliseconds(10)
 
-    /// Creates settings. A nil interval, timeout, rise or fall means 2 s, 1 s, 2 or 3, as in the configuration file.
+    /// Creates settings. A nil interval, rise or fall means 2 s, 2 or 3, and a nil timeout 1 s or the interval if that
+    /// is shorter, as in the configuration file.
     public init(
         _ check: HealthCheckKind = .tcp,
         port: UInt16? = nil,
@@ -44,7 +46,7 @@ public struct HealthCheck: Hashable, Sendable {
         self.preamble = preamble
         self.interval = interval ?? Settings.interval.defaultValue
         self.jitter = jitter
-        self.timeout = timeout ?? Settings.timeout.defaultValue
+        self.timeout = timeout ?? Settings.defaultTimeout(for: self.interval)
         self.rise = rise ?? Settings.rise.defaultValue
         self.fall = fall ?? Settings.fall.defaultValue
         self.initially = initially
@@ -60,6 +62,6 @@ public struct HealthCheck: Hashable, Sendable {
     /// Returns an interval with random jitter applied.
     func nextInterval(using numbers: inout some RandomNumberGenerator) -> Duration {
         let spread = jitter.isFinite ? min(max(jitter, 0), 1) : 0
-        return max(Self.shortestInterval, interval * Double.random(in: (1 - spread)...(1 + spread), using: &numbers))
+        return max(Self.minInterval, interval * Double.random(in: (1 - spread)...(1 + spread), using: &numbers))
     }
 }

@@ -22,31 +22,36 @@ package enum HealthCheckRun {
             answerLimit: HealthCheckKind.answerLimit,
             timeout: timeout
         )
-        let result = await stream.run { answer -> StreamExchange.Conclusion<HealthCheckFailure?>? in
-            guard let exchange else { return .init(value: nil, closingMessage: nil) }
-            return switch exchange.evaluate(answer) {
-            case .up(let closingMessage): .init(value: nil, closingMessage: closingMessage)
-            case .down(let failure): .init(value: failure, closingMessage: nil)
+        let result = await stream.run { answer, sent -> StreamExchange.Step<HealthCheckFailure?>? in
+            guard let exchange else { return .conclude(.init(value: nil, closingMessage: nil)) }
+            return switch exchange.evaluate(answer, sent: sent) {
+            case .up(let closingMessage): .conclude(.init(value: nil, closingMessage: closingMessage))
+            case .down(let failure): .conclude(.init(value: failure, closingMessage: nil))
+            case .next(let message): .send(message)
             case nil: nil
             }
         }
         switch result {
         case .success((nil, let duration)): return .success(duration)
         case .success((let failure?, _)): return .failure(failure)
-        case .failure(let failure): return .failure(HealthCheckFailure(failure, timeout: timeout))
+        case .failure(let failure): return .failure(HealthCheckFailure(failure, of: exchange, timeout: timeout))
         }
     }
 }
 
 extension HealthCheckFailure {
-    init(_ failure: ExchangeFailure, timeout: Duration) {
+    init(_ failure: ExchangeFailure, of exchange: (any HealthCheckExchange)?, timeout: Duration) {
+        let expected = exchange as? ExpectedBytes
         self =
             switch failure {
-            case .timedOut(let isConnected): .timedOut(isConnected ? .waitingForAnswer : .connecting, after: timeout)
+            case .timedOut(_, let bytes) where !bytes.isEmpty:
+                expected.map { .mismatch(got: excerpt($0.received(in: bytes)), after: timeout) }
+                    ?? .incomplete(got: excerpt(bytes), after: timeout)
+            case .timedOut(let isConnected, _): .timedOut(isConnected ? .waitingForAnswer : .connecting, after: timeout)
             case .notConnected(let error): .notConnected(error)
             case .broken(let error): .broken(error)
-            case .ended(let bytes): .closed(got: quoted(bytes))
-            case .tooLong: .longAnswer(limit: HealthCheckKind.answerLimit)
+            case .ended(let bytes): .closed(got: excerpt(bytes))
+            case .tooLong(let bytes): .longAnswer(limit: HealthCheckKind.answerLimit, got: excerpt(bytes))
             case .cancelled: .cancelled
             }
     }

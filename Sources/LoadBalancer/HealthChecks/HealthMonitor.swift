@@ -123,7 +123,7 @@ package final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
             }
             guard let result, !Task.isCancelled else { return }
             report(tally.count(result, for: subject.server))
-            try? await clock.sleep(for: max(HealthCheck.shortestInterval, interval - spent))
+            try? await clock.sleep(for: max(HealthCheck.minInterval, interval - spent))
             interval = settings.nextInterval(using: &numbers)
         }
     }

@@ -14,6 +14,11 @@ package struct HealthReport<ServerID: Hashable & Sendable>: Sendable {
 }
 
 extension HealthReport {
+    /// Whether the check passed.
+    package var passed: Bool {
+        if case .success = result { true } else { false }
+    }
+
     /// Reason for the state, as the end of a sentence: "3 consecutive checks failed, the last: connection refused".
     package var cause: String {
         let count = inARow == 1 ? "the check" : "\(inARow) consecutive checks"

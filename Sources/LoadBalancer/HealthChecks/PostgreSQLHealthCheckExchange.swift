@@ -15,18 +15,18 @@ struct PostgreSQLHealthCheckExchange: HealthCheckExchange {
     let user: String
 
     /// NAMEDATALEN minus the terminating zero byte; the server truncates longer names.
-    static let longestUser = 63
+    static let maxUserLength = 63
 
     private static let headerLength = 5
     /// A longer first message is not from a PostgreSQL server; libpq has such a limit too, at 30,000 bytes.
-    private static let longestMessage = 8 << 10
+    private static let maxMessageLength = 8 << 10
     private static let protocolVersion: [UInt8] = [0, 3, 0, 0]
     private static let terminate: [UInt8] = [UInt8(ascii: "X"), 0, 0, 0, 4]
 
     var request: [UInt8] {
         var body = Self.protocolVersion
         for text in ["user", user, "database", "postgres", "application_name", "monkey health check"] {
-            body += Array(text.utf8.filter { $0 != 0 }.prefix(Self.longestUser)) + [0]
+            body += Array(text.utf8.filter { $0 != 0 }.prefix(Self.maxUserLength)) + [0]
         }
         body.append(0)
         return bigEndian(UInt32(body.count + 4)) + body
@@ -40,7 +40,7 @@ struct PostgreSQLHealthCheckExchange: HealthCheckExchange {
         }
         let length = Int(answer[1]) << 24 | Int(answer[2]) << 16 | Int(answer[3]) << 8 | Int(answer[4])
         // The length includes itself but not the type.
-        let isMessage = (4...Self.longestMessage).contains(length)
+        let isMessage = (4...Self.maxMessageLength).contains(length)
         switch type {
         case UInt8(ascii: "R"), UInt8(ascii: "v"):
             guard isMessage else { return unexpectedPeer(answer) }
@@ -69,7 +69,8 @@ struct PostgreSQLHealthCheckExchange: HealthCheckExchange {
     /// Parses an error in protocol 2 format, a zero-terminated text without a length: a postmaster that cannot fork
     /// sends one.
     private func bareError(_ answer: [UInt8]) -> Evaluation? {
-        guard let end = answer.firstIndex(of: 0) ?? (answer.count >= Self.longestMessage ? answer.endIndex : nil) else {
+        guard let end = answer.firstIndex(of: 0) ?? (answer.count >= Self.maxMessageLength ? answer.endIndex : nil)
+        else {
             return nil
         }
         return .down(.postgres(code: "", message: quoted(answer[1..<end])))

@@ -3,6 +3,10 @@ import Sockets
 import Synchronization
 
 /// Deadline and cancellation of a channel; cancellation works even before the channel is connected.
+///
+/// A deadline that has passed is not evidence that nothing has arrived: after the process was stopped for a while, the
+/// event loop may run its timers before it reads its sockets. The channel is therefore closed after a further
+/// ``grace``, in which the event loop polls its sockets at least once.
 final class ChannelDeadline: Sendable {
     private struct State {
         var channel: (any Channel)?
@@ -11,16 +15,23 @@ final class ChannelDeadline: Sendable {
         var isCancelled = false
     }
 
+    /// Time from the deadline until the channel is closed.
+    static let grace = TimeAmount.milliseconds(5)
+
     private let state = Mutex(State())
 
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
-    /// Returns the reason why an exchange on the connected channel has failed with an error.
-    func failure(of error: any Error) -> ExchangeFailure {
+    /// Returns the reason why an exchange on the channel has failed with an error.
+    func failure(of error: any Error, isConnected: Bool = true) -> ExchangeFailure {
         let (isExpired, isCancelled) = state.withLock { ($0.isExpired, $0.isCancelled) }
         if isCancelled { return .cancelled }
-        if isExpired { return .timedOut(isConnected: true) }
-        return error as? ExchangeFailure ?? .broken(SystemError(error))
+        let failure = error as? ExchangeFailure
+        if isExpired {
+            if case .ended(let bytes) = failure { return .timedOut(isConnected: true, received: bytes) }
+            return .timedOut(isConnected: isConnected)
+        }
+        return failure ?? (isConnected ? .broken(SystemError(error)) : .notConnected(SystemError(error)))
     }
 
     /// Registers the channel, and closes it if the task has been canceled. Must be called on the channel's event loop.
@@ -32,15 +43,24 @@ final class ChannelDeadline: Sendable {
         if isTooLate { channel.close(promise: nil) }
     }
 
-    /// Closes the channel after the delay; replaces the deadline set earlier.
+    /// Closes the channel after the delay and the grace; replaces the deadline set earlier.
     func close(after delay: Duration) {
+        schedule(in: TimeAmount(delay)) { [self] in
+            schedule(in: Self.grace) { [self] in
+                let channel = state.withLock { state in
+                    state.isExpired = true
+                    return state.channel
+                }
+                channel?.close(promise: nil)
+            }
+        }
+    }
+
+    private func schedule(in delay: TimeAmount, _ body: @escaping @Sendable () -> Void) {
         let before = state.withLock { state -> Scheduled<Void>? in
             guard let channel = state.channel else { return nil }
             let earlier = state.timer
-            state.timer = channel.eventLoop.scheduleTask(in: TimeAmount(delay)) { [self] in
-                self.state.withLock { $0.isExpired = true }
-                channel.close(promise: nil)
-            }
+            state.timer = channel.eventLoop.scheduleTask(in: delay, body)
             return earlier
         }
         before?.cancel()

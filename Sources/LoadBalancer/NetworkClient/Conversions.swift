@@ -12,6 +12,8 @@ extension NIOCore.SocketAddress {
             let raw = RawAddress(internet)
             self = internet.isIPv4 ? Self(raw.address.v4) : Self(raw.address.v6)
         case .unix(let path):
+            // SwiftNIO cannot express an abstract name, whose length is that of the address.
+            guard !address.isAbstract else { throw SystemError(code: EAFNOSUPPORT) }
             self = try Self(unixDomainSocketPath: path)
         }
     }
@@ -21,6 +23,6 @@ extension SystemError {
     /// Extracts the errno of a SwiftNIO error. An error without one is SwiftNIO's own about a closed channel and
     /// becomes ECONNABORTED.
     init(_ error: any Error) {
-        self.init(code: (error as? IOError)?.errnoCode ?? ECONNABORTED)
+        self = error as? SystemError ?? Self(code: (error as? IOError)?.errnoCode ?? ECONNABORTED)
     }
 }

@@ -29,7 +29,7 @@ struct DatagramExchange: Sendable {
                     for try await datagram in inbound {
                         if let value = conclude(Array(datagram.data.readableBytesView)) { return .success(value) }
                         strays += 1
-                        guard strays < Self.strayLimit else { throw ExchangeFailure.tooLong }
+                        guard strays < Self.strayLimit else { throw ExchangeFailure.tooLong([]) }
                     }
                     throw ExchangeFailure.ended([])
                 }

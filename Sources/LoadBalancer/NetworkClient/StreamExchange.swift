@@ -1,8 +1,11 @@
+import CLinux
+import Glibc
 import NIOCore
 import NIOPosix
 import Sockets
 
-/// One short connection: sends a request and collects the response until it is conclusive.
+/// One short connection: sends a request and collects the response until it is conclusive, or until it calls for a
+/// further request.
 struct StreamExchange: Sendable {
     /// Result of evaluating the response received so far.
     struct Conclusion<Value: Sendable>: Sendable {
@@ -10,6 +13,12 @@ struct StreamExchange: Sendable {
         /// Bytes to send after the response; the connection then stays open until the peer closes it. If nil, the
         /// connection is closed immediately, which causes an RST if there is unread data.
         var closingMessage: [UInt8]?
+    }
+
+    /// What to do after a part of the response.
+    enum Step<Value: Sendable>: Sendable {
+        case send([UInt8])
+        case conclude(Conclusion<Value>)
     }
 
     let address: Sockets.SocketAddress
@@ -23,12 +32,25 @@ struct StreamExchange: Sendable {
     /// Maximum time for the peer to close after a farewell, and maximum number of bytes that it may still send.
     private static let closingTime = Duration.seconds(1)
     private static let maxClosingBytes = 64 << 10
+    /// Maximum number of further requests.
+    static let maxFurtherRequests = 16
+    /// SwiftNIO's own connect timeout must not expire before the deadline.
+    private static let connectTimeout = TimeAmount.hours(24 * 365)
 
     /// - Parameter conclude: evaluates all bytes received so far, at first none; returns nil while they are not
     ///   conclusive.
     /// - Returns: the value, and the time until it was found.
     func run<Value: Sendable>(
         until conclude: @Sendable ([UInt8]) -> Conclusion<Value>?
+    ) async -> Result<(value: Value, duration: Duration), ExchangeFailure> {
+        await run { (bytes: [UInt8], _: Int) -> Step<Value>? in conclude(bytes).map { .conclude($0) } }
+    }
+
+    /// - Parameter evaluate: evaluates all bytes received so far, at first none, and the number of further requests
+    ///   sent; returns nil while more bytes are needed.
+    /// - Returns: the value, and the time until it was found.
+    func run<Value: Sendable>(
+        until evaluate: @Sendable (_ answer: [UInt8], _ sent: Int) -> Step<Value>?
     ) async -> Result<(value: Value, duration: Duration), ExchangeFailure> {
         let start = ContinuousClock.now
         let channelDeadline = ChannelDeadline()
@@ -38,14 +60,18 @@ struct StreamExchange: Sendable {
             do {
                 channel = try await connect(channelDeadline)
             } catch {
-                return .failure(channelDeadline.isCancelled ? .cancelled : Self.whyNotConnected(error))
+                return .failure(channelDeadline.failure(of: error, isConnected: false))
             }
-            channelDeadline.close(after: timeout - (ContinuousClock.now - start))
+            guard await !Self.closeIfConnectedToItself(channel.channel) else {
+                return .failure(.notConnected(.connectionRefused))
+            }
             do {
                 return try await channel.executeThenClose { inbound, outbound in
                     var collector = Collector(stream: inbound.makeAsyncIterator(), limit: answerLimit)
                     if !request.isEmpty { try await outbound.write(ByteBuffer(bytes: request)) }
-                    let conclusion = try await collector.collect(until: conclude)
+                    let conclusion = try await collector.collect(until: evaluate) { message in
+                        try await outbound.write(ByteBuffer(bytes: message))
+                    }
                     let duration = ContinuousClock.now - start
                     if let closingMessage = conclusion.closingMessage {
                         channelDeadline.close(after: Self.closingTime)
@@ -65,22 +91,50 @@ struct StreamExchange: Sendable {
     }
 
     private func connect(_ channelDeadline: ChannelDeadline) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
-        try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .connectTimeout(TimeAmount(timeout))
-            .connect(to: NIOCore.SocketAddress(address)) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    channelDeadline.hold(channel)
-                    return try NIOAsyncChannel(
-                        wrappingChannelSynchronously: channel,
-                        configuration: .init(isOutboundHalfClosureEnabled: true)
-                    )
-                }
+        let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .connectTimeout(Self.connectTimeout)
+        let wrap: @Sendable (any Channel) -> EventLoopFuture<NIOAsyncChannel<ByteBuffer, ByteBuffer>> = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                channelDeadline.hold(channel)
+                channelDeadline.close(after: timeout)
+                return try NIOAsyncChannel(
+                    wrappingChannelSynchronously: channel,
+                    configuration: .init(isOutboundHalfClosureEnabled: true)
+                )
             }
+        }
+        guard address.isAbstract else {
+            return try await bootstrap.connect(to: NIOCore.SocketAddress(address), channelInitializer: wrap)
+        }
+        return try await bootstrap.withConnectedSocket(connectLocally(), channelInitializer: wrap)
     }
 
-    private static func whyNotConnected(_ error: any Error) -> ExchangeFailure {
-        if case .connectTimeout = error as? ChannelError { return .timedOut(isConnected: false) }
-        return .notConnected(SystemError(error))
+    /// Connects to a Unix socket, which succeeds or fails without waiting.
+    private func connectLocally() throws -> CInt {
+        let result = linux_socket(AF_UNIX)
+        guard result >= 0 else { throw SystemError(result: result) }
+        let socket = CInt(result)
+        var raw = RawAddress(address)
+        let connected = linux_connect(socket, &raw.address)
+        guard connected >= 0 else {
+            linux_close(socket)
+            throw SystemError(result: connected)
+        }
+        return socket
+    }
+
+    /// Resets a channel that is connected to itself: the system chose the port of the destination as the local port, and
+    /// no server listens there.
+    ///
+    /// - Returns: whether the channel was connected to itself.
+    static func closeIfConnectedToItself(_ channel: any Channel) async -> Bool {
+        guard let local = channel.localAddress, local.port != nil, local == channel.remoteAddress else { return false }
+        // With a regular close, the port would stay in use for a minute, and the server could not listen there.
+        if let options = channel as? any SocketOptionProvider {
+            try? await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        }
+        try? await channel.close()
+        return true
     }
 
     /// Bytes received so far, and the stream of further ones.
@@ -95,11 +149,23 @@ struct StreamExchange: Sendable {
         }
 
         mutating func collect<Value>(
-            until conclude: @Sendable ([UInt8]) -> Conclusion<Value>?
+            until evaluate: @Sendable ([UInt8], Int) -> Step<Value>?,
+            send: ([UInt8]) async throws -> Void
         ) async throws -> Conclusion<Value> {
+            var sent = 0
             while true {
-                if let conclusion = conclude(bytes) { return conclusion }
-                guard bytes.count < limit else { throw ExchangeFailure.tooLong }
+                switch evaluate(bytes, sent) {
+                case .conclude(let conclusion):
+                    return conclusion
+                case .send(let message):
+                    guard sent < StreamExchange.maxFurtherRequests else { throw ExchangeFailure.tooLong(bytes) }
+                    sent += 1
+                    if !message.isEmpty { try await send(message) }
+                    continue
+                case nil:
+                    break
+                }
+                guard bytes.count < limit else { throw ExchangeFailure.tooLong(bytes) }
                 guard let more = try await stream.next() else { throw ExchangeFailure.ended(bytes) }
                 bytes += more.readableBytesView.prefix(limit - bytes.count)
             }

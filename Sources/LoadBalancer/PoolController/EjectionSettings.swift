@@ -1,23 +1,24 @@
 import Balancing
+import ValueFormats
 
 /// Outlier ejection: when a server is taken out of selection because client connection attempts to it fail, and for how
 /// long.
 public struct EjectionSettings: Sendable, Equatable {
     /// Number of consecutive failures that ejects a server; nil disables this criterion.
-    public var consecutiveFailures: Int? = 5
+    public var consecutiveFailures: Int? = Settings.consecutiveFailures.defaultValue
     /// Percentage of failed attempts within the window that ejects a server; nil disables this criterion.
-    public var failureRate: Int? = 50
+    public var failureRate: Int? = Settings.failureRate.defaultValue
     /// Length of the window of ``failureRate``.
-    public var window: Duration = .seconds(10)
+    public var window: Duration = Settings.window.defaultValue
     /// Minimum number of attempts within the window for ``failureRate`` to apply.
-    public var minAttempts = 10
+    public var minAttempts = Settings.minAttempts.defaultValue
     /// Duration of the first ejection; each further one lasts twice as long as the one before.
-    public var baseTime: Duration = .seconds(10)
+    public var baseTime: Duration = Settings.baseTime.defaultValue
     /// Maximum duration of an ejection.
-    public var maxTime: Duration = .seconds(300)
+    public var maxTime: Duration = Settings.maxTime.defaultValue
     /// Maximum percentage of a pool's servers that are ejected at the same time, 0 to 100. From 1 on, one server may
     /// always be ejected if the pool has another.
-    public var maxPercentEjected = 50
+    public var maxPercentEjected = Settings.maxPercent.defaultValue
 
     /// Creates the default settings.
     public init() {}

@@ -18,10 +18,16 @@ extension PoolController {
             guard !state.isChanging else { return [] }
             return pools.compactMap { pool in
                 guard let resolution = state.settings[pool.name]?.resolution else { return nil }
-                let interval = resolution.interval.clampedNanoseconds
                 let failures = proxy.servers(ofPool: pool.number).reduce(0) { $0 + $1.failed }
                 // The servers of a pool without an entry, at the start or after a reload, have just been resolved.
-                var lookup = state.lookups[pool.name] ?? Lookup(dueAt: now + interval, endedAt: now, failures: failures)
+                var lookup =
+                    state.lookups[pool.name]
+                    ?? Lookup(
+                        dueAt: now + resolution.pause(after: resolution.first).clampedNanoseconds,
+                        endedAt: now,
+                        isFailing: !(resolution.first?.failures.isEmpty ?? true),
+                        failures: failures
+                    )
                 if lookup.failures != failures {
                     lookup.failures = failures
                     lookup.expedite()
@@ -38,21 +44,25 @@ extension PoolController {
     func lookUp(_ lookup: DueLookup) async {
         let pool = lookup.pool
         var pause = lookup.resolution.pause(after: nil)
-        var failure: (any Error)?
+        var failure: String?
         do {
             let answer = try await lookup.resolution.lookUp()
             pause = lookup.resolution.pause(after: answer)
             let servers = answer.servers
+            if !answer.failures.isEmpty { failure = answer.failures.joined(separator: "; ") }
             // Name servers rotate the order of addresses.
             if Set(servers) != Set(proxy.servers(ofPool: pool.number).map(\.configuration)) {
-                let isDone = try await proxy.change(pool: pool.number, to: servers) {
+                let settings = state.withLock { $0.settings[pool.name] }
+                let isDone = try await proxy.change(pool: pool.number, to: servers) { server, pool in
+                    Self.initialState(of: server, in: pool, settings)
+                } ifStill: {
                     state.withLock { $0.generation == lookup.generation }
                 }
                 let names = servers.map(\.name).joined(separator: ", ")
                 if isDone { logger.notice("Servers of pool \(pool.name) changed: \(names)") }
             }
         } catch {
-            failure = error
+            failure = "\(error)"
         }
         let dueAt = now + pause.clampedNanoseconds
         let wasFailing = state.withLock { state -> Bool in
@@ -66,6 +76,6 @@ extension PoolController {
             )
             return before?.isFailing ?? false
         }
-        if let failure, !wasFailing { logger.warning("Servers of pool \(pool.name) not updated: \(failure)") }
+        if let failure, !wasFailing { logger.warning("Names of pool \(pool.name) not resolved: \(failure)") }
     }
 }

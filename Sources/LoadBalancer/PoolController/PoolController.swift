@@ -15,19 +15,42 @@ public final class PoolController: Sendable {
         var pool: String
         var state: ServerState
         var cause: String
+
+        /// The message of the log line.
+        var text: String {
+            "Server \(server) of pool \(pool) is \(state.rawValue)" + (cause.isEmpty ? "" : ": \(cause)")
+        }
     }
 
     struct Watched {
-        var healthState: ServerHealthState
+        var healthState: ServerHealthState { didSet { if healthState != oldValue { resting = nil } } }
+        /// The configuration and the attempts with which the state stays as it is until it is set to another one; nil if
+        /// it changes as time passes, or has changed.
+        var resting: Rest?
         /// Current check settings.
         var check: HealthCheck?
         /// State last applied to the proxy.
         var reported: ReportedState?
     }
 
+    /// What a pool was like when none of its servers had to be looked at.
+    struct PoolRest: Equatable {
+        /// See ``Proxy/poolsVersion``.
+        var version: Int
+        var attempts: Int
+        /// See ``State/changes``.
+        var changes: Int
+    }
+
+    struct Rest: Equatable {
+        var configuration: ServerConfiguration
+        var attempts: ServerHealthState.Attempts
+    }
+
     /// State of a server in the proxy, with the configured weight that it is based on.
     struct ReportedState: Equatable {
         var state: ServerState
+        var cause: String
         var weight: Int
         var weightOverride: Int?
         var configuredWeight: Int
@@ -50,8 +73,14 @@ public final class PoolController: Sendable {
 
     struct State {
         /// By pool name.
-        var settings: [String: PoolSettings]
-        var watched: [ServerKey: Watched] = [:]
+        var settings: [String: PoolSettings] { didSet { changes += 1 } }
+        var watched: [ServerKey: Watched] = [:] { didSet { changes += 1 } }
+        /// Number of changes of `settings` and `watched`, also of those without effect.
+        var changes = 0
+        /// By pool number.
+        var restingPools: [Int: PoolRest] = [:]
+        /// The version of the pools of which the removed servers have been forgotten.
+        var forgottenVersion: Int?
         var lookups: [String: Lookup] = [:]
         /// Pools whose Maglev tables must be rebuilt.
         var staleTables: Set<Int> = []
@@ -88,12 +117,13 @@ public final class PoolController: Sendable {
         self.clock = clock
         let named = zip(proxy.pools, settings).map { ($0.name, $1) }
         state = Mutex(State(settings: Dictionary(named) { first, _ in first }))
+        meetFirstServers()
     }
 
     /// Runs until the task is canceled. May be called only once.
     public func run() async {
         let monitor = HealthMonitor<ServerKey>(clock: clock) { [self] report in
-            recordAttempts(report)
+            recordCheck(report)
         }
         await withDiscardingTaskGroup { group in
             group.addTask { await monitor.run() }
@@ -112,14 +142,40 @@ public final class PoolController: Sendable {
 
     /// Processes all changes since the last poll.
     private func look(_ monitor: HealthMonitor<ServerKey>) {
-        var present: Set<ServerKey> = []
+        // Read before the pools: a change in between is found in the next poll.
+        let version = proxy.poolsVersion
         for pool in proxy.pools {
-            guard let settings = state.withLock({ $0.settings[pool.name] }) else { continue }
+            let attempts = proxy.attempts(ofPool: pool.number)
+            guard let settings = settings(ofPool: pool, version, attempts) else { continue }
             let servers = proxy.servers(ofPool: pool.number)
-            for facts in servers where present.insert(facts.key).inserted { meetServers(facts, settings, monitor) }
-            for facts in servers { advance(facts, of: servers.map(\.key), pool, settings) }
+            for facts in servers { meetServers(facts, of: pool, monitor) }
+            let awake = awake(servers, of: pool, version, attempts)
+            // Counted once, not for each of them.
+            var ejected = awake.isEmpty ? 0 : ejectedCount(of: servers)
+            for facts in awake {
+                ejected += advance(facts, ejected: ejected, of: servers.count, pool, settings)
+            }
         }
+        forgetRemovedServers(version, monitor)
+    }
+
+    /// Returns the settings of a pool; nil if it has none or if none of its servers has to be looked at.
+    private func settings(ofPool pool: PoolInfo, _ version: Int, _ attempts: Int) -> PoolSettings? {
+        state.withLock { state in
+            let now = PoolRest(version: version, attempts: attempts, changes: state.changes)
+            return state.restingPools[pool.number] == now ? nil : state.settings[pool.name]
+        }
+    }
+
+    private func forgetRemovedServers(_ version: Int, _ monitor: HealthMonitor<ServerKey>) {
+        guard state.withLock({ $0.forgottenVersion != version }) else { return }
+        var present: Set<ServerKey> = []
+        let pools = proxy.pools
+        for pool in pools { present.formUnion(proxy.servers(ofPool: pool.number).map(\.key)) }
         let gone = state.withLock { state in
+            state.forgottenVersion = version
+            let numbers = Set(pools.map(\.number))
+            state.restingPools = state.restingPools.filter { numbers.contains($0.key) }
             let gone = state.watched.keys.filter { !present.contains($0) }
             for key in gone { state.watched[key] = nil }
             return gone
@@ -127,13 +183,31 @@ public final class PoolController: Sendable {
         for key in gone { monitor.forget(key) }
     }
 
+    /// Starts to track the servers that the process starts with, and closes those that must not take connections yet.
+    private func meetFirstServers() {
+        for pool in proxy.pools {
+            guard let settings = state.withLock({ $0.settings[pool.name] }) else { continue }
+            for facts in proxy.servers(ofPool: pool.number) {
+                let state = state.withLock { state -> ServerState? in
+                    state.meetServers(facts, settings, isAtStart: true)
+                    return state.watched[facts.key]?.healthState.state
+                }
+                if state != facts.state { apply(facts, of: pool) }
+            }
+        }
+    }
+
     /// Starts to track a server that is new, and applies changed check settings to the monitor.
-    private func meetServers(_ facts: ServerInfo, _ settings: PoolSettings, _ monitor: HealthMonitor<ServerKey>) {
+    private func meetServers(_ facts: ServerInfo, of pool: PoolInfo, _ monitor: HealthMonitor<ServerKey>) {
         let (isOther, check) = state.withLock { state -> (Bool, HealthCheck?) in
+            // While a reload is in progress, a server that it adds would be met with the settings from before.
+            guard !state.isChanging, let settings = state.settings[pool.name] else { return (false, nil) }
             state.meetServers(facts, settings)
-            guard let watched = state.watched[facts.key], watched.check != settings.check else { return (false, nil) }
-            state.watched[facts.key]?.check = settings.check
-            return (true, settings.check.map(watched.healthState.continued))
+            // A server without an address cannot be checked.
+            let current = facts.configuration.resolutionFailure == nil ? settings.check : nil
+            guard let watched = state.watched[facts.key], watched.check != current else { return (false, nil) }
+            state.watched[facts.key]?.check = current
+            return (true, current.map(watched.healthState.continued))
         }
         guard isOther else { return }
         if let check {
@@ -143,20 +217,65 @@ public final class PoolController: Sendable {
         }
     }
 
-    private func advance(_ facts: ServerInfo, of servers: [ServerKey], _ pool: PoolInfo, _ settings: PoolSettings) {
+    /// Returns the servers whose state may have to change: usually few of many.
+    private func awake(
+        _ servers: [ServerInfo],
+        of pool: PoolInfo,
+        _ version: Int,
+        _ attempts: Int
+    ) -> [ServerInfo] {
         state.withLock { state in
-            let ejected = servers.count { state.watched[$0]?.healthState.isEjected ?? false }
-            let mayEject =
-                settings.ejection?.budget.allowsAnother(ejected: ejected, of: servers.count) ?? false
-            state.watched[facts.key]?.healthState.advance(to: now, facts.attempts, mayEject: mayEject)
+            let awake = servers.filter { $0.rest != state.watched[$0.key]?.resting }
+            if awake.isEmpty {
+                state.restingPools[pool.number] = PoolRest(version: version, attempts: attempts, changes: state.changes)
+            }
+            return awake
         }
-        apply(facts, of: pool)
     }
 
-    private func recordAttempts(_ report: HealthReport<ServerKey>) {
-        guard report.isChange else { return }
-        state.withLock { $0.watched[report.server]?.healthState.recordCheckResult(report.state, cause: report.cause) }
-        guard let pool = proxy.pools.first(where: { $0.number == report.server.pool }) else { return }
+    private func ejectedCount(of servers: [ServerInfo]) -> Int {
+        state.withLock { state in servers.count { state.watched[$0.key]?.healthState.isEjected ?? false } }
+    }
+
+    /// - Parameters:
+    ///   - ejected: number of ejected servers in the pool.
+    ///   - count: number of servers in the pool.
+    /// - Returns: the change of the number of ejected servers.
+    private func advance(
+        _ facts: ServerInfo,
+        ejected: Int,
+        of count: Int,
+        _ pool: PoolInfo,
+        _ settings: PoolSettings
+    ) -> Int {
+        let change = state.withLock { state -> Int in
+            guard var server = state.watched[facts.key]?.healthState else { return 0 }
+            let mayEject = settings.ejection?.budget.allowsAnother(ejected: ejected, of: count) ?? false
+            let wasEjected = server.isEjected
+            server.resolutionFailure = facts.configuration.resolutionFailure
+            server.advance(to: now, facts.attempts, mayEject: mayEject)
+            server.noteAvailability(configured: facts.configuration.weight, at: now)
+            state.watched[facts.key]?.healthState = server
+            // Noted before the state is applied: if it is changed in between, the next poll looks at the server again.
+            state.watched[facts.key]?.resting = server.isAtRest(at: now) ? facts.rest : nil
+            return (server.isEjected ? 1 : 0) - (wasEjected ? 1 : 0)
+        }
+        apply(facts, of: pool)
+        return change
+    }
+
+    private func recordCheck(_ report: HealthReport<ServerKey>) {
+        let hasChanged = state.withLock { state in
+            guard let before = state.watched[report.server]?.healthState else { return false }
+            var server = before
+            server.recordCheckResult(report.state, passed: report.passed, cause: report.cause, at: now)
+            // Most checks change nothing, and a change ends the rest of the pool.
+            if server != before { state.watched[report.server]?.healthState = server }
+            return server.state != before.state
+        }
+        // The next poll applies a changed cause.
+        guard hasChanged || report.isChange else { return }
+        guard let pool = proxy.pool(report.server.pool) else { return }
         if report.state == .down { state.withLock { $0.lookups[pool.name]?.expedite() } }
         guard
             let facts = proxy.servers(ofPool: pool.number).first(where: { $0.key == report.server })
@@ -165,12 +284,15 @@ public final class PoolController: Sendable {
     }
 
     /// Applies the server's health state to the proxy if it differs from the state last applied.
-    private func apply(_ facts: ServerInfo, of pool: PoolInfo) {
+    func apply(_ facts: ServerInfo, of pool: PoolInfo) {
         let change = state.withLock { state -> (change: Change, isLost: Bool)? in
             guard let watched = state.watched[facts.key] else { return nil }
-            let healthState = watched.healthState
+            var healthState = watched.healthState
+            healthState.noteAvailability(configured: facts.configuration.weight, at: now)
+            state.watched[facts.key]?.healthState = healthState
             let wanted = ReportedState(
                 state: healthState.state,
+                cause: healthState.cause,
                 // With a policy that selects by a key of the client, a growing weight would move clients between
                 // servers.
                 weight: healthState.weight(
@@ -187,7 +309,7 @@ public final class PoolController: Sendable {
             let isStale = proxy.set(
                 facts.key,
                 wanted.state,
-                cause: healthState.cause,
+                cause: wanted.cause,
                 weight: wanted.weight,
                 ordered: wanted.weightOverride
             )
@@ -221,107 +343,31 @@ public final class PoolController: Sendable {
         let level: Logger.Level = change.state.takesConnections ? .notice : .warning
         logger.log(
             level: level,
-            "Server \(change.server) of pool \(change.pool) is \(change.state.rawValue): \(change.cause)",
+            "\(change.text)",
             metadata: ["server": "\(change.server)", "pool": "\(change.pool)"]
         )
     }
 }
 
-// Operations for administrators.
-extension PoolController {
-    /// Applies another configuration to the proxy and uses its pool settings from then on.
-    ///
-    /// - Parameters:
-    ///   - listeners: the new listeners.
-    ///   - pools: the new pools, with the names of their servers resolved.
-    ///   - settings: settings of the pools, in the same order.
-    /// - Returns: the changes.
-    /// - Throws: the errors of `Proxy.change(listeners:pools:)`; in that case the configuration is
-    ///   unchanged.
-    public func change(
-        listeners: [ListenerConfiguration],
-        pools: [PoolConfiguration],
-        settings: [PoolSettings]
-    ) async throws(ProxyError) -> ProxyChange {
-        // Results of lookups by the old names must not be applied, neither during the change nor after it.
-        state.withLock { state in
-            state.generation += 1
-            state.lookups = [:]
-            state.isChanging = true
-        }
-        defer { state.withLock { $0.isChanging = false } }
-        let change = try await proxy.change(listeners: listeners, pools: pools)
-        let named = Dictionary(zip(pools.map(\.name), settings)) { first, _ in first }
-        let numbers = Dictionary(proxy.pools.map { ($0.number, $0.name) }) { first, _ in first }
-        state.withLock { state in
-            for key in state.watched.keys {
-                guard let name = numbers[key.pool], let settings = named[name] else { continue }
-                state.watched[key]?.healthState.adopt(settings, after: state.settings[name] ?? settings)
-            }
-            state.settings = named
-        }
-        return change
-    }
-
-    /// Sets the administrative state of a server, which overrides its checks. It lasts until it is set again, also
-    /// across reloads while the server exists.
-    ///
-    /// - Throws: ``UnknownServerError``.
-    public func setAdminState(
-        _ adminState: ServerAdminState,
-        server: String,
-        pool: String
-    ) throws(UnknownServerError) {
-        try update(server, pool) { $0.adminState = adminState }
-    }
-
-    /// Sets the weight of a server in place of the configured one, with the same lifetime; nil restores the configured
-    /// weight. Returns when all workers use it.
-    ///
-    /// - Parameters:
-    ///   - weight: 0 to 256; other values are clamped.
-    ///   - server: name of the server.
-    ///   - pool: name of its pool.
-    /// - Throws: ``UnknownServerError``.
-    public func setWeight(_ weight: Int?, server: String, pool: String) async throws(UnknownServerError) {
-        let facts = try update(server, pool) { $0.weightOverride = weight.map { min(max($0, 0), 256) } }
-        guard facts.policy == .maglev else { return }
-        // Refreshes even if the table is no longer marked as stale: the polling task may have taken the mark without
-        // having updated the workers yet.
-        state.withLock { _ = $0.staleTables.remove(facts.number) }
-        await proxy.refresh(pool: facts.number)
-    }
-
-    @discardableResult
-    private func update(
-        _ server: String,
-        _ pool: String,
-        _ update: (inout ServerHealthState) -> Void
-    ) throws(UnknownServerError) -> PoolInfo {
-        guard let facts = proxy.pools.first(where: { $0.name == pool }) else { throw .pool(pool) }
-        guard let found = proxy.servers(ofPool: facts.number).first(where: { $0.configuration.name == server }) else {
-            throw .server(server, pool: pool)
-        }
-        state.withLock { state in
-            state.meetServers(found, state.settings[pool] ?? PoolSettings())
-            if var watched = state.watched[found.key] {
-                update(&watched.healthState)
-                state.watched[found.key] = watched
-            }
-        }
-        apply(found, of: facts)
-        return facts
-    }
-}
-
 extension PoolController.State {
-    fileprivate mutating func meetServers(_ facts: ServerInfo, _ settings: PoolSettings) {
+    mutating func meetServers(_ facts: ServerInfo, _ settings: PoolSettings, isAtStart: Bool = false) {
         guard watched[facts.key] == nil else { return }
-        watched[facts.key] = PoolController.Watched(healthState: ServerHealthState(settings, seen: facts.attempts))
+        watched[facts.key] = PoolController.Watched(
+            healthState: ServerHealthState(
+                settings,
+                seen: facts.attempts,
+                isAtStart: isAtStart,
+                resolutionFailure: facts.configuration.resolutionFailure
+            )
+        )
     }
 }
 
 extension ServerInfo {
+    fileprivate var rest: PoolController.Rest {
+        PoolController.Rest(configuration: configuration, attempts: attempts)
+    }
+
     fileprivate var attempts: ServerHealthState.Attempts {
         ServerHealthState.Attempts(connected: connected, failed: failed, consecutiveFailures: consecutiveFailures)
     }

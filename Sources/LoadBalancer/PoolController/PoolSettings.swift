@@ -1,4 +1,5 @@
 public import TCPProxy
+import ValueFormats
 
 /// Health check, ejection, slow start and DNS settings of a pool.
 public struct PoolSettings: Sendable {
@@ -21,6 +22,9 @@ public struct PoolSettings: Sendable {
             public var servers: [ServerConfiguration]
             /// TTL of the answer; nil if none was given.
             public var timeToLive: Duration?
+            /// Why names have no new answer, one text for each: their servers are those known from before, or
+            /// unresolved.
+            public var failures: [String] = []
 
             /// Creates a result.
             public init(servers: [ServerConfiguration], timeToLive: Duration? = nil) {
@@ -33,6 +37,8 @@ public struct PoolSettings: Sendable {
         public var interval: Duration
         /// Resolves the servers. If it throws, the pool keeps its current ones.
         public var lookUp: @Sendable () async throws -> Answer
+        /// The answer that the pool starts with: its TTL determines when the first lookup is due.
+        public var first: Answer?
 
         /// Creates settings that resolve the servers with `lookUp`.
         public init(interval: Duration, lookUp: @escaping @Sendable () async throws -> Answer) {

@@ -11,10 +11,12 @@ public import TCPProxy
 public final class ConfigurationReloader: Sendable {
     private struct State {
         var file: ConfigurationFile
+        var resolved: ResolvedPools
         var statistics = ReloadStatistics(since: Double(WallClock.nanoseconds) / 1e9)
     }
 
     private let name: String
+    private let context: ConfigurationFile.Context
     private let read: @Sendable () throws -> [UInt8]
     private let proxy: Proxy
     private let poolController: PoolController
@@ -26,25 +28,31 @@ public final class ConfigurationReloader: Sendable {
     ///
     /// - Parameters:
     ///   - file: the configuration that the proxy currently uses.
+    ///   - resolved: the pools of that configuration, as the proxy was bound with; their addresses stay in use while
+    ///     names cannot be resolved.
     ///   - name: name of the file in messages.
     ///   - proxy: the running proxy.
     ///   - poolController: the controller of its pools.
     ///   - logger: receives the outcome of each reload.
+    ///   - context: the environment and the files that the file refers to.
     ///   - read: returns the current content of the file; its errors are reported unmodified.
     public init(
         _ file: ConfigurationFile,
+        resolved: ResolvedPools,
         named name: String,
         proxy: Proxy,
         poolController: PoolController,
         logger: Logger,
+        context: ConfigurationFile.Context = ConfigurationFile.Context(),
         read: @escaping @Sendable () throws -> [UInt8]
     ) {
         self.name = name
+        self.context = context
         self.read = read
         self.proxy = proxy
         self.poolController = poolController
         self.logger = logger
-        state = Mutex(State(file: file))
+        state = Mutex(State(file: file, resolved: resolved))
     }
 
     /// Statistics of the reloads so far.
@@ -72,24 +80,39 @@ public final class ConfigurationReloader: Sendable {
     }
 
     private func attempt() async -> ReloadOutcome {
-        let file: ConfigurationFile
-        do {
-            file = try ConfigurationFile(parsing: try read())
-        } catch let error as ConfigurationError {
-            let more = error.suppressed > 0 ? ["\(name): and \(error.suppressed) more"] : []
-            return .rejected(error.diagnostics.map { "\(name):\($0)" } + more)
-        } catch {
-            return .rejected(["\(error)"])
+        // Reading a file may block for as long as the file system that it is on does, which must not delay the end of
+        // the process.
+        let (name, read, context) = (name, read, context)
+        let parsed = await abandoning { () async -> Parsed in
+            do {
+                return try await WorkerThread.run(name: "reload") { Parsed(read, context) }
+            } catch {
+                return .unreadable("cannot read \(name): \(error)")
+            }
         }
-        for warning in file.warnings { logger.warning("\(name):\(warning)") }
+        let file: ConfigurationFile
+        switch parsed {
+        case nil: return .rejected(["\(name): the reload was canceled, because the process is ending"])
+        case .unreadable(let error): return .rejected([error])
+        case .invalid(let error): return rejection(error)
+        case .valid(let valid): file = valid
+        }
+        let resolved: ResolvedPools
+        do throws(ConfigurationError) {
+            resolved = try await file.resolved(after: state.withLock(\.resolved))
+        } catch {
+            log(file.warnings)
+            return rejection(error)
+        }
+        log(file.warnings + resolved.warnings)
         do throws(ProxyError) {
             let change = try await poolController.change(
                 listeners: file.listenerConfigurations,
-                pools: try await file.resolvedPools(),
-                settings: file.poolSettings
+                pools: resolved.pools,
+                settings: resolved.settings
             )
             let before = state.withLock { state in
-                defer { state.file = file }
+                defer { (state.file, state.resolved) = (file, resolved) }
                 return state.file
             }
             let difference = ConfigurationDifference(from: before, to: file)
@@ -97,6 +120,34 @@ public final class ConfigurationReloader: Sendable {
         } catch {
             return .rejected(["\(name): \(error)"])
         }
+    }
+
+    /// Result of reading and parsing the file.
+    private enum Parsed: Sendable {
+        case valid(ConfigurationFile)
+        case invalid(ConfigurationError)
+        case unreadable(String)
+
+        init(_ read: () throws -> [UInt8], _ context: ConfigurationFile.Context) {
+            do {
+                self = .valid(try ConfigurationFile(parsing: try read(), in: context))
+            } catch let error as ConfigurationError {
+                self = .invalid(error)
+            } catch {
+                self = .unreadable("\(error)")
+            }
+        }
+    }
+
+    /// Returns the outcome for a file with errors, and logs its warnings.
+    private func rejection(_ error: ConfigurationError) -> ReloadOutcome {
+        log(error.diagnostics.filter { $0.severity == .warning })
+        let more = error.suppressed > 0 ? ["\(name): and \(error.suppressed) more"] : []
+        return .rejected(error.diagnostics.filter { $0.severity == .error }.map { $0.line(in: name) } + more)
+    }
+
+    private func log(_ warnings: [Diagnostic]) {
+        for warning in warnings { logger.warning("\(warning.line(in: name))") }
     }
 
     private func report(_ outcome: ReloadOutcome) {
@@ -111,7 +162,7 @@ public final class ConfigurationReloader: Sendable {
             for change in changes { logger.notice("\(change)") }
         case .rejected(let errors):
             for error in errors { logger.error("\(error)") }
-            logger.error("Reload failed: configuration unchanged")
+            logger.error("Reload of \(name) failed: the previous configuration stays in use")
         }
     }
 }

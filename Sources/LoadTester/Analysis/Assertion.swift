@@ -66,6 +66,12 @@ extension LoadTest {
             (try? DurationValue(parsing: String(text)).duration).map { $0 / .seconds(1) }
         }
 
+        /// Throws if the metric is not measured in a mode, so that the condition could never be met.
+        public func checkMeasured(by configuration: Configuration) throws(SyntaxError) {
+            guard let reason = metric.absence(in: configuration) else { return }
+            throw SyntaxError("'\(text)' can never be met: \(reason)")
+        }
+
         /// Evaluates the condition on a report.
         public func verdict(on report: Report) -> Verdict {
             guard let value = metric.value(in: report) else {

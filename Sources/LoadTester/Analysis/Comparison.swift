@@ -1,3 +1,5 @@
+import ValueFormats
+
 extension LoadTest {
     /// A comparison of two targets under the same load, in alternating rounds, so that changes of the machine affect
     /// both.
@@ -7,7 +9,7 @@ extension LoadTest {
         /// The plan for the second target.
         public var second: Configuration
         /// Number of rounds, 1 to 1,000; a confidence interval needs at least 2.
-        public var rounds = 5
+        public var rounds = Settings.rounds.defaultValue
 
         /// Creates a comparison of five rounds.
         public init(_ first: Configuration, _ second: Configuration) {
@@ -52,16 +54,16 @@ extension LoadTest {
             public var metric: String
             /// Whether the metric is a time, in seconds.
             public var isTime: Bool
-            /// Median over the first target's rounds.
-            public var first: Double
-            /// Median over the second target's rounds.
-            public var second: Double
-            /// Geometric mean of the rounds' ratios.
-            public var ratio: Double
-            /// Lower bound of the 95% confidence interval of the ratio; nil if there was one round.
-            public var low: Double?
-            /// Upper bound of the 95% confidence interval of the ratio; nil if there was one round.
-            public var high: Double?
+            /// Geometric mean over the first target's rounds; nil if the metric was not measured in one of them.
+            @Nullable public var first: Double?
+            /// Geometric mean over the second target's rounds; nil if the metric was not measured in one of them.
+            @Nullable public var second: Double?
+            /// Geometric mean of the rounds' ratios, which is the ratio of the two means; nil if one is nil or 0.
+            @Nullable public var ratio: Double?
+            /// Lower bound of the 95% confidence interval of the ratio; nil if there was one round, or no ratio.
+            @Nullable public var low: Double?
+            /// Upper bound of the 95% confidence interval of the ratio; nil if there was one round, or no ratio.
+            @Nullable public var high: Double?
         }
 
         init(_ first: [Report], _ second: [Report]) {
@@ -72,23 +74,22 @@ extension LoadTest {
                 isBulk ? ["upload", "download"] : ["throughput", "p50", "p90", "p99", "p999", "max", "connect.p50"]
             ratios = metrics.compactMap { name in
                 guard let metric = Metric(named: name) else { return nil }
-                let pairs = zip(first, second).compactMap { first, second -> (Double, Double)? in
-                    guard let left = metric.value(in: first), let right = metric.value(in: second), left > 0, right > 0
-                    else {
-                        return nil
-                    }
-                    return (left, right)
+                let (firsts, seconds) = (first.map(metric.value), second.map(metric.value))
+                // A metric that neither target has is not part of the workload.
+                guard (firsts + seconds).contains(where: { $0 != nil }) else { return nil }
+                let pairs = zip(firsts, seconds).compactMap { first, second -> (Double, Double)? in
+                    guard let first, let second, first > 0, second > 0 else { return nil }
+                    return (first, second)
                 }
-                guard !pairs.isEmpty, pairs.count == first.count else { return nil }
-                let estimate = Statistics.ratio(of: pairs)
+                let estimate = pairs.count == first.count ? Statistics.ratio(of: pairs) : nil
                 return Ratio(
                     metric: name,
                     isTime: metric.isTime,
-                    first: Statistics.median(pairs.map(\.0)),
-                    second: Statistics.median(pairs.map(\.1)),
-                    ratio: estimate.ratio,
-                    low: estimate.interval?.lowerBound,
-                    high: estimate.interval?.upperBound
+                    first: Statistics.geometricMean(firsts),
+                    second: Statistics.geometricMean(seconds),
+                    ratio: estimate?.ratio,
+                    low: estimate?.interval?.lowerBound,
+                    high: estimate?.interval?.upperBound
                 )
             }
         }

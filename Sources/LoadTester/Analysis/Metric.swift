@@ -52,12 +52,36 @@ enum Metric: Sendable, Hashable {
         if case .time = self { true } else { false }
     }
 
-    /// Returns the metric's value; nil if nothing was measured, since a missing time must not count as a short one.
+    /// Returns why the metric is not measured with a configuration, and which are; nil if it is measured.
+    func absence(in configuration: LoadTest.Configuration) -> String? {
+        if case .bulk = configuration.mode {
+            switch self {
+            case .time(.connect, _), .errors, .count(.errors), .count(.upload), .count(.download), .count(.lived):
+                return nil
+            case .time, .count:
+                return "this mode has no requests: use upload, download, connect.p99, lived or errors"
+            }
+        }
+        switch self {
+        case .count(.throughput) where configuration.isUnpaced:
+            return "connections are idle in this mode: use lived, answered, p99, connect.p99 or errors"
+        case .time(.lag, _) where configuration.isUnpaced || configuration.pace == .closedLoop:
+            return "there is no send lag without a rate: use p99, or a rate"
+        default: return nil
+        }
+    }
+
+    /// Returns the metric's value; nil if nothing was measured, since a missing time must not count as a short one, nor
+    /// a missing rate as a low one.
     func value(in report: LoadTest.Report) -> Double? {
         switch self {
         case .time(let distribution, let statistic):
             let summary = report[distribution]
             return summary.count > 0 ? summary[statistic] : nil
+        case .count(.throughput): return report.throughput
+        case .count(.upload), .count(.download):
+            guard report.duration > 0, case .count(let figure) = self else { return nil }
+            return report[figure]
         case .count(let figure): return report[figure]
         case .errors(let cause): return Double(report.errors[cause.name] ?? 0)
         }
@@ -83,7 +107,7 @@ extension LoadTest.Report {
         case .unanswered: Double(exchanges.unanswered)
         case .unsent: Double(exchanges.unsent)
         case .overflowed: Double(exchanges.overflowed)
-        case .throughput: throughput
+        case .throughput: throughput ?? 0
         case .upload: traffic.upstreamPerSecond
         case .download: traffic.downstreamPerSecond
         case .lived: Double(connections.lived)

@@ -17,7 +17,7 @@ extension LoadTest {
         /// The result of a search.
         public struct Result: Sendable, Codable {
             /// The highest tried rate, in requests per second, at which the condition held; nil if there is none.
-            public var rate: Double?
+            @Nullable public var rate: Double?
             /// All tries, in order.
             public var tries: [Try]
             /// Whether the search was stopped early; the run that was stopped is not included in the tries.
@@ -56,7 +56,7 @@ extension LoadTest {
                 let ceiling = try await run(configuration)
                 // An open loop cannot exceed the rate of a closed loop, except for rounding and noise; hence 10% on
                 // top.
-                search = RateSearch(broken: max(1, ceiling.throughput * 1.1))
+                search = RateSearch(broken: max(1, (ceiling.throughput ?? 0) * 1.1))
                 if ceiling.wasStopped { return Result(rate: nil, tries: [], wasStopped: true) }
             }
             while let rate = search.next {

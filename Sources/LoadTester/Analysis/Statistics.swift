@@ -2,11 +2,15 @@ import Glibc
 
 /// Statistics over several rounds.
 enum Statistics {
-    static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        guard !sorted.isEmpty else { return 0 }
-        let middle = sorted.count / 2
-        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    /// Returns the geometric mean, which is 0 if one of the values is; nil if there are none or one is missing.
+    ///
+    /// The ratio of two geometric means is the geometric mean of the ratios, so dividing the two means gives
+    /// the result of ``ratio(of:)``.
+    static func geometricMean(_ values: [Double?]) -> Double? {
+        let present = values.compactMap { $0 }
+        guard !present.isEmpty, present.count == values.count else { return nil }
+        guard present.allSatisfy({ $0 > 0 }) else { return 0 }
+        return exp(present.reduce(0) { $0 + log($1) } / Double(present.count))
     }
 
     /// Returns the mean ratio of the second of each pair to the first, and its 95% confidence interval.

@@ -1,34 +1,45 @@
 import Glibc
 import ProcessSupport
 import Sockets
+import ValueFormats
 
 extension LoadTest.Configuration {
     /// Throws ``LoadTestError/badSetting(name:value:allowed:)`` for the first setting that is outside its range.
     func validate() throws(LoadTestError) {
-        try check("the number of connections", connections, 1...1_000_000)
-        try check("the number of threads", threads, 1...64)
-        try check("the number of ramp steps", rampSteps, 1...1000)
-        try check("the limit of the queue", queueLimit, 1...100_000_000)
-        try check("the duration", duration, .milliseconds(1)...(.seconds(86_400)))
-        try check("the warm-up", warmUp, .zero...(.seconds(3600)))
-        try check("the drain", drain, .zero...(.seconds(3600)))
-        try check("the timeout", timeout, .milliseconds(1)...(.seconds(3600)))
-        try check("the connect timeout", connectTimeout, .milliseconds(1)...(.seconds(3600)))
+        try Settings.connections.check(connections)
+        try Settings.threads.check(threads)
+        try Settings.rampSteps.check(rampSteps)
+        try Settings.queueLimit.check(queueLimit)
+        try Settings.duration.check(duration)
+        try Settings.warmUp.check(warmUp)
+        try Settings.drain.check(drain)
+        try Settings.timeout.check(timeout)
+        try Settings.connectTimeout.check(connectTimeout)
         try checkMode()
         if case .rate(let profile) = pace { try check(profile) }
     }
 
     private func checkMode() throws(LoadTestError) {
-        let size = 1...(1 << 30)
         switch mode {
-        case .echo(let payload): try check("the size of a request", payload.count, size)
+        case .echo(let payload): try checkRequest(payload)
         case .request(let payload, let response):
-            try check("the size of a request", payload.count, size)
-            try check("the size of a response", response.size, size)
-        case .connect(let payload, _), .hold(let payload):
-            try check("the size of a request", payload.count, 0...size.upperBound)
-        case .bulk(let bulk): try check("the chunk", bulk.chunk, 1...(16 << 20))
+            try checkRequest(payload)
+            try Settings.responseSize.check(response.size)
+        case .connect(let payload, _), .hold(let payload): try Settings.requestSize.check(payload.count)
+        case .bulk(let bulk): try Settings.chunk.check(bulk.chunk)
         case .script: break
+        }
+    }
+
+    /// Validates the size of a request that cannot be empty.
+    private func checkRequest(_ payload: LoadTest.Payload) throws(LoadTestError) {
+        try Settings.requestSize.check(payload.count)
+        guard payload.count > 0 else {
+            throw .badSetting(
+                name: Settings.requestSize.option,
+                value: "0",
+                allowed: "at least 1 byte, except in the modes connect and hold"
+            )
         }
     }
 
@@ -36,34 +47,22 @@ extension LoadTest.Configuration {
         let rates = profile.pieces.flatMap { [$0.from, $0.to] } + [profile.finalRate]
         guard rates.allSatisfy({ (0...1e9).contains($0) }), profile.highestRate > 0 else {
             throw .badSetting(
-                name: "the rate",
+                name: "rate",
                 value: "\(rates.max() ?? 0)/s",
                 allowed: "more than 0 and at most 1,000,000,000/s"
             )
         }
         guard profile.pieces.allSatisfy({ $0.duration > .zero }) else {
-            throw .badSetting(name: "the duration of a ramp", value: "0", allowed: "at least a nanosecond")
-        }
-    }
-
-    private func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(LoadTestError) {
-        guard range.contains(value) else {
-            throw .badSetting(name: name, value: "\(value)", allowed: "\(range.lowerBound) to \(range.upperBound)")
-        }
-    }
-
-    private func check(_ name: String, _ value: Duration, _ range: ClosedRange<Duration>) throws(LoadTestError) {
-        guard range.contains(value) else {
-            throw .badSetting(name: name, value: "\(value)", allowed: "\(range.lowerBound) to \(range.upperBound)")
+            throw .badSetting(name: "duration of a ramp", value: "0", allowed: "at least a nanosecond")
         }
     }
 
     /// Number of threads that have at least one connection.
     var usedThreads: Int { min(threads, connections) }
 
-    /// Number of descriptors that a run needs: one per connection; a poller, a waker and a timer per thread; and 64 for
+    /// Number of descriptors that a run needs: one per connection; a poller, a waker and two timers per thread; and 64 for
     /// those already open in the process.
-    var neededDescriptors: Int { connections + 3 * usedThreads + 64 }
+    var neededDescriptors: Int { connections + 4 * usedThreads + 64 }
 
     /// Throws if the limits of the system do not allow the plan, before anything is opened.
     func checkLimits(target: SocketAddress) throws(LoadTestError) {

@@ -1,4 +1,5 @@
 public import Sockets
+import ValueFormats
 
 extension LoadTest {
     /// Configuration of a load test.
@@ -11,35 +12,37 @@ extension LoadTest {
         /// Open loop at a rate, or closed loop.
         public var pace: Pace
         /// Distribution of the requests of an open loop in time.
-        public var arrivals = Arrivals.constant
+        public var arrivals = Settings.arrivals.defaultValue
 
         /// Number of connections, 1 to 1,000,000; in mode `connect`, the maximum number of concurrent connections.
-        public var connections = 16
-        /// Number of threads that generate load, 1 to 64; at most one per connection is used.
-        public var threads = 1
+        public var connections = Settings.connections.defaultValue
+        /// Number of threads that generate load, 1 to 256; at most one per connection is used.
+        public var threads = Settings.threads.defaultValue
 
         /// Length of the measured time, 1 ms to a day.
-        public var duration: Duration = .seconds(10)
+        public var duration: Duration = Settings.duration.defaultValue
         /// Length of the unmeasured time before it, under the same load; 0 to an hour.
-        public var warmUp: Duration = .zero
+        public var warmUp: Duration = Settings.warmUp.defaultValue
         /// Maximum wait for outstanding responses after it; 0 to an hour.
-        public var drain: Duration = .seconds(1)
+        public var drain: Duration = Settings.drain.defaultValue
 
         /// Timeout of an exchange, from sending the request to its response; the connection is then reset. 1 ms to an
         /// hour.
-        public var timeout: Duration = .seconds(10)
+        public var timeout: Duration = Settings.timeout.defaultValue
         /// Timeout of a connect. 1 ms to an hour.
-        public var connectTimeout: Duration = .seconds(5)
+        public var connectTimeout: Duration = Settings.connectTimeout.defaultValue
 
         /// Local addresses to connect from, used in turn, each with its own ports; if empty, the kernel chooses.
         public var sources: [InternetAddress] = []
+        /// PROXY protocol header that begins each connection, with the connection's own addresses; nil for none.
+        public var proxyHeader: ProxyHeader?
         /// Number of steps in which a ramp is reported, 1 to 1,000.
-        public var rampSteps = 20
+        public var rampSteps = Settings.rampSteps.defaultValue
         /// Seed of all random values: the same seed gives the same values.
-        public var seed: UInt64 = 1
+        public var seed: UInt64 = Settings.seed.defaultValue
         /// Maximum number of due requests that wait for a connection, over all threads, 1 to 100,000,000. Requests
         /// beyond it are counted as overflowed and never sent.
-        public var queueLimit = 1_048_576
+        public var queueLimit = Settings.queueLimit.defaultValue
 
         /// Creates a configuration; by default 64 bytes per request, 1,000 requests per second.
         public init(

@@ -1,3 +1,5 @@
+import ValueFormats
+
 extension LoadTest {
     /// What to do on the connections.
     public enum Mode: Sendable {
@@ -72,7 +74,7 @@ extension LoadTest {
         /// Direction of the data.
         public var direction: Direction
         /// Maximum number of bytes per send call, 1 to 16 MiB.
-        public var chunk = 128 << 10
+        public var chunk = LoadTest.Configuration.Settings.chunk.defaultValue
         /// Whether received bytes must be the `BytePattern`, which is also sent. Costs a comparison of each byte.
         public var verifies = false
 

@@ -75,16 +75,17 @@ struct Collector {
             guard let interval = pending.removeValue(forKey: index), index > timelineEnd else { continue }
             let span = seconds(index - timelineEnd)
             let latency = LoadTest.LatencySummary(interval.sample.fromDue)
+            let isMeasured = latency.count > 0
             timeline.append(
                 LoadTest.Report.TimelinePoint(
                     time: seconds(index),
                     seconds: span,
                     throughput: Double(interval.counts.completed) / span,
-                    p50: latency.p50,
-                    p99: latency.p99,
-                    max: latency.max,
+                    p50: isMeasured ? latency.p50 : nil,
+                    p99: isMeasured ? latency.p99 : nil,
+                    max: isMeasured ? latency.max : nil,
                     errors: interval.counts.failures.total,
-                    upstreamPerSecond: Double(interval.counts.bytesSent) / span,
+                    upstreamPerSecond: Double(interval.counts.bytesAcknowledged) / span,
                     downstreamPerSecond: Double(interval.counts.bytesReceived) / span
                 )
             )

@@ -22,6 +22,10 @@ struct Connection<Exchange: BitwiseCopyable & Sendable>: ~Copyable {
     /// Whether the peer has sent an urgent byte, so that a short receive does not prove that the receive queue is
     /// empty.
     var endsEarly = false
+    /// Whether the sending side was shut down: its FIN counts as an unacknowledged byte until it is acknowledged.
+    var hasEndedSending = false
+    /// Bytes sent that are not known to have been acknowledged; part of ``Counts/bytesUnacknowledged``.
+    var unacknowledged = 0
     /// When the connect started.
     var dialedAt: Instant
     /// When the connection became idle.

@@ -17,7 +17,9 @@ struct Counts: Sendable, Equatable {
     /// Bytes accepted by the kernel for sending, and bytes received from it.
     var bytesSent = 0
     var bytesReceived = 0
-    /// Bytes sent but not acknowledged by the peer's kernel, at the time of the snapshot.
+    /// Of the bytes sent, those not acknowledged by the peer's kernel when their connection was closed.
+    var bytesLost = 0
+    /// Of the bytes sent on open connections, those not known to have been acknowledged at the time of the snapshot.
     var bytesUnacknowledged = 0
 
     /// Established connections, and those of them that the peer closed while they were idle.
@@ -28,6 +30,9 @@ struct Counts: Sendable, Equatable {
 
     var calls = 0
     var processorTime = ProcessorTime()
+
+    /// Bytes sent and acknowledged by the peer's kernel.
+    var bytesAcknowledged: Int { bytesSent - bytesLost - bytesUnacknowledged }
 }
 
 extension Counts {
@@ -48,7 +53,7 @@ extension Counts {
     private static var fields: [WritableKeyPath<Counts, Int>] {
         [
             \.begun, \.completed, \.due, \.answered, \.failed, \.unanswered, \.unsent, \.overflowed, \.bytesSent,
-            \.bytesReceived, \.bytesUnacknowledged, \.connected, \.closedIdle, \.open, \.calls,
+            \.bytesReceived, \.bytesLost, \.bytesUnacknowledged, \.connected, \.closedIdle, \.open, \.calls,
             \.processorTime.user, \.processorTime.system,
         ]
     }

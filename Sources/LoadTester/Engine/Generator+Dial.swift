@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import Sockets
 
 /// Opening of connections.
@@ -36,6 +37,7 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         if !configuration.sources.isEmpty { nextSource = (nextSource + 1) % configuration.sources.count }
         let descriptor: Descriptor
         do throws(SystemError) {
+            guard connections.reserve(on: &system) else { throw .outOfMemory }
             descriptor = try system.connect(to: configuration.target, from: source, options: SocketOptions())
         } catch {
             return dialFailed(error, due: due)
@@ -58,6 +60,16 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             return
         }
         guard readiness.wantsSend else { return }
+        if system.mayConnectToItself(configuration.target), system.isConnectedToItself(link.pointee.descriptor) {
+            fail(slot, link, .connectionRefused)
+            if stage == .opening { openMore() }
+            return
+        }
+        if let header = configuration.proxyHeader, let error = sendHeader(header, link) {
+            fail(slot, link, error)
+            if stage == .opening { openMore() }
+            return
+        }
         let moment = system.now()
         sample.connect.record(link.pointee.dialedAt, moment)
         counts.connected += 1
@@ -84,6 +96,26 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         }
     }
 
+    /// Sends the PROXY protocol header of a connection that was just established. Its send buffer is empty and larger
+    /// than a header, so the header is accepted as a whole.
+    private mutating func sendHeader(_ version: LoadTest.ProxyHeader, _ link: Link) -> SystemError? {
+        do throws(SystemError) {
+            let source = try system.localAddress(of: link.pointee.descriptor)
+            let header = version.bytes(from: source, to: configuration.target.socketAddress)
+            switch header.withUnsafeBytes({ system.send($0, to: link.pointee.descriptor) }) {
+            case .moved(let count) where count == header.count:
+                counts.bytesSent += count
+                counts.bytesUnacknowledged += count
+                link.pointee.unacknowledged += count
+                return nil
+            case .failed(let error): return error
+            case .moved, .wouldBlock, .ended: return SystemError(code: ENOBUFS)
+            }
+        } catch {
+            return error
+        }
+    }
+
     /// Handles a connect that failed immediately.
     private mutating func dialFailed(_ error: SystemError, due: Instant) {
         let cause = LoadTest.FailureCause(error)
@@ -98,6 +130,6 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         // Of several concurrent connects that fail, only the first one counts.
         guard now >= nextDial else { return }
         nextDial = now + redialPause
-        redialPause = min(redialPause + redialPause, Limits.longestRedialPause)
+        redialPause = min(redialPause + redialPause, Limits.maxRedialPause)
     }
 }

@@ -31,6 +31,12 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         if readiness.wantsSend { speak(slot, link) }
     }
 
+    /// Handles what is ready on a connection with an exchange, before the exchange is judged to have had none in time.
+    mutating func look(_ slot: Int) {
+        guard connections.isTaken(slot), connections.pointer(to: slot).pointee.phase == .busy else { return }
+        attend(slot, connections.pointer(to: slot), .both)
+    }
+
     /// Sends the dialogue's outgoing bytes until there are none left or the send buffer is full.
     @inline(__always)
     mutating func speak(_ slot: Int, _ link: Link) {
@@ -41,6 +47,8 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             switch system.send(bytes, to: link.pointee.descriptor) {
             case .moved(let count):
                 counts.bytesSent += count
+                counts.bytesUnacknowledged += count
+                link.pointee.unacknowledged += count
                 workload.sent(count, &link.pointee.exchange)
                 // The send buffer is full; the poller reports when it is writable.
                 if count < bytes.count { return }
@@ -103,6 +111,9 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         let moment = system.now()
         now = moment
         counts.completed += 1
+        // The response carries the acknowledgment of the request, so no system call is needed.
+        counts.bytesUnacknowledged -= link.pointee.unacknowledged
+        link.pointee.unacknowledged = 0
         record(link, moment)
         if isPerExchange {
             guard case .perExchange(let ending) = configuration.lifecycle else { return }
@@ -181,8 +192,12 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         discard(slot, .fin)
     }
 
-    /// Closes a connection and frees its slot.
+    /// Closes a connection and frees its slot. Bytes that are unacknowledged by then count as lost.
     mutating func discard(_ slot: Int, _ ending: LoadTest.ConnectionEnding) {
+        let link = connections.pointer(to: slot)
+        measureUnacknowledged(link)
+        counts.bytesLost += link.pointee.unacknowledged
+        counts.bytesUnacknowledged -= link.pointee.unacknowledged
         idle.remove(slot)
         ready.remove(slot)
         let connection = connections.remove(slot)

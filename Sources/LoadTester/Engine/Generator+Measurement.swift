@@ -86,6 +86,7 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             let link = connections.pointer(to: slot)
             guard link.pointee.phase == .busy else { continue }
             if workload.finish(&link.pointee.exchange) {
+                link.pointee.hasEndedSending = true
                 if let error = system.endSending(on: link.pointee.descriptor) { fail(slot, link, error) }
             } else {
                 counts.completed += 1
@@ -96,6 +97,7 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
 
     /// Gives up waiting: requests without a response are counted as unanswered.
     mutating func abandonUnanswered() {
+        for slot in 0..<connections.end { look(slot) }
         for slot in 0..<connections.end where connections.isTaken(slot) {
             let link = connections.pointer(to: slot)
             switch link.pointee.phase {
@@ -128,15 +130,23 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         return counts
     }
 
-    /// Sums the bytes of all streams that the peer's kernel has not acknowledged. Called only at the start and end of a
-    /// time span, since it costs a system call per connection.
+    /// Updates the number of unacknowledged bytes of all connections. Costs a system call for each connection whose
+    /// request, or stream, is in progress, so it is called only at the ends of time spans.
     mutating func measureUnacknowledged() {
-        guard Load.isStream else { return }
-        counts.bytesUnacknowledged = 0
         for slot in 0..<connections.end where connections.isTaken(slot) {
-            let link = connections.pointer(to: slot)
-            counts.bytesUnacknowledged += system.unacknowledged(on: link.pointee.descriptor)
+            measureUnacknowledged(connections.pointer(to: slot))
         }
+    }
+
+    /// Updates the number of unacknowledged bytes of a connection, also of one that has failed.
+    mutating func measureUnacknowledged(_ link: Link) {
+        guard link.pointee.unacknowledged > 0 else { return }
+        // The bytes sent to a Unix socket are in the peer's receive queue.
+        var remaining = isUnix ? 0 : system.unacknowledged(on: link.pointee.descriptor)
+        if link.pointee.hasEndedSending { remaining = max(0, remaining - 1) }
+        remaining = min(remaining, link.pointee.unacknowledged)
+        counts.bytesUnacknowledged -= link.pointee.unacknowledged - remaining
+        link.pointee.unacknowledged = remaining
     }
 
     /// Hands over the measurements since the last bulletin, if that bulletin has been taken.

@@ -4,25 +4,29 @@ import Sockets
 /// Time-driven work: stage changes, deadlines, bulletins.
 extension Generator where Network: ~Copyable, Load: ~Copyable {
     mutating func keepTime() {
-        if now >= nextSweep { sweep() }
+        if processed.until >= nextSweep { sweep() }
         switch stage {
         case .opening:
-            if now >= stageDeadline { settleOpening() }
+            if processed.until >= stageDeadline { settleOpening() }
         case .waiting:
             if now >= start {
                 beginRunning()
-            } else if now >= stageDeadline {
+            } else if processed.until >= stageDeadline {
                 stage = .over
             }
         case .running:
             if countsAtStart == nil, now >= measureFrom { startMeasuring() }
             if now >= end { finishMeasuring() }
         case .draining:
-            if now >= stageDeadline { abandonUnanswered() }
+            if processed.until >= stageDeadline { abandonUnanswered() }
         case .over:
             break
         }
-        if now >= nextIntervalReport { publish() }
+        if now >= nextIntervalReport {
+            // Streams have no responses, whose arrival would tell what is acknowledged.
+            if Load.isStream { measureUnacknowledged() }
+            publish()
+        }
         setNextHousekeeping()
     }
 
@@ -84,20 +88,34 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
     /// Fails connections whose timeout has expired. Periodic and thus inexact, so that an exchange needs no timer of
     /// its own.
     private mutating func sweep() {
+        noteStop()
         nextSweep = now + sweepInterval
-        for slot in 0..<connections.end where connections.isTaken(slot) {
-            let link = connections.pointer(to: slot)
-            switch link.pointee.phase {
-            case .dialing:
-                if now.since(link.pointee.dialedAt) >= configuration.connectTimeout { fail(slot, link, .timeout) }
-            case .busy:
-                if !Load.isStream, now.since(link.pointee.sentAt) >= configuration.timeout {
-                    fail(slot, link, .timeout)
-                }
-            case .idle, .checked:
-                break
-            }
+        for slot in 0..<connections.end where isOverdue(slot) {
+            // A response may have arrived and be unread, since each connection is read only so far in its turn.
+            look(slot)
+            if isOverdue(slot) { fail(slot, connections.pointer(to: slot), .timeout) }
         }
         if stage == .opening { openMore() }
+    }
+
+    /// Detects that the thread was stopped, by a sweep that is late by half a timeout. At most once in the time of two
+    /// timeouts, so that a thread that is always late still judges them.
+    private mutating func noteStop() {
+        let late = processed.until.since(nextSweep)
+        guard late >= min(configuration.timeout, configuration.connectTimeout) / 2,
+            processed.until >= resumed + configuration.timeout + configuration.connectTimeout
+        else { return }
+        resumed = processed.until
+        stageDeadline = stageDeadline + late
+    }
+
+    private func isOverdue(_ slot: Int) -> Bool {
+        guard connections.isTaken(slot) else { return false }
+        let link = connections.pointer(to: slot)
+        return switch link.pointee.phase {
+        case .dialing: processed.until >= max(link.pointee.dialedAt, resumed) + configuration.connectTimeout
+        case .busy: !Load.isStream && processed.until >= max(link.pointee.sentAt, resumed) + configuration.timeout
+        case .idle, .checked: false
+        }
     }
 }

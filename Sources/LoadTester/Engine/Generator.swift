@@ -14,6 +14,7 @@ struct Generator<Network: LoadSystem & ~Copyable, Load: Workload & ~Copyable>: ~
     /// Whether each exchange has a connection of its own.
     let isPerExchange: Bool
     let isOpenLoop: Bool
+    let isUnix: Bool
     let mailbox: Mailbox<GeneratorCommand>
     let outbox: Outbox
     /// Shared by all receives, one at a time.
@@ -40,7 +41,12 @@ struct Generator<Network: LoadSystem & ~Copyable, Load: Workload & ~Copyable>: ~
     var nextSweep: Instant
     var nextIntervalReport = Instant(nanoseconds: .max)
     var nextHousekeeping: Instant
+    /// The time up to which deadlines may be judged.
+    var processed: ProcessedEvents
     let sweepInterval: Duration
+    /// When the thread last ran again after it had been stopped. Timeouts begin again then, because a time that was read
+    /// before the stop may be that of a call made after it.
+    var resumed = Instant(nanoseconds: 0)
 
     /// Number of connects in progress, and of exchanges in progress.
     var dialing = 0
@@ -95,6 +101,7 @@ struct Generator<Network: LoadSystem & ~Copyable, Load: Workload & ~Copyable>: ~
         self.published = published
         if case .perExchange = configuration.lifecycle { isPerExchange = true } else { isPerExchange = false }
         isOpenLoop = configuration.schedule != nil
+        isUnix = configuration.target.isUnix
         schedule = configuration.schedule
         buffer = .allocate(byteCount: configuration.bufferSize, alignment: 4096)
         connections = Slab(capacity: configuration.connections)
@@ -107,6 +114,11 @@ struct Generator<Network: LoadSystem & ~Copyable, Load: Workload & ~Copyable>: ~
         sweepInterval = min(max(shortest / 8, limits.lowerBound), limits.upperBound)
 
         now = self.system.now()
+        processed = ProcessedEvents(
+            until: now,
+            eventsPerWait: self.system.eventsPerWait,
+            descriptors: configuration.connections + 2
+        )
         nextDial = now
         nextSweep = now + sweepInterval
         stageDeadline = now + configuration.connectTimeout + configuration.connectTimeout
@@ -162,6 +174,7 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
 
     private mutating func turn() {
         let listed = ready.count
+        let began = now
         let count = system.wait(until: listed > 0 ? Instant(nanoseconds: 0) : nextMoment)
         now = system.now()
         var index = 0
@@ -170,6 +183,7 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             index += 1
         }
         visitReady(listed)
+        processed.note(began: began, events: count)
         if now >= nextHousekeeping { keepTime() }
         issue()
         if stage == .draining { drain() }

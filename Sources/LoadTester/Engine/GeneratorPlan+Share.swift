@@ -21,6 +21,7 @@ extension LoadTest.Configuration {
         )
         share.sources = sources.map { RawAddress($0) }
         share.lifecycle = lifecycle
+        share.proxyHeader = proxyHeader
         if case .rate(let profile) = pace, !isUnpaced {
             share.schedule = Schedule(
                 profile.after(warmUp),

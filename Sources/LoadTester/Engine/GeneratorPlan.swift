@@ -7,6 +7,7 @@ struct GeneratorPlan: Sendable {
     /// Number of connections of this thread, at least 1.
     var connections: Int
     var lifecycle = Lifecycle.kept
+    var proxyHeader: LoadTest.ProxyHeader?
     /// Schedule of an open loop; nil for a closed loop.
     var schedule: Schedule?
     var queueLimit = 1 << 20
@@ -41,9 +42,9 @@ enum Limits {
     static let dialsAtOnce = 128
     /// Number of full buffers received or sent on one connection before the other connections get their turn.
     static let transfersPerVisit = 8
-    /// Delay of the next connect after a failed one; doubled after each further failure, up to `longestRedialPause`.
+    /// Delay of the next connect after a failed one; doubled after each further failure, up to `maxRedialPause`.
     static let firstRedialPause: Duration = .milliseconds(10)
-    static let longestRedialPause: Duration = .seconds(1)
+    static let maxRedialPause: Duration = .seconds(1)
     /// Bounds of the interval between timeout checks, which is one eighth of the shorter timeout.
     static let sweepIntervals: ClosedRange<Duration> = .milliseconds(1)...(.milliseconds(100))
     /// Maximum wait for the start once the connections are open: the other threads may need longer to open theirs.

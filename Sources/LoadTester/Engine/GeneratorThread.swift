@@ -1,4 +1,5 @@
 import EventLoop
+import ProcessSupport
 import Sockets
 
 /// A notification from a generator's thread to the control plane.
@@ -22,7 +23,8 @@ struct GeneratorThread: Sendable {
         at target: SocketAddress,
         notify: @escaping @Sendable (GeneratorNotice) -> Void
     ) throws(LoadTestError) -> [GeneratorThread] {
-        // All systems are created first, so that no thread must be stopped if one cannot be created.
+        // All systems and threads are created first, so that no thread must be stopped if one cannot be created.
+        var parked: [ParkedThread] = []
         var systems: [TransferBox<MeteredSystem>] = []
         var mailboxes: [Mailbox<GeneratorCommand>] = []
         for _ in 0..<configuration.usedThreads {
@@ -33,11 +35,16 @@ struct GeneratorThread: Sendable {
             } catch {
                 throw .system(error)
             }
+            do throws(SystemError) {
+                parked.append(try ParkedThread(name: "load-\(parked.count)"))
+            } catch {
+                throw .threadLimit(ThreadLimitError(wanted: configuration.usedThreads, cause: error))
+            }
         }
         return systems.indices.map { index in
             let (system, mailbox, outbox) = (systems[index], mailboxes[index], Outbox())
             let share = configuration.share(of: index, target: target)
-            let worker = WorkerThread.start(name: "load-\(index)") {
+            let worker = parked[index].start {
                 if let system = system.take() {
                     generate(configuration, share, thread: index, system, mailbox, outbox, notify: notify)
                 }

@@ -7,6 +7,8 @@ protocol LoadSystem: System, ~Copyable {
     var calls: Int { get }
     /// Processor time of the calling thread, in nanoseconds.
     var processorTime: ProcessorTime { get }
+    /// Maximum number of events that one wait returns.
+    var eventsPerWait: Int { get }
 }
 
 /// Processor time of a thread, in nanoseconds.
@@ -27,12 +29,13 @@ struct MeteredSystem: LoadSystem, ~Copyable {
     private var timerDeadline: Instant?
     private var latest = Instant(nanoseconds: 0)
     private(set) var calls = 0
+    private static let batch = 256
 
     /// - Parameters:
     ///   - wakerToken: token of the waker's events.
     ///   - timerToken: token of the timer's events; the events need no handling.
     init(wakerToken: Token, timerToken: Token) throws(SystemError) {
-        var system = try LinuxSystem(wakerToken: wakerToken)
+        var system = try LinuxSystem(batch: Self.batch, wakerToken: wakerToken)
         let timer = try PreciseTimer()
         // Borrowed for the registration: the timer owns the descriptor and closes it.
         let descriptor = Descriptor(adopting: timer.number)
@@ -44,6 +47,8 @@ struct MeteredSystem: LoadSystem, ~Copyable {
     }
 
     var processorTime: ProcessorTime { .ofThread }
+
+    var eventsPerWait: Int { Self.batch }
 
     var waker: LinuxWaker { system.waker }
 
@@ -69,20 +74,12 @@ struct MeteredSystem: LoadSystem, ~Copyable {
     @inline(__always)
     mutating func event(_ index: Int) -> PollEvent { system.event(index) }
 
-    mutating func register(
-        _ descriptor: borrowing Descriptor,
-        for readiness: Readiness,
-        token: Token
-    ) -> SystemError? {
+    mutating func register(_ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token) -> SystemError? {
         calls += 1
         return system.register(descriptor, for: readiness, token: token)
     }
 
-    mutating func modify(
-        _ descriptor: borrowing Descriptor,
-        for readiness: Readiness,
-        token: Token
-    ) -> SystemError? {
+    mutating func modify(_ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token) -> SystemError? {
         calls += 1
         return system.modify(descriptor, for: readiness, token: token)
     }
@@ -92,7 +89,8 @@ struct MeteredSystem: LoadSystem, ~Copyable {
     }
 
     mutating func localAddress(of descriptor: borrowing Descriptor) throws(SystemError) -> SocketAddress {
-        try system.localAddress(of: descriptor)
+        calls += 1
+        return try system.localAddress(of: descriptor)
     }
 
     mutating func accept(from listener: borrowing Descriptor) -> AcceptResult {
@@ -110,6 +108,15 @@ struct MeteredSystem: LoadSystem, ~Copyable {
         calls += address.isUnix ? 2 : 5
         if source != nil { calls += 2 }
         return try system.connect(to: address, from: source, options: options)
+    }
+
+    mutating func mayConnectToItself(_ address: borrowing RawAddress) -> Bool {
+        system.mayConnectToItself(address)
+    }
+
+    mutating func isConnectedToItself(_ descriptor: borrowing Descriptor) -> Bool {
+        calls += 2
+        return system.isConnectedToItself(descriptor)
     }
 
     mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {

@@ -79,6 +79,7 @@ public final class LoadTest: Sendable {
 
 extension LoadTest {
     private func execute() async throws(LoadTestError) -> Report {
+        let environment = Report.Environment()
         let target = try await Resolver.resolve(configuration.target, connectTimeout: configuration.connectTimeout)
         try configuration.checkLimits(target: target)
         let (notices, notify) = AsyncStream.makeStream(of: GeneratorNotice.self)
@@ -119,7 +120,7 @@ extension LoadTest {
         if collector.counts.connected == 0, failures.total > 0 {
             throw .noConnection(target: configuration.target.description, failures: failures)
         }
-        return Report(configuration, collector, wasStopped: wasStopped)
+        return Report(configuration, collector, wasStopped: wasStopped, environment: environment)
     }
 
     /// Posts the start time to the threads, once all connections have been tried; stops them if none was established.

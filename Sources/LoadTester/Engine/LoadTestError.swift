@@ -20,6 +20,8 @@ public enum LoadTestError: Error, Sendable, Equatable {
     case noConnection(target: String, failures: LoadTest.FailureCounts)
     /// A poller or a timer could not be created.
     case system(SystemError)
+    /// The system refuses the threads.
+    case threadLimit(ThreadLimitError)
     /// The test has already run; a test runs once.
     case alreadyRun
 }
@@ -28,27 +30,23 @@ extension LoadTestError: CustomStringConvertible {
     /// One sentence with the cause and how to fix it.
     public var description: String {
         switch self {
-        case .badSetting(let name, let value, let allowed):
-            "invalid \(name) '\(value)': must be \(allowed)"
-        case .unknownHost(let name, let reason):
-            HostLookup.Failure(host: name, detail: reason).description
+        case .badSetting(let name, let value, let allowed): "invalid \(name) '\(value)': must be \(allowed)"
+        case .unknownHost(let name, let reason): HostLookup.Failure(host: name, detail: reason).description
         case .descriptorLimit(let limit, let needed):
             "\(needed) descriptors needed, and the limit is \(limit): raise it (ulimit -n), or use fewer connections"
         case .portLimit(let available, let connections):
             "\(connections) connections need as many local ports, and there are \(available) (ip_local_port_range): "
                 + "use fewer connections, or more source addresses"
-        case .badSource(let error):
-            error.description
+        case .badSource(let error): error.description
         case .foreignSource(let address, let target):
             "cannot connect from \(address.host) to \(target): use source addresses of the target's address family"
         case .noConnection(let target, let failures):
             "cannot connect to \(target) "
                 + "(\(ReportText.errors(failures.byName, other: failures.otherError?.description))): "
                 + "check that a server listens there"
-        case .system(let error):
-            "cannot set up the load test: \(error)"
-        case .alreadyRun:
-            "this load test has already run: create another one from its plan"
+        case .system(let error): "cannot set up the load test: \(error)"
+        case .threadLimit(let error): error.description
+        case .alreadyRun: "this load test has already run: create another one from its plan"
         }
     }
 }

@@ -5,13 +5,13 @@ typealias LatencyHistogram = Histogram<UInt64>
 
 extension Histogram where Count == UInt64 {
     /// Maximum recordable time, 1 h in nanoseconds; longer times are recorded as this one.
-    static var longest: UInt64 { 3_600_000_000_000 }
+    static var maxLatency: UInt64 { 3_600_000_000_000 }
 
     /// Creates a histogram of times in nanoseconds, up to 1 h, with 3 significant digits. Recording does not allocate.
     static func forLatency() -> LatencyHistogram {
         LatencyHistogram(
             lowestDiscernibleValue: 1,
-            highestTrackableValue: longest,
+            highestTrackableValue: maxLatency,
             numberOfSignificantValueDigits: .three
         )
     }
@@ -19,7 +19,7 @@ extension Histogram where Count == UInt64 {
     @inline(__always)
     mutating func record(_ start: Instant, _ end: Instant) {
         let time = end > start ? end.nanoseconds &- start.nanoseconds : 0
-        record(Swift.min(time, Self.longest))
+        record(Swift.min(time, Self.maxLatency))
     }
 }
 

@@ -18,7 +18,10 @@ enum Resolver {
         }
         if addresses.count > 1 {
             let answering = await abandoning(after: connectTimeout * addresses.count + .seconds(1)) {
-                await WorkerThread.run(name: "resolver") { addresses.first { answers($0, within: connectTimeout) } }
+                // Without a thread, the first address is used.
+                (try? await WorkerThread.run(name: "resolver") {
+                    addresses.first { answers($0, within: connectTimeout) }
+                }) ?? nil
             }
             if let answering, let address = answering { return .internet(address) }
         }
@@ -51,7 +54,10 @@ enum Resolver {
         var isConnected = false
         if system.register(descriptor, for: .connection, token: token) == nil {
             let deadline = system.now() + limit
-            waiting: while system.now() < deadline {
+            var isLast = false
+            waiting: while !isLast {
+                // The last poll begins after the deadline: the process may have been stopped until then.
+                isLast = system.now() >= deadline
                 for index in 0..<system.wait(until: deadline) {
                     let event = system.event(index)
                     guard event.token == token else { continue }
@@ -59,6 +65,10 @@ enum Resolver {
                     break waiting
                 }
             }
+        }
+        if isConnected, system.isConnectedToItself(descriptor) {
+            system.abort(descriptor)
+            return false
         }
         system.close(descriptor)
         return isConnected

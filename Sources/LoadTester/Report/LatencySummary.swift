@@ -1,7 +1,8 @@
 import Histogram
 
 extension LoadTest {
-    /// Summary of a distribution of times, in seconds. All zero if nothing was measured.
+    /// Summary of a distribution of times, in seconds. If nothing was measured, ``count`` and all statistics are 0 here,
+    /// and the statistics are null in JSON.
     public struct LatencySummary: Sendable, Hashable, Codable {
         /// Number of values.
         public var count = 0
@@ -37,6 +38,41 @@ extension LoadTest {
         public var value: Double
         /// Number of times that were at most `value`.
         public var count: Int
+    }
+}
+
+extension LoadTest.LatencySummary {
+    private enum CodingKeys: String, CodingKey {
+        case count, min, mean, standardDeviation, p50, p75, p90, p95, p99, p999, p9999, max
+    }
+
+    private static var statistics: [(CodingKeys, WritableKeyPath<LoadTest.LatencySummary, Double>)] {
+        [
+            (.min, \.min), (.mean, \.mean), (.standardDeviation, \.standardDeviation), (.p50, \.p50), (.p75, \.p75),
+            (.p90, \.p90), (.p95, \.p95), (.p99, \.p99), (.p999, \.p999), (.p9999, \.p9999), (.max, \.max),
+        ]
+    }
+
+    /// Encodes the statistics, as null if nothing was measured.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(count, forKey: .count)
+        for (key, field) in Self.statistics {
+            if count > 0 {
+                try container.encode(self[keyPath: field], forKey: key)
+            } else {
+                try container.encodeNil(forKey: key)
+            }
+        }
+    }
+
+    /// Decodes what ``encode(to:)`` has encoded.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        count = try container.decode(Int.self, forKey: .count)
+        for (key, field) in Self.statistics {
+            self[keyPath: field] = try container.decodeIfPresent(Double.self, forKey: key) ?? 0
+        }
     }
 }
 

@@ -2,7 +2,12 @@ import Histogram
 import Sockets
 
 extension LoadTest.Report {
-    init(_ configuration: LoadTest.Configuration, _ collector: Collector, wasStopped: Bool) {
+    init(
+        _ configuration: LoadTest.Configuration,
+        _ collector: Collector,
+        wasStopped: Bool,
+        environment: Environment = Environment()
+    ) {
         let inAll = collector.counts
         let window = collector.threadResults.reduce(Counts()) { sum, threadResult in
             guard let atStart = threadResult.atStart, let atEnd = threadResult.atEnd else { return sum }
@@ -13,6 +18,7 @@ extension LoadTest.Report {
         func perSecond(_ count: Int) -> Double { seconds > 0 ? Double(count) / seconds : 0 }
 
         setup = Setup(configuration)
+        self.environment = environment
         duration = seconds
         self.wasStopped = wasStopped
         exchanges = Exchanges(
@@ -26,16 +32,13 @@ extension LoadTest.Report {
             answeredTotal: inAll.completed,
             maxQueueLength: collector.threadResults.map(\.maxQueueLength).max() ?? 0
         )
-        throughput = perSecond(window.completed)
-        // Bytes received by the target's kernel: sent bytes minus the unacknowledged ones, at both ends of the measured
-        // time.
-        let upstream = max(0, window.bytesSent - window.bytesUnacknowledged)
+        let upstream = window.bytesAcknowledged
         traffic = Traffic(
             upstream: upstream,
             downstream: window.bytesReceived,
             upstreamPerSecond: perSecond(upstream),
             downstreamPerSecond: perSecond(window.bytesReceived),
-            upstreamTotal: inAll.bytesSent - inAll.bytesUnacknowledged,
+            upstreamTotal: inAll.bytesAcknowledged,
             downstreamTotal: inAll.bytesReceived
         )
 
@@ -51,15 +54,19 @@ extension LoadTest.Report {
         connections = Connections(established: inAll.connected, lived: lived, closedIdle: inAll.closedIdle)
         tester = Tester(window, collector.threadResults, sample)
         timeline = collector.timeline
-        (steps, saturationPoint) = Self.steps(of: configuration, collector.threadResults)
+        let ramp = Self.steps(of: configuration, collector.threadResults)
+        steps = ramp.steps
         trustworthy = true
         warnings = []
+        throughput = seconds > 0 && !configuration.isUnpaced ? perSecond(window.completed) : nil
+        saturationPoint = ramp.saturationPoint
         warnings = ResultQuality.warnings(about: self)
         trustworthy = warnings.isEmpty
+        hint = Outcome.hint(about: self)
     }
 
     private static func steps(of configuration: LoadTest.Configuration, _ threadResults: [ThreadResult]) -> (
-        [Step], Double?
+        steps: [Step], saturationPoint: Double?
     ) {
         guard case .rate(let profile) = configuration.pace, !profile.pieces.isEmpty else { return ([], nil) }
         let count = threadResults.map(\.steps.count).max() ?? 0
@@ -87,6 +94,7 @@ extension LoadTest.Report.Setup {
         target = configuration.target.description
         (mode, size) = configuration.mode.spelledOut
         if case .request(_, let response) = configuration.mode { responseSize = response.size }
+        proxyHeader = configuration.proxyHeader
         if case .rate(let profile) = configuration.pace, !configuration.isUnpaced {
             rate = "\(profile)"
         } else {
@@ -103,7 +111,6 @@ extension LoadTest.Report.Setup {
 
 extension LoadTest.Report.Tester {
     init(_ window: Counts, _ threadResults: [ThreadResult], _ sample: Sample) {
-        let exchanges = Double(max(1, window.completed))
         processorTime = Double(window.processorTime.total) / 1e9
         userTime = Double(window.processorTime.user) / 1e9
         systemTime = Double(window.processorTime.system) / 1e9
@@ -115,10 +122,10 @@ extension LoadTest.Report.Tester {
             let time = Double((atEnd - atStart).processorTime.total) / 1e9
             return max(busiest, time / (threadResult.measured / .seconds(1)))
         }
-        processorTimePerExchange = window.completed > 0 ? processorTime / exchanges : 0
         systemCalls = window.calls
-        systemCallsPerExchange = window.completed > 0 ? Double(window.calls) / exchanges : 0
         sendLag = LoadTest.LatencySummary(sample.lag)
+        processorTimePerExchange = window.completed > 0 ? processorTime / Double(window.completed) : nil
+        systemCallsPerExchange = window.completed > 0 ? Double(window.calls) / Double(window.completed) : nil
     }
 }
 

@@ -5,6 +5,8 @@ extension LoadTest {
     public struct Report: Sendable, Hashable, Codable {
         /// The configuration of the test.
         public var setup: Setup
+        /// When, where and how the test was run.
+        public var environment = Environment()
         /// Length of the measured time.
         public var duration: Double
         /// Whether the run was stopped early.
@@ -12,8 +14,9 @@ extension LoadTest {
 
         /// Requests and their outcomes.
         public var exchanges: Exchanges
-        /// Exchanges completed successfully within the measured time, per second.
-        public var throughput: Double
+        /// Exchanges completed successfully within the measured time, per second; nil if the mode has no exchanges in
+        /// that time, or if the run was stopped before it.
+        @Nullable public var throughput: Double?
         /// Bytes transferred.
         public var traffic: Traffic
 
@@ -44,6 +47,8 @@ extension LoadTest {
         public var trustworthy: Bool
         /// Reasons why the results may reflect the load tester, one sentence each.
         public var warnings: [String]
+        /// Why nothing may have succeeded, and what to try instead; nil if something has, or if the cause is unknown.
+        public var hint: String?
 
         /// The intervals of the measured time.
         public var timeline: [TimelinePoint]
@@ -51,7 +56,7 @@ extension LoadTest {
         public var steps: [Step]
         /// The rate, in requests per second, of the last step that the target sustained; nil if there was no ramp or no
         /// step was sustained.
-        public var saturationPoint: Double?
+        @Nullable public var saturationPoint: Double?
 
         /// The configuration of the test.
         public struct Setup: Sendable, Hashable, Codable {
@@ -71,6 +76,8 @@ extension LoadTest {
             public var size: Int
             /// Bytes per response, if they differ from the request; else nil.
             public var responseSize: Int?
+            /// Version of the PROXY protocol header that began each connection; nil for none.
+            public var proxyHeader: LoadTest.ProxyHeader?
             /// Configured length of the measured time.
             public var duration: Double
             /// Length of the unmeasured time before it.
@@ -139,12 +146,12 @@ extension LoadTest {
             public var systemTime: Double
             /// Share of the measured time that the busiest thread spent running, 0 to 1.
             public var busiestThread: Double
-            /// Processor time per successful exchange.
-            public var processorTimePerExchange: Double
+            /// Processor time per successful exchange; nil if there was none.
+            @Nullable public var processorTimePerExchange: Double?
             /// Number of system calls, counted by the load tester itself.
             public var systemCalls: Int
-            /// System calls per successful exchange.
-            public var systemCallsPerExchange: Double
+            /// System calls per successful exchange; nil if there was none.
+            @Nullable public var systemCallsPerExchange: Double?
             /// Time from when a request was due and a connection was idle to when it was sent.
             public var sendLag: LatencySummary
         }
@@ -157,16 +164,16 @@ extension LoadTest {
             public var seconds: Double
             /// Exchanges completed successfully, per second.
             public var throughput: Double
-            /// Median latency.
-            public var p50: Double
-            /// 99th percentile of the latency.
-            public var p99: Double
-            /// Maximum latency.
-            public var max: Double
+            /// Median latency; nil if there was no response in the interval.
+            @Nullable public var p50: Double?
+            /// 99th percentile of the latency; nil if there was no response.
+            @Nullable public var p99: Double?
+            /// Maximum latency; nil if there was no response.
+            @Nullable public var max: Double?
             /// Number of errors of all causes.
             public var errors: Int
-            /// Bytes per second accepted by the kernel for sending, whether or not the target's kernel has acknowledged
-            /// them.
+            /// Bytes per second sent and acknowledged by the target's kernel; those of a request count when its response
+            /// is complete.
             public var upstreamPerSecond: Double
             /// Bytes received per second.
             public var downstreamPerSecond: Double

@@ -12,6 +12,7 @@ package struct ReportText {
         var parts = [setup.modeAndPace]
         if setup.rate != "max" { parts.append("\(setup.arrivals.rawValue) arrivals") }
         parts.append("\(Grouped(setup.connections)) connection\(setup.connections == 1 ? "" : "s")")
+        if let header = setup.proxyHeader { parts.append("PROXY header \(header.rawValue)") }
         if setup.threads > 1 { parts.append("\(setup.threads) threads") }
         parts.append("\(report.duration.fixed(2)) s measured")
         if report.wasStopped { parts.append("stopped early") }
@@ -31,7 +32,7 @@ package struct ReportText {
             + rows.map { name, times in
                 [name]
                     + [times.p50, times.p90, times.p99, times.p999, times.p9999, times.max, times.mean]
-                    .map { TimeText($0).description }
+                    .map { Self.time($0, of: times) }
             }
     }
 
@@ -42,11 +43,16 @@ package struct ReportText {
             + report.steps.map { step in
                 [
                     Grouped(step.offered).description, Grouped(step.answered).description,
-                    TimeText(step.latency.p50).description, TimeText(step.latency.p99).description,
-                    TimeText(step.latency.max).description, Grouped(step.failed).description,
+                    Self.time(step.latency.p50, of: step.latency), Self.time(step.latency.p99, of: step.latency),
+                    Self.time(step.latency.max, of: step.latency), Grouped(step.failed).description,
                     step.isSustained || step.offered == 0 ? "" : "not sustained",
                 ]
             }
+    }
+
+    /// A statistic of a distribution, or `-` if nothing was measured.
+    package static func time(_ seconds: Double, of summary: LoadTest.LatencySummary) -> String {
+        summary.count > 0 ? TimeText(seconds).description : "-"
     }
 
     /// The saturation point of a ramp.
@@ -58,7 +64,7 @@ package struct ReportText {
 
     /// The remaining lines of a report: name and text.
     package var facts: [(name: String, text: String)] {
-        var facts: [(String, String)] = []
+        var facts: [(name: String, text: String)] = []
         let traffic = report.traffic
         let bits = "up \(BitRate(traffic.upstreamPerSecond)), down \(BitRate(traffic.downstreamPerSecond))"
         if report.setup.isBulk {
@@ -66,12 +72,20 @@ package struct ReportText {
             facts.append(("bytes", "up \(Grouped(traffic.upstream)), down \(Grouped(traffic.downstream))"))
         } else {
             facts.append(("requests", requests))
-            if !report.setup.isHold { facts.append(("throughput", "\(Grouped(report.throughput))/s, \(bits)")) }
+            if let throughput = report.throughput {
+                facts.append(("throughput", "\(Grouped(throughput))/s, \(bits)"))
+            }
         }
         facts.append(("errors", Self.errors(report.errors, other: report.otherError)))
         facts.append(("connections", connections))
         facts.append(("tester", tester))
-        return facts
+        return facts + Self.origin(of: report)
+    }
+
+    /// Where, when and how a report was made: name and text.
+    package static func origin(of report: LoadTest.Report) -> [(name: String, text: String)] {
+        let environment = report.environment
+        return [("run", environment.summary)] + (environment.commandLine.map { [("command", $0)] } ?? [])
     }
 
     private var requests: String {
@@ -113,11 +127,8 @@ package struct ReportText {
     private var tester: String {
         let tester = report.tester
         var parts = ["\((tester.busiestThread * 100).fixed(0)) % of a processor"]
-        if tester.processorTimePerExchange > 0 {
-            parts.append(
-                "\(TimeText(tester.processorTimePerExchange)) and \(tester.systemCallsPerExchange.fixed(2)) system calls "
-                    + "per exchange"
-            )
+        if let time = tester.processorTimePerExchange, let calls = tester.systemCallsPerExchange {
+            parts.append("\(TimeText(time)) and \(calls.fixed(2)) system calls per exchange")
         }
         if tester.sendLag.count > 0 { parts.append("send lag p99 \(TimeText(tester.sendLag.p99))") }
         return parts.joined(separator: ", ")

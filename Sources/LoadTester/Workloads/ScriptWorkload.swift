@@ -58,7 +58,7 @@ struct ScriptWorkload: Workload, ~Copyable {
         texts.copyBytes(from: layout.texts)
         fallbacks = .allocate(capacity: max(1, layout.fallbacks.count))
         _ = fallbacks.initialize(from: layout.fallbacks)
-        scratch = .allocate(byteCount: layout.longestTurn, alignment: 16)
+        scratch = .allocate(byteCount: layout.maxTurnLength, alignment: 16)
         nextNumber = UInt64(thread)
         numberStride = UInt64(threads)
         random = SplitMix64(seed: seed &+ UInt64(thread))
@@ -157,7 +157,7 @@ extension ScriptWorkload {
     }
 
     /// Maximum number of digits of a number.
-    fileprivate static var longestNumber: Int { 20 }
+    fileprivate static var maxNumberLength: Int { 20 }
 
     private static func writeDigits(_ number: UInt64, to buffer: UnsafeMutableRawBufferPointer) -> Int {
         var count = 1
@@ -186,7 +186,7 @@ extension ScriptWorkload {
         case .text(let start, let count):
             return match(bytes, with: UnsafeRawBufferPointer(rebasing: texts[start..<start + count]), &exchange)
         case .sequence, .random:
-            return withUnsafeTemporaryAllocation(byteCount: Self.longestNumber, alignment: 1) { digits in
+            return withUnsafeTemporaryAllocation(byteCount: Self.maxNumberLength, alignment: 1) { digits in
                 let count = write(steps[exchange.expectation], of: exchange, to: digits)
                 return match(bytes, with: UnsafeRawBufferPointer(rebasing: digits[..<count]), &exchange)
             }
@@ -244,7 +244,7 @@ extension ScriptWorkload {
         var turns: [Turn] = []
         var texts: [UInt8] = []
         var fallbacks: [Int] = []
-        var longestTurn = 1
+        var maxTurnLength = 1
 
         mutating func add(_ turn: LoadTest.Script.Turn) {
             let start = steps.count
@@ -253,9 +253,9 @@ extension ScriptWorkload {
             for part in turn.expects { add(part) }
             turns.append(Turn(sends: (start, middle), expects: (middle, steps.count)))
             let length = steps[start..<middle].reduce(0) { length, step in
-                if case .text(_, let count) = step { length + count } else { length + ScriptWorkload.longestNumber }
+                if case .text(_, let count) = step { length + count } else { length + ScriptWorkload.maxNumberLength }
             }
-            longestTurn = max(longestTurn, length)
+            maxTurnLength = max(maxTurnLength, length)
         }
 
         private mutating func add(_ part: LoadTest.Script.Part) {

@@ -6,6 +6,12 @@ public struct AddressParseError: Error, Hashable, Sendable {
         case empty
         /// There is no port.
         case noPort
+        /// The text is only a port; the value is the port.
+        case onlyPort(UInt16)
+        /// The text is a URL; the value is the address in it, nil if it has no valid one.
+        case scheme(address: String?)
+        /// The text is a path without `unix:`.
+        case barePath
         /// The port is not a number from 0 to 65535.
         case badPort(String)
         /// The host is neither an IP address nor a host name.
@@ -28,6 +34,14 @@ public struct AddressParseError: Error, Hashable, Sendable {
     public let problem: Problem
 }
 
+extension AddressParseError {
+    /// The description for an address that is connected to, which needs a host.
+    package var targetDescription: String {
+        guard case .onlyPort(let port) = problem else { return description }
+        return "'\(text)' has no host: write it before the port, such as 127.0.0.1:\(port)"
+    }
+}
+
 extension AddressParseError: CustomStringConvertible {
     /// One sentence that states what is wrong and how to fix it.
     public var description: String {
@@ -36,6 +50,14 @@ extension AddressParseError: CustomStringConvertible {
             "missing address: write host:port, [ipv6]:port or unix:/path"
         case .noPort:
             "'\(text)' has no port: write it as host:port, such as 127.0.0.1:8080"
+        case .onlyPort(let port):
+            "'\(text)' has no host: write :\(port) for all interfaces, or a host, such as 127.0.0.1:\(port)"
+        case .scheme(let address?):
+            "'\(text)' has a scheme, which an address does not: write \(address)"
+        case .scheme(nil):
+            "'\(text)' has a scheme, which an address does not: write host:port, such as 127.0.0.1:8080"
+        case .barePath:
+            "'\(text)' is a path: write unix:\(text) for a Unix socket"
         case .badPort(let port):
             "invalid port '\(port)' in '\(text)': must be 0-65535"
         case .badHost(let host):
@@ -47,9 +69,9 @@ extension AddressParseError: CustomStringConvertible {
         case .unclosedBracket:
             "'\(text)' has no closing bracket: write it as [ipv6]:port, such as [::1]:8080"
         case .badPath:
-            "'\(text)' has no path: write it as unix:/path/to/socket"
+            "'\(text)' has no path: write it as unix:/path/to/socket, or unix:@name for an abstract socket"
         case .longPath(let length):
-            "path of \(length) bytes in '\(text)' is too long: must be at most \(SocketAddress.longestUnixPath) bytes"
+            "path of \(length) bytes in '\(text)' is too long: must be at most \(SocketAddress.maxUnixPathLength) bytes"
         }
     }
 }

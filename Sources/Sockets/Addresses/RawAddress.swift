@@ -35,9 +35,12 @@ public struct RawAddress: Sendable {
         case .unix(let path):
             self.init()
             address.local.sun_family = sa_family_t(AF_UNIX)
-            let bytes = Array(path.utf8.prefix(SocketAddress.longestUnixPath))
+            var bytes = Array(path.utf8.prefix(SocketAddress.maxUnixPathLength))
+            // An abstract name begins with a zero byte, and its length is that of the address.
+            if socketAddress.isAbstract { bytes[0] = 0 }
             withUnsafeMutableBytes(of: &address.local.sun_path) { $0.copyBytes(from: bytes) }
-            address.length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count + 1)
+            let end = socketAddress.isAbstract ? 0 : 1
+            address.length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count + end)
         }
     }
 
@@ -46,6 +49,10 @@ public struct RawAddress: Sendable {
 
     @inlinable
     public var isUnix: Bool { family == 1 }
+
+    /// The port; 0 for a Unix socket.
+    @inlinable
+    public var port: UInt16 { isUnix ? 0 : UInt16(bigEndian: address.v4.sin_port) }
 
     /// Sets the port to 0, so that the system chooses one.
     public mutating func clearPort() {
@@ -89,8 +96,10 @@ public struct RawAddress: Sendable {
         case .internet(let address):
             return .internet(address)
         case .unix:
+            let count = Int(address.length) - MemoryLayout<sa_family_t>.size
             let path = withUnsafeBytes(of: address.local.sun_path) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                guard count > 1, bytes[0] == 0 else { return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
+                return "@" + String(decoding: bytes[1..<min(count, bytes.count)], as: UTF8.self)
             }
             return .unix(path: path)
         }

@@ -1,6 +1,7 @@
 /// An address as written by an operator: a numeric address, a path, or a host name that is not resolved yet.
 ///
-/// `127.0.0.1:8080`, `[::1]:8080`, `example.com:80`, `:8080` and `*:8080` (all interfaces), `unix:/run/app.sock`.
+/// `127.0.0.1:8080`, `[::1]:8080`, `example.com:80`, `:8080` and `*:8080` (all interfaces), `unix:/run/app.sock`,
+/// `unix:@name` (abstract).
 public enum ServiceAddress: Hashable, Sendable {
     /// An address that needs no resolution.
     case socket(SocketAddress)
@@ -15,6 +16,7 @@ public enum ServiceAddress: Hashable, Sendable {
             self = try .socket(Self.unix(String(text.dropFirst(5)), in: text))
             return
         }
+        if let problem = Self.otherNotation(text) { throw AddressParseError(text: text, problem: problem) }
         let (host, portText) = try Self.split(text)
         guard let port = UInt16(portText), portText.allSatisfy(\.isASCIIDigit) else {
             throw AddressParseError(text: text, problem: .badPort(String(portText)))
@@ -36,6 +38,39 @@ public enum ServiceAddress: Hashable, Sendable {
                 throw AddressParseError(text: text, problem: .badHost(name))
             }
         }
+    }
+
+    /// Recognizes notations of other programs; returns nil if the text is in none of them.
+    private static func otherNotation(_ text: String) -> AddressParseError.Problem? {
+        if let address = afterBareScheme(text) { return .scheme(address: address) }
+        if let address = afterScheme(text) {
+            // A path, a query or a user is not part of an address.
+            let authority = address.prefix { !"/?#".contains($0) }
+            let host = String(authority.split(separator: "@", omittingEmptySubsequences: false).last ?? "")
+            return .scheme(address: (try? ServiceAddress(parsing: host)) == nil ? nil : host)
+        }
+        if text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../") { return .barePath }
+        if text.hasSuffix(".sock"), !text.contains(":") { return .barePath }
+        if text.allSatisfy(\.isASCIIDigit), let port = UInt16(text) { return .onlyPort(port) }
+        return nil
+    }
+
+    /// Returns the text after a URL's scheme (RFC 3986, 3.1); nil if there is none.
+    private static func afterScheme(_ text: String) -> Substring? {
+        let scheme = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) }
+        let rest = text[scheme.endIndex...]
+        guard scheme.first?.isLetter == true, rest.hasPrefix("://") else { return nil }
+        return rest.dropFirst(3)
+    }
+
+    /// Words before an address that name a protocol instead of a host.
+    private static let schemes: Set = ["tcp", "tcp4", "tcp6", "tls", "ssl", "http", "https"]
+
+    /// Returns the address after a scheme without slashes, such as `tcp:127.0.0.1:80`; nil if there is none.
+    private static func afterBareScheme(_ text: String) -> String? {
+        guard let colon = text.firstIndex(of: ":"), schemes.contains(text[..<colon].lowercased()) else { return nil }
+        let address = String(text[text.index(after: colon)...])
+        return (try? ServiceAddress(parsing: address)) == nil ? nil : address
     }
 
     private enum Host {
@@ -61,8 +96,10 @@ public enum ServiceAddress: Hashable, Sendable {
     }
 
     private static func unix(_ path: String, in text: String) throws(AddressParseError) -> SocketAddress {
-        guard !path.isEmpty, !path.utf8.contains(0) else { throw AddressParseError(text: text, problem: .badPath) }
-        guard path.utf8.count <= SocketAddress.longestUnixPath else {
+        guard !path.isEmpty, path != "@", !path.utf8.contains(0) else {
+            throw AddressParseError(text: text, problem: .badPath)
+        }
+        guard path.utf8.count <= SocketAddress.maxUnixPathLength else {
             throw AddressParseError(text: text, problem: .longPath(path.utf8.count))
         }
         return .unix(path: path)
@@ -90,6 +127,28 @@ extension ServiceAddress {
         case .socket(let address): address.port
         case .name(_, let port): port
         }
+    }
+}
+
+extension ServiceAddress {
+    /// The address in the spelling by which it is compared: a lowercase name without a trailing dot (RFC 4343), a path
+    /// without repeated slashes and `.` components.
+    package var normalized: ServiceAddress {
+        switch self {
+        case .socket(.internet): self
+        case .socket(.unix(let path)): .socket(.unix(path: Self.normalized(path)))
+        case .name(let host, let port):
+            .name(host: (host.hasSuffix(".") ? String(host.dropLast()) : host).lowercased(), port: port)
+        }
+    }
+
+    /// Keeps `..`, because the component before it may be a symbolic link.
+    private static func normalized(_ path: String) -> String {
+        if path.hasPrefix("@") { return path }
+        let normalized = path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+        if path.hasPrefix("/") { return "/" + normalized }
+        // Without `./` it would be an abstract name.
+        return normalized.hasPrefix("@") ? "./" + normalized : normalized
     }
 }
 

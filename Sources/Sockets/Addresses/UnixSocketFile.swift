@@ -9,9 +9,12 @@ public struct UnixSocketFile: Hashable, Sendable {
     public let path: String
     private let identity: Identity
 
-    /// Reads the entry of the socket that was just bound to a path; returns nil if there is none.
+    /// Reads the entry of the socket that was just bound to a path; returns nil if there is none, as for an abstract
+    /// name.
     public init?(at path: String) {
-        guard let entry = Entry(at: path), entry.isSocket else { return nil }
+        guard !SocketAddress.unix(path: path).isAbstract, let entry = Entry(at: path), entry.isSocket else {
+            return nil
+        }
         self.path = path
         identity = entry.identity
     }
@@ -25,7 +28,9 @@ public struct UnixSocketFile: Hashable, Sendable {
     ///
     /// Only a socket that refuses connections is removed. If two servers start at the same time on the same stale file,
     /// both succeed and the later one gets the path.
+    /// An abstract name needs no preparation: the kernel frees it with its last socket.
     public static func prepare(_ path: String) throws(UnixSocketFileError) {
+        guard !SocketAddress.unix(path: path).isAbstract else { return }
         guard let entry = Entry(at: path) else { return }
         guard entry.isSocket else { throw .notASocket(path: path) }
         guard let probe = probe(path) else { throw .inUse(path: path) }

@@ -44,6 +44,11 @@ extension LinuxSystem {
     }
 
     @inlinable
+    public mutating func idleTime(of descriptor: borrowing Descriptor) -> Duration? {
+        let result = linux_idle_milliseconds(descriptor.number)
+        return result < 0 ? nil : .milliseconds(result)
+    }
+
     public mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int {
         let result = linux_unread(descriptor.number)
         // If the count is unavailable, there may be more to read; the next read finds out.
@@ -100,5 +105,9 @@ extension LinuxSystem {
             if result == -Int64(EAGAIN) { return .wouldBlock }
             if result != -Int64(EINTR) { return .failed(SystemError(result: result)) }
         }
+    }
+
+    public mutating func allocatePages(_ bytes: Int, alignedTo alignment: Int) -> UnsafeMutableRawPointer? {
+        SystemMemory.allocatePages(bytes, alignedTo: alignment)
     }
 }

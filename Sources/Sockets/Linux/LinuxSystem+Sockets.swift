@@ -8,6 +8,19 @@ extension LinuxSystem {
         at address: SocketAddress,
         options: ListenOptions
     ) throws(SystemError) -> Descriptor {
+        do throws(SystemError) {
+            return try open(at: address, options)
+        } catch {
+            // In many containers IPv6 is switched off. All interfaces are then those of IPv4.
+            guard error.isIPv6Unavailable, let ipv4 = address.ipv4Fallback else { throw error }
+            return try open(at: ipv4, options)
+        }
+    }
+
+    private mutating func open(
+        at address: SocketAddress,
+        _ options: ListenOptions
+    ) throws(SystemError) -> Descriptor {
         var raw = RawAddress(address)
         let descriptor = try Self.socket(family: raw.family)
         do throws(SystemError) {
@@ -18,6 +31,7 @@ extension LinuxSystem {
                 try Self.apply(options.connection, to: descriptor)
             }
             try Self.check(linux_bind(descriptor.number, &raw.address))
+            if case .unix(let path) = address { try Self.setPermissions(options.permissions, of: path) }
             // The socket was bound without SO_REUSEPORT, so that an address in use is reported even if it could be
             // shared. Setting the option now allows the process's other workers to share the address.
             if options.sharing == .portOwner, !raw.isUnix {
@@ -27,6 +41,17 @@ extension LinuxSystem {
             return descriptor
         } catch {
             close(descriptor)
+            throw error
+        }
+    }
+
+    /// Sets the permissions of the file of a socket that was just bound; removes the file if that fails.
+    private static func setPermissions(_ permissions: UnixSocketPermissions, of path: String) throws(SystemError) {
+        guard !SocketAddress.unix(path: path).isAbstract else { return }
+        do throws(SystemError) {
+            try permissions.apply(to: path)
+        } catch {
+            unlink(path)
             throw error
         }
     }
@@ -43,6 +68,9 @@ extension LinuxSystem {
         if options.connection.keepAlive == nil { try? Self.set(listener, SOL_SOCKET, SO_KEEPALIVE, 0) }
         if options.connection.tcpUserTimeout == nil { try? Self.set(listener, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 0) }
         try? Self.apply(options.connection, to: listener)
+        if case .unix(let path) = try? localAddress(of: listener), !SocketAddress.unix(path: path).isAbstract {
+            try? options.permissions.apply(to: path)
+        }
     }
 
     /// Drops SYNs: the client's kernel retransmits the SYN a second later and reaches the next listener on the port, or
@@ -92,6 +120,22 @@ extension LinuxSystem {
             close(descriptor)
             throw error
         }
+    }
+
+    public mutating func mayConnectToItself(_ address: borrowing RawAddress) -> Bool {
+        if address.isUnix { return false }
+        // The port has the same offset in both families' structures.
+        return localPorts.contains(UInt16(bigEndian: address.address.v4.sin_port))
+    }
+
+    public mutating func isConnectedToItself(_ descriptor: borrowing Descriptor) -> Bool {
+        var local = RawAddress()
+        var peer = RawAddress()
+        guard linux_local_address(descriptor.number, &local.address) >= 0,
+            linux_peer_address(descriptor.number, &peer.address) >= 0,
+            case .internet(let from) = local.peer, case .internet(let to) = peer.peer
+        else { return false }
+        return from.port == to.port && from.high == to.high && from.low == to.low
     }
 
     public mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError? {

@@ -16,7 +16,12 @@ public struct LinuxSystem: System, ~Copyable {
     @usableFromInline var timerSetFor = Instant(nanoseconds: .max)
     @inlinable public var mayHaveTimedOut: Bool { _mayHaveTimedOut }
     @usableFromInline var _mayHaveTimedOut = true
+    /// Whether the deadline of a wait has passed, and timeouts have not been applied since.
+    @usableFromInline var isTimerDue = false
+    @usableFromInline var backlog = PollBacklog()
     public let waker: LinuxWaker
+    /// The ports that the system may choose as the local port of a connection, as of the creation of this system.
+    let localPorts = LocalPorts.range
 
     /// - Parameters:
     ///   - batch: The maximum number of events that one wait returns.
@@ -86,6 +91,10 @@ public struct LinuxSystem: System, ~Copyable {
         control(EPOLL_CTL_MOD, descriptor, readiness, token)
     }
 
+    public mutating func unregister(_ descriptor: borrowing Descriptor) {
+        _ = control(EPOLL_CTL_DEL, descriptor, [], Token(bits: 0))
+    }
+
     @inlinable
     func control(
         _ operation: Int32,
@@ -102,24 +111,27 @@ public struct LinuxSystem: System, ~Copyable {
 
     @inlinable @inline(__always)
     public mutating func wait(until deadline: Instant?) -> Int {
-        var timeout: Int32 = -1
         if let deadline {
             if deadline.nanoseconds == 0 {
-                timeout = 0
-            } else if deadline < timerSetFor {
+                isTimerDue = true
+            } else if deadline < timerSetFor, !isTimerDue {
                 linux_timer_set(timer, deadline.nanoseconds)
                 timerSetFor = deadline
             }
         }
-        _mayHaveTimedOut = timeout == 0
-        let count = linux_epoll_wait(poller, events, batch, timeout)
-        // Interrupted by a signal: returns an empty batch; the caller processes its timers and waits again.
+        let count = linux_epoll_wait(poller, events, batch, isTimerDue ? 0 : -1)
+        // Interrupted, possibly because the process was stopped and continues: returns an empty batch, and the next
+        // wait returns the events.
         if count == -Int64(EINTR) {
-            _mayHaveTimedOut = true
+            _mayHaveTimedOut = false
             return 0
         }
         if count < 0 { preconditionFailure("epoll_wait: \(SystemError(result: count))") }
-        return removeTimerEvent(Int(count))
+        let isDrained = backlog.isDrained(after: Int(count), ofAtMost: Int(batch))
+        let left = removeTimerEvent(Int(count))
+        _mayHaveTimedOut = isTimerDue && isDrained
+        if isDrained { isTimerDue = false }
+        return left
     }
 
     /// Removes the timer's event from the batch.
@@ -127,11 +139,16 @@ public struct LinuxSystem: System, ~Copyable {
     mutating func removeTimerEvent(_ count: Int) -> Int {
         for index in 0..<count where linux_event_token(events + index) == Self.timerToken {
             timerSetFor = Instant(nanoseconds: .max)
-            _mayHaveTimedOut = true
+            isTimerDue = true
             if index < count - 1 { (events + index).update(from: events + index + 1, count: count - 1 - index) }
             return count - 1
         }
         return count
+    }
+
+    public mutating func readiness(of descriptor: borrowing Descriptor) -> Readiness {
+        let result = linux_readiness(descriptor.number)
+        return result < 0 ? [] : Readiness(rawValue: UInt32(truncatingIfNeeded: result))
     }
 
     @inlinable

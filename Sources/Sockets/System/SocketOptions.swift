@@ -44,10 +44,18 @@ public struct ListenOptions: Sendable, Equatable {
     /// The backlog: the maximum length of the accept queue. The system limits it to net.core.somaxconn.
     public var backlog: Int
     public var connection: SocketOptions
+    /// Permissions of the file of a Unix socket.
+    public var permissions: UnixSocketPermissions
 
-    public init(sharing: Sharing = .exclusive, backlog: Int = 4096, connection: SocketOptions = .init()) {
+    public init(
+        sharing: Sharing = .exclusive,
+        backlog: Int = 4096,
+        connection: SocketOptions = .init(),
+        permissions: UnixSocketPermissions = .init()
+    ) {
         self.sharing = sharing
         self.backlog = backlog
         self.connection = connection
+        self.permissions = permissions
     }
 }

@@ -22,21 +22,30 @@ public protocol System: ~Copyable {
     /// Changes the readiness for which a descriptor is registered.
     mutating func modify(_ descriptor: borrowing Descriptor, for readiness: Readiness, token: Token) -> SystemError?
 
+    /// Ends the registration of a descriptor whose socket stays open in another process after it is closed here.
+    mutating func unregister(_ descriptor: borrowing Descriptor)
+
     /// Waits for events. Returns immediately if the deadline has passed, and waits indefinitely if there is none. May
     /// return without events before the deadline.
     ///
     /// - Returns: The number of events. They must be read with ``event(_:)`` before the next wait.
     mutating func wait(until deadline: Instant?) -> Int
 
-    /// Whether the last wait may have reached its deadline; if false, no timer is due.
+    /// Whether timeouts may be applied after the last wait: it may have reached its deadline, and it returned all
+    /// readiness that existed. False if it was interrupted, or if more events may be ready than one batch holds: after
+    /// the process was stopped, the bytes that arrived in that time must be processed before the timeouts.
     var mayHaveTimedOut: Bool { get }
+
+    /// Returns the present readiness of a descriptor (poll(2)), including readiness that a wait has not returned yet.
+    mutating func readiness(of descriptor: borrowing Descriptor) -> Readiness
 
     /// Returns the event at an index of the last batch.
     mutating func event(_ index: Int) -> PollEvent
 
     // MARK: Sockets
 
-    /// Opens a listening socket.
+    /// Opens a listening socket. If the address is that of all interfaces and IPv6 is not available, listens on all IPv4
+    /// interfaces; ``localAddress(of:)`` returns the actual address.
     mutating func listen(at address: SocketAddress, options: ListenOptions) throws(SystemError) -> Descriptor
 
     /// Returns the address to which a socket is bound, with port 0 resolved.
@@ -58,6 +67,14 @@ public protocol System: ~Copyable {
         from source: borrowing RawAddress?,
         options: borrowing SocketOptions
     ) throws(SystemError) -> Descriptor
+
+    /// Whether a connection to an address may be a connection of the socket to itself, which must be checked with
+    /// ``isConnectedToItself(_:)`` when it is established. No system call.
+    mutating func mayConnectToItself(_ address: borrowing RawAddress) -> Bool
+
+    /// Whether a connected socket is connected to itself: the system chose the port of the destination as the local
+    /// port, and TCP connected the two (RFC 9293, 3.5, simultaneous open). No server is there.
+    mutating func isConnectedToItself(_ descriptor: borrowing Descriptor) -> Bool
 
     /// Returns the pending error of a descriptor and clears it: the cause of a failed connect.
     mutating func takeError(of descriptor: borrowing Descriptor) -> SystemError?
@@ -91,6 +108,9 @@ public protocol System: ~Copyable {
     /// Returns the number of bytes in the receive queue of a socket (SIOCINQ, tcp(7)); EOF and errors do not count.
     mutating func unreadBytes(on descriptor: borrowing Descriptor) -> Int
 
+    /// Returns the time since data was last sent or received; nil if the kernel does not know it, as for Unix sockets.
+    mutating func idleTime(of descriptor: borrowing Descriptor) -> Duration?
+
     /// Returns the approximate number of bytes that a send would accept now.
     mutating func availableSendBuffer(of descriptor: borrowing Descriptor) -> Int
 
@@ -108,11 +128,37 @@ public protocol System: ~Copyable {
         to sink: borrowing Descriptor,
         atMost count: Int
     ) -> IOResult
+
+    // MARK: Memory
+
+    /// Allocates zeroed pages of their own mapping; returns nil if the system is out of memory or mappings.
+    ///
+    /// - Parameters:
+    ///   - bytes: The size; it is rounded up to whole pages.
+    ///   - alignment: A power of two; the pages begin at a multiple of it.
+    mutating func allocatePages(_ bytes: Int, alignedTo alignment: Int) -> UnsafeMutableRawPointer?
 }
 
 extension System where Self: ~Copyable {
+    /// Default: memory of the process.
+    public mutating func allocatePages(_ bytes: Int, alignedTo alignment: Int) -> UnsafeMutableRawPointer? {
+        SystemMemory.allocatePages(bytes, alignedTo: alignment)
+    }
+
     /// Default for systems without this information.
     public var mayHaveTimedOut: Bool { true }
+
+    /// Default for systems whose sockets never connect to themselves.
+    public mutating func mayConnectToItself(_ address: borrowing RawAddress) -> Bool { false }
+
+    /// Default for systems whose sockets never connect to themselves.
+    public mutating func isConnectedToItself(_ descriptor: borrowing Descriptor) -> Bool { false }
+
+    /// Default for systems whose waits return all readiness.
+    public mutating func readiness(of descriptor: borrowing Descriptor) -> Readiness { [] }
+
+    /// Default for systems whose sockets are never shared with another process.
+    public mutating func unregister(_ descriptor: borrowing Descriptor) {}
 
     /// Default for systems without listening sockets.
     public mutating func adjust(_ listener: borrowing Descriptor, to options: ListenOptions) {}
@@ -134,6 +180,9 @@ extension System where Self: ~Copyable {
 
     /// Default for systems without an estimate: the send itself finds out.
     public mutating func availableSendBuffer(of descriptor: borrowing Descriptor) -> Int { .max }
+
+    /// The default implementation knows no time.
+    public mutating func idleTime(of descriptor: borrowing Descriptor) -> Duration? { nil }
 
     /// Default for systems whose ``pipe(capacity:)`` always fails.
     public mutating func read(

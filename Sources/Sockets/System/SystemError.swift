@@ -33,6 +33,9 @@ public struct SystemError: Error, Hashable, Sendable {
         code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM
     }
 
+    /// Whether the machine has no IPv6: the address family or the address does not exist (ipv6(7)).
+    public var isIPv6Unavailable: Bool { code == EAFNOSUPPORT || code == EADDRNOTAVAIL }
+
     /// Whether the peer ended the connection abruptly: by a reset, or by closing before the data was written.
     public var isReset: Bool {
         code == ECONNRESET || code == EPIPE || code == ECONNABORTED
@@ -65,6 +68,10 @@ extension SystemError {
     public static let invalidArgument = SystemError(code: EINVAL)
     /// The file does not exist (ENOENT).
     public static let noSuchFile = SystemError(code: ENOENT)
+    /// The system is out of memory (ENOMEM).
+    public static let outOfMemory = SystemError(code: ENOMEM)
+    /// The peer violated a protocol (EPROTO): TLS, for example.
+    public static let protocolError = SystemError(code: EPROTO)
     /// The process has no free descriptor (EMFILE).
     public static let tooManyOpenFiles = SystemError(code: EMFILE)
 }

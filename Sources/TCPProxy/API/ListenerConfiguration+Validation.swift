@@ -1,4 +1,5 @@
 import Sockets
+import ValueFormats
 
 // Validation of the settings of a listener.
 
@@ -16,15 +17,26 @@ extension ListenerConfiguration {
     func checkSettings() throws(ProxyError) {
         try Settings.backlog.check(backlog)
         try Settings.prereadTimeout.check(timeouts.preread)
+        try Settings.handshakeTimeout.check(timeouts.handshake)
         try Settings.connectTimeout.check(timeouts.connectAttempt)
         try Settings.connectDeadline.check(timeouts.connect)
         try Settings.idleTimeout.check(timeouts.idle)
         try Settings.halfCloseTimeout.check(timeouts.halfClose)
         try Settings.lifetime.check(timeouts.lifetime)
+        try Settings.lifetimeJitter.check(timeouts.lifetimeJitter)
         try Settings.tcpUserTimeout.check(timeouts.user)
         try Settings.keepAlive.check(keepAlive?.interval)
         try Settings.bandwidth.check(bandwidth)
+        try Settings.bandwidthUpstream.check(bandwidthUpstream)
+        try Settings.bandwidthDownstream.check(bandwidthDownstream)
         try accessPolicy.check()
+        if case .socket(.unix) = address, let proxies = accessPolicy.proxies, !proxies.trustsUnixSockets {
+            throw .badSetting(
+                name: "trusted-proxies of listener \(name)",
+                value: proxies.networks.map(\.description).joined(separator: ", "),
+                allowed: "unix, because the peers of a Unix socket have no network address"
+            )
+        }
     }
 
     /// Checks that the process can bind to each source address.

@@ -1,4 +1,5 @@
 public import Sockets
+import ValueFormats
 
 /// An address to listen on, and the handling of the connections accepted there.
 ///
@@ -15,6 +16,9 @@ public struct ListenerConfiguration: Sendable {
     /// Length of each worker's accept queue, 1 to 65,535; the kernel caps it at net.core.somaxconn.
     public var backlog: Int = Settings.backlog.defaultValue
 
+    /// The mode, the owner and the group of the file of a Unix socket.
+    public var socketFile = SocketFile()
+
     /// Local addresses for outgoing connections, used in turn; if empty, the kernel chooses. Ports are ignored.
     public var sourceAddresses: [InternetAddress] = Settings.source.defaultValue
 
@@ -24,20 +28,37 @@ public struct ListenerConfiguration: Sendable {
     /// TCP keep-alive on both sides of a connection; nil disables it. The interval is 1 to 32,767 seconds.
     public var keepAlive: KeepAlive? = Settings.keepAlive.defaultValue.map { KeepAlive(interval: $0) }
 
+    /// Handling of the end of one direction.
+    public var halfClose: HalfClose = Settings.halfClose.defaultValue
+
     /// Access lists, connection limits and connection rate limits.
     public var accessPolicy = AccessPolicy()
 
     /// Bandwidth limit of each direction of a connection in bytes per second, 1 to 1,000,000,000,000; nil is unlimited.
-    /// The burst is a tenth of a second's bytes, at least 16 KiB. Connections with a limit are copied, not spliced.
+    /// The burst is a tenth of a second's bytes, at least one TCP segment. Connections with a limit are copied, not
+    /// spliced.
     public var bandwidth: Int? = Settings.bandwidth.defaultValue
+    /// Bandwidth limit from clients to servers; nil uses ``bandwidth``.
+    public var bandwidthUpstream: Int? = Settings.bandwidthUpstream.defaultValue
+    /// Bandwidth limit from servers to clients; nil uses ``bandwidth``.
+    public var bandwidthDownstream: Int? = Settings.bandwidthDownstream.defaultValue
 
-    /// Pools for TLS clients, by SNI host name (RFC 6066, section 3); all other connections go to ``pool``. If this and
-    /// ``alpnProtocols`` are empty, the ClientHello is not inspected and connections need not be TLS.
+    /// Pools for TLS clients, by SNI host name (RFC 6066, section 3); all other TLS clients go to ``pool``, whatever name
+    /// they send. If this and ``alpnProtocols`` are empty, the ClientHello is not inspected and connections need not be
+    /// TLS.
     public var sniPatterns: [SNIRoute] = []
 
     /// Pools for TLS clients, by ALPN protocol (RFC 7301), regardless of the SNI host name; at most
-    /// ``maxALPNProtocols``. The first protocol in the client's list that has a pool here decides.
+    /// ``maxALPNProtocols``. The first protocol in this list that the client offers decides.
     public var alpnProtocols: [ALPNRoute] = []
+
+    /// The name of the pool for connections that do not start with TLS, and for clients that send nothing until
+    /// ``Timeouts/preread`` expires, because they wait for the server; nil denies both. Only with ``sniPatterns``,
+    /// ``alpnProtocols`` or ``tls``.
+    public var plainPool: String? = Settings.plain.defaultValue
+
+    /// TLS with clients; nil relays their bytes as they are. The SNI and ALPN routes then select pools for the plaintext.
+    public var tls: ListenerTLS?
 
     /// The maximum number of ALPN protocols with pools of their own.
     public static let maxALPNProtocols = 32
@@ -54,10 +75,35 @@ public struct ListenerConfiguration: Sendable {
         self.pool = pool
     }
 
+    /// What happens when one side of a connection has sent EOF.
+    public enum HalfClose: String, Sendable, Hashable, CaseIterable {
+        /// The EOF is passed on, and the other direction continues until its side sends EOF, too.
+        case propagate
+        /// The connection is closed when the bytes of that side have been delivered. Bytes of the other side that have
+        /// not been delivered by then are discarded.
+        case close
+    }
+
+    /// The mode, the owner and the group of the file of a Unix socket; nil keeps what the system sets, by the umask, the
+    /// user and the group of the process. All must be nil for other addresses and for abstract names.
+    public struct SocketFile: Sendable, Hashable {
+        /// Permission bits, 0 to 0o777. A client needs the write permission to connect.
+        public var mode: Int? = Settings.socketMode.defaultValue
+        /// Owner, by name or number.
+        public var owner: String? = Settings.socketOwner.defaultValue
+        /// Group, by name or number.
+        public var group: String? = Settings.socketGroup.defaultValue
+
+        /// Creates settings that keep what the system sets.
+        public init() {}
+    }
+
     /// Timeouts of a connection, each 1 ms to one year; nil disables it.
     public struct Timeouts: Sendable, Equatable {
         /// Timeout for the bytes that are read before a server is chosen: a PROXY protocol header, a TLS ClientHello.
         public var preread: Duration? = Settings.prereadTimeout.defaultValue
+        /// Timeout for the ClientHello and the TLS handshake with a client, since the connection was accepted.
+        public var handshake: Duration? = Settings.handshakeTimeout.defaultValue
         /// Timeout for one attempt to connect to one address of the upstream.
         public var connectAttempt: Duration? = Settings.connectTimeout.defaultValue
         /// Timeout for all connection attempts together.
@@ -68,6 +114,9 @@ public struct ListenerConfiguration: Sendable {
         public var halfClose: Duration? = Settings.halfCloseTimeout.defaultValue
         /// Maximum lifetime of a connection, regardless of traffic.
         public var lifetime: Duration? = Settings.lifetime.defaultValue
+        /// Percentage of ``lifetime`` by which it is shortened at most, 0 to 100. The share differs between connections, so
+        /// that those opened at the same time do not all end at the same time.
+        public var lifetimeJitter: Int = Settings.lifetimeJitter.defaultValue
         /// How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482), at most 596 hours; nil keeps
         /// the system default.
         public var user: Duration? = Settings.tcpUserTimeout.defaultValue

@@ -1,3 +1,5 @@
+import ValueFormats
+
 // Validation of the settings of a pool and of its servers.
 
 extension PoolConfiguration {
@@ -12,8 +14,10 @@ extension PoolConfiguration {
                 allowed: "1 to \(Self.maxServers)"
             )
         }
+        try Settings.fastestTolerance.check(fastestTolerance, of: " of pool \(name)")
         try Settings.queueLimit.check(queueLimit, of: " of pool \(name)")
         try Settings.queueTimeout.check(queueTimeout, of: " of pool \(name)")
+        try Settings.retry.check(retry, of: " of pool \(name)")
         for server in servers {
             let owner = " of server \(server.name) of pool \(name)"
             try ServerConfiguration.Settings.weight.check(server.weight, of: owner)

@@ -46,13 +46,39 @@ extension Proxy {
     ///   - listener: address and settings of the listener; its ``ListenerConfiguration/pool`` is ignored.
     ///   - upstream: address of the upstream, with a port from 1 to 65535.
     ///   - proxyProtocol: version of the PROXY protocol header that is sent to the upstream; nil sends no header.
+    ///   - tls: TLS with the upstream; nil sends it the bytes as they are.
     ///   - configuration: settings of the whole process: threads, limits, engine, shutdown.
     /// - Throws: ``ProxyError``, whose description is a message for the user.
     public static func bind(
         _ listener: ListenerConfiguration,
         to upstream: ServiceAddress,
         proxyProtocol: ProxyProtocolVersion? = nil,
+        tls: PoolTLS? = nil,
         configuration: ProxyConfiguration = ProxyConfiguration()
+    ) async throws(ProxyError) -> Proxy {
+        try await bind(
+            listener,
+            to: upstream,
+            proxyProtocol: proxyProtocol,
+            tls: tls,
+            configuration: configuration,
+            lookUp: Resolver.addresses
+        )
+    }
+
+    /// Binds a proxy with one listener and one upstream, whose name another resolver than the system's resolves.
+    ///
+    /// - Parameters:
+    ///   - inherited: the socket of the service manager to listen on; nil opens a new one.
+    ///   - lookUp: returns all addresses of the upstream, at least one.
+    package static func bind(
+        _ listener: ListenerConfiguration,
+        to upstream: ServiceAddress,
+        proxyProtocol: ProxyProtocolVersion?,
+        tls: PoolTLS? = nil,
+        configuration: ProxyConfiguration,
+        inherited: InheritedSocket? = nil,
+        lookUp: @escaping UpstreamLookup
     ) async throws(ProxyError) -> Proxy {
         try configuration.check()
         try listener.check()
@@ -60,14 +86,19 @@ extension Proxy {
         if let port = upstream.port, port == 0 {
             throw .badSetting(name: "upstream port", value: "0", allowed: "1 to 65535")
         }
-        let addresses = try await Resolver.addresses(of: upstream)
+        let addresses = try await lookUp(upstream)
         var pool = PoolConfiguration(upstream: "\(upstream)", at: addresses)
         pool.proxyProtocol = proxyProtocol
+        pool.tls = tls
+        if pool.tls != nil, pool.tls?.serverName == nil, case .name(let host, _) = upstream {
+            pool.tls?.serverName = host
+        }
         var listener = listener
         listener.pool = pool.name
         let plan = try await ProxyPlan(listeners: [listener], pools: [pool])
-        let core = try ProxyRuntime(plan, configuration: configuration)
-        return Proxy(upstream: upstream, configuration: configuration, core: core)
+        let sockets = inherited.map { [listener.name: $0] } ?? [:]
+        let core = try ProxyRuntime(plan, configuration: configuration, inherited: sockets)
+        return Proxy(upstream: upstream, configuration: configuration, core: core, lookUp: lookUp)
     }
 
     /// Binds a proxy with several listeners that distribute connections over pools of servers.
@@ -82,11 +113,24 @@ extension Proxy {
         pools: [PoolConfiguration],
         configuration: ProxyConfiguration = ProxyConfiguration()
     ) async throws(ProxyError) -> Proxy {
+        try await bind(listeners: listeners, pools: pools, configuration: configuration, inherited: [:])
+    }
+
+    /// Binds a proxy whose listeners use sockets that the service manager has opened.
+    ///
+    /// - Parameter inherited: the sockets by the names of their listeners. The proxy closes its descriptors; the sockets
+    ///   stay open in the service manager.
+    package static func bind(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration],
+        configuration: ProxyConfiguration,
+        inherited: [String: InheritedSocket]
+    ) async throws(ProxyError) -> Proxy {
         try configuration.check()
         try checkCounts(listeners, pools)
         await ConcurrencyWarmUp.done
         let plan = try await ProxyPlan(listeners: listeners, pools: pools)
-        let core = try ProxyRuntime(plan, configuration: configuration)
+        let core = try ProxyRuntime(plan, configuration: configuration, inherited: inherited)
         return Proxy(upstream: nil, configuration: configuration, core: core)
     }
 
@@ -95,16 +139,20 @@ extension Proxy {
         _ listeners: [ListenerConfiguration],
         _ pools: [PoolConfiguration]
     ) throws(ProxyError) {
-        func check(_ count: Int, _ what: String, _ most: Int) throws(ProxyError) {
-            guard !(1...most).contains(count) else { return }
-            throw .badSetting(name: "number of \(what)", value: "\(count)", allowed: "1 to \(most)")
+        func check(_ count: Int, _ what: String, _ max: Int) throws(ProxyError) {
+            guard !(1...max).contains(count) else { return }
+            throw .badSetting(name: "number of \(what)", value: "\(count)", allowed: "1 to \(max)")
         }
         try check(listeners.count, "listeners", maxListeners)
         try check(pools.count, "pools", maxPools)
+        let servers = pools.reduce(0) { $0 + $1.servers.count }
+        guard servers <= maxServers else { throw .tooManyServers(limit: maxServers) }
     }
 
     /// Maximum number of listeners of a proxy.
     public static var maxListeners: Int { 1024 }
     /// Maximum number of pools of a proxy.
     public static var maxPools: Int { 1024 }
+    /// Maximum number of servers in all pools of a proxy together.
+    public static var maxServers: Int { SharedServerTable.maxConfigured }
 }

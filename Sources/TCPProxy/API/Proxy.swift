@@ -1,7 +1,7 @@
 import EventLoop
-public import ServiceLifecycle
 public import Sockets
 import Synchronization
+import TLS
 
 /// A TCP proxy: accepts connections at one or more addresses and relays each to an upstream server, unmodified, in both
 /// directions.
@@ -10,7 +10,7 @@ import Synchronization
 ///     print("Proxy listening on \(proxy.localAddress)")
 ///     try await proxy.run()          // until shut down or cancelled
 ///
-/// Runs standalone or as a `Service` in a ServiceLifecycle group, whose graceful shutdown drains the proxy.
+/// In a group of swift-service-lifecycle it runs as a `DrainingService` of the library TCPProxyService.
 public final class Proxy: Sendable {
     private enum Phase {
         case bound
@@ -25,12 +25,17 @@ public final class Proxy: Sendable {
     public var localAddresses: [SocketAddress] { core.localAddresses }
     /// Address of the first listener.
     public var localAddress: SocketAddress { localAddresses[0] }
+    /// Addresses of listeners for all interfaces that listen only on those of IPv4, because IPv6 is not available.
+    package var ipv4OnlyAddresses: [SocketAddress] {
+        core.listeners.entries.filter { $0.plan.address.isReplaced(by: $0.address) }.map(\.address)
+    }
     /// Upstream address as passed to `bind`; nil if the proxy was bound with pools.
     public let upstream: ServiceAddress?
     /// Settings of the whole process, as passed to `bind`.
     public let configuration: ProxyConfiguration
 
     let core: ProxyRuntime
+    private let lookUp: UpstreamLookup
     private let phase = Mutex(Phase.bound)
     private let ready = Atomic(false)
     private let shutdowns: AsyncStream<Duration>
@@ -38,6 +43,7 @@ public final class Proxy: Sendable {
     /// Counts of closed connections when the first shutdown was requested.
     private let beforeDrain = Mutex<(closed: Int, forced: Int)?>(nil)
     private let latest: LatestValue<MetricsSnapshot>
+    private let beforeListenersClose = Mutex<(@Sendable () async -> Void)?>(nil)
 
     /// Interval at which ``snapshots`` yields a new value.
     static let tick: Duration = .seconds(1)
@@ -61,7 +67,16 @@ public final class Proxy: Sendable {
         return try await core.change(listeners: listeners, pools: pools)
     }
 
-    init(upstream: ServiceAddress?, configuration: ProxyConfiguration, core: ProxyRuntime) {
+    /// Resolution of an upstream's name.
+    package typealias UpstreamLookup = @Sendable (ServiceAddress) async throws(ProxyError) -> [SocketAddress]
+
+    init(
+        upstream: ServiceAddress?,
+        configuration: ProxyConfiguration,
+        core: ProxyRuntime,
+        lookUp: @escaping UpstreamLookup = Resolver.addresses
+    ) {
+        self.lookUp = lookUp
         self.upstream = upstream
         self.configuration = configuration
         self.core = core
@@ -78,11 +93,7 @@ public final class Proxy: Sendable {
         switch start(as: .running) {
         case .bound:
             ready.store(true, ordering: .releasing)
-            await withGracefulShutdownHandler {
-                await serve()
-            } onGracefulShutdown: {
-                self.requestShutdown.yield(self.configuration.grace)
-            }
+            await serve()
             phase.withLock { $0 = .ended }
         case .isCanceled:
             await core.join()
@@ -136,7 +147,7 @@ public final class Proxy: Sendable {
     private func refreshAddresses() async {
         guard let upstream, case .name = upstream, let interval = configuration.resolveInterval else { return }
         while (try? await Self.sleep(for: interval)) != nil {
-            if let addresses = try? await Resolver.addresses(of: upstream) {
+            if let addresses = try? await lookUp(upstream) {
                 // If there are more servers than fit in the table, the known ones stay in use.
                 _ = try? await core.change(pool: 0, to: addresses.map(ServerConfiguration.init))
             }
@@ -170,6 +181,14 @@ public final class Proxy: Sendable {
         return drainSummary
     }
 
+    /// Begins to drain the proxy like ``shutdown(grace:)``, without waiting; ``run()`` returns when the proxy has ended.
+    /// Before ``run()`` the call takes effect when it starts.
+    ///
+    /// - Parameter grace: how long to wait for open connections; nil takes the value of the configuration.
+    public func beginShutdown(grace: Duration? = nil) {
+        requestShutdown.yield(grace ?? configuration.grace)
+    }
+
     /// Result of the shutdown so far; all zero before a shutdown.
     public var drainSummary: DrainSummary {
         guard let before = beforeDrain.withLock({ $0 }) else { return DrainSummary(ended: 0, forced: 0) }
@@ -193,9 +212,16 @@ public final class Proxy: Sendable {
         }
     }
 
+    /// Sets work to do when a shutdown is about to close the listeners; they are closed when it has returned. It may be
+    /// called again if the shutdown is requested again.
+    package func onListenersClosing(_ work: @escaping @Sendable () async -> Void) {
+        beforeListenersClose.withLock { $0 = work }
+    }
+
     private func drain(delay: Duration, grace: Duration) async {
         do {
             if delay > .zero { try await Self.sleep(for: delay) }
+            if let work = beforeListenersClose.withLock(\.self) { await work() }
             core.stopAccepting()
             if grace > .zero { try await Self.sleep(for: grace) }
             core.post(.closeAll)
@@ -206,10 +232,10 @@ public final class Proxy: Sendable {
 
     /// `Task.sleep` traps on durations that overflow its internal representation.
     private static func sleep(for duration: Duration) async throws {
-        try await Task.sleep(for: min(duration, longestSleep))
+        try await Task.sleep(for: min(duration, maxSleep))
     }
 
-    private static let longestSleep: Duration = .seconds(1 << 30)
+    private static let maxSleep: Duration = .seconds(1 << 30)
 
     // MARK: Metrics
 
@@ -246,6 +272,20 @@ public final class Proxy: Sendable {
     /// Events of connections, from the start of the iteration on. No events are recorded while there is no iterator.
     public var events: MetricEvents { MetricEvents(hub: core.hub) }
 
+    /// Returns examples of connections that listeners have denied since the last call, at least one; returns none if the
+    /// task is cancelled or the proxy has ended. ``listenerSnapshots()`` has the exact counts.
+    package func nextDenials() async -> [DeniedConnection] {
+        await core.hub.nextDenials().map { denial in
+            DeniedConnection(
+                client: denial.client,
+                listener: core.listeners.name(ofListener: Int(denial.listener)),
+                cause: denial.cause,
+                isDryRun: denial.isDryRun,
+                detail: denial.tlsFailure == 0 ? nil : "\(TLSFailure(code: denial.tlsFailure))"
+            )
+        }
+    }
+
     /// Takes a bounded number of records of connections that have closed since the last call; call it until it returns
     /// none. Records exist only if ``ProxyConfiguration/recordsConnections`` is set, and each worker keeps at most as many
     /// as its ring holds.
@@ -258,16 +298,21 @@ public final class Proxy: Sendable {
     public var snapshots: MetricsSnapshots { MetricsSnapshots(watch: latest) }
 }
 
-extension Proxy: Service {}
-
 // Interface of the load balancer's control plane to the pools of a running proxy.
 extension Proxy {
     /// Current pools, in the order of the configuration.
-    package var pools: [PoolInfo] {
-        core.pools.entries.map { entry in
-            PoolInfo(number: entry.number, name: entry.configuration.name, policy: entry.configuration.policy)
-        }
-    }
+    package var pools: [PoolInfo] { core.pools.entries.map(PoolInfo.init) }
+
+    /// Returns the pool with a number; nil if it has been removed.
+    package func pool(_ number: Int) -> PoolInfo? { core.pools.entry(number).map(PoolInfo.init) }
+
+    /// Number of changes of pools and servers so far: while it is the same, so are ``pools``, and the servers with their
+    /// configuration.
+    package var poolsVersion: Int { core.pools.version }
+
+    /// Returns the number of connection attempts to the servers of a pool since they were added: while it is the same,
+    /// so are the numbers in their ``ServerInfo``. Takes far less time than reading those.
+    package func attempts(ofPool pool: Int) -> Int { core.pools.attempts(ofPool: pool) }
 
     /// Returns the servers of the pool with a number; empty if the pool has been removed.
     package func servers(ofPool pool: Int) -> [ServerInfo] {
@@ -289,7 +334,7 @@ extension Proxy {
     ) -> Bool {
         let needsTable = core.pools.set(server, state, cause: cause, weight: weight, ordered: ordered)
         // A queued connection may be able to get a slot now.
-        core.post(.slotReleased(pool: server.pool, asked: .max))
+        if core.pools.hasWaiting(server.pool) { core.post(.slotReleased(pool: server.pool, asked: .all)) }
         return needsTable
     }
 
@@ -298,24 +343,46 @@ extension Proxy {
         await core.refresh(pool: pool)
     }
 
+    /// Replaces the listeners and pools like ``change(listeners:pools:)``; servers that are added begin in the state
+    /// that the closure returns.
+    package func change(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration],
+        initial: @escaping InitialServerStates
+    ) async throws(ProxyError) -> ProxyChange {
+        try Self.checkCounts(listeners, pools)
+        return try await core.change(listeners: listeners, pools: pools, initial: initial)
+    }
+
     /// Resets the connections to a server.
     package func closeConnections(to server: ServerKey) {
         core.post(.closeConnections(to: server.id))
+    }
+
+    /// Closes a share of the connections to a server, those that have been idle the longest, with a FIN to both sides.
+    ///
+    /// - Parameter percent: share of all connections to the server, 0 to 100, rounded up.
+    /// - Returns: the number of connections closed: fewer if bytes were on their way.
+    package func closeIdleConnections(to server: ServerKey, percent: Int) async -> Int {
+        await core.closeIdleConnections(of: server, percent: percent)
     }
 
     /// Replaces the servers of a pool, and returns when all workers use them. Servers that remain, identified by
     /// address, keep their connections, state and counters; connections to removed servers stay open. If several
     /// servers have the same address, the name distinguishes them.
     ///
-    /// - Parameter isWanted: called when the change is next in turn; the change is skipped if it returns false.
+    /// - Parameters:
+    ///   - initial: determines the state of the servers that are added.
+    ///   - isWanted: called when the change is next in turn; the change is skipped if it returns false.
     /// - Returns: whether the change was made: false if it was skipped or the pool has been removed.
     /// - Throws: ``ProxyError/tooManyServers(limit:)``.
     package func change(
         pool: Int,
         to servers: [ServerConfiguration],
+        initial: @escaping InitialServerStates = { server, _ in InitialServerState(server) },
         ifStill isWanted: @Sendable () -> Bool
     ) async throws(ProxyError) -> Bool {
-        try await core.change(pool: pool, to: servers, ifStill: isWanted)
+        try await core.change(pool: pool, to: servers, initial: initial, ifStill: isWanted)
     }
 }
 

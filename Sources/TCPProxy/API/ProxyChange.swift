@@ -83,7 +83,7 @@ extension ProxyChange {
             case .kept(let entry) where entry.plan.name == plan.name: continue
             case .kept(let entry), .moved(let entry, _):
                 items.append(Item(.listener(plan.name), .changed, connections: connections(entry)))
-            case .opened:
+            case .opened, .adopted:
                 items.append(Item(.listener(plan.name), .added))
             }
         }
@@ -91,12 +91,13 @@ extension ProxyChange {
 
     private mutating func compare(_ before: [PoolRegistry.Entry], _ after: [PoolRegistry.Entry]) {
         let kept = Set(after.map(\.number))
+        let former = Dictionary(before.map { ($0.number, $0) }) { first, _ in first }
         for entry in before where !kept.contains(entry.number) {
             items.append(Item(.pool(entry.configuration.name), .removed))
             for server in entry.servers { add(server, of: entry, .removed) }
         }
         for entry in after {
-            guard let old = before.first(where: { $0.number == entry.number }) else {
+            guard let old = former[entry.number] else {
                 items.append(Item(.pool(entry.configuration.name), .added))
                 for server in entry.servers { add(server, of: entry, .added) }
                 continue

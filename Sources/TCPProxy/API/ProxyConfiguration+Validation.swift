@@ -1,12 +1,13 @@
 import ProcessSupport
+import ValueFormats
 
 // Validation of the settings of a proxy, and the limits derived from them and from the machine.
 
 extension ProxyConfiguration {
     /// Descriptors reserved for other uses than connections: the HTTP endpoint, name resolution, logs.
     static let reservedDescriptors = 32
-    /// Descriptors of a worker in addition to its connections: poller, waker, listening socket, and one spare.
-    static let descriptorsPerWorker = 4
+    /// Descriptors of a worker in addition to its connections and listening sockets: poller, waker, and one spare.
+    static let descriptorsPerWorker = 3
 
     /// Validates all settings.
     ///
@@ -22,13 +23,23 @@ extension ProxyConfiguration {
 
     /// Raises the descriptor limit as far as possible and returns the maximum number of open connections.
     ///
+    /// - Parameter listeners: number of listeners; each has a socket on each thread.
     /// - Throws: ``ProxyError/descriptorLimit(limit:wanted:connections:)`` if the limit is too low for the requested
-    ///   number.
-    func connectionLimit() throws(ProxyError) -> Int {
+    ///   number, ``ProxyError/listenerDescriptors(limit:wanted:listeners:threads:)`` if it is too low for the listening
+    ///   sockets.
+    func connectionLimit(listeners: Int = 1) throws(ProxyError) -> Int {
         let limit = DescriptorLimit.raise()
-        let others =
-            DescriptorCount.now + Self.reservedDescriptors
-            + threads * (Self.descriptorsPerWorker + 2 * pipesPerWorker(descriptorLimit: limit))
+        let sockets = threads * listeners
+        let own = DescriptorCount.now + Self.reservedDescriptors + threads * Self.descriptorsPerWorker
+        guard sockets <= threads || own + sockets + 2 <= limit else {
+            throw .listenerDescriptors(
+                limit: limit,
+                wanted: own + sockets + 2,
+                listeners: listeners,
+                threads: threads
+            )
+        }
+        let others = own + sockets + 2 * threads * pipesPerWorker(descriptorLimit: limit, listeners: listeners)
         if let maxConnections {
             let wanted = others + 2 * maxConnections
             guard wanted <= limit else {
@@ -45,11 +56,13 @@ extension ProxyConfiguration {
 
     /// Returns the maximum number of pipes per worker: its share of the pipes that the descriptor limit and the limit
     /// on pipe pages allow.
-    func pipesPerWorker(descriptorLimit: Int) -> Int {
+    ///
+    /// - Parameter listeners: number of listeners; each has a socket on each thread.
+    func pipesPerWorker(descriptorLimit: Int, listeners: Int = 1) -> Int {
         if engine == .copy { return 0 }
         if let maxPipes { return maxPipes }
-        let byDescriptors = descriptorLimit / Self.pipeShare / 2 / threads
-        let byPages = PipePages.available.map { $0 / PipePages.perPipe / threads } ?? .max
-        return min(64, byDescriptors, byPages)
+        let byDescriptors = max(0, descriptorLimit - threads * (listeners - 1)) / Self.pipeShare / 2 / threads
+        let pages = PipePages.available(dropsPrivileges: dropsPrivileges)
+        return min(64, byDescriptors, pages.map { $0 / PipePages.perPipe / threads } ?? .max)
     }
 }

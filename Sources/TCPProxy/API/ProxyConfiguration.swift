@@ -1,12 +1,13 @@
 import ProcessSupport
 public import Relay
+import ValueFormats
 
 /// Settings of a whole proxy: threads, limits and shutdown. The defaults suit most deployments.
 ///
 /// ``Proxy`` validates them when it is bound and throws ``ProxyError/badSetting(name:value:allowed:)`` for the first
 /// value out of range. ``ListenerConfiguration`` has the settings of each listener.
 public struct ProxyConfiguration: Sendable {
-    /// Number of worker threads, 1 to 64; by default one per processor available to the process.
+    /// Number of worker threads, 1 to 256; by default one per processor available to the process.
     public var threads: Int = Settings.threads.defaultValue
 
     /// Maximum number of open connections over all workers, 1 to 1,000,000. Further connections wait in the accept
@@ -34,11 +35,15 @@ public struct ProxyConfiguration: Sendable {
     /// Whether a record of each closed connection is kept until the access log of the product `LoadBalancer` takes it.
     public var recordsConnections = false
 
+    /// Whether the process switches to an unprivileged user after ``Proxy/bind(listeners:pools:configuration:)``: the
+    /// limits of the kernel on such users then apply.
+    package var dropsPrivileges = false
+
     /// Creates settings with their defaults.
     public init() {}
 
-    /// Number of processors that this process may run on (sched_getaffinity(2)), at most 64.
+    /// Number of processors that this process may run on (sched_getaffinity(2)), at most 256.
     public static var availableProcessors: Int {
-        min(Processors.available, 64)
+        min(Processors.available, Settings.maxThreads)
     }
 }

@@ -7,6 +7,7 @@ final class EventHub: Sendable {
     /// Its lock is also held while the rings are emptied, so that each has one reader at a time.
     private let isFinished = Mutex(false)
     private let readers = WaitingTasks()
+    private let denialReaders = WaitingTasks()
 
     /// Maximum number of events that a reader takes from one ring in one step.
     private static let batchLimit = 256
@@ -33,10 +34,33 @@ final class EventHub: Sendable {
         readers.wakeAll()
     }
 
+    /// Wakes the task that waits for denied connections. Called by workers after they have denied some.
+    func notifyDenied() {
+        denialReaders.wakeAll()
+    }
+
+    /// Returns examples of the connections denied since the last call, at least one; returns none if the task is
+    /// cancelled or the proxy has ended.
+    func nextDenials() async -> [Denial] {
+        while !Task.isCancelled {
+            let (batch, isFinished) = self.isFinished.withLock { isFinished in
+                var batch: [Denial] = []
+                for ring in memory.denials { ring.read(into: &batch, limit: .max) }
+                return (batch, isFinished)
+            }
+            if !batch.isEmpty || isFinished { return batch }
+            await denialReaders.wait(
+                unless: { self.isFinished.withLock { $0 } || memory.denials.contains { $0.count > 0 } }
+            )
+        }
+        return []
+    }
+
     /// Ends the event stream; events still in the rings can be read.
     func finish() {
         isFinished.withLock { $0 = true }
         notify()
+        notifyDenied()
     }
 
     /// Returns the next events, at least one; returns none at the end of the stream or if the task is cancelled.

@@ -19,6 +19,13 @@ struct IDAllocator {
         return used - 1
     }
 
+    /// Allocates a number like ``take()``, and appends it to a list.
+    mutating func take(into list: inout [Int]) -> Int? {
+        let number = take()
+        if let number { list.append(number) }
+        return number
+    }
+
     mutating func release(_ number: Int) { free.append(number) }
 
     /// Releases several numbers.

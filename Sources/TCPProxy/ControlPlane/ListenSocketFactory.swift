@@ -8,7 +8,8 @@ import Sockets
 ///
 /// TCP: the first socket is bound exclusively, so that EADDRINUSE is reported; otherwise another process of the same
 /// user could share the port unnoticed. The other sockets join it with SO_REUSEPORT, and the kernel distributes
-/// connections over them. Unix sockets cannot be shared that way, so the workers get duplicates of one descriptor.
+/// connections over them. Unix sockets cannot be shared that way, so the workers get duplicates of one descriptor; the
+/// same applies to sockets that the service manager has opened, which another process of another user cannot join.
 struct Listening: Sendable {
     /// The listen address; port 0 is resolved once the first socket is open.
     private(set) var address: SocketAddress
@@ -21,22 +22,47 @@ struct Listening: Sendable {
     private let mayJoinPort: Bool
     private var ownsPort = false
     private var original: Int32?
+    /// Whether the socket was opened by the service manager.
+    let isInherited: Bool
 
-    /// - Parameter mayJoin: whether a socket that occupies the port may be one of this process that is about to be
-    ///   closed.
-    init(_ plan: ProxyPlan.Listener, mayJoinPort: Bool = false) throws(ProxyError) {
+    /// - Parameters:
+    ///   - mayJoinPort: whether a socket that occupies the port may be one of this process that is about to be closed.
+    ///   - inherited: the socket to use instead of a new one.
+    init(
+        _ plan: ProxyPlan.Listener,
+        mayJoinPort: Bool = false,
+        inherited: InheritedSocket? = nil
+    ) throws(ProxyError) {
         self.mayJoinPort = mayJoinPort
         address = plan.address
         name = plan.written
-        options = plan.options
+        var options = plan.options
+        // The permissions of an inherited file are those that the service manager has set.
+        if inherited != nil { options.permissions = UnixSocketPermissions() }
+        self.options = options
         settings = plan.settings
+        isInherited = inherited != nil
+        if let inherited {
+            do throws(InheritedSocketError) {
+                try inherited.check(boundTo: plan.address)
+            } catch {
+                throw .inheritedSocket(error)
+            }
+            original = inherited.descriptor
+            address = inherited.address
+            return
+        }
         if case .unix(let path) = address { try Self.removeStaleSocketFile(path, name) }
     }
 
     /// Opens the socket of the next worker.
     mutating func socket(on system: inout LinuxSystem) throws(ProxyError) -> Descriptor {
         do throws(SystemError) {
-            if let original { return try LinuxSystem.duplicate(original) }
+            if let original {
+                let descriptor = try LinuxSystem.duplicate(original)
+                if isInherited { system.adjust(descriptor, to: options) }
+                return descriptor
+            }
             let descriptor = try open(on: &system)
             do throws(SystemError) {
                 address = try system.localAddress(of: descriptor)
@@ -83,7 +109,11 @@ extension Worker<LinuxSystem> {
     mutating func listen(through listenings: inout [Listening]) -> ProxyError? {
         for index in listenings.indices {
             do throws(ProxyError) {
-                addListener(try listenings[index].socket(on: &system), settings: listenings[index].settings)
+                addListener(
+                    try listenings[index].socket(on: &system),
+                    isInherited: listenings[index].isInherited,
+                    settings: listenings[index].settings
+                )
             } catch {
                 return error
             }
@@ -100,15 +130,23 @@ struct NewSockets: Sendable {
 
     /// Opens all sockets, or none.
     ///
-    /// - Parameter joinable: ports whose sockets in this process are about to be closed.
-    init(_ plans: [ProxyPlan.Listener], workers: Int, joinable: Set<UInt16>) throws(ProxyError) {
+    /// - Parameters:
+    ///   - joinable: ports whose sockets in this process are about to be closed.
+    ///   - inherited: sockets of the service manager, which listeners at their addresses use.
+    init(
+        _ plans: [ProxyPlan.Listener],
+        workers: Int,
+        joinable: Set<UInt16>,
+        inherited: [InheritedSocket] = []
+    ) throws(ProxyError) {
         guard !plans.isEmpty else { return }
         do throws(ProxyError) {
             // Used only for its socket calls; its poller is never waited on.
             var system = try Self.makeSystem()
             for plan in plans {
                 let mayJoinPort = plan.address.port.map(joinable.contains) ?? false
-                listenings.append(try Listening(plan, mayJoinPort: mayJoinPort))
+                let socket = inherited.first { $0.address == plan.address }
+                listenings.append(try Listening(plan, mayJoinPort: mayJoinPort, inherited: socket))
                 numbers.append([])
                 let last = listenings.count - 1
                 for _ in 0..<workers { numbers[last].append(try listenings[last].socket(on: &system).release()) }

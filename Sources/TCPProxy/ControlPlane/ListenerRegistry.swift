@@ -19,10 +19,23 @@ final class ListenerRegistry: Sendable {
         let file: UnixSocketFile?
         /// Counters under this number at the time when it was assigned.
         let origin: MetricRow<ListenerMetric>
+        /// Sockets at addresses that the listener's address covers, taken over from listeners that no longer exist.
+        fileprivate(set) var aliases: [Alias] = []
         /// Previous numbers of the listener that still have connections, with their counter origins.
         fileprivate(set) var former: [Former] = []
         /// The sum of the counters under previous numbers that have been freed.
         fileprivate var past = MetricRow<ListenerMetric>()
+    }
+
+    /// A further socket of a listener, with a number of its own.
+    ///
+    /// The kernel passes a SYN to the socket with the most specific address. If a listener changes from 127.0.0.1 to
+    /// 0.0.0.0 at the same port, the old socket thus receives the SYNs to 127.0.0.1 until it is closed, and closing it
+    /// would lose handshakes in progress. Therefore it stays open, as a part of the new listener.
+    struct Alias: Sendable {
+        let number: Int
+        let address: SocketAddress
+        let origin: MetricRow<ListenerMetric>
     }
 
     struct Former: Sendable {
@@ -84,6 +97,7 @@ final class ListenerRegistry: Sendable {
     func figures(of entry: Entry) -> MetricRow<ListenerMetric> {
         var sum = entry.past
         sum += MetricRow(entry.number, of: memory.listenerMetrics) - entry.origin
+        for alias in entry.aliases { sum += MetricRow(alias.number, of: memory.listenerMetrics) - alias.origin }
         for former in entry.former { sum += MetricRow(former.number, of: memory.listenerMetrics) - former.origin }
         return sum
     }
@@ -99,17 +113,45 @@ final class ListenerRegistry: Sendable {
             case moved(Entry, to: Int)
             /// A new socket is opened.
             case opened(at: Int)
+            /// A socket at the same address, an alias of a closed listener, is taken over.
+            case adopted(from: Int, at: Int, SocketAddress)
+        }
+
+        /// The action for one further socket of a listener.
+        enum AliasStep: Sendable {
+            case kept(Alias)
+            /// The socket gets a new number.
+            case moved(from: Int, to: Int, SocketAddress)
         }
 
         fileprivate(set) var steps: [(plan: ProxyPlan.Listener, step: Step)] = []
+        /// The further sockets of the listeners, by index in ``steps``.
+        fileprivate(set) var aliases: [[AliasStep]] = []
         /// Listeners that are to be closed.
         fileprivate(set) var closed: [Entry] = []
         fileprivate var takenNumbers: [Int] = []
+
+        /// Returns the addresses of all listeners, in the order of the configuration.
+        ///
+        /// - Parameter opened: the opened sockets, in the order of ``opened``.
+        func addresses(_ opened: [Listening]) -> [SocketAddress] {
+            var opened = opened[...]
+            return steps.map { plan, step in
+                switch step {
+                case .kept(let entry), .moved(let entry, _): entry.address
+                case .opened: opened.popFirst()?.address ?? plan.address
+                case .adopted(_, _, let address): address
+                }
+            }
+        }
 
         /// The listeners whose sockets must be opened, in order.
         var opened: [ProxyPlan.Listener] {
             steps.compactMap { if case .opened = $0.step { $0.plan } else { nil } }
         }
+
+        /// The numbers of all sockets of the listeners that are to be closed; some of them may be taken over.
+        var closedNumbers: [Int] { closed.flatMap { [$0.number] + $0.aliases.map(\.number) } }
     }
 
     /// Prepares a change to these listeners. ``commit(_:_:)`` or ``abandon(_:)`` must follow before the next draft.
@@ -117,17 +159,32 @@ final class ListenerRegistry: Sendable {
     /// - Throws: ``ProxyError/tooManyListeners(limit:)``.
     func draft(_ plans: [ProxyPlan.Listener]) throws(ProxyError) -> Draft {
         var draft = Draft()
-        draft.closed = entries
+        let entries = entries
+        // Indices of the entries that are left to match, the first one last.
+        var left: [ProxyPlan.Listener.Place: [Int]] = [:]
+        for (index, entry) in entries.enumerated().reversed() { left[entry.plan.place, default: []].append(index) }
         do throws(ProxyError) {
             for plan in plans {
-                guard let index = draft.closed.firstIndex(where: { $0.plan.isSamePlace(as: plan) }) else {
+                guard let index = left[plan.place]?.popLast() else {
                     draft.steps.append((plan, .opened(at: try takeNumber(&draft))))
+                    draft.aliases.append([])
                     continue
                 }
-                let present = draft.closed.remove(at: index)
+                let present = entries[index]
                 let isSame = present.plan.settings == plan.settings && present.plan.options == plan.options
                 draft.steps.append((plan, isSame ? .kept(present) : .moved(present, to: try takeNumber(&draft))))
+                var aliases: [Draft.AliasStep] = []
+                for alias in present.aliases {
+                    aliases.append(
+                        isSame
+                            ? .kept(alias)
+                            : .moved(from: alias.number, to: try takeNumber(&draft), alias.address)
+                    )
+                }
+                draft.aliases.append(aliases)
             }
+            draft.closed = left.values.joined().sorted().map { entries[$0] }
+            try takeOverSockets(&draft)
         } catch {
             abandon(draft)
             throw error
@@ -135,12 +192,22 @@ final class ListenerRegistry: Sendable {
         return draft
     }
 
-    private func takeNumber(_ draft: inout Draft) throws(ProxyError) -> Int {
-        guard let number = state.withLock({ $0.numbers.take() }) else {
-            throw .tooManyListeners(limit: Listeners.capacity)
+    /// Lets new listeners take over the sockets of closed listeners at their address, or at addresses that it covers.
+    private func takeOverSockets(_ draft: inout Draft) throws(ProxyError) {
+        let sockets = draft.closed.flatMap { [($0.number, $0.address)] + $0.aliases.map { ($0.number, $0.address) } }
+        for (number, address) in sockets {
+            for index in draft.steps.indices {
+                let (plan, step) = draft.steps[index]
+                if case .opened(let new) = step, plan.address == address, address.port != 0 {
+                    draft.steps[index].step = .adopted(from: number, at: new, address)
+                    break
+                }
+                if plan.address.covers(address) {
+                    draft.aliases[index].append(.moved(from: number, to: try takeNumber(&draft), address))
+                    break
+                }
+            }
         }
-        draft.takenNumbers.append(number)
-        return number
     }
 
     /// Releases the numbers reserved by a draft that is not committed.
@@ -156,10 +223,18 @@ final class ListenerRegistry: Sendable {
     func commit(_ draft: Draft, _ listenings: [Listening]) {
         var listenings = listenings[...]
         var entries: [Entry] = []
-        for (plan, step) in draft.steps {
+        for (index, (plan, step)) in draft.steps.enumerated() {
+            let aliases = draft.aliases[index].map { step in
+                switch step {
+                case .kept(let alias): alias
+                case .moved(_, let number, let address):
+                    Alias(number: number, address: address, origin: MetricRow(number, of: memory.listenerMetrics))
+                }
+            }
             switch step {
             case .kept(var entry):
                 entry.plan = plan
+                entry.aliases = aliases
                 entries.append(entry)
             case .moved(let before, let number):
                 var entry = Entry(
@@ -170,33 +245,49 @@ final class ListenerRegistry: Sendable {
                     file: before.file,
                     origin: MetricRow(number, of: memory.listenerMetrics)
                 )
-                entry.former = before.former + [before.asFormer]
+                entry.aliases = aliases
+                entry.former = before.former + before.asFormer
                 entry.past = before.past
                 entries.append(entry)
             case .opened(let number):
                 let listening = listenings.removeFirst()
-                entries.append(
-                    Entry(
-                        plan: plan,
-                        number: number,
-                        limits: number,
-                        address: listening.address,
-                        file: listening.file,
-                        origin: MetricRow(number, of: memory.listenerMetrics)
-                    )
-                )
+                entries.append(entry(plan, number, at: listening.address, listening.file, aliases))
+            case .adopted(_, let number, let address):
+                entries.append(entry(plan, number, at: address, nil, aliases))
             }
         }
         state.withLock { state in
             state.entries = entries
             for entry in entries {
-                for number in [entry.number] + entry.former.map(\.number) { state.names[number] = entry.plan.name }
+                let numbers = [entry.number] + entry.aliases.map(\.number) + entry.former.map(\.number)
+                for number in numbers { state.names[number] = entry.plan.name }
             }
-            state.retired += draft.closed.map { $0.former + [$0.asFormer] }
+            state.retired += draft.closed.map { $0.former + $0.asFormer }
         }
     }
 
+    /// Returns a listener with a number of its own.
+    private func entry(
+        _ plan: ProxyPlan.Listener,
+        _ number: Int,
+        at address: SocketAddress,
+        _ file: UnixSocketFile?,
+        _ aliases: [Alias]
+    ) -> Entry {
+        let origin = MetricRow(number, of: memory.listenerMetrics)
+        var entry = Entry(plan: plan, number: number, limits: number, address: address, file: file, origin: origin)
+        entry.aliases = aliases
+        return entry
+    }
+
     // MARK: Numbers
+
+    private func takeNumber(_ draft: inout Draft) throws(ProxyError) -> Int {
+        guard let number = state.withLock({ $0.numbers.take(into: &draft.takenNumbers) }) else {
+            throw .tooManyListeners(limit: Listeners.capacity)
+        }
+        return number
+    }
 
     /// Previous numbers whose sockets are closed on all workers. All connections accepted under them have been handed
     /// over.
@@ -253,14 +344,22 @@ final class ListenerRegistry: Sendable {
 }
 
 extension ListenerRegistry.Entry {
-    fileprivate var asFormer: ListenerRegistry.Former {
-        ListenerRegistry.Former(number: number, pools: plan.pools, address: address, origin: origin)
+    /// The numbers of its sockets, as those of a listener that has other numbers now.
+    fileprivate var asFormer: [ListenerRegistry.Former] {
+        let own = ListenerRegistry.Former(number: number, pools: plan.pools, address: address, origin: origin)
+        return [own]
+            + aliases.map {
+                ListenerRegistry.Former(number: $0.number, pools: plan.pools, address: $0.address, origin: $0.origin)
+            }
     }
 }
 
 extension ProxyPlan.Listener {
-    /// Returns whether both have the same address; listeners with an ephemeral port (0) are distinguished by name.
-    fileprivate func isSamePlace(as other: ProxyPlan.Listener) -> Bool {
-        address == other.address && (address.port != 0 || name == other.name)
+    /// The identity of a listener: its address, and with an ephemeral port (0) its name, too.
+    fileprivate struct Place: Hashable {
+        var address: SocketAddress
+        var name: String?
     }
+
+    fileprivate var place: Place { Place(address: address, name: address.port == 0 ? name : nil) }
 }

@@ -1,6 +1,8 @@
 import Balancing
+import Dispatch
 import Sockets
 import Synchronization
+import TLS
 
 /// The control plane's view of the pools: the servers, names and numbers of each.
 ///
@@ -16,6 +18,8 @@ final class PoolRegistry: Sendable {
         var cause = ""
         /// The weight set by an administrator in place of the configured weight.
         var weightOverride: Int?
+        /// The name for TLS, with the session for resumption; nil without TLS.
+        var tls: TLSServer?
 
         var serial: Int { share.serial }
     }
@@ -27,6 +31,7 @@ final class PoolRegistry: Sendable {
         /// Counters under this pool's number at the time when the pool was added.
         let origin: MetricRow<PoolMetric>
         var servers: [Server]
+        var tls: PoolTLSPlan?
 
         var plan: PoolPlan {
             PoolPlan(
@@ -40,10 +45,18 @@ final class PoolRegistry: Sendable {
                     )
                 },
                 table: configuration.policy == .maglev ? MaglevTable(servers) : nil,
+                latency: configuration.fastestBy,
+                latencyTolerance: Int(clamping: configuration.fastestTolerance.wholeNanoseconds),
                 onAllDown: configuration.onAllDown,
                 queueLimit: configuration.queueLimit,
                 queueTimeout: configuration.queueTimeout,
-                proxyProtocol: configuration.proxyProtocol
+                maxAttempts: 1 + (configuration.retry ?? 0),
+                proxyProtocol: configuration.proxyProtocol,
+                tls: tls.map { plan in
+                    var plan = plan
+                    plan.servers = servers.compactMap(\.tls)
+                    return plan
+                }
             )
         }
 
@@ -55,15 +68,22 @@ final class PoolRegistry: Sendable {
     /// The pools as they will be after a change; not visible to readers before ``commit(_:)``.
     struct Draft: Sendable {
         fileprivate(set) var entries: [Entry] = []
+        fileprivate var initial: InitialServerStates
         fileprivate var takenServers: [SharedServerState] = []
         fileprivate var takenNumbers: [Int] = []
+        /// Numbers by name.
+        fileprivate var numbers: [String: Int] = [:]
 
         /// Returns the number of the pool with this name.
-        func number(of pool: String) -> Int? { entries.first { $0.configuration.name == pool }?.number }
+        func number(of pool: String) -> Int? { numbers[pool] }
     }
 
     private struct State {
         var entries: [Entry] = []
+        /// Number of changes so far.
+        var version = 0
+        /// Indices in `entries` by pool number.
+        var indices: [Int: Int] = [:]
         /// Removed pools whose listeners may still have connections.
         var retiredPools: [Entry] = []
         /// Servers removed from their pool that may still have connections.
@@ -91,6 +111,32 @@ final class PoolRegistry: Sendable {
     /// All pools, in the order of the configuration.
     var entries: [Entry] { state.withLock(\.entries) }
 
+    /// Returns the pool with this number; nil if it has been removed.
+    func entry(_ number: Int) -> Entry? {
+        state.withLock { state in state.indices[number].map { state.entries[$0] } }
+    }
+
+    /// Number of changes of pools and servers so far.
+    var version: Int { state.withLock(\.version) }
+
+    /// Returns the number of connection attempts to the servers of a pool, without those that are not evidence for or
+    /// against a server; 0 if the pool has been removed.
+    func attempts(ofPool number: Int) -> Int {
+        state.withLock { state in
+            guard let index = state.indices[number] else { return 0 }
+            // By index, because an iteration would copy each server.
+            var sum = 0
+            for server in state.entries[index].servers.indices {
+                let share = state.entries[index].servers[server].share
+                sum &+= share.connected &+ share.failed
+            }
+            return sum
+        }
+    }
+
+    /// Whether clients of a pool wait for a connection slot at a server.
+    func hasWaiting(_ number: Int) -> Bool { memory.pools[number].hasWaiting }
+
     /// Returns the configuration of a present or former server by the serial of its share; nil if it was removed long
     /// ago.
     func server(_ serial: Int) -> ServerConfiguration? { state.withLock { $0.known[serial] } }
@@ -113,7 +159,23 @@ final class PoolRegistry: Sendable {
     /// - Returns: the plans for the workers, in the order of the pools' numbers.
     /// - Throws: ``ProxyError/tooManyServers(limit:)``.
     func add(_ pools: [PoolConfiguration]) throws(ProxyError) -> [PoolPlan] {
-        commit(try draft(pools)).map(\.plan)
+        Self.plans(of: commit(try draft(pools)))
+    }
+
+    /// Returns the plans of pools. Builds them on all processors if there are Maglev tables: each takes more than a
+    /// millisecond.
+    static func plans(of entries: [Entry]) -> [PoolPlan] {
+        guard entries.count > 1, entries.contains(where: { $0.configuration.policy == .maglev }) else {
+            return entries.map(\.plan)
+        }
+        return [PoolPlan](unsafeUninitializedCapacity: entries.count) { plans, count in
+            // Each iteration initializes another element.
+            nonisolated(unsafe) let plans = plans
+            DispatchQueue.concurrentPerform(iterations: entries.count) { index in
+                plans.initializeElement(at: index, to: entries[index].plan)
+            }
+            count = entries.count
+        }
     }
 
     // MARK: Changes
@@ -121,20 +183,25 @@ final class PoolRegistry: Sendable {
     /// Prepares a change to these pools. ``commit(_:)`` or ``abandon(_:)`` must follow before the next draft.
     ///
     /// - Throws: ``ProxyError/tooManyServers(limit:)``, ``ProxyError/tooManyPools(limit:)``.
-    func draft(_ pools: [PoolConfiguration]) throws(ProxyError) -> Draft {
-        var draft = Draft()
-        let present = entries
+    func draft(
+        _ pools: [PoolConfiguration],
+        initial: @escaping InitialServerStates = { server, _ in InitialServerState(server) }
+    ) throws(ProxyError) -> Draft {
+        var draft = Draft(initial: initial)
+        let present = Dictionary(entries.map { ($0.configuration.name, $0) }) { first, _ in first }
         do throws(ProxyError) {
             for pool in pools {
-                let before = present.first { $0.configuration.name == pool.name }
+                let before = present[pool.name]
                 let number = if let before { before.number } else { try takeNumber(&draft) }
+                if draft.numbers[pool.name] == nil { draft.numbers[pool.name] = number }
                 draft.entries.append(
                     Entry(
                         number: number,
                         configuration: pool,
                         share: memory.pools[number],
                         origin: before?.origin ?? MetricRow(number, of: memory.poolMetrics),
-                        servers: try servers(pool.servers, beside: before?.servers ?? [], &draft)
+                        servers: try servers(of: pool, beside: before?.servers ?? [], &draft),
+                        tls: try Self.tls(of: pool, before: before?.tls)
                     )
                 )
             }
@@ -145,52 +212,84 @@ final class PoolRegistry: Sendable {
         return draft
     }
 
+    /// Returns the TLS context of a pool; the present one if its configuration has not changed.
+    private static func tls(of pool: PoolConfiguration, before: PoolTLSPlan?) throws(ProxyError) -> PoolTLSPlan? {
+        guard let tls = pool.tls else { return nil }
+        if let before, before.configuration == tls { return before }
+        do throws(TLSError) {
+            return try PoolTLSPlan(tls)
+        } catch {
+            throw .tls(error, of: "pool \(pool.name)")
+        }
+    }
+
     private func takeNumber(_ draft: inout Draft) throws(ProxyError) -> Int {
-        guard let number = state.withLock({ $0.numbers.take() }) else {
+        guard let number = state.withLock({ $0.numbers.take(into: &draft.takenNumbers) }) else {
             throw .tooManyPools(limit: SharedPoolState.capacity)
         }
-        draft.takenNumbers.append(number)
         return number
     }
 
-    /// Creates the server list of a pool. A server that stays keeps its index: it is matched by name and address, or by
-    /// address alone if the name has changed.
+    /// Creates the server list of a pool. A server that stays keeps its index: it is matched by name and address, by
+    /// address alone if the name has changed, or by name alone if its name had no address before.
     private func servers(
-        _ servers: [ServerConfiguration],
+        of pool: PoolConfiguration,
         beside present: [Server],
         _ draft: inout Draft
     ) throws(ProxyError) -> [Server] {
-        var left = present
+        let servers = pool.servers
+        var left: [Server?] = present
+        // Entries before this index have been taken: in most changes, the servers keep their order.
+        var firstLeft = 0
         func takeLeft(_ isSame: (Server) -> Bool) -> Server? {
-            left.firstIndex(where: isSame).map { left.remove(at: $0) }
+            let index = left[firstLeft...].firstIndex { $0.map(isSame) ?? false }
+            guard let index else { return nil }
+            defer {
+                left[index] = nil
+                while firstLeft < left.count, left[firstLeft] == nil { firstLeft += 1 }
+            }
+            return left[index]
         }
         var kept = servers.map { server in
             takeLeft { $0.configuration.name == server.name && $0.configuration.address == server.address }
         }
-        for index in servers.indices where kept[index] == nil {
+        for index in servers.indices where kept[index] == nil && servers[index].resolutionFailure == nil {
             kept[index] = takeLeft { $0.configuration.address == servers[index].address }
+        }
+        for index in servers.indices where kept[index] == nil {
+            kept[index] = takeLeft {
+                $0.configuration.resolutionFailure != nil && $0.configuration.name == servers[index].name
+            }
         }
         var after: [Server] = []
         for (configuration, kept) in zip(servers, kept) {
-            if var server = kept {
-                server.configuration = configuration
-                after.append(server)
-            } else {
-                after.append(try newServer(configuration, &draft))
+            var server = if let kept { kept } else { try newServer(configuration, of: pool, &draft) }
+            server.configuration = configuration
+            server.tls = pool.tls.map { tls in
+                let name = tls.serverName ?? configuration.hostName
+                return server.tls?.name == name ? server.tls! : TLSServer(name)
             }
+            after.append(server)
         }
         return after
     }
 
-    private func newServer(_ configuration: ServerConfiguration, _ draft: inout Draft) throws(ProxyError) -> Server {
+    private func newServer(
+        _ configuration: ServerConfiguration,
+        of pool: PoolConfiguration,
+        _ draft: inout Draft
+    ) throws(ProxyError) -> Server {
+        let initial = draft.initial(configuration, pool)
         guard let share = memory.servers.take() else { throw .tooManyServers(limit: SharedServerTable.capacity) }
         draft.takenServers.append(share)
-        share.set(isOpen: true)
-        share.set(weight: EffectiveWeight.of(configuration.weight))
+        share.set(isOpen: initial.state.takesConnections)
+        share.set(weight: initial.weight)
         return Server(
             configuration: configuration,
             share: share,
-            origin: MetricRow(share.id, of: memory.serverMetrics)
+            origin: MetricRow(share.id, of: memory.serverMetrics),
+            state: initial.state,
+            cause: initial.cause
         )
     }
 
@@ -203,11 +302,14 @@ final class PoolRegistry: Sendable {
     /// Commits a change. The caller must notify the workers; when all workers have processed the change, ``collect()``
     /// frees the removed servers.
     ///
+    /// - Parameter number: the pool that the draft consists of; nil if it consists of all pools.
     /// - Returns: the pools that are new or changed.
     @discardableResult
-    func commit(_ draft: Draft) -> [Entry] {
+    func commit(_ draft: Draft, ofPool number: Int? = nil) -> [Entry] {
         let changed = state.withLock { state in
-            let before = state.entries
+            let replaced = number.flatMap { state.indices[$0] }
+            let before = replaced.map { [state.entries[$0]] } ?? state.entries
+            let indices = Dictionary(before.enumerated().map { ($1.number, $0) }) { first, _ in first }
             // Health states and weight overrides set since the draft was made take precedence.
             let known = Dictionary(uniqueKeysWithValues: before.flatMap(\.servers).map { ($0.serial, $0) })
             var after = draft.entries
@@ -221,7 +323,13 @@ final class PoolRegistry: Sendable {
             }
             let keptPools = Set(after.map(\.number))
             let keptServers = Set(after.flatMap(\.servers).map(\.serial))
-            state.entries = after
+            state.version += 1
+            if let replaced {
+                state.entries[replaced] = after[0]
+            } else {
+                state.entries = after
+                state.indices = Dictionary(after.enumerated().map { ($1.number, $0) }) { first, _ in first }
+            }
             for entry in after {
                 state.names[entry.number] = entry.configuration.name
                 for server in entry.servers { state.known[server.serial] = server.configuration }
@@ -230,13 +338,17 @@ final class PoolRegistry: Sendable {
             state.retired += before.filter { keptPools.contains($0.number) }.flatMap(\.servers)
                 .filter { !keptServers.contains($0.serial) }.map(\.share)
             return after.filter { entry in
-                guard let old = before.first(where: { $0.number == entry.number }) else { return true }
+                guard let old = indices[entry.number].map({ before[$0] }) else { return true }
                 return old.configuration != entry.configuration
                     || old.servers.map(\.serial) != entry.servers.map(\.serial)
             }.map { (now: $0, before: known) }
         }
         for (entry, before) in changed {
-            for server in entry.servers { server.applyLimits(after: before[server.serial]?.configuration) }
+            for server in entry.servers {
+                server.applyLimits(after: before[server.serial]?.configuration) {
+                    draft.initial($0, entry.configuration)
+                }
+            }
         }
         return changed.map(\.now)
     }
@@ -246,11 +358,15 @@ final class PoolRegistry: Sendable {
     /// - Parameter number: the pool's number; if the pool has been removed, nothing happens.
     /// - Returns: the plan for the workers; when all of them have processed it, ``collect()`` frees the removed
     ///   servers.
-    func change(_ number: Int, to servers: [ServerConfiguration]) throws(ProxyError) -> PoolPlan? {
-        var pools = entries.map(\.configuration)
-        guard let index = entries.firstIndex(where: { $0.number == number }) else { return nil }
-        pools[index].servers = servers
-        return commit(try draft(pools)).first?.plan
+    func change(
+        _ number: Int,
+        to servers: [ServerConfiguration],
+        initial: @escaping InitialServerStates = { server, _ in InitialServerState(server) }
+    ) throws(ProxyError) -> PoolPlan? {
+        // A draft of this pool only, because the names of many pools may change at the same time.
+        guard var pool = entry(number)?.configuration else { return nil }
+        pool.servers = servers
+        return commit(try draft([pool], initial: initial), ofPool: number).first?.plan
     }
 
     /// Frees the numbers of removed pools that no listener refers to any more.
@@ -271,8 +387,10 @@ final class PoolRegistry: Sendable {
     /// processed the removal.
     func collect() {
         let idle = state.withLock { state -> [SharedServerState] in
-            let idle = state.retired.filter { $0.connections == 0 }
-            state.retired.removeAll { $0.connections == 0 }
+            // Each one is read once: a connection may end in between.
+            let referenced = state.retired.map(\.isReferenced)
+            let idle = zip(state.retired, referenced).filter { !$0.1 }.map(\.0)
+            state.retired = zip(state.retired, referenced).filter(\.1).map(\.0)
             state.forgotten += idle.map(\.serial)
             for serial in state.forgotten.dropLast(Self.remembered) { state.known[serial] = nil }
             state.forgotten.removeFirst(max(0, state.forgotten.count - Self.remembered))
@@ -292,7 +410,7 @@ final class PoolRegistry: Sendable {
     @discardableResult
     func set(_ key: ServerKey, _ state: ServerState, cause: String, weight: Int, ordered: Int? = nil) -> Bool {
         self.state.withLock { registry in
-            guard let pool = registry.entries.firstIndex(where: { $0.number == key.pool }),
+            guard let pool = registry.indices[key.pool],
                 let index = registry.entries[pool].servers.firstIndex(where: { $0.serial == key.serial })
             else { return false }
             let hasOverride = registry.entries[pool].servers[index].weightOverride != ordered
@@ -309,12 +427,18 @@ final class PoolRegistry: Sendable {
 
 extension PoolRegistry.Server {
     /// Applies the connection limit and, if changed, the weight of the configuration to the shared state.
-    fileprivate func applyLimits(after before: ServerConfiguration?) {
-        share.set(limit: configuration.maxConnections ?? .max)
-        // If the server's health state (such as slow start) requires another weight, its monitor sets that afterwards.
-        if before?.weight != configuration.weight, weightOverride == nil {
-            share.set(weight: EffectiveWeight.of(configuration.weight))
-        }
+    ///
+    /// - Parameter initial: determines the state of a server that becomes available.
+    fileprivate func applyLimits(
+        after before: ServerConfiguration?,
+        initial: (ServerConfiguration) -> InitialServerState
+    ) {
+        share.set(limit: configuration.resolutionFailure == nil ? configuration.maxConnections ?? .max : 0)
+        // A new server already has its weight. If the server's health state (such as slow start) requires another
+        // weight, its monitor sets that afterwards.
+        guard let before, before.weight != configuration.weight, weightOverride == nil else { return }
+        let isReturn = before.weight == 0
+        share.set(weight: isReturn ? initial(configuration).weight : EffectiveWeight.of(configuration.weight))
     }
 }
 
@@ -324,7 +448,8 @@ extension MaglevTable {
         self.init(
             servers.map { server in
                 let weight = server.weightOverride ?? server.configuration.weight
-                return Server(name: server.configuration.name, weight: server.configuration.isBackup ? 0 : weight)
+                let hasNone = server.configuration.isBackup || server.configuration.resolutionFailure != nil
+                return Server(name: server.configuration.name, weight: hasNone ? 0 : weight)
             }
         )
     }

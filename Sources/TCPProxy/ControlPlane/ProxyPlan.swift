@@ -1,4 +1,5 @@
 import Sockets
+import TLS
 
 /// Validated and resolved configuration from which the workers of a proxy are created.
 struct ProxyPlan: Sendable {
@@ -6,13 +7,13 @@ struct ProxyPlan: Sendable {
         var name: String
         /// Name of the default pool.
         var pool: String
+        /// Numbers of all pools that the listener forwards to.
+        var pools: Set<Int>
         /// Address as configured, for messages.
         var written: ServiceAddress
         var address: SocketAddress
         var options: ListenOptions
         var settings: ListenerSettings
-        /// Numbers of all pools that the listener forwards to.
-        var pools: Set<Int>
     }
 
     var listeners: [Listener]
@@ -28,7 +29,8 @@ struct ProxyPlan: Sendable {
         pools: [PoolConfiguration],
         number: ((String) -> Int?)? = nil
     ) async throws(ProxyError) {
-        let number = number ?? { name in pools.firstIndex { $0.name == name } }
+        let indices = Dictionary(pools.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        let number = number ?? { name in indices[name] }
         self.pools = pools
         self.listeners = []
         for pool in pools { try pool.check() }
@@ -42,17 +44,68 @@ struct ProxyPlan: Sendable {
                 Listener(
                     name: listener.name,
                     pool: listener.pool,
+                    pools: others.union([pool]),
                     written: listener.address,
                     address: try await Resolver.addresses(of: listener.address)[0],
                     options: ListenOptions(
                         sharing: .portOwner,
                         backlog: listener.backlog,
-                        connection: SocketOptions(listener)
+                        connection: SocketOptions(listener),
+                        permissions: try listener.socketPermissions()
                     ),
-                    settings: ListenerSettings(listener, pool: pool, routes: routes),
-                    pools: others.union([pool])
+                    settings: ListenerSettings(listener, pool: pool, routes: routes, tls: try Self.tls(of: listener))
                 )
             )
+        }
+    }
+
+    /// Assigns numbers to the limits that listeners share by name.
+    ///
+    /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` if there are too many names.
+    mutating func assignSharedLimits(in memory: SharedMemory) throws(ProxyError) {
+        for index in listeners.indices {
+            guard let name = listeners[index].settings.accessPolicy.sharedLimits else { continue }
+            guard let number = memory.limitsNumber(named: name) else {
+                throw .badSetting(
+                    name: "name of shared limits",
+                    value: name,
+                    allowed: "one of at most \(ListenerLimitsTable.maxNames) used since the start: restart the process"
+                )
+            }
+            listeners[index].settings.sharedLimits = number
+        }
+    }
+
+    /// Checks that no listener forwards connections to itself, directly or through other listeners.
+    ///
+    /// - Parameters:
+    ///   - addresses: the addresses that the listeners are bound to, in the same order.
+    ///   - pools: the pools, by number.
+    /// - Throws: ``ProxyError/loop(_:listener:)``.
+    func checkLoops(at addresses: [SocketAddress], _ pools: [Int: PoolConfiguration]) throws(ProxyError) {
+        let graph = ForwardingGraph(
+            zip(listeners, addresses).map { listener, address in
+                .init(
+                    name: listener.name,
+                    addresses: [address],
+                    pools: listener.pools.sorted().compactMap { pools[$0]?.name }
+                )
+            },
+            servers: Dictionary(
+                pools.values.map { pool in (pool.name, pool.servers.map { ($0.name, $0.address) }) },
+                uniquingKeysWith: { first, _ in first }
+            ),
+            local: .current()
+        )
+        if let loop = graph.firstLoop { throw .loop("\(loop)", listener: loop.listener) }
+    }
+
+    private static func tls(of listener: ListenerConfiguration) throws(ProxyError) -> ListenerTLSPlan? {
+        guard let tls = listener.tls else { return nil }
+        do throws(TLSError) {
+            return try ListenerTLSPlan(tls)
+        } catch {
+            throw .tls(error, of: "listener \(listener.name)")
         }
     }
 
@@ -61,7 +114,15 @@ struct ProxyPlan: Sendable {
         of listener: ListenerConfiguration,
         _ number: (String) -> Int?
     ) throws(ProxyError) -> (TLSRouter?, pools: Set<Int>) {
-        guard !listener.sniPatterns.isEmpty || !listener.alpnProtocols.isEmpty else { return (nil, []) }
+        let hasPlain = listener.tls != nil && listener.plainPool != nil
+        guard !listener.sniPatterns.isEmpty || !listener.alpnProtocols.isEmpty || hasPlain else {
+            guard let plain = listener.plainPool else { return (nil, []) }
+            throw .badSetting(
+                name: "plain of listener \(listener.name)",
+                value: plain,
+                allowed: "set together with TLS or with SNI or ALPN routes, without which all connections use the pool"
+            )
+        }
         func pool(_ name: String) throws(ProxyError) -> Int16 {
             guard let number = number(name) else { throw .unknownPool(name, listener: listener.name) }
             return Int16(number)
@@ -84,9 +145,16 @@ struct ProxyPlan: Sendable {
             )
         }
         let usual = try pool(listener.pool)
+        var plain: Int16?
+        if let name = listener.plainPool { plain = try pool(name) }
         do throws(SNIRoutingTableError) {
-            let routes = TLSRouter(protocols: protocols, names: try SNIRoutingTable(names, otherwise: usual))
-            return (routes, Set(names.map { Int($0.value) } + protocols.map { Int($0.pool) }))
+            let routes = TLSRouter(
+                protocols: protocols,
+                names: try SNIRoutingTable(names, otherwise: usual),
+                plainPool: plain
+            )
+            let numbers = names.map(\.value) + protocols.map(\.pool) + [plain].compactMap { $0 }
+            return (routes, Set(numbers.map { Int($0) }))
         } catch {
             throw .sniPatterns(error, listener: listener.name)
         }

@@ -10,23 +10,34 @@ extension ProxyRuntime {
     /// All steps that can fail come first; if one throws, nothing has changed.
     func change(
         listeners: [ListenerConfiguration],
-        pools: [PoolConfiguration]
+        pools: [PoolConfiguration],
+        initial: @escaping InitialServerStates = { server, _ in InitialServerState(server) }
     ) async throws(ProxyError) -> ProxyChange {
         await changes.acquire()
         defer { changes.release() }
-        let poolDraft = try self.pools.draft(pools)
+        let poolDraft = try self.pools.draft(pools, initial: initial)
         let listenerDraft: ListenerRegistry.Draft
         let sockets: NewSockets
         do throws(ProxyError) {
-            let plan = try await ProxyPlan(listeners: listeners, pools: pools) { poolDraft.number(of: $0) }
+            var plan = try await ProxyPlan(listeners: listeners, pools: pools) { poolDraft.number(of: $0) }
+            try plan.assignSharedLimits(in: memory)
             listenerDraft = try self.listeners.draft(plan.listeners)
             do throws(ProxyError) {
                 sockets = try NewSockets(
                     listenerDraft.opened,
                     workers: mailboxes.count,
-                    joinable: self.listeners.endingPorts(listenerDraft)
+                    joinable: self.listeners.endingPorts(listenerDraft),
+                    inherited: inheritedSockets.withLock(\.self)
                 )
             } catch {
+                self.listeners.abandon(listenerDraft)
+                throw error
+            }
+            do throws(ProxyError) {
+                let numbered = Dictionary(uniqueKeysWithValues: poolDraft.entries.map { ($0.number, $0.configuration) })
+                try plan.checkLoops(at: listenerDraft.addresses(sockets.listenings), numbered)
+            } catch {
+                sockets.close()
                 self.listeners.abandon(listenerDraft)
                 throw error
             }
@@ -48,6 +59,7 @@ extension ProxyRuntime {
             // From here on, clients can no longer connect to the Unix sockets of the closed listeners.
             for entry in listenerDraft.closed { entry.file?.remove() }
             listeners.commit(listenerDraft, sockets.listenings)
+            memory.loops.listen(on: listeners.entries.map(\.address))
             return pools.commit(poolDraft)
         }
         guard let changed else {
@@ -76,13 +88,15 @@ extension ProxyRuntime {
             return version
         }
         let latch = CountdownLatch(workers: mailboxes.count)
-        let plans = changed.map { WorkerChange.Pool(number: $0.number, plan: $0.plan) }
+        let plans = zip(changed, PoolRegistry.plans(of: changed)).map { entry, plan in
+            WorkerChange.Pool(number: entry.number, plan: plan)
+        }
         for worker in mailboxes.indices {
             let change = WorkerChange(
                 version: version,
                 pools: plans,
                 listeners: draft.listeners(ofWorker: worker, sockets),
-                closed: draft.closed.map(\.number),
+                closed: draft.closedNumbers,
                 latch: latch
             )
             if await !post(.change(change), to: worker) {
@@ -118,11 +132,12 @@ extension ProxyRuntime {
     func change(
         pool number: Int,
         to servers: [ServerConfiguration],
+        initial: @escaping InitialServerStates = { server, _ in InitialServerState(server) },
         ifStill isWanted: @Sendable () -> Bool = { true }
     ) async throws(ProxyError) -> Bool {
         await changes.acquire()
         defer { changes.release() }
-        guard isWanted(), let plan = try pools.change(number, to: servers) else { return false }
+        guard isWanted(), let plan = try pools.change(number, to: servers, initial: initial) else { return false }
         await tell(plan, ofPool: number)
         pools.collect()
         return true
@@ -132,7 +147,7 @@ extension ProxyRuntime {
     func refresh(pool number: Int) async {
         await changes.acquire()
         defer { changes.release() }
-        guard let entry = pools.entries.first(where: { $0.number == number }) else { return }
+        guard let entry = pools.entry(number) else { return }
         await tell(entry.plan, ofPool: number)
     }
 
@@ -150,23 +165,38 @@ extension ListenerRegistry.Draft {
     func listeners(ofWorker worker: Int, _ sockets: NewSockets) -> [WorkerChange.Listener] {
         var opened = 0
         var listeners: [WorkerChange.Listener] = []
-        for (plan, step) in steps {
+        for (index, (plan, step)) in steps.enumerated() {
+            let limits: Int
             switch step {
-            case .kept: continue
+            case .kept(let entry):
+                limits = entry.limits
             case .moved(let former, let number):
                 let options = former.plan.options == plan.options ? nil : plan.options
+                limits = former.limits
                 listeners.append(
                     .init(
                         number: number,
                         source: .moved(from: former.number, options),
                         settings: plan.settings,
-                        limits: former.limits
+                        limits: limits
                     )
                 )
             case .opened(let number):
-                let source = WorkerChange.Listener.Source.opened(sockets.numbers[opened][worker])
-                listeners.append(.init(number: number, source: source, settings: plan.settings, limits: number))
+                let source = WorkerChange.Listener.Source.opened(
+                    sockets.numbers[opened][worker],
+                    isInherited: sockets.listenings[opened].isInherited
+                )
+                limits = number
+                listeners.append(.init(number: number, source: source, settings: plan.settings, limits: limits))
                 opened += 1
+            case .adopted(let former, let number, _):
+                limits = number
+                let source = WorkerChange.Listener.Source.moved(from: former, plan.options)
+                listeners.append(.init(number: number, source: source, settings: plan.settings, limits: limits))
+            }
+            for case .moved(let former, let number, _) in aliases[index] {
+                let source = WorkerChange.Listener.Source.moved(from: former, plan.options)
+                listeners.append(.init(number: number, source: source, settings: plan.settings, limits: limits))
             }
         }
         return listeners.sorted { $0.number < $1.number }

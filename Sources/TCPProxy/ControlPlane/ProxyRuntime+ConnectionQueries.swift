@@ -26,8 +26,30 @@ extension ProxyRuntime {
             snapshot.total += answer.total
             entries += answer.entries
         }
-        snapshot.connections = entries.sorted { $0.age > $1.age }.prefix(limit).map(facts)
+        // Not by age: the workers have answered at different times.
+        snapshot.connections = entries.sorted { $0.openedAt < $1.openedAt }.prefix(limit).map(facts)
         return snapshot
+    }
+
+    /// Closes a share of a server's connections, those that have been idle the longest; connections with bytes on their
+    /// way are not closed.
+    ///
+    /// - Parameter percent: share of all connections of the server, rounded up.
+    /// - Returns: the number of connections closed.
+    func closeIdleConnections(of server: ServerKey, percent: Int) async -> Int {
+        guard threads.withLock({ !$0.isEmpty }) else { return 0 }
+        let idle = WorkerGather<IdleAnswer>(workers: mailboxes.count)
+        for mailbox in mailboxes where !mailbox.post(.findIdle(server: server.serial, idle)) { idle.report(nil) }
+        let answers = await idle.all()
+        let total = answers.reduce(0) { $0 + $1.total }
+        let count = (total * min(max(percent, 0), 100) + 99) / 100
+        let chosen = answers.flatMap(\.idle).sorted { ($0.idle, $1.id.rawValue) > ($1.idle, $0.id.rawValue) }
+            .prefix(count)
+        guard !chosen.isEmpty else { return 0 }
+        let ids = Set(chosen.map(\.id))
+        let closed = WorkerGather<Int>(workers: mailboxes.count)
+        for mailbox in mailboxes where !mailbox.post(.closeIdle(ids, closed)) { closed.report(nil) }
+        return await closed.all().reduce(0, +)
     }
 
     private func facts(_ entry: ConnectionEntry) -> ConnectionInfo {
@@ -50,8 +72,9 @@ extension ConnectionInfo.Stage {
         self =
             switch stage {
             case .preread: .preread
+            case .handshake: .handshake
             case .queued: .queued
-            case .dialing: .connecting
+            case .dialing, .securing: .connecting
             case .relaying: .relaying
             case .drainingBeforeReset: .ending
             }

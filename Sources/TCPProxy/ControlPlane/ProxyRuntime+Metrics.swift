@@ -1,7 +1,9 @@
+import Balancing
 import EventLoop
 import ProcessSupport
 import Sockets
 import Synchronization
+import TLS
 
 // Metrics and statistics of a proxy.
 
@@ -27,8 +29,10 @@ extension ProxyRuntime {
         snapshot.bytesSplicedDownstream = sum(.splicedDownstream)
         snapshot.pipesInUse = sum(.pipesInUse)
         snapshot.pipeAllocationFailures = sum(.pipeAllocationFailures)
+        snapshot.memoryAllocationFailures = sum(.memoryAllocationFailures)
         snapshot.unservedConnections = sum(.refused)
         for cause in DenyReason.allCases { snapshot.deniedConnections[cause] = sum(.denied(cause)) }
+        for cause in DenyReason.limits { snapshot.dryRunDenials[cause] = sum(.dryRun(cause)) }
         for cause in ConnectFailure.allCases { snapshot.connectFailures[cause] = sum(.failure(cause)) }
         for reason in CloseReason.allCases {
             for initiator in CloseInitiator.allCases {
@@ -42,6 +46,10 @@ extension ProxyRuntime {
         snapshot.connectTime.sum = .nanoseconds(sum(.connectNanoseconds))
         snapshot.bytesDiscardedUpstream = sum(.discardedUpstream)
         snapshot.bytesDiscardedDownstream = sum(.discardedDownstream)
+        snapshot.fullHandshakes = sum(.handshakes(isResumed: false))
+        snapshot.resumedHandshakes = sum(.handshakes(isResumed: true))
+        snapshot.truncatedUpstream = sum(.truncatedUpstream)
+        snapshot.truncatedDownstream = sum(.truncatedDownstream)
         for cause in AcceptPause.allCases { snapshot.acceptPauses[cause] = sum(.pause(cause)) }
         snapshot.eventsDropped = sum(.eventsDropped)
         snapshot.accessRecordsDropped = sum(.recordsDropped) + lostRecords.load(ordering: .relaxed)
@@ -71,7 +79,8 @@ extension ProxyRuntime {
                     uniqueKeysWithValues: DenyReason.allCases.map { ($0, figures[.denied($0)]) }
                 ),
                 bytesUpstream: figures[.bytesUpstream],
-                bytesDownstream: figures[.bytesDownstream]
+                bytesDownstream: figures[.bytesDownstream],
+                dryRunDenials: Dictionary(uniqueKeysWithValues: DenyReason.limits.map { ($0, figures[.dryRun($0)]) })
             )
         }
     }
@@ -94,7 +103,8 @@ extension ProxyRuntime {
 
     /// Returns the counters of a server since it was added.
     func figures(of server: PoolRegistry.Server) -> MetricRow<ServerMetric> {
-        MetricRow(server.share.id, of: memory.serverMetrics) - server.origin
+        guard server.share.isUsed else { return MetricRow() }
+        return MetricRow(server.share.id, of: memory.serverMetrics) - server.origin
     }
 
     func snapshot(of server: PoolRegistry.Server) -> ServerSnapshot {
@@ -115,10 +125,13 @@ extension ProxyRuntime {
             state: server.state,
             cause: server.cause,
             weightOverride: server.weightOverride,
+            effectiveWeight: server.configuration.resolutionFailure == nil
+                ? Double(server.share.weight) / Double(EffectiveWeight.scale) : 0,
             connections: server.share.connections,
             connected: sum(.connected),
             connectFailures: Dictionary(uniqueKeysWithValues: ConnectFailure.allCases.map { ($0, sum(.failure($0))) }),
             consecutiveFailures: server.share.consecutiveFailures,
+            tlsFailure: server.share.tlsFailure == 0 ? nil : "\(TLSFailure(code: Int64(server.share.tlsFailure)))",
             connectTime: connectTime,
             bytesUpstream: sum(.bytesUpstream),
             bytesDownstream: sum(.bytesDownstream),

@@ -1,4 +1,5 @@
 import EventLoop
+import ProcessSupport
 import Relay
 import Sockets
 import Synchronization
@@ -12,6 +13,9 @@ final class ProxyRuntime: Sendable {
     let mailboxes: [Mailbox<WorkerMessage>]
     /// Workers, until their threads take them.
     private let workers: [TransferBox<Worker<LinuxSystem>>]
+    /// Threads of the workers, created in advance, so that clients do not connect to a proxy that has no thread.
+    private let parked: [ParkedThread]
+    private let configuration: ProxyConfiguration
     let threads = Mutex<[WorkerThread]>([])
     /// Final client statistics of workers that have ended, by worker number.
     let lastStatistics = Mutex<[Int: ClientAnswer]>([:])
@@ -20,6 +24,8 @@ final class ProxyRuntime: Sendable {
     /// Set when the listeners are about to be closed. From then on, changes are rejected, and a file at the path of a
     /// Unix socket may belong to another process.
     let isEnding = Mutex(false)
+    /// The sockets of the service manager, until accepting ends: a reload may need them again.
+    let inheritedSockets: Mutex<[InheritedSocket]>
     let startedAt = ContinuousClock.now
     /// Held while records are read: each ring allows one reader.
     let reading = Mutex<Void>(())
@@ -31,14 +37,24 @@ final class ProxyRuntime: Sendable {
 
     /// Creates the workers and opens their listening sockets; the threads start in ``start()``.
     ///
+    /// - Parameter inherited: sockets of the service manager by the names of their listeners. Owned unless the call throws.
     /// - Throws: ``ProxyError`` if a listener cannot be opened or the configuration does not fit the machine.
-    init(_ plan: ProxyPlan, configuration: ProxyConfiguration) throws(ProxyError) {
+    init(
+        _ plan: ProxyPlan,
+        configuration: ProxyConfiguration,
+        inherited: [String: InheritedSocket] = [:]
+    ) throws(ProxyError) {
+        let numbered = Dictionary(uniqueKeysWithValues: plan.pools.enumerated().map { ($0.offset, $0.element) })
+        try plan.checkLoops(at: plan.listeners.map(\.address), numbered)
         let memory = SharedMemory(
             workers: configuration.threads,
-            limit: try configuration.connectionLimit(),
+            limit: try configuration.connectionLimit(listeners: plan.listeners.count),
             recordsConnections: configuration.recordsConnections
         )
+        var plan = plan
+        try plan.assignSharedLimits(in: memory)
         let hub = EventHub(memory: memory)
+        let parked = try Self.makeThreads(configuration.threads)
         let systems = try Self.makeSystems(configuration.threads)
         let mailboxes = systems.map { Mailbox<WorkerMessage>(waker: $0.waker) }
         let pools = PoolRegistry(memory)
@@ -47,12 +63,14 @@ final class ProxyRuntime: Sendable {
         var workers: [TransferBox<Worker<LinuxSystem>>] = []
         var listenings: [Listening] = []
         do throws(ProxyError) {
-            for listener in plan.listeners { listenings.append(try Listening(listener)) }
+            for listener in plan.listeners {
+                listenings.append(try Listening(listener, inherited: inherited[listener.name]))
+            }
             for (index, handover) in systems.enumerated() {
                 var worker = Worker(
                     index: index,
                     system: handover.system.take()!,
-                    settings: WorkerSettings(configuration),
+                    settings: WorkerSettings(configuration, listeners: plan.listeners.count),
                     shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes, seed: seed)
                 )
                 for (number, plan) in poolPlans.enumerated() { worker.setPool(plan, at: number) }
@@ -60,6 +78,10 @@ final class ProxyRuntime: Sendable {
                 workers.append(TransferBox(worker))
                 if let error { throw error }
             }
+            let addresses = listenings.map(\.address)
+            // Again, because the ports that the system has chosen are known now.
+            try plan.checkLoops(at: addresses, numbered)
+            memory.loops.listen(on: addresses)
         } catch {
             Self.close(workers)
             for listening in listenings { listening.file?.remove() }
@@ -70,6 +92,9 @@ final class ProxyRuntime: Sendable {
         self.pools = pools
         self.mailboxes = mailboxes
         self.workers = workers
+        self.parked = parked
+        self.configuration = configuration
+        inheritedSockets = Mutex(Array(inherited.values))
         listeners = ListenerRegistry(memory, plan.listeners, listenings)
     }
 
@@ -103,12 +128,27 @@ final class ProxyRuntime: Sendable {
 
     // MARK: Threads
 
-    /// Starts one thread per worker.
+    private static func makeThreads(_ count: Int) throws(ProxyError) -> [ParkedThread] {
+        var threads: [ParkedThread] = []
+        for index in 0..<count {
+            do throws(SystemError) {
+                threads.append(try ParkedThread(name: "proxy-\(index)"))
+            } catch {
+                throw .threadLimit(ThreadLimitError(wanted: count, cause: error))
+            }
+        }
+        return threads
+    }
+
+    /// Starts the threads of the workers.
     func start() {
+        // The user may have changed since the workers were created, and with it the limit on pipes.
+        let pipes = WorkerSettings(configuration).pipes
         let started = workers.enumerated().map { index, handover in
             // The thread retains this object, and with it the shared memory, while it runs.
-            WorkerThread.start(name: "proxy-\(index)") { [self] in
+            parked[index].start { [self] in
                 guard var worker = handover.take() else { return }
+                worker.buffers.pipes.lowerLimit(to: pipes)
                 worker.run()
                 lastStatistics.withLock { $0[index] = worker.clientStatistics() }
                 worker.finish()
@@ -123,6 +163,14 @@ final class ProxyRuntime: Sendable {
         // Unix clients must no longer find the socket, just as TCP clients can no longer begin a handshake.
         removeSocketFiles()
         post(.stopAccepting)
+        closeInheritedSockets()
+    }
+
+    private func closeInheritedSockets() {
+        inheritedSockets.withLock { sockets in
+            for socket in sockets { socket.close() }
+            sockets = []
+        }
     }
 
     private func removeSocketFiles() {
@@ -146,6 +194,7 @@ final class ProxyRuntime: Sendable {
     /// Removes the socket files and ends the event stream. Called after the last worker has ended.
     func finish() {
         removeSocketFiles()
+        closeInheritedSockets()
         hub.finish()
     }
 

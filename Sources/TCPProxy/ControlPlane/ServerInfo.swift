@@ -17,6 +17,32 @@ package struct ServerInfo: Sendable {
     package let consecutiveFailures: Int
 }
 
+/// The state in which a server is added to a pool.
+package struct InitialServerState: Sendable {
+    package var state: ServerState
+    package var cause: String
+    /// In the units of `EffectiveWeight`.
+    package var weight: Int
+
+    package init(state: ServerState, cause: String, weight: Int) {
+        self.state = state
+        self.cause = cause
+        self.weight = weight
+    }
+
+    /// The state of a server that nothing controls: open, with its full weight.
+    package init(_ server: ServerConfiguration) {
+        self.init(
+            state: server.resolutionFailure == nil ? .unchecked : .unresolved,
+            cause: server.resolutionFailure ?? "",
+            weight: EffectiveWeight.of(server.weight)
+        )
+    }
+}
+
+/// Determines the state of a server that is added to a pool.
+package typealias InitialServerStates = @Sendable (ServerConfiguration, PoolConfiguration) -> InitialServerState
+
 /// The identity of a pool in the control plane.
 package struct PoolInfo: Sendable {
     /// Valid as long as the pool exists.
@@ -25,23 +51,28 @@ package struct PoolInfo: Sendable {
     package let policy: BalancingPolicy?
 }
 
+extension PoolInfo {
+    init(_ entry: PoolRegistry.Entry) {
+        self.init(number: entry.number, name: entry.configuration.name, policy: entry.configuration.policy)
+    }
+}
+
 extension ProxyRuntime {
     /// Returns the servers of a pool by its number; empty if the pool does not exist.
     func serverInfo(ofPool pool: Int) -> [ServerInfo] {
-        guard let entry = pools.entries.first(where: { $0.number == pool }) else { return [] }
+        guard let entry = pools.entry(pool) else { return [] }
         return entry.servers.map { server in
-            let figures = figures(of: server)
-            // Local resource exhaustion and clients that disconnected are not evidence against the server.
-            let causes = ConnectFailure.allCases.filter { $0 != .exhausted && $0 != .clientGone }
-            return ServerInfo(
+            ServerInfo(
                 key: entry.key(of: server),
                 configuration: server.configuration,
                 state: server.state,
                 weight: server.share.weight,
                 weightOverride: server.weightOverride,
                 connections: server.share.connections,
-                connected: figures[.connected],
-                failed: causes.reduce(0) { $0 + figures[.failure($1)] },
+                connected: server.share.connected,
+                // Local resource exhaustion and clients that disconnected are not counted here: they are not evidence
+                // against the server.
+                failed: server.share.failed,
                 consecutiveFailures: server.share.consecutiveFailures
             )
         }

@@ -10,10 +10,10 @@ extension SocketOptions {
 }
 
 extension WorkerSettings {
-    init(_ configuration: ProxyConfiguration) {
+    init(_ configuration: ProxyConfiguration, listeners: Int = 1) {
         self.init(
             engine: configuration.engine,
-            pipes: configuration.pipesPerWorker(descriptorLimit: DescriptorLimit.current)
+            pipes: configuration.pipesPerWorker(descriptorLimit: DescriptorLimit.current, listeners: listeners)
         )
     }
 }
@@ -22,12 +22,18 @@ extension ListenerSettings {
     /// - Parameters:
     ///   - pool: number of the default pool.
     ///   - routes: pools chosen by SNI and ALPN; nil if ClientHellos are not read.
-    init(_ listener: ListenerConfiguration, pool: Int, routes: TLSRouter? = nil) {
+    ///   - tls: TLS with clients; nil relays their bytes as they are.
+    init(_ listener: ListenerConfiguration, pool: Int, routes: TLSRouter? = nil, tls: ListenerTLSPlan? = nil) {
+        let bandwidth = BandwidthAllowance(
+            upstream: listener.bandwidthUpstream ?? listener.bandwidth,
+            downstream: listener.bandwidthDownstream ?? listener.bandwidth
+        )
         self.init(
             pool: pool,
             routes: routes,
+            tls: tls,
             accessPolicy: listener.accessPolicy,
-            bandwidth: listener.bandwidth.flatMap(BandwidthBucket.init(bytesPerSecond:)),
+            bandwidth: bandwidth,
             deadlines: ConnectionTimeouts(
                 timeouts: listener.timeouts,
                 keepAlive: listener.keepAlive.map { min($0.interval, WorkerSettings.keepAliveAge) }
@@ -39,8 +45,14 @@ extension ListenerSettings {
                 address.port = 0
                 return RawAddress(address)
             },
+            closesOnHalfClose: listener.halfClose == .close,
             resetDrainTimeout: listener.timeouts.resetDrainTimeout,
-            hasRules: routes != nil || listener.bandwidth != nil || !listener.accessPolicy.isOpen
+            readsClientHello: routes != nil || tls?.needsName == true,
+            hasTLS: tls != nil,
+            startsWithHandshake: routes == nil && tls?.needsName == false,
+            hasRules: routes != nil || tls != nil || bandwidth != nil || !listener.accessPolicy.isOpen,
+            hasLimits: listener.accessPolicy.hasLimits,
+            mayPreread: routes != nil || tls?.needsName == true || listener.accessPolicy.proxies != nil
         )
     }
 }

@@ -27,6 +27,8 @@ public struct ClientStatistics: Sendable, Equatable {
     public var bytesUpstream = 0
     /// Total number of bytes relayed to the client.
     public var bytesDownstream = 0
+    /// Connections that a listener denied; those denied immediately after accept are not in ``totalConnections``.
+    public var deniedConnections = 0
     /// Start of the first connection on record, in seconds since 1970; nil if there was none.
     public var firstSeen: Double?
     /// Time at which the client was last seen, in seconds since 1970; nil if there was no connection.
@@ -47,7 +49,7 @@ extension ClientsSnapshot {
         for part in parts {
             for entry in part.closed { figures.add(entry, isRunning: false, now) }
             for entry in part.running { figures.add(entry, isRunning: true, now) }
-            if part.other.total > 0 { other.add(part.other, isRunning: false, now) }
+            if !part.other.isFree { other.add(part.other, isRunning: false, now) }
         }
         let ranked = figures.values.sorted { left, right in
             (left.activeConnections, left.lastSeen ?? 0) > (right.activeConnections, right.lastSeen ?? 0)
@@ -69,6 +71,7 @@ extension ClientStatistics {
         totalConnections += entry.total
         bytesUpstream += entry.bytesUpstream
         bytesDownstream += entry.bytesDownstream
+        deniedConnections += entry.denied
         see(from: now.seconds(entry.firstSeen), to: now.seconds(entry.lastSeen))
     }
 
@@ -77,6 +80,7 @@ extension ClientStatistics {
         totalConnections += client.totalConnections
         bytesUpstream += client.bytesUpstream
         bytesDownstream += client.bytesDownstream
+        deniedConnections += client.deniedConnections
         if let first = client.firstSeen, let last = client.lastSeen { see(from: first, to: last) }
     }
 

@@ -4,7 +4,7 @@ public enum CloseInitiator: UInt8, Hashable, Sendable, CaseIterable {
     case client
     /// The server.
     case server
-    /// The proxy itself: a timeout, a drain, an internal error.
+    /// The proxy itself: a timeout, a drain, a denial, a pool without an available server, an internal error.
     case proxy
 }
 
@@ -14,7 +14,7 @@ public enum CloseReason: UInt8, Hashable, Sendable, CaseIterable {
     case ended
     /// One side reset the connection or stopped responding.
     case reset
-    /// No server was available, or none could be reached.
+    /// Servers were tried, and none could be reached.
     case connectFailed
     /// No bytes were relayed for the idle timeout.
     case idleTimeout
@@ -28,4 +28,10 @@ public enum CloseReason: UInt8, Hashable, Sendable, CaseIterable {
     case denied
     /// Closed forcibly: the grace period of a shutdown was over, or an administrator requested it.
     case forced
+    /// No server could be tried: all are down, ejected or drained.
+    case noServer
+    /// All available servers were at their connection limit, and the queue was full or disabled.
+    case queueFull
+    /// No server became available within the queue timeout.
+    case queueTimeout
 }

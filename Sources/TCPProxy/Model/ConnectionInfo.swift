@@ -24,6 +24,8 @@ public struct ConnectionInfo: Sendable, Equatable {
     public enum Stage: String, Sendable {
         /// Waits for the PROXY protocol header or the TLS ClientHello.
         case preread
+        /// The TLS handshake with the client is in progress.
+        case handshake
         /// Waits in the pool's queue for a server.
         case queued
         /// The proxy is connecting to a server.

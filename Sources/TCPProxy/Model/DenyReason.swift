@@ -16,10 +16,24 @@ public enum DenyReason: UInt8, Hashable, Sendable, CaseIterable {
     case untrustedProxy
     /// The PROXY protocol header is missing or malformed.
     case proxyHeader
-    /// The ClientHello is malformed or too long, or the payload is not TLS.
+    /// The ClientHello is malformed or too long, or the payload is not TLS and there is no pool for such connections.
     case clientHello
     /// The PROXY protocol header or the ClientHello was not complete before the timeout.
     case prereadTimeout
     /// The client closed or reset the connection before the header or the ClientHello was complete.
     case prereadEnded
+    /// The connection comes from this process itself, and has passed one of its listeners before.
+    case loop
+    /// The client had not sent the PROXY protocol header or the ClientHello for a second, and the connection limit of the
+    /// process was reached, so the connection was closed in favor of a new one.
+    case prereadEvicted
+    /// The TLS handshake with the client failed.
+    case tlsHandshake
+    /// The client requested a name for which the listener has no certificate.
+    case tlsName
+    /// The TLS handshake with the client was not complete before the timeout.
+    case tlsTimeout
+
+    /// The limits of connections and rates, which a listener can count without denying connections.
+    public static let limits: [DenyReason] = [.connections, .rate, .clientConnections, .clientRate, .clientTable]
 }

@@ -13,6 +13,9 @@ extension CloseReason {
         case .serverDown: "server_down"
         case .denied: "denied"
         case .forced: "forced"
+        case .noServer: "no_server"
+        case .queueFull: "queue_full"
+        case .queueTimeout: "queue_timeout"
         }
     }
 }
@@ -31,6 +34,11 @@ extension DenyReason {
         case .clientHello: "client_hello"
         case .prereadTimeout: "preread_timeout"
         case .prereadEnded: "preread_ended"
+        case .loop: "loop"
+        case .prereadEvicted: "preread_evicted"
+        case .tlsHandshake: "tls_handshake"
+        case .tlsName: "tls_name"
+        case .tlsTimeout: "tls_timeout"
         }
     }
 }
@@ -41,6 +49,29 @@ extension CloseInitiator {
         case .client: "client"
         case .server: "server"
         case .proxy: "proxy"
+        }
+    }
+}
+
+extension ConnectFailure {
+    package var name: String {
+        switch self {
+        case .refused: "refused"
+        case .timeout: "timeout"
+        case .unreachable: "unreachable"
+        case .exhausted: "exhausted"
+        case .clientGone: "client_gone"
+        case .tls: "tls"
+        case .other: "other"
+        }
+    }
+}
+
+extension AcceptPause {
+    package var name: String {
+        switch self {
+        case .connections: "connections"
+        case .exhausted: "exhausted"
         }
     }
 }

@@ -20,12 +20,16 @@ public struct MetricsSnapshot: Sendable, Equatable {
     public var pipesInUse = 0
     /// Number of transfers that were copied because no pipe, or only a smaller one, could be allocated.
     public var pipeAllocationFailures = 0
+    /// Number of times that the system refused memory for connections: accepting was paused, or a connection was reset.
+    public var memoryAllocationFailures = 0
 
     /// Connections closed immediately because no server was available.
     public var unservedConnections = 0
     /// Connections that a listener denied, by cause; contains all causes, including zeros. Connections rejected
     /// immediately after accept are in no other counter.
     public var deniedConnections: [DenyReason: Int] = [:]
+    /// Connections beyond a limit that were admitted because the limits of their listener are only counted, by cause.
+    public var dryRunDenials: [DenyReason: Int] = [:]
     /// Failed connection attempts by cause; contains all causes, including zeros.
     public var connectFailures: [ConnectFailure: Int] = [:]
     /// Closed connections by reason and initiating side; contains no zeros.
@@ -37,6 +41,14 @@ public struct MetricsSnapshot: Sendable, Equatable {
     public var bytesDiscardedUpstream = 0
     /// Total number of bytes received from servers that could not be delivered to clients.
     public var bytesDiscardedDownstream = 0
+    /// TLS handshakes with clients that succeeded, without those that resumed a session.
+    public var fullHandshakes = 0
+    /// TLS handshakes with clients that resumed a session.
+    public var resumedHandshakes = 0
+    /// TLS connections that the client ended without close_notify: what was received may be incomplete.
+    public var truncatedUpstream = 0
+    /// TLS connections that the server ended without close_notify.
+    public var truncatedDownstream = 0
     /// Number of times that a worker paused accepting, by cause.
     public var acceptPauses: [AcceptPause: Int] = [:]
     /// Events dropped because their reader was too slow.
@@ -88,6 +100,8 @@ public enum ConnectFailure: UInt8, Hashable, Sendable, CaseIterable {
     case clientGone
     /// Any other error.
     case other
+    /// The TLS handshake with the server failed: its certificate is not valid, for example.
+    case tls
 }
 
 /// Cause of a pause in accepting connections.

@@ -32,6 +32,9 @@ public struct ServerSnapshot: Sendable {
     public var cause: String
     /// Weight set by an administrator at run time in place of the configured one; nil if none was set.
     public var weightOverride: Int?
+    /// Weight that the policy uses now, in the unit of the configured one: the weight set at run time or configured,
+    /// reduced by slow start.
+    public var effectiveWeight: Double
     /// Current connections to the server, including connection attempts.
     public var connections: Int
     /// Total number of established connections.
@@ -40,6 +43,8 @@ public struct ServerSnapshot: Sendable {
     public var connectFailures: [ConnectFailure: Int]
     /// Consecutive failed connection attempts since the last success.
     public var consecutiveFailures: Int
+    /// Cause of the last failed TLS handshake; nil if there was none.
+    public var tlsFailure: String?
     /// Durations of successful connection attempts.
     public var connectTime: DurationHistogram
     /// Total number of bytes relayed to the server.
@@ -48,6 +53,9 @@ public struct ServerSnapshot: Sendable {
     public var bytesDownstream: Int
     /// Closed connections by reason and initiating side; contains no zeros.
     public var closures: [MetricsSnapshot.Closure: Int]
+
+    /// Whether the policy may send new connections to the server: its state allows it, and its weight is not 0.
+    public var takesConnections: Bool { state.takesConnections && effectiveWeight > 0 }
 }
 
 /// Metrics of a listener at one moment.
@@ -71,4 +79,6 @@ public struct ListenerSnapshot: Sendable {
     public var bytesUpstream: Int
     /// Total number of bytes relayed to clients.
     public var bytesDownstream: Int
+    /// Connections beyond a limit that were admitted because the limits of the listener are only counted, by cause.
+    public var dryRunDenials: [DenyReason: Int] = [:]
 }

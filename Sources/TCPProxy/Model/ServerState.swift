@@ -6,6 +6,8 @@ public enum ServerState: String, Sendable, CaseIterable {
     case unchecked
     /// The health checks fail.
     case down
+    /// The server's name has no address yet; it is resolved again.
+    case unresolved
     /// Too many connection attempts of clients failed; the server is readmitted after a while.
     case ejected
     /// Receives no new connections: requested by an administrator. Existing connections stay open.

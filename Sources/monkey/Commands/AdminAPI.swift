@@ -33,6 +33,14 @@ struct AdminAPI: AdminControl {
         }
     }
 
+    func rebalance(_ percent: Int, server: String, pool: String) async throws(AdminRequestError) -> Int {
+        do throws(PoolController.UnknownServerError) {
+            return try await poolController.rebalance(percent, server: server, pool: pool)
+        } catch {
+            throw AdminRequestError(error.description)
+        }
+    }
+
     func connections(_ filter: ConnectionFilter, limit: Int) async -> ConnectionsSnapshot {
         await proxy.connections(filter, limit: limit)
     }

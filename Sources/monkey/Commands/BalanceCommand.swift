@@ -27,37 +27,20 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
     @Argument(ListenerConfiguration.Settings.listen, .address)
     var listen: ServiceAddress
 
-    @Argument(
-        help: ArgumentHelp("Server addresses, each with optional comma-separated settings.", valueName: "servers"),
-        transform: {
-            try ServerArgument(parsing: $0)
-        }
-    )
+    @Argument(CommandLineSettings.servers, .server)
     var servers: [ServerArgument]
 
     @OptionGroup(title: "Balancing")
     var balancing: BalancingOptions
 
-    @OptionGroup(title: "Connections")
-    var connections: ConnectionOptions
-
-    @OptionGroup(title: "Clients")
-    var accessPolicy: AccessControlOptions
-
-    @OptionGroup(title: "Timeouts")
-    var timeouts: TimeoutOptions
-
-    @OptionGroup(title: "Shutdown")
-    var shutdown: ShutdownOptions
-
-    @OptionGroup(title: "Process")
-    var privileges: PrivilegeOptions
-
-    @OptionGroup(title: "Metrics")
-    var admin: AdminOptions
-
-    @OptionGroup(title: "Access log")
-    var access: AccessLogOptions
+    @OptionGroup(title: "Connections") var connections: ConnectionOptions
+    @OptionGroup(title: "Clients") var accessPolicy: AccessControlOptions
+    @OptionGroup(title: "TLS") var tls: TLSOptions
+    @OptionGroup(title: "Timeouts") var timeouts: TimeoutOptions
+    @OptionGroup(title: "Shutdown") var shutdown: ShutdownOptions
+    @OptionGroup(title: "Process") var privileges: PrivilegeOptions
+    @OptionGroup(title: "Metrics") var admin: AdminOptions
+    @OptionGroup(title: "Access log") var access: AccessLogOptions
 
     @OptionGroup(title: "Control")
     var adminAPI: AdminAPIOptions
@@ -70,47 +53,75 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
 
     func validate() throws {
         if servers.isEmpty { throw ValidationError("no servers: write addresses such as 10.0.0.1:5432 10.0.0.2:5432") }
-        if servers.allSatisfy(\.isBackup) {
-            throw ValidationError("all servers are backups: remove backup from at least one")
+        try serving.checkRules(listen: listen)
+        if let problem = ConfigurationRules.tooMany("servers", servers.count, max: ConfigurationFile.maxServers) {
+            throw ValidationError(problem)
         }
-        for server in servers where server.address == ServerAddress(listen) {
+        let entries = entries
+        if let problem = ConfigurationRules.unusableServers(entries) { throw ValidationError(problem) }
+        if let duplicate = ConfigurationRules.duplicates(in: entries.map { ($0.address, $0.name) }).first {
+            throw ValidationError(duplicate.text(firstAt: "as argument \(duplicate.first + 1) of the servers"))
+        }
+        for server in servers where server.address.normalized == ServerAddress(listen).normalized {
             throw ValidationError("server \(server.address) is the proxy's own listening address: write another one")
         }
+        try balancing.checkCheckOptions()
+    }
+
+    var warnings: [String] {
+        let queue = balancing.isQueueGiven ? balancing.queueLimit : 0
+        let check = balancing.settings.check
+        return [
+            ConfigurationRules.queueWarning(limit: queue, balancing.onAllDown, entries),
+            ConfigurationRules.disabledQueueWarning(limit: balancing.queueLimit, balancing.onAllDown),
+            balancing.latencyWarning,
+            ConfigurationRules.slowStartWarning(balancing.slowStart.value?.duration, balancing.policy),
+            check.flatMap { check in
+                ConfigurationRules.timeoutWarning(balancing.checkTimeout?.duration, interval: check.interval)
+            },
+        ].compactMap { $0 }
     }
 
     private var entries: [ServerSection] {
         servers.map { server in
             var entry = server.entry
-            if let resolver = balancing.resolver { entry.resolver = DNSResolver(servers: [.internet(resolver)]) }
+            entry.resolver = serving.connections.nameResolver
             return entry
         }
     }
 
     func run() async throws {
         try await logging.withConsole { console in
-            let proxy = try await bind { () async throws(ProxyError) in
-                let resolved = try await entries.resolved()
-                var pool = balancing.pool(named: Self.poolName, servers: resolved)
-                pool.proxyProtocol = accessPolicy.sendProxy.value
+            var settings = balancing.settings
+            let activation = try serving.socketActivation()
+            let tls = try serving.tls.pool()
+            let listener = try serving.listener(at: listen, pool: Self.poolName)
+            let proxy = try await serving.bind { () async throws(ProxyError) in
+                let resolved = try await entries.resolved(every: serving.proxyConfiguration.resolveInterval)
+                settings.resolution = resolved.resolution
+                let logger = Logger(label: "pools")
+                for failure in resolved.answer.failures { logger.warning("Name not resolved: \(failure)") }
+                var pool = balancing.pool(named: Self.poolName, servers: resolved.answer.servers)
+                pool.proxyProtocol = serving.accessPolicy.sendProxy.value
+                pool.tls = tls
                 return try await Proxy.bind(
-                    listeners: [listener(at: listen, pool: Self.poolName)],
+                    listeners: [listener],
                     pools: [pool],
-                    configuration: proxyConfiguration
+                    configuration: serving.proxyConfiguration,
+                    inherited: activation.listeners.isEmpty
+                        ? [:] : [listener.name: activation.listeners[SocketActivation.listenName]!]
                 )
             }
-            var settings = balancing.settings
-            settings.resolution = PoolSettings.Resolution(
-                of: entries,
-                every: proxyConfiguration.resolveInterval
-            )
             let poolController = PoolController(proxy, settings: [settings], logger: Logger(label: "pools"))
             let names = servers.map { "\($0.address)" }.joined(separator: ", ")
-            try await serve(
+            try await serving.serve(
                 proxy,
                 forwardingTo: "\(names) by \(balancing.policy.rawValue)",
+                activation: activation,
                 watchedBy: poolController,
                 control: adminAPI.adminAPI ? AdminAPI(proxy: proxy, poolController: poolController) : nil,
                 token: adminAPI.adminTokenFile,
+                warnings: warnings,
                 console
             )
         }

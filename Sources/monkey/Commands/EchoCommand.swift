@@ -1,7 +1,9 @@
 import ArgumentParser
 import EchoServer
 import Logging
+import ProcessSupport
 import Sockets
+import TCPProxy
 
 /// The `monkey echo` command: sends back the bytes that it receives.
 struct EchoCommand: AsyncParsableCommand {
@@ -25,14 +27,16 @@ struct EchoCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(.address, named: "listen", "Address to listen on; port 0 selects a free port.")
+    private typealias Settings = EchoServer.Configuration.Settings
+
+    @Argument(ListenerConfiguration.Settings.listen, .address)
     var listen: ServiceAddress = .loopback(port: 8081)
 
-    @Option(.wholeNumber(1...64), "Number of worker threads, 1 to 64.")
-    var threads = EchoServer.Configuration().threads
+    @Option(Settings.threads)
+    var threads: Int
 
-    @Option(.duration(), "Time in which existing connections may complete before the remaining ones are reset.")
-    var grace = DurationValue(.seconds(30))
+    @Option(Settings.grace)
+    var grace: DurationValue
 
     @OptionGroup(title: "Behavior")
     var behavior: EchoOptions
@@ -46,7 +50,10 @@ struct EchoCommand: AsyncParsableCommand {
             configuration.threads = threads
             try behavior.apply(to: &configuration)
             let echo = try await EchoServer.bind(listen, configuration: configuration)
+            // Those that the runtime creates later; it would wait if one was refused.
+            try ThreadLimit.check(ThreadLimit.runtimeThreads)
             let signals = await StopSignals()
+            let (reloading, reopening) = (await ReloadSignal(), await ReopenSignal())
 
             console.printBanner()
             let logger = Logger(label: ConsoleLabel.program)
@@ -54,12 +61,19 @@ struct EchoCommand: AsyncParsableCommand {
                 "Echo server listening on \(echo.localAddress)",
                 metadata: ["address": "\(echo.localAddress)"]
             )
-            await console.flush()
 
-            try await withBackgroundService(
-                { await signals.stopping { await echo.shutdown(grace: $0 ?? grace.duration) } },
-                run: echo.run
-            )
+            try await withBackgroundService({
+                await reloading.whenever { logger.notice("SIGHUP ignored: there is no configuration file to reload") }
+            }) {
+                try await withBackgroundService({
+                    await reopening.whenever { logger.notice("SIGUSR1 ignored: there is no access log to reopen") }
+                }) {
+                    try await withBackgroundService(
+                        { await signals.stopping { await echo.shutdown(grace: $0 ?? grace.duration) } },
+                        run: echo.run
+                    )
+                }
+            }
             let counters = echo.counters
             logger.notice("\(Self.summary(counters, mode: configuration.mode))", metadata: Self.metadata(counters))
         }

@@ -31,21 +31,21 @@ struct LoadCommand: AsyncParsableCommand {
               monkey load 127.0.0.1:8081 --assert 'p99<5ms' --assert 'errors==0'
 
             Ctrl-C ends the measurement and reports the results so far. The exit code is 1 if a condition was not \
-            met, and 2 if the test could not run.
+            met or nothing succeeded, and 2 if the test could not run.
             """
     )
 
-    @Argument(
-        help: ArgumentHelp("Address of the target; two targets with --versus.", valueName: "target"),
-        transform: ValueReader<ServiceAddress>.address.read
-    )
-    var targets: [ServiceAddress]
+    @Argument(CommandLineSettings.targets, transform: LoadTarget.init)
+    var writtenTargets: [LoadTarget]
 
-    @Flag(help: "Run two targets in alternating rounds, and report the ratios of the second to the first.")
-    var versus = false
+    /// The addresses of the targets; empty if one is invalid, which ``checkTargets()`` reports.
+    var targets: [ServiceAddress] { (try? writtenTargets.map { try $0.address() }) ?? [] }
 
-    @Option(.wholeNumber(1...1000), "Number of rounds of --versus, 1 to 1000.")
-    var rounds = 5
+    @Flag(CommandLineSettings.versus)
+    var versus: Bool
+
+    @Option(LoadTest.Comparison.Settings.rounds, .wholeNumber(LoadTest.Comparison.Settings.rounds.values.numbers))
+    var rounds: Int?
 
     @OptionGroup(title: "Workload")
     var mode: LoadModeOptions
@@ -60,15 +60,25 @@ struct LoadCommand: AsyncParsableCommand {
     var result: LoadResultOptions
 
     func validate() throws {
-        guard targets.count == (versus ? 2 : 1) else {
-            throw ValidationError(versus ? "--versus requires two targets" : "write one target, or two with --versus")
-        }
+        if rounds != nil, !versus { throw ValidationError("--rounds requires --versus") }
         if versus, rate.findRate != nil { throw ValidationError("--versus and --find-rate are mutually exclusive") }
-        if versus, result.csv != nil || result.hgrm != nil || result.html != nil {
+        if versus, result.csv != nil || result.hgrm != nil {
             throw ValidationError(
-                "--versus produces several reports: write them to --json, not to --csv, --hgrm or --html"
+                "--versus produces several reports: write them to --json or --html, not to --csv or --hgrm"
             )
         }
+    }
+
+    /// Checks the targets. Not part of `validate()`, which precedes the parser's check for unknown options.
+    private func checkTargets() throws {
+        guard writtenTargets.count == (versus ? 2 : 1) else {
+            throw ValidationError(
+                versus
+                    ? "--versus requires two targets: write them as two words, such as --versus 127.0.0.1:8081 127.0.0.1:8080"
+                    : "\(writtenTargets.count) targets: write one target, or two with --versus"
+            )
+        }
+        for target in writtenTargets { _ = try target.address() }
     }
 
     /// Returns the plan of a load test of `target`.
@@ -76,9 +86,24 @@ struct LoadCommand: AsyncParsableCommand {
         var configuration = LoadTest.Configuration(target: target, mode: try mode.plannedMode())
         try rate.apply(to: &configuration)
         time.apply(to: &configuration)
+        configuration.proxyHeader = mode.sendProxy.value
         configuration.duration =
-            time.duration?.duration ?? (versus || rate.findRate != nil ? .seconds(3) : rampLength ?? .seconds(10))
+            time.duration?.duration
+            ?? (versus || rate.findRate != nil
+                ? .seconds(3) : rampLength ?? LoadTest.Configuration.Settings.duration.defaultValue)
+        for condition in result.assert { try check(condition, "--assert", configuration) }
+        if let condition = rate.findRate { try check(condition, "--find-rate", configuration) }
         return configuration
+    }
+
+    private func check(_ condition: LoadTest.Assertion, _ option: String, _ configuration: LoadTest.Configuration)
+        throws
+    {
+        do throws(LoadTest.SyntaxError) {
+            try condition.checkMeasured(by: configuration)
+        } catch {
+            throw ValidationError("\(option): \(error)")
+        }
     }
 
     private var rampLength: Duration? {
@@ -88,6 +113,7 @@ struct LoadCommand: AsyncParsableCommand {
 
     func run() async throws {
         do {
+            try checkTargets()
             let plans = try targets.map(configuration)
             try result.checkFiles()
             let command = self
@@ -116,18 +142,22 @@ struct LoadCommand: AsyncParsableCommand {
         say(SummaryTable(report).lines)
         try write(report)
         try judge([report])
+        try requireSuccess([report])
     }
 
     private func compare(_ first: LoadTest.Configuration, _ second: LoadTest.Configuration, with runner: LoadRunner)
         async throws
     {
         var versus = LoadTest.Comparison(first, second)
-        versus.rounds = rounds
-        let runs = 2 * rounds
+        versus.rounds = rounds ?? versus.rounds
+        let runs = 2 * versus.rounds
         let comparison = try await versus.compare { try await runner.run($0, isOneOfMany: true, of: runs) }
         say(ComparisonTable(comparison).lines)
         if let json = result.json { try File.write(comparison.json(), to: json) }
+        if let html = result.html { try File.write(Array(comparison.html.utf8), to: html) }
         try judge(comparison.first + comparison.second)
+        try requireSuccess(comparison.first)
+        try requireSuccess(comparison.second)
     }
 
     private func find(_ condition: LoadTest.Assertion, _ configuration: LoadTest.Configuration, with runner: LoadRunner)
@@ -162,6 +192,15 @@ struct LoadCommand: AsyncParsableCommand {
         if let path = result.csv { try File.write(Array(report.csv.utf8), to: path) }
         if let path = result.hgrm { try File.write(Array(report.percentileFile.utf8), to: path) }
         if let path = result.html { try File.write(Array(report.html.utf8), to: path) }
+    }
+
+    /// Throws exit code 1 if nothing succeeded in any of the reports of a target, and prints the likely cause.
+    private func requireSuccess(_ reports: [LoadTest.Report]) throws {
+        guard let report = reports.last, reports.allSatisfy(\.nothingSucceeded) else { return }
+        let errors = ReportText.errors(report.errors, other: report.otherError)
+        let advice = report.hint ?? "check the target and the workload"
+        Self.say(["Error: nothing succeeded at \(report.setup.target): \(errors): \(advice)"], to: STDERR_FILENO)
+        throw ExitCode(1)
     }
 
     /// Prints the result of each assertion for each report; throws exit code 1 if one fails.

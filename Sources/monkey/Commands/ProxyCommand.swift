@@ -1,5 +1,6 @@
 import ArgumentParser
 import EchoServer
+import LoadBalancer
 import Logging
 import Sockets
 import TCPProxy
@@ -26,35 +27,24 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     @Argument(ListenerConfiguration.Settings.listen, .address)
     var listen: ServiceAddress = .loopback(port: 8080)
 
-    @Argument(.upstream, "Address to forward to; echo starts a built-in echo server.")
-    var upstream: Upstream = .address(.loopback(port: 8081))
+    @Argument(CommandLineSettings.upstream, .upstream)
+    var upstream: Upstream = CommandLineSettings.upstream.defaultValue
 
-    @OptionGroup(title: "Connections")
-    var connections: ConnectionOptions
-
-    @OptionGroup(title: "Clients")
-    var accessPolicy: AccessControlOptions
-
-    @OptionGroup(title: "Timeouts")
-    var timeouts: TimeoutOptions
-
-    @OptionGroup(title: "Shutdown")
-    var shutdown: ShutdownOptions
-
-    @OptionGroup(title: "Process")
-    var privileges: PrivilegeOptions
-
-    @OptionGroup(title: "Metrics")
-    var admin: AdminOptions
-
-    @OptionGroup(title: "Access log")
-    var access: AccessLogOptions
+    @OptionGroup(title: "Connections") var connections: ConnectionOptions
+    @OptionGroup(title: "Clients") var accessPolicy: AccessControlOptions
+    @OptionGroup(title: "TLS") var tls: TLSOptions
+    @OptionGroup(title: "Timeouts") var timeouts: TimeoutOptions
+    @OptionGroup(title: "Shutdown") var shutdown: ShutdownOptions
+    @OptionGroup(title: "Process") var privileges: PrivilegeOptions
+    @OptionGroup(title: "Metrics") var admin: AdminOptions
+    @OptionGroup(title: "Access log") var access: AccessLogOptions
 
     @OptionGroup(title: "Logging")
     var logging: LoggingOptions
 
     func validate() throws {
-        if case .address(let address) = upstream, address == listen {
+        try serving.checkRules(listen: listen)
+        if case .address(let address) = upstream, address.normalized == listen.normalized {
             throw ValidationError("<upstream> \(address) is the proxy's own listening address: write another one")
         }
     }
@@ -72,19 +62,37 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
         }
     }
 
+    private var lookUp: Proxy.UpstreamLookup {
+        guard serving.connections.resolver != nil else { return Resolver.addresses }
+        let resolver = serving.connections.nameResolver
+        return { address throws(ProxyError) in
+            var entry = ServerSection()
+            entry.address = ServerAddress(address)
+            entry.resolver = resolver
+            return try await [entry].resolved().map(\.address)
+        }
+    }
+
     /// Runs the proxy from binding to the end of the drain.
     private func forward(to address: ServiceAddress, _ console: Console) async throws {
-        let proxy = try await bind { () async throws(ProxyError) in
+        let activation = try serving.socketActivation()
+        let listener = try serving.listener(at: listen)
+        let tls = try serving.tls.pool()
+        let proxy = try await serving.bind { () async throws(ProxyError) in
             try await Proxy.bind(
-                listener(at: listen),
+                listener,
                 to: address,
-                proxyProtocol: accessPolicy.sendProxy.value,
-                configuration: proxyConfiguration
+                proxyProtocol: serving.accessPolicy.sendProxy.value,
+                tls: tls,
+                configuration: serving.proxyConfiguration,
+                inherited: activation.listeners[SocketActivation.listenName],
+                lookUp: lookUp
             )
         }
-        try await serve(
+        try await serving.serve(
             proxy,
             forwardingTo: "\(address)\(upstream == .echo ? " (built-in echo server)" : "")",
+            activation: activation,
             console
         )
     }

@@ -18,6 +18,8 @@ struct ProxyService: Sendable {
     let accessLog: AccessLog?
     /// The user and group to change to before serving; nil keeps the current ones.
     let owner: ProcessIdentity?
+    /// The path of the PID file; nil writes none.
+    let pidFile: String?
     /// The description of the upstream or the pools in log lines.
     let target: String
     let logsEvents: Bool
@@ -29,11 +31,13 @@ struct ProxyService: Sendable {
     /// Binds the admin endpoint of a proxy; returns nil if `address` is nil.
     ///
     /// - Parameters:
+    ///   - inherited: the socket of the service manager to listen on; nil opens a new one.
     ///   - control: the control operations; nil makes the endpoint read-only.
     ///   - token: the path of the token file; nil requires no token.
     ///   - advice: the settings that fix an error, appended to its message.
     static func bindAdmin(
         at address: ServiceAddress?,
+        inherited: InheritedSocket? = nil,
         for proxy: Proxy,
         control: (any AdminControl)? = nil,
         token: String? = nil,
@@ -46,6 +50,7 @@ struct ProxyService: Sendable {
         do {
             return try await AdminServer.bind(
                 address,
+                inherited: inherited,
                 source: proxy,
                 logger: Logger(label: "admin"),
                 configuration: configuration
@@ -56,28 +61,70 @@ struct ProxyService: Sendable {
     }
 
     private static func readToken(_ path: String) throws -> AdminToken {
-        let bytes = try File.read(path, longest: 64 << 10)
+        let content: RegularFile.Content
+        do throws(RegularFileError) {
+            content = try RegularFile.content(of: path, maxSize: 64 << 10)
+        } catch {
+            throw CommandError(error.description)
+        }
         do {
-            return try AdminToken(String(decoding: bytes, as: UTF8.self))
+            let token = try AdminToken(String(decoding: content.bytes, as: UTF8.self))
+            if let warning = tokenWarning(path, mode: content.mode) { Logger(label: "admin").warning("\(warning)") }
+            return token
         } catch {
             throw CommandError("\(path): \(error)")
         }
     }
 
+    /// Returns a warning if other users can read or write the token, or the group can write it; nil otherwise.
+    static func tokenWarning(_ path: String, mode: UInt32) -> String? {
+        let permissions = mode & 0o777
+        guard permissions & 0o026 != 0 else { return nil }
+        let access = permissions & 0o022 != 0 ? "write" : "read"
+        return "admin-token-file \(path): other users can \(access) it (mode 0\(String(permissions, radix: 8))): "
+            + "run chmod 600 \(path)"
+    }
+
     /// Runs the proxy, from the first log line to the end of the drain.
-    func serve(_ console: Console) async throws {
+    ///
+    /// - Parameter warnings: warnings about the configuration, logged after the startup lines.
+    func serve(_ console: Console, warnings: [String] = []) async throws {
         // Installed before the first log line: a process that reads that line may send a signal.
         let signals = await StopSignals()
         let reopening = await ReopenSignal()
-        let reloading = reloader == nil ? nil : await ReloadSignal()
+        let reloading = await ReloadSignal()
+        // Written before the privileges are dropped: usually only root may write to the directory.
+        let pidFile = try pidFile.map { path throws(CommandError) in try PIDFile(at: path) }
+        defer { pidFile?.remove() }
         try owner?.dropPrivileges()
+        // Those that the libraries create later; they would trap if one was refused.
+        try ThreadLimit.check(ThreadLimit.runtimeThreads + ThreadLimit.networkThreads)
         console.printBanner()
+        // Does not wait for the output: serving must not depend on a reader.
         logStartup()
-        await console.flush()
-        try await withBackgroundService({ await reopening.whenever { accessLog?.reopen() } }) {
-            try await withBackgroundService({ await reloading?.whenever { await reloader?.reload() } }) {
-                try await run(until: signals)
+        for warning in warnings { Logger(label: "config").warning("\(warning)") }
+        try await withBackgroundService({ await reopening.whenever { reopen() } }) {
+            try await withBackgroundService({ await reloading.whenever { await reload() } }) {
+                try await withBackgroundService(notifications.run) { try await run(until: signals) }
             }
+        }
+    }
+
+    private var notifications: ServiceNotifications { ServiceNotifications(of: proxy) }
+
+    private func reload() async {
+        if let reloader {
+            await notifications.whileReloading { await reloader.reload() }
+        } else {
+            logger.notice("SIGHUP ignored: there is no configuration file to reload")
+        }
+    }
+
+    private func reopen() {
+        if let accessLog {
+            accessLog.reopen()
+        } else {
+            logger.notice("SIGUSR1 ignored: there is no access log to reopen")
         }
     }
 
@@ -85,9 +132,11 @@ struct ProxyService: Sendable {
     func run(until signals: StopSignals) async throws {
         try await withAdmin {
             try await withBackgroundService({ await accessLog?.run(proxy) }) {
-                try await withMetrics {
-                    try await withBackgroundService({ await poolController?.run() }) {
-                        try await withBackgroundService({ await stop(at: signals) }, run: proxy.run)
+                try await withBackgroundService({ await DenialLog(logger: Logger(label: "clients")).run(proxy) }) {
+                    try await withMetrics {
+                        try await withBackgroundService({ await poolController?.run() }) {
+                            try await withBackgroundService({ await stop(at: signals) }, run: proxy.run)
+                        }
                     }
                 }
             }
@@ -104,10 +153,26 @@ struct ProxyService: Sendable {
         for address in proxy.localAddresses {
             logger.notice("Proxy listening on \(address)", metadata: ["address": "\(address)"])
         }
+        for address in proxy.ipv4OnlyAddresses {
+            logger.notice(
+                "IPv6 is not available: listening on all IPv4 interfaces only",
+                metadata: ["address": "\(address)"]
+            )
+        }
         logger.notice(
             "Forwarding to \(target)",
             metadata: ["address": "\(proxy.upstream.map { "\($0)" } ?? target)"]
         )
+        if reloader != nil {
+            for listener in proxy.listenerSnapshots() {
+                logger.notice(
+                    "Listener \(listener.name) on \(listener.address) forwards to pool \(listener.pool)",
+                    metadata: [
+                        "listener": "\(listener.name)", "address": "\(listener.address)", "pool": "\(listener.pool)",
+                    ]
+                )
+            }
+        }
         if let owner { logger.notice("Running as \(owner)", metadata: ["owner": "\(owner)"]) }
         guard let address = admin?.localAddress else { return }
         let place =
@@ -119,9 +184,11 @@ struct ProxyService: Sendable {
         logger.notice("Metrics on \(place)", metadata: ["address": "\(address)"])
     }
 
-    /// Runs `body` with the admin endpoint, which outlives the drain and so can report on it.
+    /// Runs `body` with the admin endpoint, whose listening socket is closed together with the listeners: while this
+    /// process drains, the next one may need all of its addresses.
     private func withAdmin(_ body: @escaping @Sendable () async throws -> Void) async throws {
         guard let admin else { return try await body() }
+        proxy.onListenersClosing { await admin.stopListening() }
         try await withBackgroundService({ await serve(admin) }, run: body)
     }
 
@@ -136,6 +203,17 @@ struct ProxyService: Sendable {
 
     private func withMetrics(_ body: @escaping @Sendable () async throws -> Void) async throws {
         let console = MetricsConsole(proxy: proxy, summaryInterval: summaryInterval)
+        try await withBackgroundService({ await console.logConnectFailures() }) {
+            try await withBackgroundService(console.logExhaustion) {
+                try await withSummary(console, body)
+            }
+        }
+    }
+
+    private func withSummary(
+        _ console: MetricsConsole,
+        _ body: @escaping @Sendable () async throws -> Void
+    ) async throws {
         try await withBackgroundService(console.summarise) {
             guard logsEvents else { return try await body() }
             try await withBackgroundService(console.logDrops) {
@@ -151,7 +229,10 @@ struct ProxyService: Sendable {
 
     private func stop(at signals: StopSignals) async {
         await signals.stopping { grace in
-            if grace == nil { logDraining() }
+            if grace == nil {
+                notifications.stopping()
+                logDraining()
+            }
             await proxy.shutdown(grace: grace)
         }
     }

@@ -24,7 +24,7 @@ struct RunCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("Configuration file, or - for standard input.", valueName: "file"))
+    @Argument(CommandLineSettings.file, named: "file")
     var file: String
 
     func run() async throws {
@@ -33,23 +33,31 @@ struct RunCommand: AsyncParsableCommand {
         logging.logLevel = file.logLevel
         logging.logFormat = file.logFormat
         try await logging.withConsole { console in
+            let activation = try SocketActivation(
+                listeners: file.listenerConfigurations.map(\.name),
+                hasAdmin: file.admin != nil
+            )
             let owner = try ProcessIdentity(user: file.user, group: file.group)
-            let proxy = try await Self.bind(file)
+            let resolved = try await resolve(file)
+            let proxy = try await Self.bind(file, resolved, activation)
             let poolController = PoolController(
                 proxy,
-                settings: file.poolSettings,
+                settings: resolved.settings,
                 logger: Logger(label: "pools")
             )
             let reloader = ConfigurationReloader(
                 file,
+                resolved: resolved,
                 named: name,
                 proxy: proxy,
                 poolController: poolController,
                 logger: Logger(label: "reload"),
+                context: context,
                 read: readAgain
             )
             let admin = try await ProxyService.bindAdmin(
                 at: file.admin,
+                inherited: activation.admin,
                 for: proxy,
                 control: file.adminAPI
                     ? AdminAPI(proxy: proxy, poolController: poolController, reloader: reloader) : nil,
@@ -63,24 +71,43 @@ struct RunCommand: AsyncParsableCommand {
                 admin: admin,
                 accessLog: try AccessLog(at: file.accessLog, format: file.accessLogFormat, console),
                 owner: owner,
+                pidFile: file.pidFile,
                 target: file.pools.map(\.name).joined(separator: ", "),
                 logsEvents: file.events,
-                summaryInterval: file.summary
+                summaryInterval: console.interval(of: file.summary)
             )
-            try await served.serve(console)
+            try await served.serve(console, warnings: file.warnings.map { $0.line(in: name) })
         }
     }
 
     private func read() throws -> ConfigurationFile {
-        let bytes = try File.read(file == "-" ? "/dev/stdin" : file, longest: ConfigurationFile.longest)
+        let bytes =
+            try file == "-"
+            ? File.readStandardInput(maxBytes: ConfigurationFile.maxBytes)
+            : File.read(file, maxBytes: ConfigurationFile.maxBytes)
         do {
-            return try ConfigurationFile(parsing: bytes)
+            return try ConfigurationFile(parsing: bytes, in: context)
         } catch {
-            let check = ConfigurationCheck(of: bytes, named: name)
+            let check = ConfigurationCheck(of: bytes, named: name, in: context)
             try File.write(Array(check.diagnostics.map { $0 + "\n" }.joined().utf8), to: 2)
             throw ExitCode(1)
         }
     }
+
+    /// Resolves the names of the servers. Names that cannot be resolved are logged; an entry may require that it can.
+    private func resolve(_ file: ConfigurationFile) async throws -> ResolvedPools {
+        do {
+            let resolved = try await file.resolved()
+            let logger = Logger(label: "pools")
+            for warning in resolved.warnings { logger.warning("\(warning.line(in: name))") }
+            return resolved
+        } catch {
+            try File.write(Array(error.lines(in: name).map { $0 + "\n" }.joined().utf8), to: 2)
+            throw ExitCode(1)
+        }
+    }
+
+    private var context: ConfigurationFile.Context { ConfigurationFile.Context(of: file == "-" ? nil : file) }
 
     /// The name of the file in messages.
     private var name: String { file == "-" ? "standard input" : file }
@@ -90,15 +117,20 @@ struct RunCommand: AsyncParsableCommand {
             guard file != "-" else {
                 throw CommandError("cannot reload standard input: it can be read only once: run with a file instead")
             }
-            return try File.read(file, longest: ConfigurationFile.longest)
+            return try File.read(file, maxBytes: ConfigurationFile.maxBytes)
         }
     }
 
-    private static func bind(_ file: ConfigurationFile) async throws -> Proxy {
+    private static func bind(
+        _ file: ConfigurationFile,
+        _ resolved: ResolvedPools,
+        _ activation: SocketActivation
+    ) async throws -> Proxy {
         try await Proxy.bind(
             listeners: file.listenerConfigurations,
-            pools: try await file.resolvedPools(),
-            configuration: file.process
+            pools: resolved.pools,
+            configuration: file.process,
+            inherited: activation.listeners
         )
     }
 }

@@ -37,9 +37,14 @@ final class Console: Sendable {
 
     /// Prints the banner if standard output is a terminal and the format is text.
     func printBanner() {
-        guard format == .text, isatty(STDOUT_FILENO) == 1 else { return }
+        guard format == .text, isTerminal else { return }
         output.write(Banner.text)
     }
+
+    /// Returns the interval of the line with the totals; nil if it is not written.
+    func interval(of summary: SummaryInterval) -> Duration? { summary.interval(isTerminal: isTerminal) }
+
+    private var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
     /// Waits until all lines are written or the time limit of ``LineWriter/flush(within:)`` expires.
     func flush() async {

@@ -106,8 +106,8 @@ enum LivePanelText {
     }
 
     /// Without a response there is no latency, which differs from a latency of zero.
-    private static func time(_ seconds: Double) -> String {
-        seconds > 0 ? TimeText(seconds).description : "-"
+    private static func time(_ seconds: Double?) -> String {
+        seconds.map { TimeText($0).description } ?? "-"
     }
 
     private static func isBulk(_ configuration: LoadTest.Configuration) -> Bool {
@@ -116,7 +116,7 @@ enum LivePanelText {
 
     /// The value of an interval in the sparkline.
     static func sparkValue(_ point: LoadTest.Report.TimelinePoint, _ configuration: LoadTest.Configuration) -> Double {
-        isBulk(configuration) ? point.upstreamPerSecond + point.downstreamPerSecond : point.p99
+        isBulk(configuration) ? point.upstreamPerSecond + point.downstreamPerSecond : point.p99 ?? 0
     }
 
     /// The last values as bars of eight heights, scaled to the highest; a blank for zero.

@@ -43,10 +43,16 @@ final class LoadRunner: Sendable {
         if isStopping { test.stop() }
         let label =
             isOneOfMany ? "run \(number)\(count.map { " of \($0)" } ?? ""), \(configuration.pace.spelledOut)" : nil
+        var report = try await run(test, label: label)
+        report.environment.setCommandLine(["monkey"] + CommandLine.arguments.dropFirst())
+        return report
+    }
+
+    private func run(_ test: LoadTest, label: String?) async throws -> LoadTest.Report {
         guard let panel else { return try await test.run() }
         defer { panel.clear() }
         return try await withBackgroundService(
-            { for await progress in test.progress { panel.show(progress, of: configuration, label: label) } },
+            { for await progress in test.progress { panel.show(progress, of: test.configuration, label: label) } },
             run: { try await test.run() }
         )
     }

@@ -13,9 +13,10 @@ struct RateTable {
         let rows = found.tries.map { attempt in
             let report = attempt.report
             return [
-                Grouped(attempt.rate).description, Grouped(report.throughput).description,
-                TimeText(report.latency.p50).description, TimeText(report.latency.p99).description,
-                TimeText(report.latency.max).description,
+                Grouped(attempt.rate).description, Grouped(report.throughput ?? 0).description,
+                ReportText.time(report.latency.p50, of: report.latency),
+                ReportText.time(report.latency.p99, of: report.latency),
+                ReportText.time(report.latency.max, of: report.latency),
                 (attempt.isKept ? "met" : "not met") + (report.trustworthy ? "" : ", not trustworthy"),
             ]
         }
@@ -26,6 +27,7 @@ struct RateTable {
             ([header] + rows).map { cells in
                 cells.dropLast().map { $0.rightAligned(12) }.joined() + "  " + (cells.last ?? "")
             }
-            + ["", verdict + (found.wasStopped ? "; the search was stopped early" : "")]
+            + ["", verdict + (found.wasStopped ? "; the search was stopped early" : ""), ""]
+            + ReportText.origin(of: found.tries[0].report).map { $0.name.leftAligned(13) + $0.text }
     }
 }

@@ -4,7 +4,11 @@ import TCPProxy
 import ValueFormats
 
 /// Options for access lists, connection and rate limits, bandwidth limits and the PROXY protocol.
-struct AccessControlOptions: ParsableArguments {
+struct AccessControlOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
     private typealias Settings = AccessPolicy.Settings
 
     @Option(Settings.allow, .network)
@@ -22,14 +26,29 @@ struct AccessControlOptions: ParsableArguments {
     @Option(Settings.ratePerClient, .rate)
     var ratePerClient: Switchable<RateValue>
 
+    @Flag(Settings.limitsDryRun)
+    var limitsDryRun: Bool
+
     @Option(ListenerConfiguration.Settings.bandwidth, .size(ListenerConfiguration.Settings.bandwidth.values.numbers))
     var bandwidth: Switchable<ByteSizeValue>
+
+    @Option(
+        ListenerConfiguration.Settings.bandwidthUpstream,
+        .size(ListenerConfiguration.Settings.bandwidthUpstream.values.numbers)
+    )
+    var bandwidthUpstream: ByteSizeValue?
+
+    @Option(
+        ListenerConfiguration.Settings.bandwidthDownstream,
+        .size(ListenerConfiguration.Settings.bandwidthDownstream.values.numbers)
+    )
+    var bandwidthDownstream: ByteSizeValue?
 
     @Option(Settings.acceptProxy, .word(named: "header"))
     var acceptProxy: Switchable<TrustedProxies.Header>
 
-    @Option(Settings.trustedProxies, .network)
-    var trustedProxies: [CIDRBlock]
+    @Option(Settings.trustedProxies, .trustedSource)
+    var trustedProxies: [TrustedSource]
 
     @Option(PoolConfiguration.Settings.sendProxy, .word(named: "version"))
     var sendProxy: Switchable<ProxyProtocolVersion>
@@ -61,8 +80,11 @@ struct AccessControlOptions: ParsableArguments {
         listener.accessPolicy.maxConnectionsPerClient = maxConnectionsPerClient
         listener.accessPolicy.rate = rate.value?.rate
         listener.accessPolicy.ratePerClient = ratePerClient.value?.rate
-        listener.accessPolicy.proxies = acceptProxy.value.map { TrustedProxies(header: $0, networks: trustedProxies) }
+        listener.accessPolicy.limitsDryRun = limitsDryRun
+        listener.accessPolicy.proxies = acceptProxy.value.map { TrustedProxies(header: $0, sources: trustedProxies) }
         listener.bandwidth = bandwidth.value?.bytes
+        listener.bandwidthUpstream = bandwidthUpstream?.bytes
+        listener.bandwidthDownstream = bandwidthDownstream?.bytes
         listener.timeouts.preread = prereadTimeout.value?.duration
     }
 }
@@ -73,8 +95,14 @@ extension ValueReader where Value == CIDRBlock {
     }
 }
 
+extension ValueReader where Value == TrustedSource {
+    static var trustedSource: Self {
+        Self(name: "network") { text in try TrustedSource(parsing: text) }
+    }
+}
+
 extension ValueReader where Value == RateValue {
     static var rate: Self {
-        Self(name: "rate") { text in RateValue(text: text, rate: try TokenRate(parsing: text)) }
+        Self(name: "rate") { text in try RateValue(parsing: text) }
     }
 }

@@ -3,7 +3,11 @@ import LoadBalancer
 import Logging
 
 /// Options of the access log.
-struct AccessLogOptions: ParsableArguments {
+struct AccessLogOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
     @Option(ConfigurationFile.Settings.accessLog, named: "file")
     var accessLog: Switchable<String>
 

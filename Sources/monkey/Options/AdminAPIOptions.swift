@@ -2,7 +2,11 @@ import ArgumentParser
 import LoadBalancer
 
 /// Options of the control operations of the HTTP endpoint.
-struct AdminAPIOptions: ParsableArguments {
+struct AdminAPIOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
     @Option(ConfigurationFile.Settings.adminTokenFile, named: "file")
     var adminTokenFile: String?
 

@@ -2,50 +2,38 @@ import ArgumentParser
 import EchoServer
 
 /// Options that change the behavior of an echo server, to test its clients.
-struct EchoOptions: ParsableArguments {
+struct EchoOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
+    private typealias Settings = EchoServer.Configuration.Settings
+
     @Flag(exclusivity: .exclusive)
     var mode: EchoMode = .echo
 
-    @Option(
-        .size(0...maxMessageSize),
-        "Size of the response to each request, from the --source pattern, such as 4K; see monkey load --response-size."
-    )
+    @Option(Settings.responseSize)
     var respond: ByteSizeValue?
 
-    @Option(
-        .size(0...maxMessageSize),
-        "Size in bytes of a request that --respond answers, whatever its content. (default: 100)"
-    )
+    @Option(Settings.requestSize)
     var request: ByteSizeValue?
 
-    @Option(
-        .byteRate(1...EchoServer.Configuration.fastestPace),
-        "Maximum bytes per second sent on each connection, such as 1MB/s; enforced by the kernel. (default: unlimited)"
-    )
+    @Option(Settings.pace, .byteRate(1...EchoServer.Configuration.maxPace))
     var pace: ByteRate?
 
-    @Option(
-        .duration(.zero...EchoServer.DelayDistribution.longest),
-        "Delay of each response; accurate to within 2 ms, never shorter."
-    )
+    @Option(Settings.delay, .duration(Settings.delay.values.durations))
     var delay: DurationValue?
 
-    @Option(
-        .delaySpread,
-        """
-        Distribution of delays: constant, uniform (up to twice --delay), exponential (with --delay as the mean), or a \
-        list such as 1ms,5ms,20ms that each connection cycles through.
-        """
-    )
+    @Option(Settings.delayDistribution, .delaySpread)
     var delayDistribution: DelaySpread?
 
-    @Option(.size(0...maxMessageSize), "Maximum bytes per write, such as 1 or 16K. (default: all available)")
+    @Option(Settings.chunk)
     var chunk: ByteSizeValue?
 
-    @Option(.size(0...maxMessageSize), "Number of bytes after which each connection is closed.")
+    @Option(Settings.closeAfter)
     var closeAfter: ByteSizeValue?
 
-    @Option(.stall, "Stall at the end of each period: its length and the period, such as 1s/10s.")
+    @Option(Settings.stall, .stall)
     var stall: StallPattern?
 
     /// - Throws: `ValidationError` if options conflict.
@@ -107,7 +95,7 @@ enum DelaySpread: Equatable {
         case "uniform": self = .uniform
         case "exponential": self = .exponential
         default:
-            let reader = ValueReader<DurationValue>.duration(.zero...EchoServer.DelayDistribution.longest)
+            let reader = ValueReader<DurationValue>.duration(EchoServer.Configuration.Settings.delay.values.durations)
             guard text.contains(where: \.isNumber) else {
                 throw CommandError("write constant, uniform, exponential, or comma-separated durations such as 1ms,5ms")
             }

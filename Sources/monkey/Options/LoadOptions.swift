@@ -3,37 +3,36 @@ import LoadTester
 import Sockets
 
 /// Options for the workload of a connection.
-struct LoadModeOptions: ParsableArguments {
-    @Option(
-        help: """
-            Workload of the connections, see above. (default: script with --script, request with --response-size, \
-            else echo)
-            """
-    )
+struct LoadModeOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
+    private typealias Settings = LoadTest.Configuration.Settings
+
+    @Option(CommandLineSettings.mode, .word(named: "mode"))
     var mode: LoadMode?
 
-    @Option(
-        .size(0...maxMessageSize),
-        """
-        Size of a request, such as 64 or 16K; of a chunk in bulk modes. (default: 64; 100 with --response-size; 128K)
-        """
-    )
+    @Option(Settings.requestSize)
     var size: ByteSizeValue?
 
-    @Option(.size(0...maxMessageSize), "Size of a response that is not an echo, such as monkey echo --respond sends.")
+    @Option(Settings.responseSize)
     var responseSize: ByteSizeValue?
 
-    @Option(help: ArgumentHelp("File whose content is sent as the request.", valueName: "file"))
+    @Option(CommandLineSettings.payload, named: "file")
     var payload: String?
 
-    @Option(help: ArgumentHelp("File with the lines to send and to expect.", valueName: "file"))
+    @Option(CommandLineSettings.script, named: "file")
     var script: String?
 
-    @Option(help: "How connections are closed in connect mode.")
-    var end: ConnectionEnd = .fin
+    @Option(CommandLineSettings.end, named: "end")
+    var end: LoadTest.ConnectionEnding?
 
-    @Flag(help: "Verify the data received in a bulk mode or request mode against the pattern of monkey echo --source.")
-    var verify = false
+    @Option(CommandLineSettings.sendProxy, .word(named: "version"))
+    var sendProxy: Switchable<LoadTest.ProxyHeader>
+
+    @Flag(CommandLineSettings.verify)
+    var verify: Bool
 
     /// - Throws: `ValidationError`; ``CommandError`` if a file cannot be read.
     func plannedMode() throws -> LoadTest.Mode {
@@ -47,15 +46,29 @@ struct LoadModeOptions: ParsableArguments {
         guard !verify || mode == .download || mode == .both || mode == .request else {
             throw ValidationError("--verify requires --mode download, both or request, which receive the pattern")
         }
+        try rejectUnused(in: mode)
         switch mode {
         case .echo: return .echo(try request())
         case .request: return .request(try request(of: 100), response: try response())
-        case .connect: return .connect(try request(), ending: end.ending)
+        case .connect: return .connect(try request(), ending: end ?? CommandLineSettings.end.defaultValue)
         case .hold: return .hold(try request())
         case .upload: return .bulk(bulk(.upload))
         case .download: return .bulk(bulk(.download))
         case .both: return .bulk(bulk(.both))
         case .script: return .script(try lines())
+        }
+    }
+
+    /// Throws for an option that the mode would ignore.
+    private func rejectUnused(in mode: LoadMode) throws {
+        guard end == nil || mode == .connect else {
+            throw ValidationError("--end requires --mode connect, not \(mode)")
+        }
+        guard payload == nil || !mode.isBulk && mode != .script else {
+            throw ValidationError("--payload has no effect with --mode \(mode): remove it")
+        }
+        guard size == nil || mode != .download && mode != .script else {
+            throw ValidationError("--size has no effect with --mode \(mode): remove it")
         }
     }
 
@@ -95,36 +108,36 @@ struct LoadModeOptions: ParsableArguments {
 }
 
 /// Options for the rate and its distribution.
-struct LoadRateOptions: ParsableArguments {
-    @Option(
-        .pace,
-        """
-        Rate of requests, such as 20000/s, 20k/s or 600/m, whether or not the target keeps up; or max, a closed loop: \
-        each connection sends its next request after the response. (default: 1000/s)
-        """
-    )
+struct LoadRateOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
+    private typealias Settings = LoadTest.Configuration.Settings
+
+    @Option(Settings.pace, .pace)
     var rate: LoadPace?
 
-    @Option(.ramp, "Rate that changes linearly, such as '0..50000/s over 30s'; reported in steps.")
+    @Option(Settings.ramp, .ramp)
     var ramp: LoadTest.RateProfile?
 
-    @Option(.condition, "Search for the highest rate that meets a condition such as 'p99<2ms', within --ramp if given.")
+    @Option(CommandLineSettings.findRate, .condition)
     var findRate: LoadTest.Assertion?
 
-    @Option(help: "Spacing of requests: constant, or poisson as for independent users.")
-    var arrivals: LoadArrivals = .constant
+    @Option(Settings.arrivals, named: "arrivals")
+    var arrivals: LoadTest.Arrivals?
 
-    @Option(.wholeNumber(1...1_000_000), "Number of connections; in connect mode, the maximum at the same time.")
-    var connections = 16
+    @Option(Settings.connections)
+    var connections: Int
 
-    @Option(.wholeNumber(1...64), "Number of sending threads, 1 to 64.")
-    var threads = 1
+    @Option(Settings.threads)
+    var threads: Int
 
-    @Option(.hostAddresses, "Comma-separated local IP addresses to connect from; each has its own ports.")
+    @Option(Settings.sources, .hostAddresses)
     var sourceAddresses: [InternetAddress]?
 
-    @Option(help: ArgumentHelp("Random seed: the same seed gives the same sequence.", valueName: "number"))
-    var seed: UInt64 = 1
+    @Option(Settings.seed, .number)
+    var seed: UInt64 = Settings.seed.defaultValue
 
     /// - Throws: `ValidationError` if options conflict.
     func apply(to configuration: inout LoadTest.Configuration) throws {
@@ -138,7 +151,10 @@ struct LoadRateOptions: ParsableArguments {
         }
         if let rate { configuration.pace = rate.pace }
         if let ramp { configuration.pace = .rate(ramp) }
-        configuration.arrivals = arrivals.arrivals
+        guard arrivals == nil || !configuration.isUnpaced && configuration.pace != .closedLoop else {
+            throw ValidationError("--arrivals requires a rate: remove it, or give a --rate such as 20000/s")
+        }
+        configuration.arrivals = arrivals ?? Settings.arrivals.defaultValue
         configuration.connections = connections
         configuration.threads = threads
         configuration.sources = sourceAddresses ?? []
@@ -147,24 +163,27 @@ struct LoadRateOptions: ParsableArguments {
 }
 
 /// Options for durations and timeouts.
-struct LoadTimeOptions: ParsableArguments {
-    @Option(
-        .duration(.milliseconds(1)...(.seconds(86_400))),
-        "Measured time. (default: 10s; the length of the ramp; 3s for each of several runs)"
-    )
+struct LoadTimeOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
+    private typealias Settings = LoadTest.Configuration.Settings
+
+    @Option(Settings.duration)
     var duration: DurationValue?
 
-    @Option(.duration(.zero...(.seconds(3600))), "Time with the same load before that, unmeasured.")
-    var warmup = DurationValue(.zero)
+    @Option(Settings.warmUp)
+    var warmup: DurationValue
 
-    @Option(.duration(.zero...(.seconds(3600))), "Maximum time to wait for the last responses.")
-    var drain = DurationValue(.seconds(1))
+    @Option(Settings.drain)
+    var drain: DurationValue
 
-    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "Timeout for a response; its connection is then reset.")
-    var timeout = DurationValue(.seconds(10))
+    @Option(Settings.timeout)
+    var timeout: DurationValue
 
-    @Option(.duration(.milliseconds(1)...(.seconds(3600))), "Timeout for establishing a connection.")
-    var connectTimeout = DurationValue(.seconds(5))
+    @Option(Settings.connectTimeout)
+    var connectTimeout: DurationValue
 
     func apply(to configuration: inout LoadTest.Configuration) {
         configuration.warmUp = warmup.duration
@@ -175,30 +194,28 @@ struct LoadTimeOptions: ParsableArguments {
 }
 
 /// Options for the output.
-struct LoadResultOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("File for the report as JSON; - is standard output.", valueName: "file"))
+struct LoadResultOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
+    @Option(CommandLineSettings.json, named: "file")
     var json: String?
 
-    @Option(help: ArgumentHelp("File for the timeline as comma-separated values.", valueName: "file"))
+    @Option(CommandLineSettings.csv, named: "file")
     var csv: String?
 
-    @Option(help: ArgumentHelp("File for the latencies in HdrHistogram's percentile format.", valueName: "file"))
+    @Option(CommandLineSettings.hgrm, named: "file")
     var hgrm: String?
 
-    @Option(help: ArgumentHelp("File for a page with plots, which needs no network.", valueName: "file"))
+    @Option(CommandLineSettings.html, named: "file")
     var html: String?
 
-    @Option(
-        .condition,
-        """
-        Condition such as 'p99<5ms', 'errors==0' or 'throughput>10k'; if one is not met, the exit code is 1. Can be \
-        repeated.
-        """
-    )
-    var assert: [LoadTest.Assertion] = []
+    @Option(CommandLineSettings.assert, .condition)
+    var assert: [LoadTest.Assertion]
 
-    @Flag(help: "Show no progress, even on a terminal.")
-    var quiet = false
+    @Flag(CommandLineSettings.quiet)
+    var quiet: Bool
 
     /// Opens each output file, so that a path that cannot be written is reported before the run.
     ///

@@ -3,22 +3,30 @@ import LoadTester
 import Sockets
 
 /// The values of `--mode`.
-enum LoadMode: String, CaseIterable, ExpressibleByArgument {
+enum LoadMode: String, CaseIterable {
     case echo, request, connect, upload, download, both, hold, script
 
     var isBulk: Bool { self == .upload || self == .download || self == .both }
 }
 
-enum ConnectionEnd: String, CaseIterable, ExpressibleByArgument {
-    case fin, reset
+/// A target as written. Its address is parsed after all arguments, so that an unknown option is reported instead of
+/// its value, which the parser counts as a target.
+struct LoadTarget {
+    let text: String
 
-    var ending: LoadTest.ConnectionEnding { self == .fin ? .fin : .reset }
-}
-
-enum LoadArrivals: String, CaseIterable, ExpressibleByArgument {
-    case constant, poisson
-
-    var arrivals: LoadTest.Arrivals { self == .constant ? .constant : .poisson }
+    func address() throws -> ServiceAddress {
+        do {
+            let address = try ValueReader<ServiceAddress>.address.read(text)
+            if address.port == 0 {
+                throw CommandError("port 0 is not the port of a server: write the port it listens on")
+            }
+            return address
+        } catch let error as AddressParseError {
+            throw ValidationError("invalid target '\(text)': \(error.targetDescription)")
+        } catch {
+            throw ValidationError("invalid target '\(text)': \(error)")
+        }
+    }
 }
 
 /// The value of `--rate`: a rate, or `max`.
@@ -35,7 +43,16 @@ extension ValueReader where Value == LoadPace {
 }
 
 extension ValueReader where Value == LoadTest.RateProfile {
-    static var ramp: Self { Self(name: "ramp") { text in try LoadTest.RateProfile(parsing: text) } }
+    static var ramp: Self {
+        Self(name: "ramp") { text in
+            guard text.contains("..") else {
+                throw CommandError(
+                    "'\(text)' is not a range: write two rates and a time, such as '0..50000/s over 30s'"
+                )
+            }
+            return try LoadTest.RateProfile(parsing: text)
+        }
+    }
 }
 
 extension ValueReader where Value == LoadTest.Assertion {

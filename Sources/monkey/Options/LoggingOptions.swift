@@ -3,7 +3,11 @@ import LoadBalancer
 import Logging
 
 /// Options for logging.
-struct LoggingOptions: ParsableArguments {
+struct LoggingOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
     @Option(ConfigurationFile.Settings.logLevel, named: "level")
     var logLevel: LogLevel
 

@@ -1,5 +1,5 @@
 import ArgumentParser
-import TCPProxy
+import ValueFormats
 
 // Options whose name, values, default and description come from a setting's definition.
 
@@ -34,6 +34,16 @@ extension Option {
             name: .customLong(setting.option),
             help: ArgumentHelp(setting.optionHelp(default: "\(setting.defaultValue)"), valueName: reader.name),
             transform: reader.read
+        )
+    }
+
+    /// Creates an option for a word that is nil if it is not given, so that the command can tell.
+    init<Wrapped: RawRepresentable & CaseIterable & Sendable>(_ setting: SettingDescriptor<Wrapped>, named name: String)
+    where Value == Wrapped?, Wrapped.RawValue == String {
+        self.init(
+            name: .customLong(setting.option),
+            help: ArgumentHelp(setting.optionHelp(default: setting.defaultValue.rawValue), valueName: name),
+            transform: ValueReader<Wrapped>.word(named: name).read
         )
     }
 
@@ -107,9 +117,64 @@ extension Option where Value == Switchable<DurationValue> {
     }
 }
 
+extension Option where Value == Switchable<DurationValue>? {
+    /// Creates an option that is nil if it is not given, so that the command can tell.
+    init(_ setting: SettingDescriptor<Duration?>) {
+        let reader = ValueReader<DurationValue>.duration(setting.values)
+        self.init(
+            name: .customLong(setting.option),
+            help: ArgumentHelp(setting.optionHelp(default: "off"), valueName: reader.name),
+            transform: ValueReader<Switchable<DurationValue>>.orOff(reader).read
+        )
+    }
+}
+
+extension Option where Value == DurationValue? {
+    /// Creates an option that is nil if it is not given, so that the command can tell.
+    init(_ setting: SettingDescriptor<Duration>) {
+        self.init(
+            name: .customLong(setting.option),
+            help: ArgumentHelp(
+                setting.optionHelp(default: "\(DurationValue(setting.defaultValue))"),
+                valueName: ValueReader<DurationValue>.duration().name
+            ),
+            transform: ValueReader<DurationValue>.duration(setting.values).read
+        )
+    }
+}
+
+extension Option where Value == ByteSizeValue? {
+    init(_ setting: SettingDescriptor<Int?>) { self.init(setting, .size(setting.values.numbers)) }
+
+    /// Creates an option that is nil if it is not given, so that the command can tell.
+    init(_ setting: SettingDescriptor<Int>) {
+        let reader = ValueReader<ByteSizeValue>.size(setting.values.numbers)
+        self.init(
+            name: .customLong(setting.option),
+            help: ArgumentHelp(
+                setting.optionHelp(default: "\(ByteSizeValue(setting.defaultValue))"),
+                valueName: reader.name
+            ),
+            transform: reader.read
+        )
+    }
+}
+
 extension Option where Value == String? {
     init(_ setting: SettingDescriptor<String?>, named name: String) {
         self.init(setting, .text(setting.values.numbers, named: name))
+    }
+}
+
+extension Option where Value == String {
+    /// - Parameter short: a short name of the option.
+    init(_ setting: SettingDescriptor<String>, short: Character, named name: String) {
+        self.init(
+            wrappedValue: setting.defaultValue,
+            name: [.customLong(setting.option), .customShort(short)],
+            help: ArgumentHelp(setting.optionHelp(default: setting.defaultValue), valueName: name),
+            transform: ValueReader<String>.text(setting.values.numbers, named: name).read
+        )
     }
 }
 
@@ -164,12 +229,46 @@ extension Argument {
         )
     }
 
+    /// Creates an argument that takes one or more values.
+    init<Element>(_ setting: SettingDescriptor<[Element]>, _ reader: ValueReader<Element>) where Value == [Element] {
+        self.init(setting, transform: reader.read)
+    }
+
+    /// Creates an argument that takes one or more values, of another type than those of the setting.
+    init<Setting, Element>(
+        _ setting: SettingDescriptor<[Setting]>,
+        transform: @Sendable @escaping (String) throws -> Element
+    ) where Value == [Element] {
+        self.init(
+            help: ArgumentHelp(setting.help.replacing("`", with: ""), valueName: setting.name),
+            transform: transform
+        )
+    }
+
     /// Creates a required argument.
     init<Setting>(_ setting: SettingDescriptor<Setting>, _ reader: ValueReader<Value>) {
         let text = "\(setting.help)\(setting.allowed.map { " (\($0))" } ?? "")"
         self.init(
             help: ArgumentHelp(text.replacing("`", with: ""), valueName: setting.name),
             transform: reader.read
+        )
+    }
+}
+
+extension Argument where Value == String {
+    init(_ setting: SettingDescriptor<String?>, named name: String) {
+        self.init(
+            help: ArgumentHelp(setting.help.replacing("`", with: ""), valueName: name),
+            transform: ValueReader<String>.text(setting.values.numbers, named: name).read
+        )
+    }
+}
+
+extension Argument where Value == String? {
+    init(_ setting: SettingDescriptor<String?>, named name: String) {
+        self.init(
+            help: ArgumentHelp(setting.help.replacing("`", with: ""), valueName: name),
+            transform: ValueReader<String>.text(setting.values.numbers, named: name).read
         )
     }
 }

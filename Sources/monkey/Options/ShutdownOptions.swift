@@ -2,7 +2,11 @@ import ArgumentParser
 import TCPProxy
 
 /// Options for the shutdown, from the first signal to the exit.
-struct ShutdownOptions: ParsableArguments {
+struct ShutdownOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
     @Option(ProxyConfiguration.Settings.grace)
     var grace: DurationValue
 

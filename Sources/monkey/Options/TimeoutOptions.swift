@@ -2,7 +2,11 @@ import ArgumentParser
 import TCPProxy
 
 /// Options for the timeouts of the phases of a connection.
-struct TimeoutOptions: ParsableArguments {
+struct TimeoutOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
     private typealias Settings = ListenerConfiguration.Settings
 
     @Option(Settings.connectTimeout)
@@ -17,8 +21,14 @@ struct TimeoutOptions: ParsableArguments {
     @Option(Settings.halfCloseTimeout)
     var halfCloseTimeout: Switchable<DurationValue>
 
+    @Option(Settings.halfClose, named: "effect")
+    var halfClose: ListenerConfiguration.HalfClose
+
     @Option(Settings.lifetime)
     var lifetime: Switchable<DurationValue>
+
+    @Option(Settings.lifetimeJitter, .percentage(Settings.lifetimeJitter.values.numbers))
+    var lifetimeJitter = Percentage(value: ListenerConfiguration.Settings.lifetimeJitter.defaultValue)
 
     @Option(ProxyConfiguration.Settings.resolveInterval)
     var resolveInterval: Switchable<DurationValue>
@@ -28,6 +38,8 @@ struct TimeoutOptions: ParsableArguments {
         listener.timeouts.connect = connectDeadline.value?.duration
         listener.timeouts.idle = idleTimeout.value?.duration
         listener.timeouts.halfClose = halfCloseTimeout.value?.duration
+        listener.halfClose = halfClose
+        listener.timeouts.lifetimeJitter = lifetimeJitter.value
         listener.timeouts.lifetime = lifetime.value?.duration
     }
 

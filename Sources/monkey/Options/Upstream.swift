@@ -15,10 +15,10 @@ enum Upstream: Equatable, Sendable {
             return
         }
         let address: ServiceAddress
-        do {
+        do throws(AddressParseError) {
             address = try ServiceAddress(parsing: text)
         } catch {
-            throw CommandError("\(error), or write echo for the built-in echo server")
+            throw CommandError("\(error.targetDescription), or write echo for the built-in echo server")
         }
         guard address.port != 0 else {
             throw CommandError("port 0 cannot be connected to: write the port that the server listens on")

@@ -1,4 +1,5 @@
 import Sockets
+import ValueFormats
 
 /// A parser of one kind of argument value, and its name in the help.
 ///
@@ -9,7 +10,7 @@ struct ValueReader<Value>: Sendable {
 }
 
 extension ValueReader where Value == DurationValue {
-    static func duration(_ range: ClosedRange<Duration> = .zero...DurationValue.longest) -> Self {
+    static func duration(_ range: ClosedRange<Duration> = .zero...DurationValue.maxDuration) -> Self {
         Self(name: "duration") { text in try DurationValue(parsing: text, in: range) }
     }
 
@@ -40,9 +41,6 @@ extension ValueReader {
     }
 }
 
-/// Maximum size in bytes of a request, a response or a write of the echo server and the load tester.
-let maxMessageSize = 1 << 30
-
 extension ValueReader where Value == ByteSizeValue {
     static func size(_ range: ClosedRange<Int>) -> Self {
         Self(name: "bytes") { text in try ByteSizeValue(parsing: text, in: range) }
@@ -54,6 +52,45 @@ extension ValueReader where Value == Int {
         Self(name: "count") { text in
             guard let number = Int(text), range.contains(number) else {
                 throw CommandError("write a whole number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return number
+        }
+    }
+}
+
+/// A whole percentage.
+struct Percentage: Hashable, Sendable, CustomStringConvertible {
+    let value: Int
+
+    var description: String { "\(value)%" }
+}
+
+extension ValueReader where Value == Percentage {
+    static func percentage(_ range: ClosedRange<Int>) -> Self {
+        Self(name: "percentage") { text in
+            guard text.last == "%", let value = Int(text.dropLast()), range.contains(value) else {
+                throw CommandError("write a percentage from \(range.lowerBound)% to \(range.upperBound)%, such as 10%")
+            }
+            return Percentage(value: value)
+        }
+    }
+}
+
+extension ValueReader where Value == Int {
+    /// Parses the permissions of a file.
+    static var fileMode: Self {
+        Self(name: "mode") { text in
+            guard let mode = FileMode.parse(text) else { throw CommandError("write octal digits, such as 0660") }
+            return mode
+        }
+    }
+}
+
+extension ValueReader where Value == UInt64 {
+    static var number: Self {
+        Self(name: "number") { text in
+            guard let number = UInt64(text) else {
+                throw CommandError("write a whole number from 0 to \(UInt64.max)")
             }
             return number
         }

@@ -43,6 +43,7 @@ struct AccessControlTests {
             preread-timeout: 2s
             sni: {www.example.com: web, "*.Example.com": web}
             alpn: {acme-tls/1: web, postgresql: web}
+            plain: web
             """
         )
         let accessPolicy = listener.accessPolicy
@@ -64,7 +65,29 @@ struct AccessControlTests {
         #expect(listener.alpnProtocols.map(\.pool) == ["web", "web"])
         #expect(listener.alpnProtocols.flatMap(\.protocols).map(\.name) == ["acme-tls/1", "postgresql"])
         #expect(listener.sniPatterns.map(\.pool) == ["web", "web"])
+        #expect(listener.plainPool == "web")
         #expect(listener.sniPatterns.flatMap(\.names).map(\.description) == ["www.example.com", "*.example.com"])
+    }
+
+    @Test("listeners share limits by name")
+    func sharedLimits() throws {
+        let text = """
+            limits:
+              a: {max-connections: 7, max-connections-per-client: 3, rate: 10/s, rate-per-client: 1/s, limits-dry-run: true}
+            listeners:
+              one: {listen: ":80", pool: p, limits: a}
+              two: {listen: ":81", pool: p, limits: a, deny: [10.0.0.0/8]}
+              own: {listen: ":82", pool: p, max-connections: 5}
+            pools:
+              p: {servers: ["10.0.0.1:443"]}
+
+            """
+        let policies = try ConfigurationFile(parsing: Array(text.utf8)).listenerConfigurations.map(\.accessPolicy)
+        #expect(policies.map(\.sharedLimits) == ["a", "a", nil])
+        #expect(policies.map(\.maxConnections) == [7, 7, 5])
+        #expect(policies.map(\.maxConnectionsPerClient) == [3, 3, nil])
+        #expect(policies.map { $0.rate != nil && $0.ratePerClient != nil } == [true, true, false])
+        #expect(policies.map(\.limitsDryRun) == [true, true, false])
     }
 
     @Test("without these keys, every client is admitted")
@@ -117,6 +140,14 @@ struct AccessControlTests {
                 "6:22: error: listeners.front.trusted-proxies: no proxy is trusted: add networks of proxies, such as [10.0.0.0/8]"
             ),
             (
+                "accept-proxy: required\ntrusted-proxies: [unix]",
+                "6:22: error: listeners.front.trusted-proxies: unix applies to listeners at a Unix socket: add networks of proxies, such as [10.0.0.0/8]"
+            ),
+            (
+                "limits: a",
+                "5:13: error: listeners.front.limits: unknown limits 'a': define it in limits"
+            ),
+            (
                 "sni: {www.example.com: wbe}",
                 "5:28: error: listeners.front.sni.www.example.com: unknown pool 'wbe': did you mean web?"
             ),
@@ -131,6 +162,14 @@ struct AccessControlTests {
             (
                 "alpn: {\"\": web}",
                 "5:12: error: listeners.front.alpn.'': empty protocol name: write one that clients offer, such as h2"
+            ),
+            (
+                "sni: {www.example.com: web}\nplain: wbe",
+                "6:12: error: listeners.front.plain: unknown pool 'wbe': did you mean web?"
+            ),
+            (
+                "plain: web",
+                "5:12: error: listeners.front.plain: no effect without sni, alpn or tls: add routes, or use pool for all connections"
             ),
             (
                 "alpn: [h2]",

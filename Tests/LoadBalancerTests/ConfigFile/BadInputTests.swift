@@ -85,8 +85,8 @@ struct BadInputTests {
 
     @Test("a file that is too long is rejected")
     func length() {
-        let comment = Array(repeating: UInt8(ascii: "#"), count: ConfigurationFile.longest + 1)
-        #expect(messages(comment) == ["1:1: error: the file has 1048577 bytes: at most 1048576 are allowed"])
+        let comment = Array(repeating: UInt8(ascii: "#"), count: ConfigurationFile.maxBytes + 1)
+        #expect(messages(comment) == ["1:1: error: the file has 4194305 bytes: at most 4194304 are allowed"])
     }
 
     @Test("bytes that are not UTF-8 are reported with their line")
@@ -95,6 +95,79 @@ struct BadInputTests {
             messages(Array("threads: 2\ngrace: ".utf8) + [0xFF, 0x0A])
                 == ["2:1: error: this line is not UTF-8: save the file as UTF-8"]
         )
+    }
+
+    @Test("the text of a problem beyond the limit is not computed, and reading ends")
+    func boundedProblems() {
+        var diagnostics = Diagnostics()
+        var texts = 0
+        func text() -> String {
+            texts += 1
+            return "problem \(texts)"
+        }
+        let start = SourceLocation(line: 1, column: 1)
+        for _ in 0..<(ConfigurationFile.maxProblems + Diagnostics.maxSuppressed - 1) {
+            diagnostics.error(at: start, text())
+        }
+        #expect(texts == ConfigurationFile.maxProblems)
+        #expect(!diagnostics.isExhausted)
+        diagnostics.error(at: start, text())
+        #expect(diagnostics.isExhausted)
+    }
+
+    @Test(
+        "reading a file of many mistakes ends after a bounded number of them",
+        arguments: [
+            (0..<20_000).map { "key\($0): 1\n" }.joined(),
+            "listeners:\n" + (0..<1000).map { "  a\($0): {list: 1, poool: 2, c: 3, d: 4, e: 5, f: 6}\n" }.joined(),
+            "pools:\n  p:\n    servers:\n" + String(repeating: "    - {adress: 1, wait: 2, back: 3}\n", count: 1000),
+            "listeners:\n  a:\n    allow: [" + String(repeating: "x, ", count: 9000) + "x]\n",
+            "a: &a \"" + String(repeating: "x", count: 150_000) + "\"\nlisteners:\n  a:\n    allow: ["
+                + String(repeating: "*a, ", count: 9000) + "*a]\n",
+            "listeners:\n  a:\n    sni:\n" + (0..<9000).map { "      \"a b\($0)\": 5\n" }.joined(),
+            "a: {" + String(repeating: "[", count: 5) + String(repeating: ":", count: 150_000) + "\n",
+        ]
+    )
+    func manyMistakes(text: String) {
+        let error = #expect(throws: ConfigurationError.self) { try ConfigurationFile(parsing: Array(text.utf8)) }
+        #expect((error?.diagnostics.count ?? 0) <= ConfigurationFile.maxProblems)
+        #expect((error?.suppressed ?? 0) <= Diagnostics.maxSuppressed + 16)
+    }
+
+    @Test(
+        "a long text is parsed again for fewer duplicate keys",
+        arguments: [(1, 32), (16 << 10, 32), (128 << 10, 4), (1 << 20, 0)]
+    )
+    func readings(bytes: Int, readings: Int) {
+        #expect(YAMLDocument.maxReadings(ofBytes: bytes) == readings)
+    }
+
+    @Test("a key of a long mapping is found, and the first of two with one name")
+    func longMappings() throws {
+        var diagnostics = Diagnostics()
+        let text = (0..<100).map { "k\($0): v\($0)\n" }.joined()
+        let node = try #require(YAMLDocument.read(text, diagnostics: &diagnostics))
+        for index in 0..<100 {
+            guard case .scalar(let scalar) = node["k\(index)"]?.content else {
+                Issue.record("k\(index) is missing")
+                continue
+            }
+            #expect(scalar.text == "v\(index)")
+        }
+        #expect(node["k100"] == nil)
+    }
+
+    @Test(
+        "a zero byte in a text that the system receives is rejected",
+        arguments: ["access-log", "admin-token-file", "user", "group"]
+    )
+    func zeroBytes(key: String) {
+        let text =
+            "\(key): \"a\\0b\"\nlisteners: {a: {listen: '127.0.0.1:1', pool: p}}\n"
+            + "pools: {p: {servers: ['10.0.0.1:1']}}\n"
+        let messages = messages(text)
+        #expect(messages.count == 1)
+        #expect(messages.first?.contains("error: \(key): ") == true && messages.first?.contains("zero byte") == true)
     }
 
     @Test("many duplicate keys are summarized in one error")

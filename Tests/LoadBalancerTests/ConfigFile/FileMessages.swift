@@ -5,9 +5,12 @@ func messages(_ text: String) -> [String] {
     messages(Array(text.utf8))
 }
 
-func messages(_ bytes: [UInt8]) -> [String] {
+func messages(
+    _ bytes: [UInt8],
+    in context: ConfigurationFile.Context = ConfigurationFile.Context()
+) -> [String] {
     do {
-        return try ConfigurationFile(parsing: bytes).warnings.map(\.description)
+        return try ConfigurationFile(parsing: bytes, in: context).warnings.map(\.description)
     } catch {
         return error.description.split(separator: "\n").map(String.init)
     }

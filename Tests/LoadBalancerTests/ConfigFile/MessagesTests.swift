@@ -170,11 +170,11 @@ struct MessagesTests {
             ),
             (
                 "check: {type: http, status: 99}\n",
-                "6:33: error: pools.p.check.status: invalid value '99': must be a status code from 100 to 599, or a range such as 200-399"
+                "6:33: error: pools.p.check.status: invalid value '99': must be status codes from 100 to 599, such as 204, 200-399 or 200-299,304"
             ),
             (
                 "check: {type: http, status: 400-200}\n",
-                "6:33: error: pools.p.check.status: invalid value '400-200': must be a status code from 100 to 599, or a range such as 200-399"
+                "6:33: error: pools.p.check.status: invalid value '400-200': must be status codes from 100 to 599, such as 204, 200-399 or 200-299,304"
             ),
             (
                 "on-server-down: drop\n",
@@ -186,7 +186,7 @@ struct MessagesTests {
             ),
             (
                 "maximum: 5\n",
-                "6:5: error: pools.p.maximum: unknown key in a pool: must be servers, policy, check, ejection, slow-start, queue, on-server-down, on-all-down, send-proxy or resolve-interval"
+                "6:5: error: pools.p.maximum: unknown key in a pool: must be servers, policy, fastest-by, fastest-tolerance, check, ejection, slow-start, queue, retry, on-server-down, on-all-down, send-proxy, tls, resolver or resolve-interval"
             ),
         ]
     )
@@ -239,6 +239,14 @@ struct MessagesTests {
                 "4:24: error: pools.p.servers[1]: duplicate server h:1, first defined on line 4: keep one, with a weight if it should get more connections"
             ),
             (
+                "'h:1', 'H.:1'",
+                "4:24: error: pools.p.servers[1]: duplicate server H.:1, first defined on line 4: keep one, with a weight if it should get more connections"
+            ),
+            (
+                "'unix:/tmp/x', 'unix:/tmp/.//x'",
+                "4:32: error: pools.p.servers[1]: duplicate server unix:/tmp/.//x, first defined on line 4: keep one, with a weight if it should get more connections"
+            ),
+            (
                 "{address: 'h:1', name: a}, {address: 'h:2', name: a}",
                 "4:67: error: pools.p.servers[1]: duplicate server name a, first used on line 4: choose another name"
             ),
@@ -277,6 +285,14 @@ struct MessagesTests {
             (
                 "'unix:/a'", "'unix:/a'",
                 "3:15: error: listeners.b.listen: unix:/a is already used by listeners.a: choose another address or port"
+            ),
+            (
+                "'unix:/a'", "'unix:/./a'",
+                "3:15: error: listeners.b.listen: unix:/a is already used by listeners.a: choose another address or port"
+            ),
+            (
+                "'host.example:80'", "'Host.Example.:80'",
+                "3:15: error: listeners.b.listen: host.example:80 is already used by listeners.a: choose another address or port"
             ),
             (
                 "':80'", "'10.0.0.1:1'",
@@ -345,6 +361,71 @@ struct MessagesTests {
     )
     func warnings(text: String, message: String) {
         #expect(messages(file(pool: text)) == [message])
+    }
+
+    @Test(
+        "a setting without effect causes a warning",
+        arguments: [
+            (
+                "lifetime-jitter: 10%", "", "",
+                [
+                    "4:22: warning: listeners.a.lifetime-jitter: lifetime-jitter has no effect without lifetime: set lifetime, or remove lifetime-jitter"
+                ]
+            ),
+            ("lifetime-jitter: 0%", "", "", []), ("lifetime-jitter: 10%\n    lifetime: 1h", "", "", []),
+            (
+                "limits-dry-run: true", "", "",
+                [
+                    "4:21: warning: listeners.a.limits-dry-run: limits-dry-run has no effect without a limit of connections or of a rate: set a limit, or remove limits-dry-run"
+                ]
+            ),
+            ("limits-dry-run: false", "", "", []), ("limits-dry-run: true\n    rate: 1/s", "", "", []),
+            (
+                "limits: l", "limits: {l: {limits-dry-run: true}}", "",
+                [
+                    "8:30: warning: limits.l.limits-dry-run: limits-dry-run has no effect without a limit of connections or of a rate: set a limit, or remove limits-dry-run"
+                ]
+            ),
+            ("limits: l", "limits: {l: {limits-dry-run: true, rate-per-client: 1/s}}", "", []),
+            (
+                "limits: l", "limits: {l: {rate: 1/s}, m: {rate: 1/s}}", "",
+                ["8:26: warning: limits.m: no listener uses these limits: refer to them in a listener, or remove them"]
+            ),
+            (
+                "backlog: 9", "", ", slow-start: 9s, policy: maglev",
+                [
+                    "7:44: warning: pools.p.slow-start: slow-start has no effect with policy maglev: choose another policy, or remove slow-start"
+                ]
+            ),
+            (
+                "backlog: 9", "", ", slow-start: 9s, policy: source-hash",
+                [
+                    "7:44: warning: pools.p.slow-start: slow-start has no effect with policy source-hash: choose another policy, or remove slow-start"
+                ]
+            ),
+            (
+                "backlog: 9", "", ", slow-start: 9s, policy: first",
+                [
+                    "7:44: warning: pools.p.slow-start: slow-start has no effect with policy first: choose another policy, or remove slow-start"
+                ]
+            ),
+            ("backlog: 9", "", ", slow-start: off, policy: first", []),
+            ("backlog: 9", "", ", slow-start: 9s, policy: fastest", []),
+        ] as [(String, String, String, [String])]
+    )
+    func withoutEffect(listener: String, limits: String, pool: String, warnings: [String]) {
+        let text = """
+            listeners:
+              a:
+                listen: 127.0.0.1:1
+                \(listener)
+                pool: p
+            pools:
+              p: {servers: ["10.0.0.1:1"]\(pool)}
+            \(limits)
+
+            """
+        #expect(messages(text) == warnings)
     }
 
     @Test("a connect timeout longer than the deadline causes a warning")

@@ -27,6 +27,10 @@ struct SchemaTests {
         "{servers: [':80']}", "{'a b': {}}", "{a: {listen: ':80', pool: p}}", "{a: {servers: ['h:80']}}",
         "100/s", "10/s,burst=50", "10/d", "64KiB", "10MB", "10Mbit", "16K", "1.5M", "10 MB", "1m30s", "1.5s", "30s1m",
         "500us", "required", "optional", "v1", "v2", "v3",
+        "[{expect: a}]", "[{send: a, expect: b}, {expect: c}]", "200-299,304", "[200-299, 304]",
+        "connect", "first-byte", "master", "queue",
+        "[{certificate: a, key: b}]", "{certificates: [{certificate: a, key: b}]}", "{server-name: a.example}", "'1.3'",
+        "refuse", "required", "system", "[h2]",
         "[10.0.0.0/8]", "{www.example.com: web}", "{'*.example.com': web}", "{'a b': web}",
     ]
 
@@ -37,8 +41,12 @@ struct SchemaTests {
         try check(ObjectSchema.pool)
         try check(ObjectSchema.server)
         try check(ObjectSchema.check)
+        try check(ObjectSchema.step)
         try check(ObjectSchema.ejection)
         try check(ObjectSchema.queue)
+        try check(ObjectSchema.listenerTLS)
+        try check(ObjectSchema.certificate)
+        try check(ObjectSchema.poolTLS)
     }
 
     private func check<Entry>(_ section: ObjectSchema<Entry>) throws {

@@ -106,7 +106,7 @@ extension Transcripts {
         32:9: error: pools.databases.servers[2].wieght: unknown key in a server: did you mean weight?
         33:17: error: pools.databases.servers[2].backup: invalid value 'maybe': must be true or false
         34:9: error: pools.databases.servers[3]: missing key address: add address: 10.0.0.1:5432
-        35:9: error: pools.databases.servers[4]: invalid list: must be a mapping with the keys address, name, weight, backup or max-connections
+        35:9: error: pools.databases.servers[4]: invalid list: must be a mapping with the keys address, name, weight, backup, max-connections or resolve
         36:8: error: pools.databases.servers[5]: missing value: must be an address, such as 127.0.0.1:5432 or unix:/run/app.sock
         37:19: error: pools.databases.check.type: unknown value 'postgress': did you mean postgres?
         37:40: error: pools.databases.check.interval: '2': missing unit: write 2ms, 2s, 2m or 2h

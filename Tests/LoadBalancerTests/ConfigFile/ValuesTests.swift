@@ -104,7 +104,7 @@ struct ValuesTests {
                   initial: down
                   path: /up
                   host: db.example
-                  status: 204
+                  status: "204"
                 ejection: {consecutive-failures: off, failure-rate: 10%, window: 1s, min-attempts: 2, base-time: 3s,
                   max-time: 4s, max-percent: 0%}
                 slow-start: 6s
@@ -122,7 +122,7 @@ struct ValuesTests {
         #expect(file.process.drainDelay == .zero)
         #expect(file.admin == nil)
         #expect(file.events)
-        #expect(file.summary == nil)
+        #expect(file.summary == .off)
         #expect(file.logLevel == .debug)
         #expect(file.logFormat == .json)
 
@@ -156,7 +156,7 @@ struct ValuesTests {
         #expect(check.initial == .down)
         #expect(check.path == "/up")
         #expect(check.host == "db.example")
-        #expect(check.status == 204...204)
+        #expect(check.status == [204...204])
         let ejection = try #require(pool.ejection)
         #expect(ejection.consecutiveFailures == nil)
         #expect(ejection.failureRate == 10)

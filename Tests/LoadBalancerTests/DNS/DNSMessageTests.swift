@@ -96,11 +96,69 @@ struct DNSMessageTests {
     @Test("a loop of aliases gives no records")
     func aliasLoop() throws {
         let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
-        let found = try answer(
-            .ipv4,
-            [record([0xC0, 12], 5, ttl: 7, one), record(one, 5, ttl: 7, [0xC0, 12])]
-        )
-        #expect(found.contents.isEmpty && found.timeToLive == nil)
+        let loop = [record([0xC0, 12], 5, ttl: 7, one), record(one, 5, ttl: 7, [0xC0, 12])]
+        #expect(try parsed(message(.ipv4, loop), .ipv4).answer(to: question(.ipv4)) == .aliasLoop)
+    }
+
+    /// RFC 1034, 5.3.3: the name of the alias must be queried.
+    @Test("an alias without records in the response is the answer, with its TTL")
+    func openAlias() throws {
+        let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
+        let response = try parsed(message(.ipv4, [record([0xC0, 12], 5, ttl: 7, one)]), .ipv4)
+        let target = try #require(DNSName("one.db.example"))
+        #expect(response.answer(to: question(.ipv4)) == .alias(target, timeToLive: 7))
+    }
+
+    /// RFC 2308, 5: the lower of the SOA record's TTL and its MINIMUM field; RFC 2181, 8 for the highest bit.
+    @Test(
+        "the SOA record of a negative response gives its TTL",
+        arguments: [(300, 60, 60), (20, 60, 20), (0x8000_0000, 60, 0), (0, 5, 0)] as [(UInt32, UInt32, UInt32)],
+        [UInt16(0x8180), 0x8183]
+    )
+    func negativeTimeToLive(times: (ttl: UInt32, minimum: UInt32, expected: UInt32), flags: UInt16) throws {
+        let bytes = message(.ipv4, [], flags: flags, authority: [start(ttl: times.ttl, minimum: times.minimum)])
+        let response = try parsed(bytes, .ipv4)
+        #expect(response.answer(to: question(.ipv4)) == .none(timeToLive: times.expected))
+    }
+
+    @Test("an alias of a name without records has the lower of both TTLs")
+    func negativeAlias() throws {
+        let one: [UInt8] = [3] + Array("one".utf8) + [0xC0, 12]
+        for (ttl, minimum, expected) in [(7, 60, 7), (60, 5, 5)] as [(UInt32, UInt32, UInt32)] {
+            let bytes = message(
+                .ipv4,
+                [record([0xC0, 12], 5, ttl: ttl, one)],
+                authority: [start(ttl: 60, minimum: minimum)]
+            )
+            #expect(try parsed(bytes, .ipv4).answer(to: question(.ipv4)) == .none(timeToLive: expected))
+        }
+    }
+
+    /// RFC 2308, 2.2: NS records without an SOA record.
+    @Test("a response that only names other name servers is a referral")
+    func referral() throws {
+        let server = record([0xC0, 12], 2, ttl: 60, [2] + Array("ns".utf8) + [0xC0, 12])
+        let response = try parsed(message(.ipv4, [], authority: [server]), .ipv4)
+        #expect(response.answer(to: question(.ipv4)) == .referral)
+        let both = try parsed(message(.ipv4, [], authority: [server, start(ttl: 9, minimum: 9)]), .ipv4)
+        #expect(both.answer(to: question(.ipv4)) == .none(timeToLive: 9))
+    }
+
+    @Test("a damaged authority section leaves a response usable")
+    func damagedAuthority() throws {
+        let good = record([0xC0, 12], 1, ttl: 7, [127, 0, 0, 1])
+        let whole = message(.ipv4, [good], authority: [start(ttl: 9, minimum: 9)])
+        for count in 1..<20 {
+            #expect(try parsed(whole.dropLast(count), .ipv4).records.count == 1)
+        }
+    }
+
+    @Test("the lowest TTL of unequal records counts")
+    func unequalTimes() throws {
+        let records = [
+            record([0xC0, 12], 1, ttl: 9, [127, 0, 0, 1]), record([0xC0, 12], 1, ttl: 3, [127, 0, 0, 2]),
+        ]
+        #expect(try answer(.ipv4, records).timeToLive == 3)
     }
 
     @Test("records of other names, types and classes are ignored")
@@ -174,29 +232,28 @@ struct DNSMessageTests {
     @Test("a long chain of compression pointers is rejected")
     func longChain() {
         // Each name but the first is a compression pointer to the previous one.
+        let records = chain(of: 200)
+        #expect(throws: DNSMessageError.badName) { try parsed(message(.ipv4, records), .ipv4) }
+    }
+
+    /// Returns records whose names each end with a compression pointer to the name of the previous record.
+    private func chain(of count: Int, startingWith label: [UInt8] = []) -> [[UInt8]] {
         var records: [[UInt8]] = []
         var offset = 28
         var target = 12
-        for _ in 0..<200 {
-            records.append(record([0xC0 | UInt8(target >> 8), UInt8(target & 0xFF)], 1, ttl: 7, [127, 0, 0, 1]))
+        for _ in 0..<count {
+            let name = label + [0xC0 | UInt8(target >> 8), UInt8(target & 0xFF)]
+            records.append(record(name, 1, ttl: 7, [127, 0, 0, 1]))
             target = offset
             offset += records.last?.count ?? 0
         }
-        #expect(throws: DNSMessageError.badName) { try parsed(message(.ipv4, records), .ipv4) }
+        return records
     }
 
     @Test("a name that exceeds the limit by compression pointers is rejected")
     func growingName() {
         // A label of 63 bytes and a pointer to the previous name, repeatedly: past 255 bytes.
-        var records: [[UInt8]] = []
-        var offset = 28
-        var target = 12
-        for _ in 0..<8 {
-            let name = [63] + [UInt8](repeating: 0x61, count: 63) + [0xC0 | UInt8(target >> 8), UInt8(target & 0xFF)]
-            records.append(record(name, 1, ttl: 7, [127, 0, 0, 1]))
-            target = offset
-            offset += records.last?.count ?? 0
-        }
+        let records = chain(of: 8, startingWith: [63] + [UInt8](repeating: 0x61, count: 63))
         #expect(throws: DNSMessageError.badName) { try parsed(message(.ipv4, records), .ipv4) }
     }
 
@@ -262,11 +319,25 @@ private func question(_ type: DNSType) -> DNSWireQuery {
 }
 
 /// Returns a response with the ID 0x1234 to a question for db.example, whose name is at offset 12.
-private func message(_ type: DNSType, _ records: [[UInt8]], flags: UInt16 = 0x8180) -> [UInt8] {
+private func message(
+    _ type: DNSType,
+    _ records: [[UInt8]],
+    flags: UInt16 = 0x8180,
+    authority: [[UInt8]] = []
+) -> [UInt8] {
     var bytes = question(type).query(id: 0x1234)
     (bytes[2], bytes[3]) = (UInt8(flags >> 8), UInt8(flags & 0xFF))
     (bytes[6], bytes[7]) = (UInt8(records.count >> 8), UInt8(records.count & 0xFF))
-    return bytes + records.joined()
+    bytes[9] = UInt8(authority.count)
+    return bytes + records.joined() + authority.joined()
+}
+
+/// Returns an SOA record.
+private func start(ttl: UInt32, minimum: UInt32) -> [UInt8] {
+    let numbers = [1, 2, 3, 4, minimum].flatMap { number in
+        (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+    }
+    return record([0xC0, 12], 6, ttl: ttl, [0xC0, 12, 0xC0, 12] + numbers)
 }
 
 private func record(
@@ -280,15 +351,19 @@ private func record(
     return name + [0, UInt8(type), 0, UInt8(`class`)] + time + [0, UInt8(data.count)] + data
 }
 
-private func parsed(_ bytes: [UInt8], _ type: DNSType) throws(DNSMessageError) -> DNSResponse {
-    try DNSResponse(parsing: bytes, to: question(type), id: 0x1234)
+private func parsed(_ bytes: some Sequence<UInt8>, _ type: DNSType) throws(DNSMessageError) -> DNSResponse {
+    try DNSResponse(parsing: Array(bytes), to: question(type), id: 0x1234)
 }
 
 private func answer(
     _ type: DNSType,
     _ records: [[UInt8]]
 ) throws(DNSMessageError) -> (contents: [DNSRecord.Content], timeToLive: UInt32?) {
-    try parsed(message(type, records), type).answer(to: question(type))
+    switch try parsed(message(type, records), type).answer(to: question(type)) {
+    case .records(let contents, let time): (contents, time)
+    case .none(let time): ([], time)
+    case .alias, .aliasLoop, .referral: ([], nil)
+    }
 }
 
 extension [UInt8] {

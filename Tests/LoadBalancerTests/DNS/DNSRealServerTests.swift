@@ -29,7 +29,7 @@ struct DNSRealServerTests {
             #expect(service.servers.map(\.weight) == [50, 50, 5])
             #expect(service.servers.map(\.priority) == [10, 10, 20])
             let missing = await lookup.servers(of: .host("missing.example", port: 80))
-            #expect(missing == .init(servers: [], failure: .noSuchName))
+            #expect(missing == .init(servers: [], failure: .noSuchName()))
         }
     }
 
@@ -82,7 +82,7 @@ struct DNSRealServerTests {
                 try write("127.0.0.2 two.example")
                 try server.signal(SIGHUP)
                 try await settles(on: "127.0.0.3:5432", isWhole: false)
-                #expect(last.failure == .noSuchName)
+                #expect(last.failure == .noSuchName())
                 try write("127.0.0.3 one.example", "127.0.0.2 two.example")
                 try server.signal(SIGHUP)
                 try await settles(on: "127.0.0.3:5432", isWhole: true)
@@ -95,6 +95,43 @@ struct DNSRealServerTests {
                 #expect(last.servers.map(\.weight) == [1, 40])
                 #expect(last.servers.map(\.priority) == [5, 10])
             }
+        }
+    }
+
+    @Test("a forwarding loop through a name is found when names are resolved")
+    func loops() async throws {
+        let port = try RealServer.freePort()
+        let zone = [
+            "--host-record=self.example,127.0.0.1", "--host-record=other.example,127.0.0.2",
+            "--srv-host=_db._tcp.example,self.example,81",
+        ]
+        try await withNameServer(on: port, zone) { _ in
+            let text = """
+                resolver: 127.0.0.1:\(port)
+                listeners:
+                  a: {listen: ":80", pool: a}
+                  b: {listen: "127.0.0.1:81", pool: good, sni: {x.example: b}}
+                  c: {listen: "LOCALHOST:82", pool: c}
+                pools:
+                  a: {servers: ["self.example:80"]}
+                  b: {servers: ["srv:_db._tcp.example"]}
+                  c: {servers: ["other.example:82", "self.example:82"]}
+                  good: {servers: ["other.example:81"]}
+                """
+            let file = try ConfigurationFile(parsing: Array(text.utf8))
+            let (count, failures) = await file.resolveNames()
+            #expect(count == 6)
+            func message(_ location: String, _ listener: String, _ server: String, _ pool: String) -> String {
+                "\(location): error: listeners.\(listener).pool: server \(server) of pool \(pool) is this listener, "
+                    + "so it would connect to itself: change one of the addresses"
+            }
+            #expect(
+                failures.map(\.description) == [
+                    message("3:28", "a", "self.example:80", "a"),
+                    message("4:37", "b", "srv:_db._tcp.example (127.0.0.1:81)", "b"),
+                    message("5:37", "c", "self.example:82", "c"),
+                ]
+            )
         }
     }
 

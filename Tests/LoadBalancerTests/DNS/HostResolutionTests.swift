@@ -59,6 +59,22 @@ struct HostResolutionTests {
         #expect(outcome == .init(servers: [], failure: .notOffered))
     }
 
+    @Test("a host is resolved by the addresses of one family if the query for the other fails")
+    func oneFamily() async {
+        let zone = Zone()
+        let address = ServerAddress.host("db.example", port: 1)
+        for failure in [DNSFailure.noSuchName(), .silent(server: .internet(InternetAddress(v4: 0, port: 53)))] {
+            zone.set(.ipv4(name("db.example")), addresses: "127.0.0.1", ttl: 60)
+            zone.fail(.ipv6(name("db.example")), failure)
+            var lookup = zone.lookup
+            let outcome = await lookup.servers(of: address)
+            #expect(outcome.servers.map(\.address.description) == ["127.0.0.1:1"])
+            #expect(outcome.failure == nil)
+            zone.fail(.ipv4(name("db.example")), failure)
+            #expect(await lookup.servers(of: address).failure == failure)
+        }
+    }
+
     /// If the lookup of one host of a service, or of one address family of a host, fails, it keeps its previous
     /// addresses.
     @Test("a failed lookup keeps the previous addresses")

@@ -76,7 +76,10 @@ struct ServerDiscoveryTests {
         }
         let entries = [try entry("srv:_echo._tcp.example", nameServer)]
         var proxy: Proxy?
+        var resolution: PoolSettings.Resolution?
         try await withNameServer(on: nameServer, zone(listeners[0])) { _ in
+            let resolved = try await entries.resolved(every: .milliseconds(50))
+            resolution = resolved.resolution
             proxy = try await Proxy.bind(
                 listeners: [
                     ListenerConfiguration(
@@ -85,13 +88,13 @@ struct ServerDiscoveryTests {
                         pool: "pool"
                     )
                 ],
-                pools: [PoolConfiguration(name: "pool", policy: .roundRobin, servers: entries.resolved())]
+                pools: [PoolConfiguration(name: "pool", policy: .roundRobin, servers: resolved.answer.servers)]
             )
         }
         let running = try #require(proxy)
         let address = try #require(TestAddress("\(running.localAddress)"))
         var settings = PoolSettings()
-        settings.resolution = PoolSettings.Resolution(of: entries, every: .milliseconds(50))
+        settings.resolution = resolution
         let poolController = PoolController(running, settings: [settings], logger: Logger(label: "test"))
         let servers = { running.poolSnapshots()[0].servers.map(\.configuration.address.description) }
         let tasks = [Task { try await running.run() }, Task { await poolController.run() }]

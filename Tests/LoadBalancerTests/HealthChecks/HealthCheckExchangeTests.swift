@@ -120,6 +120,91 @@ struct HealthCheckExchangeTests {
         }
     }
 
+    @Test(
+        "a Redis server is up if it has the role",
+        arguments: [("master", HealthCheckKind.RedisRole.master), ("slave", .replica), ("replica", .replica)]
+    )
+    func redisRole(name: String, role: HealthCheckKind.RedisRole) {
+        let exchange = RedisHealthCheckExchange(role: role)
+        #expect(exchange.request == Array("*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nROLE\r\n".utf8))
+        let answer = Array("+PONG\r\n*3\r\n$\(name.utf8.count)\r\n\(name)\r\n:0\r\n*0\r\n".utf8)
+        #expect(evaluatedByteByByte(answer, exchange) == .up())
+        let other = RedisHealthCheckExchange(role: role == .master ? .replica : .master)
+        let failure = HealthCheckFailure.redisRole(name, wanted: role == .master ? "replica" : "master")
+        #expect(evaluatedByteByByte(answer, other) == .down(failure))
+    }
+
+    @Test(
+        "a Redis server that does not report its role is down",
+        arguments: ["-NOAUTH Authentication required.\r\n", "+PONG\r\n-NOPERM no permission\r\n", "+PONG\r\n:1\r\n"]
+    )
+    func noRedisRole(answer: String) {
+        let evaluation = evaluatedByteByByte(Array(answer.utf8), RedisHealthCheckExchange(role: .master))
+        guard case .down = evaluation else {
+            Issue.record("not down: \(String(describing: evaluation))")
+            return
+        }
+    }
+
+    // MARK: MySQL
+
+    private static let mysql = MySQLHealthCheckExchange(user: "monkey")
+
+    private func packet(_ number: UInt8, _ payload: [UInt8]) -> [UInt8] {
+        [UInt8(payload.count & 0xFF), UInt8(payload.count >> 8), 0, number] + payload
+    }
+
+    /// Protocol version 10, the server's version, and some of what follows.
+    private var greeting: [UInt8] {
+        packet(0, [10] + Array("8.4.0".utf8) + [0, 1, 0, 0, 0] + [UInt8](repeating: 0x41, count: 40))
+    }
+
+    private func error(_ number: UInt8, _ code: Int, _ message: String) -> [UInt8] {
+        packet(number, [0xFF, UInt8(code & 0xFF), UInt8(code >> 8)] + Array(message.utf8))
+    }
+
+    @Test("the MySQL greeting is answered with a handshake without a password")
+    func mysqlGreeting() throws {
+        #expect(Self.mysql.request.isEmpty)
+        guard case .next(let response) = evaluatedByteByByte(greeting, Self.mysql) else {
+            Issue.record("no response to the greeting")
+            return
+        }
+        #expect(response[3] == 1 && Int(response[0]) == response.count - 4)
+        #expect(Array(response[36...]) == Array("monkey\0\0mysql_native_password\0".utf8))
+    }
+
+    @Test("a MySQL session, and errors about its user, count as up")
+    func mysqlUp() {
+        let denied = error(2, 1045, "#28000Access denied for user 'monkey'@'10.0.0.9' (using password: NO)")
+        #expect(Self.mysql.evaluate(greeting + denied, sent: 1) == .up())
+        let quit: [UInt8] = [1, 0, 0, 0, 1]
+        #expect(Self.mysql.evaluate(greeting + packet(2, [0, 0, 0, 2, 0, 0, 0]), sent: 1) == .up(closingMessage: quit))
+        let other = packet(2, [0xFE] + Array("caching_sha2_password\0".utf8))
+        #expect(Self.mysql.evaluate(greeting + other, sent: 1) == .next([0, 0, 0, 3]))
+        #expect(Self.mysql.evaluate(greeting + other, sent: 2) == nil)
+        let last = error(4, 1045, "#28000Access denied")
+        #expect(Self.mysql.evaluate(greeting + other + last, sent: 2) == .up())
+        #expect(Self.mysql.evaluate(error(0, 1040, "Too many connections")) == .up())
+    }
+
+    @Test("MySQL errors about the server or the proxy's host count as down")
+    func mysqlDown() {
+        let blocked = "Host '10.0.0.9' is blocked because of many connection errors"
+        #expect(Self.mysql.evaluate(error(0, 1129, blocked)) == .down(.mysql(code: 1129, message: blocked)))
+        let shutdown = error(2, 1053, "#08S01Server shutdown in progress")
+        #expect(
+            Self.mysql.evaluate(greeting + shutdown, sent: 1)
+                == .down(.mysql(code: 1053, message: "Server shutdown in progress"))
+        )
+        for bytes in [Array("SSH-2.0-OpenSSH\r\n".utf8), packet(0, [9, 0]), [0, 0, 0, 0]] {
+            guard case .down(.unexpectedAnswer) = Self.mysql.evaluate(bytes) else {
+                Issue.record("counted as MySQL: \(bytes)")
+                continue
+            }
+        }
+    }
+
     // MARK: HTTP
 
     static let http = HTTPHealthCheckExchange(
@@ -144,10 +229,22 @@ struct HealthCheckExchangeTests {
 
     @Test("an unexpected HTTP status counts as down")
     func httpUnexpected() {
-        let failure = HealthCheckFailure.http(status: 503, expected: 200...299)
+        let failure = HealthCheckFailure.http(status: 503, expected: [200...299])
         #expect(evaluatedByteByByte(Array("HTTP/1.1 503 Busy\r\n".utf8), Self.http) == .down(failure))
         #expect(failure.description == "HTTP 503, not 200 to 299")
-        #expect(HealthCheckFailure.http(status: 500, expected: 200...200).description == "HTTP 500, not 200")
+        #expect(HealthCheckFailure.http(status: 500, expected: [200...200]).description == "HTTP 500, not 200")
+    }
+
+    @Test(
+        "several ranges of HTTP status codes may pass",
+        arguments: [(200, true), (299, true), (304, true), (303, false)]
+    )
+    func httpRanges(status: Int, passes: Bool) {
+        let exchange = HTTPHealthCheckExchange(check: HTTPHealthCheck(expected: [200...299, 304...304]))
+        let evaluation = evaluatedByteByByte(Array("HTTP/1.1 \(status) X\r\n".utf8), exchange)
+        #expect((evaluation == .up(closingMessage: [])) == passes)
+        let failure = HealthCheckFailure.http(status: 303, expected: exchange.check.expected)
+        #expect(failure.description == "HTTP 303, not 200 to 299 or 304")
     }
 
     @Test("an interim HTTP response is skipped")
@@ -174,9 +271,27 @@ struct HealthCheckExchangeTests {
 
     @Test("expected bytes may arrive in any chunks")
     func expectedBytes() {
-        let exchange = ExpectedBytes(request: [], expected: Array("220 ".utf8))
+        let exchange = ExpectedBytes(steps: [.init(send: [], expect: Array("220 ".utf8))])
         #expect(evaluatedByteByByte(Array("..220".utf8), exchange) == nil)
         #expect(evaluatedByteByByte(Array("..220 mail".utf8), exchange) == .up())
+    }
+
+    @Test("each step expects its bytes after those of the step before")
+    func steps() {
+        let exchange = ExpectedBytes(steps: [
+            .init(send: Array("a".utf8), expect: Array("one".utf8)), .init(send: [], expect: Array("two".utf8)),
+            .init(send: Array("c".utf8), expect: Array("one".utf8)),
+        ])
+        #expect(exchange.request == Array("a".utf8))
+        func evaluate(_ text: String, _ sent: Int) -> Evaluation? { exchange.evaluate(Array(text.utf8), sent: sent) }
+        #expect(evaluate("on", 0) == nil)
+        #expect(evaluate("two one", 0) == .next([]))
+        #expect(evaluate("two one", 1) == nil)
+        #expect(evaluate("one two", 1) == .next(Array("c".utf8)))
+        #expect(evaluate("one two", 2) == nil)
+        #expect(evaluate("one two one", 2) == .up())
+        #expect(exchange.received(in: Array("one two tw".utf8)).elementsEqual(" tw".utf8))
+        #expect(exchange.received(in: Array("on".utf8)).elementsEqual("on".utf8))
     }
 
     /// Each begins like a valid response, so that the parsers are exercised in depth.
@@ -184,23 +299,27 @@ struct HealthCheckExchangeTests {
     func randomBytes(seed: UInt64) {
         var numbers = SplitMix64(seed: seed)
         let exchanges: [any HealthCheckExchange] = [
-            Self.postgres, RedisHealthCheckExchange(), Self.http, ExpectedBytes(request: [], expected: [0, 1, 0]),
+            Self.postgres, RedisHealthCheckExchange(), RedisHealthCheckExchange(role: .master), Self.http, Self.mysql,
+            ExpectedBytes(steps: [.init(send: [], expect: [0, 1, 0])]),
         ]
         let beginnings: [[UInt8]] = [
             [], Array("R\0\0".utf8), Array("E\0\0\0".utf8), Array("-".utf8), Array("HTTP/1.1 1".utf8),
+            Array("+PONG\r\n*".utf8), [4, 0, 0, 0, 10],
         ]
         for exchange in exchanges {
             for beginning in beginnings {
                 let count = Int.random(in: 0...60, using: &numbers)
                 let answer = beginning + (0..<count).map { _ in UInt8.random(in: 0...255, using: &numbers) }
                 _ = evaluatedByteByByte(answer, exchange)
+                for sent in 1...3 { _ = exchange.evaluate(answer, sent: sent) }
             }
         }
     }
 
-    @Test("a server's text is quoted as one line without control characters")
+    @Test("a server's text is quoted as one line with escaped control characters")
     func quoting() {
-        #expect(quoted(Array("one\r\n\u{1B}[2Jtwo\t\0 three".utf8)) == "one [2Jtwo three")
+        #expect(quoted(Array("one\r\n\u{1B}[2Jtwo\t\0 three".utf8)) == #"one\r\n\u{1B}[2Jtwo\t\0 three"#)
+        #expect(quoted(Array("one\r\n".utf8)) == "one")
         #expect(quoted([UInt8](repeating: 0x61, count: 5_000)).count == 160)
         #expect(quoted([0xFF, 0xFE]) == "\u{FFFD}\u{FFFD}")
     }
@@ -214,6 +333,8 @@ struct HealthCheckExchangeTests {
             (.http(HTTPHealthCheck(path: "/a b")), .badPath("/a b")),
             (.http(HTTPHealthCheck(host: "a\r\nX: y")), .badHost("a\r\nX: y")),
             (.http(HTTPHealthCheck(expected: 0...200)), .badStatus(0...200)),
+            (.sendExpect([]), .badStepCount(0)), (.mysql(user: ""), .badUser("")),
+            (.sendExpect([.init(send: [], expect: [1]), .init(send: [1], expect: [])]), .nothingExpected),
         ]
     )
     func invalidChecks(check: HealthCheckKind, error: HealthCheckKind.ValidationError) {

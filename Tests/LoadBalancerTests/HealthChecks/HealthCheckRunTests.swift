@@ -98,26 +98,64 @@ struct HealthCheckRunTests {
             // More than is read, and the check may close the connection before all of it is sent.
             try? $0.send([UInt8](repeating: 0x2E, count: 4 << 20))
         }
-        #expect(result == .failure(.longAnswer(limit: HealthCheckKind.answerLimit)))
+        #expect(
+            result
+                == .failure(
+                    .longAnswer(limit: HealthCheckKind.answerLimit, got: String(repeating: ".", count: 80) + "…")
+                )
+        )
     }
 
     @Test("the expected response to the sent bytes counts as up")
     func sendExpect() async throws {
         let check = HealthCheckKind.sendExpect(send: Array("hello\n".utf8), expect: Array("ready".utf8))
-        let result = try await checkResult(check) {
+        try await expectPass(check) {
             try $0.receive("hello\n")
             try $0.send("* rea")
             try $0.send("dy *")
         }
-        _ = try result.get()
     }
 
     @Test("a server may send first")
     func serverFirst() async throws {
-        let result = try await checkResult(.sendExpect(send: [], expect: Array("220 ".utf8))) {
+        try await expectPass(.sendExpect(send: [], expect: Array("220 ".utf8))) {
             try $0.send("220 mail\r\n")
         }
-        _ = try result.get()
+    }
+
+    @Test("the requests of several steps are sent one after the other")
+    func steps() async throws {
+        let check = HealthCheckKind.sendExpect([
+            .init(send: [], expect: Array("220 ".utf8)),
+            .init(send: Array("EHLO monkey\r\n".utf8), expect: Array("250 ".utf8)),
+            .init(send: Array("QUIT\r\n".utf8), expect: Array("221 ".utf8)),
+        ])
+        try await expectPass(check) {
+            try $0.send("220 mail\r\n")
+            try $0.receive("EHLO monkey\r\n")
+            try $0.send("250 mail\r\n")
+            try $0.receive("QUIT\r\n")
+            try $0.send("221 bye\r\n")
+        }
+    }
+
+    /// The server keeps the connection open, so the check ends with its timeout.
+    @Test("a response without the expected bytes is reported as such, escaped and shortened")
+    func mismatch() async throws {
+        let listener = try TestListener()
+        let check = HealthCheckKind.sendExpect(send: [], expect: Array("220 ".utf8))
+        let limit = Duration.seconds(2)
+        async let result = HealthCheckRun.run(check, at: address(of: listener), timeout: limit)
+        let socket = try listener.accept()
+        try socket.send("554 no\r\n\u{1B}[2J" + String(repeating: "x", count: 100))
+        guard case .failure(let failure) = await result else {
+            Issue.record("the check passed")
+            return
+        }
+        let got = "554 no\\r\\n\\u001B[2J"
+        #expect("\(failure)".hasPrefix("the expected text was not received within 2 s: received '554 no"), "\(failure)")
+        #expect("\(failure)".hasSuffix("x…'") && !"\(failure)".contains("\u{1B}"), "\(failure), like \(got)")
+        socket.close()
     }
 
     @Test("a preamble is sent before the check")
@@ -156,14 +194,13 @@ struct HealthCheckRunTests {
 
     @Test("a PostgreSQL session is terminated, and the server closes first")
     func postgresTerminate() async throws {
-        let result = try await checkResult(.postgres(user: "monkey")) {
+        try await expectPass(.postgres(user: "monkey")) {
             _ = try $0.receive(upTo: 200)
             // Data after the first message is read too: unread data would cause a reset.
             try $0.send(postgresMessage("R", [0, 0, 0, 0]) + postgresMessage("Z", [UInt8(ascii: "I")]))
             let rest = try $0.receiveRest()
             try #require(rest == .init(bytes: [UInt8(ascii: "X"), 0, 0, 0, 4], end: .fin))
         }
-        _ = try result.get()
     }
 
     @Test("the check closes if the server does not")
@@ -183,7 +220,7 @@ struct HealthCheckRunTests {
             _ = try $0.receive(upTo: 4_096)
             try $0.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
         }
-        #expect(result == .failure(.http(status: 503, expected: 200...399)))
+        #expect(result == .failure(.http(status: 503, expected: [200...399])))
     }
 
     @Test("a cancelled check ends immediately")
@@ -208,6 +245,14 @@ struct HealthCheckRunTests {
         #expect(await check.value == .failure(.cancelled))
         for client in waiting { client.close() }
     }
+}
+
+/// Expects that a check passes; see ``checkResult(_:_:)``.
+private func expectPass(
+    _ check: HealthCheckKind,
+    _ play: @escaping @Sendable (TestSocket) throws -> Void
+) async throws {
+    _ = try await checkResult(check, play).get()
 }
 
 /// Returns the result of a check of a server that accepts one connection, runs its script and closes.

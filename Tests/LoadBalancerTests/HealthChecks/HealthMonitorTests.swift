@@ -80,9 +80,9 @@ struct HealthMonitorTests {
             // It took ten intervals, so the next one begins as soon as allowed.
             world.letGo()
             try await world.settles(reports: 1, sleepers: 1)
-            #expect(world.clock.deadlines == [.seconds(20) + HealthCheck.shortestInterval])
+            #expect(world.clock.deadlines == [.seconds(20) + HealthCheck.minInterval])
         }
-        #expect(world.mostAtOnce == 1)
+        #expect(world.maxAtOnce == 1)
     }
 
     @Test("the number of concurrent checks is limited")
@@ -95,7 +95,7 @@ struct HealthMonitorTests {
             world.letGo()
             try await world.settles(reports: 20, sleepers: 20)
         }
-        #expect(world.mostAtOnce == 3)
+        #expect(world.maxAtOnce == 3)
         #expect(Set(world.reports.map(\.server)) == Set(0..<20))
     }
 
@@ -156,7 +156,7 @@ private func endpoint(_ number: Int) -> SocketAddress {
 private final class World: Sendable {
     private struct Checks {
         var running: [SocketAddress: Int] = [:]
-        var mostAtOnce = 0
+        var maxAtOnce = 0
         var checked: [SocketAddress] = []
         var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
         var nextKey = 0
@@ -184,7 +184,7 @@ private final class World: Sendable {
 
     var monitor: HealthMonitor<Int> { box.withLock { $0 }! }
     var reports: [HealthReport<Int>] { recordCheckResult.withLock { $0 } }
-    var mostAtOnce: Int { checks.withLock { $0.mostAtOnce } }
+    var maxAtOnce: Int { checks.withLock { $0.maxAtOnce } }
     var checked: [SocketAddress] { checks.withLock { $0.checked } }
     var held: Int { checks.withLock { $0.waiting.count } }
 
@@ -224,7 +224,7 @@ private final class World: Sendable {
     private func check(_ address: SocketAddress) async -> Result<Duration, HealthCheckFailure> {
         let key = checks.withLock { checks in
             checks.running[address, default: 0] += 1
-            checks.mostAtOnce = max(checks.mostAtOnce, checks.running.values.reduce(0, +))
+            checks.maxAtOnce = max(checks.maxAtOnce, checks.running.values.reduce(0, +))
             checks.checked.append(address)
             checks.nextKey += 1
             return checks.nextKey

@@ -1,4 +1,5 @@
 import Balancing
+import Dispatch
 import Logging
 import Sockets
 import Support
@@ -28,21 +29,26 @@ struct ConfigurationReloaderTests {
         var states: [ServerState] { proxy.poolSnapshots()[0].servers.map(\.state) }
     }
 
-    private func withReloader(_ text: String, _ body: (Running) async throws -> Void) async throws {
+    private func withReloader(
+        _ text: String,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        _ body: (Running) async throws -> Void
+    ) async throws {
         let file = try ConfigurationFile(parsing: Array(text.utf8))
         var configuration = file.process
         configuration.threads = 2
         configuration.maxConnections = 100
+        let resolved = try await file.resolved()
         let proxy = try await Proxy.bind(
             listeners: file.listenerConfigurations,
-            pools: try await file.resolvedPools(),
+            pools: resolved.pools,
             configuration: configuration
         )
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let poolController = PoolController(proxy, settings: file.poolSettings, logger: logger)
+        let poolController = PoolController(proxy, settings: resolved.settings, logger: logger)
         let holder = Holder(text)
         let reloader = ConfigurationReloader(
             file,
+            resolved: resolved,
             named: "test.yaml",
             proxy: proxy,
             poolController: poolController,
@@ -122,6 +128,135 @@ struct ConfigurationReloaderTests {
         }
     }
 
+    /// Port 9 of a loopback address: a name server that refuses queries.
+    private static let noNameServer = "resolver: 127.0.0.1:9\n"
+
+    @Test("a name that cannot be resolved keeps its server out, and neither start nor reload from working")
+    func unresolved() async throws {
+        let text = Self.noNameServer + Self.text("127.0.0.1:1001, db.example:5432")
+        try await withReloader(text) { running in
+            func servers() -> [ServerSnapshot] { running.proxy.poolSnapshots()[0].servers }
+            #expect(servers().map(\.configuration.name) == ["127.0.0.1:1001", "db.example:5432"])
+            #expect(running.states == [.unchecked, .unresolved])
+            #expect(servers()[1].cause.hasPrefix("name server 127.0.0.1:9"), "\(servers()[1].cause)")
+            #expect(!servers()[1].takesConnections && servers()[1].effectiveWeight == 0)
+            try running.poolController.setAdminState(.draining, server: "db.example:5432", pool: "p")
+            running.file.value = Self.noNameServer + Self.text("127.0.0.1:1002, db.example:5432, other.example:1")
+            guard case .applied = await running.reloader.reload() else {
+                Issue.record("the reload failed")
+                return
+            }
+            #expect(running.states == [.unchecked, .draining, .unresolved])
+        }
+    }
+
+    @Test("a reload keeps the known addresses of names that cannot be resolved")
+    func knownAddresses() async throws {
+        // The system's resolver knows localhost; the name server does not respond.
+        try await withReloader(Self.text("localhost:1001")) { running in
+            func addresses() -> Set<String> {
+                Set(running.proxy.poolSnapshots()[0].servers.map { "\($0.configuration.address)" })
+            }
+            let before = addresses()
+            #expect(!before.isDisjoint(with: ["127.0.0.1:1001", "[::1]:1001"]), "\(before)")
+            running.file.value = Self.noNameServer + Self.text("localhost:1001, 127.0.0.1:1002")
+            guard case .applied = await running.reloader.reload() else {
+                Issue.record("the reload failed")
+                return
+            }
+            #expect(addresses() == before.union(["127.0.0.1:1002"]))
+        }
+    }
+
+    @Test("a name that must be resolved but cannot be is an error with its line")
+    func required() async throws {
+        try await withReloader(Self.text("127.0.0.1:1001")) { running in
+            let servers = "127.0.0.1:1001, { address: db.example:5432, resolve: required }"
+            running.file.value = Self.noNameServer + Self.text(servers)
+            guard case .rejected(let errors) = await running.reloader.reload() else {
+                Issue.record("the file was applied")
+                return
+            }
+            let start = "test.yaml:5:45: error: pools.p.servers[1]: cannot resolve db.example: name server 127.0.0.1:9"
+            #expect(errors.count == 1 && errors[0].hasPrefix(start), "\(errors)")
+            #expect(running.states == [.unchecked])
+        }
+    }
+
+    @Test("a server that a reload adds starts slowly, or down if its checks must pass first")
+    func addedServer() async throws {
+        let slow = ", slow-start: 1h, check: { type: tcp, initial: down, interval: 1h }"
+        try await withReloader(Self.text("127.0.0.1:1001", ", slow-start: 1h")) { running in
+            func facts() -> [ServerInfo] { running.proxy.servers(ofPool: running.proxy.pools[0].number) }
+            #expect(facts().map(\.weight) == [EffectiveWeight.of(1)])
+            running.file.value = Self.text("127.0.0.1:1001, 127.0.0.1:1002", ", slow-start: 1h")
+            await running.reloader.reload()
+            #expect(facts()[0].weight == EffectiveWeight.of(1))
+            #expect(facts()[1].weight < EffectiveWeight.of(1) / 2)
+            running.file.value = Self.text("127.0.0.1:1001, 127.0.0.1:1002, 127.0.0.1:1003", slow)
+            await running.reloader.reload()
+            #expect(facts()[2].state == .down)
+        }
+    }
+
+    @Test("warnings are logged as warnings, whether the file is applied or rejected, and are not in the result")
+    func warnings() async throws {
+        let log = RecordedLog()
+        try await withReloader(Self.text("127.0.0.1:1001"), logger: log.logger) { running in
+            running.file.value = Self.text("127.0.0.1:1002", ", queue: {limit: 5}")
+            guard case .applied = await running.reloader.reload() else {
+                Issue.record("the reload failed")
+                return
+            }
+            let applied = log.lines.withLock { $0 }
+            #expect(applied.contains { $0.hasPrefix("warning: test.yaml:4:") && $0.contains("queue has no effect") })
+            #expect(applied.contains { $0.hasPrefix("notice: Reloaded test.yaml: ") })
+            #expect(!applied.contains { $0.hasPrefix("error: ") })
+            log.lines.withLock { $0 = [] }
+            running.file.value = Self.text("127.0.0.1:1003", ", queue: {limit: 5}") + "\nthreads: none\n"
+            guard case .rejected(let errors) = await running.reloader.reload() else {
+                Issue.record("an invalid file was applied")
+                return
+            }
+            #expect(errors.count == 1 && errors[0].contains("threads"), "\(errors)")
+            let rejected = log.lines.withLock { $0 }
+            #expect(rejected.contains { $0.hasPrefix("warning: ") && $0.contains("queue has no effect") })
+            #expect(rejected.filter { $0.hasPrefix("error: ") }.count == 2, "\(rejected)")
+            #expect(rejected.contains("error: Reload of test.yaml failed: the previous configuration stays in use"))
+        }
+    }
+
+    @Test("a canceled reload ends although its file cannot be read, so it does not delay the end of the process")
+    func blockedFile() async throws {
+        try await withReloader(Self.text("127.0.0.1:1001")) { running in
+            let (started, start) = AsyncStream<Void>.makeStream()
+            let release = DispatchSemaphore(value: 0)
+            let file = try ConfigurationFile(parsing: Array(Self.text("127.0.0.1:1001").utf8))
+            let reloader = ConfigurationReloader(
+                file,
+                resolved: try await file.resolved(),
+                named: "test.yaml",
+                proxy: running.proxy,
+                poolController: running.poolController,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            ) {
+                start.yield()
+                release.wait()
+                return []
+            }
+            let reload = Task { await reloader.reload() }
+            for await _ in started { break }
+            reload.cancel()
+            let outcome = await reload.value
+            release.signal()
+            guard case .rejected(let reasons) = outcome else {
+                Issue.record("a file that was not read was applied")
+                return
+            }
+            #expect(reasons.count == 1 && reasons[0].contains("canceled"), "\(reasons)")
+        }
+    }
+
     @Test("drain, disable and weight of a remaining server survive a reload")
     func orders() async throws {
         try await withReloader(Self.text("127.0.0.1:1001, 127.0.0.1:1002, 127.0.0.1:1003")) { running in
@@ -197,5 +332,27 @@ private final class Holder: Sendable {
     var value: String {
         get { text.withLock(\.self) }
         set { text.withLock { $0 = newValue } }
+    }
+}
+
+/// Log lines with their levels.
+private final class RecordedLog: Sendable {
+    let lines = Mutex<[String]>([])
+
+    var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+
+    private struct Handler: LogHandler {
+        let log: RecordedLog
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.trace
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            log.lines.withLock { $0.append("\(event.level): \(event.message)") }
+        }
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import ProcessSupport
 import Relay
@@ -25,7 +26,7 @@ struct ConfigurationTests {
     @Test("the defaults are valid")
     func defaults() {
         #expect(error { _ in } == nil)
-        #expect((1...64).contains(ProxyConfiguration().threads))
+        #expect((1...256).contains(ProxyConfiguration().threads))
     }
 
     @Test("the limits of each range are accepted")
@@ -45,8 +46,8 @@ struct ConfigurationTests {
 
     @Test("an error names the setting, its value and its range")
     func numbers() throws {
-        #expect(error { $0.threads = 0 } == .badSetting(name: "threads", value: "0", allowed: "1 to 64"))
-        #expect(error { $0.threads = 65 } == .badSetting(name: "threads", value: "65", allowed: "1 to 64"))
+        #expect(error { $0.threads = 0 } == .badSetting(name: "threads", value: "0", allowed: "1 to 256"))
+        #expect(error { $0.threads = 257 } == .badSetting(name: "threads", value: "257", allowed: "1 to 256"))
         #expect(error { $0.backlog = 0 } == .badSetting(name: "backlog", value: "0", allowed: "1 to 65535"))
         #expect(error { $0.backlog = 65_536 } == .badSetting(name: "backlog", value: "65536", allowed: "1 to 65535"))
         for wrong in [0, -1, 1_000_001] {
@@ -62,7 +63,7 @@ struct ConfigurationTests {
             )
         }
         let text = try #require(error { $0.threads = 0 }).description
-        #expect(text == "invalid threads '0': must be 1 to 64")
+        #expect(text == "invalid threads '0': must be 1 to 256")
     }
 
     @Test(
@@ -137,6 +138,19 @@ struct ConfigurationTests {
         #expect(configuration.pipesPerWorker(descriptorLimit: 1_000_000) == 0)
     }
 
+    @Test("pipes of a process that will drop its privileges are limited as those of its later user")
+    func pipesOfUser() throws {
+        let limit = try String(contentsOfFile: "/proc/sys/fs/pipe-user-pages-soft", encoding: .utf8)
+        let pages = try #require(Int(limit.trimmingCharacters(in: .whitespacesAndNewlines)))
+        var configuration = ProxyConfiguration()
+        configuration.dropsPrivileges = true
+        for threads in [1, 16, 256] {
+            configuration.threads = threads
+            let expected = pages == 0 ? 64 : min(64, pages / 256 / threads)
+            #expect(configuration.pipesPerWorker(descriptorLimit: 10_000_000) == expected)
+        }
+    }
+
     @Test("a non-local source address is rejected")
     func sources() throws {
         var listener = SingleListenerSettings().listener
@@ -173,7 +187,7 @@ struct CounterTests {
         var indices: [Int] = [
             Counter.bytesUpstream, .bytesDownstream, .refused, .discardedUpstream, .discardedDownstream,
             .eventsDropped, .connectNanoseconds, .splicedUpstream, .splicedDownstream, .pipesInUse,
-            .pipeAllocationFailures,
+            .pipeAllocationFailures, .memoryAllocationFailures,
             .recordsDropped,
         ].map(\.index)
         indices += AcceptPause.allCases.map { Counter.pause($0).index }
@@ -182,8 +196,29 @@ struct CounterTests {
             indices += CloseInitiator.allCases.map { Counter.closure(reason, $0).index }
         }
         indices += (0...DurationHistogram.bounds.count).map { Counter.connectTime(bucket: $0).index }
+        indices += DenyReason.allCases.map { Counter.denied($0).index }
+        indices += DenyReason.limits.map { Counter.dryRun($0).index }
         #expect(Set(indices).count == indices.count)
         #expect(indices.allSatisfy { (0..<Counter.count).contains($0) })
         #expect(Counter.count * MemoryLayout<Int>.stride <= 4096)
+    }
+
+    @Test("each counter of a server, and of a listener, has its own index in its row")
+    func rows() {
+        var server: [Int] = [ServerMetric.bytesUpstream, .bytesDownstream, .connected, .connectNanoseconds].map(\.index)
+        server += ConnectFailure.allCases.map { ServerMetric.failure($0).index }
+        for reason in CloseReason.allCases {
+            server += CloseInitiator.allCases.map { ServerMetric.closure(reason, $0).index }
+        }
+        server += (0...DurationHistogram.bounds.count).map { ServerMetric.connectTime(bucket: $0).index }
+        #expect(Set(server).count == server.count)
+        #expect(server.allSatisfy { (0..<ServerMetric.count).contains($0) })
+        var listener: [Int] = [
+            ListenerMetric.opened, .closed, .bytesUpstream, .bytesDownstream, .refused, .open,
+        ].map(\.index)
+        listener += DenyReason.allCases.map { ListenerMetric.denied($0).index }
+        listener += DenyReason.limits.map { ListenerMetric.dryRun($0).index }
+        #expect(Set(listener).count == listener.count)
+        #expect(listener.allSatisfy { (0..<ListenerMetric.count).contains($0) })
     }
 }

@@ -63,6 +63,82 @@ struct ProxyChangeTests {
         try #require(TestAddress("\(proxy.localAddresses[index])"))
     }
 
+    @Test("listeners with the same name of shared limits are counted together, also after a change")
+    func sharedLimits() async throws {
+        let server = try TestListener()
+        func limited(_ name: String, to limit: Int) throws -> ListenerConfiguration {
+            try listener(name) { listener in
+                listener.accessPolicy.sharedLimits = "tenant"
+                listener.accessPolicy.maxConnections = limit
+            }
+        }
+        let pools = [pool("a", server)]
+        try await withProxy([limited("one", to: 1), limited("two", to: 1), listener("own")], pools) { proxy in
+            let first = try TestSocket.connect(to: address(proxy, 0))
+            try exchange(first, try server.accept())
+            _ = try TestSocket.connect(to: address(proxy, 1)).receiveRest()
+            let other = try TestSocket.connect(to: address(proxy, 2))
+            try exchange(other, try server.accept())
+            _ = try await proxy.change(
+                listeners: [limited("one", to: 2), limited("two", to: 2), listener("own")],
+                pools: pools
+            )
+            let second = try TestSocket.connect(to: address(proxy, 1))
+            try exchange(second, try server.accept())
+            _ = try TestSocket.connect(to: address(proxy, 0)).receiveRest()
+            #expect(proxy.snapshot().deniedConnections[.connections] == 2)
+        }
+    }
+
+    @Test("a listener that changes between an address and all interfaces keeps the socket at the address")
+    func covered() async throws {
+        let server = try TestListener()
+        try await withProxy([listener("l")], [pool("a", server)]) { proxy in
+            let before = try address(proxy, 0)
+            let port = try #require(proxy.localAddress.port)
+            // From the address to all interfaces, to all of IPv6 too, and back; twice, so that numbers are reused.
+            for written in Array(repeating: ["0.0.0.0", "[::]", "127.0.0.1"], count: 2).joined() {
+                _ = try await proxy.change(listeners: [listener("l", "\(written):\(port)")], pools: [pool("a", server)])
+                let entries = proxy.core.listeners.entries
+                let kept = try aliases(of: written, port)
+                #expect(entries[0].aliases.map(\.address) == kept)
+                // Connections are counted from the change on, whichever socket accepts them.
+                let expected = 4
+                for _ in 0..<expected {
+                    let client = try TestSocket.connect(to: before)
+                    try exchange(client, server.accept())
+                }
+                #expect(proxy.listenerSnapshots().map(\.totalConnections) == [expected])
+                #expect(proxy.localAddress.port == port)
+            }
+            // A change of settings moves the aliases, too.
+            _ = try await proxy.change(listeners: [listener("l", "0.0.0.0:\(port)")], pools: [pool("a", server)])
+            let slow = try listener("l", "0.0.0.0:\(port)") { $0.timeouts.idle = .seconds(3600) }
+            _ = try await proxy.change(listeners: [slow], pools: [pool("a", server)])
+            try exchange(TestSocket.connect(to: before), server.accept())
+            #expect(proxy.listenerSnapshots().map(\.totalConnections) == [1])
+            // All sockets of a removed listener are closed.
+            _ = try await proxy.change(listeners: [listener("m")], pools: [pool("a", server)])
+            try await expectRefusal(at: before)
+        }
+    }
+
+    /// The addresses whose sockets a listener at `written` keeps in the test above.
+    private func aliases(of written: String, _ port: UInt16) throws -> [SocketAddress] {
+        let addresses: [String] =
+            switch written {
+            case "0.0.0.0": ["127.0.0.1"]
+            case "[::]": ["0.0.0.0", "127.0.0.1"]
+            default: []
+            }
+        return try addresses.map { address in
+            guard case .socket(let socket) = try ServiceAddress(parsing: "\(address):\(port)") else {
+                throw Unexpected("\(address) is not a numeric address", at: #_sourceLocation)
+            }
+            return socket
+        }
+    }
+
     @Test("listeners are added and removed without closing connections")
     func swap() async throws {
         let server = try TestListener()
@@ -238,6 +314,32 @@ struct ProxyChangeTests {
             let last = proxy.servers(ofPool: proxy.pools[0].number)
             #expect(last[1].key != facts[0].key)
             #expect(last[1].state == .unchecked && last[1].weightOverride == nil)
+        }
+    }
+
+    @Test("a server that becomes one of the listeners is detected with the first client, on all local addresses")
+    func loop() async throws {
+        let server = try TestListener()
+        try await withProxy([try listener("one", "0.0.0.0:0")], [pool("a", server)]) { proxy in
+            let port = try #require(proxy.localAddress.port)
+            for host in ["127.0.0.1", "127.0.0.9"] {
+                // As an answer of a name server does, which is not checked for loops.
+                let address = SocketAddress("\(host):\(port)")
+                let before = proxy.snapshot()
+                #expect(
+                    try await proxy.change(
+                        pool: proxy.pools[0].number,
+                        to: [ServerConfiguration(address)],
+                        ifStill: { true }
+                    )
+                )
+                let client = try TestSocket.connect(to: TestAddress("127.0.0.1:\(port)")!)
+                #expect(try client.receiveRest() == .init(bytes: [], end: .reset))
+                try await eventually("end of the connections") { proxy.snapshot().activeConnections == 0 }
+                #expect(proxy.snapshot().deniedConnections[.loop]! > before.deniedConnections[.loop]!)
+                // The next connection of the circle may be accepted before this one has been recorded.
+                #expect(proxy.snapshot().totalConnections - before.totalConnections < 10)
+            }
         }
     }
 

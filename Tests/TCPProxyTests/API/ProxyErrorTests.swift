@@ -8,23 +8,6 @@ import Testing
 
 @Suite("Bind errors", .ownThreads, .timeLimit(.minutes(2)))
 struct ProxyErrorTests {
-    /// Returns the error of a bind; nil if it succeeds.
-    private func error(
-        _ listen: String,
-        to upstream: String = "127.0.0.1:9",
-        configure: (inout SingleListenerSettings) -> Void = { _ in }
-    ) async -> ProxyError? {
-        var settings = SingleListenerSettings()
-        settings.threads = 2
-        configure(&settings)
-        do throws(ProxyError) {
-            _ = try await Proxy.bind(listen, to: upstream, settings: settings)
-            return nil
-        } catch {
-            return error
-        }
-    }
-
     @Test("an invalid address is rejected", arguments: ["", "nonsense", "127.0.0.1:99999", "::1:80", "unix:"])
     func badAddress(text: String) async {
         guard case .address(let first) = await error(text) else {
@@ -37,6 +20,21 @@ struct ProxyErrorTests {
             return
         }
         #expect(second == first)
+    }
+
+    @Test(
+        "a listener that forwards to itself is rejected",
+        arguments: [
+            ("127.0.0.1:5199", "127.0.0.1:5199"), ("0.0.0.0:5199", "localhost:5199"), (":5199", "127.0.0.9:5199"),
+            (":5199", "[::1]:5199"), ("127.0.0.1:5199", "0.0.0.0:5199"),
+            ("unix:/tmp/monkey-loop", "unix:/tmp/monkey-loop"),
+        ]
+    )
+    func loop(listen: String, upstream: String) async {
+        guard case .loop(_, listen) = await error(listen, to: upstream) else {
+            Issue.record("\(listen) was accepted with the upstream \(upstream)")
+            return
+        }
     }
 
     @Test("an unknown host is rejected on either side")
@@ -110,8 +108,8 @@ struct ProxyErrorTests {
     @Test("a setting outside its range and a non-local source are rejected")
     func settings() async throws {
         #expect(
-            await error("127.0.0.1:0") { $0.threads = 65 }
-                == .badSetting(name: "threads", value: "65", allowed: "1 to 64")
+            await error("127.0.0.1:0") { $0.threads = 257 }
+                == .badSetting(name: "threads", value: "257", allowed: "1 to 256")
         )
         let source = try #require(InternetAddress(host: "192.0.2.1", port: 0))
         #expect(
@@ -127,6 +125,21 @@ struct ProxyErrorTests {
             let upstream = "no-such-host.invalid:80"
             #expect(await error("unix:\(path)", to: upstream) != nil)
             #expect(access(path, F_OK) != 0)
+        }
+    }
+
+    /// Returns the error of a bind; nil if it succeeds.
+    private func error(
+        _ listen: String,
+        to upstream: String = "127.0.0.1:9",
+        configure: (inout SingleListenerSettings) -> Void = { _ in }
+    ) async -> ProxyError? {
+        let settings = SingleListenerSettings(threads: 2, configure)
+        do throws(ProxyError) {
+            _ = try await Proxy.bind(listen, to: upstream, settings: settings)
+            return nil
+        } catch {
+            return error
         }
     }
 }

@@ -1,7 +1,5 @@
 import Foundation
 import Glibc
-import Logging
-import ServiceLifecycle
 import Support
 import TCPProxy
 import Testing
@@ -14,13 +12,26 @@ struct ProxyLifecycleTests {
         try await eventually("a free address") { (try? TestListener(on: address)) != nil }
     }
 
-    @Test("a shutdown waits for connections to complete, and new ones are refused")
-    func drains() async throws {
+    /// Runs a proxy with one connection, and passes both of its ends to `body`.
+    private func withConnection(_ body: (Proxy, _ client: TestSocket, _ server: TestSocket) async throws -> Void)
+        async throws
+    {
         let listener = try TestListener()
         try await withRunningProxy(to: listener.address) { proxy in
             let (client, server) = try proxy.connect(through: listener)
+            try await body(proxy, client, server)
+        }
+    }
+
+    private func expectUnready(_ proxy: Proxy) async throws {
+        try await eventually("end of readiness") { !proxy.isReady }
+    }
+
+    @Test("a shutdown waits for connections to complete, and new ones are refused")
+    func drains() async throws {
+        try await withConnection { proxy, client, server in
             async let summary = proxy.shutdown(grace: .seconds(60))
-            try await eventually("end of readiness") { !proxy.isReady }
+            try await expectUnready(proxy)
             // Checked by a bind, since a connection attempt would be one more connection to drain.
             try await expectFree(proxy.testAddress)
             try await expectRefusal(at: proxy.testAddress)
@@ -51,13 +62,12 @@ struct ProxyLifecycleTests {
 
     @Test("a second shutdown shortens the first")
     func shortens() async throws {
-        let listener = try TestListener()
-        try await withRunningProxy(to: listener.address) { proxy in
-            let (client, server) = try proxy.connect(through: listener)
+        try await withConnection { proxy, client, server in
             async let first = proxy.shutdown(grace: .seconds(3600))
-            try await eventually("end of readiness") { !proxy.isReady }
-            #expect(await proxy.shutdown(grace: .zero) == DrainSummary(ended: 0, forced: 1))
-            #expect(await first == DrainSummary(ended: 0, forced: 1))
+            try await expectUnready(proxy)
+            let forced = DrainSummary(ended: 0, forced: 1)
+            #expect(await proxy.shutdown(grace: .zero) == forced)
+            #expect(await first == forced)
             #expect(try client.receiveRest().end == .reset)
             #expect(try server.receiveRest().end == .reset)
         }
@@ -70,7 +80,7 @@ struct ProxyLifecycleTests {
         let long: (inout SingleListenerSettings) -> Void = { $0.drainDelay = .seconds(3600) }
         try await withRunningProxy(to: listener.address, configure: long) { proxy in
             async let summary = proxy.shutdown(grace: .seconds(60))
-            try await eventually("end of readiness") { !proxy.isReady }
+            try await expectUnready(proxy)
             let (client, server) = try proxy.connect(through: listener)
             client.close()
             server.close()
@@ -123,28 +133,18 @@ struct ProxyLifecycleTests {
         try await expectFree(proxy.testAddress)
     }
 
-    @Test("as a service, the proxy drains on graceful shutdown of its group")
-    func service() async throws {
+    @Test("a shutdown that nothing waits for drains the proxy")
+    func begun() async throws {
         let listener = try TestListener()
-        var configuration = ProxyConfiguration()
-        configuration.grace = .seconds(60)
-        let proxy = try await Proxy.bind(
-            "127.0.0.1:0",
-            to: listener.address.description,
-            configuration: configuration
-        )
-        let group = ServiceGroup(services: [proxy], logger: Logger(label: "test"))
-        let running = Task { try await group.run() }
+        let proxy = try await Proxy.bind("127.0.0.1:0", to: listener.address.description)
+        async let running: Void = proxy.run()
         try await eventually("readiness of the proxy") { proxy.isReady }
         let (client, server) = try proxy.connect(through: listener)
-        await group.triggerGracefulShutdown()
+        proxy.beginShutdown(grace: .seconds(60))
         try await eventually("end of readiness") { !proxy.isReady }
-        try client.send("still here")
-        try server.receive("still here")
         client.close()
         server.close()
-        // A service group treats a return after a graceful shutdown as success.
-        try await running.value
+        try await running
         #expect(proxy.drainSummary == DrainSummary(ended: 1, forced: 0))
     }
 
@@ -184,12 +184,7 @@ struct ProxyLifecycleTests {
         let clients = try (0..<10).map { _ in try TestSocket.connect(to: proxy.testAddress) }
         for client in clients { try client.send("hello") }
         async let summary = proxy.shutdown()
-        for _ in clients {
-            let server = try listener.accept()
-            try server.receive("hello")
-            try server.send("goodbye")
-            server.close()
-        }
+        try listener.greet(clients.count)
         for client in clients {
             try client.receive("goodbye")
             client.close()

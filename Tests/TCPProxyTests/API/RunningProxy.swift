@@ -16,22 +16,27 @@ func withRunningProxy<Value: Sendable>(
     settings.maxConnections = 100
     configure(&settings)
     let proxy = try await Proxy.bind(listen, to: upstream.description, settings: settings)
-    async let running: Void = proxy.run()
-    let value: Value
-    do {
-        try await eventually("readiness of the proxy") { proxy.isReady }
-        value = try await body(proxy)
-    } catch {
-        await proxy.shutdown(grace: .zero)
-        try await running
-        throw error
-    }
-    await proxy.shutdown(grace: .zero)
-    try await running
-    return value
+    return try await proxy.whileRunning { try await body(proxy) }
 }
 
 extension Proxy {
+    /// Runs the proxy while `body` runs, and closes the remaining connections.
+    func whileRunning<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+        async let running: Void = run()
+        let value: Value
+        do {
+            try await eventually("readiness of the proxy") { isReady }
+            value = try await body()
+        } catch {
+            await shutdown(grace: .zero)
+            try await running
+            throw error
+        }
+        await shutdown(grace: .zero)
+        try await running
+        return value
+    }
+
     /// Its listen address, for a test's sockets.
     var testAddress: TestAddress { TestAddress(localAddress.description)! }
 

@@ -22,6 +22,17 @@ struct BandwidthBucketTests {
         #expect(bandwidth.allowance(at: Self.start + .seconds(3600)) == 64_000)
     }
 
+    @Test("the default burst is the bytes of 100 ms, but at least one segment and at most the maximum")
+    func defaultBurst() throws {
+        for (rate, burst) in [
+            (1, 1460), (14_599, 1460), (14_610, 1461), (1_000_000, 100_000),
+            (BandwidthBucket.maxRate, BandwidthBucket.maxBurst),
+        ] {
+            let bandwidth = try #require(BandwidthBucket(bytesPerSecond: rate))
+            #expect(bandwidth.allowance(at: Self.start) == burst)
+        }
+    }
+
     @Test("an overdraft delays later bytes")
     func debt() throws {
         var bandwidth = try #require(BandwidthBucket(bytesPerSecond: 1000, burst: 1000))

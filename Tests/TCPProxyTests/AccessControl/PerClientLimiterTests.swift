@@ -88,29 +88,77 @@ struct PerClientLimiterTests {
         }
     }
 
-    @Test("clients without connections and with full buckets are evicted for others")
+    @Test("without room, a new client replaces the one without connections whose bucket is nearest to full")
     func makesWay() throws {
         let limit = try limit(1, burst: 1)
         withLimits(capacity: 1) { limits in
-            // If all slots hold clients that must not be evicted, a further client gets a result that says so.
-            var results: [PerClientLimiter.Admission: Int] = [:]
             for number in 0..<5000 {
-                let result = limits.reserve(client(number), limit, at: Self.start)
-                results[result, default: 0] += 1
-                if result == .admitted { limits.release(client(number), at: Self.start) }
+                #expect(limits.reserve(client(number), limit, at: Self.start) == .admitted)
+                limits.release(client(number), at: Self.start)
             }
-            let permits = results[.admitted] ?? 0
-            #expect(permits > 0)
-            #expect(results == [.admitted: permits, .tableFull: 5000 - permits])
-            #expect(limits.figures == (permits, 5000 - permits))
-            // One second later all are equivalent to unknown clients.
-            let later = Self.start + .seconds(1)
-            for number in 5000..<10_000 {
-                #expect(limits.reserve(client(number), limit, at: later + .seconds(number)) == .admitted)
-                limits.release(client(number), at: later + .seconds(number))
+            #expect(limits.figures.refusals == 0)
+            #expect(limits.figures.clients <= 64)
+        }
+        let slow = try self.limit(1, burst: 1000)
+        withLimits(capacity: 64) { limits in
+            // The client that has used much of its burst is remembered while others come and go.
+            for _ in 0..<1000 {
+                #expect(limits.reserve(client(0), slow, at: Self.start) == .admitted)
+                limits.release(client(0), at: Self.start)
             }
-            #expect(limits.figures.refusals == 5000 - permits)
-            #expect(limits.figures.clients <= permits)
+            for number in 1..<5000 {
+                #expect(limits.reserve(client(number), slow, at: Self.start) == .admitted)
+                limits.release(client(number), at: Self.start)
+            }
+            #expect(limits.reserve(client(0), slow, at: Self.start) == .tooFast)
+        }
+    }
+
+    @Test("80,000 /64 networks of one /48 do not lock out other clients, and share few permits")
+    func oneNetwork() throws {
+        let rate = try #require(TokenRate(10, per: .seconds(3600), burst: 10))
+        let limit = PerClientLimiter.Limit(connections: nil, rate: rate)
+        func ipv6(_ network: UInt64, _ subnet: Int) -> InternetAddress {
+            InternetAddress(high: 0x2001_0DB8_0000_0000 | network << 16 | UInt64(subnet & 0xFFFF), low: 1, port: 1)
+        }
+        withLimits(capacity: 65_536, ipv6PrefixLength: 64) { limits in
+            var admitted = 0
+            for number in 0..<80_000 {
+                let attacker = ipv6(1, number)
+                let (admission, grouping) = limits.admit(attacker, limit, at: Self.start)
+                if admission == .admitted {
+                    admitted += 1
+                    limits.release(attacker, as: grouping, at: Self.start)
+                } else {
+                    #expect(admission == .tooFast)
+                }
+            }
+            // Half of the table with its margin, of which 14,464 connect twice; then ten for each /56 and for the /48.
+            #expect(admitted <= 64 * 608 + 14_464 + 10 * 257)
+            for number in 0..<1000 {
+                #expect(limits.reserve(ipv6(UInt64(2 + number), 0), limit, at: Self.start) == .admitted)
+                #expect(limits.reserve(client(number), limit, at: Self.start) == .admitted)
+                for _ in 1..<10 { #expect(limits.reserve(client(number), limit, at: Self.start) == .admitted) }
+                #expect(limits.reserve(client(number), limit, at: Self.start) == .tooFast)
+            }
+        }
+    }
+
+    @Test("many IPv6 networks with connections leave a quarter of the table to IPv4 clients")
+    func quota() throws {
+        let limit = PerClientLimiter.Limit(connections: 1)
+        withLimits(capacity: 6400, ipv6PrefixLength: 64) { limits in
+            var held: [(InternetAddress, PerClientLimiter.Grouping)] = []
+            for number in 0..<20_000 {
+                let client = InternetAddress(high: 0x2001_0000_0000_0000 | UInt64(number) << 16, low: 1, port: 1)
+                let (admission, grouping) = limits.admit(client, limit, at: Self.start)
+                if admission == .admitted { held.append((client, grouping)) }
+            }
+            #expect((4800...7700).contains(held.count))
+            for number in 0..<1200 { #expect(limits.reserve(client(number), limit, at: Self.start) == .admitted) }
+            for (client, grouping) in held { limits.release(client, as: grouping, at: Self.start) }
+            for number in 0..<1200 { limits.release(client(number), at: Self.start) }
+            #expect(limits.figures.clients == 0)
         }
     }
 

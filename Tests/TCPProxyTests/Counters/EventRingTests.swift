@@ -75,10 +75,10 @@ struct EventRingTests {
     }
 
     @Test("between two threads no event is lost, duplicated or torn")
-    func threads() async {
+    func threads() async throws {
         let ring = EventRing<MetricEvent>()
         let count = 200_000
-        let writer = WorkerThread.start(name: "writer") {
+        let writer = try WorkerThread.start(name: "writer") {
             var number = 0
             while number < count {
                 let event = MetricEvent.bytesUpstream(
@@ -89,7 +89,7 @@ struct EventRingTests {
                 if ring.write(event) { number += 1 }
             }
         }
-        let reader = WorkerThread.start(name: "reader") {
+        let reader = try WorkerThread.start(name: "reader") {
             var next = 0
             var events: [MetricEvent] = []
             while next < count {

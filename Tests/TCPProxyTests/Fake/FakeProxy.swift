@@ -14,12 +14,12 @@ final class FakeProxy {
     let world: FakeWorld
     let address: SocketAddress
     let servers: [FakeServer]
+    let members: [Member]
+    let mailboxes: [Mailbox<WorkerMessage>]
     let settings: WorkerSettings
     let memory: SharedMemory
     let pools: PoolRegistry
     let hub: EventHub
-    let mailboxes: [Mailbox<WorkerMessage>]
-    let members: [Member]
 
     /// Number of turns without time passing above which a worker counts as spinning.
     static let turnLimit = 100_000
@@ -58,7 +58,9 @@ final class FakeProxy {
         pool: (inout PoolConfiguration) -> Void,
         names: [SNIRoute],
         protocols: [(name: ALPNProtocol, pool: Int16)],
+        plainPool: Int16?,
         batching: BatchingPolicy,
+        batch: Int = 256,
         configuration: SingleListenerSettings
     ) throws {
         self.world = world
@@ -84,13 +86,17 @@ final class FakeProxy {
         let routes =
             names.isEmpty
             ? nil
-            : TLSRouter(protocols: protocols, names: try SNIRoutingTable(values, otherwise: 0))
+            : TLSRouter(
+                protocols: protocols,
+                names: try SNIRoutingTable(values, otherwise: 0),
+                plainPool: plainPool
+            )
         let wakers = (0..<workers).map { _ in FakeWaker() }
         let mailboxes = wakers.map { Mailbox<WorkerMessage>(waker: $0) }
         self.mailboxes = mailboxes
         var members: [Member] = []
         for index in wakers.indices {
-            var system = FakeSystem(in: world, waker: wakers[index], wakerToken: TokenKind.mailbox.only)
+            var system = FakeSystem(in: world, batch: batch, waker: wakers[index], wakerToken: TokenKind.mailbox.only)
             let poller = system.poller
             let sharing: ListenOptions.Sharing = index == 0 ? .portOwner : .portMember
             let options = ListenOptions(sharing: sharing, backlog: configuration.backlog)
@@ -151,6 +157,19 @@ final class FakeProxy {
             settle(at: location)
         }
         world.advance(to: target)
+        settle(at: location)
+    }
+
+    /// Lets a duration pass during which the process is stopped: no worker has a turn. Then runs what has become due.
+    ///
+    /// - Parameter isInterrupted: whether the first wait of each worker after that is interrupted, as by SIGCONT.
+    func stop(for duration: Duration, isInterrupted: Bool = true, at location: SourceLocation = #_sourceLocation) {
+        world.advance(to: world.clock + duration)
+        if isInterrupted {
+            world.faults.interruptedWaits = 1
+            for member in members { member.worker.turn() }
+            world.faults.interruptedWaits = 0
+        }
         settle(at: location)
     }
 
@@ -265,7 +284,7 @@ final class FakeProxy {
         #expect(active == 0, sourceLocation: location)
         #expect(memory.connectionLimiter.taken == 0, sourceLocation: location)
         let shares = pools.entries.flatMap(\.servers).map(\.share)
-        #expect(shares.allSatisfy { $0.connections == 0 }, sourceLocation: location)
+        #expect(shares.allSatisfy { $0.connections == 0 && !$0.isReferenced }, sourceLocation: location)
         #expect(pools.entries.allSatisfy { $0.share.waiting == 0 }, sourceLocation: location)
         #expect(closures.values.reduce(0, +) == total, sourceLocation: location)
         #expect(memory.limits[0].connections == 0, sourceLocation: location)
@@ -279,6 +298,8 @@ final class FakeProxy {
 ///   - upstreams: number of servers; they are at 10.0.0.1:80, 10.0.0.2:80 and so on.
 ///   - names: pools of one server each, at 10.0.1.1:80 and so on, which come last among the proxy's servers.
 ///   - protocols: ALPN protocols offered by clients, with the numbers of these pools, from 1.
+///   - plainPool: the pool for connections without TLS, by the same numbers.
+///   - batch: maximum number of events of one wait.
 func withProxy(
     workers: Int = 1,
     limit: Int = 64,
@@ -287,7 +308,9 @@ func withProxy(
     pool: (inout PoolConfiguration) -> Void = { _ in },
     names: [SNIRoute] = [],
     protocols: [(name: ALPNProtocol, pool: Int16)] = [],
+    plainPool: Int16? = nil,
     batching: BatchingPolicy = BatchingPolicy(),
+    batch: Int = 256,
     configure: (inout SingleListenerSettings) -> Void = { _ in },
     at location: SourceLocation = #_sourceLocation,
     _ body: (FakeProxy) throws -> Void
@@ -304,7 +327,9 @@ func withProxy(
         pool: pool,
         names: names,
         protocols: protocols,
+        plainPool: plainPool,
         batching: batching,
+        batch: batch,
         configuration: configuration
     )
     defer { proxy.end(at: location) }

@@ -33,8 +33,7 @@ extension FidelityStage where S: ~Copyable {
 
     mutating func pausesListening() throws {
         let listener = try listen()
-        let address = try system.localAddress(of: listener)
-        let client = try far.connect(to: address)
+        let client = try far.connect(to: system.localAddress(of: listener))
         logEvents()
         _ = system.modify(listener, for: [], token: Token(bits: 50))
         logNoEvents()
@@ -62,8 +61,7 @@ extension FidelityStage where S: ~Copyable {
 
     mutating func clientResetsInQueue() throws {
         let listener = try listen()
-        let address = try system.localAddress(of: listener)
-        let client = try far.connect(to: address)
+        let client = try far.connect(to: system.localAddress(of: listener))
         try client.send("bye")
         try client.reset()
         logEvents()

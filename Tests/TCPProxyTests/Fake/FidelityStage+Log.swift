@@ -67,6 +67,10 @@ extension FidelityStage where S: ~Copyable {
         log(system.receive(from: descriptor, into: buffer), UnsafeRawBufferPointer(buffer))
     }
 
+    mutating func receive(_ descriptor: borrowing Descriptor, times: Int) {
+        for _ in 0..<times { receive(descriptor) }
+    }
+
     mutating func read(from descriptor: borrowing Descriptor, atMost count: Int) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
         defer { buffer.deallocate() }

@@ -31,6 +31,19 @@ struct FidelityStage<S: System & ~Copyable>: ~Copyable {
         }
     }
 
+    /// Receives what is left, without another event, and then a further text, which is reported again.
+    private mutating func drain(
+        _ descriptor: borrowing Descriptor,
+        thenReceive text: String,
+        from end: any FarEnd
+    ) throws {
+        logNoEvents()
+        receive(descriptor, times: 2)
+        try end.send(text)
+        logEvents()
+        receive(descriptor)
+    }
+
     /// The scenes between a connected socket and its far end.
     private mutating func playConnected(_ scene: FidelityTests.Scene) throws {
         let descriptor = try connect(to: far.address)
@@ -44,29 +57,17 @@ struct FidelityStage<S: System & ~Copyable>: ~Copyable {
             // Reported once.
             logNoEvents()
             receive(descriptor, atMost: 2)
-            logNoEvents()
-            receive(descriptor)
-            receive(descriptor)
-            try end.send("again")
-            logEvents()
-            receive(descriptor)
+            try drain(descriptor, thenReceive: "again", from: end)
         case .receivesUrgentByte:
             try end.sendUrgent("abc!")
             logEvents()
             receive(descriptor)
-            logNoEvents()
-            receive(descriptor)
-            receive(descriptor)
-            try end.send("more")
-            logEvents()
-            receive(descriptor)
+            try drain(descriptor, thenReceive: "more", from: end)
         case .receivesFIN:
             try end.send("bye")
             try end.finish()
             logEvents()
-            receive(descriptor)
-            receive(descriptor)
-            receive(descriptor)
+            receive(descriptor, times: 3)
             logError(descriptor)
             send("still here", to: descriptor)
             story.append(try end.received())
@@ -76,16 +77,13 @@ struct FidelityStage<S: System & ~Copyable>: ~Copyable {
             logEvents()
             logError(descriptor)
             logError(descriptor)
-            receive(descriptor)
-            receive(descriptor)
+            receive(descriptor, times: 2)
             send("too late", to: descriptor)
             endSending(descriptor)
         case .detectsResetByReceive:
             try end.send("bye")
             try end.reset()
-            receive(descriptor)
-            receive(descriptor)
-            receive(descriptor)
+            receive(descriptor, times: 3)
             logError(descriptor)
             logEvents()
         case .detectsResetBySend:
@@ -93,8 +91,7 @@ struct FidelityStage<S: System & ~Copyable>: ~Copyable {
             try end.reset()
             send("too late", to: descriptor)
             send("too late", to: descriptor)
-            receive(descriptor)
-            receive(descriptor)
+            receive(descriptor, times: 2)
         case .detectsResetAfterEnd:
             try end.close()
             logEvents()
@@ -108,8 +105,7 @@ struct FidelityStage<S: System & ~Copyable>: ~Copyable {
             send("these stay unread", to: descriptor)
             try end.close()
             logEvents()
-            receive(descriptor)
-            receive(descriptor)
+            receive(descriptor, times: 2)
         case .closesWithUnreadBytes:
             send("bye", to: descriptor)
             try end.send("these stay unread")
@@ -170,8 +166,7 @@ struct FidelityStage<S: System & ~Copyable>: ~Copyable {
             try end.send("few")
             try end.finish()
             logEvents()
-            receive(descriptor)
-            receive(descriptor)
+            receive(descriptor, times: 2)
         case .closesWatched:
             try end.send("hello")
             system.close(descriptor)

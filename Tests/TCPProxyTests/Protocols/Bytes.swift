@@ -1,4 +1,20 @@
+import Testing
+
 @testable import TCPProxy
+
+/// Expects that each incomplete prefix of a PROXY protocol header waits for more bytes, but not for too many.
+func expectIncompletePrefixes(of bytes: [UInt8], at location: SourceLocation = #_sourceLocation) {
+    for count in bytes.indices {
+        guard case .needMore(let minimum) = ProxyProtocolHeader.read(Array(bytes[..<count])) else {
+            Issue.record(
+                "result for \(count) bytes: \(ProxyProtocolHeader.read(Array(bytes[..<count])))",
+                sourceLocation: location
+            )
+            continue
+        }
+        #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes", sourceLocation: location)
+    }
+}
 
 /// Parses hexadecimal digits; all other characters are ignored.
 func bytes(hex: String) -> [UInt8] {

@@ -73,7 +73,7 @@ struct ClientHelloTests {
         }
     }
 
-    @Test("the SNI is lowercased without its trailing dot, and is nil if absent")
+    @Test("the SNI is lowercased without its trailing dot, and is nil if absent or not a DNS name")
     func names() {
         func name(_ name: String) -> Outcome {
             var hello = MadeHello()
@@ -91,13 +91,12 @@ struct ClientHelloTests {
         }
         for bad in [
             "", ".", "..", "a..b", ".a", "a b", "a/b", "a\0", "b\u{FC}cher.example", "*.example.com", "a@b",
-            "\(label)a.b",
-            "a\(longest)",
+            "\(label)a.b", "a\(longest)", "example.com:443", "a\0.example.com", String(repeating: "a.", count: 4000),
         ] {
-            #expect(name(bad) == .malformed(.serverName), "\(bad)")
+            #expect(name(bad) == .hello(serverName: nil, protocols: []), "\(bad)")
         }
         for address in ["192.0.2.1", "192.0.2.1.", "10.1", "1", "::1", "2001:db8::1", "[::1]", "::ffff:192.0.2.1"] {
-            #expect(name(address) == .malformed(.addressAsServerName), "\(address)")
+            #expect(name(address) == .hello(serverName: nil, protocols: []), "\(address)")
         }
         #expect(read(MadeHello().bytes) == .hello(serverName: nil, protocols: []))
         var old = MadeHello()
@@ -116,9 +115,9 @@ struct ClientHelloTests {
         #expect(outcome([name, MadeHello.serverName("b.example")]) == .malformed(.repeatedExtension))
         let protocols = MadeHello.protocols(["h2"])
         #expect(outcome([protocols, protocols]) == .malformed(.repeatedExtension))
-        // Two names, a name of another type, and malformed lists.
+        // Two names, and malformed lists.
         for contents in [
-            bytes(hex: "0008 000001 61 000001 62"), bytes(hex: "0004 010001 61"), bytes(hex: "0005 000001 61"),
+            bytes(hex: "0008 000001 61 000001 62"), bytes(hex: "0005 000001 61"), bytes(hex: "0005 010001 61"),
             bytes(hex: "0003 000001 61"), bytes(hex: "0004 000001 61 00"), bytes(hex: "0000"), [],
         ] {
             #expect(outcome([(0, contents)]) == .malformed(.serverName), "\(contents)")
@@ -128,6 +127,17 @@ struct ClientHelloTests {
             bytes(hex: "0002 0161 00"), [],
         ] {
             #expect(outcome([(16, contents)]) == .malformed(.protocols), "\(contents)")
+        }
+    }
+
+    @Test("names of other types are skipped")
+    func otherNameTypes() {
+        for (contents, name) in [
+            ("0004 010001 61", nil), ("0008 010001 61 000001 62", "b"), ("0008 000001 61 FF0001 62", "a"),
+        ] {
+            var hello = MadeHello()
+            hello.extensions = [(0, bytes(hex: contents))]
+            #expect(read(hello.bytes) == .hello(serverName: name, protocols: []))
         }
     }
 

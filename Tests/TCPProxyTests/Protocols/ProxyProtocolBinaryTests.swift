@@ -96,14 +96,7 @@ struct ProxyProtocolBinaryTests {
 
     @Test("each incomplete prefix of a header waits for more", arguments: whole.indices)
     func prefixes(index: Int) {
-        let bytes = Self.whole[index]
-        for count in bytes.indices {
-            guard case .needMore(let minimum) = ProxyProtocolHeader.read(Array(bytes[..<count])) else {
-                Issue.record("result for \(count) bytes: \(ProxyProtocolHeader.read(Array(bytes[..<count])))")
-                continue
-            }
-            #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes")
-        }
+        expectIncompletePrefixes(of: Self.whole[index])
     }
 
     @Test("bytes that differ from the signature are detected immediately")

@@ -42,7 +42,7 @@ struct ProxyProtocolTextTests {
         expect(Self.lines[0], is: try internet("255.255.255.255", 65535, "255.255.255.255", 65535))
         expect(Self.lines[1], is: try internet(highest, 65535, highest, 65535))
         expect(Self.lines[2], is: .unknown)
-        #expect(Self.lines[3].utf8.count == ProxyProtocolHeader.longestLine)
+        #expect(Self.lines[3].utf8.count == ProxyProtocolHeader.maxLineLength)
         expect(Self.lines[3], is: .unknown)
         expect(Self.lines[4], is: try internet("192.168.0.1", 56324, "192.168.0.11", 443))
         expect(Self.lines[5], is: try internet("127.0.0.1", 39236, "127.0.0.1", 40451))
@@ -60,14 +60,7 @@ struct ProxyProtocolTextTests {
 
     @Test("each incomplete prefix of a line waits for more", arguments: lines)
     func prefixes(line: String) {
-        let bytes = Array(line.utf8)
-        for count in bytes.indices {
-            guard case .needMore(let minimum) = ProxyProtocolHeader.read(Array(bytes[..<count])) else {
-                Issue.record("result for \(count) bytes: \(ProxyProtocolHeader.read(Array(bytes[..<count])))")
-                continue
-            }
-            #expect(minimum > count && minimum <= bytes.count, "prefix of \(count) bytes")
-        }
+        expectIncompletePrefixes(of: Array(line.utf8))
     }
 
     @Test("bytes that differ from a header at any position are detected immediately")

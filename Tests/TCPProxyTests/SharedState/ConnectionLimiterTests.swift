@@ -49,15 +49,19 @@ struct ConnectionLimiterTests {
     @Test("a released permit wakes one waiting worker, each in turn")
     func wakes() {
         withAdmission(limit: 1) { connectionLimiter in
-            _ = connectionLimiter.reserve()
-            #expect(connectionLimiter.wait(worker: 3))
-            #expect(connectionLimiter.wait(worker: 63))
-            #expect(connectionLimiter.release() == 3)
-            _ = connectionLimiter.reserve()
-            #expect(connectionLimiter.release() == 63)
-            _ = connectionLimiter.reserve()
-            #expect(connectionLimiter.release() == nil)
+            expectWakes([3, 63, 255, nil], of: connectionLimiter, afterWaitsOf: [3, 63, 255])
         }
+    }
+
+    /// Lets workers wait for the only permit, and expects each release of it to wake the worker given.
+    private func expectWakes(_ woken: [Int?], of limiter: ConnectionLimiter, afterWaitsOf workers: [Int]) {
+        _ = limiter.reserve()
+        for worker in workers { #expect(limiter.wait(worker: worker)) }
+        for worker in woken {
+            #expect(limiter.release() == worker)
+            _ = limiter.reserve()
+        }
+        _ = limiter.release()
     }
 
     @Test("no worker waits while a permit is free")
@@ -72,12 +76,7 @@ struct ConnectionLimiterTests {
     @Test("a worker that waits twice is woken once")
     func waitsTwice() {
         withAdmission(limit: 1) { connectionLimiter in
-            _ = connectionLimiter.reserve()
-            #expect(connectionLimiter.wait(worker: 0))
-            #expect(connectionLimiter.wait(worker: 0))
-            #expect(connectionLimiter.release() == 0)
-            _ = connectionLimiter.reserve()
-            #expect(connectionLimiter.release() == nil)
+            expectWakes([0, nil], of: connectionLimiter, afterWaitsOf: [0, 0])
         }
     }
 
@@ -121,9 +120,9 @@ private final class Crowd: Sendable {
         mailboxes = wakers.map { Mailbox(waker: $0) }
     }
 
-    func run() async {
-        let threads = (0..<workers).map { index in
-            WorkerThread.start(name: "crowd-\(index)") { [self] in work(index) }
+    func run() async throws {
+        let threads = try (0..<workers).map { index in
+            try WorkerThread.start(name: "crowd-\(index)") { [self] in work(index) }
         }
         for thread in threads { await thread.join() }
         connectionLimiter.free()
@@ -169,9 +168,9 @@ private final class Crowd: Sendable {
 @Suite("Connection limiter with threads", .serialized)
 struct ConnectionLimiterRaceTests {
     @Test("permits never exceed the limit, and no worker waits forever", arguments: [1, 2, 5])
-    func hammer(limit: Int) async {
+    func hammer(limit: Int) async throws {
         let crowd = Crowd(workers: 6, limit: limit, rounds: 20_000)
-        await crowd.run()
+        try await crowd.run()
         #expect(crowd.excess.load(ordering: .relaxed) == 0)
         #expect(crowd.starved.load(ordering: .relaxed) == 0)
         #expect(crowd.taken.load(ordering: .relaxed) == 0)

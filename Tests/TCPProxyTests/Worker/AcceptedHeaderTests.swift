@@ -27,6 +27,48 @@ struct AcceptedHeaderTests {
         }
     }
 
+    @Test("a header with Unix paths does not hide the address of an Internet connection from its listener's rules")
+    func unixPaths() throws {
+        let header = try ProxyProtocolHeader.write(
+            .v2,
+            .addresses(source: .unix(path: "/client"), destination: .unix(path: "/server")),
+            tlvs: []
+        )
+        for denied in [true, false] {
+            try withProxy(
+                configure: { configuration in
+                    trusting(.required)(&configuration)
+                    guard denied else { return configuration.accessPolicy.maxConnectionsPerClient = 1 }
+                    configuration.accessPolicy.access = try? AccessList(
+                        deny: [CIDRBlock(InternetAddress(v4: 0x0A0A_0A0A, port: 0))]
+                    )
+                }
+            ) { proxy in
+                for _ in 0..<2 {
+                    proxy.connect(from: trustedProxy).send(header + Array("hello".utf8))
+                    proxy.settle()
+                }
+                #expect(proxy.server.connections.count == (denied ? 0 : 1))
+                #expect(proxy.denied == (denied ? [.address: 2] : [.clientConnections: 1]))
+            }
+        }
+    }
+
+    @Test("on a Unix socket a header is read only if Unix sockets are trusted")
+    func unixSocket() {
+        let networks = [CIDRBlock(InternetAddress(v4: 0x0A0A_0A0A, port: 0))]
+        #expect(!TrustedProxies(header: .optional, networks: networks).trusts(.unix))
+        let both = TrustedProxies(header: .optional, networks: networks, trustsUnixSockets: true)
+        #expect(both.trusts(.unix))
+        #expect(both.trusts(trustedProxy))
+        #expect(!both.trusts(untrustedClient))
+        var listener = ListenerConfiguration(address: .socket(.unix(path: "/run/monkey.sock")))
+        listener.accessPolicy.proxies = TrustedProxies(header: .required, networks: networks)
+        #expect(throws: ProxyError.self) { try listener.checkSettings() }
+        listener.accessPolicy.proxies = TrustedProxies(header: .required, networks: [], trustsUnixSockets: true)
+        #expect(throws: Never.self) { try listener.checkSettings() }
+    }
+
     @Test("a header is parsed byte by byte, followed by a FIN")
     func single() throws {
         try withProxy(configure: trusting(.required)) { proxy in
@@ -40,21 +82,16 @@ struct AcceptedHeaderTests {
             let server = proxy.server.connections[0]
             #expect(server.text == "hello")
             #expect(server.end == .fin)
-            server.send("bye")
-            server.close()
-            proxy.settle()
-            #expect(client.text == "bye")
-            #expect(client.end == .fin)
-            #expect(proxy.closures == [.by(.client, .ended): 1])
+            proxy.answerAndClose(server, client)
         }
     }
 
     @Test("bulk data after a header reaches a slow server")
     func much() throws {
-        let world = FakeWorld()
-        world.receiveBuffer = 3000
-        world.sendBuffer = 3000
-        try withProxy(in: world, configure: trusting(.required)) { proxy in
+        try withProxy(
+            in: .small(receiveBuffer: 3000, sendBuffer: 3000),
+            configure: trusting(.required)
+        ) { proxy in
             proxy.server.answer = .accept(after: .seconds(1))
             let client = proxy.connect(from: trustedProxy)
             client.send(headerLine)
@@ -101,15 +138,12 @@ struct AcceptedHeaderTests {
 
     @Test("hash policies use the client named in the header")
     func hashing() throws {
-        try withProxy(
-            upstreams: 5,
-            pool: { $0.policy = .sourceHash },
-            configure: trusting(.required)
-        ) { proxy in
+        try withProxy(upstreams: 5, pool: { $0.policy = .sourceHash }, configure: trusting(.required)) { proxy in
             for number in 1...40 {
-                let client = proxy.connect(from: trustedProxy)
-                client.send("PROXY TCP4 192.0.2.\(number) 198.51.100.1 1234 443\r\n")
-                proxy.settle()
+                _ = proxy.connect(
+                    sending: "PROXY TCP4 192.0.2.\(number) 198.51.100.1 1234 443\r\n",
+                    from: trustedProxy
+                )
             }
             #expect(proxy.servers.count { !$0.connections.isEmpty } > 2)
         }
@@ -118,18 +152,12 @@ struct AcceptedHeaderTests {
     @Test("required: a client without a header or from an untrusted address is reset")
     func required() throws {
         try withProxy(configure: trusting(.required)) { proxy in
-            let plain = proxy.connect(from: trustedProxy)
-            plain.send("GET / HTTP/1.1\r\n")
-            proxy.settle()
-            #expect(plain.end == .failed(.connectionReset))
-            let broken = proxy.connect(from: trustedProxy)
-            broken.send("PROXY TCP9 1 2 3 4\r\n")
-            proxy.settle()
-            #expect(broken.end == .failed(.connectionReset))
-            let other = proxy.connect(from: untrustedClient)
-            other.send(headerLine)
-            proxy.settle()
-            #expect(other.end == .failed(.connectionReset))
+            for (source, text) in [
+                (trustedProxy, "GET / HTTP/1.1\r\n"), (trustedProxy, "PROXY TCP9 1 2 3 4\r\n"),
+                (untrustedClient, headerLine),
+            ] {
+                #expect(proxy.connect(sending: text, from: source).end == .failed(.connectionReset), "\(text)")
+            }
             #expect(proxy.denied == [.proxyHeader: 2, .untrustedProxy: 1])
             #expect(proxy.server.attempts == 0)
         }
@@ -141,10 +169,7 @@ struct AcceptedHeaderTests {
             for (source, text) in [
                 (trustedProxy, "hello"), (trustedProxy, headerLine + "hello"), (untrustedClient, headerLine + "hello"),
             ] {
-                let client = proxy.connect(from: source)
-                client.send(text)
-                proxy.settle()
-                #expect(client.end == nil)
+                #expect(proxy.connect(sending: text, from: source).end == nil)
             }
             #expect(proxy.server.connections.map(\.text) == ["hello", "hello", headerLine + "hello"])
             #expect(proxy.denied == [:])
@@ -153,12 +178,7 @@ struct AcceptedHeaderTests {
 
     @Test("an incomplete header is reset at the timeout, and all its resources are released")
     func slow() throws {
-        try withProxy(
-            configure: { configuration in
-                trusting(.required)(&configuration)
-                configuration.timeouts.preread = .seconds(3)
-            }
-        ) { proxy in
+        try withProxy(configure: trusting(.required) { $0.timeouts.preread = .seconds(3) }) { proxy in
             let silent = proxy.connect(from: trustedProxy)
             let slow = proxy.connect(from: trustedProxy)
             slow.send("PROXY ")
@@ -205,8 +225,7 @@ struct AcceptedHeaderTests {
     @Test("the queue and connect timeouts start after the header")
     func times() throws {
         try withProxy(
-            configure: { configuration in
-                trusting(.required)(&configuration)
+            configure: trusting(.required) { configuration in
                 configuration.timeouts.preread = .seconds(100)
                 configuration.timeouts.connect = .seconds(15)
                 configuration.timeouts.connectAttempt = nil

@@ -42,8 +42,7 @@ struct AccessControlTests {
             #expect(connect("192.0.2.1:1002", to: proxy, on: 2).end == .failed(.connectionReset))
             #expect(connect("192.0.2.2:1000", to: proxy, on: 2).end == nil)
             #expect(proxy.denied == [.clientConnections: 1])
-            first.reset()
-            proxy.settle()
+            proxy.reset(first)
             #expect(connect("192.0.2.1:1003", to: proxy, on: 2).end == nil)
             #expect(proxy.denied == [.clientConnections: 1])
         }
@@ -61,12 +60,10 @@ struct AccessControlTests {
     @Test("connections per listener are limited across workers, and ended ones are replaced")
     func connections() throws {
         try withProxy(workers: 2, configure: { $0.accessPolicy.maxConnections = 2 }) { proxy in
-            let first = connect("192.0.2.1:1000", to: proxy, on: 0)
-            _ = connect("192.0.2.2:1000", to: proxy, on: 1)
+            let accepted = (0..<2).map { connect("192.0.2.\($0 + 1):1000", to: proxy, on: $0) }
             #expect(connect("192.0.2.3:1000", to: proxy, on: 1).end == .failed(.connectionReset))
             #expect(proxy.denied == [.connections: 1])
-            first.reset()
-            proxy.settle()
+            proxy.reset(accepted[0])
             #expect(connect("192.0.2.3:1001", to: proxy, on: 1).end == nil)
             #expect(proxy.memory.limits[0].connections == 2)
         }
@@ -133,6 +130,53 @@ struct AccessControlTests {
             #expect(proxy.active == 0)
             #expect(proxy.memory.limits[0].connections == 0)
             #expect(proxy.memory.limits[0].clients.figures.clients == 0)
+        }
+    }
+
+    @Test("limits that are only counted deny no connection, and access lists still do")
+    func dryRun() throws {
+        let access = try AccessList(deny: [block("192.0.2.9/32")])
+        try withProxy(
+            configure: { configuration in
+                configuration.accessPolicy.access = access
+                configuration.accessPolicy.maxConnections = 2
+                configuration.accessPolicy.maxConnectionsPerClient = 1
+                configuration.accessPolicy.rate = TokenRate(1, burst: 4)
+                configuration.accessPolicy.limitsDryRun = true
+            }
+        ) { proxy in
+            let clients =
+                (0..<3).map { _ in connect("192.0.2.1:1000", to: proxy) } + [connect("192.0.2.2:1", to: proxy)]
+            #expect(connect("192.0.2.9:1", to: proxy).end == .failed(.connectionReset))
+            #expect(proxy.server.connections.count == 4)
+            #expect(proxy.denied == [.address: 1])
+            #expect(proxy[.dryRun(.clientConnections)] == 2)
+            #expect(proxy[.dryRun(.connections)] == 2)
+            #expect(proxy[.dryRun(.rate)] == 0)
+            _ = connect("192.0.2.3:1", to: proxy)
+            #expect(proxy[.dryRun(.rate)] == 1)
+            for client in clients { client.close() }
+            proxy.settle()
+        }
+    }
+
+    @Test("denied connections are counted for their client, and kept as examples")
+    func deniedClients() throws {
+        try withProxy(configure: { $0.accessPolicy.maxConnectionsPerClient = 1 }) { proxy in
+            for port in 1000..<1100 { _ = connect("192.0.2.1:\(port)", to: proxy) }
+            _ = connect("192.0.2.2:1", to: proxy)
+            let statistics = proxy[0].worker.clientStatistics()
+            let entry = try #require(statistics.closed.first { $0.address == PeerAddress("192.0.2.1:0") })
+            #expect(entry.denied == 99)
+            #expect(entry.total == 0)
+            #expect(statistics.closed.count == 1)
+            let snapshot = ClientsSnapshot([statistics])
+            #expect(snapshot.clients.map(\.deniedConnections).reduce(0, +) == 99)
+            #expect(snapshot.clients.map(\.totalConnections).reduce(0, +) == 2)
+            var examples: [Denial] = []
+            proxy.memory.denials[0].read(into: &examples, limit: .max)
+            #expect(examples.count == WorkerSettings.maxDenialExamples)
+            #expect(examples.allSatisfy { $0.cause == .clientConnections && $0.listener == 0 })
         }
     }
 

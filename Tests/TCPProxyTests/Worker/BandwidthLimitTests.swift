@@ -15,10 +15,10 @@ struct BandwidthLimitTests {
             sender.finish()
             proxy.settle()
             // The burst after an idle period.
-            #expect(receiver.received.count == BandwidthBucket.minBurst)
+            #expect(receiver.received.count == 10_000)
             for second in 1...4 {
                 proxy.advance(by: .seconds(1))
-                let most = BandwidthBucket.minBurst + second * 100_000
+                let most = 10_000 + second * 100_000
                 #expect((most - 6000...most).contains(receiver.received.count))
             }
             #expect(receiver.end == nil)
@@ -29,6 +29,39 @@ struct BandwidthLimitTests {
             receiver.send("thanks")
             proxy.settle()
             #expect(sender.text == "thanks")
+        }
+    }
+
+    @Test("a low rate is kept from the start", arguments: [(2000, 1460), (14_600, 1460), (20_000, 2000)])
+    func lowRate(rate: Int, burst: Int) throws {
+        try withProxy(configure: { $0.bandwidth = rate }) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.sendPattern(count: 40_000)
+            proxy.settle()
+            #expect(server.received.count == burst)
+            proxy.advance(by: .seconds(1))
+            #expect((rate / 2...burst + rate).contains(server.received.count))
+        }
+    }
+
+    @Test("each direction can have a limit of its own, or none", arguments: [false, true])
+    func directions(both: Bool) throws {
+        try withProxy(
+            configure: { configuration in
+                configuration.bandwidth = both ? 50_000 : nil
+                configuration.bandwidthUpstream = 20_000
+            }
+        ) { proxy in
+            let (client, server) = try proxy.connectThrough()
+            client.sendPattern(count: 500_000)
+            server.sendPattern(count: 500_000)
+            proxy.advance(by: .seconds(1))
+            #expect((16_000...22_000).contains(server.received.count))
+            if both {
+                #expect((45_000...55_000).contains(client.received.count))
+            } else {
+                #expect(client.patternReceived == 500_000)
+            }
         }
     }
 
@@ -67,10 +100,8 @@ struct BandwidthLimitTests {
 
     @Test("a server that reads more slowly than the limit sets the pace")
     func slowReader() throws {
-        let world = FakeWorld()
-        world.receiveBuffer = 1000
-        world.sendBuffer = 1000
-        try withProxy(in: world, configure: { $0.bandwidth = 1_000_000 }) { proxy in
+        try withProxy(in: .small(receiveBuffer: 1000, sendBuffer: 1000), configure: { $0.bandwidth = 1_000_000 }) {
+            proxy in
             let (client, server) = try proxy.connectThrough()
             server.isReading = false
             client.sendPattern(count: 50_000)
@@ -87,9 +118,7 @@ struct BandwidthLimitTests {
         try withProxy(configure: { $0.bandwidth = 50_000 }) { proxy in
             let (client, server) = try proxy.connectThrough()
             client.sendPattern(count: 60_000)
-            proxy.settle()
-            client.reset()
-            proxy.settle()
+            proxy.reset(client)
             #expect(server.received.count < 60_000)
             proxy.advance(by: .seconds(3))
             #expect(server.patternReceived == client.process.arrived)

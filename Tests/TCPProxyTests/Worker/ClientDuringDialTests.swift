@@ -29,10 +29,7 @@ struct ClientDuringDialTests {
     func goneBeforeRetry() throws {
         try withProxy { proxy in
             proxy.world.faults.fail(.connect, with: .tooManyOpenFiles, times: 1000)
-            let client = proxy.connect()
-            proxy.settle()
-            client.reset()
-            proxy.settle()
+            proxy.reset(proxy.connect(sending: "hello"))
             #expect(proxy.active == 0)
             #expect(proxy[0].nextDeadline == nil)
             #expect(proxy[.failure(.exhausted)] == 1)
@@ -42,20 +39,13 @@ struct ClientDuringDialTests {
     @Test("data and a FIN sent during the dial reach the server, and its answer the client")
     func finished() throws {
         try withProxy { proxy in
-            proxy.server.answer = .accept(after: .seconds(1))
-            let client = proxy.connect()
-            client.send("request")
+            let client = proxy.connectSlowly(sending: "request")
             client.finish()
             proxy.advance(by: .seconds(1))
             let server = try #require(proxy.server.connections.first)
             #expect(server.text == "request")
             #expect(server.end == .fin)
-            server.send("answer")
-            server.close()
-            proxy.settle()
-            #expect(client.text == "answer")
-            #expect(client.end == .fin)
-            #expect(proxy.closures == [.by(.client, .ended): 1])
+            proxy.answerAndClose(server, client)
         }
     }
 

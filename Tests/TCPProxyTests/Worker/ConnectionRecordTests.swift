@@ -27,6 +27,12 @@ struct ConnectionRecordTests {
         }
     }
 
+    /// Lets clients wait at most a second for the connection of another client to end.
+    private func briefQueue(_ pool: inout PoolConfiguration) {
+        pool.limitServers()
+        pool.queueTimeout = .seconds(1)
+    }
+
     private func record(_ proxy: FakeProxy) throws -> ConnectionRecord {
         let records = proxy.takeRecords()
         try #require(records.count == 1)
@@ -74,7 +80,7 @@ struct ConnectionRecordTests {
             _ = proxy.connect()
             proxy.advance(by: .milliseconds(10))
             let record = try record(proxy)
-            #expect(record.server == nil)
+            #expect(record.server.flatMap { proxy.pools.server($0) }?.address == proxy.servers[1].address)
             #expect(record.attempts == 2)
             #expect(record.phaseTimings.connected == 0)
             #expect(record.phaseTimings.firstByte == 0)
@@ -97,13 +103,7 @@ struct ConnectionRecordTests {
 
     @Test("queueing time is recorded separately, even if it ends without a server")
     func queued() throws {
-        try withRecords(
-            pool: { pool in
-                pool.policy = .roundRobin
-                pool.servers[0].maxConnections = 1
-                pool.queueTimeout = .seconds(1)
-            }
-        ) { proxy in
+        try withRecords(pool: briefQueue) { proxy in
             let first = proxy.connect()
             proxy.advance(by: .milliseconds(100))
             let second = proxy.connect()
@@ -120,13 +120,7 @@ struct ConnectionRecordTests {
             #expect(records.map(\.reason) == [.reset, .reset])
             #expect(records.map(\.initiator) == [.client, .client])
         }
-        try withRecords(
-            pool: { pool in
-                pool.policy = .roundRobin
-                pool.servers[0].maxConnections = 1
-                pool.queueTimeout = .seconds(1)
-            }
-        ) { proxy in
+        try withRecords(pool: briefQueue) { proxy in
             _ = proxy.connect()
             _ = proxy.connect()
             proxy.advance(by: .seconds(3))
@@ -179,9 +173,9 @@ struct ConnectionRecordTests {
         let record = ConnectionRecord(
             id: ConnectionID(worker: 1, count: 2),
             client: .unix,
+            server: nil,
             listener: 0,
             pool: 0,
-            server: nil,
             attempts: 3,
             bytesUpstream: 4,
             bytesDownstream: 5,

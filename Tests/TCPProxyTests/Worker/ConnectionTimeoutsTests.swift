@@ -68,20 +68,15 @@ struct ConnectionTimeoutsTests {
     func dialing() {
         #expect(next(inputs(.dialing)) { $0.connectAttempt = .seconds(5) } == Next(seconds: 110, action: .attempt))
         #expect(next(inputs(.dialing)) { $0.connect = .seconds(15) } == Next(seconds: 115, action: .connect))
-        let both: (inout ListenerConfiguration.Timeouts) -> Void = {
-            $0.connectAttempt = .seconds(5)
-            $0.connect = .seconds(7)
-        }
-        #expect(next(inputs(.dialing), both) == Next(seconds: 107, action: .connect))
     }
 
-    @Test("if both are due at the same time, the connect deadline applies")
-    func tie() {
+    @Test("the connect deadline applies if it is due first or with the attempt's timeout", arguments: [7, 10])
+    func deadline(seconds: Int) {
         let both: (inout ListenerConfiguration.Timeouts) -> Void = {
             $0.connectAttempt = .seconds(5)
-            $0.connect = .seconds(10)
+            $0.connect = .seconds(seconds)
         }
-        #expect(next(inputs(.dialing), both) == Next(seconds: 110, action: .connect))
+        #expect(next(inputs(.dialing), both) == Next(seconds: 100 + seconds, action: .connect))
     }
 
     @Test("an attempt that waits for a retry has no timeout of its own")

@@ -8,10 +8,7 @@ import Testing
 struct WorkerCounterTests {
     @Test("bytes count once the destination's kernel has accepted them, and only then")
     func bytes() throws {
-        let world = FakeWorld()
-        world.receiveBuffer = 1000
-        world.sendBuffer = 1000
-        try withProxy(in: world) { proxy in
+        try withProxy(in: .small(receiveBuffer: 1000, sendBuffer: 1000)) { proxy in
             let (client, server) = try proxy.connectThrough()
             server.isReading = false
             client.send([UInt8](repeating: 1, count: 5000))
@@ -121,10 +118,8 @@ struct WorkerEventTests {
     func none() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
-            client.send("hello")
-            client.close()
-            server.close()
-            proxy.settle()
+            client.finish()
+            proxy.answerAndClose(server, client)
             #expect(proxy.takeEvents() == [])
             #expect(proxy[.eventsDropped] == 0)
         }

@@ -7,6 +7,27 @@ import Testing
 
 @Suite("Dialing")
 struct DialTests {
+    @Test(
+        "the number of attempts is limited by the pool",
+        arguments: [(nil, 1), (1, 2), (2, 3), (10, 4)] as [(Int?, Int)]
+    )
+    func attempts(retry: Int?, expected: Int) throws {
+        try withProxy(
+            upstreams: 4,
+            pool: { pool in
+                pool.policy = .first
+                pool.retry = retry
+            }
+        ) { proxy in
+            for server in proxy.servers { server.answer = .fail(.connectionRefused) }
+            let client = proxy.connect()
+            proxy.settle()
+            #expect(proxy.servers.map(\.attempts).reduce(0, +) == expected)
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy.closures == [.by(.server, .connectFailed): 1])
+        }
+    }
+
     @Test("addresses are tried in turn until one answers")
     func triesAll() throws {
         try withProxy(upstreams: 4) { proxy in
@@ -224,6 +245,29 @@ struct ConnectExhaustionTests {
             }
             #expect(proxy.server.connections.dropFirst(2).map(\.text) == ["client 1", "client 2"])
             #expect(proxy.active == 3)
+        }
+    }
+
+    @Test("a socket that connects to itself counts as refused")
+    func itself() throws {
+        try withProxy(upstreams: 2) { proxy in
+            proxy.servers[0].answer = .itself
+            let client = proxy.connect()
+            proxy.settle()
+            client.send("hello")
+            proxy.settle()
+            #expect(proxy.servers[1].connections.map(\.text) == ["hello"])
+            #expect(proxy[.failure(.refused)] == 1)
+            #expect(client.received == [])
+        }
+        try withProxy { proxy in
+            proxy.server.answer = .itself
+            let client = proxy.connect()
+            client.send("hello")
+            proxy.settle()
+            #expect(client.received == [])
+            #expect(client.end == .failed(.connectionReset))
+            #expect(proxy.closures == [.by(.server, .connectFailed): 1])
         }
     }
 }

@@ -45,8 +45,7 @@ struct HandoverTests {
     @Test("a stopping worker receives no handover")
     func ending() throws {
         try withProxy(workers: 2) { proxy in
-            proxy.post(.stopAccepting, to: 1)
-            proxy.advance(by: .seconds(1))
+            proxy.stopAccepting(1)
             #expect(proxy[1].isDone)
             let clients = connect(10, to: proxy)
             #expect(proxy[0].connectionCount == 10)

@@ -9,8 +9,14 @@ let untrustedClient = PeerAddress("203.0.113.1:5000")
 let headerLine = "PROXY TCP4 192.0.2.7 198.51.100.1 1234 443\r\n"
 
 /// Returns a change of a configuration that trusts the proxies.
-func trusting(_ header: TrustedProxies.Header) -> (inout SingleListenerSettings) -> Void {
-    { $0.accessPolicy.proxies = TrustedProxies(header: header, networks: networks) }
+func trusting(
+    _ header: TrustedProxies.Header,
+    configure: @escaping (inout SingleListenerSettings) -> Void = { _ in }
+) -> (inout SingleListenerSettings) -> Void {
+    { configuration in
+        configuration.accessPolicy.proxies = TrustedProxies(header: header, networks: networks)
+        configure(&configuration)
+    }
 }
 
 /// A header of version 2 about the same connection, with a field of unknown type.

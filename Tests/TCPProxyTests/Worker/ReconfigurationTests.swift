@@ -139,9 +139,8 @@ struct ReconfigurationTests {
         try withProxy(
             upstreams: 2,
             pool: { pool in
-                pool.policy = .roundRobin
                 pool.servers = [pool.servers[0]]
-                pool.servers[0].maxConnections = 1
+                pool.limitServers()
             }
         ) { proxy in
             let clients = (0..<2).map { _ in proxy.connect() }
@@ -204,8 +203,7 @@ struct ReconfigurationTests {
     func paused() throws {
         try withProxy(limit: 1) { proxy in
             let (first, _) = try proxy.connectThrough()
-            let queued = proxy.connect()
-            proxy.settle()
+            let queued = proxy.connect(sending: "hello")
             _ = try proxy.change(listeners: [opened(1, at: other)], closed: [0])
             proxy.settle()
             let waits = proxy.waits

@@ -59,13 +59,11 @@ struct RelayTests {
             server.send("bye")
             server.finish()
             proxy.settle()
-            #expect(client.text == "bye")
-            #expect(client.end == .fin)
+            #expect(client.text == "bye" && client.end == .fin)
             client.send("wait")
             client.close()
             proxy.settle()
-            #expect(server.text == "wait")
-            #expect(server.end == .fin)
+            #expect(server.text == "wait" && server.end == .fin)
             #expect(proxy.closures == [.by(.server, .ended): 1])
         }
     }

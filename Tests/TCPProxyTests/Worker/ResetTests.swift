@@ -17,17 +17,18 @@ private struct Sides {
         failingSide = side
         discarded = side == .client ? .discardedUpstream : .discardedDownstream
     }
+
+    /// Connects two sides, of which one sends a pattern while the other does not read.
+    init(_ proxy: FakeProxy, failing side: CloseInitiator, sending count: Int) throws {
+        try self.init(proxy, failing: side)
+        left.isReading = false
+        failing.sendPattern(count: count)
+        proxy.settle()
+    }
 }
 
 @Suite("Resets")
 struct ResetTests {
-    /// A world with small buffers, so that many bytes are still in flight when a side resets.
-    private func smallWorld(receiveBuffer: Int = 4096) -> FakeWorld {
-        let world = FakeWorld()
-        world.receiveBuffer = receiveBuffer
-        return world
-    }
-
     @Test(
         "a reset reaches the other side as a reset, after the data before it",
         arguments: [CloseInitiator.client, .server]
@@ -86,13 +87,9 @@ struct ResetTests {
         arguments: [CloseInitiator.client, .server]
     )
     func waitForDelivery(side: CloseInitiator) throws {
-        try withProxy(in: smallWorld()) { proxy in
-            let sides = try Sides(proxy, failing: side)
-            sides.left.isReading = false
-            sides.failing.sendPattern(count: 12_000)
-            proxy.settle()
-            sides.failing.reset()
-            proxy.settle()
+        try withProxy(in: .small()) { proxy in
+            let sides = try Sides(proxy, failing: side, sending: 12_000)
+            proxy.reset(sides.failing)
             #expect(sides.left.unread == 4096)
             // In total slower than the timeout, but never without progress for that long.
             for step in 1...7 {
@@ -128,12 +125,8 @@ struct ResetTests {
                 world.receiveBuffer = piece
                 return .accept()
             }
-            let (client, server) = try proxy.connectThrough()
-            server.isReading = false
-            client.sendPattern(count: 8 * piece)
-            proxy.settle()
-            client.reset()
-            proxy.settle()
+            let (client, server) = try proxy.stalledUpload(of: 8 * piece)
+            proxy.reset(client)
             for step in 1...8 {
                 proxy.advance(by: .seconds(4))
                 server.read(piece)
@@ -147,11 +140,8 @@ struct ResetTests {
 
     @Test("a reset follows soon after the last byte is acknowledged")
     func promptly() throws {
-        try withProxy(in: smallWorld()) { proxy in
-            let sides = try Sides(proxy, failing: .client)
-            sides.left.isReading = false
-            sides.failing.sendPattern(count: 6000)
-            proxy.settle()
+        try withProxy(in: .small()) { proxy in
+            let sides = try Sides(proxy, failing: .client, sending: 6000)
             sides.failing.reset()
             proxy.advance(by: .seconds(3))
             sides.left.isReading = true
@@ -166,13 +156,9 @@ struct ResetTests {
         arguments: [CloseInitiator.client, .server]
     )
     func abandonUnanswered(side: CloseInitiator) throws {
-        try withProxy(in: smallWorld(), configure: { $0.timeouts.resetDrainTimeout = .seconds(5) }) { proxy in
-            let sides = try Sides(proxy, failing: side)
-            sides.left.isReading = false
-            sides.failing.sendPattern(count: 10_000)
-            proxy.settle()
-            sides.failing.reset()
-            proxy.settle()
+        try withProxy(in: .small(), configure: { $0.timeouts.resetDrainTimeout = .seconds(5) }) { proxy in
+            let sides = try Sides(proxy, failing: side, sending: 10_000)
+            proxy.reset(sides.failing)
             proxy.advance(by: .milliseconds(4_999))
             #expect(proxy.active == 1)
             proxy.advance(by: WorkerSettings.resetDrainPollInterval.upperBound + .milliseconds(1))
@@ -190,13 +176,8 @@ struct ResetTests {
         arguments: [CloseInitiator.client, .server]
     )
     func discardedChunk(side: CloseInitiator) throws {
-        let world = smallWorld(receiveBuffer: 16_384)
-        world.sendBuffer = 2000
-        try withProxy(in: world) { proxy in
-            let sides = try Sides(proxy, failing: side)
-            sides.left.isReading = false
-            sides.failing.sendPattern(count: 22_000)
-            proxy.settle()
+        try withProxy(in: .small(receiveBuffer: 16_384, sendBuffer: 2000)) { proxy in
+            let sides = try Sides(proxy, failing: side, sending: 22_000)
             // Of 22,000 bytes the left kernel has 16,384 and the proxy's send buffer 2,000; the rest waits in a chunk.
             #expect(proxy[0].chunksTaken == 1)
             sides.failing.reset()
@@ -210,10 +191,8 @@ struct ResetTests {
 
     @Test("an unacknowledged FIN does not count as a lost byte")
     func finIsNoByte() throws {
-        try withProxy(in: smallWorld()) { proxy in
-            let (client, server) = try proxy.connectThrough()
-            server.isReading = false
-            client.sendPattern(count: 10_000)
+        try withProxy(in: .small()) { proxy in
+            let (client, _) = try proxy.stalledUpload(of: 10_000)
             client.finish()
             proxy.settle()
             client.reset()
@@ -259,16 +238,11 @@ struct ResetTests {
 
     @Test("a reset by the second side ends the reset drain")
     func secondWhileDelivering() throws {
-        try withProxy(in: smallWorld()) { proxy in
-            let (client, server) = try proxy.connectThrough()
-            server.isReading = false
-            client.sendPattern(count: 10_000)
-            proxy.settle()
-            client.reset()
-            proxy.settle()
+        try withProxy(in: .small()) { proxy in
+            let (client, server) = try proxy.stalledUpload(of: 10_000)
+            proxy.reset(client)
             #expect(proxy.active == 1)
-            server.reset()
-            proxy.settle()
+            proxy.reset(server)
             #expect(proxy.active == 0)
             #expect(proxy.closures == [.by(.client, .reset): 1])
         }
@@ -276,18 +250,12 @@ struct ResetTests {
 
     @Test("bytes pending for a side that resets are counted as discarded")
     func lostForTheFailed() throws {
-        let world = smallWorld()
-        world.sendBuffer = 4096
-        try withProxy(in: world) { proxy in
-            let (client, server) = try proxy.connectThrough()
-            client.isReading = false
-            server.sendPattern(count: 20_000)
-            proxy.settle()
+        try withProxy(in: .small(sendBuffer: 4096)) { proxy in
+            let sides = try Sides(proxy, failing: .server, sending: 20_000)
             #expect(proxy[0].chunksTaken == 1)
-            client.reset()
-            proxy.settle()
+            proxy.reset(sides.left)
             #expect(proxy.active == 0)
-            #expect(server.end == .failed(.connectionReset))
+            #expect(sides.failing.end == .failed(.connectionReset))
             #expect(proxy[.discardedDownstream] > 0)
         }
     }

@@ -67,7 +67,7 @@ struct SentHeaderTests {
         #expect(try sent(.v1, checked + hello) == Array(headerLine.utf8) + hello)
     }
 
-    @Test("Unix paths and unknown addresses are forwarded as such")
+    @Test("addresses are forwarded; instead of unknown ones and Unix paths, those of the connection")
     func others() throws {
         for whole in ProxyProtocolBinaryTests.whole {
             let received = try sent(.v2, whole + hello)
@@ -80,9 +80,9 @@ struct SentHeaderTests {
             #expect(Array(received[after.length...]) == hello)
             #expect(Array(received[after.tlvs]) == Array(whole[before.tlvs]))
             switch before.origin {
-            case .internet, .unix:
+            case .internet:
                 #expect(after.origin == before.origin)
-            case .local, .unknown:
+            case .local, .unknown, .unix:
                 let own = SocketAddress("127.0.0.1:8080")
                 guard case .internet(let source) = trustedProxy, case .internet(let destination) = own else { return }
                 #expect(after.origin == .internet(source: source, destination: destination))
@@ -92,25 +92,20 @@ struct SentHeaderTests {
 
     @Test("after a failed attempt the next server receives exactly one header")
     func retries() throws {
-        try withProxy(
-            upstreams: 2,
-            pool: { $0.proxyProtocol = .v1 },
-            configure: trusting(.required)
-        ) { proxy in
+        try withProxy(upstreams: 2, pool: { $0.proxyProtocol = .v1 }, configure: trusting(.required)) { proxy in
             proxy.servers[0].answer = .fail(.connectionRefused)
-            let client = proxy.connect(from: trustedProxy)
-            client.send(headerLine + "hello")
-            proxy.settle()
+            _ = proxy.connect(sending: headerLine + "hello", from: trustedProxy)
             #expect(proxy.servers[1].connections.map(\.text) == [headerLine + "hello"])
         }
     }
 
     @Test("a partially sent header is completed before a client's bulk data")
     func pieces() throws {
-        let world = FakeWorld()
-        world.receiveBuffer = 7
-        world.sendBuffer = 5
-        try withProxy(in: world, pool: { $0.proxyProtocol = .v2 }, configure: trusting(.required)) { proxy in
+        try withProxy(
+            in: .small(receiveBuffer: 7, sendBuffer: 5),
+            pool: { $0.proxyProtocol = .v2 },
+            configure: trusting(.required)
+        ) { proxy in
             let client = proxy.connect(from: trustedProxy)
             client.send(try binaryHeader())
             client.sendPattern(count: 3000)

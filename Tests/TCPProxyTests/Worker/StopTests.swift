@@ -32,21 +32,15 @@ struct StopAcceptingTests {
             client.finish()
             proxy.advance(by: .seconds(1))
             #expect(server.text == "late")
-            server.send("answer")
-            server.close()
-            proxy.settle()
-            #expect(client.text == "answer")
-            #expect(client.end == .fin)
+            proxy.answerAndClose(server, client)
             #expect(proxy[0].isDone)
-            #expect(proxy.closures == [.by(.client, .ended): 1])
         }
     }
 
     @Test("without connections the worker is done when its listeners close")
     func idle() throws {
         try withProxy { proxy in
-            proxy.post(.stopAccepting)
-            proxy.advance(by: .seconds(1))
+            proxy.stopAccepting()
             #expect(proxy[0].isDone)
             #expect(proxy.world.openDescriptors == [])
         }
@@ -55,12 +49,8 @@ struct StopAcceptingTests {
     @Test("a client that waits for its server still gets it")
     func whileDialing() throws {
         try withProxy { proxy in
-            proxy.server.answer = .accept(after: .seconds(1))
-            let client = proxy.connect()
-            client.send("hello")
-            proxy.settle()
-            proxy.post(.stopAccepting)
-            proxy.advance(by: .seconds(1))
+            _ = proxy.connectSlowly(sending: "hello")
+            proxy.stopAccepting()
             #expect(proxy.server.connections.first?.text == "hello")
         }
     }
@@ -68,11 +58,9 @@ struct StopAcceptingTests {
     @Test("beyond the limit, connections in the accept queue still wait for a permit")
     func atTheMaximum() throws {
         try withProxy(limit: 1) { proxy in
-            let (first, _) = try proxy.connectThrough()
-            let second = proxy.connect()
-            second.send("hello")
-            proxy.post(.stopAccepting)
-            proxy.advance(by: .seconds(1))
+            let first = try proxy.connectThrough().client
+            let second = proxy.connect(sending: "hello")
+            proxy.stopAccepting()
             #expect(second.end == nil)
             first.reset()
             proxy.advance(by: .seconds(1))
@@ -90,14 +78,11 @@ struct StopAcceptingTests {
     func whilePaused() throws {
         try withProxy { proxy in
             proxy.world.faults.fail(.accept, with: .tooManyOpenFiles, times: 20)
-            let client = proxy.connect()
-            client.send("hello")
-            proxy.settle()
+            let client = proxy.connect(sending: "hello")
             proxy.post(.stopAccepting)
             proxy.advance(by: .seconds(5))
             #expect(proxy.server.connections.last?.text == "hello")
-            client.reset()
-            proxy.settle()
+            proxy.reset(client)
             #expect(proxy[0].isDone)
             #expect(proxy[0].timersLeft == [])
         }
@@ -123,10 +108,10 @@ struct StopAcceptingTests {
     func twice() throws {
         try withProxy { proxy in
             let (client, server) = try proxy.connectThrough()
-            proxy.post(.stopAccepting)
-            proxy.settle()
-            proxy.post(.stopAccepting)
-            proxy.settle()
+            for _ in 0..<2 {
+                proxy.post(.stopAccepting)
+                proxy.settle()
+            }
             client.send("still here")
             proxy.settle()
             #expect(server.text == "still here")
@@ -136,12 +121,9 @@ struct StopAcceptingTests {
     @Test("one worker stops without affecting the others")
     func oneOfTwo() throws {
         try withProxy(workers: 2) { proxy in
-            proxy.post(.stopAccepting, to: 0)
-            proxy.advance(by: .seconds(1))
+            proxy.stopAccepting(0)
             #expect(proxy[0].isDone)
-            let client = proxy.connect()
-            client.send("hello")
-            proxy.settle()
+            _ = proxy.connect(sending: "hello")
             #expect(proxy.server.connections.first?.text == "hello")
             #expect(!proxy[1].isDone)
         }
@@ -173,13 +155,8 @@ struct ForcedCloseTests {
 
     @Test("a forced close counts discarded bytes")
     func discarded() throws {
-        let world = FakeWorld()
-        world.receiveBuffer = 4096
-        try withProxy(in: world) { proxy in
-            let (client, server) = try proxy.connectThrough()
-            server.isReading = false
-            client.sendPattern(count: 10_000)
-            proxy.settle()
+        try withProxy(in: .small()) { proxy in
+            _ = try proxy.stalledUpload(of: 10_000)
             proxy.post(.closeAll)
             proxy.settle()
             #expect(proxy[.discardedUpstream] == 10_000 - 4096)
@@ -207,15 +184,8 @@ struct ForcedCloseTests {
 
     @Test("a forced close ends a reset drain")
     func whileDelivering() throws {
-        let world = FakeWorld()
-        world.receiveBuffer = 4096
-        try withProxy(in: world) { proxy in
-            let (client, server) = try proxy.connectThrough()
-            server.isReading = false
-            client.sendPattern(count: 10_000)
-            proxy.settle()
-            client.reset()
-            proxy.settle()
+        try withProxy(in: .small()) { proxy in
+            proxy.reset(try proxy.stalledUpload(of: 10_000).client)
             #expect(proxy.active == 1)
             proxy.post(.closeAll)
             proxy.settle()

@@ -36,10 +36,10 @@ struct TLSRoutingTests {
     }
 
     @Test(
-        "the first ALPN protocol with a pool decides, before any name",
+        "the first route whose ALPN protocol the client offers decides, before any name",
         arguments: [
             (["postgresql"], 2), (["acme-tls/1"], 1), (["h2", "http/1.1"], 0), ([], 0), (["H2", "postgresq"], 0),
-            (["h2", "postgresql", "acme-tls/1"], 2), (["acme-tls/1", "postgresql"], 1),
+            (["h2", "postgresql", "acme-tls/1"], 1), (["acme-tls/1", "postgresql"], 1), (["h2", "postgresql"], 2),
         ]
     )
     func protocols(offers: [String], pool: Int) throws {
@@ -118,6 +118,81 @@ struct TLSRoutingTests {
         }
     }
 
+    @Test(
+        "a name that is not a DNS name goes to the listener's pool, unmodified",
+        arguments: [
+            "192.0.2.1", "2001:db8::1", "12345", "b\u{FC}cher.example.com", "a..example.com", "*.example.com",
+            "example.com:443", "\(String(repeating: "a", count: 64)).example.com", "", ".", "www.example.com..",
+            "www\0.example.com", "www.example.com\0", String(repeating: "a.", count: 150) + "example.com",
+            "a b.example.com", ".example.com",
+        ]
+    )
+    func otherNames(name: String) throws {
+        try withProxy(names: routes()) { proxy in
+            let hello = MadeHello.browser(name).bytes
+            proxy.connect().send(hello)
+            proxy.settle()
+            #expect(proxy.servers.map(\.connections.count) == [1, 0, 0])
+            #expect(proxy.server.connections.first?.received == hello)
+            #expect(proxy.denied == [:])
+        }
+    }
+
+    @Test("with a plain pool, non-TLS clients go there; a malformed ClientHello is still denied")
+    func plain() throws {
+        try withProxy(names: routes(), plainPool: 2) { proxy in
+            for text in ["SSH-2.0-client\r\n", "GET / HTTP/1.1\r\n", "\0", "\u{16}\u{2}"] { proxy.connect().send(text) }
+            proxy.connect().send(MadeHello.browser("www.example.com").bytes)
+            let malformed = proxy.connect()
+            malformed.send([22, 3, 1, 0, 0])
+            proxy.settle()
+            #expect(
+                proxy.servers[2].connections.map(\.text)
+                    == ["SSH-2.0-client\r\n", "GET / HTTP/1.1\r\n", "\0", "\u{16}\u{2}"]
+            )
+            #expect(proxy.servers.map(\.connections.count) == [0, 1, 4])
+            #expect(malformed.end == .failed(.connectionReset))
+            #expect(proxy.denied == [.clientHello: 1])
+        }
+    }
+
+    @Test("with a plain pool, a client that sends nothing goes there when the preread timeout expires")
+    func silentPlain() throws {
+        try withProxy(names: routes(), plainPool: 1, configure: { $0.timeouts.preread = .seconds(2) }) { proxy in
+            let silent = proxy.connect()
+            let partial = proxy.connect()
+            partial.send([22])
+            let ended = proxy.connect()
+            ended.finish()
+            proxy.advance(by: .seconds(1))
+            #expect(proxy.servers[1].connections.map(\.end) == [.fin])
+            proxy.advance(by: .seconds(2))
+            #expect(proxy.servers[1].connections.count == 2)
+            let server = try #require(proxy.servers[1].connections.last)
+            server.send("220 ready\r\n")
+            proxy.settle()
+            #expect(silent.text == "220 ready\r\n")
+            silent.send("EHLO\r\n")
+            proxy.settle()
+            #expect(server.text == "EHLO\r\n")
+            #expect(partial.end == .failed(.connectionReset))
+            #expect(proxy.denied == [.prereadTimeout: 1])
+        }
+    }
+
+    @Test("with a plain pool, a PROXY header that does not arrive in time is denied")
+    func silentBehindProxy() throws {
+        try withProxy(names: routes(), plainPool: 1, configure: trusting(.required)) { proxy in
+            let headerless = proxy.connect(from: trustedProxy)
+            let silent = proxy.connect(from: trustedProxy)
+            silent.send(headerLine)
+            proxy.advance(by: .seconds(6))
+            #expect(headerless.end == .failed(.connectionReset))
+            #expect(proxy.servers.map(\.connections.count) == [0, 1, 0])
+            #expect(proxy.denied == [.prereadTimeout: 1])
+        }
+    }
+
     @Test("an invalid or incomplete ClientHello closes the connection and is counted")
     func garbage() throws {
         try withProxy(names: routes()) { proxy in
@@ -140,13 +215,7 @@ struct TLSRoutingTests {
 
     @Test("the ClientHello of a client that leaves the queue is discarded and counted")
     func queued() throws {
-        try withProxy(
-            pool: { pool in
-                pool.policy = .roundRobin
-                pool.servers[0].maxConnections = 1
-            },
-            names: routes()
-        ) { proxy in
+        try withProxy(pool: { $0.limitServers() }, names: routes()) { proxy in
             let hello = MadeHello.browser("example.org").bytes
             let clients = (0..<3).map { _ in
                 let client = proxy.connect()

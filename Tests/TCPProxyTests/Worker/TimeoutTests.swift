@@ -8,6 +8,56 @@ import Testing
 struct TimeoutTests {
     private let moment = Duration.milliseconds(1)
 
+    /// Expects that the only connection is closed after a time, to the millisecond.
+    private func expectClose(
+        of proxy: FakeProxy,
+        after time: Duration,
+        _ reason: CloseReason,
+        at location: SourceLocation = #_sourceLocation
+    ) {
+        proxy.advance(by: time - moment)
+        #expect(proxy.active == 1, sourceLocation: location)
+        proxy.advance(by: moment)
+        #expect(proxy.active == 0, sourceLocation: location)
+        #expect(proxy.closures == [.by(.proxy, reason): 1], sourceLocation: location)
+    }
+
+    /// Returns the ends of a connection that its client half-closed after an idle time.
+    private func halfClosed(_ proxy: FakeProxy, after time: Duration) throws -> (client: FakePeer, server: FakePeer) {
+        let (client, server) = try proxy.connectThrough()
+        proxy.advance(by: time)
+        client.finish()
+        proxy.settle()
+        #expect(server.end == .fin)
+        return (client, server)
+    }
+
+    @Test("with jitter, lifetimes end at different times, none later than without")
+    func lifetimeJitter() throws {
+        try withProxy(
+            configure: { configuration in
+                configuration.timeouts.lifetime = .seconds(100)
+                configuration.timeouts.lifetimeJitter = 10
+            }
+        ) { proxy in
+            for _ in 0..<50 {
+                _ = proxy.connect()
+                proxy.settle()
+            }
+            proxy.advance(by: .milliseconds(89_900))
+            #expect(proxy.active == 50)
+            var numbers: Set<Int> = []
+            for _ in 0..<10 {
+                proxy.advance(by: .seconds(1))
+                numbers.insert(proxy.active)
+            }
+            #expect(numbers.count > 5)
+            proxy.advance(by: .milliseconds(200))
+            #expect(proxy.active == 0)
+            #expect(proxy.closures == [.by(.proxy, .lifetime): 50])
+        }
+    }
+
     @Test("without timeouts an idle connection never wakes a worker")
     func none() throws {
         try withProxy(configure: { $0.timeouts.halfClose = nil }) { proxy in
@@ -50,13 +100,9 @@ struct TimeoutTests {
     func idle() throws {
         try withProxy(configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
             let (client, server) = try proxy.connectThrough()
-            proxy.advance(by: .seconds(10) - moment)
-            #expect(proxy.active == 1)
-            proxy.advance(by: moment)
-            #expect(proxy.active == 0)
+            expectClose(of: proxy, after: .seconds(10), .idleTimeout)
             #expect(client.end == .failed(.connectionReset))
             #expect(server.end == .failed(.connectionReset))
-            #expect(proxy.closures == [.by(.proxy, .idleTimeout): 1])
         }
     }
 
@@ -69,19 +115,13 @@ struct TimeoutTests {
                 if upstream { client.send("x") } else { server.send("x") }
                 proxy.settle()
             }
-            proxy.advance(by: .seconds(10) - moment)
-            #expect(proxy.active == 1)
-            proxy.advance(by: moment)
-            #expect(proxy.closures == [.by(.proxy, .idleTimeout): 1])
+            expectClose(of: proxy, after: .seconds(10), .idleTimeout)
         }
     }
 
     @Test("idle: bytes moved by a stalled reader that resumes count as activity")
     func idleWhileDraining() throws {
-        let world = FakeWorld()
-        world.receiveBuffer = 4096
-        world.sendBuffer = 4096
-        try withProxy(in: world, configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
+        try withProxy(in: .small(sendBuffer: 4096), configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
             let (client, server) = try proxy.connectThrough()
             client.isReading = false
             server.sendPattern(count: 40_000)
@@ -97,41 +137,24 @@ struct TimeoutTests {
     @Test("half-close: a connection is closed when the open direction is idle for the timeout")
     func halfClose() throws {
         try withProxy(configure: { $0.timeouts.halfClose = .seconds(10) }) { proxy in
-            let (client, server) = try proxy.connectThrough()
-            proxy.advance(by: .seconds(1))
-            client.finish()
-            proxy.settle()
-            #expect(server.end == .fin)
+            let (client, server) = try halfClosed(proxy, after: .seconds(1))
             proxy.advance(by: .seconds(9))
             server.send("still here")
             proxy.settle()
             #expect(client.text == "still here")
-            proxy.advance(by: .seconds(10) - moment)
-            #expect(proxy.active == 1)
-            proxy.advance(by: moment)
-            #expect(proxy.active == 0)
+            expectClose(of: proxy, after: .seconds(10), .halfCloseTimeout)
             #expect(client.end == .failed(.connectionReset))
-            #expect(proxy.closures == [.by(.proxy, .halfCloseTimeout): 1])
         }
     }
 
     @Test("half-close: the timeout starts with the FIN, even after an idle time")
     func halfCloseAfterQuiet() throws {
         try withProxy(configure: { $0.timeouts.halfClose = .seconds(10) }) { proxy in
-            let (client, server) = try proxy.connectThrough()
-            proxy.advance(by: .seconds(100))
-            client.finish()
-            proxy.settle()
-            #expect(server.end == .fin)
+            let (client, server) = try halfClosed(proxy, after: .seconds(100))
             #expect(proxy.active == 1)
             proxy.advance(by: .seconds(10) - moment)
             #expect(proxy.active == 1)
-            server.send("answer")
-            server.close()
-            proxy.settle()
-            #expect(client.text == "answer")
-            #expect(client.end == .fin)
-            #expect(proxy.closures == [.by(.client, .ended): 1])
+            proxy.answerAndClose(server, client)
         }
     }
 
@@ -147,10 +170,7 @@ struct TimeoutTests {
             let (client, server) = try proxy.connectThrough()
             proxy.advance(by: .seconds(1))
             if side == .client { client.finish() } else { server.finish() }
-            proxy.advance(by: .seconds(10) - moment)
-            #expect(proxy.active == 1)
-            proxy.advance(by: moment)
-            #expect(proxy.closures == [.by(.proxy, .halfCloseTimeout): 1])
+            expectClose(of: proxy, after: .seconds(10), .halfCloseTimeout)
         }
     }
 
@@ -167,12 +187,8 @@ struct TimeoutTests {
                 server.send("x")
                 proxy.settle()
             }
-            proxy.advance(by: .seconds(1) - moment)
-            #expect(proxy.active == 1)
-            proxy.advance(by: moment)
-            #expect(proxy.active == 0)
+            expectClose(of: proxy, after: .seconds(1), .lifetime)
             #expect(client.end == .failed(.connectionReset))
-            #expect(proxy.closures == [.by(.proxy, .lifetime): 1])
         }
     }
 
@@ -191,12 +207,8 @@ struct TimeoutTests {
 
     @Test("bytes discarded by a timeout are counted")
     func discarded() throws {
-        let world = FakeWorld()
-        world.receiveBuffer = 4096
-        try withProxy(in: world, configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
-            let (client, server) = try proxy.connectThrough()
-            server.isReading = false
-            client.sendPattern(count: 10_000)
+        try withProxy(in: .small(), configure: { $0.timeouts.idle = .seconds(10) }) { proxy in
+            _ = try proxy.stalledUpload(of: 10_000)
             proxy.advance(by: .seconds(20))
             #expect(proxy.closures == [.by(.proxy, .idleTimeout): 1])
             #expect(proxy[.discardedUpstream] == 10_000 - 4096)

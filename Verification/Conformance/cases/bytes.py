@@ -53,11 +53,7 @@ STREAMS = 3
 
 @case_each_direction
 def every_byte_arrives_in_order(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    sender = pair.sender(direction)
-    with concurrently(lambda: (sender.send_stream(pattern(1), BULK_BYTES), sender.half_close())):
-        pair.receiver(direction).expect_stream_to_end(pattern(1), BULK_BYTES, StreamEnd.EOF)
+    bench.start_pair().stream_to_eof(direction, pattern(1), BULK_BYTES)
 
 
 @case
@@ -185,9 +181,8 @@ def the_tail_of_a_burst_is_not_held(bench: Bench, direction: Direction) -> None:
 
 @case_each_direction
 def the_end_of_a_sustained_stream_is_not_held(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    sender, receiver = pair.sender(direction), pair.receiver(direction)
+    pair = bench.start_pair()
+    sender, receiver = pair.ends(direction)
     sender.pace(STREAM_RATE)
     position = 0
     for _ in range(STREAMS):
@@ -238,22 +233,25 @@ def early_bytes_wait_for_the_server(bench: Bench) -> None:
     Pair(client, server).exchange()
 
 
+def send_urgent_byte(sender: Peer) -> None:
+    """Sends an urgent byte and a few bytes after it."""
+    sender.send_urgent(b"U")
+    sender.send(b";after")
+
+
 @case_each_direction
 def urgent_data_stays_in_line(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    pair.sender(direction).send(b"before;")
-    pair.receiver(direction).expect(b"before;")
-    pair.sender(direction).send_urgent(b"U")
-    pair.sender(direction).send(b";after")
-    pair.receiver(direction).expect(b"U;after")
+    sender, receiver = bench.start_pair().ends(direction)
+    sender.send(b"before;")
+    receiver.expect(b"before;")
+    send_urgent_byte(sender)
+    receiver.expect(b"U;after")
 
 
 @case_each_direction
 def urgent_data_in_bulk_stays_in_line(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    sender, position = pair.sender(direction), 0
+    sender, receiver = bench.start_pair().ends(direction)
+    position = 0
 
     def send() -> None:
         sender.send_stream(pattern(1), URGENT_AT, position)
@@ -262,15 +260,13 @@ def urgent_data_in_bulk_stays_in_line(bench: Bench, direction: Direction) -> Non
 
     for _ in range(4):
         with concurrently(send):
-            pair.receiver(direction).expect_stream(pattern(1), 2 * URGENT_AT + 1, position)
+            receiver.expect_stream(pattern(1), 2 * URGENT_AT + 1, position)
         position += 2 * URGENT_AT + 1
 
 
 @case_each_direction
 def urgent_data_before_an_end_arrives(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    sender, receiver = pair.sender(direction), pair.receiver(direction)
+    sender, receiver = bench.start_pair().ends(direction)
     # The mark and the end reach the proxy while it still has much data to send before them.
     count = sender.send_until_blocked(pattern(1))
     with concurrently(lambda: _urgent_and_end(sender, count)):
@@ -285,14 +281,12 @@ def _urgent_and_end(sender: Peer, position: int) -> None:
 
 @case_each_direction
 def the_urgent_mark_is_not_passed_on(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    pair.sender(direction).send(b"before;")
-    pair.sender(direction).send_urgent(b"U")
-    pair.sender(direction).send(b";after")
+    sender, receiver = bench.start_pair().ends(direction)
+    sender.send(b"before;")
+    send_urgent_byte(sender)
     marked = select.poll()
-    marked.register(pair.receiver(direction).socket, select.POLLPRI)
+    marked.register(receiver.socket, select.POLLPRI)
     # Another sentence's case checks which bytes arrive and whether they are complete.
-    while pair.receiver(direction).is_readable_within(OBSERVATION_TIME):
+    while receiver.is_readable_within(OBSERVATION_TIME):
         require(not marked.poll(0), "urgent data was announced as urgent")
-        pair.receiver(direction).receive()
+        receiver.receive()

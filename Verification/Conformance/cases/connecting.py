@@ -27,36 +27,35 @@ def connect_unless_reset(bench: Bench) -> Peer | None:
         return None
 
 
-def expect_reset(bench: Bench, data: bytes = b"") -> None:
-    """Expects a client to be reset: an orderly end would look like an empty response."""
-    client = connect_unless_reset(bench)
-    if client and data:
+def expect_resets(bench: Bench, clients: int, data: bytes = b"") -> None:
+    """Expects each client to be reset: an orderly end would look like an empty response."""
+    for _ in range(clients):
+        client = connect_unless_reset(bench)
+        if not client:
+            continue
         try:
             client.send(data)
         except Failure:
-            return  # it was reset
-    if client:
+            continue  # it was reset
         client.expect_to_end(StreamEnd.RESET)
 
 
 @case
 def a_refused_connection_is_a_reset(bench: Bench) -> None:
     bench.start(server=False)
-    for _ in range(10):
-        expect_reset(bench)
+    expect_resets(bench, 10)
 
 
 @case
 def early_bytes_do_not_hide_a_refusal(bench: Bench) -> None:
     bench.start(server=False)
-    for _ in range(10):
-        expect_reset(bench, data=b"request")
+    expect_resets(bench, 10, b"request")
 
 
 @case
 def an_unreachable_server_is_a_reset(bench: Bench) -> None:
     bench.start(server=False, target=UNREACHABLE)
-    expect_reset(bench)
+    expect_resets(bench, 1)
 
 
 @case

@@ -1,7 +1,6 @@
 """Back-pressure: which side stops reading, when, and how much is buffered."""
 
 from bench import SMALL_BUFFER, Bench
-from cases.ends import opposite
 from contract import case, case_each_direction
 from kernel import longest_send_queue
 from pattern import pattern
@@ -148,7 +147,7 @@ def stalled_readers_cost_little_memory(bench: Bench, direction: Direction) -> No
 def a_stalled_direction_leaves_the_other_alone(bench: Bench, direction: Direction) -> None:
     bench.start(receive_buffer=SMALL_BUFFER)
     pair = bench.pair(SMALL_BUFFER)
-    back = opposite(direction)
+    back = direction.opposite
     sent = pair.sender(direction).send_until_blocked(pattern(1))
     count = 1 << 20
     with concurrently(lambda: pair.sender(back).send_stream(pattern(2), count)):

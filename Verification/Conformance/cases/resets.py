@@ -2,7 +2,7 @@
 
 import threading
 
-from bench import SMALL_BUFFER, Bench
+from bench import Bench
 from contract import case, case_each_direction
 from pattern import pattern
 from peer import Direction, Peer, StreamEnd
@@ -26,33 +26,29 @@ def wait_for_arrival(sender: Peer) -> None:
 
 @case_each_direction
 def a_reset_passes_as_a_reset(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    pair.exchange()
-    pair.sender(direction).reset()
-    pair.receiver(direction).expect_to_end(StreamEnd.RESET)
+    bench.start_exchange().reset(direction)
     bench.wait_for_no_sockets()
+
+
+def send_and_reset(bench: Bench, direction: Direction) -> Peer:
+    """Sends IN_FLIGHT bytes to a reader that does not read yet, and resets the sender; returns the reader."""
+    sender, receiver = bench.start_stalling().ends(direction)
+    sender.send_stream(pattern(1), IN_FLIGHT)
+    wait_for_arrival(sender)
+    sender.reset()
+    return receiver
 
 
 @case_each_direction
 def what_came_before_a_reset_arrives_first(bench: Bench, direction: Direction) -> None:
-    bench.start(receive_buffer=SMALL_BUFFER)
-    pair = bench.pair(SMALL_BUFFER)
-    pair.sender(direction).send_stream(pattern(1), IN_FLIGHT)
-    wait_for_arrival(pair.sender(direction))
-    pair.sender(direction).reset()
+    receiver = send_and_reset(bench, direction)
     observe()  # a fault shows immediately; the reader starts after this wait
-    pair.receiver(direction).expect_stream_to_end(pattern(1), IN_FLIGHT)
+    receiver.expect_stream_to_end(pattern(1), IN_FLIGHT)
 
 
 @case_each_direction
 def a_reset_after_bytes_is_still_a_reset(bench: Bench, direction: Direction) -> None:
-    bench.start(receive_buffer=SMALL_BUFFER)
-    pair = bench.pair(SMALL_BUFFER)
-    pair.sender(direction).send_stream(pattern(1), IN_FLIGHT)
-    wait_for_arrival(pair.sender(direction))
-    pair.sender(direction).reset()
-    rest = pair.receiver(direction).receive_to_end(pattern(1))
+    rest = send_and_reset(bench, direction).receive_to_end(pattern(1))
     require(
         rest.end is StreamEnd.RESET, f"after {rest.count:,} of {IN_FLIGHT:,} bytes came {rest.end.value}, not a reset"
     )
@@ -60,9 +56,8 @@ def a_reset_after_bytes_is_still_a_reset(bench: Bench, direction: Direction) -> 
 
 @case_each_direction
 def a_reset_in_bulk_loses_nothing_received(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    sender, count, early = pair.sender(direction), 4 << 20, 1 << 20
+    sender, receiver = bench.start_pair().ends(direction)
+    count, early = 4 << 20, 1 << 20
     is_reset = threading.Event()
 
     def send() -> None:
@@ -72,9 +67,9 @@ def a_reset_in_bulk_loses_nothing_received(bench: Bench, direction: Direction) -
         is_reset.set()
 
     with concurrently(send):
-        pair.receiver(direction).expect_stream(pattern(1), early)
+        receiver.expect_stream(pattern(1), early)
         is_reset.wait(RESET_WAIT)
-        pair.receiver(direction).expect_stream_to_end(pattern(1), count - early, start=early)
+        receiver.expect_stream_to_end(pattern(1), count - early, start=early)
 
 
 @case
@@ -89,20 +84,12 @@ def last_words_before_a_reset_arrive(bench: Bench) -> None:
 
 @case_each_direction
 def a_close_with_unread_data_is_a_reset(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    closing, remaining = pair.sender(direction), pair.receiver(direction)
-    remaining.send(b"never read")
-    wait_until("unread bytes", lambda: closing.unread)
-    closing.send(b"goodbye")
-    closing.close()
-    remaining.expect_to_end(StreamEnd.RESET, b"goodbye")
+    bench.start_pair().close_with_unread_bytes(direction)
 
 
 @case
 def an_early_answer_outlives_an_unread_upload(bench: Bench) -> None:
-    bench.start()
-    pair = bench.pair()
+    pair = bench.start_pair()
     pair.client.send_until_blocked(pattern(1))
     answer = b"413 content too large\r\n"
     pair.server.send(answer)
@@ -113,39 +100,30 @@ def an_early_answer_outlives_an_unread_upload(bench: Bench) -> None:
 
 @case_each_direction
 def a_reset_passes_after_an_end_the_other_way(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    pair.exchange()
-    pair.receiver(direction).half_close()
-    pair.sender(direction).expect_to_end(StreamEnd.EOF)
+    pair = bench.start_exchange()
+    pair.half_close(direction.opposite)
     pair.sender(direction).send(b"more")
     pair.receiver(direction).expect(b"more")
-    pair.sender(direction).reset()
-    pair.receiver(direction).expect_to_end(StreamEnd.RESET)
+    pair.reset(direction)
 
 
 @case_each_direction
 def a_reset_after_its_own_end_is_passed_on(bench: Bench, direction: Direction) -> None:
-    bench.start()
-    pair = bench.pair()
-    closing, remaining = pair.sender(direction), pair.receiver(direction)
-    closing.send(b"last")
-    closing.half_close()
-    remaining.expect_to_end(StreamEnd.EOF, b"last")
-    closing.reset()
+    pair = bench.start_pair()
+    pair.half_close(direction, b"last")
+    pair.sender(direction).reset()
     # The stream ended in order; the other side must learn that this side no longer receives.
-    remaining.send_until_reset()
+    pair.receiver(direction).send_until_reset()
     bench.wait_for_no_sockets()
 
 
 @case_each_direction
 def a_sender_hears_that_its_reader_was_reset(bench: Bench, direction: Direction) -> None:
-    bench.start(receive_buffer=SMALL_BUFFER)
-    pair = bench.pair(SMALL_BUFFER)
-    pair.sender(direction).send_until_blocked(pattern(1))
-    pair.receiver(direction).reset()
+    sender, receiver = bench.start_stalling().ends(direction)
+    sender.send_until_blocked(pattern(1))
+    receiver.reset()
     try:
-        pair.sender(direction).send_stream(pattern(1), 64 << 20)
+        sender.send_stream(pattern(1), 64 << 20)
     except Reset:
         return bench.wait_for_no_sockets()
     require(False, "64 MiB were accepted for a reader that had been reset")
@@ -153,12 +131,11 @@ def a_sender_hears_that_its_reader_was_reset(bench: Bench, direction: Direction)
 
 @case_each_direction
 def a_stalled_reader_does_not_keep_a_reset_connection(bench: Bench, direction: Direction) -> None:
-    bench.start(receive_buffer=SMALL_BUFFER)
-    pair = bench.pair(SMALL_BUFFER)
-    pair.sender(direction).send_until_blocked(pattern(1))
-    pair.sender(direction).reset()
+    sender, receiver = bench.start_stalling().ends(direction)
+    sender.send_until_blocked(pattern(1))
+    sender.reset()
     bench.wait_for_no_sockets(MAX_RESET_DELAY)
-    rest = pair.receiver(direction).receive_to_end(pattern(1))
+    rest = receiver.receive_to_end(pattern(1))
     require(rest.end is StreamEnd.RESET, f"the truncated stream ended with {rest.end.value}")
 
 
@@ -167,8 +144,7 @@ def simultaneous_resets_leave_nothing(bench: Bench) -> None:
     bench.start()
     for _ in range(20):
         pair = bench.pair()
-        pair.client.send(b"from the client")
-        pair.server.send(b"from the server")
+        pair.send_from_both()
         pair.client.reset()
         pair.server.reset()
     bench.wait_for_no_sockets()

@@ -9,7 +9,7 @@ import kernel
 from bench import Bench
 from contract import case
 from pattern import pattern
-from peer import Pair, Peer, StreamEnd
+from peer import Direction, Pair, Peer, StreamEnd
 from servers import BackgroundServer
 from waits import CLOCK_STEP, WAIT_LIMIT, Failure, concurrently, require, wait_until
 
@@ -39,17 +39,21 @@ def start_drain(bench: Bench) -> None:
     wait_until("the proxy to stop listening", lambda: not kernel.listens(bench.proxy_address))
 
 
-@case
-def running_connections_outlive_a_drain(bench: Bench) -> None:
+def start_drain_of(bench: Bench, count: int) -> list[Pair]:
+    """Starts the proxy, and the drain of this number of connections that have exchanged bytes."""
     bench.start(grace=GRACE)
-    pairs = [bench.pair() for _ in range(3)]
+    pairs = [bench.pair() for _ in range(count)]
     for pair in pairs:
         pair.exchange()
     start_drain(bench)
+    return pairs
+
+
+@case
+def running_connections_outlive_a_drain(bench: Bench) -> None:
+    pairs = start_drain_of(bench, 3)
     # A client's end, a server's end, a reset: each connection ends differently.
-    count = 1 << 20
-    with concurrently(lambda: (pairs[0].client.send_stream(pattern(1), count), pairs[0].client.half_close())):
-        pairs[0].server.expect_stream_to_end(pattern(1), count, StreamEnd.EOF)
+    pairs[0].stream_to_eof(Direction.UPSTREAM, pattern(1), 1 << 20)
     pairs[0].server.close()
     pairs[0].client.expect_to_end(StreamEnd.EOF)
     pairs[1].exchange()
@@ -64,10 +68,7 @@ def running_connections_outlive_a_drain(bench: Bench) -> None:
 
 @case
 def it_ends_with_its_last_connection(bench: Bench) -> None:
-    bench.start(grace=GRACE)
-    pair = bench.pair()
-    pair.exchange()
-    start_drain(bench)
+    [pair] = start_drain_of(bench, 1)
     pair.exchange()
     require(bench.is_running, "the proxy exited before its last connection")
     pair.client.close()
@@ -77,10 +78,7 @@ def it_ends_with_its_last_connection(bench: Bench) -> None:
 
 @case
 def newcomers_are_refused_by_a_drain(bench: Bench) -> None:
-    bench.start(grace=GRACE)
-    pair = bench.pair()
-    pair.exchange()
-    start_drain(bench)
+    [pair] = start_drain_of(bench, 1)
     try:
         bench.connect()
     except ConnectionRefusedError:
@@ -188,11 +186,7 @@ def what_outlasts_the_grace_is_reset(bench: Bench) -> None:
 
 @case
 def a_second_signal_cuts_at_once(bench: Bench) -> None:
-    bench.start(grace=GRACE)
-    pairs = [bench.pair() for _ in range(2)]
-    for pair in pairs:
-        pair.exchange()
-    start_drain(bench)
+    pairs = start_drain_of(bench, 2)
     pairs[0].exchange()
     bench.signal(bench.adapter.force_signal)
     bench.wait_for_exit()
@@ -218,9 +212,7 @@ def its_port_is_free_at_once(bench: Bench) -> None:
 
 @case
 def a_broken_pipe_signal_does_nothing(bench: Bench) -> None:
-    bench.start()
-    pair = bench.pair()
-    pair.exchange()
+    pair = bench.start_exchange()
     bench.signal(signal.SIGPIPE)
     pair.exchange()
     Pair(bench.connect(), bench.accept()).exchange()

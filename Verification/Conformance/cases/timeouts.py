@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import kernel
 from bench import Bench
-from cases.ends import opposite
 from contract import case, case_each_direction
 from pattern import pattern
 from peer import Direction, Pair, Peer, StreamEnd
@@ -51,20 +50,16 @@ def an_idle_connection_is_ended(bench: Bench) -> None:
 
 @case_each_direction
 def movement_one_way_is_not_idle(bench: Bench, direction: Direction) -> None:
-    bench.start(idle=LIMIT)
-    pair = bench.pair()
-    exchange_regularly(pair.sender(direction), pair.receiver(direction))
+    pair = bench.start_pair(idle=LIMIT)
+    exchange_regularly(*pair.ends(direction))
     pair.exchange()
 
 
 @case_each_direction
 def a_half_closed_connection_at_rest_is_ended(bench: Bench, direction: Direction) -> None:
-    bench.start(half_close=LIMIT)
-    pair = bench.pair()
-    pair.exchange()
+    pair = bench.start_exchange(half_close=LIMIT)
     start = time.monotonic()
-    pair.sender(direction).half_close()
-    pair.receiver(direction).expect_to_end(StreamEnd.EOF)
+    pair.half_close(direction)
     expect_end_after("a half-closed connection", LIMIT, start, pair.sender(direction).receive_to_end)
     bench.wait_for_no_sockets()
 
@@ -75,11 +70,9 @@ def the_half_close_time_out_spares_what_moves(bench: Bench, direction: Direction
     open_pair, half_closed_pair = bench.pair(), bench.pair()
     open_pair.exchange()
     half_closed_pair.exchange()
-    half_closed_pair.sender(direction).half_close()
-    half_closed_pair.receiver(direction).expect_to_end(StreamEnd.EOF)
-    exchange_regularly(half_closed_pair.sender(opposite(direction)), half_closed_pair.receiver(opposite(direction)))
-    half_closed_pair.sender(opposite(direction)).half_close()
-    half_closed_pair.receiver(opposite(direction)).expect_to_end(StreamEnd.EOF)
+    half_closed_pair.half_close(direction)
+    exchange_regularly(*half_closed_pair.ends(direction.opposite))
+    half_closed_pair.half_close(direction.opposite)
     open_pair.exchange()
 
 
@@ -103,9 +96,7 @@ def a_lifetime_ends_the_busy_too(bench: Bench) -> None:
 
 @case
 def what_it_ends_by_itself_it_resets(bench: Bench) -> None:
-    bench.start(idle=LIMIT)
-    pair = bench.pair()
-    pair.exchange()
+    pair = bench.start_exchange(idle=LIMIT)
     pair.client.expect_to_end(StreamEnd.RESET)
     pair.server.expect_to_end(StreamEnd.RESET)
 

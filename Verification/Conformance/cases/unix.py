@@ -1,11 +1,10 @@
 """Unix sockets on one or both sides: what they share with TCP sockets, and what differs."""
 
 from bench import Bench
-from cases.ends import opposite
 from contract import case_each_direction
 from pattern import pattern
-from peer import Direction, StreamEnd
-from waits import concurrently, observe, wait_until
+from peer import Direction, Pair, StreamEnd
+from waits import observe, wait_until
 
 COUNT = 4 << 20
 """Bytes: more than the queues of both sockets hold."""
@@ -14,27 +13,21 @@ IN_FLIGHT = 64 * 1024
 """Bytes that fit into the queues on the path, including that of a Unix socket, for any write sizes."""
 
 
-def start(bench: Bench, unix: Direction) -> None:
-    """Starts the proxy with a Unix socket on the side that sends in this direction, and TCP on the other."""
-    bench.start(unix_listen=unix is Direction.UPSTREAM, unix_target=unix is Direction.DOWNSTREAM)
+def start_pair(bench: Bench, unix: Direction) -> Pair:
+    """Opens a connection with a Unix socket on the side that sends in this direction, and TCP on the other."""
+    return bench.start_pair(unix_listen=unix is Direction.UPSTREAM, unix_target=unix is Direction.DOWNSTREAM)
 
 
 @case_each_direction
 def bytes_and_ends_pass_between_unix_sockets(bench: Bench, direction: Direction) -> None:
-    bench.start(unix_listen=True, unix_target=True)
-    pair = bench.pair()
-    sender, receiver = pair.sender(direction), pair.receiver(direction)
-    with concurrently(lambda: (sender.send_stream(pattern(1), COUNT), sender.half_close())):
-        receiver.expect_stream_to_end(pattern(1), COUNT, StreamEnd.EOF)
-    receiver.send(b"answer")
-    receiver.half_close()
-    sender.expect_to_end(StreamEnd.EOF, b"answer")
+    pair = bench.start_pair(unix_listen=True, unix_target=True)
+    pair.stream_to_eof(direction, pattern(1), COUNT)
+    pair.half_close(direction.opposite, b"answer")
 
 
 @case_each_direction
 def a_reset_is_an_end_to_a_unix_socket(bench: Bench, direction: Direction) -> None:
-    start(bench, unix=opposite(direction))
-    pair = bench.pair()
+    pair = start_pair(bench, unix=direction.opposite)
     pair.sender(direction).send_stream(pattern(1), IN_FLIGHT)
     wait_until("the sent data to arrive at the proxy", lambda: pair.sender(direction).unacknowledged == 0)
     pair.sender(direction).reset()
@@ -44,21 +37,13 @@ def a_reset_is_an_end_to_a_unix_socket(bench: Bench, direction: Direction) -> No
 
 @case_each_direction
 def a_unix_socket_closed_with_unread_data_is_a_reset(bench: Bench, direction: Direction) -> None:
-    start(bench, unix=direction)
-    pair = bench.pair()
-    closing, remaining = pair.sender(direction), pair.receiver(direction)
-    remaining.send(b"never read")
-    wait_until("unread bytes", lambda: closing.unread)
-    closing.send(b"goodbye")
-    closing.close()
-    remaining.expect_to_end(StreamEnd.RESET, b"goodbye")
+    start_pair(bench, unix=direction).close_with_unread_bytes(direction)
 
 
 @case_each_direction
 def any_other_close_of_a_unix_socket_is_an_end(bench: Bench, direction: Direction) -> None:
-    start(bench, unix=direction)
-    pair = bench.pair()
-    closing, remaining = pair.sender(direction), pair.receiver(direction)
+    pair = start_pair(bench, unix=direction)
+    closing, remaining = pair.ends(direction)
     pair.exchange()
     closing.send(b"goodbye")
     closing.close()

@@ -59,5 +59,5 @@ private struct Pool: ServerView {
     func isBackup(_ server: Int) -> Bool { false }
     func isAvailable(_ server: Int) -> Bool { servers[server].isAvailable.load(ordering: .relaxed) }
     func connections(of server: Int) -> Int { servers[server].connections.load(ordering: .relaxed) }
-    func connectTime(of server: Int) -> Int { servers[server].connectTime.load(ordering: .relaxed) }
+    func latency(of server: Int) -> Int { servers[server].connectTime.load(ordering: .relaxed) }
 }

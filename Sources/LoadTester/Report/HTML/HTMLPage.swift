@@ -1,26 +1,8 @@
 extension LoadTest.Report {
     /// A self-contained page with tables and plots: no network access; without JavaScript it still shows the tables.
     public var html: String {
-        let page = HTMLPage(self)
-        return """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>\(HTMLPage.escaped("Load on \(setup.target)"))</title>
-            <style>\(HTMLPage.style)</style>
-            </head>
-            <body>
-            <main>
-            \(page.body)
-            </main>
-            <script type="application/json" id="report">\(page.data)</script>
-            <script>\(HTMLPage.script)</script>
-            </body>
-            </html>
-
-            """
+        let script = "<script>\(HTMLPage.script)</script>"
+        return HTMLPage.document(title: "Load on \(setup.target)", HTMLPage(self).body, data: json(), script: script)
     }
 }
 
@@ -34,14 +16,39 @@ struct HTMLPage {
         text = ReportText(report)
     }
 
-    /// The report as JSON, with `<` escaped so that it cannot close the script element.
-    var data: String {
-        String(decoding: report.json(), as: UTF8.self).replacing("<", with: "\\u003c")
+    /// Returns a page.
+    ///
+    /// - Parameters:
+    ///   - body: HTML.
+    ///   - data: the report as JSON, in which `<` is escaped so that it cannot close the script element.
+    ///   - script: HTML below it.
+    static func document(title: String, _ body: String, data: [UInt8], script: String = "") -> String {
+        let data = String(decoding: data, as: UTF8.self).replacing("<", with: "\\u003c")
+        return """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <title>\(escaped(title))</title>
+            <style>\(style)</style>
+            </head>
+            <body>
+            <main>
+            \(body)
+            </main>
+            <script type="application/json" id="report">\(data)</script>
+            \(script)
+            </body>
+            </html>
+
+            """
     }
 
     var body: String {
         var parts = [heading]
         if !report.trustworthy { parts.append(warnings) }
+        if let hint = report.hint { parts.append("<section class=\"warnings\">\(Self.escaped(hint))</section>") }
         parts.append(figures)
         if report.latency.count > 0 {
             parts.append(latencies)
@@ -77,8 +84,8 @@ struct HTMLPage {
             figures.append(("downstream", BitRate(report.traffic.downstreamPerSecond).description))
         } else if report.setup.isHold {
             figures.append(("connections open at the end", Grouped(report.connections.lived).description))
-        } else {
-            figures.append(("exchanges per second", Grouped(report.throughput).description))
+        } else if let throughput = report.throughput {
+            figures.append(("exchanges per second", Grouped(throughput).description))
         }
         if report.latency.count > 0 {
             figures.append(("median latency", TimeText(report.latency.p50).description))
@@ -110,7 +117,7 @@ struct HTMLPage {
 
     // MARK: Text
 
-    private static func table(_ rows: [[String]], isText: Bool = false) -> String {
+    static func table(_ rows: [[String]], isText: Bool = false) -> String {
         let lines = rows.enumerated().map { index, row in
             let tag = index == 0 ? "th" : "td"
             return "<tr>" + row.map { "<\(tag)>\(escaped($0))</\(tag)>" }.joined() + "</tr>"

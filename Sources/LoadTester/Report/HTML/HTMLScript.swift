@@ -133,7 +133,8 @@ extension HTMLPage {
         ], {byPercentile: true, toggles: true, logarithmic: false, x: percentile, y: time});
 
         const seconds = value => Number(value.toPrecision(4)) + " s";
-        const overTime = field => report.timeline.map(point => [point.time, point[field]]);
+        const overTime = field => report.timeline.filter(point => point[field] !== null)
+          .map(point => [point.time, point[field]]);
         const hasLatency = report.latency.count > 0;
         plot("latency", hasLatency ? [
           {name: "p50", color: "--a", points: overTime("p50")},

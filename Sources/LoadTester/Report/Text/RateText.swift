@@ -22,7 +22,7 @@ extension LoadTest.RateProfile {
         let from = try Self.rate(lower.contains("/") ? lower : lower + unit)
         let length = text[over.upperBound...].trimmed
         guard
-            let duration = try? DurationValue(parsing: String(length), in: Self.shortestRamp...Self.longestRamp)
+            let duration = try? DurationValue(parsing: String(length), in: Self.minRamp...Self.maxRamp)
                 .duration
         else {
             throw LoadTest.SyntaxError("invalid ramp duration '\(length)': write it as 30s or 1m30s, at most a day")
@@ -31,8 +31,8 @@ extension LoadTest.RateProfile {
         self = .ramp(from: from, to: to, over: duration)
     }
 
-    private static let shortestRamp: Duration = .nanoseconds(1)
-    private static let longestRamp: Duration = .seconds(86_400)
+    private static let minRamp: Duration = .nanoseconds(1)
+    private static let maxRamp: Duration = .seconds(86_400)
 
     private static func rate(_ text: Substring) throws(LoadTest.SyntaxError) -> Double {
         let text = text.trimmed

@@ -3,7 +3,7 @@ public import Sockets
 /// An access list that admits or denies clients by address.
 public struct AccessList: Sendable, Equatable {
     /// The maximum number of CIDR blocks in one list, allowed and denied together.
-    public static let longest = 1_000_000
+    public static let maxBlocks = 1_000_000
 
     private let table: CIDRTable<Bool>
 
@@ -20,7 +20,7 @@ public struct AccessList: Sendable, Equatable {
         deny: [CIDRBlock] = [],
         otherwise: Bool? = nil
     ) throws(AccessListError) {
-        guard allow.count + deny.count <= Self.longest else { throw .tooLong(allow.count + deny.count) }
+        guard allow.count + deny.count <= Self.maxBlocks else { throw .tooLong(allow.count + deny.count) }
         let allowed = Set(allow)
         if let both = deny.first(where: allowed.contains) { throw .contradiction(both) }
         table = CIDRTable(
@@ -57,10 +57,8 @@ extension AccessListError: CustomStringConvertible {
     /// One sentence that states the error and how to fix it.
     public var description: String {
         switch self {
-        case .contradiction(let block):
-            "'\(block)' is both allowed and denied: remove it from one of the lists"
-        case .tooLong(let count):
-            "\(count) addresses to allow and deny: must be at most \(AccessList.longest)"
+        case .contradiction(let block): "'\(block)' is both allowed and denied: remove it from one of the lists"
+        case .tooLong(let count): "\(count) addresses to allow and deny: must be at most \(AccessList.maxBlocks)"
         }
     }
 }

@@ -1,3 +1,5 @@
+import ValueFormats
+
 /// Access lists, connection limits and connection rate limits of a listener. The default admits all clients.
 ///
 /// A denied connection is reset immediately and counted by its ``DenyReason``; other connections are not delayed.
@@ -13,6 +15,11 @@ public struct AccessPolicy: Sendable, Equatable {
     public var rate: TokenRate?
     /// Maximum rate of new connections of one client; nil is unlimited.
     public var ratePerClient: TokenRate?
+    /// Whether the four limits above are only counted and logged, and deny no connection.
+    public var limitsDryRun = Settings.limitsDryRun.defaultValue
+    /// Name under which the counts of the four limits are shared with all other listeners that have the same name here;
+    /// nil counts the connections of this listener alone. The limits should then be the same.
+    public var sharedLimits: String?
     /// Trusted proxies in front of this one that send the client's address in a PROXY protocol header; nil if there are
     /// none.
     public var proxies: TrustedProxies?
@@ -26,9 +33,11 @@ public struct AccessPolicy: Sendable, Equatable {
 
 extension AccessPolicy {
     /// Whether all clients are admitted without limits.
-    var isOpen: Bool {
-        access == nil && maxConnections == nil && maxConnectionsPerClient == nil && rate == nil
-            && ratePerClient == nil && proxies == nil
+    var isOpen: Bool { access == nil && proxies == nil && !hasLimits }
+
+    /// Whether any limit applies to connections or to new connections.
+    var hasLimits: Bool {
+        maxConnections != nil || maxConnectionsPerClient != nil || rate != nil || ratePerClient != nil
     }
 
     /// - Throws: ``ProxyError/badSetting(name:value:allowed:)`` for the first setting that is out of range.
@@ -37,11 +46,11 @@ extension AccessPolicy {
         try Settings.maxConnectionsPerClient.check(maxConnectionsPerClient)
         guard let proxies else { return }
         let count = proxies.networks.count
-        guard (1...AccessList.longest).contains(count) else {
+        guard ((proxies.trustsUnixSockets ? 0 : 1)...AccessList.maxBlocks).contains(count) else {
             throw .badSetting(
                 name: "number of trusted proxy networks",
                 value: "\(count)",
-                allowed: "1 to \(AccessList.longest)"
+                allowed: "1 to \(AccessList.maxBlocks)"
             )
         }
     }

@@ -32,20 +32,19 @@ struct BandwidthBucket: Hashable, Sendable {
         guard filling <= Self.maxFillTime.wholeNanoseconds else { return nil }
     }
 
-    /// Uses a burst that lets a connection reach its rate: the bytes of 100 ms, but at least ``minBurst``.
+    /// Uses a burst that lets a connection reach its rate without exceeding it noticeably: the bytes of 100 ms, but at
+    /// least one segment.
     init?(bytesPerSecond: Int) {
-        let burst = min(max(bytesPerSecond / 10, Self.minBurst), Self.maxBurst)
+        let burst = min(max(bytesPerSecond / 10, Self.segment), Self.maxBurst)
         self.init(bytesPerSecond: bytesPerSecond, burst: burst)
     }
 
-    /// The minimum default burst, in bytes: at a low rate, a message of typical length is sent without delay.
-    static let minBurst = 16 * 1024
-    /// Approximate payload of one packet: a direction does not wake up for fewer bytes, unless the rate is less than
-    /// this per second.
-    private static let packet = 1460
+    /// Approximate payload of one TCP segment: the minimum default burst, and a direction does not wake up for fewer
+    /// bytes, unless the rate is less than this per second.
+    static let segment = 1460
 
-    /// The minimum number of bytes worth a wakeup: the bytes of 50 ms, or one packet.
-    var quantum: Int { min(burst, max(Int(rate) / 20, min(Int(rate), Self.packet))) }
+    /// The minimum number of bytes worth a wakeup: the bytes of 50 ms, or one segment.
+    var quantum: Int { min(burst, max(Int(rate) / 20, min(Int(rate), Self.segment))) }
 
     /// Returns the number of bytes that may be moved now, 0 to the burst size.
     func allowance(at now: Instant) -> Int {

@@ -20,7 +20,7 @@ public struct CIDRBlock: Hashable, Sendable {
         var length = isWrittenAsIPv6 ? 128 : 32
         if parts.count == 2 {
             guard let written = Self.number(parts[1]), written <= length else {
-                throw CIDRBlockError(text: text, problem: .badLength(String(parts[1]), longest: length))
+                throw CIDRBlockError(text: text, problem: .badLength(String(parts[1]), max: length))
             }
             length = written
         }
@@ -95,7 +95,7 @@ public struct CIDRBlockError: Error, Hashable, Sendable {
         /// The part before the slash is not an IP address.
         case badAddress
         /// The text after the slash is not a number from 0 to the maximum.
-        case badLength(String, longest: Int)
+        case badLength(String, max: Int)
         /// The address has bits set after the prefix; the value is the probably intended block.
         case bitsBehindPrefix(String)
     }
@@ -112,8 +112,8 @@ extension CIDRBlockError: CustomStringConvertible {
         switch problem {
         case .badAddress:
             "'\(text)' is not an IP address or CIDR block: write it as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32"
-        case .badLength(let length, let longest):
-            "invalid prefix length '\(length)' in '\(text)': must be 0-\(longest)"
+        case .badLength(let length, let max):
+            "invalid prefix length '\(length)' in '\(text)': must be 0-\(max)"
         case .bitsBehindPrefix(let block):
             "'\(text)' has bits set after its prefix: write the block as \(block), or the address alone"
         }

@@ -7,6 +7,8 @@ struct PerClientShard: @unchecked Sendable {
         let bits: UInt128
         let scope: UInt32
         let hash: UInt64
+        let isIPv4: Bool
+        let grouping: PerClientLimiter.Grouping
     }
 
     /// The number of idle entries examined for each new connection: two, so that entries are removed faster than they
@@ -29,10 +31,19 @@ struct PerClientShard: @unchecked Sendable {
         /// Neighbors in the list of entries without connections.
         var previousIdle: Int32
         var nextIdle: Int32
+
+        var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
+    }
+
+    /// The list of clients without connections whose bucket was not full when last examined.
+    private struct IdleList {
+        var first: Int32 = 0
+        var last: Int32 = 0
     }
 
     let places: Int
     private(set) var count = 0
+    private var ipv6Count = 0
     /// Number of clients rejected because the table was full.
     private(set) var refusals = 0
 
@@ -43,9 +54,8 @@ struct PerClientShard: @unchecked Sendable {
     private var firstFree: Int32 = 0
     /// Entries from this index on have never been used.
     private var untouched = 0
-    /// Clients without connections whose bucket was not full when last examined.
-    private var firstIdle: Int32 = 0
-    private var lastIdle: Int32 = 0
+    private var idleIPv4 = IdleList()
+    private var idleIPv6 = IdleList()
 
     static func bytes(places: Int) -> Int {
         let bytes = places * MemoryLayout<Client>.stride + chainCount(places) * MemoryLayout<Int32>.stride
@@ -68,9 +78,26 @@ struct PerClientShard: @unchecked Sendable {
         chainMask = chainCount - 1
     }
 
-    mutating func reserve(_ key: Key, _ limit: PerClientLimiter.Limit, at now: Instant) -> PerClientLimiter.Admission {
+    /// The number of IPv6 clients up to which a new one is counted under a grouping.
+    private func maxIPv6(_ grouping: PerClientLimiter.Grouping) -> Int {
+        switch grouping {
+        case .client: max(1, places / 2)
+        case .site: max(1, places * 5 / 8)
+        case .organization: max(1, places * 3 / 4)
+        }
+    }
+
+    /// - Parameter isLast: whether the client cannot be counted by a longer aggregate.
+    /// - Returns: nil if the client is to be counted by a longer aggregate.
+    mutating func reserve(
+        _ key: Key,
+        _ limit: PerClientLimiter.Limit,
+        at now: Instant,
+        isLast: Bool
+    ) -> PerClientLimiter.Admission? {
         forgetIdle(lookups: Self.lookups, at: now)
         let known = find(key)
+        if known == nil, !isLast, ipv6Count >= maxIPv6(key.grouping) { return nil }
         let connections = known.map { Int($0.pointee.connections) } ?? 0
         if let most = limit.connections, connections >= most { return .tooManyConnections }
         var bucket = known?.pointee.bucket ?? TokenBucket()
@@ -84,8 +111,7 @@ struct PerClientShard: @unchecked Sendable {
             known.pointee.bucket = bucket
             return .admitted
         }
-        if count == places { forgetIdle(lookups: Self.lookupsWhenFull, at: now) }
-        guard count < places else {
+        guard hasRoom(for: key) || evict(for: key), hasRoom(for: key) else {
             refusals += 1
             return .tableFull
         }
@@ -102,30 +128,71 @@ struct PerClientShard: @unchecked Sendable {
         if client.pointee.bucket.isFull(at: now) { remove(client) } else { appendIdle(client) }
     }
 
+    private func hasRoom(for key: Key) -> Bool {
+        count < places && (key.isIPv4 || ipv6Count < maxIPv6(.organization))
+    }
+
     // MARK: Idle entries
 
     /// Removes idle entries whose bucket is full; moves the others to the end of the list, so that all are examined in
     /// turn.
     private mutating func forgetIdle(lookups: Int, at now: Instant) {
-        for _ in 0..<lookups where firstIdle != 0 {
-            let client = client(firstIdle)
-            removeIdle(client)
-            if client.pointee.bucket.isFull(at: now) { remove(client) } else { appendIdle(client) }
+        for _ in 0..<lookups where idleIPv4.first != 0 { examine(client(idleIPv4.first), at: now) }
+        for _ in 0..<lookups where idleIPv6.first != 0 { examine(client(idleIPv6.first), at: now) }
+    }
+
+    private mutating func examine(_ client: UnsafeMutablePointer<Client>, at now: Instant) {
+        removeIdle(client)
+        if client.pointee.bucket.isFull(at: now) { remove(client) } else { appendIdle(client) }
+    }
+
+    /// Removes the idle entry whose bucket is nearest to full, among those that have been idle longest. An IPv6 client
+    /// replaces only IPv6 clients.
+    ///
+    /// - Returns: false if there is no idle entry.
+    private mutating func evict(for key: Key) -> Bool {
+        if key.isIPv4, evictNearestToFull(of: idleIPv4) { return true }
+        return evictNearestToFull(of: idleIPv6)
+    }
+
+    private mutating func evictNearestToFull(of list: IdleList) -> Bool {
+        var next = list.first
+        var best: UnsafeMutablePointer<Client>?
+        for _ in 0..<Self.lookupsWhenFull where next != 0 {
+            let candidate = client(next)
+            if best.map({ candidate.pointee.bucket.fullAt < $0.pointee.bucket.fullAt }) ?? true { best = candidate }
+            next = candidate.pointee.nextIdle
         }
+        guard let best else { return false }
+        removeIdle(best)
+        remove(best)
+        return true
     }
 
     private mutating func appendIdle(_ client: UnsafeMutablePointer<Client>) {
         let link = link(client)
-        client.pointee.previousIdle = lastIdle
+        var list = idle(client)
+        client.pointee.previousIdle = list.last
         client.pointee.nextIdle = 0
-        if lastIdle == 0 { firstIdle = link } else { self.client(lastIdle).pointee.nextIdle = link }
-        lastIdle = link
+        if list.last == 0 { list.first = link } else { self.client(list.last).pointee.nextIdle = link }
+        list.last = link
+        setIdle(list, client)
     }
 
     private mutating func removeIdle(_ client: UnsafeMutablePointer<Client>) {
         let (previous, next) = (client.pointee.previousIdle, client.pointee.nextIdle)
-        if previous == 0 { firstIdle = next } else { self.client(previous).pointee.nextIdle = next }
-        if next == 0 { lastIdle = previous } else { self.client(next).pointee.previousIdle = previous }
+        var list = idle(client)
+        if previous == 0 { list.first = next } else { self.client(previous).pointee.nextIdle = next }
+        if next == 0 { list.last = previous } else { self.client(next).pointee.previousIdle = previous }
+        setIdle(list, client)
+    }
+
+    private func idle(_ client: UnsafeMutablePointer<Client>) -> IdleList {
+        client.pointee.isIPv4 ? idleIPv4 : idleIPv6
+    }
+
+    private mutating func setIdle(_ list: IdleList, _ client: UnsafeMutablePointer<Client>) {
+        if client.pointee.isIPv4 { idleIPv4 = list } else { idleIPv6 = list }
     }
 
     // MARK: Entries and chains
@@ -172,6 +239,7 @@ struct PerClientShard: @unchecked Sendable {
         )
         chains[chain] = link
         count += 1
+        if !key.isIPv4 { ipv6Count += 1 }
     }
 
     private mutating func remove(_ client: UnsafeMutablePointer<Client>) {
@@ -187,5 +255,6 @@ struct PerClientShard: @unchecked Sendable {
         client.pointee.next = firstFree
         firstFree = link
         count -= 1
+        if !client.pointee.isIPv4 { ipv6Count -= 1 }
     }
 }

@@ -1,3 +1,5 @@
+import ValueFormats
+
 extension TokenRate {
     /// Parses a rate such as `100/s`, `30/m` or `500/h`, optionally with a burst size: `10/s,burst=50`. The default
     /// burst size is the number of tokens per second, minute or hour.
@@ -5,25 +7,18 @@ extension TokenRate {
     /// - Throws: ``TokenRateError``, whose description explains the syntax.
     public init(parsing text: String) throws(TokenRateError) {
         let parts = text.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
-        let rate = parts[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard rate.count == 2, let tokens = Self.number(rate[0]), (1...Self.maxTokens).contains(tokens),
-            let span = Self.spans[rate[1]]
+        guard let rate = FrequencyValue.parts(of: parts[0]), let tokens = Int(digits: rate.count),
+            (1...Self.maxTokens).contains(tokens)
         else { throw .notation }
         var burst = min(tokens, Self.maxBurst)
         if parts.count == 2 {
-            guard parts[1].hasPrefix("burst="), let written = Self.number(parts[1].dropFirst("burst=".count)),
+            guard parts[1].hasPrefix("burst="), let written = Int(digits: parts[1].dropFirst("burst=".count)),
                 (1...Self.maxBurst).contains(written)
             else { throw .burst }
             burst = written
         }
-        guard let rate = Self(tokens, per: span, burst: burst) else { throw .filling }
-        self = rate
-    }
-
-    private static let spans: [Substring: Duration] = ["s": .seconds(1), "m": .seconds(60), "h": .seconds(3600)]
-
-    private static func number(_ text: Substring) -> Int? {
-        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
+        guard let limit = Self(tokens, per: rate.period, burst: burst) else { throw .filling }
+        self = limit
     }
 }
 

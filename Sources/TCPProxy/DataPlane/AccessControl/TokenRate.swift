@@ -5,7 +5,7 @@ public struct TokenRate: Hashable, Sendable {
     /// Maximum number of tokens per span.
     public static let maxTokens = 1_000_000_000
     /// Maximum span.
-    public static let longestSpan: Duration = .seconds(86_400)
+    public static let maxSpan: Duration = .seconds(86_400)
     /// Maximum burst size.
     public static let maxBurst = 1_000_000
     /// Maximum time to refill an empty bucket: about 11 days.
@@ -18,12 +18,12 @@ public struct TokenRate: Hashable, Sendable {
 
     /// - Parameters:
     ///   - tokens: 1 to ``maxTokens``.
-    ///   - span: the time in which this many tokens are added, 1 ns to ``longestSpan``.
+    ///   - span: the time in which this many tokens are added, 1 ns to ``maxSpan``.
     ///   - burst: the capacity of the bucket, 1 to ``maxBurst``.
     /// - Returns: nil if a parameter is out of range, or if refilling the bucket takes longer than ``maxFillTime``.
     public init?(_ tokens: Int, per span: Duration = .seconds(1), burst: Int) {
         guard (1...Self.maxTokens).contains(tokens), (1...Self.maxBurst).contains(burst),
-            (.nanoseconds(1)...Self.longestSpan).contains(span)
+            (.nanoseconds(1)...Self.maxSpan).contains(span)
         else { return nil }
         interval = (span.wholeNanoseconds + UInt64(tokens) - 1) / UInt64(tokens)
         let (filling, overflow) = interval.multipliedReportingOverflow(by: UInt64(burst))

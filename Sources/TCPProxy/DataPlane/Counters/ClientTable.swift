@@ -7,7 +7,7 @@ import Sockets
 /// A set-associative hash table with eight entries per set. If a set is full, the entry last seen the longest time ago
 /// is evicted and added to ``other``. No side effects; for use by one thread.
 struct ClientTable: ~Copyable {
-    /// Statistics of one address; the entry is free if `total` is 0.
+    /// Statistics of one address.
     struct Entry {
         var address: PeerAddress
         var total: Int
@@ -15,13 +15,18 @@ struct ClientTable: ~Copyable {
         var bytesDownstream: Int
         var firstSeen: Instant
         var lastSeen: Instant
+        /// Number of connections that a listener denied. Those denied before they had a session are not in `total`.
+        var denied = 0
+
+        var isFree: Bool { total == 0 && denied == 0 }
 
         mutating func add(_ entry: Entry) {
-            firstSeen = total == 0 ? entry.firstSeen : min(firstSeen, entry.firstSeen)
+            firstSeen = isFree ? entry.firstSeen : min(firstSeen, entry.firstSeen)
             lastSeen = max(lastSeen, entry.lastSeen)
             total += entry.total
             bytesUpstream += entry.bytesUpstream
             bytesDownstream += entry.bytesDownstream
+            denied += entry.denied
         }
     }
 
@@ -46,7 +51,7 @@ struct ClientTable: ~Copyable {
         while sets * Self.places < capacity { sets *= 2 }
         self.sets = sets
         pages = MappedMemory(bytes: sets * Self.places * MemoryLayout<Entry>.stride)
-        // Zeroed pages are free entries: `total` is 0.
+        // Zeroed pages are free entries.
         entries = pages.base.bindMemory(to: Entry.self, capacity: sets * Self.places)
     }
 
@@ -59,7 +64,7 @@ struct ClientTable: ~Copyable {
         let first = entries + set * Self.places
         var place = first
         for candidate in first..<(first + Self.places) {
-            if candidate.pointee.total == 0 {
+            if candidate.pointee.isFree {
                 candidate.initialize(to: entry)
                 return
             }
@@ -75,7 +80,7 @@ struct ClientTable: ~Copyable {
 
     /// All entries in use.
     var all: [Entry] {
-        UnsafeBufferPointer(start: entries, count: sets * Self.places).filter { $0.total > 0 }
+        UnsafeBufferPointer(start: entries, count: sets * Self.places).filter { !$0.isFree }
     }
 
     private static func hash(_ address: PeerAddress) -> Int {

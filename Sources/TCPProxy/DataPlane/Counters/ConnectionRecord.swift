@@ -4,10 +4,10 @@ import Sockets
 struct ConnectionRecord: Sendable {
     var id: ConnectionID
     var client: PeerAddress
-    var listener: Int16
-    var pool: Int16
     /// ``SharedServerState/serial``; nil if the connection had no server.
     var server: Int?
+    var listener: Int16
+    var pool: Int16
     var attempts: Int32
     var bytesUpstream: UInt64
     var bytesDownstream: UInt64

@@ -48,6 +48,7 @@ struct Counter {
     static var pipeAllocationFailures: Counter { Counter(index: 11) }
     static var splicedUpstream: Counter { Counter(index: 12) }
     static var splicedDownstream: Counter { Counter(index: 13) }
+    static var memoryAllocationFailures: Counter { Counter(index: 15) }
 
     static func pause(_ cause: AcceptPause) -> Counter {
         Counter(index: 8 + Int(cause.rawValue))
@@ -57,18 +58,27 @@ struct Counter {
         Counter(index: 16 + Int(cause.rawValue))
     }
 
+    static func handshakes(isResumed: Bool) -> Counter { Counter(index: isResumed ? 25 : 24) }
+    static var truncatedUpstream: Counter { Counter(index: 26) }
+    static var truncatedDownstream: Counter { Counter(index: 27) }
+
     static func closure(_ reason: CloseReason, _ initiator: CloseInitiator) -> Counter {
         Counter(index: 32 + Int(reason.rawValue) * CloseInitiator.allCases.count + Int(initiator.rawValue))
     }
 
     /// - Parameter bucket: an index of ``DurationHistogram/counts``.
     static func connectTime(bucket: Int) -> Counter {
-        Counter(index: 64 + bucket)
+        Counter(index: 80 + bucket)
     }
 
     static func denied(_ cause: DenyReason) -> Counter {
-        Counter(index: 82 + Int(cause.rawValue))
+        Counter(index: 100 + Int(cause.rawValue))
     }
 
-    static var count: Int { 64 + 32 }
+    /// - Parameter cause: one of ``DenyReason/limits``.
+    static func dryRun(_ cause: DenyReason) -> Counter {
+        Counter(index: 120 + Int(cause.rawValue))
+    }
+
+    static var count: Int { 128 }
 }

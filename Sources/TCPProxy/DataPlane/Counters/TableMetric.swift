@@ -25,10 +25,10 @@ struct ServerMetric: TableMetric {
 
     /// - Parameter bucket: an index of ``DurationHistogram/counts``.
     static func connectTime(bucket: Int) -> ServerMetric {
-        ServerMetric(index: 46 + bucket)
+        ServerMetric(index: 64 + bucket)
     }
 
-    static var count: Int { 64 }
+    static var count: Int { 88 }
 }
 
 /// Counters of a listener.
@@ -48,7 +48,12 @@ struct ListenerMetric: TableMetric {
         ListenerMetric(index: 8 + Int(cause.rawValue))
     }
 
-    static var count: Int { 24 }
+    /// - Parameter cause: one of ``DenyReason/limits``.
+    static func dryRun(_ cause: DenyReason) -> ListenerMetric {
+        ListenerMetric(index: 26 + Int(cause.rawValue))
+    }
+
+    static var count: Int { 32 }
 }
 
 /// Counters of a pool.

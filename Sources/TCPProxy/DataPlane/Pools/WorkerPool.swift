@@ -9,14 +9,22 @@ struct WorkerPool: ~Copyable {
         case server(Int)
         /// All eligible servers have reached their connection limit.
         case full
+        /// All servers are down, and the pool queues clients until one is up.
+        case allDown
         /// No server is eligible, or this connection has tried all of them.
         case none
     }
 
     private(set) var share: SharedPoolState
+    /// What the latency of a server is.
+    private(set) var latency: PoolConfiguration.Latency
     private(set) var queueLimit: Int
     private(set) var queueTimeout: Duration?
+    private(set) var maxAttempts: Int
     private(set) var proxyProtocol: ProxyProtocolVersion?
+    private(set) var tls: PoolTLSPlan?
+    /// Whether ``tls`` is set. Stored, because reading that would count references for each connection.
+    private(set) var hasTLS: Bool
     /// This worker's clients that wait for a connection slot.
     var waiting: IndexedFIFO
     private var onAllDown: PoolConfiguration.OnAllDown
@@ -30,30 +38,31 @@ struct WorkerPool: ~Copyable {
 
     /// - Parameters:
     ///   - seed: differs between workers, so that they do not all start with the same server.
-    ///   - sessions: the maximum number of connections that may wait.
-    init(_ plan: PoolPlan, seed: UInt64, sessions: Int) {
+    ///   - links: the table of the worker's queues: a connection waits in one queue at most.
+    init(_ plan: PoolPlan, seed: UInt64, links: borrowing IndexedFIFO.Links) {
+        self.init(plan, seed: seed, waiting: IndexedFIFO(sharing: links))
+    }
+
+    private init(_ plan: PoolPlan, seed: UInt64, waiting: consuming IndexedFIFO) {
         share = plan.share
+        latency = plan.latency
         queueLimit = plan.queueLimit
         queueTimeout = plan.queueTimeout
+        maxAttempts = plan.maxAttempts
         proxyProtocol = plan.proxyProtocol
+        tls = plan.tls
+        hasTLS = plan.tls != nil
         onAllDown = plan.onAllDown
         servers = Self.copy(plan.servers)
         picker = Self.picker(plan, seed)
-        waiting = IndexedFIFO(capacity: sessions)
+        self.waiting = waiting
     }
 
     /// Replaces the servers and the policy. Queued clients stay in the queue.
-    mutating func change(to plan: PoolPlan, seed: UInt64) {
-        share = plan.share
-        queueLimit = plan.queueLimit
-        queueTimeout = plan.queueTimeout
-        proxyProtocol = plan.proxyProtocol
-        onAllDown = plan.onAllDown
-        servers.deinitialize()
-        servers.deallocate()
-        servers = Self.copy(plan.servers)
-        picker = Self.picker(plan, seed)
-        preferred = 0
+    mutating func change(to plan: PoolPlan, seed: UInt64, links: borrowing IndexedFIFO.Links) {
+        var queue = IndexedFIFO(sharing: links)
+        swap(&queue, &waiting)
+        self = WorkerPool(plan, seed: seed, waiting: queue)
     }
 
     private static func copy(_ servers: [PoolPlan.Server]) -> UnsafeMutableBufferPointer<PoolPlan.Server> {
@@ -64,7 +73,13 @@ struct WorkerPool: ~Copyable {
 
     private static func picker(_ plan: PoolPlan, _ seed: UInt64) -> Picker? {
         guard let policy = plan.policy else { return nil }
-        return Picker(policy, servers: plan.servers.count, seed: seed, table: plan.table)
+        return Picker(
+            policy,
+            servers: plan.servers.count,
+            seed: seed,
+            table: plan.table,
+            tolerance: plan.latencyTolerance
+        )
     }
 
     deinit {
@@ -81,15 +96,23 @@ struct WorkerPool: ~Copyable {
     /// - Parameters:
     ///   - key: the same for all connections of one client.
     ///   - tried: servers that have failed for this connection.
-    mutating func choose(key: UInt64, tried: TriedServers) -> Choice {
+    ///   - now: monotonic clock, in nanoseconds.
+    mutating func choose(key: UInt64, tried: TriedServers, now: Int) -> Choice {
         guard picker != nil else { return choosePreferred(tried) }
-        var view = PoolView(servers: UnsafeBufferPointer(servers), tried: tried, mustBeOpen: true)
+        var view = PoolView(servers: UnsafeBufferPointer(servers), tried: tried, mustBeOpen: true, now: now)
         if let position = pick(from: view, key: key) { return .server(position) }
         var standing = view.standing
-        if !standing.isAnyOpen, onAllDown == .tryAnyway {
-            view.mustBeOpen = false
-            if let position = pick(from: view, key: key) { return .server(position) }
-            standing = view.standing
+        if !standing.isAnyOpen {
+            switch onAllDown {
+            case .refuse:
+                break
+            case .queue:
+                return .allDown
+            case .tryAnyway:
+                view.mustBeOpen = false
+                if let position = pick(from: view, key: key) { return .server(position) }
+                standing = view.standing
+            }
         }
         return standing.isAnyLeft ? .full : .none
     }

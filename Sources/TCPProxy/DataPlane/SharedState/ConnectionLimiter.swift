@@ -11,8 +11,10 @@ struct ConnectionLimiter: @unchecked Sendable {
         let taken = Atomic<Int>(0)
         let active = Atomic<Int>(0)
         let total = Atomic<Int>(0)
-        /// Bit mask of the workers that stopped accepting because the limit was reached.
-        let waiting = Atomic<UInt64>(0)
+        /// Connections whose client has not yet sent its PROXY protocol header or ClientHello.
+        let prereads = Atomic<Int>(0)
+        /// The workers that stopped accepting because the limit was reached.
+        let waiting = AtomicWorkerSet()
     }
 
     let limit: Int
@@ -28,6 +30,12 @@ struct ConnectionLimiter: @unchecked Sendable {
         state.deinitialize(count: 1)
         state.deallocate()
     }
+
+    /// Number of connections that are in preread, on all workers.
+    var prereads: Int { state.pointee.prereads.load(ordering: .relaxed) }
+
+    /// Counts connections that begin preread, or end it if negative.
+    func addPrereads(_ count: Int) { state.pointee.prereads.add(count, ordering: .relaxed) }
 
     var taken: Int { state.pointee.taken.load(ordering: .relaxed) }
     var active: Int { state.pointee.active.load(ordering: .relaxed) }
@@ -67,26 +75,18 @@ struct ConnectionLimiter: @unchecked Sendable {
     ///
     /// - Returns: false if a permit was returned in the meantime, so that the worker need not wait.
     func wait(worker: Int) -> Bool {
-        state.pointee.waiting.bitwiseOr(1 << UInt64(worker), ordering: .sequentiallyConsistent)
+        state.pointee.waiting.insert(worker)
         guard state.pointee.taken.load(ordering: .sequentiallyConsistent) < limit else { return true }
-        // The worker that returned the permit may have read the mask before this bit was set.
-        state.pointee.waiting.bitwiseAnd(~(1 << UInt64(worker)), ordering: .sequentiallyConsistent)
+        // The worker that returned the permit may have read the set before this worker was in it.
+        state.pointee.waiting.remove(worker)
         return false
     }
 
-    /// Removes one worker from the mask of waiting workers and returns it, or nil if none waits; the caller must wake
-    /// it.
+    /// Removes one worker from the set of waiting workers and returns it, or nil if none waits; the caller must wake it.
     func nextWaiting() -> Int? {
-        var waiting = state.pointee.waiting.load(ordering: .sequentiallyConsistent)
-        while waiting != 0 {
-            let worker = waiting.trailingZeroBitCount
-            let (exchanged, now) = state.pointee.waiting.compareExchange(
-                expected: waiting,
-                desired: waiting & ~(1 << UInt64(worker)),
-                ordering: .sequentiallyConsistent
-            )
-            if exchanged { return worker }
-            waiting = now
+        // A worker that another thread removes first is woken by that thread.
+        while let worker = state.pointee.waiting.current.first(from: 0) {
+            if state.pointee.waiting.remove(worker) { return worker }
         }
         return nil
     }

@@ -16,9 +16,13 @@ struct ListenerLimits: @unchecked Sendable {
 
     private let state: UnsafeMutablePointer<State>
     private let bucket = SharedTokenBucket()
-    let clients = PerClientLimiter(ipv6PrefixLength: AccessPolicy.clientPrefixLength)
+    let clients: PerClientLimiter
 
-    fileprivate init() {
+    fileprivate static var clientBytes: Int { PerClientLimiter.bytes(capacity: PerClientLimiter.defaultCapacity) }
+
+    /// - Parameter pages: zeroed memory of the clients, ``clientBytes``.
+    fileprivate init(in pages: MappedMemory) {
+        clients = PerClientLimiter(in: pages, ipv6PrefixLength: AccessPolicy.clientPrefixLength)
         state = .allocate(capacity: 1)
         state.initialize(to: State())
     }
@@ -52,30 +56,50 @@ struct ListenerLimitsTable: @unchecked Sendable {
     // Sendable: the memory holds only atomics, and its owner outlives all holders (see `SharedMemory`).
     private typealias Place = Atomic<UnsafeMutablePointer<ListenerLimits>?>
 
+    /// Maximum number of names of shared limits, including those that are no longer in use.
+    static var maxNames: Int { 1024 }
+    /// The numbers of listeners, and after them those of names.
+    private static var capacity: Int { Listeners.capacity + maxNames }
+
     private let pages: MappedMemory
     private let places: UnsafeMutablePointer<Place>
 
     init() {
-        pages = MappedMemory(bytes: Listeners.capacity * MemoryLayout<Place>.stride)
-        places = pages.base.bindMemory(to: Place.self, capacity: Listeners.capacity)
-        for number in 0..<Listeners.capacity { (places + number).initialize(to: Place(nil)) }
+        pages = MappedMemory(bytes: Self.capacity * MemoryLayout<Place>.stride)
+        places = pages.base.bindMemory(to: Place.self, capacity: Self.capacity)
+        for number in 0..<Self.capacity { (places + number).initialize(to: Place(nil)) }
     }
 
     func free() {
-        for number in 0..<Listeners.capacity {
+        for number in 0..<Self.capacity {
             guard let limits = places[number].load(ordering: .acquiring) else { continue }
             limits.pointee.free()
             limits.deallocate()
         }
-        places.deinitialize(count: Listeners.capacity)
+        places.deinitialize(count: Self.capacity)
         pages.free()
     }
 
-    /// Returns the limits of a listener. They are allocated at first use, because most listeners have none.
+    /// Allocates the limits of a listener, unless they have been allocated: most listeners have none.
+    ///
+    /// - Returns: false if the system is out of memory.
+    @inline(never)
+    func reserve<S: System & ~Copyable>(_ listener: Int, on system: inout S) -> Bool {
+        if places[listener].load(ordering: .acquiring) != nil { return true }
+        guard let base = system.allocatePages(ListenerLimits.clientBytes, alignedTo: 1) else { return false }
+        _ = add(MappedMemory(base: base, bytes: ListenerLimits.clientBytes), listener)
+        return true
+    }
+
+    /// Returns the limits of a listener, for whose connections they have been reserved.
     subscript(listener: Int) -> ListenerLimits {
         if let limits = places[listener].load(ordering: .acquiring) { return limits.pointee }
+        return add(MappedMemory(bytes: ListenerLimits.clientBytes), listener)
+    }
+
+    private func add(_ pages: MappedMemory, _ listener: Int) -> ListenerLimits {
         let made = UnsafeMutablePointer<ListenerLimits>.allocate(capacity: 1)
-        made.initialize(to: ListenerLimits())
+        made.initialize(to: ListenerLimits(in: pages))
         let (exchanged, present) = places[listener].compareExchange(
             expected: nil,
             desired: made,

@@ -5,17 +5,18 @@ import Synchronization
 /// have any.
 struct SharedPoolState: @unchecked Sendable {
     // Sendable: the memory holds only atomics, and its owner outlives all holders (see `SharedMemory`).
+    /// Occupies its own cache line.
     struct State: ~Copyable {
         let waiting = Atomic<Int>(0)
-        /// A bit for each worker that has waiting clients.
-        let workers = Atomic<UInt64>(0)
-        /// The rotating start position of the search for the next worker to notify.
-        let turn = Atomic<UInt64>(0)
-        let padding: (Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0)
+        /// The workers that have waiting clients.
+        let workers = AtomicWorkerSet()
+        /// The worker from which on the next worker to notify is searched: the one after the last notified worker.
+        let turn = Atomic<Int>(0)
+        let padding: (Int, Int) = (0, 0)
     }
 
     /// The maximum number of pools of a process, including removed pools that still have connections.
-    static let capacity = 2048
+    static let capacity = 4096
 
     private let state: UnsafeMutablePointer<State>
 
@@ -40,7 +41,9 @@ struct SharedPoolState: @unchecked Sendable {
 
     /// Marks this worker as having waiting clients; after releasing a slot, a worker notifies a marked worker.
     func announce(_ worker: Int) {
-        state.pointee.workers.bitwiseOr(1 << UInt64(worker), ordering: .sequentiallyConsistent)
+        state.pointee.workers.insert(worker)
+        // Orders the mark before the caller's next poll of the servers, see `hasWaiting`.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
 
     func leave() {
@@ -52,24 +55,23 @@ struct SharedPoolState: @unchecked Sendable {
     /// - Returns: a worker that has waiting clients, or nil. Its mark is cleared; the caller notifies it, and it marks
     ///   itself again if it has more waiting clients.
     ///
-    /// - Parameter asked: a bit for each worker to skip because its clients cannot use the slot.
-    func nextWaiting(but asked: UInt64 = 0) -> Int? {
-        var workers = state.pointee.workers.load(ordering: .sequentiallyConsistent)
-        guard workers & ~asked != 0 else { return nil }
-        // Start at a different worker each time, so that no worker's clients starve.
-        let turn = Int(state.pointee.turn.add(1, ordering: .relaxed).newValue % 64)
-        while workers & ~asked != 0 {
-            let meant = workers & ~asked
-            let rotated = meant >> UInt64(turn) | meant << UInt64(64 - turn)
-            let worker = (rotated.trailingZeroBitCount + turn) % 64
-            let (exchanged, now) = state.pointee.workers.compareExchange(
-                expected: workers,
-                desired: workers & ~(1 << UInt64(worker)),
-                ordering: .sequentiallyConsistent
-            )
-            if exchanged { return worker }
-            workers = now
+    /// - Parameter asked: workers to skip because their clients cannot use the slot.
+    func nextWaiting(but asked: WorkerSet = .none) -> Int? {
+        // Start after the worker notified last, so that no worker's clients starve.
+        let turn = state.pointee.turn.load(ordering: .relaxed)
+        // A worker that another thread removes first is notified by that thread.
+        while let worker = state.pointee.workers.current.subtracting(asked).first(from: turn) {
+            guard state.pointee.workers.remove(worker) else { continue }
+            state.pointee.turn.store((worker + 1) % WorkerSet.capacity, ordering: .relaxed)
+            return worker
         }
         return nil
+    }
+
+    /// Whether clients wait. Called after a server was opened or its weight or limit was raised: a client that is not
+    /// seen here sees the change of the server when its worker polls the servers again.
+    var hasWaiting: Bool {
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        return waiting > 0
     }
 }

@@ -6,8 +6,11 @@ import Synchronization
 /// An index belongs to a server as long as the server is referenced: by a worker that has not yet processed its
 /// removal, or by an open connection.
 final class SharedServerTable: Sendable {
-    /// The maximum number of servers of a process.
-    static let capacity = 4096
+    /// The maximum number of servers of a process, including removed servers that still have connections: four times as
+    /// many as a configuration may have, so that several reloads can replace all of them.
+    static let capacity = 4 * maxConfigured
+    /// The maximum number of servers in a configuration.
+    static let maxConfigured = 16_384
 
     private struct Places {
         var numbers = IDAllocator(capacity: SharedServerTable.capacity)

@@ -15,8 +15,13 @@ struct WorkerLoads: @unchecked Sendable {
         let connections = Atomic<Int>(0)
         /// Version of the last change of listeners and pools that the worker has applied.
         let version = Atomic<Int>(0)
-        let padding: (Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0)
+        /// The worker after the last one that this worker compared with itself; only it writes this.
+        let nextCompared = Atomic<Int>(0)
+        let padding: (Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0)
     }
+
+    /// Maximum number of workers whose loads are compared for one connection.
+    static var maxCompared: Int { 16 }
 
     /// Whether a worker with `own` connections hands over to one with `least`: if the difference exceeds the larger of
     /// 2 and half of `least`.
@@ -52,11 +57,21 @@ struct WorkerLoads: @unchecked Sendable {
         add(1 << 40, to: worker)
     }
 
-    /// Selects the worker for a connection that `worker` has accepted.
+    /// Selects the worker for a connection that `worker` has accepted. With more than ``maxCompared`` workers, successive
+    /// connections are compared with different ones.
     func place(acceptedBy worker: Int) -> Int {
         let own = self[worker]
         var least = (worker: worker, load: own)
-        for other in 0..<count where self[other] < least.load { least = (other, self[other]) }
+        var other = 0
+        if count > Self.maxCompared {
+            other = loads[worker].nextCompared.load(ordering: .relaxed)
+            loads[worker].nextCompared.store((other + Self.maxCompared) % count, ordering: .relaxed)
+        }
+        for _ in 0..<min(count, Self.maxCompared) {
+            if self[other] < least.load { least = (other, self[other]) }
+            other += 1
+            if other == count { other = 0 }
+        }
         return Self.isFarBelow(least.load, own) ? least.worker : worker
     }
 }

@@ -10,7 +10,9 @@ struct WorkerShared: Sendable {
     let listenerMetrics: MetricTable<ListenerMetric>
     let poolMetrics: MetricTable<PoolMetric>
     let limits: ListenerLimitsTable
+    let loops: LoopDetector
     let events: EventRing<MetricEvent>
+    let denials: EventRing<Denial>
     /// The ring for access log records; nil if the access log is disabled.
     let records: EventRing<ConnectionRecord>?
     let hub: EventHub

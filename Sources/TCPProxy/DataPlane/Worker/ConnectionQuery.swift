@@ -25,11 +25,31 @@ struct ConnectionEntry: Sendable {
     var stage: Session.Stage
     var bytesUpstream: UInt64
     var bytesDownstream: UInt64
+    var openedAt: Instant
     var age: Duration
 }
 
 /// The answer of one worker.
 struct ConnectionAnswer: Sendable {
-    var entries: [ConnectionEntry] = []
-    var total = 0
+    private(set) var entries: [ConnectionEntry] = []
+    private(set) var total = 0
+    /// An entry opened at this time or later is not among the oldest.
+    private var cutoff: Instant?
+
+    /// Adds a connection, which is only counted if at least `limit` are older.
+    mutating func add(_ entry: ConnectionEntry, limit: Int) {
+        total += 1
+        if let cutoff, entry.openedAt >= cutoff { return }
+        entries.append(entry)
+        // Not sorted for each entry: a worker may have many connections.
+        if entries.count >= 2 * max(1, limit) { keepOldest(limit) }
+    }
+
+    /// Removes all entries but the oldest.
+    mutating func keepOldest(_ limit: Int) {
+        guard entries.count > limit else { return }
+        entries.sort { $0.openedAt < $1.openedAt }
+        entries.removeLast(entries.count - limit)
+        cutoff = entries.last?.openedAt
+    }
 }

@@ -1,3 +1,4 @@
+import Randomness
 import Relay
 import Sockets
 
@@ -9,6 +10,8 @@ struct ConnectionTimeouts: Equatable {
     enum Action: Equatable {
         /// The PROXY protocol header or the ClientHello was not complete in time.
         case preread
+        /// The TLS handshake with the client was not complete in time.
+        case handshake
         /// The connection attempt timed out: try the next server.
         case attempt
         /// All attempts together timed out.
@@ -41,6 +44,8 @@ struct ConnectionTimeouts: Equatable {
         var retryAt: Instant?
         var isHalfClosed: Bool
         var hasKeepAlive: Bool
+        /// A number that differs between connections, for ``ListenerConfiguration/Timeouts/lifetimeJitter``.
+        var jitterSeed: UInt64 = 0
         /// When to read a source without a readiness event, or to check for acknowledgement before a reset.
         var nextRecheck: Instant?
     }
@@ -60,6 +65,11 @@ struct ConnectionTimeouts: Equatable {
         switch inputs.stage {
         case .preread:
             consider(inputs.openedAt, timeouts.preread, .preread)
+        case .handshake:
+            consider(inputs.openedAt, timeouts.handshake, .handshake)
+        case .securing:
+            consider(inputs.dialBeganAt, timeouts.connect, .connect)
+            consider(inputs.attemptStartedAt, timeouts.connectAttempt, .attempt)
         case .queued:
             consider(inputs.dialBeganAt, inputs.queueTimeout, .queue)
         case .dialing:
@@ -77,8 +87,17 @@ struct ConnectionTimeouts: Equatable {
         case .drainingBeforeReset:
             if let nextRecheck = inputs.nextRecheck { consider(nextRecheck, .zero, .resetDrain) }
         }
-        consider(inputs.openedAt, timeouts.lifetime, .lifetime)
+        if let lifetime = timeouts.lifetime {
+            consider(inputs.openedAt, shortened(lifetime, by: timeouts.lifetimeJitter, inputs.jitterSeed), .lifetime)
+        }
         return soonest
+    }
+
+    @inline(never)
+    private func shortened(_ lifetime: Duration, by percentage: Int, _ seed: UInt64) -> Duration {
+        guard percentage > 0 else { return lifetime }
+        let share = Double(SplitMix64.mix(seed) >> 32) / 4_294_967_296 * Double(percentage) / 100
+        return lifetime - .nanoseconds(Int64(Double(lifetime.wholeNanoseconds) * share))
     }
 }
 
@@ -102,6 +121,7 @@ extension Session {
             retryAt: dial.retryAt,
             isHalfClosed: isHalfClosed,
             hasKeepAlive: hasKeepAlive,
+            jitterSeed: id.rawValue,
             nextRecheck: stage == .drainingBeforeReset ? resetDrain.nextRecheck : recheckAt
         )
     }

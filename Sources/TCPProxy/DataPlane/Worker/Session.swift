@@ -6,10 +6,14 @@ struct Session: ~Copyable {
     enum Stage: UInt8 {
         /// The client's first bytes, which identify the client or the requested server, are incomplete.
         case preread
+        /// The TLS handshake with the client is in progress.
+        case handshake
         /// All eligible servers are full; the connection waits for a slot.
         case queued
         /// No server is connected; an attempt is in progress or waits to be repeated.
         case dialing
+        /// The TLS handshake with the server is in progress.
+        case securing
         case relaying
         /// One side has failed. The other side is reset when it has acknowledged the data of the failed side.
         case drainingBeforeReset
@@ -17,7 +21,7 @@ struct Session: ~Copyable {
 
     /// Flags for actions that remain before server selection or at the end of the connection.
     struct Flags: OptionSet {
-        let rawValue: UInt8
+        let rawValue: UInt16
 
         /// Counted in the connection limit of the listener.
         static let countedForListener = Flags(rawValue: 1)
@@ -36,6 +40,17 @@ struct Session: ~Copyable {
 
         /// The time of the last activity is tracked, because an idle timeout is configured.
         static let tracksActivity = Flags(rawValue: 128)
+
+        /// Counted in the connection limit of the client's /56, and of its /48 network.
+        static let countedForSite = Flags(rawValue: 256)
+        static let countedForOrganization = Flags(rawValue: 512)
+
+        /// The endpoint of the client, and of the server, has an entry in its transform table: TLS.
+        static let transformsClient = Flags(rawValue: 1024)
+        static let transformsServer = Flags(rawValue: 2048)
+        static let transforms: Flags = [.transformsClient, .transformsServer]
+        /// The connection is not relayed by the engine for copies and splices.
+        static let isRestricted: Flags = [.hasBandwidthLimit, .transformsClient, .transformsServer]
 
         static let needsPreread: Flags = [.readsProxyHeader, .readsClientHello]
     }
@@ -84,19 +99,32 @@ struct Session: ~Copyable {
 
 /// The state of server selection and connection attempts.
 struct Dial {
-    /// The server of the current attempt or connection, at which a slot is reserved; nil if there is none.
+    /// The server of the current attempt or connection; nil if there is none.
     var server: SharedServerState?
+    /// Whether a slot is reserved at the server: until the connection ends, or the server has finished its part of it.
+    var hasPermit = false
+    /// Whether an attempt has failed and the next one has not begun.
+    var isRetry = false
     /// The position of the server in the pool at selection.
     var position: Int32 = 0
     /// Number of attempts; the low bits distinguish the events of successive attempts.
     var attempts: Int32 = 0
     var tried = TriedServers()
+    /// Number of attempts that failed through a server's fault.
+    var failures: Int32 = 0
     var isUnix = false
+    /// How often the connection had passed through this process before it was accepted.
+    var hops: UInt8 = 0
+    /// The attempt or connection in the ``LoopDetector``; nil if it is not recorded.
+    var loopEntry: LoopDetector.Entry?
+    /// Whether the attempt may connect the socket to itself.
+    var mayConnectToItself = false
     /// Whether the attempt waits for a resource that accepting needs, too.
     var isResourceStarved = false
     /// The start of server selection, or its continuation after the queue.
     var beganAt: Instant
-    /// The start of the current attempt.
+    /// The start of the current attempt. Once connected, if the pool measures the time to the first byte of the server:
+    /// when the connection was established or, later, when the last bytes were sent to the server.
     var startedAt: Instant
     /// Set while an attempt waits to be repeated after local resource exhaustion.
     var retryAt: Instant?
@@ -125,5 +153,28 @@ struct ResetDrain {
     /// The time of the last observed progress.
     var progressAt = Instant(nanoseconds: 0)
     var nextRecheck = Instant(nanoseconds: 0)
-    var interval: Duration = .zero
+    /// Nanoseconds of ``interval``: a `Duration` would take four times the memory in every connection.
+    private var intervalNanoseconds: UInt32 = 0
+
+    init() {}
+
+    init(remaining: Int, progressAt: Instant, nextRecheck: Instant, interval: Duration) {
+        self.remaining = remaining
+        self.progressAt = progressAt
+        self.nextRecheck = nextRecheck
+        self.interval = interval
+    }
+
+    /// Schedules the next check if one is due; the interval grows with each.
+    mutating func scheduleRecheck(at now: Instant) {
+        guard nextRecheck <= now else { return }
+        nextRecheck = now + interval
+        interval = min(interval * 2, WorkerSettings.resetDrainPollInterval.upperBound)
+    }
+
+    /// Interval of the checks, less than a second.
+    var interval: Duration {
+        get { .nanoseconds(Int64(intervalNanoseconds)) }
+        set { intervalNanoseconds = UInt32(newValue.components.attoseconds / 1_000_000_000) }
+    }
 }

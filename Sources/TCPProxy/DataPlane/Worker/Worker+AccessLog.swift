@@ -50,13 +50,20 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         var server: Int?
         // Not `?.`: Swift 6.3 dereferences a missing share through this pointer.
-        if let share = session.pointee.dial.server { server = share.serial }
+        if let share = session.pointee.dial.server {
+            server = share.serial
+        } else if session.pointee.dial.failures > 0 {
+            // The last server that was tried, unless the pool has been replaced since by one with fewer servers.
+            let position = Int(session.pointee.dial.position)
+            let servers = pools.pointer(to: pool(of: slot))
+            if position < servers.pointee.count { server = servers.pointee[position].share.serial }
+        }
         let record = ConnectionRecord(
             id: session.pointee.id,
             client: session.pointee.client,
+            server: server,
             listener: session.pointee.listener,
             pool: Int16(pool(of: slot)),
-            server: server,
             attempts: session.pointee.dial.attempts,
             bytesUpstream: session.pointee.duplex.upstream.transferred,
             bytesDownstream: session.pointee.duplex.downstream.transferred,

@@ -9,20 +9,33 @@ extension Worker where S: ~Copyable {
     @inline(never)
     mutating func relayWithinBandwidth(_ slot: Slot) -> Duplex.Outcome {
         let session = sessions.pointer(to: slot)
-        let budget = bandwidthAllowances.pointer(to: slot)
-        let upstream = budget.pointee.upstream.allowance(at: now)
-        let downstream = budget.pointee.downstream.allowance(at: now)
-        var leftUpstream = upstream
-        var leftDownstream = downstream
+        var allowance = allowance(of: slot)
+        let before = allowance
         let outcome = session.pointee.duplex.turn(
             on: &system,
             with: &buffers,
-            upstream: &leftUpstream,
-            downstream: &leftDownstream
+            upstream: &allowance.upstream,
+            downstream: &allowance.downstream
         )
-        budget.pointee.upstream.spend(upstream - leftUpstream, at: now)
-        budget.pointee.downstream.spend(downstream - leftDownstream, at: now)
+        spend(before.upstream - allowance.upstream, before.downstream - allowance.downstream, slot)
         return outcome
+    }
+
+    /// Returns the numbers of bytes that a connection may receive now; unlimited without a bandwidth limit.
+    @inline(__always)
+    mutating func allowance(of slot: Slot) -> (upstream: Int, downstream: Int) {
+        guard sessions.pointer(to: slot).pointee.flags.contains(.hasBandwidthLimit) else { return (.max, .max) }
+        let budget = bandwidthAllowances.pointer(to: slot)
+        return (budget.pointee.upstream.allowance(at: now), budget.pointee.downstream.allowance(at: now))
+    }
+
+    /// Records received bytes.
+    @inline(__always)
+    mutating func spend(_ upstream: Int, _ downstream: Int, _ slot: Slot) {
+        guard sessions.pointer(to: slot).pointee.flags.contains(.hasBandwidthLimit) else { return }
+        let budget = bandwidthAllowances.pointer(to: slot)
+        budget.pointee.upstream.spend(upstream, at: now)
+        budget.pointee.downstream.spend(downstream, at: now)
     }
 
     /// Schedules the continuation of a direction that waits only for its allowance.
@@ -33,11 +46,11 @@ extension Worker where S: ~Copyable {
         let upstream = session.pointee.duplex.upstream.state
         let downstream = session.pointee.duplex.downstream.state
         budget.pointee.nextTurn = nil
-        let canReceive = session.pointee.duplex.client.canReceive
+        let canReceive = session.pointee.duplex.client.canReceive || hasInput(of: .client, slot)
         if upstream.next(canReceive: canReceive, canSend: session.pointee.duplex.server.canSend) == .receive {
             budget.pointee.nextTurn = budget.pointee.upstream.nextTurn(at: now)
         }
-        let canAnswer = session.pointee.duplex.server.canReceive
+        let canAnswer = session.pointee.duplex.server.canReceive || hasInput(of: .server, slot)
         if downstream.next(canReceive: canAnswer, canSend: session.pointee.duplex.client.canSend) == .receive {
             let time = budget.pointee.downstream.nextTurn(at: now)
             budget.pointee.nextTurn = budget.pointee.nextTurn.map { min($0, time) } ?? time

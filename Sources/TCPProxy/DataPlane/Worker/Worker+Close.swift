@@ -37,6 +37,7 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         if session.pointee.stage == .queued { leaveQueue(slot) }
         if !session.pointee.flags.isEmpty { releaseLimits(slot) }
+        if !session.pointee.flags.isDisjoint(with: .transforms) { releaseTransforms(slot) }
         clearStarvation(slot)
         shared.counters.add(Int(session.pointee.duplex.upstream.discarded), to: .discardedUpstream)
         shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
@@ -45,6 +46,11 @@ extension Worker where S: ~Copyable {
         if let records = shared.records { record(slot, reason, by: initiator, in: records) }
         if let server = session.pointee.dial.server {
             shared.serverMetrics.add(1, to: .closure(reason, initiator), of: server.id)
+            if initiator == .server, session.pointee.duplex.downstream.transferred == 0,
+                pools.pointer(to: pool(of: slot)).pointee.latency == .firstByte
+            {
+                server.noteMissingLatency(now: Int(now.nanoseconds))
+            }
             releaseServer(slot)
         }
         clients.record(session.pointee.figures(lastSeen: now))

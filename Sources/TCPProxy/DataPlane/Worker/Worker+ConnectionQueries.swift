@@ -14,10 +14,10 @@ extension Worker where S: ~Copyable {
         for slot in 0..<sessions.end where sessions.isTaken(slot) {
             let session = sessions.pointer(to: slot)
             guard session.pointee.matches(query) else { continue }
-            answer.total += 1
-            if answer.entries.count < query.limit { answer.entries.append(session.pointee.entry(at: now)) }
+            answer.add(session.pointee.entry(at: now), limit: query.limit)
             if query.closes { abort(slot, .forced, by: .proxy) }
         }
+        answer.keepOldest(query.limit)
         return answer
     }
 }
@@ -45,6 +45,7 @@ extension Session {
             stage: stage,
             bytesUpstream: duplex.upstream.transferred,
             bytesDownstream: duplex.downstream.transferred,
+            openedAt: openedAt,
             age: now.since(openedAt)
         )
     }

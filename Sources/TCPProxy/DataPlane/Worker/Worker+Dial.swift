@@ -10,8 +10,13 @@ extension Worker where S: ~Copyable {
     mutating func dial(_ slot: Slot, at address: RawAddress) {
         let session = sessions.pointer(to: slot)
         session.pointee.dial.attempts += 1
+        if session.pointee.dial.isRetry {
+            session.pointee.dial.isRetry = false
+            shared.poolMetrics.add(1, to: .retries, of: pool(of: slot))
+        }
         session.pointee.dial.startedAt = now
         session.pointee.dial.retryAt = nil
+        session.pointee.dial.mayConnectToItself = system.mayConnectToItself(address)
         let options = settings(of: slot).pointee.settings.socketOptions
         do throws(SystemError) {
             let descriptor = try system.connect(to: address, from: source(of: slot), options: options)
@@ -19,6 +24,7 @@ extension Worker where S: ~Copyable {
             let token = Token(slot: slot, generation: sessions.generation(of: slot), kind: kind.rawValue)
             let error = system.register(descriptor, for: .connection, token: token)
             session.pointee.duplex.server.descriptor = consume descriptor
+            if shared.loops.listens(on: address.port) { noteOwnConnection(slot, to: address) }
             if let error { throw error }
             clearStarvation(slot)
             setTimer(slot)
@@ -39,16 +45,30 @@ extension Worker where S: ~Copyable {
             session.pointee.duplex.server.failure = error
         }
         guard readiness.contains(.writable) || readiness.contains(.hungUp) else { return }
+        if session.pointee.dial.mayConnectToItself, isConnectedToItself(slot) {
+            return attemptFailed(slot, .connectionRefused)
+        }
+        session.pointee.duplex.server.note(readiness)
+        session.pointee.duplex.server.canSend = true
+        if session.pointee.flags.contains(.transformsServer) {
+            guard startServerHandshake(slot) else { return attemptFailed(slot, .outOfMemory) }
+            return
+        }
+        serverReached(slot)
+    }
+
+    /// Starts the relay after the connect, and the TLS handshake with the server if there is one.
+    @inline(__always)
+    mutating func serverReached(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
         noteConnected(slot)
         session.pointee.stage = .relaying
         session.pointee.lastActivity = now
-        session.pointee.duplex.server.note(readiness)
-        session.pointee.duplex.server.canSend = true
         setTimer(slot)
         if session.pointee.flags.contains(.hasPrereadBuffer)
             || pools.pointer(to: pool(of: slot)).pointee.proxyProtocol != nil
         {
-            startUpstream(slot)
+            guard startUpstream(slot) else { return abort(slot, .connectFailed, by: .proxy) }
         }
         // If the client waits for the server to send first, there is no data to carry the ACK of the handshake.
         if !session.pointee.duplex.client.canReceive, session.pointee.duplex.upstream.state.pending == 0 {
@@ -57,11 +77,22 @@ extension Worker where S: ~Copyable {
         relay(slot)
     }
 
+    /// Whether the server's socket is connected to itself, so that no server listens there. Such a socket is reset:
+    /// after a regular close, its port would stay in use, and the server could not listen there.
+    private mutating func isConnectedToItself(_ slot: Slot) -> Bool {
+        let session = sessions.pointer(to: slot)
+        guard system.isConnectedToItself(session.pointee.duplex.server.descriptor!) else { return false }
+        if let descriptor = session.pointee.duplex.server.descriptor.take() { system.abort(descriptor) }
+        return true
+    }
+
     /// Handles a failed attempt: tries the next server, retries the selection later after resource exhaustion, or gives
     /// up.
     mutating func attemptFailed(_ slot: Slot, _ error: SystemError) {
         let session = sessions.pointer(to: slot)
+        if session.pointee.flags.contains(.transformsServer) { releaseServerTransform(slot) }
         if let descriptor = session.pointee.duplex.server.descriptor.take() { system.close(descriptor) }
+        session.pointee.duplex.server = Endpoint(nil, canSend: false)
         let cause = ConnectFailure(error)
         shared.counters.add(1, to: .failure(cause))
         let server = session.pointee.dial.server!
@@ -75,8 +106,24 @@ extension Worker where S: ~Copyable {
         }
         server.noteFailure(after: cause == .timeout ? sinceAttempt(slot) : nil, now: Int(now.nanoseconds))
         session.pointee.dial.tried.insert(Int(session.pointee.dial.position))
-        shared.poolMetrics.add(1, to: .retries, of: pool(of: slot))
+        session.pointee.dial.failures += 1
+        session.pointee.dial.isRetry = true
+        if Int(session.pointee.dial.failures) >= pools.pointer(to: pool(of: slot)).pointee.maxAttempts {
+            return rejectNoServer(slot, .connectFailed)
+        }
         findServer(slot)
+    }
+
+    /// Gives up an attempt that could not begin because memory for it was refused, and repeats it later.
+    @inline(never)
+    mutating func repeatAttemptLater(_ slot: Slot) {
+        shared.counters.add(1, to: .memoryAllocationFailures)
+        releaseServer(slot)
+        markStarved(slot)
+        sessions.pointer(to: slot).pointee.dial.attempts += 1
+        sessions.pointer(to: slot).pointee.dial.startedAt = now
+        sessions.pointer(to: slot).pointee.dial.retryAt = now + WorkerSettings.dialRetryInterval
+        setTimer(slot)
     }
 
     /// Records that an attempt waits for exhausted resources. Accepting is paused: clients that each hold one
@@ -94,14 +141,6 @@ extension Worker where S: ~Copyable {
         sessions.pointer(to: slot).pointee.dial.isResourceStarved = false
         starvedDials -= 1
         if starvedDials == 0, pause == .exhausted { resumeAccepting() }
-    }
-
-    /// Closes the client's connection immediately because no server is available. Uses a reset, so that the client does
-    /// not mistake it for an empty response.
-    mutating func rejectNoServer(_ slot: Slot) {
-        shared.counters.add(1, to: .refused)
-        shared.listenerMetrics.add(1, to: .refused, of: Int(sessions.pointer(to: slot).pointee.listener))
-        abort(slot, .connectFailed, by: .server)
     }
 
     /// Returns the local address for a connection's attempts; connections use the configured addresses in rotation.
@@ -125,7 +164,11 @@ extension Worker where S: ~Copyable {
         let nanoseconds = sinceAttempt(slot)
         let server = session.pointee.dial.server!
         pools.pointer(to: pool(of: slot)).pointee.prefer(Int(session.pointee.dial.position))
-        server.noteConnected(after: nanoseconds, now: Int(now.nanoseconds))
+        server.noteConnected()
+        switch pools.pointer(to: pool(of: slot)).pointee.latency {
+        case .connect: server.noteLatency(nanoseconds, now: Int(now.nanoseconds))
+        case .firstByte: session.pointee.dial.startedAt = now
+        }
         noteServerReached(slot)
         let seconds = Double(nanoseconds) / 1e9
         let bucket = DurationHistogram.bounds.firstIndex { seconds <= $0 } ?? DurationHistogram.bounds.count
@@ -142,6 +185,7 @@ extension ConnectFailure {
         switch error.code {
         case ECONNREFUSED, ENOENT: self = .refused
         case ETIMEDOUT: self = .timeout
+        case EPROTO: self = .tls
         case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN: self = .unreachable
         // A Unix socket with a full backlog reports EAGAIN (connect(2)); if no ephemeral port is left, TCP reports
         // EADDRNOTAVAIL.

@@ -11,7 +11,33 @@ extension Worker where S: ~Copyable {
         sessions.pointer(to: slot).pointee.stage = .preread
         sessions.pointer(to: slot).pointee.flags.insert(.hasPrereadBuffer)
         prereadBuffers.set(PrereadBuffer(), at: slot)
+        prereads.append(slot)
+        shared.connectionLimiter.addPrereads(1)
         setTimer(slot)
+    }
+
+    /// Removes a connection from the list of those in preread.
+    mutating func leavePreread(_ slot: Slot) {
+        if prereads.remove(slot) { shared.connectionLimiter.addPrereads(-1) }
+    }
+
+    /// Whether a connection has been in preread long enough to be closed in favor of a new one.
+    var hasOldPreread: Bool {
+        mutating get {
+            guard let slot = prereads.first else { return false }
+            return now.since(sessions.pointer(to: slot).pointee.openedAt) >= WorkerSettings.minPrereadTime
+        }
+    }
+
+    /// Closes the connection that has been in preread longest, if that is long enough, so that silent clients of one
+    /// listener do not use up the connections of the process.
+    ///
+    /// - Returns: whether a connection was closed.
+    @inline(never)
+    mutating func evictPreread() -> Bool {
+        guard hasOldPreread, let slot = prereads.first else { return false }
+        deny(slot, .prereadEvicted)
+        return true
     }
 
     /// Reads from the client after a readiness event and continues with server selection once they are complete.
@@ -21,10 +47,13 @@ extension Worker where S: ~Copyable {
         let preread = prereadBuffers.pointer(to: slot)
         // Terminates: each iteration receives bytes and reduces the room, or finds that nothing can be read.
         while session.pointee.duplex.client.canReceive {
-            if preread.pointee.chunk == nil { preread.pointee.chunk = buffers.chunks.take() }
+            guard let chunk = preread.pointee.chunk ?? buffers.chunks.take(on: &system) else {
+                return abort(slot, .connectFailed, by: .proxy)
+            }
+            preread.pointee.chunk = chunk
             let start = PrereadBuffer.headroom + preread.pointee.count
             let room = UnsafeMutableRawBufferPointer(
-                start: preread.pointee.chunk! + start,
+                start: chunk + start,
                 count: buffers.chunks.chunkSize - start
             )
             switch system.receive(from: session.pointee.duplex.client.descriptor!, into: room) {
@@ -36,7 +65,7 @@ extension Worker where S: ~Copyable {
             case .wouldBlock:
                 session.pointee.duplex.client.canReceive = false
             case .ended:
-                return deny(slot, .prereadEnded)
+                return servesAsPlain(slot) ? endPreread(slot) : deny(slot, .prereadEnded)
             case .failed(let error):
                 session.pointee.duplex.client.failure = error
                 return deny(slot, .prereadEnded)
@@ -45,6 +74,7 @@ extension Worker where S: ~Copyable {
             switch parsePreread(slot) {
             case .incomplete(let wanted): preread.pointee.wanted = wanted
             case .complete: return endPreread(slot)
+            case .unknownName: return refuseName(slot)
             case .denied(let cause): return deny(slot, cause)
             }
         }
@@ -54,6 +84,8 @@ extension Worker where S: ~Copyable {
         /// More bytes are needed; parse again when this many have been received.
         case incomplete(wanted: Int)
         case complete
+        /// The client is sent an alert: there is no certificate for the name that it requests.
+        case unknownName
         case denied(DenyReason)
     }
 
@@ -69,7 +101,12 @@ extension Worker where S: ~Copyable {
                 preread.pointee.headerLength = header.length
                 preread.pointee.origin = header.origin
                 preread.pointee.tlvs = header.tlvs
-                if let client = header.client { session.pointee.client = client }
+                if header.client == .unix, !session.pointee.flags.contains(.isUnix) {
+                    // A client without an address would pass every access list and every limit per client.
+                    preread.pointee.origin = .unknown
+                } else if let client = header.client {
+                    session.pointee.client = client
+                }
             case .notProxy:
                 let proxies = settings(of: slot).pointee.settings.accessPolicy.proxies
                 guard let proxies, proxies.header == .optional else { return .denied(.proxyHeader) }
@@ -87,22 +124,69 @@ extension Worker where S: ~Copyable {
         case .needMore(let minimum):
             return .incomplete(wanted: preread.pointee.headerLength + minimum)
         case .hello(let hello):
-            let routes = settings(of: slot).pointee.settings.routes!
-            session.pointee.pool = routes.pool(for: hello, in: UnsafeRawBufferPointer(buffers.shared))
+            let scratch = UnsafeRawBufferPointer(buffers.shared)
+            let settings = settings(of: slot)
+            if settings.pointee.settings.routes != nil {
+                session.pointee.pool = settings.pointee.settings.routes!.pool(for: hello, in: scratch)
+            }
+            session.pointee.flags.remove(.readsClientHello)
+            guard settings.pointee.settings.hasTLS else { return .complete }
+            let name = hello.serverName.map { UnsafeRawBufferPointer(rebasing: scratch[$0]) }
+            preread.pointee.tlsContext = settings.pointee.settings.tls!.context(for: name)
+            return preread.pointee.tlsContext == nil ? .unknownName : .complete
+        case .notTLS:
+            guard let pool = settings(of: slot).pointee.settings.routes?.plainPool else {
+                return .denied(.clientHello)
+            }
+            session.pointee.pool = pool
             session.pointee.flags.remove(.readsClientHello)
             return .complete
-        case .notTLS, .malformed, .tooLong:
+        case .malformed, .tooLong:
             return .denied(.clientHello)
         }
     }
 
-    /// Starts server selection after the preread bytes are complete.
+    /// Handles the preread timeout. A client that has sent nothing may wait for the server to send first, so it goes to
+    /// the pool for connections without TLS, if there is one.
+    @inline(never)
+    mutating func prereadTimedOut(_ slot: Slot) {
+        if servesAsPlain(slot) { endPreread(slot) } else { deny(slot, .prereadTimeout) }
+    }
+
+    /// Selects the pool for connections without TLS if there is one and the client has sent nothing for the server.
+    ///
+    /// - Returns: false if the connection cannot be served that way.
+    @inline(never)
+    private mutating func servesAsPlain(_ slot: Slot) -> Bool {
+        let session = sessions.pointer(to: slot)
+        guard !session.pointee.flags.contains(.readsProxyHeader), session.pointee.flags.contains(.readsClientHello),
+            prereadBuffers.pointer(to: slot).pointee.rest.isEmpty,
+            let pool = settings(of: slot).pointee.settings.routes?.plainPool
+        else { return false }
+        session.pointee.pool = pool
+        session.pointee.flags.remove(.readsClientHello)
+        return true
+    }
+
+    /// Starts the TLS handshake or server selection after the preread bytes are complete.
     private mutating func endPreread(_ slot: Slot) {
+        leavePreread(slot)
+        reportOpened(slot)
+        if let context = prereadBuffers.pointer(to: slot).pointee.tlsContext {
+            startClientHandshake(slot, context: context)
+        } else if settings(of: slot).pointee.settings.startsWithHandshake {
+            startClientHandshake(slot)
+        } else {
+            startSelection(slot)
+        }
+    }
+
+    /// Starts server selection.
+    mutating func startSelection(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         session.pointee.stage = .dialing
         session.pointee.dial.beganAt = now
         session.pointee.dial.startedAt = now
-        reportOpened(slot)
         findServer(slot)
     }
 
@@ -124,8 +208,10 @@ extension Worker where S: ~Copyable {
 
     /// Starts the upstream direction with the bytes received before server selection, preceded by a PROXY protocol
     /// header if the pool requires one.
+    ///
+    /// - Returns: false if the system is out of memory.
     @inline(never)
-    mutating func startUpstream(_ slot: Slot) {
+    mutating func startUpstream(_ slot: Slot) -> Bool {
         let session = sessions.pointer(to: slot)
         var preread =
             session.pointee.flags.contains(.hasPrereadBuffer)
@@ -133,27 +219,31 @@ extension Worker where S: ~Copyable {
         session.pointee.flags.remove(.hasPrereadBuffer)
         var start = PrereadBuffer.headroom + preread.headerLength
         var count = preread.rest.count
-        if let version = pools.pointer(to: pool(of: slot)).pointee.proxyProtocol {
-            let length = writeHeader(version, slot, preread)
-            let chunk = preread.chunk ?? buffers.chunks.take()
+        // With TLS to the server, the header has been sent ahead of the handshake.
+        if !session.pointee.flags.contains(.transformsServer),
+            let version = pools.pointer(to: pool(of: slot)).pointee.proxyProtocol
+        {
+            guard let chunk = preread.chunk ?? buffers.chunks.take(on: &system) else { return false }
             preread.chunk = chunk
+            let length = writeHeader(version, slot, preread)
             start -= length
             count += length
             (chunk + start).copyMemory(from: buffers.shared.baseAddress!, byteCount: length)
         }
-        guard let chunk = preread.chunk else { return }
+        guard let chunk = preread.chunk else { return true }
         if count > 0 {
             session.pointee.duplex.upstream.begin(with: chunk, offset: start, count: count)
         } else {
             buffers.chunks.release(chunk)
         }
+        return true
     }
 
     /// Writes the PROXY protocol header for a server into the shared buffer.
     ///
     /// - Returns: the length of the header.
     @inline(never)
-    private mutating func writeHeader(_ version: ProxyProtocolVersion, _ slot: Slot, _ preread: PrereadBuffer) -> Int {
+    mutating func writeHeader(_ version: ProxyProtocolVersion, _ slot: Slot, _ preread: PrereadBuffer) -> Int {
         let outboundAddresses = outboundAddresses(slot, preread)
         let tlvs = UnsafeRawBufferPointer(rebasing: preread.bytes[preread.tlvs])
         do throws(ProxyProtocolHeader.WriteFault) {

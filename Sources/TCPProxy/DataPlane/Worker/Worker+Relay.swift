@@ -13,23 +13,29 @@ extension Worker where S: ~Copyable {
         let splicedUpstreamBefore = session.pointee.duplex.upstream.spliced
         let splicedDownstreamBefore = session.pointee.duplex.downstream.spliced
         let wasHalfClosed = session.pointee.isHalfClosed
-        let hasBandwidthLimit = session.pointee.flags.contains(.hasBandwidthLimit)
+        let isRestricted = !session.pointee.flags.isDisjoint(with: .isRestricted)
         let outcome =
-            hasBandwidthLimit
-            ? relayWithinBandwidth(slot) : session.pointee.duplex.turn(on: &system, with: &buffers, clock: &clock)
+            isRestricted
+            ? relayRestricted(slot) : session.pointee.duplex.turn(on: &system, with: &buffers, clock: &clock)
         let upstream = Int(session.pointee.duplex.upstream.transferred &- upstreamBefore)
         let downstream = Int(session.pointee.duplex.downstream.transferred &- downstreamBefore)
         if upstream > 0 { countUpstream(upstream, slot) }
         if downstream > 0 {
             countDownstream(downstream, slot)
-            if downstreamBefore == 0 { noteFirstByte(slot) }
+            if downstreamBefore == 0 {
+                noteFirstByte(slot)
+                noteFirstByteLatency(slot)
+            }
+        } else if upstream > 0, downstreamBefore == 0 {
+            session.pointee.dial.startedAt = now
         }
         let splicedUpstream = Int(session.pointee.duplex.upstream.spliced &- splicedUpstreamBefore)
         let splicedDownstream = Int(session.pointee.duplex.downstream.spliced &- splicedDownstreamBefore)
         if splicedUpstream > 0 { shared.counters.add(splicedUpstream, to: .splicedUpstream) }
         if splicedDownstream > 0 { shared.counters.add(splicedDownstream, to: .splicedDownstream) }
         // The half-close timeout starts when the first direction ends.
-        let becameHalfClosed = session.pointee.isHalfClosed && !wasHalfClosed
+        let isHalfClosed = session.pointee.isHalfClosed
+        let becameHalfClosed = isHalfClosed && !wasHalfClosed
         if becameHalfClosed { session.pointee.lastActivity = now }
         if upstream + downstream > 0 {
             let isTracked = session.pointee.flags.contains(.tracksActivity)
@@ -38,8 +44,12 @@ extension Worker where S: ~Copyable {
             }
             if shared.subscriptions.hasSubscribers { reportBytes(slot, isFinal: false) }
         }
+        if isHalfClosed {
+            if session.pointee.dial.hasPermit { releaseFinishedServer(slot) }
+            if closeHalfClosed(slot, outcome) { return }
+        }
         switch outcome {
-        case .waiting where hasBandwidthLimit:
+        case .waiting where isRestricted && session.pointee.flags.contains(.hasBandwidthLimit):
             scheduleBandwidthTurn(slot)
         case .waiting:
             if becameHalfClosed || session.pointee.duplex.batchesReads { setTimer(slot) }
@@ -51,6 +61,14 @@ extension Worker where S: ~Copyable {
         case .failed(_, let delivered):
             drainBeforeReset(slot, isDelivered: delivered)
         }
+    }
+
+    /// Records the time from the last bytes for the server, or from the connection, to its first byte.
+    @inline(__always)
+    private mutating func noteFirstByteLatency(_ slot: Slot) {
+        guard pools.pointer(to: pool(of: slot)).pointee.latency == .firstByte else { return }
+        let latency = sinceAttempt(slot)
+        sessions.pointer(to: slot).pointee.dial.server!.noteLatency(latency, now: Int(now.nanoseconds))
     }
 
     @inline(__always)
@@ -69,8 +87,11 @@ extension Worker where S: ~Copyable {
         shared.serverMetrics.add(bytes, to: .bytesDownstream, of: session.pointee.dial.server!.id)
     }
 
-    /// Publishes the pipe counters and schedules the closing of unused pipes.
-    mutating func publishPipeCounters() {
+    /// Publishes the counters of pipes and chunks, and schedules the closing of unused pipes.
+    mutating func publishBufferCounters() {
+        if buffers.chunks.refusals > 0 {
+            shared.counters.add(buffers.chunks.takeRefusals(), to: .memoryAllocationFailures)
+        }
         if buffers.pipes.hasSpares, !timers.isScheduled(pipeTimer) {
             timers.schedule(pipeTimer, at: now + WorkerSettings.idlePipeTimeout)
         }

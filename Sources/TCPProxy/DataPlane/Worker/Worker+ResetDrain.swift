@@ -9,7 +9,9 @@ extension Worker where S: ~Copyable {
     /// because a reset discards queued data; stops waiting if there is no progress for too long.
     mutating func drainBeforeReset(_ slot: Slot, isDelivered: Bool) {
         let session = sessions.pointer(to: slot)
-        let remaining = session.pointee.duplex.pending + unacknowledged(slot)
+        if session.pointee.dial.hasPermit { releaseFinishedServer(slot) }
+        var remaining = session.pointee.duplex.pending + unacknowledged(slot)
+        if !session.pointee.flags.isDisjoint(with: .transforms) { remaining += pendingOutput(slot) }
         if isDelivered, remaining == 0 { return abort(slot, .reset, by: initiator(of: slot)) }
         if session.pointee.stage != .drainingBeforeReset {
             session.pointee.stage = .drainingBeforeReset
@@ -29,13 +31,7 @@ extension Worker where S: ~Copyable {
         {
             return abort(slot, .reset, by: initiator(of: slot))
         }
-        if session.pointee.resetDrain.nextRecheck <= now {
-            session.pointee.resetDrain.nextRecheck = now + session.pointee.resetDrain.interval
-            session.pointee.resetDrain.interval = min(
-                session.pointee.resetDrain.interval * 2,
-                WorkerSettings.resetDrainPollInterval.upperBound
-            )
-        }
+        session.pointee.resetDrain.scheduleRecheck(at: now)
         setTimer(slot)
     }
 
@@ -71,6 +67,10 @@ extension Worker where S: ~Copyable {
 
     @inline(__always)
     func initiator(of slot: Slot) -> CloseInitiator {
-        sessions.pointer(to: slot).pointee.duplex.firstToEnd == .server ? .server : .client
+        let session = sessions.pointer(to: slot)
+        // Neither side is the cause if this machine is out of memory.
+        if session.pointee.duplex.client.failure == .outOfMemory { return .proxy }
+        if session.pointee.duplex.server.failure == .outOfMemory { return .proxy }
+        return session.pointee.duplex.firstToEnd == .server ? .server : .client
     }
 }

@@ -20,10 +20,11 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         let isQueued = session.pointee.stage == .queued
         let queueTimeout = isQueued ? pools.pointer(to: pool(of: slot)).pointee.queueTimeout : nil
-        let recheckAt =
+        var recheckAt =
             session.pointee.flags.contains(.hasBandwidthLimit)
             ? bandwidthAllowances.pointer(to: slot).pointee.nextTurn
             : session.pointee.duplex.recheckTime(buffers.batching)
+        if let halfClose = halfCloseRecheck(slot) { recheckAt = min(recheckAt ?? halfClose, halfClose) }
         let facts = session.pointee.timeoutInputs(queueTimeout: queueTimeout, recheckAt: recheckAt)
         return settings(of: slot).pointee.settings.deadlines.next(facts)
     }
@@ -33,8 +34,10 @@ extension Worker where S: ~Copyable {
         guard let next = nextDeadline(of: slot) else { return }
         // Activity has moved the deadline since the timer was set.
         guard next.at <= now else { return timers.schedule(slot, at: next.at) }
+        if isSuperseded(next.action, slot) { return }
         switch next.action {
-        case .preread: deny(slot, .prereadTimeout)
+        case .preread: prereadTimedOut(slot)
+        case .handshake: deny(slot, .tlsTimeout)
         case .attempt: attemptFailed(slot, .timedOut)
         case .connect:
             shared.counters.add(1, to: .failure(.timeout))
@@ -42,10 +45,10 @@ extension Worker where S: ~Copyable {
                 shared.serverMetrics.add(1, to: .failure(.timeout), of: server.id)
                 server.noteFailure(after: sinceAttempt(slot), now: Int(now.nanoseconds))
             }
-            rejectNoServer(slot)
+            rejectNoServer(slot, .connectFailed)
         case .queue:
             shared.poolMetrics.add(1, to: .queueTimeouts, of: pool(of: slot))
-            rejectNoServer(slot)
+            rejectNoServer(slot, .queueTimeout)
         case .retry: findServer(slot)
         case .idle: abort(slot, .idleTimeout, by: .proxy)
         case .halfClose: abort(slot, .halfCloseTimeout, by: .proxy)
@@ -64,6 +67,58 @@ extension Worker where S: ~Copyable {
             relay(slot)
             // Batching has ended, so the deadlines that it preceded are due next.
             if sessions.find(slot, generation: generation) != nil, !timers.isScheduled(slot) { setTimer(slot) }
+        }
+    }
+    /// Processes readiness that no wait has returned yet, before a timeout ends a connection or an attempt: after the
+    /// process was stopped, the bytes that arrived in that time are processed first.
+    ///
+    /// - Returns: whether the timeout no longer applies: the deadline has moved, or the connection has ended.
+    @inline(never)
+    private mutating func isSuperseded(_ action: ConnectionTimeouts.Action, _ slot: Slot) -> Bool {
+        let session = sessions.pointer(to: slot)
+        let generation = sessions.generation(of: slot)
+        switch action {
+        case .attempt where session.pointee.stage == .securing, .connect where session.pointee.stage == .securing:
+            noteReadiness(of: .server, slot)
+            continueHandshake(slot)
+        case .handshake:
+            noteReadiness(of: .client, slot)
+            continueHandshake(slot)
+        case .attempt, .connect:
+            guard session.pointee.duplex.server.descriptor != nil else { return false }
+            let readiness = system.readiness(of: session.pointee.duplex.server.descriptor!)
+            guard !readiness.isDisjoint(with: [.writable, .failed, .hungUp]) else { return false }
+            dialProgressed(slot, readiness)
+            return true
+        case .queue:
+            dispatchQueue(of: pool(of: slot))
+        case .preread:
+            noteReadiness(of: .client, slot)
+            if session.pointee.duplex.client.failure == nil { readPreread(slot) } else { deny(slot, .prereadEnded) }
+        case .idle, .halfClose:
+            noteReadiness(of: .client, slot)
+            noteReadiness(of: .server, slot)
+            relay(slot)
+        case .retry, .lifetime, .keepAlive, .recheck, .resetDrain:
+            return false
+        }
+        guard sessions.find(slot, generation: generation) != nil else { return true }
+        if let next = nextDeadline(of: slot), next.action == action, next.at <= now { return false }
+        if !timers.isScheduled(slot) { setTimer(slot) }
+        return true
+    }
+
+    private mutating func noteReadiness(of side: Side, _ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        switch side {
+        case .client:
+            let readiness = system.readiness(of: session.pointee.duplex.client.descriptor!)
+            session.pointee.duplex.client.note(readiness)
+            if readiness.contains(.failed) { session.pointee.duplex.takeFailure(of: .client, on: &system) }
+        case .server:
+            let readiness = system.readiness(of: session.pointee.duplex.server.descriptor!)
+            session.pointee.duplex.server.note(readiness)
+            if readiness.contains(.failed) { session.pointee.duplex.takeFailure(of: .server, on: &system) }
         }
     }
 }

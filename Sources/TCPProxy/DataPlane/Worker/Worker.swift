@@ -1,6 +1,7 @@
 import EventLoop
 import Relay
 import Sockets
+import TLS
 
 /// The state of one thread of the proxy: its listening sockets, connections and timers. A worker owns a connection from
 /// accept, or from its handover by another worker, to close.
@@ -10,7 +11,7 @@ import Sockets
 ///
 /// Non-mutating methods must be `@inline(__always)`: calling one that is not inlined makes the compiler copy the whole
 /// worker to the stack. Checked by `.ci/hot-path`.
-struct Worker<S: System & ~Copyable>: ~Copyable {
+struct Worker<S: RelaySystem & ~Copyable>: ~Copyable {
     typealias Slot = Int
 
     let index: Int
@@ -19,11 +20,20 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var system: S
     var listeners = Listeners()
     var pools = WorkerPoolTable()
+    /// The links of all pools' queues.
+    let queueLinks: IndexedFIFO.Links
     var sessions: Slab<Session>
     var prereadBuffers: SparseSlotTable<PrereadBuffer>
     var bandwidthAllowances: SparseSlotTable<BandwidthAllowance>
+    /// The TLS sessions of clients and servers.
+    var clientTransforms: SparseSlotTable<TransformedEndpoint<S.Transform>>
+    var serverTransforms: SparseSlotTable<TransformedEndpoint<S.Transform>>
     var buffers: RelayBuffers
     var timers: TimerWheel
+    /// Connections in preread or in the TLS handshake with the client, the oldest first.
+    var prereads: IndexedFIFO
+    /// Connections whose TLS handshake can continue.
+    var handshakes: IndexedFIFO
     /// Connections that may have more data to relay, visited after the next wait for fairness.
     var ready: IndexedFIFO
     var clients = ClientTable()
@@ -38,6 +48,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     /// Whether all connections have been reset; connections handed over later are reset, too.
     var isForced = false
     var hasWrittenEvents = false
+    /// Whether examples of denied connections have been written since the last wakeup.
+    var hasWrittenDenials = false
 
     init(
         index: Int,
@@ -56,7 +68,12 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         sessions = Slab(capacity: capacity)
         prereadBuffers = SparseSlotTable(capacity: capacity)
         bandwidthAllowances = SparseSlotTable(capacity: capacity)
+        clientTransforms = SparseSlotTable(capacity: capacity)
+        serverTransforms = SparseSlotTable(capacity: capacity)
+        handshakes = IndexedFIFO(capacity: capacity)
+        prereads = IndexedFIFO(capacity: capacity)
         ready = IndexedFIFO(capacity: capacity)
+        queueLinks = IndexedFIFO.Links(capacity: capacity)
         timers = TimerWheel(capacity: capacity + 3, now: now)
     }
 
@@ -94,6 +111,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
             switch message {
             case .gather(let gather): gather.report(clientStatistics())
             case .connections(_, let gather): gather.report(nil)
+            case .findIdle(_, let gather): gather.report(nil)
+            case .closeIdle(_, let gather): gather.report(nil)
             case .resumeAccepting: if let waiting = shared.connectionLimiter.nextWaiting() { wake(waiting) }
             default: break
             }
@@ -103,7 +122,10 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
     var isDone: Bool { isStopping && !listeners.isAnyOpen && sessions.count == 0 }
 
     /// The time of the next wakeup without an event; nil if there is none.
-    var nextDeadline: Instant? { ready.isEmpty ? timers.nextWake : Instant(nanoseconds: 0) }
+    @inline(__always)
+    var nextDeadline: Instant? {
+        ready.isEmpty && handshakes.isEmpty && !hasListenersToResume ? timers.nextWake : Instant(nanoseconds: 0)
+    }
 
     /// Handles one wakeup: waits, then processes events, ready connections and timers.
     ///
@@ -115,11 +137,17 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
         readyBefore = ready.count
         for index in 0..<events { handle(system.event(index)) }
         visitReady()
+        if !handshakes.isEmpty { continueHandshakes() }
         if system.mayHaveTimedOut { expireTimers() }
-        publishPipeCounters()
+        if hasListenersToResume { resumeListeners() }
+        publishBufferCounters()
         if hasWrittenEvents {
             hasWrittenEvents = false
             shared.hub.notify()
+        }
+        if hasWrittenDenials {
+            hasWrittenDenials = false
+            shared.hub.notifyDenied()
         }
     }
 
@@ -142,7 +170,7 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
                 endpointChanged(event.token.slot)
             }
         case .listener:
-            acceptBatch(event.token.slot)
+            acceptBatch(event.token.slot, isReported: true)
         case .mailbox:
             receiveMessages()
         }
@@ -160,6 +188,10 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
                 shared.counters.add(1, to: .failure(.clientGone))
                 abort(slot, .reset, by: .client)
             }
+        case .handshake:
+            if session.pointee.duplex.client.failure == nil { queueHandshake(slot) } else { deny(slot, .prereadEnded) }
+        case .securing:
+            serverHandshakeProgressed(slot)
         case .relaying, .drainingBeforeReset:
             // This visit replaces the one in the ready queue; one per wakeup is enough.
             if ready.remove(slot) { readyBefore -= 1 }
@@ -199,6 +231,8 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
             adopt(Descriptor(adopting: number), peer, from: listener)
         case .resumeAccepting:
             retryAccept()
+        case .evictPreread:
+            _ = evictPreread()
         case .change(let change):
             self.change(to: change)
         case .pool(let plan, let number, let latch):
@@ -212,6 +246,10 @@ struct Worker<S: System & ~Copyable>: ~Copyable {
             gather.report(clientStatistics())
         case .connections(let query, let gather):
             gather.report(answer(query))
+        case .findIdle(let server, let gather):
+            gather.report(idleConnections(of: server))
+        case .closeIdle(let ids, let gather):
+            gather.report(closeIdle(ids))
         case .stopAccepting:
             stopAccepting()
         case .closeAll:

@@ -11,7 +11,7 @@ struct WorkerChange: Sendable {
     struct Listener: Sendable {
         enum Source: Sendable {
             /// A new socket of this worker, by descriptor number.
-            case opened(Int32)
+            case opened(Int32, isInherited: Bool = false)
             /// The socket of another listener of this worker; the options, if any, are applied to it.
             case moved(from: Int, ListenOptions?)
         }

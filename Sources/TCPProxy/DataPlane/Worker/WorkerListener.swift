@@ -1,3 +1,4 @@
+import EventLoop
 import Sockets
 
 /// A worker's listening socket and the settings for connections accepted there.
@@ -12,13 +13,22 @@ struct Listener: ~Copyable {
     let limits: Int
     /// The version of the configuration change that added the listener.
     let version: Int
+    /// Whether the socket stays open in another process when it is closed here.
+    var isInherited: Bool
     /// Whether the socket is registered with the poller.
     var isWatched = false
     /// The time at which the socket is to be drained and closed; set when new handshakes are stopped.
     var endsAt: Instant?
 
-    init(_ descriptor: consuming Descriptor?, settings: ListenerSettings, limits: Int, version: Int) {
+    init(
+        _ descriptor: consuming Descriptor?,
+        isInherited: Bool = false,
+        settings: ListenerSettings,
+        limits: Int,
+        version: Int
+    ) {
         self.descriptor = consume descriptor
+        self.isInherited = isInherited
         self.settings = settings
         self.limits = limits
         self.version = version
@@ -32,7 +42,12 @@ struct Listeners: ~Copyable {
 
     private let places: UnsafeMutablePointer<Listener>
     private(set) var count = 0
+    /// Number of open listening sockets.
+    var openCount = 0
+    /// The listeners with waiting connections whose readiness events are disabled, because accepting was paused.
+    var held = IndexedFIFO(capacity: Self.capacity)
 
+    /// Reserves address space only; memory is used as listeners are added.
     init() {
         places = .allocate(capacity: Self.capacity)
     }
@@ -54,8 +69,5 @@ struct Listeners: ~Copyable {
     func pointer(to number: Int) -> UnsafeMutablePointer<Listener> { places + number }
 
     /// Whether at least one listening socket is open.
-    var isAnyOpen: Bool {
-        for number in 0..<count where places[number].descriptor != nil { return true }
-        return false
-    }
+    var isAnyOpen: Bool { openCount > 0 }
 }

@@ -10,6 +10,15 @@ struct WorkerSettings: Sendable {
 
     /// Maximum number of connections accepted per wakeup, for fairness.
     static var acceptsPerWakeUp: Int { 32 }
+    /// Maximum number of TLS handshakes that are continued per wakeup: each takes up to half a millisecond.
+    static var handshakesPerWakeUp: Int { 2 }
+    /// Minimum time in preread after which a connection may be closed in favor of a new one, at the connection limit of
+    /// the process.
+    static var minPrereadTime: Duration { .seconds(1) }
+    /// Maximum number of unread examples of denied connections.
+    static var maxDenialExamples: Int { 64 }
+    /// Maximum number of held listeners that are reported again after one wakeup.
+    static var resumedListenersPerWakeUp: Int { 32 }
     /// The number of messages in a worker's mailbox at which handover of connections to it stops.
     static var maxHandedOver: Int { 256 }
     /// Retry interval for accepting after descriptors or memory were exhausted; the end of a connection triggers an

@@ -19,14 +19,14 @@ struct Balancer {
     @Sendable
     static func configurations(_ bytes: [UInt8]) {
         do {
-            let file = try ConfigurationFile(parsing: bytes)
+            let file = try ConfigurationFile(parsing: bytes, in: .isolated)
             precondition(!file.listeners.isEmpty && !file.pools.isEmpty, "no listener or no pool")
             let pools = Set(file.pools.map(\.name))
             precondition(pools.count == file.pools.count, "two pools have the same name")
             precondition(file.listeners.allSatisfy { pools.contains($0.pool) }, "a listener refers to an unknown pool")
         } catch {
             precondition(!error.diagnostics.isEmpty, "rejected without a diagnostic")
-            precondition(error.diagnostics.count <= ConfigurationFile.mostProblems, "too many diagnostics")
+            precondition(error.diagnostics.count <= ConfigurationFile.maxProblems, "too many diagnostics")
             precondition(
                 error.diagnostics.allSatisfy { $0.location.line >= 1 && !$0.text.isEmpty },
                 "an empty diagnostic"
@@ -53,9 +53,10 @@ struct Balancer {
             let query = DNSWireQuery(name: name, type: type)
             guard let response = try? DNSResponse(parsing: bytes, to: query, id: id) else { continue }
             precondition(response.records.count <= DNSResponse.recordLimit, "too many records")
-            let answer = response.answer(to: query)
-            precondition(answer.contents.count <= response.records.count, "more records than in the response")
-            precondition(answer.contents.isEmpty == (answer.timeToLive == nil), "a time to live without records")
+            if case .records(let contents, _) = response.answer(to: query) {
+                precondition(!contents.isEmpty, "an answer without records")
+                precondition(contents.count <= response.records.count, "more records than in the response")
+            }
         }
     }
 
@@ -64,15 +65,18 @@ struct Balancer {
     static func healthChecks(_ bytes: [UInt8]) {
         let exchanges: [any HealthCheckExchange] = [
             PostgreSQLHealthCheckExchange(user: "monkey"), RedisHealthCheckExchange(),
+            RedisHealthCheckExchange(role: .replica), MySQLHealthCheckExchange(user: "monkey"),
             HTTPHealthCheckExchange(check: HTTPHealthCheck(path: "/")),
-            ExpectedBytes(request: [], expected: Array("ready".utf8)),
+            ExpectedBytes(steps: [.init(send: [], expect: Array("ready".utf8))]),
         ]
         for exchange in exchanges {
-            var result: Bool?
-            for count in 0...min(bytes.count, maxPrefix) {
-                let evaluation = exchange.evaluate(Array(bytes[..<count])).map(isUp)
-                precondition(result == nil || evaluation == result, "the result changed when more bytes arrived")
-                result = evaluation
+            for sent in 0...2 {
+                var result: Bool?
+                for count in 0...min(bytes.count, maxPrefix) {
+                    let evaluation = exchange.evaluate(Array(bytes[..<count]), sent: sent).map(isUp)
+                    precondition(result == nil || evaluation == result, "the result changed when more bytes arrived")
+                    result = evaluation
+                }
             }
         }
     }

@@ -40,7 +40,7 @@ struct Parsers {
     @Sendable
     static func durations(_ text: String) {
         if let value = explain({ try DurationValue(parsing: text) }) {
-            precondition((.zero...DurationValue.longest).contains(value.duration), "outside its range")
+            precondition((.zero...DurationValue.maxDuration).contains(value.duration), "outside its range")
             precondition((try? DurationValue(parsing: value.description)) == value, "changed when parsed again")
         }
         explain {

@@ -14,18 +14,7 @@ struct Preread {
     @Sendable
     static func proxyHeaders(_ bytes: [UInt8]) {
         let result = read(bytes)
-        checkPrefixes(
-            of: bytes,
-            result,
-            stage: { result in
-                switch result {
-                case .needMore(let minimum): .waits(minimum: minimum)
-                case .header, .notProxy: .finished
-                case .malformed: .rejected
-                }
-            },
-            read: read
-        )
+        checkPrefixes(of: bytes, result, stage: stage, read: read)
         guard case .header(let header) = result else { return }
         precondition(header.length <= bytes.count && header.tlvs.upperBound <= header.length, "outside the header")
         precondition(read(Array(bytes[..<header.length])) == result, "depends on the bytes after the header")
@@ -44,6 +33,14 @@ struct Preread {
                     "the type-length-values changed when parsed again"
                 )
             }
+        }
+    }
+
+    private static func stage(_ result: ProxyProtocolHeader.ParseResult) -> Stage {
+        switch result {
+        case .needMore(let minimum): .waits(minimum: minimum)
+        case .header, .notProxy: .finished
+        case .malformed: .rejected
         }
     }
 
@@ -112,19 +109,7 @@ struct Preread {
     @Sendable
     static func clientHellos(_ bytes: [UInt8]) {
         let outcome = readHello(bytes)
-        checkPrefixes(
-            of: bytes,
-            outcome,
-            stage: { outcome in
-                switch outcome {
-                case .needMore(let minimum): .waits(minimum: minimum)
-                // A ClientHello that cannot end within the limit may be found malformed before it reaches the limit.
-                case .other(.malformed), .other(.tooLong): .rejected
-                case .hello, .other: .finished
-                }
-            },
-            read: readHello
-        )
+        checkPrefixes(of: bytes, outcome, stage: stage, read: readHello)
         guard case .hello(let name, let protocols) = outcome else { return }
         if let name {
             precondition(SNIHostName.isWellFormed(name), "a malformed host name")
@@ -155,6 +140,15 @@ struct Preread {
     }
 
     private static let limit = 4096 + 5
+
+    private static func stage(_ outcome: Outcome) -> Stage {
+        switch outcome {
+        case .needMore(let minimum): .waits(minimum: minimum)
+        // A ClientHello that cannot end within the limit may be found malformed before it reaches the limit.
+        case .other(.malformed), .other(.tooLong): .rejected
+        case .hello, .other: .finished
+        }
+    }
 
     private static func readHello(_ bytes: [UInt8]) -> Outcome {
         var scratch = [UInt8](repeating: 0, count: limit)

@@ -1,11 +1,8 @@
 import Fuzzing
-import HTTPTypes
-import Hummingbird
 import Logging
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
-import NIOHTTPTypesHTTP1
 import TCPProxy
 
 @testable import AdminServer
@@ -29,7 +26,10 @@ struct Requests {
         limits.headerFields = 20
         let waiting = Waiting()
         do {
-            try AdminServer.configure(channel, limits: limits) { request in
+            let connection = AdminConnection(channel, limits: limits)
+            try AdminServer.configure(connection, limits: limits) { request in
+                .compute { .text(.ok, request.path) }
+            } submit: { request in
                 waiting.requests.append(request)
                 return true
             }
@@ -57,11 +57,9 @@ private final class Waiting: @unchecked Sendable {
         while let request = requests.popLast() {
             // One at a time: the next request is delivered after the response to this one is written.
             precondition(requests.isEmpty, "two requests at the same time")
-            let format = request.request.uri.queryParameters["format"]
-            let status: HTTPResponseStatus = format == nil && request.request.uri.path == "/metrics" ? .ok : .notFound
-            let head = HTTPResponseHead(version: .http1_1, status: status, headers: ["content-length": "0"])
-            channel.write(HTTPServerResponsePart.head(head), promise: nil)
-            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+            let format = try? request.request.parameters().first { $0.name == "format" }
+            request.deliver(.text(format == nil && request.request.path == "/metrics" ? .ok : .notFound, "text"))
+            channel.embeddedEventLoop.run()
             while try channel.readOutbound(as: ByteBuffer.self) != nil {}
         }
     }

@@ -17,7 +17,7 @@ extension ProxyProtocolHeader {
 
     /// Cause of a malformed header.
     enum ParseError: Error, Hashable {
-        /// No end of line within ``longestLine`` bytes.
+        /// No end of line within ``maxLineLength`` bytes.
         case longLine
         /// A carriage return or a line feed without the other.
         case lineEnd
@@ -77,13 +77,13 @@ extension ProxyProtocolHeader {
     private static let lineFeed = UInt8(ascii: "\n")
 
     private static func readLine(_ bytes: UnsafeRawBufferPointer) -> ParseResult {
-        let line = bytes.prefix(longestLine)
+        let line = bytes.prefix(maxLineLength)
         guard let end = line.firstIndex(where: { $0 == carriageReturn || $0 == lineFeed }) else {
-            guard bytes.count + 2 <= longestLine else { return .malformed(.longLine) }
-            return .needMore(minimum: max(shortestLine, bytes.count + 2))
+            guard bytes.count + 2 <= maxLineLength else { return .malformed(.longLine) }
+            return .needMore(minimum: max(minLineLength, bytes.count + 2))
         }
         guard line[end] == carriageReturn else { return .malformed(.lineEnd) }
-        guard end + 1 < longestLine else { return .malformed(.longLine) }
+        guard end + 1 < maxLineLength else { return .malformed(.longLine) }
         guard end + 1 < bytes.count else { return .needMore(minimum: bytes.count + 1) }
         guard bytes[end + 1] == lineFeed else { return .malformed(.lineEnd) }
 

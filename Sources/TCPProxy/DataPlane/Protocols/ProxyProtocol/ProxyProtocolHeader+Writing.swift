@@ -31,7 +31,7 @@ extension ProxyProtocolHeader {
     /// Returns a buffer size in bytes that is sufficient for any header with `tlvs` bytes of type-length-values.
     static func room(_ version: Version, tlvs: Int = 0) -> Int {
         switch version {
-        case .v1: longestLine
+        case .v1: maxLineLength
         case .v2:
             fixedLength + Family.unix.addressLength + tlvs
                 + TypeLengthValues.prefixLength + TypeLengthValues.checksumLength

@@ -38,9 +38,9 @@ struct ProxyProtocolHeader: Hashable, Sendable {
 
 extension ProxyProtocolHeader {
     /// Maximum length in bytes of a version 1 line, including its end.
-    static let longestLine = 107
+    static let maxLineLength = 107
     /// Minimum length in bytes of a version 1 line: `PROXY UNKNOWN` and its end.
-    static let shortestLine = 15
+    static let minLineLength = 15
     /// Length in bytes of the fixed part of a version 2 header, before the addresses and type-length-values.
     static let fixedLength = 16
     /// Default limit in bytes for a version 2 header.

@@ -7,14 +7,14 @@ public struct ALPNProtocol: Hashable, Sendable {
     ///
     /// - Throws: ``ALPNProtocolError`` if the text is empty or longer than 255 bytes.
     public init(parsing text: String) throws(ALPNProtocolError) {
-        guard (1...Self.longestName).contains(text.utf8.count) else {
+        guard (1...Self.maxNameLength).contains(text.utf8.count) else {
             throw ALPNProtocolError(length: text.utf8.count)
         }
         name = text
     }
 
     /// Maximum length in bytes (RFC 7301, 3.1).
-    static let longestName = 255
+    static let maxNameLength = 255
 }
 
 extension ALPNProtocol: CustomStringConvertible {
@@ -33,6 +33,6 @@ extension ALPNProtocolError: CustomStringConvertible {
     public var description: String {
         length == 0
             ? "empty protocol name: write one that clients offer, such as h2"
-            : "protocol name of \(length) bytes is too long: must be at most \(ALPNProtocol.longestName) bytes"
+            : "protocol name of \(length) bytes is too long: must be at most \(ALPNProtocol.maxNameLength) bytes"
     }
 }

@@ -116,7 +116,7 @@ extension ClientHello {
             var reader = ByteReader(bytes, in: position..<bytes.count)
             if let type = reader.readByte(), type != handshakeRecord { throw .record }
             guard reader.readNumber(bytes: 2) != nil, let length = reader.readNumber(bytes: 2) else { return nil }
-            guard (1...longestFragment).contains(length) else { throw .record }
+            guard (1...maxFragmentLength).contains(length) else { throw .record }
             count += 1
             guard count <= maxRecords else { throw .tooManyRecords }
             let start = reader.position
@@ -149,13 +149,13 @@ extension ClientHello {
     private static let protocolsExtension = 16
     private static let hostName: UInt8 = 0
     private static let randomLength = 32
-    private static let longestSession = 32
+    private static let maxSessionIDLength = 32
 
     private static func readMessage(_ message: UnsafeMutableRawBufferPointer) throws(ParseError) -> ClientHello {
         let bytes = UnsafeRawBufferPointer(message)
         var reader = ByteReader(bytes, in: handshakeHeaderLength..<max(handshakeHeaderLength, bytes.count))
         guard reader.readNumber(bytes: 2) != nil, reader.readField(randomLength) != nil,
-            let session = reader.readVector(lengthBytes: 1), session.count <= longestSession,
+            let session = reader.readVector(lengthBytes: 1), session.count <= maxSessionIDLength,
             let suites = reader.readVector(lengthBytes: 2), !suites.isEmpty, suites.count.isMultiple(of: 2),
             let compressions = reader.readVector(lengthBytes: 1), !compressions.isEmpty
         else { throw .structure }
@@ -164,6 +164,7 @@ extension ClientHello {
         guard let extensions = reader.readVector(lengthBytes: 2), reader.isAtEnd else { throw .structure }
 
         var serverName: Range<Int>?
+        var hasServerName = false
         var protocols: Range<Int>?
         reader = ByteReader(bytes, in: extensions)
         while !reader.isAtEnd {
@@ -172,8 +173,9 @@ extension ClientHello {
             }
             switch type {
             case serverNameExtension:
-                guard serverName == nil else { throw .repeatedExtension }
-                serverName = try SNIHostName.normalise(message, in: try readServerName(bytes, in: contents))
+                guard !hasServerName else { throw .repeatedExtension }
+                hasServerName = true
+                serverName = try readServerName(bytes, in: contents).flatMap { SNIHostName.normalise(message, in: $0) }
             case protocolsExtension:
                 guard protocols == nil else { throw .repeatedExtension }
                 protocols = try readProtocols(bytes, in: contents)
@@ -184,19 +186,24 @@ extension ClientHello {
         return ClientHello(serverName: serverName, protocols: protocols ?? 0..<0)
     }
 
-    /// Reads the only name in the list. A list of several names is an error: some servers take the first name and
-    /// others the last, so the proxy's choice could differ from the server's.
+    /// Reads the only host name in the list; returns nil if there is none. Names of other types, of which RFC 6066 defines
+    /// none, are skipped. A list of several host names is an error: some servers take the first name and others the last,
+    /// so the proxy's choice could differ from the server's.
     private static func readServerName(
         _ bytes: UnsafeRawBufferPointer,
         in contents: Range<Int>
-    ) throws(ParseError) -> Range<Int> {
+    ) throws(ParseError) -> Range<Int>? {
         var reader = ByteReader(bytes, in: contents)
-        guard let list = reader.readVector(lengthBytes: 2), reader.isAtEnd else { throw .serverName }
+        guard let list = reader.readVector(lengthBytes: 2), !list.isEmpty, reader.isAtEnd else { throw .serverName }
         reader = ByteReader(bytes, in: list)
-        guard reader.readByte() == hostName, let name = reader.readVector(lengthBytes: 2), reader.isAtEnd else {
-            throw .serverName
+        var found: Range<Int>?
+        while !reader.isAtEnd {
+            guard let type = reader.readByte(), let name = reader.readVector(lengthBytes: 2) else { throw .serverName }
+            guard type == hostName else { continue }
+            guard found == nil else { throw .serverName }
+            found = name
         }
-        return name
+        return found
     }
 
     private static func readProtocols(

@@ -3,7 +3,7 @@
 /// With Encrypted Client Hello, the name is the public name of the outer ClientHello.
 struct ClientHello: Hashable, Sendable {
     /// Range of the SNI host name (RFC 6066, 3) in the scratch buffer, in lower case and without a trailing dot; nil if
-    /// the client sent none.
+    /// the client sent none, or a name that is not a DNS name, which no route can match.
     let serverName: Range<Int>?
     /// Range of the ALPN protocols in the scratch buffer, each preceded by a length byte (RFC 7301, 3.1); empty if the
     /// client sent none.
@@ -12,12 +12,12 @@ struct ClientHello: Hashable, Sendable {
     /// Default limit in bytes for the ClientHello, including record headers.
     static let defaultLimit = 16_384
     /// Maximum length of a record's fragment (RFC 8446, 5.1).
-    static let longestFragment = 16_384
+    static let maxFragmentLength = 16_384
     /// Maximum number of records of one ClientHello. Clients that fragment it to evade censorship use a few dozen at
     /// most.
     static let maxRecords = 128
     /// Maximum length of a host name without a trailing dot (RFC 1035, 2.3.4).
-    static let longestName = 253
+    static let maxNameLength = 253
 
     static let recordHeaderLength = 5
     static let handshakeHeaderLength = 4
@@ -49,11 +49,8 @@ struct ClientHello: Hashable, Sendable {
         case structure
         /// An extension occurs twice.
         case repeatedExtension
-        /// A name with bytes other than letters, digits, hyphens, underscores and dots, with an empty label, or longer
-        /// than ``longestName`` bytes; or not exactly one name.
+        /// The list of names is malformed, or does not have exactly one name.
         case serverName
-        /// An IP address in place of a name; not permitted by RFC 6066, 3.
-        case addressAsServerName
         /// The list of protocols is malformed.
         case protocols
     }

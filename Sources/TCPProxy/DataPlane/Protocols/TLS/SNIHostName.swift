@@ -1,26 +1,21 @@
 /// Syntax of SNI host names: labels of letters, digits, hyphens and underscores, separated by dots.
 enum SNIHostName {
     /// Maximum length of a label (RFC 1035, 2.3.4).
-    static let longestLabel = 63
+    static let maxLabelLength = 63
 
-    /// Converts a name to lower case in place, and returns its range without a trailing dot.
-    ///
-    /// - Throws: ``ClientHello/ParseError/addressAsServerName`` or ``ClientHello/ParseError/serverName``.
-    static func normalise(
-        _ bytes: UnsafeMutableRawBufferPointer,
-        in range: Range<Int>
-    ) throws(ClientHello.ParseError) -> Range<Int> {
+    /// Converts a name to lower case in place, and returns its range without a trailing dot; nil if it is not a DNS
+    /// name, but for example an IP address. Some clients send such names in spite of RFC 6066, 3.
+    static func normalise(_ bytes: UnsafeMutableRawBufferPointer, in range: Range<Int>) -> Range<Int>? {
         var range = range
         if let last = range.last, bytes[last] == dot { range.removeLast() }
-        guard !isAddress(range.lazy.map { bytes[$0] }) else { throw .addressAsServerName }
+        guard range.count <= ClientHello.maxNameLength, !isAddress(range.lazy.map { bytes[$0] }) else { return nil }
         for place in range { bytes[place] = lowercased(bytes[place]) }
-        guard isWellFormed(range.lazy.map { bytes[$0] }) else { throw .serverName }
-        return range
+        return isWellFormed(range.lazy.map { bytes[$0] }) ? range : nil
     }
 
     /// Returns whether a lower-case name without a trailing dot is valid.
     static func isWellFormed(_ name: some Collection<UInt8>) -> Bool {
-        guard (1...ClientHello.longestName).contains(name.count) else { return false }
+        guard (1...ClientHello.maxNameLength).contains(name.count) else { return false }
         var label = 0
         for byte in name {
             switch byte {
@@ -30,7 +25,7 @@ enum SNIHostName {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
                 UInt8(ascii: "_"):
                 label += 1
-                guard label <= longestLabel else { return false }
+                guard label <= maxLabelLength else { return false }
             default:
                 return false
             }

@@ -13,7 +13,7 @@ struct SNIRoutingTable<Value: Sendable & Equatable>: Sendable, Equatable {
     }
 
     /// Maximum number of names in a table.
-    static var longest: Int { 100_000 }
+    static var maxNames: Int { 100_000 }
 
     private let otherwise: Value
     private var names: [UInt8] = []
@@ -24,7 +24,7 @@ struct SNIRoutingTable<Value: Sendable & Equatable>: Sendable, Equatable {
     /// - Parameter otherwise: value for all other names and for clients that send no name.
     /// - Throws: ``SNIRoutingTableError`` if a name occurs twice or there are too many names.
     init(_ values: [(pattern: SNIPattern, value: Value)], otherwise: Value) throws(SNIRoutingTableError) {
-        guard values.count <= Self.longest else { throw .tooLong(values.count, longest: Self.longest) }
+        guard values.count <= Self.maxNames else { throw .tooLong(values.count, max: Self.maxNames) }
         var slotCount = 2
         while slotCount < 2 * values.count { slotCount *= 2 }
         slots = Array(repeating: -1, count: slotCount)
@@ -91,7 +91,7 @@ public enum SNIRoutingTableError: Error, Hashable, Sendable {
     /// A name occurs twice.
     case repeated(SNIPattern)
     /// Number of names, and the maximum that it exceeds.
-    case tooLong(Int, longest: Int)
+    case tooLong(Int, max: Int)
 }
 
 extension SNIRoutingTableError: CustomStringConvertible {
@@ -100,8 +100,8 @@ extension SNIRoutingTableError: CustomStringConvertible {
         switch self {
         case .repeated(let pattern):
             "duplicate SNI host name '\(pattern)': remove one of them"
-        case .tooLong(let count, let longest):
-            "\(count) SNI host names: must be at most \(longest)"
+        case .tooLong(let count, let max):
+            "\(count) SNI host names: must be at most \(max)"
         }
     }
 }

@@ -1,0 +1,139 @@
+package import TLS
+package import ValueFormats
+
+extension ListenerTLS {
+    /// The definitions of the settings.
+    package enum Settings {
+        package static let tls = SettingDescriptor<ListenerTLS?>("tls", unset: "clients' bytes are relayed as they are")
+            .help("TLS with clients: the proxy decrypts what they send. See [TLS](tls.md).")
+
+        package static let certificates = SettingDescriptor<[TLSCertificate]>("certificates", unset: "required")
+            .help(
+                "Certificates with their keys. The names in them select by the client's SNI host name; the first one is "
+                    + "for all other clients."
+            )
+
+        package static let certificate = SettingDescriptor<[String]>("certificate", unset: "none")
+            .allowed("path of a PEM file")
+            .option("tls-certificate")
+            .help("Certificate chain of the listener, its own certificate first.")
+
+        package static let key = SettingDescriptor<[String]>("key", unset: "none")
+            .allowed("path of a PEM file")
+            .option("tls-key")
+            .help("Private key of the certificate, not encrypted.")
+
+        package static let selfSigned = SettingDescriptor.text("self-signed", of: 1...253, unset: "none")
+            .option("tls-self-signed")
+            .help("Host name or IP address for a certificate that is created in memory at each start, for tests.")
+
+        package static let unknownName = SettingDescriptor.word("unknown-name", default: UnknownName.default)
+            .option("tls-unknown-name")
+            .help(
+                "What a client gets that requests a name which no certificate has: `default` is the first certificate, "
+                    + "`refuse` the alert unrecognized_name."
+            )
+
+        package static let clientCertificates =
+            SettingDescriptor
+            .word("client-certificates", default: ClientCertificates.off)
+            .option("tls-client-certificates")
+            .help("Whether clients may or must send a certificate, which is verified with `client-ca`.")
+
+        package static let clientCA = SettingDescriptor.text("client-ca", of: 1...4096, unset: "none")
+            .option("tls-client-ca")
+            .help("PEM file with the certificates of the authorities for client certificates.")
+
+        package static let alpn = SettingDescriptor<[ALPNProtocol]>("alpn", unset: "not negotiated")
+            .allowed("protocols such as `h2` and `http/1.1`")
+            .option("tls-alpn")
+            .help("Application protocols that the servers speak, the preferred one first.")
+
+        package static let minVersion = SettingDescriptor.word("min-version", default: MinVersion.v12)
+            .option("tls-min-version")
+            .help("Oldest accepted version of TLS.")
+
+        package static let ciphers = SettingDescriptor.text(
+            "ciphers",
+            of: 1...1024,
+            unset: "those with forward secrecy"
+        )
+        .option("tls-ciphers")
+        .help("Cipher suites of TLS 1.2 in OpenSSL's names, separated by colons, the preferred one first.")
+
+        package static let groups = SettingDescriptor.text(
+            "groups",
+            of: 1...256,
+            unset: "`X25519MLKEM768:X25519:P-256:P-384`"
+        )
+        .option("tls-groups")
+        .help("Groups for the key exchange, separated by colons, the preferred one first.")
+    }
+
+    /// What a client gets that requests an unknown name.
+    package enum UnknownName: String, CaseIterable, Sendable {
+        case `default`, refuse
+    }
+
+    /// Whether clients may or must send a certificate.
+    package enum ClientCertificates: String, CaseIterable, Sendable {
+        case off, optional, required
+    }
+
+    /// The version of TLS as written.
+    package enum MinVersion: String, CaseIterable, Sendable {
+        case v12 = "1.2"
+        case v13 = "1.3"
+
+        package var version: TLSVersion { self == .v12 ? .v12 : .v13 }
+    }
+}
+
+extension PoolTLS {
+    /// The definitions of the settings.
+    package enum Settings {
+        package static let tls = SettingDescriptor<PoolTLS?>("tls", unset: "servers get the bytes as they are")
+            .help("TLS with servers: the proxy encrypts what it sends to them. See [TLS](tls.md).")
+
+        package static let isUsed = SettingDescriptor.flag("server-tls")
+            .help("Encrypt connections to servers with TLS.")
+
+        package static let verify = SettingDescriptor<Verify?>("verify", unset: "`ca` with `ca`, otherwise `system`")
+            .allowed("`system`, `ca`, `off`")
+            .option("server-tls-verify")
+            .help(
+                "Verification of servers' certificates: with the authorities of the `system`, with those of `ca`, or "
+                    + "`off`, which accepts any server."
+            )
+
+        package static let ca = SettingDescriptor.text("ca", of: 1...4096, unset: "none")
+            .option("server-tls-ca")
+            .help("PEM file with the certificates of the authorities; implies `verify: ca`.")
+
+        package static let serverName = SettingDescriptor.text(
+            "server-name",
+            of: 1...253,
+            unset: "the host of each server"
+        )
+        .option("server-tls-name")
+        .help("Name that is sent as SNI and that servers' certificates must have.")
+
+        package static let certificate = SettingDescriptor.text("certificate", of: 1...4096, unset: "none")
+            .option("server-tls-certificate")
+            .help("Certificate chain for servers that request one: the path of a PEM file.")
+
+        package static let key = SettingDescriptor.text("key", of: 1...4096, unset: "none")
+            .option("server-tls-key")
+            .help("Private key of `certificate`: the path of a PEM file.")
+
+        package static let alpn = SettingDescriptor<[ALPNProtocol]>("alpn", unset: "not negotiated")
+            .allowed("protocols such as `h2` and `http/1.1`")
+            .option("server-tls-alpn")
+            .help("Application protocols that are offered to servers.")
+    }
+
+    /// The authorities that servers are verified with.
+    package enum Verify: String, CaseIterable, Sendable {
+        case system, ca, off
+    }
+}

@@ -1,0 +1,58 @@
+import CTLS
+import Glibc
+
+/// What a certificate says about itself.
+public struct CertificateInfo: Sendable, Hashable {
+    /// The DNS names and IP addresses that it is valid for (subjectAltName; RFC 6125 ignores the common name).
+    public var names: [String]
+    /// When it begins and ends to be valid, in seconds since 1970.
+    public var notBefore: Int64
+    public var notAfter: Int64
+    /// The algorithm of its key: `EC`, `RSA` or `Ed25519`.
+    public var algorithm: String
+
+    /// Reads the first certificate of a PEM text.
+    ///
+    /// - Throws: ``TLSError/certificate(_:_:)``.
+    public init(_ text: PEMText) throws(TLSError) {
+        var certificate = ctls_certificate()
+        try withReason {
+            ctls_certificate_read(text.bytes, text.bytes.count, &certificate, $0, $1)
+        } orThrow: {
+            .certificate(text.name, $0)
+        }
+        defer { free(certificate.names) }
+        names = certificate.names.map { String(cString: $0).split(separator: "\n").map(String.init) } ?? []
+        notBefore = certificate.not_before
+        notAfter = certificate.not_after
+        algorithm = certificate.algorithm.map { String(cString: $0) } ?? ""
+    }
+}
+
+extension TLSCertificate {
+    /// The days for which a self-signed certificate is valid.
+    public static let selfSignedDays = 30
+
+    /// Creates a certificate for a name that is signed by its own key, in memory.
+    ///
+    /// - Parameters:
+    ///   - name: a DNS name or an IP address.
+    ///   - isAddress: whether it is an IP address.
+    /// - Throws: ``TLSError/noLibrary``, ``TLSError/certificate(_:_:)``.
+    public static func selfSigned(name: String, isAddress: Bool) throws(TLSError) -> TLSCertificate {
+        guard ctls_is_available() else { throw .noLibrary }
+        var chain: UnsafeMutablePointer<CChar>?
+        var key: UnsafeMutablePointer<CChar>?
+        defer {
+            free(chain)
+            free(key)
+        }
+        guard name.utf8.count <= 253, ctls_self_signed(name, isAddress, Int32(selfSignedDays), &chain, &key),
+            let chain, let key
+        else { throw .certificate("for '\(name)'", "the name is invalid") }
+        return TLSCertificate(
+            chain: PEMText(name: "self-signed", bytes: Array(String(cString: chain).utf8)),
+            key: PEMText(name: "self-signed", bytes: Array(String(cString: key).utf8))
+        )
+    }
+}

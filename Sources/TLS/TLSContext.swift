@@ -1,0 +1,108 @@
+import CTLS
+
+/// The settings of TLS connections: certificates, protocols, verification of the peer. Shared by all workers.
+///
+/// Connections keep the context they began with; a reload creates new ones.
+public final class TLSContext: Sendable {
+    // Safe: the library's context is not changed after `init`, and its functions may then be called by several threads.
+    nonisolated(unsafe) let pointer: OpaquePointer
+
+    /// Creates the context of a listener for one selection of certificates.
+    ///
+    /// - Throws: ``TLSError`` if a certificate or a setting cannot be used.
+    public init(server settings: TLSServerSettings) throws(TLSError) {
+        pointer = try Self.create(isServer: true)
+        guard !settings.certificates.isEmpty else { throw .noCertificate }
+        try apply(settings.parameters)
+        for certificate in settings.certificates { try add(certificate) }
+        if let ticketKey = settings.ticketKey, !ctls_context_set_ticket_key(pointer, ticketKey, ticketKey.count) {
+            throw .ticketKey
+        }
+        guard let clients = settings.clients else { return }
+        try trust(clients.authorities)
+        ctls_context_set_verification(pointer, clients.areRequired ? ctls_verify_required : ctls_verify_optional)
+    }
+
+    /// Creates the context of a pool's connections to its servers.
+    ///
+    /// - Throws: ``TLSError`` if a certificate or a setting cannot be used.
+    public init(client settings: TLSClientSettings) throws(TLSError) {
+        pointer = try Self.create(isServer: false)
+        try apply(settings.parameters)
+        if let certificate = settings.certificate { try add(certificate) }
+        switch settings.verification {
+        case .off:
+            ctls_context_set_verification(pointer, ctls_verify_none)
+        case .system:
+            try trust(try SystemTrust.load())
+            ctls_context_set_verification(pointer, ctls_verify_required)
+        case .authorities(let authorities):
+            try trust(authorities)
+            ctls_context_set_verification(pointer, ctls_verify_required)
+        }
+    }
+
+    deinit {
+        ctls_context_free(pointer)
+    }
+
+    private static func create(isServer: Bool) throws(TLSError) -> OpaquePointer {
+        guard ctls_is_available() else { throw .noLibrary }
+        guard let pointer = ctls_context_new(isServer) else { throw .outOfMemory }
+        return pointer
+    }
+
+    private func apply(_ parameters: TLSParameters) throws(TLSError) {
+        guard ctls_context_set_min_version(pointer, parameters.minVersion.rawValue) else {
+            throw .setting("minimum version \(parameters.minVersion)", "not supported")
+        }
+        if let ciphers = parameters.ciphers {
+            try withReason {
+                ctls_context_set_ciphers(pointer, ciphers, $0, $1)
+            } orThrow: {
+                .setting("ciphers '\(ciphers)'", $0)
+            }
+        }
+        if let groups = parameters.groups {
+            try withReason {
+                ctls_context_set_groups(pointer, groups, $0, $1)
+            } orThrow: {
+                .setting("groups '\(groups)'", $0)
+            }
+        }
+        guard !parameters.protocols.isEmpty else { return }
+        let wire = parameters.protocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
+        guard ctls_context_set_alpn(pointer, wire, wire.count) else { throw .outOfMemory }
+    }
+
+    private func add(_ certificate: TLSCertificate) throws(TLSError) {
+        let (chain, key) = (certificate.chain.bytes, certificate.key.bytes)
+        try withReason {
+            ctls_context_add_certificate(pointer, chain, chain.count, key, key.count, $0, $1)
+        } orThrow: {
+            .certificate(certificate.chain.name, $0)
+        }
+    }
+
+    private func trust(_ authorities: PEMText) throws(TLSError) {
+        let bytes = authorities.bytes
+        try withReason {
+            ctls_context_add_trust(pointer, bytes, bytes.count, $0, $1)
+        } orThrow: {
+            .authorities(authorities.name, $0)
+        }
+    }
+}
+
+/// Calls a function of the library that stores the reason of a failure.
+func withReason(
+    _ body: (UnsafeMutablePointer<CChar>, Int) -> Bool,
+    orThrow error: (String) -> TLSError
+) throws(TLSError) {
+    var failure: TLSError?
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { text in
+        text.initialize(repeating: 0)
+        if !body(text.baseAddress!, text.count) { failure = error(String(cString: text.baseAddress!)) }
+    }
+    if let failure { throw failure }
+}

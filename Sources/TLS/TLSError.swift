@@ -1,0 +1,59 @@
+import CTLS
+
+/// A TLS setting that cannot be used.
+public enum TLSError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The program was built without a TLS library.
+    case noLibrary
+    case outOfMemory
+    case noCertificate
+    /// A certificate or its key cannot be used: the name of the source, and the reason.
+    case certificate(String, String)
+    /// The certificates of authorities cannot be used: the name of the source, and the reason.
+    case authorities(String, String)
+    /// No file with the system's authorities exists.
+    case noSystemAuthorities
+    case ticketKey
+    /// A setting with its value, and the reason.
+    case setting(String, String)
+
+    public var description: String {
+        switch self {
+        case .noLibrary:
+            "TLS is not available: this program was built without the package trait TLS: build it with the default traits"
+        case .outOfMemory:
+            "cannot prepare TLS: the system is out of memory"
+        case .noCertificate:
+            "no certificate: name the files of a certificate chain and its private key"
+        case .certificate(let name, let reason):
+            "cannot use certificate \(name): \(reason): use a PEM file with the chain and an unencrypted PEM key of it"
+        case .authorities(let name, let reason):
+            "cannot use authorities \(name): \(reason): use a PEM file with their certificates"
+        case .noSystemAuthorities:
+            "cannot verify servers: the system has no file of trusted authorities: install the package ca-certificates, or "
+                + "name a file"
+        case .ticketKey:
+            "invalid ticket key: must be 48 bytes"
+        case .setting(let setting, let reason):
+            "invalid TLS \(setting): \(reason): see docs/tls.md"
+        }
+    }
+}
+
+/// The cause of a failed handshake or connection.
+public struct TLSFailure: Hashable, Sendable, CustomStringConvertible {
+    let code: Int64
+
+    /// - Parameter code: the ``EndpointTransform/failure`` of a session.
+    public init(code: Int64) {
+        self.code = code
+    }
+
+    /// The cause in words, such as "no shared cipher".
+    public var description: String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
+            text.initialize(repeating: 0)
+            _ = ctls_describe(code, text.baseAddress!, text.count - 1)
+            return String(cString: text.baseAddress!)
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import CTLS
+import Glibc
+
+/// The server that a client connects to: its name for SNI and the verification of its certificate, and the last session for
+/// resumption.
+public final class TLSServer: Sendable {
+    /// The DNS name or IP address.
+    public let name: String
+    private let isAddress: Bool
+    // Safe: the library guards the session with a lock.
+    nonisolated(unsafe) private let resumption: OpaquePointer?
+
+    /// - Parameter name: a DNS name, or an IP address, which is not sent as SNI (RFC 6066, 3).
+    public init(_ name: String) {
+        self.name = name
+        var address = in6_addr()
+        isAddress = inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1
+        resumption = ctls_resumption_new()
+    }
+
+    deinit {
+        if let resumption { ctls_resumption_free(resumption) }
+    }
+
+    func apply(to session: OpaquePointer) -> Bool {
+        guard ctls_session_set_server(session, name, isAddress) else { return false }
+        if let resumption { ctls_session_set_resumption(session, resumption) }
+        return true
+    }
+}

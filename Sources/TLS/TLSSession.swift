@@ -1,0 +1,88 @@
+import CTLS
+
+/// One end of a TLS connection: a reference to the library's session.
+public struct TLSSession: EndpointTransform {
+    private let pointer: OpaquePointer
+
+    public static func accept(_ context: TLSContext) -> TLSSession? {
+        ctls_session_new(context.pointer).map { TLSSession(pointer: $0) }
+    }
+
+    public static func connect(_ context: TLSContext, to server: borrowing TLSServer) -> TLSSession? {
+        guard let pointer = ctls_session_new(context.pointer) else { return nil }
+        guard server.apply(to: pointer) else {
+            ctls_session_free(pointer)
+            return nil
+        }
+        return TLSSession(pointer: pointer)
+    }
+
+    public func handshake(_ buffers: inout TransformBuffers) -> TransformResult {
+        buffers.call { ctls_handshake(pointer, &$0) }
+    }
+
+    public func decode(
+        _ buffers: inout TransformBuffers,
+        into room: UnsafeMutableRawBufferPointer,
+        count: inout Int
+    ) -> TransformResult {
+        buffers.call { ctls_read(pointer, &$0, room.baseAddress!, room.count, &count) }
+    }
+
+    public func encode(
+        _ plaintext: UnsafeRawBufferPointer,
+        _ buffers: inout TransformBuffers,
+        count: inout Int
+    ) -> TransformResult {
+        buffers.call { ctls_write(pointer, &$0, plaintext.baseAddress!, plaintext.count, &count) }
+    }
+
+    public func end(_ buffers: inout TransformBuffers) -> TransformResult {
+        buffers.call { ctls_close(pointer, &$0) }
+    }
+
+    public func inputEnded() { ctls_end_input(pointer) }
+
+    public var failure: Int64 { ctls_failure(pointer) }
+
+    public var isResumed: Bool { ctls_is_resumed(pointer) }
+
+    public func release() { ctls_session_free(pointer) }
+
+    /// The version after the handshake.
+    public var version: TLSVersion? { TLSVersion(rawValue: ctls_version(pointer)) }
+
+    /// The IANA name of the cipher suite after the handshake.
+    public var cipher: String { String(cString: ctls_cipher(pointer)) }
+
+    /// The application protocol after the handshake; nil if none was agreed on.
+    public var applicationProtocol: String? {
+        var size = 0
+        guard let bytes = ctls_alpn(pointer, &size), size > 0 else { return nil }
+        return String(decoding: UnsafeBufferPointer(start: bytes, count: size), as: UTF8.self)
+    }
+}
+
+extension TransformBuffers {
+    /// Calls a function of the library with these buffers.
+    fileprivate mutating func call(_ body: (inout ctls_buffers) -> ctls_result) -> TransformResult {
+        var buffers = ctls_buffers(
+            input: input.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            input_count: input.count,
+            output: output.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            output_capacity: output.count,
+            output_count: outputCount
+        )
+        let result = body(&buffers)
+        input = UnsafeRawBufferPointer(start: buffers.input, count: buffers.input_count)
+        outputCount = buffers.output_count
+        return switch result {
+        case ctls_done: .done
+        case ctls_needs_input: .needsInput
+        case ctls_needs_output: .needsOutput
+        case ctls_closed: .closed
+        case ctls_truncated: .truncated
+        default: .failed
+        }
+    }
+}

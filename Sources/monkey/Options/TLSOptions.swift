@@ -1,0 +1,151 @@
+import ArgumentParser
+import LoadBalancer
+import Sockets
+import TCPProxy
+import ValueFormats
+
+/// Options for TLS with clients and with servers.
+struct TLSOptions: ReusedOptions {
+    static let definition = Self(definition: ())
+
+    init(definition: Void) {}
+
+    private typealias Settings = ListenerTLS.Settings
+    private typealias ServerSettings = PoolTLS.Settings
+
+    @Option(Settings.certificate, .path)
+    var certificate: [String]
+
+    @Option(Settings.key, .path)
+    var key: [String]
+
+    @Option(Settings.selfSigned, .path(named: "name"))
+    var selfSigned: String?
+
+    @Option(Settings.unknownName, named: "effect")
+    var unknownName: ListenerTLS.UnknownName?
+
+    @Option(Settings.clientCertificates, named: "need")
+    var clientCertificates: ListenerTLS.ClientCertificates?
+
+    @Option(Settings.clientCA, .path)
+    var clientCA: String?
+
+    @Option(Settings.alpn, .applicationProtocol)
+    var alpn: [ALPNProtocol]
+
+    @Option(Settings.minVersion, named: "version")
+    var minVersion: ListenerTLS.MinVersion?
+
+    @Option(ListenerConfiguration.Settings.handshakeTimeout)
+    var handshakeTimeout: Switchable<DurationValue>
+
+    @Flag(ServerSettings.isUsed)
+    var serverTLS: Bool
+
+    @Option(ServerSettings.verify, .word(named: "authorities"))
+    var serverVerify: PoolTLS.Verify?
+
+    @Option(ServerSettings.ca, .path)
+    var serverCA: String?
+
+    @Option(ServerSettings.serverName, .path(named: "name"))
+    var serverName: String?
+
+    @Option(ServerSettings.certificate, .path)
+    var serverCertificate: String?
+
+    @Option(ServerSettings.key, .path)
+    var serverKey: String?
+
+    @Option(ServerSettings.alpn, .applicationProtocol)
+    var serverALPN: [ALPNProtocol]
+
+    private var isUsed: Bool { !certificate.isEmpty || selfSigned != nil }
+
+    func validate() throws {
+        if certificate.count != key.count {
+            throw ValidationError(
+                "\(certificate.count) --tls-certificate and \(key.count) --tls-key: give each certificate its key"
+            )
+        }
+        if !certificate.isEmpty, selfSigned != nil {
+            throw ValidationError("--tls-self-signed replaces --tls-certificate: remove one of the two")
+        }
+        let clientOptions = [
+            ("--tls-unknown-name", unknownName != nil), ("--tls-client-certificates", clientCertificates != nil),
+            ("--tls-client-ca", clientCA != nil), ("--tls-alpn", !alpn.isEmpty),
+            ("--tls-min-version", minVersion != nil),
+        ]
+        if !isUsed, let option = clientOptions.first(where: \.1) {
+            throw ValidationError(
+                "\(option.0) has no effect without a certificate: add --tls-certificate FILE and --tls-key FILE, or "
+                    + "--tls-self-signed NAME"
+            )
+        }
+        let serverOptions = [
+            ("--server-tls-verify", serverVerify != nil), ("--server-tls-ca", serverCA != nil),
+            ("--server-tls-name", serverName != nil), ("--server-tls-certificate", serverCertificate != nil),
+            ("--server-tls-key", serverKey != nil), ("--server-tls-alpn", !serverALPN.isEmpty),
+        ]
+        if !serverTLS, let option = serverOptions.first(where: \.1) {
+            throw ValidationError("\(option.0) has no effect without --server-tls: add --server-tls")
+        }
+    }
+
+    func apply(to listener: inout ListenerConfiguration) throws {
+        listener.timeouts.handshake = handshakeTimeout.value?.duration
+        guard isUsed else { return }
+        var section = ListenerTLSSection()
+        section.certificates = zip(certificate, key).map { CertificateSection(certificate: $0, key: $1) }
+        if let unknownName { section.unknownName = unknownName }
+        if let clientCertificates { section.clientCertificates = clientCertificates }
+        section.clientCA = clientCA
+        section.alpn = alpn
+        if let minVersion { section.minVersion = minVersion }
+        let made = try selfSigned.map { [try TLSCertificate.selfSigned(for: $0)] } ?? []
+        listener.tls = try section.load(in: ConfigurationFile.Context(), beside: made)
+    }
+
+    /// The TLS settings of the servers; nil without TLS.
+    func pool() throws -> PoolTLS? {
+        guard serverTLS else { return nil }
+        var section = PoolTLSSection()
+        section.verify = serverVerify
+        section.ca = serverCA
+        section.serverName = serverName
+        section.certificate = serverCertificate
+        section.key = serverKey
+        section.alpn = serverALPN
+        return try section.load(in: ConfigurationFile.Context())
+    }
+}
+
+extension TLSCertificate {
+    /// Creates a certificate for a host name or an IP address, signed by its own key.
+    fileprivate static func selfSigned(for name: String) throws -> TLSCertificate {
+        if InternetAddress(host: name, port: 0) != nil {
+            return try selfSigned(name: name, isAddress: true)
+        }
+        return try selfSigned(name: SNIPattern(parsing: name).description, isAddress: false)
+    }
+}
+
+extension ValueReader where Value == String {
+    /// The path of a file.
+    fileprivate static var path: Self { path(named: "file") }
+
+    /// A text that is not empty.
+    fileprivate static func path(named name: String) -> Self {
+        Self(name: name) { text in
+            guard !text.isEmpty, !text.utf8.contains(0) else { throw ValueFormatError("invalid \(name) '\(text)'") }
+            return text
+        }
+    }
+}
+
+extension ValueReader where Value == ALPNProtocol {
+    fileprivate static var applicationProtocol: Self {
+        Self(name: "protocol") { text in try ALPNProtocol(parsing: text) }
+    }
+}
