@@ -44,12 +44,25 @@ class Settings:
     grace: float | None = None
     pipes: int | None = None
     """Maximum number of pipes per thread, or in total if threads share them."""
+    tls: str | None = None
+    """TLS with `clients`, with `servers`, or with `both`, by the files in the folder of the case."""
+    handshake: float | None = None
     descriptors: int | None = None
     """Descriptor limit of the process, which applies to any proxy."""
 
     @property
-    def given(self) -> dict[str, float]:
+    def given(self) -> dict[str, float | str]:
         return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+
+    @property
+    def decrypts(self) -> bool:
+        """Whether clients connect with TLS."""
+        return self.tls in ("clients", "both")
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether servers are connected with TLS."""
+        return self.tls in ("servers", "both")
 
 
 SETTING_TITLES = {
@@ -64,7 +77,15 @@ SETTING_TITLES = {
     "backlog": "listen backlog",
     "grace": "drain timeout",
     "pipes": "pipe limit",
+    "tls": "TLS",
+    "handshake": "TLS handshake timeout",
 }
+
+TLS_NAME = "server.example.test"
+"""The name in the certificate of the proxy and of the server."""
+
+CERTIFICATE, KEY, CHAIN_AND_KEY = "certificate.pem", "key.pem", "chain-and-key.pem"
+"""Files in the folder of a case with TLS."""
 
 
 class Adapter:
@@ -129,9 +150,14 @@ class Monkey(Adapter):
             "--backlog": settings.backlog,
             "--grace": milliseconds(settings.grace),
             "--max-pipes": settings.pipes,
+            "--handshake-timeout": milliseconds(settings.handshake),
         }
         for option, value in options.items():
             command += [option, str(value)] if value else []
+        if settings.decrypts:
+            command += ["--tls-certificate", str(folder / CERTIFICATE), "--tls-key", str(folder / KEY)]
+        if settings.encrypts:
+            command += ["--server-tls", "--server-tls-ca", str(folder / CERTIFICATE), "--server-tls-name", TLS_NAME]
         return command
 
     def version(self) -> str:
@@ -140,7 +166,7 @@ class Monkey(Adapter):
 
 class HAProxy(Adapter):
     name, title = "haproxy", "HAProxy"
-    settings = frozenset(SETTING_TITLES) - {"lifetime"}
+    settings = frozenset(SETTING_TITLES) - {"lifetime", "handshake"}
     drain_signal = signal.SIGUSR1
 
     def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
@@ -152,6 +178,9 @@ class HAProxy(Adapter):
         ]
         tcp_ut = f" tcp-ut {milliseconds(settings.user_timeout)}" if settings.user_timeout else ""
         half_close = milliseconds(settings.half_close or LONG_TIMEOUT)
+        client_tls = f" ssl crt {folder}/{CHAIN_AND_KEY} ssl-min-ver TLSv1.2" if settings.decrypts else ""
+        server_tls = f" ssl ca-file {folder}/{CERTIFICATE} verify required" if settings.encrypts else ""
+        server_tls += f" verifyhost {TLS_NAME} sni str({TLS_NAME})" if settings.encrypts else ""
         lines = [
             "global",
             # HAProxy starts only with two descriptors for each connection and a reserve for itself.
@@ -172,8 +201,8 @@ class HAProxy(Adapter):
             f"timeout client-fin {half_close}",
             f"timeout server-fin {half_close}",
             "listen relay",
-            f"bind {self.address(listen)}{tcp_ut}",
-            f"server target {self.address(target)}{tcp_ut}",
+            f"bind {self.address(listen)}{tcp_ut}{client_tls}",
+            f"server target {self.address(target)}{tcp_ut}{server_tls}",
         ]
         configuration = folder / "haproxy.cfg"
         configuration.write_text("\n".join(filter(None, lines)) + "\n")
@@ -188,7 +217,9 @@ class HAProxy(Adapter):
 
 class Nginx(Adapter):
     name, title = "nginx", "nginx stream"
-    settings = frozenset({"idle", "connect", "client_keep_alive", "max_connections", "backlog", "grace"})
+    settings = frozenset(
+        {"idle", "connect", "client_keep_alive", "max_connections", "backlog", "grace", "tls", "handshake"}
+    )
     drain_signal = signal.SIGQUIT
 
     def command(self, listen: SocketAddress, target: SocketAddress, settings: Settings, folder: Path) -> list[str]:
@@ -208,7 +239,8 @@ class Nginx(Adapter):
             "limit_conn_zone $server_port zone=all:64k;" if settings.max_connections else "",
             "server {",
             f"listen {format_address(listen)} backlog={settings.backlog or BACKLOG}"
-            f" so_keepalive={probes}s:{probes}s:3;",
+            f" so_keepalive={probes}s:{probes}s:3{' ssl' * settings.decrypts};",
+            *self.tls(settings, folder),
             f"limit_conn all {settings.max_connections};" if settings.max_connections else "",
             f"proxy_pass {format_address(target)};",
             "proxy_half_close on;",
@@ -220,6 +252,26 @@ class Nginx(Adapter):
         configuration = folder / "nginx.conf"
         configuration.write_text("\n".join(filter(None, lines)) + "\n")
         return [program("nginx"), "-c", str(configuration), "-e", "stderr"]
+
+    def tls(self, settings: Settings, folder: Path) -> list[str]:
+        lines = []
+        if settings.decrypts:
+            lines += [
+                "ssl_protocols TLSv1.2 TLSv1.3;",
+                f"ssl_certificate {folder}/{CERTIFICATE};",
+                f"ssl_certificate_key {folder}/{KEY};",
+                f"ssl_handshake_timeout {milliseconds(settings.handshake or LONG_TIMEOUT)};",
+            ]
+        if settings.encrypts:
+            lines += [
+                "proxy_ssl on;",
+                "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
+                "proxy_ssl_verify on;",
+                f"proxy_ssl_trusted_certificate {folder}/{CERTIFICATE};",
+                f"proxy_ssl_name {TLS_NAME};",
+                "proxy_ssl_server_name on;",
+            ]
+        return lines
 
     def version(self) -> str:
         return first_line([program("nginx"), "-v"]).rpartition("/")[2]
@@ -297,7 +349,8 @@ class FaultyProxy(Adapter):
             format_address(target),
             self.fault,
         ]
-        return command + [str(min(settings.given.values(), default=0))]
+        numbers = [value for value in settings.given.values() if not isinstance(value, str)]
+        return command + [str(min(numbers, default=0)), settings.tls or "off", str(folder)]
 
     def version(self) -> str:
         return "faulty_proxy.py"

@@ -6,6 +6,7 @@ import random
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ import kernel
 from adapters import Adapter, Settings
 from kernel import Address, Connection, ProcessGroup, SocketAddress
 from peer import Pair, Peer
+from tls_peer import TLSPeer, client_context, install_identity, server_context
 from waits import WAIT_LIMIT, Failure, require, wait_until
 
 SMALL_BUFFER = 8192
@@ -38,6 +40,7 @@ class Bench(ExitStack):
         self.proxy_address: SocketAddress = (f"127.{network >> 8 & 255}.{network & 255}.1", PORT)
         self.target: SocketAddress = (f"127.{network >> 8 & 255}.{network & 255}.2", PORT)
         self.listener: socket.socket | None = None
+        self.settings = Settings()
         self.command: list[str]
         self.process: subprocess.Popen[bytes]
         self.processes: ProcessGroup
@@ -59,7 +62,7 @@ class Bench(ExitStack):
         target: Address | None = None,
         unix_listen: bool = False,
         unix_target: bool = False,
-        **settings: float,
+        **settings: float | str,
     ) -> None:
         """Starts the proxy in front of a listener, or with server=False in front of an address without a listener.
 
@@ -71,8 +74,11 @@ class Bench(ExitStack):
         self.proxy_address = str(self.folder / "listen") if unix_listen else self.proxy_address
         self.target = target or (str(self.folder / "target") if unix_target else self.target)
         self.adapter.require_address_support(self.proxy_address, self.target)
+        if given.tls:
+            install_identity(self.folder)
         if server:
             self.listen(server_backlog, receive_buffer)
+        self.settings = given
         self.command = self.adapter.command(self.proxy_address, self.target, given, self.folder)
         if given.descriptors:
             self.command = ["prlimit", f"--nofile={given.descriptors}", *self.command]
@@ -162,6 +168,18 @@ class Bench(ExitStack):
     def pair(self, receive_buffer: int | None = None) -> Pair:
         """Opens a connection; returns its client and its server. No other connection may be opened at the same time."""
         return Pair(self.connect(receive_buffer), self.accept())
+
+    def tls_pair(self, version: ssl.TLSVersion, receive_buffer: int | None = None) -> Pair:
+        """Opens a connection with a version of TLS, on the sides on which the proxy has TLS."""
+        client = self.connect(receive_buffer)
+        if self.settings.decrypts:
+            client = TLSPeer(client.name, client.socket, client.remote, client_context(version))
+            client.handshake()
+        server = self.accept()
+        if self.settings.encrypts:
+            server = TLSPeer(server.name, server.socket, server.remote, server_context(version))
+            server.handshake()
+        return Pair(client, server)
 
     def start_pair(self, **settings: Any) -> Pair:
         """Starts the proxy as `start` does, and opens a connection."""
