@@ -1,4 +1,4 @@
-"""The proxies under comparison: the requirements of each, how it is built and how it is started.
+"""The proxies under comparison, and how each is started.
 
 Each has one or more routes: a port where it listens, and the server that it forwards to. For the loads with a policy,
 the balancers have several servers behind one port.
@@ -6,19 +6,13 @@ the balancers have several servers behind one port.
 
 import os
 import re
-import shutil
 import string
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import MONKEY, ROOT, Failure, Sandbox, accepts, free_port, program, require, run
-
-HERE = Path(__file__).resolve().parent
-SOURCES = HERE / "Competitors"
-BUILT = ROOT / ".build/compare"
-BUILD_SECONDS = 300
-INSTALL_SECONDS = 600
+from certificates import make_certificate
+from executables import SOURCES, output_of
+from harness import Sandbox, accepts, free_port, require
 
 
 @dataclass(frozen=True)
@@ -32,6 +26,8 @@ class Competitor:
     configuration: str | None = None
     balancing: str | None = None
     """The configuration for several servers."""
+    tls: str | None = None
+    """The configuration that decrypts."""
     is_default: bool = True
     """Whether it takes part unless `--competitors` is given."""
 
@@ -50,6 +46,8 @@ class Competitor:
         return self.name == "monkey-proxy"
 
     def can_run(self, load):
+        if load.has_tls:
+            return self.name == "monkey" or self.is_baseline or self.tls is not None
         if load.policy is None:
             return not self.is_reference
         if self.is_ours or self.is_baseline or self.is_reference or self.is_direct:
@@ -72,7 +70,15 @@ COMPETITORS = [
     Competitor("baseline", "baseline", "Monkey D. TCP, the baseline", "baseline", is_default=False),
     Competitor("monkey-copy", "monkey", "Monkey D. TCP, `--engine copy`", "ours, copying", is_default=False),
     Competitor("monkey-proxy", "monkey", "Monkey D. TCP, `monkey proxy` to one server", "ours, to one server"),
-    Competitor("haproxy", "haproxy", "HAProxy", "HAProxy", "haproxy.cfg", balancing="haproxy-balance.cfg"),
+    Competitor(
+        "haproxy",
+        "haproxy",
+        "HAProxy",
+        "HAProxy",
+        "haproxy.cfg",
+        balancing="haproxy-balance.cfg",
+        tls="haproxy-tls.cfg",
+    ),
     Competitor("haproxy-splice", "haproxy", "HAProxy, splice-auto", "HAProxy splice-auto", "haproxy-splice.cfg"),
     Competitor(
         "haproxy-pipesize",
@@ -88,7 +94,15 @@ COMPETITORS = [
         "HAProxy, splicing forced",
         "haproxy-forced.cfg",
     ),
-    Competitor("nginx", "nginx", "nginx stream", "nginx", "nginx.conf", balancing="nginx-balance.conf"),
+    Competitor(
+        "nginx",
+        "nginx",
+        "nginx stream",
+        "nginx",
+        "nginx.conf",
+        balancing="nginx-balance.conf",
+        tls="nginx-tls.conf",
+    ),
     Competitor(
         "nginx-buffer", "nginx", "nginx stream, proxy_buffer_size 256k", "nginx, 256 KiB buffers", "nginx-buffer.conf"
     ),
@@ -97,134 +111,14 @@ COMPETITORS = [
     Competitor("direct", "direct", "no proxy", "no proxy"),
 ]
 
-PACKAGES = {
-    "haproxy": ["haproxy"],
-    "nginx": ["nginx", "libnginx-mod-stream"],
-    "go": ["golang-go"],
-    "tokio": ["cargo", "rustc", "librust-tokio-dev"],
-}
-
-
-def install(kinds):
-    """Installs Debian's packages for those kinds, as root, or raises an error that names the packages."""
-    wanted = [package for kind in kinds for package in PACKAGES.get(kind, [])]
-    missing = [package for package in wanted if not is_installed(package)]
-    if not missing:
-        return
-    line = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
-    if os.geteuid() != 0:
-        raise Failure(f"install the competitors first: sudo {' '.join(line)}")
-    with no_services():
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        run(["apt-get", "update", "-q"], INSTALL_SECONDS, env=environment)
-        run(line, INSTALL_SECONDS, env=environment)
-
-
-def is_installed(package):
-    query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
-    try:
-        return subprocess.run(query, capture_output=True, text=True).stdout == "installed"
-    except FileNotFoundError:
-        raise Failure("dpkg is missing: pass the executables with --executable, such as haproxy=/path") from None
-
-
-class no_services:
-    """Prevents Debian's packages from starting services: the benchmark starts the competitors itself."""
-
-    policy = Path("/usr/sbin/policy-rc.d")
-
-    def __enter__(self):
-        self.is_ours = not self.policy.exists()
-        if self.is_ours:
-            self.policy.write_text("#!/bin/sh\nexit 101\n")
-            self.policy.chmod(0o755)
-
-    def __exit__(self, *_):
-        if self.is_ours:
-            self.policy.unlink(missing_ok=True)
-
-
-def build_go():
-    executable = BUILT / "gocopy"
-    environment = {**os.environ, "GOCACHE": str(BUILT / "go"), "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-    go = program("go", "golang-go")
-    run([go, "build", "-o", executable, "."], BUILD_SECONDS, cwd=SOURCES / "go", env=environment)
-    return executable
-
-
-def build_tokio():
-    # Debian's own compiler for Debian's own crates; cargo writes its lock file beside the manifest, hence the copy.
-    cargo, rustc = (Path("/usr/bin") / name for name in ("cargo", "rustc"))
-    require(cargo.exists() and rustc.exists(), "cargo is missing: install the packages cargo and rustc")
-    copy = BUILT / "tokio"
-    shutil.copytree(SOURCES / "tokio", copy, dirs_exist_ok=True)
-    environment = {**os.environ, "RUSTC": str(rustc), "CARGO_TARGET_DIR": str(copy / "target")}
-    run([cargo, "build", "--quiet", "--release", "--offline"], BUILD_SECONDS, cwd=copy, env=environment)
-    return copy / "target/release/tokiocopy"
-
-
-class Executables:
-    """The path of each kind's executable: given on the command line, installed, or built from our sources."""
-
-    def __init__(self, competitors, named, monkey):
-        kinds = list(dict.fromkeys(competitor.kind for competitor in competitors))
-        require("baseline" in named or "baseline" not in kinds, "no baseline is given: add --baseline PATH")
-        install(kind for kind in kinds if kind not in named)
-        BUILT.mkdir(parents=True, exist_ok=True)
-        self.paths = {"monkey": Path(monkey or MONKEY).resolve()}
-        find = {
-            "haproxy": lambda: Path(program("haproxy", "haproxy")),
-            "nginx": lambda: Path(program("nginx", "nginx")),
-            "go": build_go,
-            "tokio": build_tokio,
-        }
-        for kind in kinds:
-            if kind in named:
-                self.paths[kind] = Path(named[kind]).resolve()
-            elif kind in find:
-                self.paths[kind] = find[kind]()
-        for kind, path in self.paths.items():
-            require(path.is_file(), f"{kind}: {path} does not exist")
-
-    def __getitem__(self, kind):
-        return self.paths[kind]
-
-    def __contains__(self, kind):
-        return kind in self.paths
-
-    def versions(self):
-        """Returns the version that each kind reports."""
-        version_of = {
-            "monkey": lambda path: output_of([path, "--version"]),
-            "baseline": lambda path: output_of([path, "--version"]),
-            "haproxy": lambda path: re.search(r"version (\S+)", output_of([path, "-v"]))[1],
-            "nginx": lambda path: re.search(r"nginx/(\S+)", output_of([path, "-v"]))[1],
-            "go": lambda path: re.search(r"go(\d\S+)", output_of([program("go", "golang-go"), "version", path]))[1],
-            "tokio": tokio_version,
-        }
-        return {kind: version_of[kind](path).strip() for kind, path in self.paths.items()}
-
-
-def output_of(command):
-    done = run(command)
-    return done.stdout + done.stderr
-
-
-def tokio_version(path):
-    lock = BUILT / "tokio/Cargo.lock"
-    if BUILT not in path.parents or not lock.exists():
-        return "as named"
-    return re.search(r'name = "tokio"\nversion = "([^"]+)"', lock.read_text())[1]
-
-
 class RunningProxy:
     """A competitor started for one run: an address to connect to for each of its routes, and a `process` except for the
     direct connection."""
 
-    def __init__(self, competitor, executables, topology, routes, threads, policy=None):
+    def __init__(self, competitor, executables, topology, routes, threads, policy=None, has_tls=False):
         """Each route is the list of addresses of its servers, several only if they are balanced."""
         self.competitor, self.executables, self.threads = competitor, executables, threads
-        self.topology, self.routes, self.policy = topology, routes, policy
+        self.topology, self.routes, self.policy, self.has_tls = topology, routes, policy, has_tls
         self.ports = [] if competitor.is_direct else distinct_ports(len(routes))
         self.process = None
 
@@ -239,6 +133,7 @@ class RunningProxy:
         self.sandbox = Sandbox()
         self.sandbox.__enter__()
         try:
+            self.certificate = make_certificate(self.sandbox.path) if self.has_tls else None
             if not self.competitor.is_direct:
                 with self.topology.proxy_side():
                     self.start()
@@ -280,6 +175,8 @@ class RunningProxy:
         listen, servers = self.addresses[0], self.routes[0]
         options = ["--threads", str(self.threads), "--admin", "off", "--summary", "off", "--grace", "1s"]
         options += ["--engine", self.competitor.engine]
+        if self.certificate:
+            options += ["--tls-certificate", self.certificate.certificate, "--tls-key", self.certificate.key]
         if self.policy and not self.competitor.is_reference:
             return [executable, "balance", listen, *servers, "--policy", self.policy, *options]
         return [executable, "proxy", listen, servers[0], *options]
@@ -309,6 +206,8 @@ class RunningProxy:
         if self.policy:
             values |= self.balancing_values() | {"listen": self.addresses[0]}
         file = self.competitor.balancing if self.policy else self.competitor.configuration
+        if self.certificate:
+            file, values = self.competitor.tls, values | vars(self.certificate)
         routes = [
             {"name": f"route{index}", "listen": address, "target": servers[0]}
             for index, (address, servers) in enumerate(zip(self.addresses, self.routes))

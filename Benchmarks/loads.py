@@ -5,6 +5,7 @@ from topologies import LINK_MEGABITS_PER_SECOND, ROUND_TRIP_MILLISECONDS
 
 PACED_CONNECTIONS = 200
 DRAIN_SECONDS = 15  # for the bytes queued before a slow link to pass it
+TLS = {"group": "tls", "has_tls": True}
 CLOSED_LOOP = "--rate max --mode"
 CONNECT = f"{CLOSED_LOOP} connect --connections 32"
 RESPONSES = {
@@ -25,8 +26,8 @@ def connections(count):
     return f"{count} connection{'s' * (count != 1)}"
 
 
-def round_trip_load(name, title, options, **more):
-    return Traffic(name, title, "round-trips", (ECHO,), f"{CLOSED_LOOP} echo {options}", **more)
+def round_trip_load(name, title, options, group="round-trips", **more):
+    return Traffic(name, title, group, (ECHO,), f"{CLOSED_LOOP} echo {options}", **more)
 
 
 def bulk(name, title, behavior, options, group="bulk", **more):
@@ -87,6 +88,12 @@ def slow_link(topology, direction):
     )
 
 
+def handshakes(name, title, options, **more):
+    return Traffic(
+        name, title, "tls", (ECHO,), f"{CLOSED_LOOP} handshake --connections 32 {options}", has_tls=True, **more
+    )
+
+
 LOADS = [
     round_trip_load("echo-1", "64 B round trips, 1 connection", "--size 64 --connections 1", plotted="proxy"),
     round_trip_load("echo-64", "64 B round trips, 64 connections", "--size 64 --connections 64", plotted="proxy"),
@@ -135,4 +142,20 @@ LOADS = [
     ),
     HeldConnections("idle", "idle connections", "memory", (ECHO,), plotted="user"),
     HeldConnections("stalled", "stalled readers", "memory", (SOURCE,), plotted="user"),
+    handshakes("tls-full", "TLS 1.3, full handshakes", "--resume 0", plotted="proxy"),
+    handshakes("tls-resumed", "TLS 1.3, resumed handshakes", "--resume 1", plotted="proxy"),
+    round_trip_load(
+        "tls-echo-64", "TLS 1.3, 64 B round trips, 64 connections", "--size 64 --connections 64", **TLS, plotted="proxy"
+    ),
+    round_trip_load("tls-echo-16k", "TLS 1.3, 16 KiB round trips, 64 connections", "--size 16K --connections 64", **TLS),
+    bulk("tls-up-4", "TLS 1.3, bulk up, 4 connections", SINK, "--mode upload --connections 4", **TLS),
+    bulk(
+        "tls-down-4",
+        "TLS 1.3, bulk down, 4 connections",
+        SOURCE,
+        "--mode download --connections 4",
+        **TLS,
+        plotted="proxy",
+    ),
+    HeldConnections("tls-idle", "idle connections with TLS 1.3", "tls", (ECHO,), has_tls=True, plotted="user"),
 ]

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import subprocess
 import time
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from accounting import (
     steady_value,
     user_memory,
 )
+from certificates import NAME
 from harness import Failure, require
 
 # HAProxy delays its acknowledgment of the target's SYN, so the data of a target that sends first arrives after 200 ms.
@@ -55,6 +57,8 @@ class Load:
     policy: str | None = field(default=None, kw_only=True)
     """The policy, in our terms, if several servers are balanced."""
     topology: str = field(default="loopback", kw_only=True)
+    has_tls: bool = field(default=False, kw_only=True)
+    """Whether the proxy decrypts: the clients use TLS, the servers do not."""
 
     @property
     def server_count(self):
@@ -206,6 +210,7 @@ class Run:
         self.sandbox, self.seconds = proxy.sandbox, seconds
         self.path = proxy.sandbox.path / f"load-{address}.json"
         command = [monkey, "load", address, *options.split()]
+        command += proxy.certificate.client_options if proxy.certificate else []
         command += ["--duration", f"{round(seconds * 1000)}ms", "--warmup", f"{round(WARM_UP_SECONDS * 1000)}ms"]
         self.name = Path(command[0]).name
         with proxy.topology.client_side():
@@ -262,6 +267,8 @@ class HeldConnections(Load):
     def open(self, proxy, stack):
         try:
             connection = stack.enter_context(socket.create_connection(address(proxy), EXCHANGE_SECONDS))
+            if proxy.certificate:
+                connection = stack.enter_context(secured(connection, proxy.certificate))
             if self.is_echo:
                 exchange(connection)
             else:
@@ -270,6 +277,12 @@ class HeldConnections(Load):
                     read += len(connection.recv(1 << 16)) or ended(proxy)
         except OSError as error:
             raise Failure(f"{proxy.competitor.name}, {self.name}: {error}") from None
+
+
+def secured(connection, certificate):
+    """Completes the handshake of a client; returns the connection with TLS."""
+    context = ssl.create_default_context(cafile=certificate.certificate)
+    return context.wrap_socket(connection, server_hostname=NAME)
 
 
 def memory(proxy):

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from adapters import Adapter, FaultyProxy
+from adapters import Adapter
 from contract import Case
 from matrix import Matrix, Status
+from others import FaultyProxy
 
 EXTRA_TRIES = 2
 """On a busy machine a faulty proxy may be too slow to show its fault at the critical moment."""
@@ -40,17 +41,27 @@ FAULTS = {
             "what_outlasts_the_grace_is_reset",
             "a_second_signal_cuts_at_once",
             "its_port_is_free_at_once",
+            "tls_slow_handshakes_are_ended",
         ),
     ),
     "corrupt": Fault(
         "one byte is altered",
-        ("every_byte_arrives_in_order", "pieces_of_any_size_arrive_whole", "both_directions_flow_at_once"),
+        (
+            "every_byte_arrives_in_order",
+            "pieces_of_any_size_arrive_whole",
+            "both_directions_flow_at_once",
+            "tls_bytes_arrive_in_order",
+        ),
     ),
     "mixed-connections": Fault("a byte of one connection ends up in another", ("connections_keep_their_bytes_apart",)),
     "nagle": Fault("small pieces wait for acknowledgements", ("small_pieces_are_passed_on_at_once",)),
     "held-last-byte": Fault(
         "the last byte waits for the next",
-        ("the_tail_of_a_burst_is_not_held", "the_server_may_speak_first"),
+        (
+            "the_tail_of_a_burst_is_not_held",
+            "the_server_may_speak_first",
+            "tls_messages_of_any_size_are_not_held",
+        ),
     ),
     "delayed-full-buffers": Fault(
         "data that fills its buffer of 16 KiB waits for 2 ms",
@@ -92,7 +103,10 @@ FAULTS = {
     ),
     "no-half-close": Fault(
         "EOF closes both directions",
-        ("an_end_leaves_the_other_direction_flowing",),
+        (
+            "an_end_leaves_the_other_direction_flowing",
+            "tls_close_notify_leaves_the_other_direction_flowing",
+        ),
     ),
     "short-half-close": Fault(
         "the half-close timeout is 0.3 s",
@@ -108,6 +122,8 @@ FAULTS = {
             "a_reset_passes_after_an_end_the_other_way",
             "a_server_that_resets_at_once_is_a_reset",
             "a_unix_socket_closed_with_unread_data_is_a_reset",
+            "tls_a_reset_is_forwarded_after_the_bytes",
+            "tls_an_altered_record_is_a_reset",
         ),
     ),
     "reset-overtakes-data": Fault(
@@ -146,7 +162,10 @@ FAULTS = {
     ),
     "unlimited-buffer": Fault(
         "buffers all data in its memory",
-        ("a_stalled_reader_stops_the_sender",),
+        (
+            "a_stalled_reader_stops_the_sender",
+            "tls_a_stalled_reader_stops_the_sender",
+        ),
     ),
     "large-buffer": Fault(
         "buffers up to 2 MiB of each direction in its memory",
@@ -160,7 +179,10 @@ FAULTS = {
     "alternating-directions": Fault(
         "one direction waits for the other", ("a_stalled_direction_leaves_the_other_alone",)
     ),
-    "one-at-a-time": Fault("connections are served one after the other", ("stalled_connections_leave_others_alone",)),
+    "one-at-a-time": Fault("connections are served one after the other", (
+            "stalled_connections_leave_others_alone",
+            "tls_slow_handshakes_leave_others_alone",
+        )),
     "closed-slow-readers": Fault("a connection with a slow reader is closed", ("a_slow_reader_gets_everything",)),
     "busy-polling": Fault("polls for data each millisecond", ("connections_at_rest_wake_nobody",)),
     "early-timeouts": Fault(
@@ -183,8 +205,34 @@ FAULTS = {
             "who_waits_to_be_accepted_is_served_by_a_drain",
             "who_waits_for_a_place_is_served_by_a_drain",
             "nobody_is_connected_and_then_reset_by_a_drain",
+            "tls_handshakes_complete_in_a_drain",
+            "tls_a_forced_close_is_a_reset",
         ),
     ),
+    "ignored-end": Fault(
+        "EOF of a side with TLS is not forwarded",
+        ("tls_close_notify_without_a_fin_is_an_end", "tls_a_fin_without_close_notify_is_an_end"),
+    ),
+    "no-close-notify": Fault(
+        "EOF is forwarded without close_notify",
+        ("tls_close_notify_is_forwarded", "tls_pending_bytes_outlive_a_drain"),
+    ),
+    "lost-last-record": Fault(
+        "the bytes before EOF of a side with TLS are lost if they arrive with it",
+        ("tls_ends_at_the_same_moment_lose_nothing",),
+    ),
+    "lost-early-data": Fault(
+        "plaintext in the segment of the handshake is lost", ("tls_bytes_in_the_segment_of_the_handshake_arrive",)
+    ),
+    "whole-hello": Fault(
+        "the ClientHello must arrive in one segment", ("tls_handshakes_in_single_bytes_complete",)
+    ),
+    "no-alert": Fault("a failed handshake is a reset", ("tls_failed_handshakes_get_an_alert",)),
+    "connect-first": Fault(
+        "the server is connected before the handshake",
+        ("tls_garbage_ends_the_connection", "tls_an_end_during_the_handshake_is_not_a_connection"),
+    ),
+    "unverified": Fault("servers are not verified", ("tls_a_server_that_is_not_trusted_is_a_reset",)),
     "sigpipe": Fault("is terminated by SIGPIPE", ("a_broken_pipe_signal_does_nothing",)),
 }
 

@@ -268,4 +268,5 @@ def main() -> None:
         threading.Thread(target=serve, args=(client, parse_address(sys.argv[2])), daemon=True).start()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -139,6 +139,10 @@ class TLSPeer(Peer):
                 if not self.pending:
                     self.pending = self.encode(stream.at(sent, RECORD_BYTES))
                     sent += RECORD_BYTES
+                    require(
+                        sent - start < MAX_BUFFERED_BYTES,
+                        f"{self.name} sent {MAX_BUFFERED_BYTES >> 20} MiB to a reader that does not read",
+                    )
                 self.pending = self.pending[self.socket.send(self.pending) :]
         finally:
             self.socket.settimeout(WAIT_LIMIT)

@@ -17,7 +17,7 @@ SIZES = (1, 100, 16_383, 16_384, 16_385, 65_536, 1 << 20)
 """Sizes of messages around that of a record."""
 
 EXCHANGES = 20
-"""Messages of a size in turn. A proxy that holds each for a moment takes noticeably longer for all."""
+"""Messages of a size in turn, each of which must arrive before the next one is sent."""
 
 SMALL_PIECES = 2_000
 """Bytes of which each is sent as a record of its own."""

@@ -1,0 +1,32 @@
+"""The certificate of the loads with TLS: the same for all proxies."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import program, run
+
+NAME = "server.example.test"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The files of a self-signed certificate, and of its key: P-256, which is the usual one."""
+
+    certificate: Path
+    key: Path
+    chain_and_key: Path
+    """Both in one file, for HAProxy."""
+
+    @property
+    def client_options(self):
+        """The options of `monkey load`: the certificate is verified, as a client does."""
+        return ["--tls", "--tls-ca", str(self.certificate), "--tls-name", NAME]
+
+
+def make_certificate(folder):
+    files = Certificate(folder / "certificate.pem", folder / "key.pem", folder / "chain-and-key.pem")
+    command = [program("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
+    run([*command, "-out", files.certificate, "-keyout", files.key])
+    files.chain_and_key.write_bytes(files.certificate.read_bytes() + files.key.read_bytes())
+    return files
