@@ -25,6 +25,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", .upToNextMinor(from: "2.37.6")),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
@@ -36,8 +37,12 @@ let package = Package(
         .target(name: "Sockets", dependencies: ["CLinux"]),
         .target(name: "ProcessSupport", dependencies: ["CLinux", "Sockets"]),
         .target(name: "EventLoop", dependencies: ["CLinux", "Sockets"]),
-        // Without a TLS library, whose code is not under test.
-        .target(name: "CTLS"),
+        // The TLS library itself is not instrumented: the harnesses test how it is used.
+        .target(
+            name: "CTLS",
+            dependencies: [.product(name: "NIOSSL", package: "swift-nio-ssl")],
+            cSettings: [.define("_GNU_SOURCE"), .define("CTLS_BORINGSSL")]
+        ),
         .target(name: "TLS", dependencies: ["CTLS"]),
         .target(name: "Relay", dependencies: ["Sockets", "EventLoop", "TLS"]),
         .target(
@@ -91,6 +96,7 @@ let package = Package(
             dependencies: ["Fuzzing", "TCPProxy", "Sockets"],
             path: "Harnesses/Preread"
         ),
+        .executableTarget(name: "transforms", dependencies: ["Fuzzing", "TLS"], path: "Harnesses/Transforms"),
         .executableTarget(
             name: "balancer",
             dependencies: ["Fuzzing", "LoadBalancer", "ValueFormats", "Sockets"],
