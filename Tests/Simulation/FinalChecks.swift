@@ -58,8 +58,10 @@ extension InvariantChecker {
             _ to: [FakePeer.ProcessSide],
             _ name: String
         ) {
-            let least = sum(from, \.received) - sum(to, \.sent)
-            let most = least + sum(to, \.unacknowledgedAtEnd)
+            let received = sum(from, \.received) - sum(to, \.sent)
+            // Bytes of denied clients, and those in a transform that has failed, are not counted.
+            let least = scenario.hasHandshakeTrouble ? 0 : received
+            let most = received + sum(to, \.unacknowledgedAtEnd)
             if !(least...max(least, most)).contains(harness[counter]) {
                 complain("bytes discarded \(name): \(harness[counter]), expected \(least) to \(most)")
             }
@@ -148,7 +150,8 @@ extension InvariantChecker {
         for script in peers.programs where !paired.contains(ObjectIdentifier(script)) {
             if !script.peer.received.isEmpty { complain("\(script.name): bytes without a sender") }
             // A server whose connection was abandoned before it was used sees a clean end.
-            if script.role == .client, script.peer.end == .fin {
+            // A failed handshake ends with a FIN.
+            if script.role == .client, script.peer.end == .fin, !scenario.hasHandshakeTrouble {
                 complain("\(script.name): a FIN without a sender")
             }
         }
@@ -167,7 +170,7 @@ extension InvariantChecker {
         let hadTime = cutSince.map { record.openedAt < $0 } ?? true
         if case .atEnd = scenario.shutdown, reason == .forced, hadTime, record.stage != .queued,
             !record.client.isDisturbed,
-            !(record.server?.isDisturbed ?? false), scenario.transferFailures == 0
+            !(record.server?.isDisturbed ?? false), !scenario.hasTransferFailures
         {
             complain("\(record.name): closed forcibly after both sides had ended")
         }
@@ -183,7 +186,7 @@ extension InvariantChecker {
             }
         case .reset:
             // Bytes of a client that is gone have no destination if there was no server yet.
-            guard scenario.transferFailures == 0, record.stage != .dialing else { return }
+            guard !scenario.hasTransferFailures, record.stage != .dialing else { return }
             for (to, from) in [(server, record.client), (record.client, server)] {
                 guard !to.isDisturbed, !to.hasStalled else { continue }
                 if to.peer.received.count < from.peer.process.arrived {

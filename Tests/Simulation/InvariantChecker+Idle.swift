@@ -77,7 +77,7 @@ extension InvariantChecker {
         // A connection handed over to a worker after its forced close, or without memory for it, is reset immediately, and
         // never counted.
         let unopened = world.accepted - harness.total - underWay
-        if unopened < 0 || unopened > 0 && !isCutting && scenario.transferFailures == 0 {
+        if unopened < 0 || unopened > 0 && !isCutting && !scenario.hasTransferFailures {
             complain("counted \(harness.total) connections, but \(world.accepted) were accepted")
         }
         if harness.closed != harness.total - sessions {
@@ -149,6 +149,10 @@ extension InvariantChecker {
         check(record.openedAt, timeouts.lifetime, "lifetime")
         switch record.stage {
         case .preread: complain("\(record.name): waits for a preread that is not configured")
+        case .handshake where scenario.handshakeDelays > 0:
+            check(record.openedAt, timeouts.handshake, "handshake")
+            let process = record.client.peer.process
+            if process.arrived > process.received { complain("\(record.name): a handshake does not read its bytes") }
         case .handshake, .securing: complain("\(record.name): waits in a handshake that needs no bytes")
         case .queued:
             check(record.searchedSince, scenario.balancing?.queueTimeout, "queue")
@@ -193,7 +197,7 @@ extension InvariantChecker {
         _ record: ConnectionTrace
     ) {
         // After a call without memory a side is given up though its socket has bytes: the delivery timeout ends it.
-        let isGivenUp = session.pointee.stage == .drainingBeforeReset && scenario.transferFailures > 0
+        let isGivenUp = session.pointee.stage == .drainingBeforeReset && scenario.hasTransferFailures
         guard session.pointee.stage != .dialing, !isGivenUp,
             let client = ConnectionTrace.number(session.pointee.duplex.client.descriptor),
             let server = ConnectionTrace.number(session.pointee.duplex.server.descriptor)

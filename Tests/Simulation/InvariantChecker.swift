@@ -180,7 +180,7 @@ final class InvariantChecker {
             }
         case .reset:
             let isDisturbed = record.client.isDisturbed || record.server?.isDisturbed ?? false
-            if !isDisturbed, scenario.transferFailures == 0 {
+            if !isDisturbed, !scenario.hasTransferFailures {
                 complain("\(record.name): reset without a reset by a initiator")
             }
             checkDelivery(of: record)
@@ -200,7 +200,7 @@ final class InvariantChecker {
     /// A timeout does not end a connection that could have moved bytes, however long its worker had no turn.
     private func checkNothingUnread(by record: ConnectionTrace, at reason: CloseReason) {
         // A call that would have blocked, or failed, by a fault has left bytes.
-        guard let server = record.server, scenario.wouldBlocks == 0, scenario.transferFailures == 0 else { return }
+        guard let server = record.server, scenario.wouldBlocks == 0, !scenario.hasTransferFailures else { return }
         for (from, to) in [(record.client, server), (server, record.client)] {
             let (source, sink) = (from.peer.process, to.peer.process)
             guard source.arrived > source.received, !sink.hasEnded, sink.unacknowledgedAtEnd == 0 else { continue }
@@ -212,7 +212,7 @@ final class InvariantChecker {
     /// there is no progress.
     private func checkDelivery(of record: ConnectionTrace) {
         // A side that was given up after a call without memory is reset with all bytes queued for it.
-        guard let server = record.server, scenario.transferFailures == 0 else { return }
+        guard let server = record.server, !scenario.hasTransferFailures else { return }
         for (to, from) in [(server, record.client), (record.client, server)] where to.peer.process.hasReset {
             let lost = from.peer.process.received - to.peer.process.sent + to.peer.process.unacknowledgedAtEnd
             let isGivenUp =

@@ -96,6 +96,10 @@ struct Scenario {
     let fragmentedPipes: Double
     /// Whether both sides of each connection have a transform.
     let isTransformed: Bool
+    /// A step of a transform fails.
+    let transformFailures: Double
+    /// A handshake with a client needs the client's first bytes.
+    let handshakeDelays: Double
     /// When directions batch their reads: sooner than in production, so that it happens at all.
     let batching: BatchingPolicy
 
@@ -182,6 +186,8 @@ struct Scenario {
         stop = number(0...5) < 5 ? nil : (milliseconds(0...2_000), milliseconds(300...4_000))
         isTransformed = number(0...3) == 0
         if isTransformed { self.listener.tls = ListenerTLS(certificates: [Self.certificate]) }
+        transformFailures = isTransformed ? trouble(0.02) : 0
+        handshakeDelays = isTransformed ? trouble(0.5) : 0
     }
 
     /// At any time, or during the moments in which the workers receive the message to shut down, one by one.
@@ -205,6 +211,18 @@ struct Scenario {
 
     /// Microseconds within which all workers receive a message that is sent to all.
     static let telling = 2
+
+    /// Whether a call or a step may fail in the middle of a connection.
+    var hasTransferFailures: Bool { transferFailures > 0 || transformFailures > 0 }
+
+    /// Whether handshakes may fail or wait.
+    var hasHandshakeTrouble: Bool { transformFailures > 0 || handshakeDelays > 0 }
+
+    /// The faults of all transforms.
+    var transformFaults: FakeTransform.Faults? {
+        guard hasHandshakeTrouble else { return nil }
+        return FakeTransform.Faults(failures: transformFailures, delays: handshakeDelays, seed: seed)
+    }
 
     /// The pool of all its servers, or of some.
     func pool(of addresses: [SocketAddress]) -> PoolConfiguration {
@@ -284,7 +302,8 @@ struct Scenario {
             no pipe \(percent(pipeFailures)), no memory \(percent(transferFailures)), reset \(percent(resets)), \
             dial \(percent(dialTrouble)), delayed \(percent(delayedTurns)), \
             interleaved \(percent(interleavedTurns)), misbehavior \(percent(misbehaviour)), \
-            slow reading \(percent(slowReading)), fragmented pipes \(percent(fragmentedPipes))
+            slow reading \(percent(slowReading)), fragmented pipes \(percent(fragmentedPipes)), \
+            transforms \(isTransformed ? "fail \(percent(transformFailures)), wait \(percent(handshakeDelays))" : "none")
             batching: from \(batching.minimumKiB) KiB and \(batching.minimumDuration) ns on, pauses of \
             \(batching.maxPause) ns
             """

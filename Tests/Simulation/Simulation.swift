@@ -53,7 +53,7 @@ final class Simulation {
         tell?(scenario.description)
         do throws(SystemError) {
             let simulation = try Simulation(scenario, tell: tell)
-            return simulation.play()
+            return FakeTransform.$faults.withValue(scenario.transformFaults) { simulation.play() }
         } catch {
             return Outcome(complaints: ["the workers could not be made: \(error)"])
         }
