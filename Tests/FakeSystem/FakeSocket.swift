@@ -194,7 +194,7 @@ extension FakeSocket {
     func close() {
         isOrphan = true
         asSeenByTheProcess.hasClosed = true
-        asSeenByTheProcess.unacknowledgedAtEnd = used
+        asSeenByTheProcess.unacknowledgedAtEnd = used + discarded
         guard state == .connected else { return state = .closed }
         if inbox.isEmpty {
             hasEnded = true
@@ -207,7 +207,7 @@ extension FakeSocket {
     func abort() {
         isOrphan = true
         asSeenByTheProcess.hasClosed = true
-        asSeenByTheProcess.unacknowledgedAtEnd = used
+        asSeenByTheProcess.unacknowledgedAtEnd = used + discarded
         // With bytes queued before its own FIN the connection is open, though sending is shut down (tcp_need_reset).
         let isOver = hasReceivedEnd && hasEnded && outbox.isEmpty
         outbox.removeAll()
