@@ -109,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "monkey",
             dependencies: [
-                "CDispatchMonitor",
+                "CDispatchMonitor", "CLinux",
                 "TCPProxy", "LoadBalancer", "AdminServer", "EchoServer", "LoadTester", "Balancing", "Sockets",
                 "ProcessSupport", "TLS", "ValueFormats",
                 arguments, logging, signals,

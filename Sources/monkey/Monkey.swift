@@ -44,7 +44,8 @@ struct Monkey: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             ProxyCommand.self, BalanceCommand.self, RunCommand.self, EchoCommand.self, LoadCommand.self,
-            CheckCommand.self, InitCommand.self,
+            CheckCommand.self, InitCommand.self, StatusCommand.self, DrainCommand.self, DisableCommand.self,
+            EnableCommand.self, WeightCommand.self, CloseCommand.self, ReloadCommand.self,
         ]
     )
 

@@ -18,6 +18,9 @@ public struct AdminToken: Sendable {
         }
     }
 
+    /// The value of an `Authorization` field that contains the token.
+    var authorization: String { "Bearer \(String(decoding: bytes, as: UTF8.self))" }
+
     /// Returns whether an `Authorization` field contains the token. The time of the comparison reveals nothing about
     /// the token but its length.
     func isShown(by authorization: String?) -> Bool {

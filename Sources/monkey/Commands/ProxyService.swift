@@ -60,7 +60,8 @@ struct ProxyService: Sendable {
         }
     }
 
-    private static func readToken(_ path: String) throws -> AdminToken {
+    /// Reads a token; logs a warning if other users have access to its file.
+    static func readToken(_ path: String) throws -> AdminToken {
         let content: RegularFile.Content
         do throws(RegularFileError) {
             content = try RegularFile.content(of: path, maxSize: 64 << 10)

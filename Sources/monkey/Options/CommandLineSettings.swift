@@ -32,6 +32,42 @@ enum CommandLineSettings {
     static let output = SettingDescriptor("output", .path, default: "monkey.yaml")
         .help("File to create; `-` is standard output.")
 
+    // MARK: status, drain, disable, enable, weight, close, reload
+
+    static let adminAddress = SettingDescriptor(
+        "admin",
+        default: ServiceAddress.socket(.internet(InternetAddress(v4: 0x7F00_0001, port: 8998)))
+    )
+    .help("Admin address of the proxy, as given to its `--admin`.")
+
+    static let adminClientTokenFile = SettingDescriptor.path("admin-token-file", unset: "none")
+        .help("File with the token of the admin address.")
+
+    static let jsonResponse = SettingDescriptor.flag("json")
+        .help("Print the response of the proxy, which is JSON, as it is.")
+
+    static let pool = SettingDescriptor.text("pool", of: 1...256, unset: "required")
+        .help("Name of the pool; that of `monkey balance` is `servers`.")
+
+    static let server = SettingDescriptor.text("server", of: 1...256, unset: "required")
+        .help("Name of the server, as shown by `monkey status`.")
+
+    static let weight = SettingDescriptor.text("weight", of: 1...16, unset: "required")
+        .help("Weight from 0 to 256, or `configured` for the configured one.")
+
+    static let closedClient = SettingDescriptor.text("client", of: 1...256, unset: "any")
+        .help("Address of the client, without a port, or `unix`.")
+
+    static let closedListener = SettingDescriptor.text("listener", of: 1...256, unset: "any")
+        .help("Name of the listener.")
+
+    static let closedPool = SettingDescriptor.text("pool", of: 1...256, unset: "any").help("Name of the pool.")
+
+    static let closedServer = SettingDescriptor.text("server", of: 1...256, unset: "any").help("Name of the server.")
+
+    static let closedID = SettingDescriptor.text("id", of: 1...64, unset: "any")
+        .help("ID of the connection, as in `/connections` and in the access log.")
+
     // MARK: load
 
     static let targets = SettingDescriptor<[ServiceAddress]>("target", unset: "required")
