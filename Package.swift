@@ -103,7 +103,7 @@ let package = Package(
         ),
         .target(
             name: "LoadTester",
-            dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop", "ValueFormats", histogram]
+            dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop", "TLS", "ValueFormats", histogram]
         ),
         .target(name: "CDispatchMonitor"),
         .executableTarget(
@@ -186,8 +186,8 @@ let package = Package(
         .testTarget(
             name: "LoadTesterTests",
             dependencies: [
-                "LoadTester", "EchoServer", "Randomness", "Sockets", "ProcessSupport", "EventLoop", "FakeSystem",
-                "Support",
+                "LoadTester", "EchoServer", "TCPProxy", "Randomness", "Sockets", "ProcessSupport", "EventLoop", "TLS",
+                "FakeSystem", "Support",
             ]
         ),
         .testTarget(

@@ -240,6 +240,10 @@ bool ctls_context_set_min_version(ctls_context *context, uint16_t version) {
     return SSL_CTX_set_min_proto_version(context->library, version) == 1;
 }
 
+bool ctls_context_set_max_version(ctls_context *context, uint16_t version) {
+    return SSL_CTX_set_max_proto_version(context->library, version) == 1;
+}
+
 bool ctls_context_set_ciphers(ctls_context *context, const char *ciphers, char *error, size_t error_size) {
     ERR_clear_error();
 #ifdef CTLS_BORINGSSL
@@ -428,6 +432,23 @@ void ctls_session_set_resumption(ctls_session *session, ctls_resumption *resumpt
     SSL_SESSION_free(last);
 }
 
+void ctls_session_choose_resumption(ctls_session *session, ctls_resumption *resumption, bool offers) {
+    session->resumption = resumption;
+    atomic_fetch_add_explicit(&resumption->references, 1, memory_order_relaxed);
+    if (!offers) { return; }
+    pthread_mutex_lock(&resumption->lock);
+    SSL_SESSION *last = resumption->session;
+    if (last != NULL && SSL_SESSION_get_protocol_version(last) >= TLS1_3_VERSION) {
+        resumption->session = NULL;
+    } else if (last != NULL) {
+        SSL_SESSION_up_ref(last);
+    }
+    pthread_mutex_unlock(&resumption->lock);
+    if (last == NULL) { return; }
+    SSL_set_session(session->library, last);
+    SSL_SESSION_free(last);
+}
+
 static void begin(ctls_session *session, ctls_buffers *buffers) {
     ERR_clear_error();
     session->buffers = buffers;
@@ -512,6 +533,10 @@ size_t ctls_describe(int64_t failure, char *text, size_t capacity) {
     if (failure >= 0) { return store_reason((unsigned long)failure, text, capacity); }
     store_text(text, capacity, X509_verify_cert_error_string((long)-failure));
     return strlen(text);
+}
+
+bool ctls_is_truncation_alert(int64_t failure) {
+    return failure > 0 && ERR_GET_REASON((unsigned long)failure) == SSL_R_TLSV1_ALERT_DECODE_ERROR;
 }
 
 bool ctls_is_resumed(const ctls_session *session) { return SSL_session_reused((SSL *)session->library) == 1; }
@@ -688,6 +713,7 @@ const char *ctls_library(void) { return "none"; }
 ctls_context *ctls_context_new(bool is_server) { (void)is_server; return NULL; }
 void ctls_context_free(ctls_context *context) { (void)context; abort(); }
 bool ctls_context_set_min_version(ctls_context *context, uint16_t version) { (void)context, (void)version; abort(); }
+bool ctls_context_set_max_version(ctls_context *context, uint16_t version) { (void)context, (void)version; abort(); }
 bool ctls_context_set_ciphers(ctls_context *context, const char *ciphers, char *error, size_t error_size) {
     (void)context, (void)ciphers, (void)error, (void)error_size;
     abort();
@@ -729,6 +755,10 @@ void ctls_session_set_resumption(ctls_session *session, ctls_resumption *resumpt
     (void)session, (void)resumption;
     abort();
 }
+void ctls_session_choose_resumption(ctls_session *session, ctls_resumption *resumption, bool offers) {
+    (void)session, (void)resumption, (void)offers;
+    abort();
+}
 ctls_result ctls_handshake(ctls_session *session, ctls_buffers *buffers) { (void)session, (void)buffers; abort(); }
 ctls_result ctls_read(
     ctls_session *session, ctls_buffers *buffers, uint8_t *plaintext, size_t capacity, size_t *count) {
@@ -747,6 +777,7 @@ size_t ctls_describe(int64_t failure, char *text, size_t capacity) {
     (void)failure;
     return (size_t)snprintf(text, capacity, "unknown");
 }
+bool ctls_is_truncation_alert(int64_t failure) { (void)failure; return false; }
 bool ctls_is_resumed(const ctls_session *session) { (void)session; abort(); }
 uint16_t ctls_version(const ctls_session *session) { (void)session; abort(); }
 const char *ctls_cipher(const ctls_session *session) { (void)session; abort(); }

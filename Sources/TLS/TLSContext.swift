@@ -56,6 +56,14 @@ public final class TLSContext: Sendable {
         guard ctls_context_set_min_version(pointer, parameters.minVersion.rawValue) else {
             throw .setting("minimum version \(parameters.minVersion)", "not supported")
         }
+        if let version = parameters.maxVersion {
+            guard version.rawValue >= parameters.minVersion.rawValue else {
+                throw .setting("maximum version \(version)", "older than the minimum version \(parameters.minVersion)")
+            }
+            guard ctls_context_set_max_version(pointer, version.rawValue) else {
+                throw .setting("maximum version \(version)", "not supported")
+            }
+        }
         if let ciphers = parameters.ciphers {
             try withReason {
                 ctls_context_set_ciphers(pointer, ciphers, $0, $1)

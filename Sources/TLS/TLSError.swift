@@ -41,12 +41,16 @@ public enum TLSError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// The cause of a failed handshake or connection.
 public struct TLSFailure: Hashable, Sendable, CustomStringConvertible {
-    let code: Int64
+    /// The number of the cause.
+    public let code: Int64
 
     /// - Parameter code: the ``EndpointTransform/failure`` of a session.
     public init(code: Int64) {
         self.code = code
     }
+
+    /// Whether the peer has answered an end of the stream without close_notify with an alert.
+    public var isTruncationAlert: Bool { ctls_is_truncation_alert(code) }
 
     /// The cause in words, such as "no shared cipher".
     public var description: String {

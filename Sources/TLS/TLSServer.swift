@@ -27,4 +27,21 @@ public final class TLSServer: Sendable {
         if let resumption { ctls_session_set_resumption(session, resumption) }
         return true
     }
+
+    func apply(to session: OpaquePointer, resumption use: TLSResumption) -> Bool {
+        guard ctls_session_set_server(session, name, isAddress) else { return false }
+        if let resumption, use != .off { ctls_session_choose_resumption(session, resumption, use == .offer) }
+        return true
+    }
+}
+
+/// What a connection does with the stored session of its server.
+public enum TLSResumption: Sendable {
+    /// Nothing: a full handshake, whose session is not stored.
+    case off
+    /// A full handshake, whose session is stored.
+    case store
+    /// Resumes the stored session if there is one, and stores the new one. A session of TLS 1.3 is offered once
+    /// (RFC 8446, C.4).
+    case offer
 }

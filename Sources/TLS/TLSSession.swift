@@ -17,6 +17,21 @@ public struct TLSSession: EndpointTransform {
         return TLSSession(pointer: pointer)
     }
 
+    /// Starts the client's side of a connection, with a choice of its resumption; returns nil if the name of the server
+    /// cannot be used, or if the system is out of memory.
+    public static func connect(
+        _ context: TLSContext,
+        to server: borrowing TLSServer,
+        resumption: TLSResumption
+    ) -> TLSSession? {
+        guard let pointer = ctls_session_new(context.pointer) else { return nil }
+        guard server.apply(to: pointer, resumption: resumption) else {
+            ctls_session_free(pointer)
+            return nil
+        }
+        return TLSSession(pointer: pointer)
+    }
+
     public func handshake(_ buffers: inout TransformBuffers) -> TransformResult {
         buffers.call { ctls_handshake(pointer, &$0) }
     }
@@ -54,6 +69,9 @@ public struct TLSSession: EndpointTransform {
 
     /// The IANA name of the cipher suite after the handshake.
     public var cipher: String { String(cString: ctls_cipher(pointer)) }
+
+    /// The name of ``cipher``, in memory that is valid for as long as the process: the same name has the same address.
+    public var cipherName: UnsafePointer<CChar> { ctls_cipher(pointer) }
 
     /// The application protocol after the handshake; nil if none was agreed on.
     public var applicationProtocol: String? {

@@ -32,6 +32,8 @@ public enum TLSVersion: UInt16, Sendable, Hashable, CaseIterable, CustomStringCo
 /// The settings that both sides of a connection have.
 public struct TLSParameters: Sendable, Hashable {
     public var minVersion = TLSVersion.v12
+    /// The newest version; nil is the newest one that the library supports.
+    public var maxVersion: TLSVersion?
     /// The cipher suites of TLS 1.2, separated by colons, the preferred one first; nil selects those with forward secrecy
     /// and authenticated encryption.
     public var ciphers: String?

@@ -9,12 +9,15 @@ protocol FakeTarget {
     mutating func connected(_ number: Int, at now: Instant) -> [TargetEvent]
     /// Returns the events on a connection after bytes have arrived there.
     mutating func receive(_ bytes: [UInt8], on number: Int, at now: Instant) -> [TargetEvent]
+    /// Returns the events on a connection after its FIN has arrived.
+    mutating func end(_ number: Int, at now: Instant) -> [TargetEvent]
 }
 
 extension FakeTarget {
     mutating func answer(attempt number: Int, at now: Instant) -> FakeServer.Answer { .accept() }
     mutating func connected(_ number: Int, at now: Instant) -> [TargetEvent] { [] }
     mutating func receive(_ bytes: [UInt8], on number: Int, at now: Instant) -> [TargetEvent] { [] }
+    mutating func end(_ number: Int, at now: Instant) -> [TargetEvent] { [TargetEvent(at: now, .finish)] }
 }
 
 /// What a target does on a connection, and when.
@@ -43,7 +46,7 @@ struct DelayingTarget: FakeTarget {
     }
 }
 
-/// A server that follows a ``FakeTarget``. It answers a FIN with a FIN, after everything that was due before.
+/// A server that follows a ``FakeTarget``. By default it answers a FIN with a FIN, after everything that was due before.
 final class TargetServer {
     static let address = SocketAddress.internet(InternetAddress(v4: 0x7F00_0001, port: 9))
 
@@ -93,7 +96,7 @@ final class TargetServer {
         if !bytes.isEmpty {
             schedule(target.receive(bytes, on: connection.number, at: world.clock), on: peer, connection)
         }
-        if peer.end == .fin { schedule([TargetEvent(at: world.clock, .finish)], on: peer, connection) }
+        if peer.end == .fin { schedule(target.end(connection.number, at: world.clock), on: peer, connection) }
     }
 
     private func schedule(_ events: [TargetEvent], on peer: FakePeer, _ connection: Connection) {

@@ -133,7 +133,8 @@ struct ReportTests {
             Set(object.keys) == [
                 "setup", "environment", "duration", "was_stopped", "exchanges", "throughput", "traffic", "latency",
                 "latency_from_send",
-                "connect", "percentiles", "percentiles_from_send", "errors", "connections", "tester", "trustworthy",
+                "connect", "handshake", "percentiles", "percentiles_from_send", "errors", "connections", "tester",
+                "trustworthy",
                 "warnings",
                 "timeline", "steps", "saturation_point",
             ]
@@ -141,7 +142,8 @@ struct ReportTests {
         let errors = try #require(object["errors"] as? [String: Int])
         #expect(
             Set(errors.keys) == [
-                "refused", "reset", "timeout", "mismatch", "closed_early", "exhausted", "unanswered", "other", "total",
+                "refused", "reset", "timeout", "mismatch", "closed_early", "exhausted", "unanswered", "tls", "other",
+                "total",
             ]
         )
     }
@@ -173,7 +175,7 @@ struct ReportTests {
         let tester = try #require(object["tester"] as? [String: Any])
         #expect(tester["processor_time_per_exchange"] is NSNull)
         #expect(tester["system_calls_per_exchange"] is NSNull)
-        #expect(report.csv.hasSuffix("0.1,0.1,100.0,,,,0,6400.0,6400.0\r\n"))
+        #expect(report.csv.hasSuffix("0.1,0.1,100.0,,,,0,6400.0,6400.0,0.0\r\n"))
         #expect(ReportText(report).latencies[1].dropFirst().allSatisfy { $0 == "-" })
     }
 
@@ -242,7 +244,7 @@ struct ReportTests {
         let lines = LoadTest.Report.example.csv.split(separator: "\r\n")
         #expect(lines.count == 2)
         #expect(lines[0].split(separator: ",").count == lines[1].split(separator: ",").count)
-        #expect(lines[1] == "0.1,0.1,100.0,0.5,0.99,1.0,0,6400.0,6400.0")
+        #expect(lines[1] == "0.1,0.1,100.0,0.5,0.99,1.0,0,6400.0,6400.0,0.0")
     }
 
     @Test("The HdrHistogram percentile file is ascending, complete, and ends with its three comment lines")

@@ -31,7 +31,7 @@ import Testing
             ("balance", "Timeouts"), ("balance", "Shutdown"), ("balance", "Process"), ("balance", "Metrics"),
             ("balance", "Access log"), ("balance", "Logging"), ("echo", "Behavior"), ("load", "Workload"),
             ("load", "Load"),
-            ("load", "Timing"), ("load", "Results"),
+            ("load", "TLS with the target"), ("load", "Timing"), ("load", "Results"),
         ]
     )
     func options(command: String, section: String) throws {

@@ -71,6 +71,9 @@ void ctls_context_free(ctls_context *context);
 /// Sets the minimum version: 0x0303 is TLS 1.2, 0x0304 is TLS 1.3.
 bool ctls_context_set_min_version(ctls_context *context, uint16_t version);
 
+/// Sets the maximum version, in the same format.
+bool ctls_context_set_max_version(ctls_context *context, uint16_t version);
+
 /// Sets the cipher suites of TLS 1.2 in the library's syntax.
 bool ctls_context_set_ciphers(ctls_context *context, const char *ciphers, char *error, size_t error_size);
 
@@ -108,6 +111,10 @@ bool ctls_session_set_server(ctls_session *session, const char *name, bool is_ad
 /// Resumes a session with the server if possible, and stores the new one. The session keeps a reference.
 void ctls_session_set_resumption(ctls_session *session, ctls_resumption *resumption);
 
+/// Stores the new session with the server, and resumes the stored one only if `offers` is true. A session of TLS 1.3 is
+/// offered once (RFC 8446, C.4).
+void ctls_session_choose_resumption(ctls_session *session, ctls_resumption *resumption, bool offers);
+
 /// Continues the handshake.
 ctls_result ctls_handshake(ctls_session *session, ctls_buffers *buffers);
 
@@ -132,6 +139,9 @@ int64_t ctls_failure(const ctls_session *session);
 
 /// Stores the words for a cause, in lower case and without a trailing period; returns their length.
 size_t ctls_describe(int64_t failure, char *text, size_t capacity);
+
+/// Returns whether the cause is an alert about an end of the stream without close_notify: decode_error, as OpenSSL sends it.
+bool ctls_is_truncation_alert(int64_t failure);
 
 // Properties of a session after its handshake.
 

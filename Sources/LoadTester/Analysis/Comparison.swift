@@ -71,7 +71,9 @@ extension LoadTest {
             self.second = second
             let isBulk = first.first?.setup.isBulk ?? false
             let metrics =
-                isBulk ? ["upload", "download"] : ["throughput", "p50", "p90", "p99", "p999", "max", "connect.p50"]
+                isBulk
+                ? ["upload", "download"]
+                : ["throughput", "p50", "p90", "p99", "p999", "max", "connect.p50", "handshake.p50"]
             ratios = metrics.compactMap { name in
                 guard let metric = Metric(named: name) else { return nil }
                 let (firsts, seconds) = (first.map(metric.value), second.map(metric.value))

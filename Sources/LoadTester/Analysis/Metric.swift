@@ -9,6 +9,7 @@ enum Metric: Sendable, Hashable {
         case latency
         case send
         case connect
+        case handshake
         case lag
     }
 
@@ -18,6 +19,8 @@ enum Metric: Sendable, Hashable {
 
     enum Figure: String, Sendable, CaseIterable {
         case errors, due, answered, failed, unanswered, unsent, overflowed, throughput, upload, download, lived
+        case fullHandshakes = "full-handshakes"
+        case resumedHandshakes = "resumed-handshakes"
     }
 
     /// - Parameter name: such as `p99`, `send.p99`, `errors`, `errors.reset` or `throughput`.
@@ -45,7 +48,8 @@ enum Metric: Sendable, Hashable {
     static var names: String {
         let times = Statistic.allCases.map(\.rawValue).joined(separator: ", ")
         let figures = Figure.allCases.map(\.rawValue).joined(separator: ", ")
-        return "\(times) (also send.p99, connect.p99, lag.p99 and so on), \(figures), errors.reset and so on"
+        return
+            "\(times) (also send.p99, connect.p99, handshake.p99, lag.p99 and so on), \(figures), errors.reset and so on"
     }
 
     var isTime: Bool {
@@ -54,6 +58,11 @@ enum Metric: Sendable, Hashable {
 
     /// Returns why the metric is not measured with a configuration, and which are; nil if it is measured.
     func absence(in configuration: LoadTest.Configuration) -> String? {
+        switch self {
+        case .time(.handshake, _), .count(.fullHandshakes), .count(.resumedHandshakes):
+            return configuration.tls == nil ? "there are no handshakes without TLS: add --tls" : nil
+        default: break
+        }
         if case .bulk = configuration.mode {
             switch self {
             case .time(.connect, _), .errors, .count(.errors), .count(.upload), .count(.download), .count(.lived):
@@ -94,6 +103,7 @@ extension LoadTest.Report {
         case .latency: latency
         case .send: latencyFromSend
         case .connect: connect
+        case .handshake: handshake
         case .lag: tester.sendLag
         }
     }
@@ -111,6 +121,8 @@ extension LoadTest.Report {
         case .upload: traffic.upstreamPerSecond
         case .download: traffic.downstreamPerSecond
         case .lived: Double(connections.lived)
+        case .fullHandshakes: Double(tls?.full ?? 0)
+        case .resumedHandshakes: Double(tls?.resumed ?? 0)
         }
     }
 }

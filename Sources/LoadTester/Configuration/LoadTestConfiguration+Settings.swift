@@ -61,6 +61,11 @@ extension LoadTest.Configuration {
         package static let queueLimit = SettingDescriptor.count("queue-limit", in: 1...100_000_000, default: 1_048_576)
             .help("Maximum number of due requests that wait for a connection.")
 
+        // MARK: TLS
+
+        package static let resume = SettingDescriptor.percentage("resume", in: 0...100, default: 0)
+            .help("Percentage of the TLS handshakes that resume the session of an earlier connection.")
+
         // MARK: Timing
 
         package static let duration = SettingDescriptor.duration(
@@ -89,7 +94,7 @@ extension LoadTest.Configuration {
             in: timeouts,
             default: .seconds(5)
         )
-        .help("Timeout for establishing a connection.")
+        .help("Timeout for establishing a connection, with its TLS handshake.")
 
         private static let timeouts = Duration.milliseconds(1)...(.seconds(3600))
         private static let maxMessageSize = 1 << 30

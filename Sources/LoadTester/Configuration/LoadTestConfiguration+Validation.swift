@@ -16,6 +16,7 @@ extension LoadTest.Configuration {
         try Settings.timeout.check(timeout)
         try Settings.connectTimeout.check(connectTimeout)
         try checkMode()
+        try checkTLS()
         if case .rate(let profile) = pace { try check(profile) }
     }
 
@@ -27,7 +28,7 @@ extension LoadTest.Configuration {
             try Settings.responseSize.check(response.size)
         case .connect(let payload, _), .hold(let payload): try Settings.requestSize.check(payload.count)
         case .bulk(let bulk): try Settings.chunk.check(bulk.chunk)
-        case .script: break
+        case .handshake, .script: break
         }
     }
 

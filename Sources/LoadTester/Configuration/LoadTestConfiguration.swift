@@ -29,13 +29,16 @@ extension LoadTest {
         /// Timeout of an exchange, from sending the request to its response; the connection is then reset. 1 ms to an
         /// hour.
         public var timeout: Duration = Settings.timeout.defaultValue
-        /// Timeout of a connect. 1 ms to an hour.
+        /// Timeout of a connect, including the TLS handshake. 1 ms to an hour.
         public var connectTimeout: Duration = Settings.connectTimeout.defaultValue
 
         /// Local addresses to connect from, used in turn, each with its own ports; if empty, the kernel chooses.
         public var sources: [InternetAddress] = []
         /// PROXY protocol header that begins each connection, with the connection's own addresses; nil for none.
         public var proxyHeader: ProxyHeader?
+        /// TLS with the target; nil for none. Its handshake follows the PROXY protocol header, and the timeout of a connect
+        /// includes it.
+        public var tls: TLSConfiguration?
         /// Number of steps in which a ramp is reported, 1 to 1,000.
         public var rampSteps = Settings.rampSteps.defaultValue
         /// Seed of all random values: the same seed gives the same values.

@@ -11,6 +11,9 @@ extension LoadTest {
         case request(Payload, response: ExpectedResponse)
         /// A new connection per request: connect, one echo exchange, close.
         case connect(Payload, ending: ConnectionEnding)
+        /// A new connection per request: connect, TLS handshake, close. The latency ends with the handshake; the request
+        /// is complete when the target has ended the connection, too.
+        case handshake(ending: ConnectionEnding)
         /// Streams without end.
         case bulk(Bulk)
         /// Connections that are opened and kept idle; at the end of the measured time one exchange on each, unless the

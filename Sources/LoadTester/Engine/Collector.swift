@@ -86,7 +86,8 @@ struct Collector {
                     max: isMeasured ? latency.max : nil,
                     errors: interval.counts.failures.total,
                     upstreamPerSecond: Double(interval.counts.bytesAcknowledged) / span,
-                    downstreamPerSecond: Double(interval.counts.bytesReceived) / span
+                    downstreamPerSecond: Double(interval.counts.bytesReceived) / span,
+                    handshakesPerSecond: Double(interval.counts.handshakes) / span
                 )
             )
             timelineEnd = index

@@ -5,10 +5,14 @@ struct Connection<Exchange: BitwiseCopyable & Sendable>: ~Copyable {
     enum Phase: UInt8 {
         /// Being established.
         case dialing
+        /// In the TLS handshake.
+        case securing
         /// Waiting for a request.
         case idle
         /// A request was sent, at least in part, and its response is not complete.
         case busy
+        /// An exchange without data over TLS is complete, and the end of the peer's stream is awaited.
+        case closing
         /// A held connection whose exchange is complete.
         case checked
     }
@@ -34,6 +38,9 @@ struct Connection<Exchange: BitwiseCopyable & Sendable>: ~Copyable {
     var due: Instant
     var sentAt: Instant
     var exchange: Exchange
+
+    /// Whether the connection is not established yet.
+    var isOpening: Bool { phase == .dialing || phase == .securing }
 
     init(descriptor: consuming Descriptor, dialedAt: Instant, due: Instant, exchange: Exchange) {
         self.descriptor = descriptor

@@ -25,11 +25,17 @@ struct Counts: Sendable, Equatable {
     /// Established connections, and those of them that the peer closed while they were idle.
     var connected = 0
     var closedIdle = 0
+    /// Complete TLS handshakes, and connections whose stream the peer ended without close_notify.
+    var fullHandshakes = 0
+    var resumedHandshakes = 0
+    var truncated = 0
     /// Current number of open connections.
     var open = 0
 
     var calls = 0
     var processorTime = ProcessorTime()
+
+    var handshakes: Int { fullHandshakes + resumedHandshakes }
 
     /// Bytes sent and acknowledged by the peer's kernel.
     var bytesAcknowledged: Int { bytesSent - bytesLost - bytesUnacknowledged }
@@ -53,7 +59,9 @@ extension Counts {
     private static var fields: [WritableKeyPath<Counts, Int>] {
         [
             \.begun, \.completed, \.due, \.answered, \.failed, \.unanswered, \.unsent, \.overflowed, \.bytesSent,
-            \.bytesReceived, \.bytesLost, \.bytesUnacknowledged, \.connected, \.closedIdle, \.open, \.calls,
+            \.bytesReceived, \.bytesLost, \.bytesUnacknowledged, \.connected, \.closedIdle, \.fullHandshakes,
+            \.resumedHandshakes,
+            \.truncated, \.open, \.calls,
             \.processorTime.user, \.processorTime.system,
         ]
     }

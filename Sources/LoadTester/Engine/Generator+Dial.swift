@@ -55,30 +55,31 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
     mutating func dialed(_ slot: Int, _ link: Link, _ readiness: Readiness) {
         if readiness.reportsFailure {
             let error = system.takeError(of: link.pointee.descriptor) ?? .connectionReset
-            fail(slot, link, error)
-            if stage == .opening { openMore() }
-            return
+            return failOpening(slot, link, error)
         }
         guard readiness.wantsSend else { return }
         if system.mayConnectToItself(configuration.target), system.isConnectedToItself(link.pointee.descriptor) {
-            fail(slot, link, .connectionRefused)
-            if stage == .opening { openMore() }
-            return
+            return failOpening(slot, link, .connectionRefused)
         }
         if let header = configuration.proxyHeader, let error = sendHeader(header, link) {
-            fail(slot, link, error)
-            if stage == .opening { openMore() }
-            return
+            return failOpening(slot, link, error)
         }
         let moment = system.now()
         sample.connect.record(link.pointee.dialedAt, moment)
+        if readiness.wantsReceive { link.pointee.isUnread = true }
+        if readiness.reportsEOF { link.pointee.hasEnded = true }
+        if let channels { return startHandshake(slot, link, channels, readiness) }
+        established(slot, link, at: moment)
+    }
+
+    /// Starts the use of a connection that is established, including its handshake.
+    mutating func established(_ slot: Int, _ link: Link, at moment: Instant) {
         counts.connected += 1
         counts.open += 1
         dialing -= 1
         redialPause = Limits.firstRedialPause
-        if readiness.wantsReceive { link.pointee.isUnread = true }
-        if readiness.reportsEOF { link.pointee.hasEnded = true }
         if isPerExchange {
+            if let channels, workload.isEmpty { return startClosing(slot, link, channels) }
             // The connect is part of the exchange, so the exchange began with it.
             begin(slot, link, due: link.pointee.due, at: link.pointee.dialedAt)
             if workload.isEmpty { complete(slot, link) }
@@ -86,7 +87,7 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         }
         // Sends the delayed ACK of the handshake: the first request may come much later, and the server side is not
         // established before the ACK, which matters if the target sends first.
-        system.sendDelayedACK(on: link.pointee.descriptor)
+        if channels == nil { system.sendDelayedACK(on: link.pointee.descriptor) }
         link.pointee.phase = .idle
         link.pointee.idleSince = moment
         idle.append(slot)
@@ -94,6 +95,17 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             stageDeadline = now + configuration.connectTimeout + configuration.connectTimeout
             openMore()
         }
+    }
+
+    /// Fails a connect or a handshake, and continues with the next one.
+    mutating func failOpening(_ slot: Int, _ link: Link, _ error: SystemError) {
+        fail(slot, link, error)
+        if stage == .opening { openMore() }
+    }
+
+    mutating func failOpening(_ slot: Int, _ link: Link, _ cause: LoadTest.FailureCause) {
+        fail(slot, link, cause)
+        if stage == .opening { openMore() }
     }
 
     /// Sends the PROXY protocol header of a connection that was just established. Its send buffer is empty and larger

@@ -86,13 +86,18 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             let link = connections.pointer(to: slot)
             guard link.pointee.phase == .busy else { continue }
             if workload.finish(&link.pointee.exchange) {
-                link.pointee.hasEndedSending = true
-                if let error = system.endSending(on: link.pointee.descriptor) { fail(slot, link, error) }
+                if let error = endSending(slot, link) { fail(slot, link, error) }
             } else {
                 counts.completed += 1
                 discard(slot, .reset)
             }
         }
+    }
+
+    private mutating func endSending(_ slot: Int, _ link: Link) -> SystemError? {
+        if let channels { return endStream(slot, link, channels, withFIN: true) }
+        link.pointee.hasEndedSending = true
+        return system.endSending(on: link.pointee.descriptor)
     }
 
     /// Gives up waiting: requests without a response are counted as unanswered.
@@ -103,7 +108,9 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             switch link.pointee.phase {
             case .busy:
                 if Load.isStream, workload.mayEnd(link.pointee.exchange) { continue }
-            case .dialing:
+            case .closing:
+                break
+            case .dialing, .securing:
                 guard isPerExchange else { continue }
             case .idle:
                 // Held, but its exchange was never started.
@@ -134,16 +141,18 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
     /// request, or stream, is in progress, so it is called only at the ends of time spans.
     mutating func measureUnacknowledged() {
         for slot in 0..<connections.end where connections.isTaken(slot) {
-            measureUnacknowledged(connections.pointer(to: slot))
+            measureUnacknowledged(slot, connections.pointer(to: slot))
         }
     }
 
     /// Updates the number of unacknowledged bytes of a connection, also of one that has failed.
-    mutating func measureUnacknowledged(_ link: Link) {
+    mutating func measureUnacknowledged(_ slot: Int, _ link: Link) {
         guard link.pointee.unacknowledged > 0 else { return }
         // The bytes sent to a Unix socket are in the peer's receive queue.
         var remaining = isUnix ? 0 : system.unacknowledged(on: link.pointee.descriptor)
         if link.pointee.hasEndedSending { remaining = max(0, remaining - 1) }
+        // Over TLS these are encrypted bytes, which are more than their data.
+        remaining += waiting(slot, link)
         remaining = min(remaining, link.pointee.unacknowledged)
         counts.bytesUnacknowledged -= link.pointee.unacknowledged - remaining
         link.pointee.unacknowledged = remaining
@@ -160,7 +169,10 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         for slot in 0..<connections.end where connections.isTaken(slot) {
             // A reset stops a peer that still owes a response from sending it; the other connections are closed with a
             // FIN.
-            discard(slot, connections.pointer(to: slot).pointee.phase == .busy ? .reset : .fin)
+            switch connections.pointer(to: slot).pointee.phase {
+            case .busy, .closing: discard(slot, .reset)
+            case .dialing, .securing, .idle, .checked: discard(slot, .fin)
+            }
         }
     }
 
@@ -174,7 +186,14 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
                 interval: interval,
                 measured: measuredUntil.since(measureFrom),
                 steps: steps,
-                maxQueueLength: maxQueueLength
+                maxQueueLength: maxQueueLength,
+                agreements: channels?.agreements.map { agreement in
+                    LoadTest.Report.TLS.Agreement(
+                        version: agreement.version?.description ?? "unknown",
+                        cipher: String(cString: agreement.cipher),
+                        count: agreement.count
+                    )
+                } ?? []
             )
         )
     }

@@ -113,8 +113,10 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         guard connections.isTaken(slot) else { return false }
         let link = connections.pointer(to: slot)
         return switch link.pointee.phase {
-        case .dialing: processed.until >= max(link.pointee.dialedAt, resumed) + configuration.connectTimeout
-        case .busy: !Load.isStream && processed.until >= max(link.pointee.sentAt, resumed) + configuration.timeout
+        case .dialing, .securing:
+            processed.until >= max(link.pointee.dialedAt, resumed) + configuration.connectTimeout
+        case .busy, .closing:
+            !Load.isStream && processed.until >= max(link.pointee.sentAt, resumed) + configuration.timeout
         case .idle, .checked: false
         }
     }

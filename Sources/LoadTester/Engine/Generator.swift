@@ -19,6 +19,8 @@ struct Generator<Network: LoadSystem & ~Copyable, Load: Workload & ~Copyable>: ~
     let outbox: Outbox
     /// Shared by all receives, one at a time.
     let buffer: UnsafeMutableRawBufferPointer
+    /// The TLS states of the connections; nil without TLS.
+    let channels: TLSChannels?
 
     var connections: Slab<Connection<Load.Exchange>>
     /// Connections that wait for a request, in FIFO order.
@@ -48,7 +50,7 @@ struct Generator<Network: LoadSystem & ~Copyable, Load: Workload & ~Copyable>: ~
     /// before the stop may be that of a call made after it.
     var resumed = Instant(nanoseconds: 0)
 
-    /// Number of connects in progress, and of exchanges in progress.
+    /// Number of connects in progress, including their handshakes, and of exchanges in progress.
     var dialing = 0
     var busy = 0
     /// Number of connects tried in stage `opening`.
@@ -103,7 +105,13 @@ struct Generator<Network: LoadSystem & ~Copyable, Load: Workload & ~Copyable>: ~
         isOpenLoop = configuration.schedule != nil
         isUnix = configuration.target.isUnix
         schedule = configuration.schedule
-        buffer = .allocate(byteCount: configuration.bufferSize, alignment: 4096)
+        channels = configuration.tls.map { plan in
+            TLSChannels(plan, slots: configuration.connections, bufferSize: configuration.bufferSize)
+        }
+        buffer = .allocate(
+            byteCount: configuration.bufferSize + (configuration.tls == nil ? 0 : TLSChannels.maxCarriedOver),
+            alignment: 4096
+        )
         connections = Slab(capacity: configuration.connections)
         idle = IndexedFIFO(capacity: configuration.connections)
         ready = IndexedFIFO(capacity: configuration.connections)
@@ -214,6 +222,8 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
         switch link.pointee.phase {
         case .busy: attend(token.slot, link, event.readiness)
         case .dialing: dialed(token.slot, link, event.readiness)
+        case .securing: continueHandshake(token.slot, link, event.readiness)
+        case .closing: continueClosing(token.slot, link, event.readiness)
         case .idle, .checked: disturbed(token.slot, link, event.readiness)
         }
     }

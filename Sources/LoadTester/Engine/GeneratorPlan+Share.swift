@@ -1,4 +1,5 @@
 import Sockets
+import TLS
 
 extension LoadTest.Configuration {
     /// Interval between bulletins: 1/100 of the duration, at least 100 ms and at most 1 s.
@@ -8,11 +9,16 @@ extension LoadTest.Configuration {
 
     /// Whether connections are opened before the start.
     var opensBefore: Bool {
-        if case .connect = mode { false } else { true }
+        switch mode {
+        case .connect, .handshake: false
+        case .echo, .request, .bulk, .hold, .script: true
+        }
     }
 
     /// The share of one thread: an equal number of connections, give or take one, and every n-th request of n threads.
-    func share(of thread: Int, target: SocketAddress) -> GeneratorPlan {
+    ///
+    /// - Parameter context: nil without TLS.
+    func share(of thread: Int, target: SocketAddress, context: TLSContext? = nil) -> GeneratorPlan {
         let threads = usedThreads
         var share = GeneratorPlan(
             target: RawAddress(target),
@@ -22,6 +28,9 @@ extension LoadTest.Configuration {
         share.sources = sources.map { RawAddress($0) }
         share.lifecycle = lifecycle
         share.proxyHeader = proxyHeader
+        if let context, let tls, let serverName {
+            share.tls = TLSPlan(context: context, serverName: serverName, resume: tls.resume)
+        }
         if case .rate(let profile) = pace, !isUnpaced {
             share.schedule = Schedule(
                 profile.after(warmUp),
@@ -45,7 +54,7 @@ extension LoadTest.Configuration {
     public var isUnpaced: Bool {
         switch mode {
         case .bulk, .hold: true
-        case .echo, .request, .connect, .script: false
+        case .echo, .request, .connect, .handshake, .script: false
         }
     }
 
@@ -56,14 +65,14 @@ extension LoadTest.Configuration {
         case .bulk: large
         case .echo(let payload): payload.count > small ? large : small
         case .request(_, let response): response.size > small ? large : small
-        case .connect, .hold, .script: small
+        case .connect, .handshake, .hold, .script: small
         }
     }
 
     private var lifecycle: GeneratorPlan.Lifecycle {
         switch mode {
         case .echo, .request, .bulk, .script: .kept
-        case .connect(_, let ending): .perExchange(ending)
+        case .connect(_, let ending), .handshake(let ending): .perExchange(ending)
         case .hold: .held
         }
     }

@@ -8,6 +8,8 @@ struct GeneratorPlan: Sendable {
     var connections: Int
     var lifecycle = Lifecycle.kept
     var proxyHeader: LoadTest.ProxyHeader?
+    /// nil without TLS.
+    var tls: TLSPlan?
     /// Schedule of an open loop; nil for a closed loop.
     var schedule: Schedule?
     var queueLimit = 1 << 20

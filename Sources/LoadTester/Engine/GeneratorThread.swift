@@ -1,6 +1,7 @@
 import EventLoop
 import ProcessSupport
 import Sockets
+import TLS
 
 /// A notification from a generator's thread to the control plane.
 enum GeneratorNotice: Sendable {
@@ -17,10 +18,13 @@ struct GeneratorThread: Sendable {
 
     /// Starts the threads that a plan needs.
     ///
-    /// - Parameter notify: called on the threads.
+    /// - Parameters:
+    ///   - context: nil without TLS.
+    ///   - notify: called on the threads.
     static func start(
         _ configuration: LoadTest.Configuration,
         at target: SocketAddress,
+        context: TLSContext?,
         notify: @escaping @Sendable (GeneratorNotice) -> Void
     ) throws(LoadTestError) -> [GeneratorThread] {
         // All systems and threads are created first, so that no thread must be stopped if one cannot be created.
@@ -43,7 +47,7 @@ struct GeneratorThread: Sendable {
         }
         return systems.indices.map { index in
             let (system, mailbox, outbox) = (systems[index], mailboxes[index], Outbox())
-            let share = configuration.share(of: index, target: target)
+            let share = configuration.share(of: index, target: target, context: context)
             let worker = parked[index].start {
                 if let system = system.take() {
                     generate(configuration, share, thread: index, system, mailbox, outbox, notify: notify)
@@ -79,6 +83,8 @@ struct GeneratorThread: Sendable {
         switch configuration.mode {
         case .echo(let payload), .connect(let payload, _), .hold(let payload):
             run(system, EchoWorkload(payload, thread: thread))
+        case .handshake:
+            run(system, EchoWorkload(.generated(count: 0), thread: thread))
         case .request(let payload, let response):
             run(system, RequestWorkload(payload, response))
         case .bulk(let bulk):

@@ -1,6 +1,7 @@
 import EventLoop
 import Sockets
 import Synchronization
+import TLS
 
 /// A load test: generates load as configured, once, and returns a report.
 ///
@@ -19,6 +20,7 @@ public final class LoadTest: Sendable {
     /// Progress of the run, interval by interval, until the run ends; for one consumer. A slow consumer misses the
     /// oldest elements.
     public let progress: AsyncStream<Progress>
+    private let context: TLSContext?
     private let progressContinuation: AsyncStream<Progress>.Continuation
     private let state = Mutex(State())
 
@@ -30,9 +32,10 @@ public final class LoadTest: Sendable {
 
     /// Creates a test; ``run()`` starts it.
     ///
-    /// - Throws: ``LoadTestError/badSetting(name:value:allowed:)``.
+    /// - Throws: ``LoadTestError/badSetting(name:value:allowed:)``, or ``LoadTestError/tls(_:)``.
     public init(_ configuration: Configuration) throws(LoadTestError) {
         try configuration.validate()
+        context = try configuration.tlsContext()
         self.configuration = configuration
         (progress, progressContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
     }
@@ -83,7 +86,7 @@ extension LoadTest {
         let target = try await Resolver.resolve(configuration.target, connectTimeout: configuration.connectTimeout)
         try configuration.checkLimits(target: target)
         let (notices, notify) = AsyncStream.makeStream(of: GeneratorNotice.self)
-        let threads = try GeneratorThread.start(configuration, at: target) { notify.yield($0) }
+        let threads = try GeneratorThread.start(configuration, at: target, context: context) { notify.yield($0) }
         state.withLock { state in
             state.mailboxes = threads.map(\.mailbox)
             // A stop was requested before the threads existed.

@@ -1,6 +1,7 @@
 import EventLoop
 public import ProcessSupport
 public import Sockets
+public import TLS
 
 /// The reason why a load test could not run.
 public enum LoadTestError: Error, Sendable, Equatable {
@@ -18,6 +19,8 @@ public enum LoadTestError: Error, Sendable, Equatable {
     case foreignSource(InternetAddress, target: String)
     /// No connection could be opened; contains the number of failures by cause.
     case noConnection(target: String, failures: LoadTest.FailureCounts)
+    /// TLS is not available, or a certificate or a setting of it cannot be used.
+    case tls(TLSError)
     /// A poller or a timer could not be created.
     case system(SystemError)
     /// The system refuses the threads.
@@ -41,9 +44,11 @@ extension LoadTestError: CustomStringConvertible {
         case .foreignSource(let address, let target):
             "cannot connect from \(address.host) to \(target): use source addresses of the target's address family"
         case .noConnection(let target, let failures):
-            "cannot connect to \(target) "
-                + "(\(ReportText.errors(failures.byName, other: failures.otherError?.description))): "
-                + "check that a server listens there"
+            "cannot connect to \(target) (\(ReportText.errors(failures))): "
+                + (failures[.tls] > 0
+                    ? "check the authorities (--tls-ca), the name in the certificate (--tls-name), and that the server speaks TLS"
+                    : "check that a server listens there")
+        case .tls(let error): error.description
         case .system(let error): "cannot set up the load test: \(error)"
         case .threadLimit(let error): error.description
         case .alreadyRun: "this load test has already run: create another one from its plan"

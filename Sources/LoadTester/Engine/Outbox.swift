@@ -25,6 +25,8 @@ struct ThreadResult: Sendable {
     var steps: [StepSample]
     /// Maximum number of requests queued at the same time.
     var maxQueueLength: Int
+    /// Versions and cipher suites of the handshakes.
+    var agreements: [LoadTest.Report.TLS.Agreement] = []
 }
 
 /// The handover of bulletins from a generator to the collector: one bulletin, and one empty sample to replace its own.

@@ -34,12 +34,15 @@ struct Sample: Sendable {
     var lag = LatencyHistogram.forLatency()
     /// Time to establish a connection.
     var connect = LatencyHistogram.forLatency()
+    /// Time from an established connection to the end of its TLS handshake.
+    var handshake = LatencyHistogram.forLatency()
 
     mutating func merge(_ other: borrowing Sample) {
         fromDue.add(other.fromDue)
         fromSend.add(other.fromSend)
         lag.add(other.lag)
         connect.add(other.connect)
+        handshake.add(other.handshake)
     }
 
     private static let pristine = Sample()

@@ -48,6 +48,8 @@ extension LoadTest.Report {
         percentiles = sample.fromDue.curve
         percentilesFromSend = sample.fromSend.curve
 
+        handshake = LoadTest.LatencySummary(sample.handshake)
+        if configuration.tls != nil { tls = TLS(inAll, window, collector.threadResults, seconds: seconds) }
         errors = inAll.failures.byName
         otherError = inAll.failures.otherError?.description
         let lived = collector.threadResults.reduce(0) { $0 + ($1.atEnd?.open ?? 0) }
@@ -95,6 +97,7 @@ extension LoadTest.Report.Setup {
         (mode, size) = configuration.mode.spelledOut
         if case .request(_, let response) = configuration.mode { responseSize = response.size }
         proxyHeader = configuration.proxyHeader
+        tls = configuration.tls.map { TLS($0, serverName: configuration.serverName) }
         if case .rate(let profile) = configuration.pace, !configuration.isUnpaced {
             rate = "\(profile)"
         } else {
@@ -144,6 +147,7 @@ extension LoadTest.Mode {
         case .echo(let payload): ("echo", payload.count)
         case .request(let payload, _): ("request", payload.count)
         case .connect(let payload, _): ("connect", payload.count)
+        case .handshake: ("handshake", 0)
         case .hold(let payload): ("hold", payload.count)
         case .bulk(let bulk): (bulk.direction.rawValue, bulk.chunk)
         case .script: ("script", 0)

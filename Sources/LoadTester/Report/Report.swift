@@ -26,19 +26,23 @@ extension LoadTest {
         /// Time from when a request was sent to its response. If it is much shorter than ``latency``, requests waited
         /// for the target before they were sent.
         public var latencyFromSend: LatencySummary
-        /// Time to establish a connection.
+        /// Time to establish a connection, without its TLS handshake.
         public var connect: LatencySummary
+        /// Time of a TLS handshake, from the established connection to its end at the client.
+        public var handshake = LatencySummary()
         /// The distribution of ``latency``.
         public var percentiles: [PercentilePoint]
         /// The distribution of ``latencyFromSend``.
         public var percentilesFromSend: [PercentilePoint]
 
         /// Number of errors by cause, over the whole run: `refused`, `reset`, `timeout`, `mismatch`, `closed_early`,
-        /// `exhausted`, `unanswered`, `other`; and their `total`.
+        /// `exhausted`, `unanswered`, `tls`, `other`; and their `total`.
         public var errors: [String: Int]
         /// Description of the last error counted as `other`.
         public var otherError: String?
 
+        /// TLS handshakes; nil without TLS.
+        public var tls: TLS?
         /// Connection counters.
         public var connections: Connections
         /// Resources used by the load tester itself.
@@ -62,7 +66,7 @@ extension LoadTest {
         public struct Setup: Sendable, Hashable, Codable {
             /// The target as configured.
             public var target: String
-            /// `echo`, `request`, `connect`, `upload`, `download`, `both`, `hold` or `script`.
+            /// `echo`, `request`, `connect`, `handshake`, `upload`, `download`, `both`, `hold` or `script`.
             public var mode: String
             /// `max` for a closed loop; else the rate in command-line syntax.
             public var rate: String
@@ -78,6 +82,8 @@ extension LoadTest {
             public var responseSize: Int?
             /// Version of the PROXY protocol header that began each connection; nil for none.
             public var proxyHeader: LoadTest.ProxyHeader?
+            /// TLS settings; nil without TLS.
+            public var tls: TLS?
             /// Configured length of the measured time.
             public var duration: Double
             /// Length of the unmeasured time before it.
@@ -177,6 +183,8 @@ extension LoadTest {
             public var upstreamPerSecond: Double
             /// Bytes received per second.
             public var downstreamPerSecond: Double
+            /// TLS handshakes per second.
+            public var handshakesPerSecond = 0.0
         }
 
         /// A step of a ramp: the requests due in it, and their outcomes.

@@ -13,6 +13,7 @@ package struct ReportText {
         if setup.rate != "max" { parts.append("\(setup.arrivals.rawValue) arrivals") }
         parts.append("\(Grouped(setup.connections)) connection\(setup.connections == 1 ? "" : "s")")
         if let header = setup.proxyHeader { parts.append("PROXY header \(header.rawValue)") }
+        if let tls = setup.tls { parts.append(tls.resume > 0 ? "TLS, resuming \(tls.resume) %" : "TLS") }
         if setup.threads > 1 { parts.append("\(setup.threads) threads") }
         parts.append("\(report.duration.fixed(2)) s measured")
         if report.wasStopped { parts.append("stopped early") }
@@ -28,6 +29,7 @@ package struct ReportText {
     package var latencies: [[String]] {
         var rows = [("latency", report.latency), ("from send", report.latencyFromSend)]
         if report.connect.count > 0 { rows.append(("connect", report.connect)) }
+        if report.handshake.count > 0 { rows.append(("handshake", report.handshake)) }
         return [["", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"]]
             + rows.map { name, times in
                 [name]
@@ -71,12 +73,13 @@ package struct ReportText {
             facts.append(("throughput", bits))
             facts.append(("bytes", "up \(Grouped(traffic.upstream)), down \(Grouped(traffic.downstream))"))
         } else {
-            facts.append(("requests", requests))
+            facts.append((report.setup.mode == "handshake" ? "handshakes" : "requests", requests))
             if let throughput = report.throughput {
                 facts.append(("throughput", "\(Grouped(throughput))/s, \(bits)"))
             }
         }
-        facts.append(("errors", Self.errors(report.errors, other: report.otherError)))
+        if let tls = report.tls { facts.append(("tls", tls.summary)) }
+        facts.append(("errors", Self.errors(of: report)))
         facts.append(("connections", connections))
         facts.append(("tester", tester))
         return facts + Self.origin(of: report)
@@ -104,15 +107,40 @@ package struct ReportText {
     /// - Parameters:
     ///   - errors: as in a report.
     ///   - other: description of the last error counted as `other`.
-    package static func errors(_ errors: [String: Int], other: String? = nil) -> String {
+    ///   - tls: causes of the errors counted as `tls`.
+    package static func errors(
+        _ errors: [String: Int],
+        other: String? = nil,
+        tls: [LoadTest.FailureCounts.TLSCause] = []
+    ) -> String {
         let causes = errors.filter { $0.key != "total" && $0.value > 0 }.sorted {
             ($1.value, $0.key) < ($0.value, $1.key)
         }
         guard !causes.isEmpty else { return "no errors" }
         return causes.map { name, count in
-            let why = name == LoadTest.FailureCause.other.name ? other.map { " (\($0))" } ?? "" : ""
+            let why =
+                switch name {
+                case LoadTest.FailureCause.other.name: other.map { " (\($0))" } ?? ""
+                case LoadTest.FailureCause.tls.name where !tls.isEmpty: " (\(words(tls)))"
+                default: ""
+                }
             return "\(Grouped(count)) \(name.replacing("_", with: " "))\(why)"
         }.joined(separator: ", ")
+    }
+
+    /// The number of errors of a report by cause.
+    package static func errors(of report: LoadTest.Report) -> String {
+        errors(report.errors, other: report.otherError, tls: report.tls?.failures ?? [])
+    }
+
+    static func errors(_ failures: LoadTest.FailureCounts) -> String {
+        errors(failures.byName, other: failures.otherError?.description, tls: failures.tlsCauses)
+    }
+
+    /// The causes of TLS failures, with their numbers if there are several.
+    private static func words(_ causes: [LoadTest.FailureCounts.TLSCause]) -> String {
+        guard causes.count > 1 else { return causes[0].cause }
+        return causes.map { "\(Grouped($0.count)) \($0.cause)" }.joined(separator: "; ")
     }
 
     private var connections: String {

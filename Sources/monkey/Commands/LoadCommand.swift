@@ -15,6 +15,7 @@ struct LoadCommand: AsyncParsableCommand {
               echo      requests whose responses must be the same bytes
               request   requests of --size bytes, responses of --response-size
               connect   a new connection for each echo
+              handshake a new connection for each TLS handshake
               upload, download, both
                         streams as fast as possible, for a sink, a source or an echo
               hold      connections that are opened, kept idle, and tested at the end
@@ -24,6 +25,7 @@ struct LoadCommand: AsyncParsableCommand {
               monkey load 127.0.0.1:8081
               monkey load 127.0.0.1:8081 --rate 20000/s --connections 64 --html report.html
               monkey load 127.0.0.1:8081 --response-size 64K --rate max --verify
+              monkey load example.com:443 --mode handshake --resume 50% --rate 100/s
               monkey load 127.0.0.1:6379 --script ping.txt --rate max
               monkey load 127.0.0.1:8081 --ramp '0..50000/s over 30s'
               monkey load 127.0.0.1:8081 --find-rate 'p99<2ms' --connections 64
@@ -53,6 +55,9 @@ struct LoadCommand: AsyncParsableCommand {
     @OptionGroup(title: "Load")
     var rate: LoadRateOptions
 
+    @OptionGroup(title: "TLS with the target")
+    var tls: LoadTLSOptions
+
     @OptionGroup(title: "Timing")
     var time: LoadTimeOptions
 
@@ -60,6 +65,7 @@ struct LoadCommand: AsyncParsableCommand {
     var result: LoadResultOptions
 
     func validate() throws {
+        try tls.validate(mode: mode.mode)
         if rounds != nil, !versus { throw ValidationError("--rounds requires --versus") }
         if versus, rate.findRate != nil { throw ValidationError("--versus and --find-rate are mutually exclusive") }
         if versus, result.csv != nil || result.hgrm != nil {
@@ -87,6 +93,7 @@ struct LoadCommand: AsyncParsableCommand {
         try rate.apply(to: &configuration)
         time.apply(to: &configuration)
         configuration.proxyHeader = mode.sendProxy.value
+        configuration.tls = try tls.configuration(mode: mode.mode)
         configuration.duration =
             time.duration?.duration
             ?? (versus || rate.findRate != nil
@@ -197,7 +204,7 @@ struct LoadCommand: AsyncParsableCommand {
     /// Throws exit code 1 if nothing succeeded in any of the reports of a target, and prints the likely cause.
     private func requireSuccess(_ reports: [LoadTest.Report]) throws {
         guard let report = reports.last, reports.allSatisfy(\.nothingSucceeded) else { return }
-        let errors = ReportText.errors(report.errors, other: report.otherError)
+        let errors = ReportText.errors(of: report)
         let advice = report.hint ?? "check the target and the workload"
         Self.say(["Error: nothing succeeded at \(report.setup.target): \(errors): \(advice)"], to: STDERR_FILENO)
         throw ExitCode(1)

@@ -97,7 +97,7 @@ enum LivePanelText {
                 parts.append("up \(BitRate(latest.upstreamPerSecond))   down \(BitRate(latest.downstreamPerSecond))")
             case .hold:
                 parts.append("\(Grouped(progress.connections)) open")
-            case .echo, .request, .connect, .script:
+            case .echo, .request, .connect, .handshake, .script:
                 parts.append("\(Grouped(latest.throughput))/s")
                 parts.append("p50 \(time(latest.p50))   p99 \(time(latest.p99))   max \(time(latest.max))")
             }

@@ -1,5 +1,6 @@
 import LoadTester
 import Sockets
+import TCPProxy
 import ValueFormats
 
 /// The definitions of the settings that only the command line has.
@@ -89,13 +90,48 @@ enum CommandLineSettings {
         .help("File with the lines to send and to expect.")
 
     static let end = SettingDescriptor.word("end", default: LoadTest.ConnectionEnding.fin)
-        .help("How connections are closed in connect mode.")
+        .help("How connections are closed in the modes connect and handshake.")
 
     static let sendProxy = SettingDescriptor<LoadTest.ProxyHeader?>.wordOrOff("send-proxy")
         .help("Version of the PROXY protocol header that begins each connection, with the connection's addresses.")
 
     static let verify = SettingDescriptor.flag("verify")
         .help("Verify the data received in a bulk mode or request mode against the pattern of `monkey echo --source`.")
+
+    static let tls = SettingDescriptor.flag("tls")
+        .help("Encrypt the connections with TLS; implied by the mode handshake.")
+
+    static let tlsVerify = SettingDescriptor<PoolTLS.Verify?>(
+        "tls-verify",
+        unset: "`ca` with `--tls-ca`, else `system`"
+    )
+    .allowed("`system`, `ca`, `off`")
+    .help(
+        "Verification of the target's certificate: with the authorities of the `system`, with those of `--tls-ca`, "
+            + "or `off`, which accepts any target."
+    )
+
+    static let tlsCA = SettingDescriptor.path("tls-ca", unset: "none")
+        .help("PEM file with the certificates of the authorities.")
+
+    static let tlsName = SettingDescriptor.text("tls-name", of: 1...253, unset: "the host of the target")
+        .help("Name that is sent as SNI and that the target's certificate must have.")
+
+    static let tlsCertificate = SettingDescriptor.path("tls-certificate", unset: "none")
+        .help("PEM file with a certificate chain for a target that requests one.")
+
+    static let tlsKey = SettingDescriptor.path("tls-key", unset: "none")
+        .help("PEM file with the private key of the certificate.")
+
+    static let tlsALPN = SettingDescriptor<[ALPNProtocol]>("tls-alpn", unset: "not negotiated")
+        .allowed("protocols such as `h2` and `http/1.1`")
+        .help("Application protocols that are offered to the target.")
+
+    static let tlsMinVersion = SettingDescriptor.word("tls-min-version", default: ListenerTLS.MinVersion.v12)
+        .help("Oldest version of TLS.")
+
+    static let tlsMaxVersion = SettingDescriptor<ListenerTLS.MinVersion?>.word("tls-max-version", unset: "1.3")
+        .help("Newest version of TLS.")
 
     static let findRate = SettingDescriptor<LoadTest.Assertion?>("find-rate", unset: "none")
         .allowed("a condition such as `'p99<2ms'`")

@@ -51,6 +51,7 @@ struct LoadModeOptions: ReusedOptions {
         case .echo: return .echo(try request())
         case .request: return .request(try request(of: 100), response: try response())
         case .connect: return .connect(try request(), ending: end ?? CommandLineSettings.end.defaultValue)
+        case .handshake: return .handshake(ending: end ?? CommandLineSettings.end.defaultValue)
         case .hold: return .hold(try request())
         case .upload: return .bulk(bulk(.upload))
         case .download: return .bulk(bulk(.download))
@@ -61,13 +62,13 @@ struct LoadModeOptions: ReusedOptions {
 
     /// Throws for an option that the mode would ignore.
     private func rejectUnused(in mode: LoadMode) throws {
-        guard end == nil || mode == .connect else {
-            throw ValidationError("--end requires --mode connect, not \(mode)")
+        guard end == nil || mode == .connect || mode == .handshake else {
+            throw ValidationError("--end requires --mode connect or handshake, not \(mode)")
         }
-        guard payload == nil || !mode.isBulk && mode != .script else {
+        guard payload == nil || !mode.isBulk && mode != .script && mode != .handshake else {
             throw ValidationError("--payload has no effect with --mode \(mode): remove it")
         }
-        guard size == nil || mode != .download && mode != .script else {
+        guard size == nil || mode != .download && mode != .script && mode != .handshake else {
             throw ValidationError("--size has no effect with --mode \(mode): remove it")
         }
     }

@@ -4,7 +4,7 @@ import Sockets
 
 /// The values of `--mode`.
 enum LoadMode: String, CaseIterable {
-    case echo, request, connect, upload, download, both, hold, script
+    case echo, request, connect, handshake, upload, download, both, hold, script
 
     var isBulk: Bool { self == .upload || self == .download || self == .both }
 }

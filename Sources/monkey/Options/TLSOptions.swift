@@ -145,7 +145,7 @@ extension ValueReader where Value == String {
 }
 
 extension ValueReader where Value == ALPNProtocol {
-    fileprivate static var applicationProtocol: Self {
+    static var applicationProtocol: Self {
         Self(name: "protocol") { text in try ALPNProtocol(parsing: text) }
     }
 }

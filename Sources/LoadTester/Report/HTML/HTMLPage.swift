@@ -85,7 +85,8 @@ struct HTMLPage {
         } else if report.setup.isHold {
             figures.append(("connections open at the end", Grouped(report.connections.lived).description))
         } else if let throughput = report.throughput {
-            figures.append(("exchanges per second", Grouped(throughput).description))
+            let unit = report.setup.mode == "handshake" ? "handshakes per second" : "exchanges per second"
+            figures.append((unit, Grouped(throughput).description))
         }
         if report.latency.count > 0 {
             figures.append(("median latency", TimeText(report.latency.p50).description))
