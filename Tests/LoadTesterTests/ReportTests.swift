@@ -217,6 +217,7 @@ struct ReportTests {
             ("echo", "closed_early", "may not echo"), ("echo", "unanswered", "may not echo"),
             ("request", "mismatch", "exact number"), ("request", "unanswered", "not be larger"),
             ("script", "mismatch", "expect lines"), ("echo", "refused", nil),
+            ("echo", "tls", "check --tls-ca"),
         ] as [(String, String, String?)]
     )
     func hints(mode: String, cause: String, text: String?) {
@@ -299,6 +300,44 @@ struct ReportTests {
             ReportText.errors(["total": 1006, "closed_early": 2, "refused": 1000, "other": 4], other: "no route")
                 == "1,000 refused, 4 other (no route), 2 closed early"
         )
+        let causes = [
+            LoadTest.FailureCounts.TLSCause(cause: "unknown ca", count: 5), .init(cause: "no shared cipher", count: 2),
+        ]
+        #expect(ReportText.errors(["tls": 5], tls: [causes[0]]) == "5 tls (unknown ca)")
+        #expect(ReportText.errors(["tls": 7], tls: causes) == "7 tls (5 unknown ca; 2 no shared cipher)")
+    }
+
+    @Test("A report of TLS has its handshakes in text and JSON, and round-trips")
+    func tls() throws {
+        var report = LoadTest.Report.example
+        #expect(!report.facts.contains { $0.hasPrefix("tls") })
+        report.handshake = report.latency
+        report.tls = LoadTest.Report.TLS(
+            full: 1000,
+            resumed: 5,
+            handshakesPerSecond: 100.5,
+            truncated: 0,
+            agreements: [
+                .init(version: "1.3", cipher: "TLS_AES_128_GCM_SHA256", count: 1003),
+                .init(version: "1.2", cipher: "ECDHE", count: 2),
+            ],
+            failures: []
+        )
+        report.setup.tls = .init(serverName: "a.test", verify: "ca", minVersion: "1.2", maxVersion: nil, resume: 10)
+        #expect(
+            report.facts.contains(
+                "tls TLS 1.3 TLS_AES_128_GCM_SHA256 (1,003), TLS 1.2 ECDHE (2), 1,000 full and 5 resumed handshakes"
+            )
+        )
+        #expect(ReportText(report).load.contains("TLS, resuming 10 %"))
+        #expect(ReportText(report).latencies.last?.first == "handshake")
+        #expect(report.html.contains("1,000 full and 5 resumed handshakes"))
+        #expect(try LoadTest.Report(json: report.json()) == report)
+        let object = try #require(JSONSerialization.jsonObject(with: Data(report.json())) as? [String: Any])
+        let tls = try #require(object["tls"] as? [String: Any])
+        #expect(
+            Set(tls.keys) == ["full", "resumed", "handshakes_per_second", "truncated", "agreements", "failures"]
+        )
     }
 
     @Test("A step without due requests is not marked as too much")
@@ -338,4 +377,9 @@ struct ReportTests {
         report.tester.sendLag.p99 = 199e-6
         #expect(ResultQuality.warnings(about: report).count == 2)
     }
+}
+
+extension LoadTest.Report {
+    /// The remaining lines of the text, each as its name and its text.
+    fileprivate var facts: [String] { ReportText(self).facts.map { "\($0.name) \($0.text)" } }
 }

@@ -19,9 +19,9 @@ enum Outcome {
         let mismatches = report.errors[LoadTest.FailureCause.mismatch.name, default: 0]
         let silent: [LoadTest.FailureCause] = [.closedEarly, .unanswered, .timeout]
         let isSilent = report.connections.established > 0 && silent.contains { report.errors[$0.name, default: 0] > 0 }
-        if let failure = report.tls?.failures.first {
-            return
-                "the TLS handshake failed (\(failure.cause)): check --tls-ca and --tls-name, and what the target requires"
+        if report.errors[LoadTest.FailureCause.tls.name, default: 0] > 0 {
+            return "the TLS handshake failed: check --tls-ca and --tls-name, and whether the target requires a client "
+                + "certificate (--tls-certificate)"
         }
         switch report.setup.mode {
         case "echo", "connect", "hold":

@@ -260,10 +260,12 @@ extension Generator where Network: ~Copyable, Load: ~Copyable {
             channel.pointee.hasEncodedEnd = true
             withFIN = true
         }
-        if let error = endStream(slot, link, channels, withFIN: withFIN) { return fail(slot, link, error) }
-        guard link.pointee.isUnread else { return }
+        let error = endStream(slot, link, channels, withFIN: withFIN)
+        guard link.pointee.isUnread || error != nil else { return }
         link.pointee.isUnread = false
+        // If the peer has already closed the connection, it may have sent an alert before.
         continueClosing(slot, link, .readable)
+        if let error, connections.isTaken(slot), link.pointee.phase == .closing { fail(slot, link, error) }
     }
 
     /// Handles an event on a connection that is being closed.
