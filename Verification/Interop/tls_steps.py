@@ -11,7 +11,7 @@ from harness import MONKEY, Sandbox, free_port, program, require, run, wait_unti
 from nginx import start_nginx
 from proxy import Proxy, get, parse, succeeds
 from redis_steps import Redis
-from sni_steps import make_certificate
+from sni_steps import make_certificate, subject_by_openssl
 
 NAME = "www.example.test"
 SIZE = 20_000_000
@@ -203,6 +203,69 @@ def tls_reload():
         known = ["--cert", sandbox.path / "client.test.pem", "--key", sandbox.path / "client.test.key"]
         require(run([*base, *known, url]).stdout.startswith("HTTP/1.1"), "a client certificate was refused")
         return "a new certificate during a download, a pair that does not match, required client certificates"
+
+
+MIXED_FILE = """
+admin: 127.0.0.1:{metrics}
+summary: off
+listeners:
+  https:
+    listen: 127.0.0.1:{listen}
+    pool: web
+    tls:
+      certificates: [{{certificate: proxy.test.pem, key: proxy.test.key}}, {{certificate: other.test.pem, key: other.test.key}}]
+      unknown-name: refuse
+      unrouted: {unrouted}
+    sni:
+      www.example.test: {{pool: secure, tls: pass}}
+      below.example.test: {{pool: web, certificate: other.test.pem}}
+    alpn:
+      http/1.0: {{pool: secure, tls: pass}}
+    plain: web
+pools:
+  web: {{servers: ["127.0.0.1:{server}"]}}
+  secure: {{servers: ["127.0.0.1:{secure}"]}}
+"""
+
+
+def tls_pass_and_terminate():
+    """One port decrypts for some names, passes others to nginx with its own certificate, and serves clients without TLS;
+    a reload changes what happens to the other names."""
+    with Sandbox() as sandbox:
+        server, secure = start_web_server(sandbox)
+        for name in ("proxy.test", "other.test"):
+            make_certificate(sandbox, name)
+        listen, metrics = free_port(), free_port()
+        file = sandbox.path / "monkey.yaml"
+        settings = {"metrics": metrics, "listen": listen, "server": server, "secure": secure}
+        file.write_text(MIXED_FILE.format(unrouted="terminate", **settings))
+        process = sandbox.start([MONKEY, "run", file])
+        sandbox.wait_for(process, MONKEY.name, lambda: succeeds(lambda: get(f"http://127.0.0.1:{metrics}/readyz")))
+        expected = {"www.example.test": NAME, "proxy.test": "proxy.test", "below.example.test": "other.test", None: "proxy.test"}
+        for name, wanted in expected.items():
+            found = subject_by_openssl(listen, name)
+            require(found == wanted, f"openssl asked for {name} and got the certificate of {found}, not {wanted}")
+        found = subject_by_openssl(listen, "proxy.test", "-alpn", "http/1.0")
+        require(found == NAME, f"openssl offered http/1.0 and got the certificate of {found}, not {NAME}")
+        copy = sandbox.path / "copy.bin"
+        curl(sandbox, listen, "/file.bin", "--output", str(copy))
+        require(digest_of(copy) == digest_of(sandbox.path / "file.bin"), "a passed download was altered")
+        text = curl(sandbox, listen, "/echo", "--http2").stdout
+        require(text == f"HTTP/2.0 TLSv1.3 {NAME}\n", f"nginx saw {text!r} of a passed client")
+        base = [program("curl", "curl"), "--silent", "--show-error", "--fail", "--max-time", "30"]
+        known = ["--cacert", sandbox.path / "proxy.test.pem", "--resolve", f"proxy.test:{listen}:127.0.0.1"]
+        text = run([*base, *known, f"https://proxy.test:{listen}/echo"]).stdout
+        require(text == "HTTP/1.1  \n", f"nginx saw {text!r} of a decrypted client")
+        run([*base, *known, "--output", copy, f"https://proxy.test:{listen}/file.bin"])
+        require(digest_of(copy) == digest_of(sandbox.path / "file.bin"), "a decrypted download was altered")
+        text = run([*base, f"http://127.0.0.1:{listen}/echo"]).stdout
+        require(text == "HTTP/1.1  \n", f"nginx saw {text!r} of a client without TLS")
+        run([*base, "--insecure", "--resolve", f"x.test:{listen}:127.0.0.1", f"https://x.test:{listen}/"], expected=35)
+        file.write_text(MIXED_FILE.format(unrouted="pass", **settings).replace("pool: web\n    tls", "pool: secure\n    tls"))
+        process.send_signal(signal.SIGHUP)
+        wait_until("the reload", lambda: subject_by_openssl(listen, "x.test") == NAME)
+        require(subject_by_openssl(listen, "below.example.test") == "other.test", "a reload changed a route")
+        return f"{len(expected) + 3} certificates by openssl s_client, 2 downloads of {SIZE:,} B, a client without TLS, a reload"
 
 
 def install(sandbox, certificate, key):

@@ -47,9 +47,21 @@ extension ListenerSection {
         listener.bandwidth = bandwidth?.bytes
         listener.bandwidthUpstream = bandwidthUpstream?.bytes
         listener.bandwidthDownstream = bandwidthDownstream?.bytes
-        listener.sniPatterns = sniPatterns.map { SNIRoute(names: [$0.pattern], pool: $0.pool) }
+        listener.sniPatterns = sniPatterns.map { route in
+            SNIRoute(
+                names: [route.pattern],
+                pool: route.pool,
+                tls: route.target.tls ?? .terminate,
+                certificate: certificate(of: route.target)
+            )
+        }
         listener.alpnProtocols = alpnProtocols.map { route in
-            ALPNRoute(protocols: [route.pattern], pool: route.pool)
+            ALPNRoute(
+                protocols: [route.pattern],
+                pool: route.pool,
+                tls: route.target.tls ?? .terminate,
+                certificate: certificate(of: route.target)
+            )
         }
         listener.plainPool = plainPool
         listener.tls = tls?.loaded
@@ -58,6 +70,12 @@ extension ListenerSection {
 }
 
 extension ListenerSection {
+    /// Returns the certificate that a route names; nil if it names none.
+    private func certificate(of route: RouteTargetSection) -> TLSCertificate? {
+        guard let name = route.certificate else { return nil }
+        return tls?.loaded?.certificates.first { $0.chain.name == name }
+    }
+
     var accessPolicy: AccessPolicy {
         var accessPolicy = AccessPolicy()
         // A file with contradictory lists is rejected before this point.

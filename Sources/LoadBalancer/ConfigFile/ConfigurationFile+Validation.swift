@@ -41,6 +41,7 @@ extension ConfigurationFile {
         let members = written.members
         let known = KnownPools(root["pools"])
         let graph = ForwardingGraph(self)
+        let encrypted = Set(pools.lazy.filter { $0.tls != nil }.map(\.name))
         for listener in listeners {
             guard let written = members[listener.name] else { continue }
             diagnostics.within(listener.name) { diagnostics in
@@ -76,6 +77,7 @@ extension ConfigurationFile {
                     }
                 }
                 listener.checkEntrance(written, &diagnostics)
+                listener.checkTLS(written, encrypted: encrypted, &diagnostics)
                 if let limits = listener.limits, let name = written["limits"] {
                     diagnostics.within("limits") { checkLimits(limits, name, written, root, &$0) }
                 }
@@ -153,7 +155,8 @@ extension ConfigurationFile {
         guard let members = written[key]?.members else { return }
         diagnostics.within(key) { diagnostics in
             for route in routes {
-                guard let name = members[route.written] else { continue }
+                guard let written = members[route.written] else { continue }
+                let name = written["pool"] ?? written
                 diagnostics.within(route.written) { checkPool(route.pool, of: listener, name, known, graph, &$0) }
             }
         }

@@ -136,6 +136,26 @@ extension ObjectSchema where Entry == ListenerSection {
     }
 }
 
+extension ObjectSchema where Entry == RouteTargetSection {
+    static var route: Self {
+        let empty = RouteTargetSection()
+        return Self(
+            name: "a route",
+            empty: empty,
+            keys: [
+                KeySchema(
+                    required: TLSAction.Settings.pool,
+                    \.pool,
+                    .text(TLSAction.Settings.pool, example: "the name of a pool"),
+                    placeholder: "NAME"
+                ),
+                KeySchema(TLSAction.Settings.tls, \.tls, .optional(.word), in: empty),
+                KeySchema(TLSAction.Settings.certificate, \.certificate, .optional(.path), in: empty),
+            ]
+        )
+    }
+}
+
 extension ObjectSchema where Entry == ListenerTLSSection {
     static var listenerTLS: Self {
         let empty = ListenerTLSSection()
@@ -150,6 +170,7 @@ extension ObjectSchema where Entry == ListenerTLSSection {
                     placeholder: "[{certificate: cert.pem, key: key.pem}]"
                 ),
                 KeySchema(ListenerTLS.Settings.unknownName, \.unknownName, in: empty),
+                KeySchema(ListenerTLS.Settings.unrouted, \.unrouted, in: empty),
                 KeySchema(ListenerTLS.Settings.clientCertificates, \.clientCertificates, in: empty),
                 KeySchema(ListenerTLS.Settings.clientCA, \.clientCA, example: "the path of a file", in: empty),
                 KeySchema(ListenerTLS.Settings.alpn, \.alpn, .protocols, in: empty),

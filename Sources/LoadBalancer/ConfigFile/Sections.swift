@@ -64,12 +64,25 @@ package struct LimitsSection: Sendable, Equatable {
     package init() {}
 }
 
-/// Pool for TLS clients that request an SNI host name or an ALPN protocol.
+/// Route of TLS clients that request an SNI host name or an ALPN protocol.
 package struct RouteSection<Pattern: Hashable & Sendable>: Sendable, Equatable {
     package var pattern: Pattern
     /// The pattern as written in the file.
     package var written: String
-    package var pool: String
+    package var target: RouteTargetSection
+
+    package var pool: String { target.pool }
+}
+
+/// Where a route leads.
+package struct RouteTargetSection: Sendable, Equatable {
+    package var pool = ""
+    /// nil is `terminate` in a listener with TLS.
+    package var tls = TLSAction.Settings.tls.defaultValue
+    /// The path of a certificate of the listener, as written there.
+    package var certificate = TLSAction.Settings.certificate.defaultValue
+
+    package init() {}
 }
 
 /// Pool section: equivalent servers and the policy that selects one of them.

@@ -5,6 +5,7 @@ package import TCPProxy
 package struct ListenerTLSSection: Sendable, Equatable {
     package var certificates: [CertificateSection] = []
     package var unknownName = ListenerTLS.Settings.unknownName.defaultValue
+    package var unrouted = ListenerTLS.Settings.unrouted.defaultValue
     package var clientCertificates = ListenerTLS.Settings.clientCertificates.defaultValue
     package var clientCA: String?
     package var alpn: [ALPNProtocol] = []
@@ -81,6 +82,7 @@ extension ListenerTLSSection {
             )
         }
         tls.refusesUnknownNames = unknownName == .refuse
+        tls.unrouted = unrouted
         tls.parameters = TLSParameters(alpn, minVersion, ciphers: ciphers, groups: groups)
         switch (clientCertificates, clientCA) {
         case (.off, nil):

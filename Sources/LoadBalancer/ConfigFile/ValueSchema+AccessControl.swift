@@ -101,11 +101,15 @@ extension ValueSchema {
         parse: @escaping @Sendable (String) throws -> Pattern
     ) -> ValueSchema<[RouteSection<Pattern>]> {
         let pool = ValueSchema<String>.text(1...64, example: "the name of a pool")
+        let section = ObjectSchema<RouteTargetSection>.route
         return ValueSchema<[RouteSection<Pattern>]>(
-            name: "pools by \(property)",
+            name: "routes by \(property)",
             schema: .object([
-                "type": .string("object"), "additionalProperties": pool.schema, "minProperties": .integer(1),
-                "maxProperties": .integer(max),
+                "type": .string("object"),
+                "additionalProperties": .object([
+                    "anyOf": .array([pool.schema.orEnvironmentReference, section.schema])
+                ]),
+                "minProperties": .integer(1), "maxProperties": .integer(max),
             ]),
             write: { _ in nil }
         ) { node, diagnostics in
@@ -117,7 +121,12 @@ extension ValueSchema {
             return members.compactMap { member in
                 if diagnostics.isExhausted { return nil }
                 return diagnostics.within(member.name) { diagnostics in
-                    let name = pool.read(member.value, &diagnostics)
+                    var target = section.empty
+                    if case .mapping = member.value.content {
+                        section.read(member.value, into: &target, &diagnostics)
+                    } else if let name = pool.read(member.value, &diagnostics) {
+                        target.pool = name
+                    }
                     do {
                         let pattern = try parse(member.name)
                         guard taken.insert(pattern).inserted else {
@@ -127,7 +136,8 @@ extension ValueSchema {
                             )
                             return nil
                         }
-                        return name.map { RouteSection(pattern: pattern, written: member.name, pool: $0) }
+                        guard !target.pool.isEmpty else { return nil }
+                        return RouteSection(pattern: pattern, written: member.name, target: target)
                     } catch {
                         diagnostics.error(at: member.location, "\(error)")
                         return nil

@@ -12,11 +12,14 @@ extension ListenerConfiguration {
             .help("Name of the pool that connections are forwarded to.")
 
         package static let sni = SettingDescriptor<[SNIRoute]>("sni", unset: "none")
-            .allowed("names such as `www.example.com` or `\"*.example.com\"`, each with the name of a pool")
+            .allowed(
+                "names such as `www.example.com` or `\"*.example.com\"`, each with the name of a pool or with the keys of a "
+                    + "route"
+            )
             .help("Pools for TLS clients by SNI host name. All other TLS clients use `pool`.")
 
         package static let alpn = SettingDescriptor<[ALPNRoute]>("alpn", unset: "none")
-            .allowed("protocols such as `h2` or `postgresql`, each with the name of a pool")
+            .allowed("protocols such as `h2` or `postgresql`, each with the name of a pool or with the keys of a route")
             .help(
                 "Pools for TLS clients by ALPN protocol, regardless of the SNI host name. The first protocol in this "
                     + "order that the client offers decides."

@@ -34,6 +34,12 @@ extension ListenerTLS {
                     + "`refuse` the alert unrecognized_name."
             )
 
+        package static let unrouted = SettingDescriptor.word("unrouted", default: TLSAction.terminate)
+            .help(
+                "Action for TLS clients that no route of `sni` or `alpn` selects: `terminate` decrypts their bytes, `pass` "
+                    + "forwards them to `pool` as they are."
+            )
+
         package static let clientCertificates =
             SettingDescriptor
             .word("client-certificates", default: ClientCertificates.off)

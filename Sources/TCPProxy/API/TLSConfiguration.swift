@@ -7,6 +7,8 @@ public struct ListenerTLS: Sendable, Hashable {
     public var certificates: [TLSCertificate]
     /// Whether a client that sends a name which no certificate has is refused, instead of getting the first certificate.
     public var refusesUnknownNames = false
+    /// The action for TLS clients that no SNI or ALPN route of the listener selects.
+    public var unrouted = TLSAction.terminate
     /// Protocols, versions and algorithms.
     public var parameters = TLSParameters()
     /// Verification of client certificates; nil requests none.

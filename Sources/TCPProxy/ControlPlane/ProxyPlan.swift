@@ -39,7 +39,8 @@ struct ProxyPlan: Sendable {
             guard let pool = number(listener.pool) else {
                 throw .unknownPool(listener.pool, listener: listener.name)
             }
-            let (routes, others) = try Self.routes(of: listener, number)
+            let tls = try Self.tls(of: listener)
+            let (routes, others) = try Self.routes(of: listener, tls, number)
             self.listeners.append(
                 Listener(
                     name: listener.name,
@@ -53,7 +54,7 @@ struct ProxyPlan: Sendable {
                         connection: SocketOptions(listener),
                         permissions: try listener.socketPermissions()
                     ),
-                    settings: ListenerSettings(listener, pool: pool, routes: routes, tls: try Self.tls(of: listener))
+                    settings: ListenerSettings(listener, pool: pool, routes: routes, tls: tls)
                 )
             )
         }
@@ -109,13 +110,14 @@ struct ProxyPlan: Sendable {
         }
     }
 
-    /// Returns a listener's pools by SNI and ALPN (nil if it has no such routes), and the numbers of these pools.
+    /// Returns a listener's routes by SNI and ALPN (nil if no connection needs one), and the numbers of their pools.
     private static func routes(
         of listener: ListenerConfiguration,
+        _ tls: ListenerTLSPlan?,
         _ number: (String) -> Int?
     ) throws(ProxyError) -> (TLSRouter?, pools: Set<Int>) {
-        let hasPlain = listener.tls != nil && listener.plainPool != nil
-        guard !listener.sniPatterns.isEmpty || !listener.alpnProtocols.isEmpty || hasPlain else {
+        let needsRoute = listener.tls.map { listener.plainPool != nil || $0.unrouted == .pass } ?? false
+        guard !listener.sniPatterns.isEmpty || !listener.alpnProtocols.isEmpty || needsRoute else {
             guard let plain = listener.plainPool else { return (nil, []) }
             throw .badSetting(
                 name: "plain of listener \(listener.name)",
@@ -127,15 +129,27 @@ struct ProxyPlan: Sendable {
             guard let number = number(name) else { throw .unknownPool(name, listener: listener.name) }
             return Int16(number)
         }
-        var names: [(pattern: SNIPattern, value: Int16)] = []
-        for route in listener.sniPatterns {
-            let pool = try pool(route.pool)
-            names += route.names.map { ($0, pool) }
+        func route(_ pool: Int16, _ action: TLSAction, _ certificate: TLSCertificate?) throws(ProxyError) -> TLSRoute {
+            guard action == .terminate else { return TLSRoute(pool: pool, context: TLSRoute.pass) }
+            guard let certificate else { return TLSRoute(pool: pool) }
+            guard let context = tls?.context(of: certificate) else {
+                throw .badSetting(
+                    name: "certificate of a route of listener \(listener.name)",
+                    value: certificate.chain.name,
+                    allowed: "one of the certificates of the listener's TLS"
+                )
+            }
+            return TLSRoute(pool: pool, context: context)
         }
-        var protocols: [(name: ALPNProtocol, pool: Int16)] = []
-        for route in listener.alpnProtocols {
-            let pool = try pool(route.pool)
-            protocols += route.protocols.map { ($0, pool) }
+        var names: [(pattern: SNIPattern, value: TLSRoute)] = []
+        for entry in listener.sniPatterns {
+            let route = try route(try pool(entry.pool), entry.tls, entry.certificate)
+            names += entry.names.map { ($0, route) }
+        }
+        var protocols: [(name: ALPNProtocol, route: TLSRoute)] = []
+        for entry in listener.alpnProtocols {
+            let route = try route(try pool(entry.pool), entry.tls, entry.certificate)
+            protocols += entry.protocols.map { ($0, route) }
         }
         guard protocols.count <= ListenerConfiguration.maxALPNProtocols else {
             throw .badSetting(
@@ -144,7 +158,7 @@ struct ProxyPlan: Sendable {
                 allowed: "0 to \(ListenerConfiguration.maxALPNProtocols)"
             )
         }
-        let usual = try pool(listener.pool)
+        let usual = try route(try pool(listener.pool), listener.tls?.unrouted ?? .terminate, nil)
         var plain: Int16?
         if let name = listener.plainPool { plain = try pool(name) }
         do throws(SNIRoutingTableError) {
@@ -153,7 +167,7 @@ struct ProxyPlan: Sendable {
                 names: try SNIRoutingTable(names, otherwise: usual),
                 plainPool: plain
             )
-            let numbers = names.map(\.value) + protocols.map(\.pool) + [plain].compactMap { $0 }
+            let numbers = names.map(\.value.pool) + protocols.map(\.route.pool) + [plain].compactMap { $0 }
             return (routes, Set(numbers.map { Int($0) }))
         } catch {
             throw .sniPatterns(error, listener: listener.name)

@@ -22,6 +22,7 @@ struct DocumentationTests {
     func keyTables() {
         compare(ObjectSchema.root, under: "## Keys of the file")
         compare(ObjectSchema.listener, under: "## Keys of a listener")
+        compare(ObjectSchema.route, under: "## Keys of a route")
         compare(ObjectSchema.listenerTLS, under: "## Keys of TLS of a listener")
         compare(ObjectSchema.certificate, under: "## Keys of a certificate")
         compare(ObjectSchema.poolTLS, under: "## Keys of TLS of a pool")
@@ -76,7 +77,7 @@ struct DocumentationTests {
             + ObjectSchema.ejection.keys.map(\.name)
             + ObjectSchema.queue.keys.map(\.name) + ObjectSchema.limits.keys.map(\.name)
             + ObjectSchema.listenerTLS.keys.map(\.name) + ObjectSchema.certificate.keys.map(\.name)
-            + ObjectSchema.poolTLS.keys.map(\.name)
+            + ObjectSchema.poolTLS.keys.map(\.name) + ObjectSchema.route.keys.map(\.name)
         for key in keys { #expect(used.contains(key), "\(key) is in no example") }
     }
 

@@ -30,7 +30,7 @@ struct SchemaTests {
         "[{expect: a}]", "[{send: a, expect: b}, {expect: c}]", "200-299,304", "[200-299, 304]",
         "connect", "first-byte", "master", "queue",
         "[{certificate: a, key: b}]", "{certificates: [{certificate: a, key: b}]}", "{server-name: a.example}", "'1.3'",
-        "refuse", "required", "system", "[h2]",
+        "refuse", "required", "system", "[h2]", "pass",
         "[10.0.0.0/8]", "{www.example.com: web}", "{'*.example.com': web}", "{'a b': web}",
     ]
 

@@ -81,14 +81,20 @@ final class FakeProxy {
         pool(&servers)
         let others = zip(names, routed).map { PoolConfiguration(upstream: $0.pool, at: [$1]) }
         let plans = try pools.add([servers] + others)
-        var values: [(pattern: SNIPattern, value: Int16)] = []
-        for (number, route) in names.enumerated() { values += route.names.map { ($0, Int16(number + 1)) } }
+        func route(_ pool: Int16, _ action: TLSAction = .terminate) -> TLSRoute {
+            TLSRoute(pool: pool, context: action == .pass ? TLSRoute.pass : TLSRoute.byName)
+        }
+        var values: [(pattern: SNIPattern, value: TLSRoute)] = []
+        for (number, entry) in names.enumerated() {
+            values += entry.names.map { ($0, route(Int16(number + 1), entry.tls)) }
+        }
+        let tls = try configuration.listener.tls.map { tls throws(TLSError) in try ListenerTLSPlan(tls) }
         let routes =
             names.isEmpty
             ? nil
             : TLSRouter(
-                protocols: protocols,
-                names: try SNIRoutingTable(values, otherwise: 0),
+                protocols: protocols.map { ($0.name, route($0.pool)) },
+                names: try SNIRoutingTable(values, otherwise: route(0, configuration.listener.tls?.unrouted ?? .pass)),
                 plainPool: plainPool
             )
         let wakers = (0..<workers).map { _ in FakeWaker() }
@@ -107,7 +113,10 @@ final class FakeProxy {
                 settings: settings,
                 shared: memory.shared(with: index, hub: hub, mailboxes: mailboxes)
             )
-            worker.addListener(listener, settings: ListenerSettings(configuration.listener, pool: 0, routes: routes))
+            worker.addListener(
+                listener,
+                settings: ListenerSettings(configuration.listener, pool: 0, routes: routes, tls: tls)
+            )
             for (number, plan) in plans.enumerated() { worker.setPool(plan, at: number) }
             let member = Member(worker, poller: poller)
             #expect(member.worker.watchListeners() == nil)

@@ -6,6 +6,8 @@ struct ListenerTLSPlan: Sendable {
     let contexts: [TLSContext]
     /// The index of the context by SNI host name; ``refused`` refuses the client.
     private let names: SNIRoutingTable<Int16>
+    /// The index of the context of each certificate, for routes that name one.
+    private let contextsByCertificate: [TLSCertificate: Int16]
     private let configuration: ListenerTLS
 
     /// The value of `names` for clients that are refused.
@@ -31,7 +33,9 @@ struct ListenerTLSPlan: Sendable {
         var contexts: [TLSContext] = []
         var patterns: [(pattern: SNIPattern, value: Int16)] = []
         var taken: Set<SNIPattern> = []
+        var contextsByCertificate: [TLSCertificate: Int16] = [:]
         for group in groups {
+            for certificate in group.certificates { contextsByCertificate[certificate] = Int16(contexts.count) }
             var settings = TLSServerSettings(certificates: group.certificates)
             settings.parameters = configuration.parameters
             settings.clients = configuration.clients
@@ -41,6 +45,7 @@ struct ListenerTLSPlan: Sendable {
         }
         guard !contexts.isEmpty else { throw .noCertificate }
         self.contexts = contexts
+        self.contextsByCertificate = contextsByCertificate
         self.configuration = configuration
         do throws(SNIRoutingTableError) {
             names = try SNIRoutingTable(patterns, otherwise: configuration.refusesUnknownNames ? Self.refused : 0)
@@ -54,6 +59,10 @@ struct ListenerTLSPlan: Sendable {
 
     /// Whether the client's SNI host name decides anything.
     var needsName: Bool { contexts.count > 1 || configuration.refusesUnknownNames }
+
+    /// Returns the index of the context of one of the certificates, which is also that of others for the same names; nil if
+    /// it is none of the listener's.
+    func context(of certificate: TLSCertificate) -> Int16? { contextsByCertificate[certificate] }
 
     /// Returns the index of the context for a client; nil refuses it.
     ///

@@ -126,14 +126,21 @@ extension Worker where S: ~Copyable {
         case .hello(let hello):
             let scratch = UnsafeRawBufferPointer(buffers.shared)
             let settings = settings(of: slot)
+            var context = TLSRoute.byName
             if settings.pointee.settings.routes != nil {
-                session.pointee.pool = settings.pointee.settings.routes!.pool(for: hello, in: scratch)
+                let route = settings.pointee.settings.routes!.route(for: hello, in: scratch)
+                session.pointee.pool = route.pool
+                context = route.context
             }
             session.pointee.flags.remove(.readsClientHello)
-            guard settings.pointee.settings.hasTLS else { return .complete }
-            let name = hello.serverName.map { UnsafeRawBufferPointer(rebasing: scratch[$0]) }
-            preread.pointee.tlsContext = settings.pointee.settings.tls!.context(for: name)
-            return preread.pointee.tlsContext == nil ? .unknownName : .complete
+            guard settings.pointee.settings.hasTLS, context != TLSRoute.pass else { return .complete }
+            if context == TLSRoute.byName {
+                let name = hello.serverName.map { UnsafeRawBufferPointer(rebasing: scratch[$0]) }
+                guard let selected = settings.pointee.settings.tls!.context(for: name) else { return .unknownName }
+                context = selected
+            }
+            preread.pointee.tlsContext = context
+            return .complete
         case .notTLS:
             guard let pool = settings(of: slot).pointee.settings.routes?.plainPool else {
                 return .denied(.clientHello)
