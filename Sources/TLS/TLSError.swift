@@ -52,9 +52,19 @@ public struct TLSFailure: Hashable, Sendable, CustomStringConvertible {
     /// Whether the peer has answered an end of the stream without close_notify with an alert.
     public var isTruncationAlert: Bool { ctls_is_truncation_alert(code) }
 
+    /// The server answered a request for TLS that it does not support it.
+    public static let requestRefused: Int64 = .min
+    /// The server answered a request for TLS with an error or with other bytes, or closed the connection.
+    public static let requestFailed: Int64 = .min + 1
+
     /// The cause in words, such as "no shared cipher".
     public var description: String {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
+        switch code {
+        case Self.requestRefused: return "the server does not support TLS: it answered SSLRequest with N"
+        case Self.requestFailed: return "the server answered SSLRequest with an error, or not at all"
+        default: break
+        }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
             text.initialize(repeating: 0)
             _ = ctls_describe(code, text.baseAddress!, text.count - 1)
             return String(cString: text.baseAddress!)

@@ -38,6 +38,29 @@ struct CommandLineTests {
         #expect(configuration.resolveInterval == defaults.resolveInterval)
     }
 
+    @Test("the protocols of clients and servers set their settings")
+    func protocols() throws {
+        let command = try proxy(
+            "--protocol",
+            "postgres",
+            "--tls-self-signed",
+            "db.test",
+            "--server-tls",
+            "--server-protocol",
+            "postgres"
+        )
+        #expect(try command.serving.listener(at: command.listen).connectionProtocol == .postgres)
+        #expect(command.serving.tls.serverProtocol == .postgres)
+        #expect(try proxy().serving.listener(at: command.listen).connectionProtocol == .tcp)
+    }
+
+    @Test("a protocol without TLS is rejected", arguments: ["--protocol", "--server-protocol"])
+    func protocolsWithoutTLS(option: String) {
+        let error = #expect(throws: (any Error).self) { try proxy(option, "postgres") }
+        let text = error.map { ProxyCommand.message(for: $0) } ?? ""
+        #expect(text.contains("\(option) postgres has no effect without"), "\(text)")
+    }
+
     @Test("each option sets its setting")
     func options() throws {
         let command = try proxy(

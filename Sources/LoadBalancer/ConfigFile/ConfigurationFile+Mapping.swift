@@ -64,6 +64,7 @@ extension ListenerSection {
             )
         }
         listener.plainPool = plainPool
+        listener.connectionProtocol = connectionProtocol
         listener.tls = tls?.loaded
         return listener
     }
@@ -114,6 +115,7 @@ extension PoolSection {
         configuration.onAllDown = onAllDown
         configuration.retry = retry
         configuration.proxyProtocol = sendProxy
+        configuration.connectionProtocol = connectionProtocol
         configuration.tls = tls?.loaded
         return configuration
     }

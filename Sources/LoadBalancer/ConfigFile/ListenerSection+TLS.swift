@@ -19,6 +19,16 @@ extension ListenerSection {
                 }
             }
         }
+        if connectionProtocol == .postgres, tls == nil, targets.isEmpty, !encrypted.contains(pool),
+            let place = written["protocol"]
+        {
+            diagnostics.within("protocol") { diagnostics in
+                diagnostics.warning(
+                    at: place.location,
+                    "no effect without tls, sni or alpn of the listener, or tls of its pool: add one, or remove this key"
+                )
+            }
+        }
         guard tls?.unrouted == .pass, let place = written["tls"]?["unrouted"] else { return }
         diagnostics.within("tls") { diagnostics in
             diagnostics.within("unrouted") { diagnostics in

@@ -124,6 +124,7 @@ extension ObjectSchema where Entry == ListenerSection {
                 KeySchema(ListenerConfiguration.Settings.alpn, \.alpnProtocols, .alpnProtocols, in: empty),
                 KeySchema(ListenerConfiguration.Settings.plain, \.plainPool, example: "the name of a pool", in: empty),
                 KeySchema(ListenerConfiguration.Settings.prereadTimeout, \.timeouts.preread, in: empty),
+                KeySchema(ListenerConfiguration.Settings.connectionProtocol, \.connectionProtocol, in: empty),
                 KeySchema(
                     ListenerTLS.Settings.tls,
                     \.tls,
@@ -277,6 +278,7 @@ extension ObjectSchema where Entry == PoolSection {
                 KeySchema(PoolSettings.Settings.onServerDown, \.onServerDown, in: empty),
                 KeySchema(PoolConfiguration.Settings.onAllDown, \.onAllDown, in: empty),
                 KeySchema(PoolConfiguration.Settings.sendProxy, \.sendProxy, in: empty),
+                KeySchema(PoolConfiguration.Settings.connectionProtocol, \.connectionProtocol, in: empty),
                 KeySchema(
                     PoolTLS.Settings.tls,
                     \.tls,

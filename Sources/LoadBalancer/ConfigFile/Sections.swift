@@ -42,6 +42,7 @@ package struct ListenerSection: Sendable, Equatable {
     package var alpnProtocols: [RouteSection<ALPNProtocol>] = []
     /// Pool for connections that do not start with TLS; nil denies them.
     package var plainPool = defaults.plainPool
+    package var connectionProtocol = defaults.connectionProtocol
     /// nil relays clients' bytes as they are.
     package var tls: ListenerTLSSection?
 
@@ -105,6 +106,7 @@ package struct PoolSection: Sendable, Equatable {
     package var onAllDown = PoolConfiguration.Settings.onAllDown.defaultValue
     /// PROXY protocol version of the header sent to servers; nil sends none.
     package var sendProxy = PoolConfiguration.Settings.sendProxy.defaultValue
+    package var connectionProtocol = PoolConfiguration.Settings.connectionProtocol.defaultValue
     /// nil sends servers the bytes as they are.
     package var tls: PoolTLSSection?
     /// Name server that resolves the names of the servers; nil uses that of the file.

@@ -77,6 +77,12 @@ extension ListenerConfiguration {
                     + "nothing when `preread-timeout` expires, because they wait for the server to send first."
             )
 
+        package static let connectionProtocol = SettingDescriptor.word("protocol", default: ConnectionProtocol.tcp)
+            .help(
+                "Protocol of the clients: `postgres` answers the request for TLS that a PostgreSQL client sends before its "
+                    + "ClientHello; `tcp` is any other."
+            )
+
         // MARK: Sockets
 
         package static let keepAlive = SettingDescriptor<Duration?>.orOff(

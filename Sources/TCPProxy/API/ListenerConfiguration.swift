@@ -57,6 +57,9 @@ public struct ListenerConfiguration: Sendable {
     /// ``alpnProtocols`` or ``tls``.
     public var plainPool: String? = Settings.plain.defaultValue
 
+    /// Protocol of the clients. With ``ConnectionProtocol/postgres``, the proxy answers their requests for TLS.
+    public var connectionProtocol = Settings.connectionProtocol.defaultValue
+
     /// TLS with clients; nil relays their bytes as they are. The SNI and ALPN routes then select pools for the plaintext.
     public var tls: ListenerTLS?
 

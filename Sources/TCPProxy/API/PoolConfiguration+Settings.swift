@@ -60,6 +60,13 @@ extension PoolConfiguration {
 
         package static let sendProxy = SettingDescriptor<ProxyProtocolVersion?>.wordOrOff("send-proxy")
             .help("Version of the PROXY protocol header with the client's address that is sent to servers.")
+
+        package static let connectionProtocol = SettingDescriptor.word("protocol", default: ConnectionProtocol.tcp)
+            .option("server-protocol")
+            .help(
+                "Protocol of the servers: `postgres` requests TLS from a PostgreSQL server before the ClientHello; `tcp` is "
+                    + "any other."
+            )
     }
 }
 

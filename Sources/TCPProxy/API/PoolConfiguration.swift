@@ -28,6 +28,9 @@ public struct PoolConfiguration: Sendable, Equatable {
     /// client's address; nil sends no header.
     public var proxyProtocol: ProxyProtocolVersion? = Settings.sendProxy.defaultValue
 
+    /// Protocol of the servers. With ``ConnectionProtocol/postgres``, TLS with them begins with a request.
+    public var connectionProtocol = Settings.connectionProtocol.defaultValue
+
     /// TLS with servers; nil sends them the bytes as they are.
     public var tls: PoolTLS?
 

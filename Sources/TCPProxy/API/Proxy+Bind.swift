@@ -47,6 +47,7 @@ extension Proxy {
     ///   - upstream: address of the upstream, with a port from 1 to 65535.
     ///   - proxyProtocol: version of the PROXY protocol header that is sent to the upstream; nil sends no header.
     ///   - tls: TLS with the upstream; nil sends it the bytes as they are.
+    ///   - serverProtocol: protocol of the upstream, which decides how TLS with it begins.
     ///   - configuration: settings of the whole process: threads, limits, engine, shutdown.
     /// - Throws: ``ProxyError``, whose description is a message for the user.
     public static func bind(
@@ -54,6 +55,7 @@ extension Proxy {
         to upstream: ServiceAddress,
         proxyProtocol: ProxyProtocolVersion? = nil,
         tls: PoolTLS? = nil,
+        serverProtocol: ConnectionProtocol = .tcp,
         configuration: ProxyConfiguration = ProxyConfiguration()
     ) async throws(ProxyError) -> Proxy {
         try await bind(
@@ -61,6 +63,7 @@ extension Proxy {
             to: upstream,
             proxyProtocol: proxyProtocol,
             tls: tls,
+            serverProtocol: serverProtocol,
             configuration: configuration,
             lookUp: Resolver.addresses
         )
@@ -76,6 +79,7 @@ extension Proxy {
         to upstream: ServiceAddress,
         proxyProtocol: ProxyProtocolVersion?,
         tls: PoolTLS? = nil,
+        serverProtocol: ConnectionProtocol = .tcp,
         configuration: ProxyConfiguration,
         inherited: InheritedSocket? = nil,
         lookUp: @escaping UpstreamLookup
@@ -90,6 +94,7 @@ extension Proxy {
         var pool = PoolConfiguration(upstream: "\(upstream)", at: addresses)
         pool.proxyProtocol = proxyProtocol
         pool.tls = tls
+        pool.connectionProtocol = serverProtocol
         if pool.tls != nil, pool.tls?.serverName == nil, case .name(let host, _) = upstream {
             pool.tls?.serverName = host
         }

@@ -52,6 +52,7 @@ final class PoolRegistry: Sendable {
                 queueTimeout: configuration.queueTimeout,
                 maxAttempts: 1 + (configuration.retry ?? 0),
                 proxyProtocol: configuration.proxyProtocol,
+                isPostgres: configuration.connectionProtocol == .postgres,
                 tls: tls.map { plan in
                     var plan = plan
                     plan.servers = servers.compactMap(\.tls)

@@ -102,7 +102,11 @@ struct ProxyPlan: Sendable {
     }
 
     private static func tls(of listener: ListenerConfiguration) throws(ProxyError) -> ListenerTLSPlan? {
-        guard let tls = listener.tls else { return nil }
+        guard var tls = listener.tls else { return nil }
+        // A client that starts TLS without a request requires that the protocol is selected (PostgreSQL 17).
+        if listener.connectionProtocol == .postgres, tls.parameters.protocols.isEmpty {
+            tls.parameters.protocols = [PostgresRequest.alpnProtocol]
+        }
         do throws(TLSError) {
             return try ListenerTLSPlan(tls)
         } catch {

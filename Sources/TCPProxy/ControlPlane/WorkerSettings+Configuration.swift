@@ -28,6 +28,8 @@ extension ListenerSettings {
             upstream: listener.bandwidthUpstream ?? listener.bandwidth,
             downstream: listener.bandwidthDownstream ?? listener.bandwidth
         )
+        let isPostgres = listener.connectionProtocol == .postgres
+        let readsClientHello = routes != nil || tls?.needsName == true || isPostgres
         self.init(
             pool: pool,
             routes: routes,
@@ -47,12 +49,14 @@ extension ListenerSettings {
             },
             closesOnHalfClose: listener.halfClose == .close,
             resetDrainTimeout: listener.timeouts.resetDrainTimeout,
-            readsClientHello: routes != nil || tls?.needsName == true,
+            readsClientHello: readsClientHello,
             hasTLS: tls != nil,
-            startsWithHandshake: routes == nil && tls?.needsName == false,
-            hasRules: routes != nil || tls != nil || bandwidth != nil || !listener.accessPolicy.isOpen,
+            isPostgres: isPostgres,
+            servesTLS: routes != nil || tls != nil,
+            startsWithHandshake: tls != nil && !readsClientHello,
+            hasRules: readsClientHello || tls != nil || bandwidth != nil || !listener.accessPolicy.isOpen,
             hasLimits: listener.accessPolicy.hasLimits,
-            mayPreread: routes != nil || tls?.needsName == true || listener.accessPolicy.proxies != nil
+            mayPreread: readsClientHello || listener.accessPolicy.proxies != nil
         )
     }
 }

@@ -39,6 +39,7 @@ extension DenyReason {
         case .tlsHandshake: "tls_handshake"
         case .tlsName: "tls_name"
         case .tlsTimeout: "tls_timeout"
+        case .postgresRequest: "postgres_request"
         }
     }
 }

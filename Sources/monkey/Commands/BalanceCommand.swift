@@ -104,6 +104,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
                 var pool = balancing.pool(named: Self.poolName, servers: resolved.answer.servers)
                 pool.proxyProtocol = serving.accessPolicy.sendProxy.value
                 pool.tls = tls
+                pool.connectionProtocol = serving.tls.serverProtocol ?? .tcp
                 return try await Proxy.bind(
                     listeners: [listener],
                     pools: [pool],

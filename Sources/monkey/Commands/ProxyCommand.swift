@@ -84,6 +84,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
                 to: address,
                 proxyProtocol: serving.accessPolicy.sendProxy.value,
                 tls: tls,
+                serverProtocol: serving.tls.serverProtocol ?? .tcp,
                 configuration: serving.proxyConfiguration,
                 inherited: activation.listeners[SocketActivation.listenName],
                 lookUp: lookUp

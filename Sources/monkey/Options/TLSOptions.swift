@@ -40,6 +40,9 @@ struct TLSOptions: ReusedOptions {
     @Option(ListenerConfiguration.Settings.handshakeTimeout)
     var handshakeTimeout: Switchable<DurationValue>
 
+    @Option(ListenerConfiguration.Settings.connectionProtocol, named: "protocol")
+    var connectionProtocol: ConnectionProtocol?
+
     @Flag(ServerSettings.isUsed)
     var serverTLS: Bool
 
@@ -60,6 +63,9 @@ struct TLSOptions: ReusedOptions {
 
     @Option(ServerSettings.alpn, .applicationProtocol)
     var serverALPN: [ALPNProtocol]
+
+    @Option(PoolConfiguration.Settings.connectionProtocol, named: "protocol")
+    var serverProtocol: ConnectionProtocol?
 
     private var isUsed: Bool { !certificate.isEmpty || selfSigned != nil }
 
@@ -87,7 +93,14 @@ struct TLSOptions: ReusedOptions {
             ("--server-tls-verify", serverVerify != nil), ("--server-tls-ca", serverCA != nil),
             ("--server-tls-name", serverName != nil), ("--server-tls-certificate", serverCertificate != nil),
             ("--server-tls-key", serverKey != nil), ("--server-tls-alpn", !serverALPN.isEmpty),
+            ("--server-protocol postgres", serverProtocol == .postgres),
         ]
+        if !isUsed, !serverTLS, connectionProtocol == .postgres {
+            throw ValidationError(
+                "--protocol postgres has no effect without TLS: add --tls-certificate FILE and --tls-key FILE, "
+                    + "--tls-self-signed NAME, or --server-tls"
+            )
+        }
         if !serverTLS, let option = serverOptions.first(where: \.1) {
             throw ValidationError("\(option.0) has no effect without --server-tls: add --server-tls")
         }
@@ -95,6 +108,7 @@ struct TLSOptions: ReusedOptions {
 
     func apply(to listener: inout ListenerConfiguration) throws {
         listener.timeouts.handshake = handshakeTimeout.value?.duration
+        if let connectionProtocol { listener.connectionProtocol = connectionProtocol }
         guard isUsed else { return }
         var section = ListenerTLSSection()
         section.certificates = zip(certificate, key).map { CertificateSection(certificate: $0, key: $1) }

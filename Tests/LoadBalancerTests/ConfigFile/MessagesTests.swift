@@ -186,7 +186,7 @@ struct MessagesTests {
             ),
             (
                 "maximum: 5\n",
-                "6:5: error: pools.p.maximum: unknown key in a pool: must be servers, policy, fastest-by, fastest-tolerance, check, ejection, slow-start, queue, retry, on-server-down, on-all-down, send-proxy, tls, resolver or resolve-interval"
+                "6:5: error: pools.p.maximum: unknown key in a pool: must be servers, policy, fastest-by, fastest-tolerance, check, ejection, slow-start, queue, retry, on-server-down, on-all-down, send-proxy, protocol, tls, resolver or resolve-interval"
             ),
         ]
     )

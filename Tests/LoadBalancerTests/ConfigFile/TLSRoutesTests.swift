@@ -108,6 +108,11 @@ struct TLSRoutesTests {
                 "6:26: error: listeners.front.sni.a.test: unknown pool 'nowhere': must be p, web or secure"
             ),
             (
+                "protocol: postgres",
+                "5:15: warning: listeners.front.protocol: no effect without tls, sni or alpn of the listener, or tls of its "
+                    + "pool: add one, or remove this key"
+            ),
+            (
                 "\(tls)\nsni: {a.test: {tls: pass}}",
                 "6:19: error: listeners.front.sni.a.test: missing key pool: add pool: NAME"
             ),
@@ -121,6 +126,16 @@ struct TLSRoutesTests {
     )
     func contradictions(keys: String, message: String) throws {
         #expect(try messages(keys) == [message])
+    }
+
+    @Test("the protocol of a listener and of a pool sets their settings")
+    func protocols() throws {
+        #expect(try listener("protocol: postgres\nsni: {a.test: web}").connectionProtocol == .postgres)
+        #expect(try listener("sni: {a.test: web}").connectionProtocol == .tcp)
+        let text = String(decoding: file("tls: {certificates: [{certificate: a.pem, key: a.key}]}"), as: UTF8.self)
+            .replacing("tls: {verify: off}", with: "tls: {verify: off}, protocol: postgres")
+        let pools = try ConfigurationFile(parsing: Array(text.utf8), in: context()).pools
+        #expect(pools.map { $0.configuration(servers: []).connectionProtocol } == [.tcp, .tcp, .postgres])
     }
 
     @Test("a valid combination has no message")

@@ -90,7 +90,7 @@ final class FakeProxy {
         }
         let tls = try configuration.listener.tls.map { tls throws(TLSError) in try ListenerTLSPlan(tls) }
         let routes =
-            names.isEmpty
+            names.isEmpty && configuration.listener.tls?.unrouted != .pass
             ? nil
             : TLSRouter(
                 protocols: protocols.map { ($0.name, route($0.pool)) },

@@ -27,6 +27,8 @@ struct PoolPlan: Sendable {
     var maxAttempts = Int.max
     /// PROXY protocol version of the header that begins each connection to a server; nil sends no header.
     var proxyProtocol: ProxyProtocolVersion?
+    /// Whether servers speak the PostgreSQL protocol: TLS with them begins with a request.
+    var isPostgres = false
     /// TLS with the servers; nil sends them the bytes as they are.
     var tls: PoolTLSPlan?
 }

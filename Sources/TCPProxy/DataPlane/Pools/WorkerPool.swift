@@ -22,6 +22,7 @@ struct WorkerPool: ~Copyable {
     private(set) var queueTimeout: Duration?
     private(set) var maxAttempts: Int
     private(set) var proxyProtocol: ProxyProtocolVersion?
+    private(set) var isPostgres: Bool
     private(set) var tls: PoolTLSPlan?
     /// Whether ``tls`` is set. Stored, because reading that would count references for each connection.
     private(set) var hasTLS: Bool
@@ -50,6 +51,7 @@ struct WorkerPool: ~Copyable {
         queueTimeout = plan.queueTimeout
         maxAttempts = plan.maxAttempts
         proxyProtocol = plan.proxyProtocol
+        isPostgres = plan.isPostgres
         tls = plan.tls
         hasTLS = plan.tls != nil
         onAllDown = plan.onAllDown

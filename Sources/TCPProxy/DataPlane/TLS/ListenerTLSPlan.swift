@@ -60,8 +60,8 @@ struct ListenerTLSPlan: Sendable {
     /// Whether the client's SNI host name decides anything.
     var needsName: Bool { contexts.count > 1 || configuration.refusesUnknownNames }
 
-    /// Returns the index of the context of one of the certificates, which is also that of others for the same names; nil if
-    /// it is none of the listener's.
+    /// Returns the index of the context of a certificate, shared with other certificates for the same names; nil if the
+    /// listener does not have it.
     func context(of certificate: TLSCertificate) -> Int16? { contextsByCertificate[certificate] }
 
     /// Returns the index of the context for a client; nil refuses it.

@@ -28,6 +28,10 @@ struct ListenerSettings: Sendable, Equatable {
     let readsClientHello: Bool
     /// Whether ``tls`` is set. Stored, because reading that would count references for each connection.
     let hasTLS: Bool
+    /// Whether clients speak the PostgreSQL protocol.
+    let isPostgres: Bool
+    /// Whether TLS clients are decrypted or routed.
+    let servesTLS: Bool
     /// Whether connections begin with the TLS handshake, because no route and no certificate is selected by the ClientHello.
     let startsWithHandshake: Bool
     /// Whether any rule applies to new connections.

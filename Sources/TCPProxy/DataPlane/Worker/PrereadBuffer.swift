@@ -15,6 +15,8 @@ struct PrereadBuffer {
     var tlvs = 0..<0
     /// The index of the TLS context selected by the ClientHello; nil if the connection is relayed as it is.
     var tlsContext: Int16?
+    /// The requests of a PostgreSQL client so far.
+    var postgres = PostgresNegotiation()
 
     /// Space in front of the received bytes for a PROXY protocol header to the server that is longer than the received
     /// one. A header written by this proxy without received TLVs always fits.

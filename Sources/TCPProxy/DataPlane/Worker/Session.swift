@@ -12,7 +12,7 @@ struct Session: ~Copyable {
         case queued
         /// No server is connected; an attempt is in progress or waits to be repeated.
         case dialing
-        /// The TLS handshake with the server is in progress.
+        /// The TLS handshake with the server, or the request for it, is in progress.
         case securing
         case relaying
         /// One side has failed. The other side is reset when it has acknowledged the data of the failed side.
@@ -51,6 +51,13 @@ struct Session: ~Copyable {
         static let transforms: Flags = [.transformsClient, .transformsServer]
         /// The connection is not relayed by the engine for copies and splices.
         static let isRestricted: Flags = [.hasBandwidthLimit, .transformsClient, .transformsServer]
+
+        /// Each attempt to connect to a server begins with a request for TLS, which the server must accept.
+        static let requestsServerTLS = Flags(rawValue: 4096)
+        /// The server has not accepted that request yet.
+        static let awaitsServerAnswer = Flags(rawValue: 8192)
+        /// An attempt is complete only after an exchange with the server.
+        static let securesServer: Flags = [.transformsServer, .requestsServerTLS]
 
         static let needsPreread: Flags = [.readsProxyHeader, .readsClientHello]
     }
@@ -117,6 +124,10 @@ struct Dial {
     var hops: UInt8 = 0
     /// The attempt or connection in the ``LoopDetector``; nil if it is not recorded.
     var loopEntry: LoopDetector.Entry?
+    /// Number of bytes of the PROXY protocol header and the request for TLS that the server's socket has accepted;
+    /// ``requestIsSent`` if that is all of them.
+    var requestSent: UInt16 = 0
+    static let requestIsSent = UInt16.max
     /// Whether the attempt may connect the socket to itself.
     var mayConnectToItself = false
     /// Whether the attempt waits for a resource that accepting needs, too.

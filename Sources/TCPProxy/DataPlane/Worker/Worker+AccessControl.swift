@@ -113,6 +113,8 @@ extension Worker where S: ~Copyable {
             reportOpened(slot)
         } else if session.pointee.stage == .handshake {
             leavePreread(slot)
+        } else if session.pointee.stage == .securing {
+            handshakes.remove(slot)
         }
         if session.pointee.flags.contains(.hasPrereadBuffer) { discardPreread(slot) }
         leave(Int(session.pointee.listener), session.pointee.client, session.pointee.flags)

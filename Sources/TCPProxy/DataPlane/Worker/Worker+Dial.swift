@@ -50,7 +50,7 @@ extension Worker where S: ~Copyable {
         }
         session.pointee.duplex.server.note(readiness)
         session.pointee.duplex.server.canSend = true
-        if session.pointee.flags.contains(.transformsServer) {
+        if !session.pointee.flags.isDisjoint(with: .securesServer) {
             guard startServerHandshake(slot) else { return attemptFailed(slot, .outOfMemory) }
             return
         }
@@ -90,7 +90,7 @@ extension Worker where S: ~Copyable {
     /// up.
     mutating func attemptFailed(_ slot: Slot, _ error: SystemError) {
         let session = sessions.pointer(to: slot)
-        if session.pointee.flags.contains(.transformsServer) { releaseServerTransform(slot) }
+        if !session.pointee.flags.isDisjoint(with: .securesServer) { releaseServerTransform(slot) }
         if let descriptor = session.pointee.duplex.server.descriptor.take() { system.close(descriptor) }
         session.pointee.duplex.server = Endpoint(nil, canSend: false)
         let cause = ConnectFailure(error)

@@ -108,16 +108,14 @@ extension Worker where S: ~Copyable {
         denyWithAlert(slot, .tlsHandshake, failure: failure)
     }
 
-    /// Refuses a client that requests a name for which there is no certificate, with the alert unrecognized_name (RFC 6066,
-    /// 3).
+    /// Refuses a client with a message in its protocol.
     @inline(never)
-    mutating func refuseName(_ slot: Slot) {
+    mutating func refuse(_ slot: Slot, _ refusal: Refusal) {
         let session = sessions.pointer(to: slot)
-        let alert: [UInt8] = [21, 3, 3, 0, 2, 2, 112]
-        alert.withUnsafeBytes { bytes in
+        refusal.message.withUnsafeBytes { bytes in
             _ = system.send(bytes, to: session.pointee.duplex.client.descriptor!)
         }
-        denyWithAlert(slot, .tlsName)
+        denyWithAlert(slot, refusal.cause)
     }
 
     // MARK: Servers
@@ -135,21 +133,21 @@ extension Worker where S: ~Copyable {
             let transform = S.Transform.connect(tls.context, to: tls.servers[Int(session.pointee.dial.position)])
         else { return false }
         serverTransforms.set(TransformedEndpoint(transform), at: slot)
-        session.pointee.flags.insert(.transformsServer)
+        session.pointee.flags.insert(pool.pointee.isPostgres ? .securesServer : .transformsServer)
         return true
     }
 
-    /// Starts the handshake with a server after the connect. A PROXY protocol header precedes it.
+    /// Starts the handshake with a server, or the request for it, after the connect. A PROXY protocol header precedes it.
     ///
     /// - Returns: false if the system is out of memory.
     @inline(never)
     mutating func startServerHandshake(_ slot: Slot) -> Bool {
         let session = sessions.pointer(to: slot)
-        if let version = pools.pointer(to: pool(of: slot)).pointee.proxyProtocol {
-            let preread =
-                session.pointee.flags.contains(.hasPrereadBuffer)
-                ? prereadBuffers.pointer(to: slot).pointee : PrereadBuffer()
-            let length = writeHeader(version, slot, preread)
+        if session.pointee.flags.contains(.requestsServerTLS) {
+            session.pointee.flags.insert(.awaitsServerAnswer)
+            session.pointee.dial.requestSent = 0
+        } else if let version = pools.pointer(to: pool(of: slot)).pointee.proxyProtocol {
+            let length = writeHeader(version, slot)
             let header = UnsafeRawBufferPointer(rebasing: buffers.shared[..<length])
             let endpoint = serverTransforms.pointer(to: slot)
             guard endpoint.pointee.prepend(header, on: &system, with: &buffers) else { return false }
@@ -172,6 +170,8 @@ extension Worker where S: ~Copyable {
 
     private mutating func continueServerHandshake(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
+        if session.pointee.flags.contains(.awaitsServerAnswer), !requestServerTLS(slot) { return }
+        guard session.pointee.flags.contains(.transformsServer) else { return serverReached(slot) }
         let transform = serverTransforms.pointer(to: slot)
         switch transform.pointee.handshake(with: &session.pointee.duplex.server, on: &system, with: &buffers) {
         case .waiting:
@@ -188,14 +188,15 @@ extension Worker where S: ~Copyable {
 
     // MARK: Release
 
-    /// Frees the transform of a server's endpoint before the next attempt.
+    /// Ends the handshake with a server, or the request for it, before the next attempt.
     @inline(never)
     mutating func releaseServerTransform(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
-        guard session.pointee.flags.contains(.transformsServer) else { return }
         handshakes.remove(slot)
-        session.pointee.flags.remove(.transformsServer)
+        session.pointee.flags.remove(.awaitsServerAnswer)
         session.pointee.stage = .dialing
+        guard session.pointee.flags.contains(.transformsServer) else { return }
+        session.pointee.flags.remove(.transformsServer)
         serverTransforms.pointer(to: slot).pointee.release(with: &buffers)
     }
 

@@ -45,6 +45,7 @@ extension Worker where S: ~Copyable {
     mutating func readPreread(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
         let preread = prereadBuffers.pointer(to: slot)
+        if preread.pointee.postgres.answer != nil, !sendPostgresAnswer(slot) { return }
         // Terminates: each iteration receives bytes and reduces the room, or finds that nothing can be read.
         while session.pointee.duplex.client.canReceive {
             guard let chunk = preread.pointee.chunk ?? buffers.chunks.take(on: &system) else {
@@ -73,24 +74,29 @@ extension Worker where S: ~Copyable {
             guard preread.pointee.count >= preread.pointee.wanted else { continue }
             switch parsePreread(slot) {
             case .incomplete(let wanted): preread.pointee.wanted = wanted
+            case .answer:
+                preread.pointee.wanted = preread.pointee.headerLength + 1
+                guard sendPostgresAnswer(slot) else { return }
             case .complete: return endPreread(slot)
-            case .unknownName: return refuseName(slot)
+            case .refused(let refusal): return refuse(slot, refusal)
             case .denied(let cause): return deny(slot, cause)
             }
         }
     }
 
-    private enum Judgement {
+    enum PrereadResult {
         /// More bytes are needed; parse again when this many have been received.
         case incomplete(wanted: Int)
+        /// The client waits for an answer before it sends more.
+        case answer
         case complete
-        /// The client is sent an alert: there is no certificate for the name that it requests.
-        case unknownName
+        /// The client is sent the reason before the connection is closed.
+        case refused(Refusal)
         case denied(DenyReason)
     }
 
     @inline(never)
-    private mutating func parsePreread(_ slot: Slot) -> Judgement {
+    private mutating func parsePreread(_ slot: Slot) -> PrereadResult {
         let session = sessions.pointer(to: slot)
         let preread = prereadBuffers.pointer(to: slot)
         if session.pointee.flags.contains(.readsProxyHeader) {
@@ -120,12 +126,17 @@ extension Worker where S: ~Copyable {
             }
         }
         guard session.pointee.flags.contains(.readsClientHello) else { return .complete }
+        let isPostgres = settings(of: slot).pointee.settings.isPostgres
+        if isPostgres, let result = parsePostgres(slot) { return result }
         switch ClientHello.read(preread.pointee.rest, scratch: buffers.shared) {
         case .needMore(let minimum):
             return .incomplete(wanted: preread.pointee.headerLength + minimum)
         case .hello(let hello):
             let scratch = UnsafeRawBufferPointer(buffers.shared)
             let settings = settings(of: slot)
+            if isPostgres, !preread.pointee.postgres.isTLSAccepted, !PostgresRequest.isOffered(by: hello, in: scratch) {
+                return .refused(.noPostgresProtocol)
+            }
             var context = TLSRoute.byName
             if settings.pointee.settings.routes != nil {
                 let route = settings.pointee.settings.routes!.route(for: hello, in: scratch)
@@ -133,15 +144,23 @@ extension Worker where S: ~Copyable {
                 context = route.context
             }
             session.pointee.flags.remove(.readsClientHello)
-            guard settings.pointee.settings.hasTLS, context != TLSRoute.pass else { return .complete }
+            guard settings.pointee.settings.hasTLS, context != TLSRoute.pass else {
+                if preread.pointee.postgres.isTLSAccepted || pools.pointer(to: pool(of: slot)).pointee.isPostgres {
+                    session.pointee.flags.insert(.requestsServerTLS)
+                }
+                return .complete
+            }
             if context == TLSRoute.byName {
                 let name = hello.serverName.map { UnsafeRawBufferPointer(rebasing: scratch[$0]) }
-                guard let selected = settings.pointee.settings.tls!.context(for: name) else { return .unknownName }
+                guard let selected = settings.pointee.settings.tls!.context(for: name) else {
+                    return .refused(.unknownName)
+                }
                 context = selected
             }
             preread.pointee.tlsContext = context
             return .complete
         case .notTLS:
+            guard !isPostgres else { return .denied(.postgresRequest) }
             guard let pool = settings(of: slot).pointee.settings.routes?.plainPool else {
                 return .denied(.clientHello)
             }
@@ -166,7 +185,9 @@ extension Worker where S: ~Copyable {
     @inline(never)
     private mutating func servesAsPlain(_ slot: Slot) -> Bool {
         let session = sessions.pointer(to: slot)
-        guard !session.pointee.flags.contains(.readsProxyHeader), session.pointee.flags.contains(.readsClientHello),
+        // A PostgreSQL client sends first.
+        guard !settings(of: slot).pointee.settings.isPostgres,
+            !session.pointee.flags.contains(.readsProxyHeader), session.pointee.flags.contains(.readsClientHello),
             prereadBuffers.pointer(to: slot).pointee.rest.isEmpty,
             let pool = settings(of: slot).pointee.settings.routes?.plainPool
         else { return false }
@@ -226,8 +247,8 @@ extension Worker where S: ~Copyable {
         session.pointee.flags.remove(.hasPrereadBuffer)
         var start = PrereadBuffer.headroom + preread.headerLength
         var count = preread.rest.count
-        // With TLS to the server, the header has been sent ahead of the handshake.
-        if !session.pointee.flags.contains(.transformsServer),
+        // With TLS to the server, the header has been sent ahead of the handshake, or of the request for it.
+        if session.pointee.flags.isDisjoint(with: .securesServer),
             let version = pools.pointer(to: pool(of: slot)).pointee.proxyProtocol
         {
             guard let chunk = preread.chunk ?? buffers.chunks.take(on: &system) else { return false }
@@ -244,6 +265,14 @@ extension Worker where S: ~Copyable {
             buffers.chunks.release(chunk)
         }
         return true
+    }
+
+    /// Writes the PROXY protocol header for a server into the shared buffer, with the fields of a received one.
+    ///
+    /// - Returns: the length of the header.
+    mutating func writeHeader(_ version: ProxyProtocolVersion, _ slot: Slot) -> Int {
+        let hasPreread = sessions.pointer(to: slot).pointee.flags.contains(.hasPrereadBuffer)
+        return writeHeader(version, slot, hasPreread ? prereadBuffers.pointer(to: slot).pointee : PrereadBuffer())
     }
 
     /// Writes the PROXY protocol header for a server into the shared buffer.
