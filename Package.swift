@@ -124,7 +124,7 @@ let package = Package(
             path: "Examples/Service"
         ),
 
-        .target(name: "Support", dependencies: ["CLinux"], path: "Tests/Support"),
+        .target(name: "Support", dependencies: ["CLinux", "TLS"], path: "Tests/Support"),
         .target(name: "FakeSystem", dependencies: ["Randomness", "Relay", "Sockets", "TLS"], path: "Tests/FakeSystem"),
         // The simulation compiles the data plane's own sources, because the worker is not public API and a release
         // build cannot import internals (`@testable`).
@@ -168,7 +168,8 @@ let package = Package(
         .testTarget(
             name: "LoadBalancerTests",
             dependencies: [
-                "LoadBalancer", "TCPProxy", "Balancing", "Randomness", "Sockets", "ValueFormats", "Support", logging,
+                "LoadBalancer", "TCPProxy", "Balancing", "Randomness", "Sockets", "TLS", "ValueFormats", "Support",
+                logging,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]

@@ -420,6 +420,10 @@ bool ctls_session_set_server(ctls_session *session, const char *name, bool is_ad
         && SSL_set_tlsext_host_name(session->library, name) == 1;
 }
 
+bool ctls_session_set_alpn(ctls_session *session, const uint8_t *protocols, size_t size) {
+    return SSL_set_alpn_protos(session->library, protocols, (unsigned)size) == 0;
+}
+
 void ctls_session_set_resumption(ctls_session *session, ctls_resumption *resumption) {
     session->resumption = resumption;
     atomic_fetch_add_explicit(&resumption->references, 1, memory_order_relaxed);
@@ -531,7 +535,11 @@ int64_t ctls_failure(const ctls_session *session) {
 
 size_t ctls_describe(int64_t failure, char *text, size_t capacity) {
     if (failure >= 0) { return store_reason((unsigned long)failure, text, capacity); }
-    store_text(text, capacity, X509_verify_cert_error_string((long)-failure));
+    switch (-failure) {
+    case X509_V_ERR_HOSTNAME_MISMATCH: store_text(text, capacity, "certificate is not valid for the name"); break;
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: store_text(text, capacity, "certificate is not valid for the address"); break;
+    default: store_text(text, capacity, X509_verify_cert_error_string((long)-failure)); break;
+    }
     return strlen(text);
 }
 
@@ -749,6 +757,10 @@ ctls_session *ctls_session_new(ctls_context *context) { (void)context; abort(); 
 void ctls_session_free(ctls_session *session) { (void)session; abort(); }
 bool ctls_session_set_server(ctls_session *session, const char *name, bool is_address) {
     (void)session, (void)name, (void)is_address;
+    abort();
+}
+bool ctls_session_set_alpn(ctls_session *session, const uint8_t *protocols, size_t size) {
+    (void)session, (void)protocols, (void)size;
     abort();
 }
 void ctls_session_set_resumption(ctls_session *session, ctls_resumption *resumption) {

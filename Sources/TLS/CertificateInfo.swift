@@ -38,8 +38,13 @@ extension TLSCertificate {
     /// - Parameters:
     ///   - name: a DNS name or an IP address.
     ///   - isAddress: whether it is an IP address.
+    ///   - days: the days for which it is valid; one that is negative has expired.
     /// - Throws: ``TLSError/noLibrary``, ``TLSError/certificate(_:_:)``.
-    public static func selfSigned(name: String, isAddress: Bool) throws(TLSError) -> TLSCertificate {
+    public static func selfSigned(
+        name: String,
+        isAddress: Bool,
+        days: Int = selfSignedDays
+    ) throws(TLSError) -> TLSCertificate {
         guard ctls_is_available() else { throw .noLibrary }
         var chain: UnsafeMutablePointer<CChar>?
         var key: UnsafeMutablePointer<CChar>?
@@ -47,7 +52,7 @@ extension TLSCertificate {
             free(chain)
             free(key)
         }
-        guard name.utf8.count <= 253, ctls_self_signed(name, isAddress, Int32(selfSignedDays), &chain, &key),
+        guard name.utf8.count <= 253, ctls_self_signed(name, isAddress, Int32(clamping: days), &chain, &key),
             let chain, let key
         else { throw .certificate("for '\(name)'", "the name is invalid") }
         return TLSCertificate(

@@ -79,7 +79,7 @@ public final class TLSContext: Sendable {
             }
         }
         guard !parameters.protocols.isEmpty else { return }
-        let wire = parameters.protocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
+        let wire = TLSParameters.wireFormat(of: parameters.protocols)
         guard ctls_context_set_alpn(pointer, wire, wire.count) else { throw .outOfMemory }
     }
 

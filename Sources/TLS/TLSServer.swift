@@ -10,12 +10,14 @@ public final class TLSServer: Sendable {
     // Safe: the library guards the session with a lock.
     nonisolated(unsafe) private let resumption: OpaquePointer?
 
-    /// - Parameter name: a DNS name, or an IP address, which is not sent as SNI (RFC 6066, 3).
-    public init(_ name: String) {
+    /// - Parameters:
+    ///   - name: a DNS name, or an IP address, which is not sent as SNI (RFC 6066, 3).
+    ///   - resumes: whether sessions are resumed. The certificate of a resumed session is not verified again.
+    public init(_ name: String, resumes: Bool = true) {
         self.name = name
         var address = in6_addr()
         isAddress = inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1
-        resumption = ctls_resumption_new()
+        resumption = resumes ? ctls_resumption_new() : nil
     }
 
     deinit {

@@ -32,6 +32,14 @@ public struct TLSSession: EndpointTransform {
         return TLSSession(pointer: pointer)
     }
 
+    /// Offers these application protocols (ALPN), at least one, in place of those of the context; before the handshake.
+    ///
+    /// - Returns: false if the system is out of memory.
+    public func offer(_ protocols: [String]) -> Bool {
+        let wire = TLSParameters.wireFormat(of: protocols)
+        return ctls_session_set_alpn(pointer, wire, wire.count)
+    }
+
     public func handshake(_ buffers: inout TransformBuffers) -> TransformResult {
         buffers.call { ctls_handshake(pointer, &$0) }
     }

@@ -45,6 +45,11 @@ public struct TLSParameters: Sendable, Hashable {
     public var protocols: [String] = []
 
     public init() {}
+
+    /// Returns application protocols in the format of RFC 7301, 3.1.
+    static func wireFormat(of protocols: [String]) -> [UInt8] {
+        protocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
+    }
 }
 
 /// The settings of a listener for one selection of certificates.

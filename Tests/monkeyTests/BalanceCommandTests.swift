@@ -50,6 +50,7 @@ struct BalanceCommandTests {
             ("10.0.0.1:80,backup 10.0.0.2:80,backup", "every server is a backup"),
             ("10.0.0.1:80,name=a/b", "invalid name 'a/b'"), ("10.0.0.1:80,name=-a", "invalid name '-a'"),
             ("10.0.0.1:80 --check-port 81", "--check-port has no effect without --check"),
+            ("10.0.0.1:80 --check-tls on", "--check-tls has no effect without --check"),
             ("10.0.0.1:80 --check-interval 1s", "--check-interval has no effect without --check"),
             ("10.0.0.1:80 --check-timeout 1s", "--check-timeout has no effect without --check"),
             ("10.0.0.1:80 --rise 1", "--rise has no effect without --check"),

@@ -104,7 +104,7 @@ class PostgreSQL:
     """A server with a fresh cluster, or a replica of another server. fsync is off: the test covers the network path to
     the database, not its disk."""
 
-    def __init__(self, sandbox, max_connections=100, host="127.0.0.1", port=None, replica_of=None, settings={}):
+    def __init__(self, sandbox, max_connections=100, host="127.0.0.1", port=None, replica_of=None, settings=None):
         self.sandbox = sandbox
         self.host = host
         self.port = port or free_port()
@@ -117,7 +117,7 @@ class PostgreSQL:
         else:
             make_cluster = [in_postgresql("initdb"), "--pgdata", data, "--auth=trust", "--username=postgres", "--no-sync"]
         run(make_cluster, **sandbox.as_unprivileged())
-        settings = settings | {
+        settings = (settings or {}) | {
             "port": self.port,
             "listen_addresses": host,
             "unix_socket_directories": "",

@@ -108,6 +108,9 @@ void ctls_session_free(ctls_session *session);
 /// verified.
 bool ctls_session_set_server(ctls_session *session, const char *name, bool is_address);
 
+/// Sets the application protocols that a client offers, in wire format, in place of those of the context.
+bool ctls_session_set_alpn(ctls_session *session, const uint8_t *protocols, size_t size);
+
 /// Resumes a session with the server if possible, and stores the new one. The session keeps a reference.
 void ctls_session_set_resumption(ctls_session *session, ctls_resumption *resumption);
 

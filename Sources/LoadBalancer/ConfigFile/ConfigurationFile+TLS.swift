@@ -18,6 +18,7 @@ extension ConfigurationFile {
             }
         }
         for index in pools.indices {
+            loadCheckTLS(&pools[index], root, context, &diagnostics)
             guard let tls = pools[index].tls, let written = root["pools"]?.members[pools[index].name]?["tls"] else {
                 continue
             }
@@ -30,6 +31,27 @@ extension ConfigurationFile {
             }
         }
     }
+}
+
+/// Reads the files that the check of a pool names.
+private func loadCheckTLS(
+    _ pool: inout PoolSection,
+    _ root: YAMLNode,
+    _ context: ConfigurationFile.Context,
+    _ diagnostics: inout Diagnostics
+) {
+    guard var tls = pool.check?.tls, let written = root["pools"]?.members[pool.name]?["check"]?["tls"] else { return }
+    let poolHasTLS = pool.tls != nil
+    diagnostics.within("pools") { diagnostics in
+        diagnostics.within(pool.name) { diagnostics in
+            diagnostics.within("check") { diagnostics in
+                diagnostics.within("tls") { diagnostics in
+                    _ = diagnostics.value(at: written) { try tls.load(in: context, poolHasTLS: poolHasTLS) }
+                }
+            }
+        }
+    }
+    pool.check?.tls = tls
 }
 
 extension Diagnostics {

@@ -22,6 +22,7 @@ extension HealthCheck {
         self.init(
             entry.check,
             port: entry.port.flatMap(UInt16.init(exactly:)),
+            tls: entry.tls.flatMap(\.use),
             interval: entry.interval,
             timeout: entry.timeout,
             rise: entry.rise,

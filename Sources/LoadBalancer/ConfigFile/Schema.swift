@@ -329,6 +329,7 @@ extension ObjectSchema where Entry == HealthCheckSection {
                 KeySchema(HealthCheck.Settings.fall, \.fall, in: empty),
                 KeySchema(HealthCheck.Settings.port, \.port, in: empty),
                 KeySchema(HealthCheck.Settings.initial, \.initial, in: empty),
+                KeySchema(HealthCheck.Settings.tls, \.tls, .optional(.checkTLS), in: empty),
                 KeySchema(HealthCheck.Settings.send, \.send, example: "text", in: empty),
                 KeySchema(HealthCheck.Settings.expect, \.expect, example: "text", in: empty),
                 KeySchema(HealthCheck.Settings.steps, \.steps, .steps, in: empty),

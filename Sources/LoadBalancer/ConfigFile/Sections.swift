@@ -181,6 +181,8 @@ package struct HealthCheckSection: Sendable, Equatable {
     package var port = HealthCheck.Settings.port.defaultValue
     /// State before the first result.
     package var initial = HealthCheck.Settings.initial.defaultValue
+    /// nil uses TLS if the pool does and ``port`` is nil.
+    package var tls: CheckTLSSection?
     /// `send-expect`: bytes to send; empty if the server speaks first.
     package var send = HealthCheck.Settings.send.defaultValue
     /// `send-expect`: bytes that the response must contain.

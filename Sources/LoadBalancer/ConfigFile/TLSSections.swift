@@ -47,6 +47,18 @@ package struct PoolTLSSection: Sendable, Equatable {
     package init() {}
 }
 
+/// TLS of a health check.
+package enum CheckTLSSection: Sendable, Equatable {
+    /// With the settings of the pool, or with the defaults if it has none; or not at all.
+    case word(Use)
+    /// With settings of its own.
+    case settings(PoolTLSSection)
+
+    package enum Use: String, CaseIterable, Sendable {
+        case on, off
+    }
+}
+
 // MARK: - Files
 
 /// The files that TLS settings name.
@@ -138,6 +150,32 @@ extension PoolTLSSection {
         tls.settings.parameters = TLSParameters(alpn, minVersion, ciphers: ciphers, groups: groups)
         try tls.check()
         return tls
+    }
+}
+
+extension CheckTLSSection {
+    /// Reads the files.
+    ///
+    /// - Parameter poolHasTLS: whether the pool has TLS settings, which are checked on their own.
+    /// - Throws: the errors of ``PoolTLSSection/load(in:)``.
+    mutating func load(in context: ConfigurationFile.Context, poolHasTLS: Bool) throws {
+        switch self {
+        case .settings(var settings):
+            settings.loaded = try settings.load(in: context)
+            self = .settings(settings)
+        case .word(.on) where !poolHasTLS:
+            _ = try PoolTLSSection().load(in: context)
+        case .word:
+            break
+        }
+    }
+
+    var use: HealthCheck.TLSUse? {
+        switch self {
+        case .word(.on): .on
+        case .word(.off): .off
+        case .settings(let settings): settings.loaded.map { .own($0) }
+        }
     }
 }
 

@@ -121,6 +121,25 @@ extension ValueSchema where Value == String {
     }
 }
 
+extension ValueSchema where Value == CheckTLSSection {
+    /// TLS of a health check: a word, or settings.
+    static var checkTLS: Self {
+        let settings = ObjectSchema<PoolTLSSection>.poolTLS.valueSchema
+        let word = ValueSchema<CheckTLSSection.Use>.word
+        return Self(
+            name: "word or mapping",
+            schema: .object(["anyOf": .array([settings.schema, word.schema])]),
+            write: { if case .word(let use) = $0 { use.rawValue } else { nil } },
+            read: { node, diagnostics in
+                if case .mapping = node.content {
+                    return settings.read(node, &diagnostics).map(CheckTLSSection.settings)
+                }
+                return word.read(node, &diagnostics).map(CheckTLSSection.word)
+            }
+        )
+    }
+}
+
 extension ValueSchema where Value == [StepSection] {
     /// The steps of a `send-expect` check.
     static var steps: Self {

@@ -138,6 +138,8 @@ struct DNSClient: Hashable, Sendable {
         case .failure(.notConnected(let error)), .failure(.broken(let error)):
             throw .unreachable(server: server, error)
         case .failure(.cancelled): throw .cancelled
+        // Name servers are queried without TLS.
+        case .failure(.handshakeTimedOut), .failure(.handshakeEnded), .failure(.tls): throw .silent(server: server)
         }
     }
 }

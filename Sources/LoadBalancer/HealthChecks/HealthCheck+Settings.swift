@@ -33,6 +33,16 @@ extension HealthCheck {
         package static let initial = SettingDescriptor.word("initial", default: HealthCheckSection.Initial.unknown)
             .help("State of a server before its first result; `unknown` counts as up until the first result.")
 
+        package static let tls = SettingDescriptor<CheckTLSSection?>(
+            "tls",
+            unset: "`on` if the pool has `tls` and the check no `port`"
+        )
+        .allowed("`on`, `off`, or a mapping with the [keys of TLS of a pool](#keys-of-tls-of-a-pool)")
+        .option("check-tls")
+        .help(
+            "TLS of the check; `on` uses the settings of the pool, or the authorities of the system if the pool has none."
+        )
+
         // MARK: Settings of one type of check
 
         package static let send = SettingDescriptor("send", .binaryText(0...4096), unset: "none")

@@ -1,6 +1,6 @@
 public import Balancing
 import Sockets
-import TCPProxy
+public import TCPProxy
 import ValueFormats
 
 /// Health check settings: what to send, how often, and how many results change the state.
@@ -9,6 +9,9 @@ public struct HealthCheck: Hashable, Sendable {
     public var check: HealthCheckKind
     /// Port to check instead of the server's own. Has no effect on a Unix socket.
     public var port: UInt16?
+    /// Whether the check uses TLS; nil uses that of the pool, if it has any, unless ``port`` is set: another port is often
+    /// that of another program.
+    public var tls: TLSUse?
     /// Bytes to send before the check's own, such as a PROXY protocol header if the server requires one.
     public var preamble: [UInt8]
     /// Time from the start of one check to the start of the next. A check that takes longer is followed by the next
@@ -25,6 +28,15 @@ public struct HealthCheck: Hashable, Sendable {
     /// State before the first result.
     public var initially: HealthCounter.State
 
+    /// Whether a check uses TLS, and with which settings.
+    public enum TLSUse: Hashable, Sendable {
+        case off
+        /// With the settings of the pool; if it has none, with the authorities of the system.
+        case on
+        /// With other settings than the pool's.
+        case own(PoolTLS)
+    }
+
     /// Lower bound of the interval, because each check costs the server a connection.
     public static let minInterval = Duration.milliseconds(10)
 
@@ -33,6 +45,7 @@ public struct HealthCheck: Hashable, Sendable {
     public init(
         _ check: HealthCheckKind = .tcp,
         port: UInt16? = nil,
+        tls: TLSUse? = nil,
         preamble: [UInt8] = [],
         interval: Duration? = nil,
         jitter: Double = 0.1,
@@ -43,6 +56,7 @@ public struct HealthCheck: Hashable, Sendable {
     ) {
         self.check = check
         self.port = port
+        self.tls = tls
         self.preamble = preamble
         self.interval = interval ?? Settings.interval.defaultValue
         self.jitter = jitter
@@ -57,6 +71,17 @@ public struct HealthCheck: Hashable, Sendable {
         guard let port, case .internet(var address) = server else { return server }
         address.port = port
         return .internet(address)
+    }
+
+    /// Returns the TLS settings of the check, if they are not those of the pool.
+    ///
+    /// - Parameter poolHasTLS: whether the pool has TLS settings.
+    func ownTLS(poolHasTLS: Bool) -> PoolTLS? {
+        switch tls {
+        case .own(let settings): settings
+        case .on: poolHasTLS ? nil : PoolTLS(verification: .system)
+        case .off, nil: nil
+        }
     }
 
     /// Returns an interval with random jitter applied.

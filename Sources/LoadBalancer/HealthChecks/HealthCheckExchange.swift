@@ -2,8 +2,11 @@ import ValueFormats
 
 /// Request of a health check and evaluation of the response. Pure: the caller does the I/O.
 protocol HealthCheckExchange: Sendable {
-    /// Bytes to send as soon as the connection is established.
+    /// Bytes to send as soon as the connection is established, or as soon as the TLS handshake is complete.
     var request: [UInt8] { get }
+
+    /// Whether the check asks the server for TLS (STARTTLS), so that the connection does not begin with the handshake.
+    var requestsTLS: Bool { get }
 
     /// Evaluates all bytes received so far; returns nil if they are not conclusive yet.
     func evaluate(_ answer: [UInt8]) -> Evaluation?
@@ -15,6 +18,8 @@ protocol HealthCheckExchange: Sendable {
 }
 
 extension HealthCheckExchange {
+    var requestsTLS: Bool { false }
+
     func evaluate(_ answer: [UInt8], sent: Int) -> Evaluation? { evaluate(answer) }
 }
 
@@ -25,6 +30,8 @@ enum Evaluation: Hashable, Sendable {
     case down(HealthCheckFailure)
     /// A further request must be sent.
     case next([UInt8])
+    /// A message must be sent, then TLS starts, and a request follows; the bytes received before are not evaluated again.
+    case startTLS(after: [UInt8] = [], request: [UInt8])
 }
 
 /// Check that passes if the response to each step contains the expected bytes at any offset.

@@ -5,6 +5,7 @@ package enum HealthCheckFailure: Error, Hashable, Sendable {
     /// Phase of a check in which it timed out.
     package enum Stage: Hashable, Sendable {
         case connecting
+        case handshake
         case waitingForAnswer
     }
 
@@ -19,6 +20,12 @@ package enum HealthCheckFailure: Error, Hashable, Sendable {
     case broken(SystemError)
     /// The server closed the connection before a conclusive response; `got` is the part received.
     case closed(got: String)
+    /// The server closed the connection during the TLS handshake.
+    case closedInHandshake
+    /// The TLS handshake or connection with a server of this name failed.
+    case tls(cause: String, name: String)
+    /// The server does not accept the request for TLS.
+    case noTLS
     /// The response is not one of this protocol.
     case unexpectedAnswer(wanted: String, got: String)
     /// The first `limit` bytes of the response, which begins with `got`, do not contain the expected bytes.
@@ -40,6 +47,7 @@ extension HealthCheckFailure: CustomStringConvertible {
     package var description: String {
         switch self {
         case .timedOut(.connecting, let limit): "no connection within \(written(limit))"
+        case .timedOut(.handshake, let limit): "connected, but no TLS handshake within \(written(limit))"
         case .timedOut(.waitingForAnswer, let limit): "connected, but no response within \(written(limit))"
         case .incomplete(let got, let limit):
             "the response was not complete within \(written(limit)): received '\(got)'"
@@ -49,6 +57,9 @@ extension HealthCheckFailure: CustomStringConvertible {
         case .broken(let error): "connected, then \(lowercased(error))"
         case .closed(let got) where got.isEmpty: "the server closed the connection without a response"
         case .closed(let got): "the server closed the connection after '\(got)'"
+        case .closedInHandshake: "the server closed the connection during the TLS handshake"
+        case .tls(let cause, let name): "TLS with \(name) failed: \(cause)"
+        case .noTLS: "the server does not support TLS"
         case .unexpectedAnswer(let wanted, let got): "the response is not \(wanted): '\(got)'"
         case .longAnswer(let limit, let got):
             "expected text not found in the first \(limit) bytes of the response: received '\(got)'"

@@ -105,16 +105,21 @@ extension HealthCheckKind {
         }
     }
 
-    /// Application protocol of the check; nil if it only connects.
-    var exchange: (any HealthCheckExchange)? {
+    /// Returns the application protocol of the check; nil if it only connects.
+    func exchange(withTLS usesTLS: Bool) -> (any HealthCheckExchange)? {
         switch self {
         case .tcp: nil
         case .sendExpect(let steps): ExpectedBytes(steps: steps)
-        case .postgres(let user): PostgreSQLHealthCheckExchange(user: user)
+        case .postgres(let user): PostgreSQLHealthCheckExchange(user: user, usesTLS: usesTLS)
         case .redis: RedisHealthCheckExchange()
         case .redisRole(let role): RedisHealthCheckExchange(role: role)
-        case .mysql(let user): MySQLHealthCheckExchange(user: user)
+        case .mysql(let user): MySQLHealthCheckExchange(user: user, usesTLS: usesTLS)
         case .http(let check): HTTPHealthCheckExchange(check: check)
         }
+    }
+
+    /// Application protocols to offer in a TLS handshake; nil offers those of the pool.
+    var applicationProtocols: [String]? {
+        if case .http = self { ["http/1.1"] } else { nil }
     }
 }

@@ -6,6 +6,7 @@ package enum HealthCheckRun {
     ///
     /// - Parameters:
     ///   - preamble: bytes to send before everything else, such as a PROXY protocol header if the server requires one.
+    ///   - tls: TLS; nil checks without.
     ///   - timeout: timeout for connection and response together.
     /// - Returns: the time until the server was found to be up, or why it is not. If the task is canceled, returns
     ///   ``HealthCheckFailure/cancelled`` without waiting for the timeout.
@@ -13,34 +14,48 @@ package enum HealthCheckRun {
         _ check: HealthCheckKind,
         at address: SocketAddress,
         timeout: Duration,
-        preamble: [UInt8] = []
+        preamble: [UInt8] = [],
+        tls: StreamTLS? = nil
     ) async -> Result<Duration, HealthCheckFailure> {
-        let exchange = check.exchange
+        let exchange = check.exchange(withTLS: tls != nil)
         let stream = StreamExchange(
             address: address,
-            request: preamble + (exchange?.request ?? []),
+            preamble: preamble,
+            request: exchange?.request ?? [],
             answerLimit: HealthCheckKind.answerLimit,
-            timeout: timeout
+            timeout: timeout,
+            tls: tls.map { settings in
+                StreamExchange.TLS(
+                    settings: settings,
+                    protocols: check.applicationProtocols,
+                    startsImmediately: exchange?.requestsTLS != true
+                )
+            }
         )
         let result = await stream.run { answer, sent -> StreamExchange.Step<HealthCheckFailure?>? in
-            guard let exchange else { return .conclude(.init(value: nil, closingMessage: nil)) }
+            guard let exchange else {
+                // A server sends session tickets: closing before they are received would reset the connection.
+                return .conclude(.init(value: nil, closingMessage: tls == nil ? nil : []))
+            }
             return switch exchange.evaluate(answer, sent: sent) {
             case .up(let closingMessage): .conclude(.init(value: nil, closingMessage: closingMessage))
             case .down(let failure): .conclude(.init(value: failure, closingMessage: nil))
             case .next(let message): .send(message)
+            case .startTLS(let message, let request): .startTLS(after: message, request: request)
             case nil: nil
             }
         }
         switch result {
         case .success((nil, let duration)): return .success(duration)
         case .success((let failure?, _)): return .failure(failure)
-        case .failure(let failure): return .failure(HealthCheckFailure(failure, of: exchange, timeout: timeout))
+        case .failure(let failure):
+            return .failure(HealthCheckFailure(failure, of: exchange, timeout: timeout, name: tls?.name ?? ""))
         }
     }
 }
 
 extension HealthCheckFailure {
-    init(_ failure: ExchangeFailure, of exchange: (any HealthCheckExchange)?, timeout: Duration) {
+    init(_ failure: ExchangeFailure, of exchange: (any HealthCheckExchange)?, timeout: Duration, name: String) {
         let expected = exchange as? ExpectedBytes
         self =
             switch failure {
@@ -52,6 +67,9 @@ extension HealthCheckFailure {
             case .broken(let error): .broken(error)
             case .ended(let bytes): .closed(got: excerpt(bytes))
             case .tooLong(let bytes): .longAnswer(limit: HealthCheckKind.answerLimit, got: excerpt(bytes))
+            case .handshakeTimedOut: .timedOut(.handshake, after: timeout)
+            case .handshakeEnded: .closedInHandshake
+            case .tls(let cause): .tls(cause: cause, name: name)
             case .cancelled: .cancelled
             }
     }

@@ -10,14 +10,14 @@ import Synchronization
 /// that is due waits for a permit; this delays that check and no other.
 package final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     package typealias HealthCheckFunction =
-        @Sendable (HealthCheckKind, SocketAddress, _ timeout: Duration, _ preamble: [UInt8]) async -> Result<
-            Duration, HealthCheckFailure
-        >
+        @Sendable (HealthCheckKind, SocketAddress, _ timeout: Duration, _ preamble: [UInt8], _ tls: StreamTLS?) async
+        -> Result<Duration, HealthCheckFailure>
 
     private struct Subject: Sendable {
         let server: ServerID
         let address: SocketAddress
         let settings: HealthCheck
+        let tls: StreamTLS?
         let ordinal: UInt64
         /// Finishes when the server is no longer to be checked.
         let membership: AsyncStream<Never>
@@ -44,14 +44,16 @@ package final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     ///   - checkLimit: maximum number of concurrent checks, at least 1.
     ///   - clock: clock for the intervals.
     ///   - seed: seed of the jitter.
-    ///   - probe: performs a check; ``HealthCheckRun/run(_:at:timeout:preamble:)`` except in tests.
+    ///   - probe: performs a check; ``HealthCheckRun/run(_:at:timeout:preamble:tls:)`` except in tests.
     ///   - report: receives the result of each check, in order for each server, on any thread. It must not block. A
     ///     server may be reported once more after `forget`.
     package init(
         checkLimit: Int = defaultCheckLimit,
         clock: any Clock<Duration> = ContinuousClock(),
         seed: UInt64 = .random(in: 0 ... .max),
-        probe: @escaping HealthCheckFunction = { await HealthCheckRun.run($0, at: $1, timeout: $2, preamble: $3) },
+        probe: @escaping HealthCheckFunction = {
+            await HealthCheckRun.run($0, at: $1, timeout: $2, preamble: $3, tls: $4)
+        },
         report: @escaping @Sendable (HealthReport<ServerID>) -> Void
     ) {
         permits = AsyncSemaphore(checkLimit)
@@ -63,7 +65,14 @@ package final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
     }
 
     /// Starts to check a server, or replaces its settings; in that case its result counters are reset.
-    package func watch(_ server: ServerID, at address: SocketAddress, by settings: HealthCheck) {
+    ///
+    /// - Parameter tls: TLS of the checks; nil checks without.
+    package func watch(
+        _ server: ServerID,
+        at address: SocketAddress,
+        by settings: HealthCheck,
+        tls: StreamTLS? = nil
+    ) {
         let (membership, end) = AsyncStream<Never>.makeStream()
         state.withLock { state in
             state.memberships.updateValue(end, forKey: server)?.finish()
@@ -73,6 +82,7 @@ package final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
                     server: server,
                     address: address,
                     settings: settings,
+                    tls: tls,
                     ordinal: state.nextOrdinal,
                     membership: membership
                 )
@@ -119,7 +129,9 @@ package final class HealthMonitor<ServerID: Hashable & Sendable>: Sendable {
         while !Task.isCancelled {
             var result: Result<Duration, HealthCheckFailure>?
             let spent = await clock.measure {
-                result = await permits.with { await probe(settings.check, target, settings.timeout, settings.preamble) }
+                result = await permits.with {
+                    await probe(settings.check, target, settings.timeout, settings.preamble, subject.tls)
+                }
             }
             guard let result, !Task.isCancelled else { return }
             report(tally.count(result, for: subject.server))

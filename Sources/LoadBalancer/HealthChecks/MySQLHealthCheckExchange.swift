@@ -9,8 +9,11 @@
 /// - 1040, too many connections, is not a failure either: the server is busy serving its existing connections.
 struct MySQLHealthCheckExchange: HealthCheckExchange {
     let user: String
+    /// Whether the session is encrypted, at the request of the check after the greeting (Protocol::SSLRequest).
+    var usesTLS = false
 
     var request: [UInt8] { [] }
+    var requestsTLS: Bool { usesTLS }
 
     private static let headerLength = 4
     /// A longer packet is not part of a handshake.
@@ -19,6 +22,8 @@ struct MySQLHealthCheckExchange: HealthCheckExchange {
     private static let plugin = "mysql_native_password"
     /// LONG_PASSWORD, PROTOCOL_41, SECURE_CONNECTION and PLUGIN_AUTH.
     private static let capabilities: UInt32 = 0x0008_8201
+    /// SSL.
+    private static let tlsCapability: UInt32 = 0x0000_0800
     private static let charset: UInt8 = 45
     /// Errors after which no client can use the server: out of resources, shutdown, host blocked, host not allowed,
     /// cannot create a thread, offline mode.
@@ -29,20 +34,29 @@ struct MySQLHealthCheckExchange: HealthCheckExchange {
 
     func evaluate(_ answer: [UInt8], sent: Int) -> Evaluation? {
         var rest = answer[...]
-        // Each request follows one packet of the server.
-        for _ in 0..<sent {
+        // Each request follows one packet of the server; the greeting was received before TLS.
+        for _ in 0..<(usesTLS ? max(0, sent - 1) : sent) {
             guard case .packet = Self.packet(of: &rest) else { return nil }
         }
         switch Self.packet(of: &rest) {
         case .incomplete: return nil
         case .invalid: return unexpectedPeer(answer)
         case .packet(let number, let payload):
-            return sent == 0 ? greeting(payload, number, answer) : reply(payload, number, sent, answer)
+            if sent > 0 { return reply(payload, number, sent, answer) }
+            // Bytes that follow the greeting did not come from the server if the handshake succeeds.
+            if usesTLS, !rest.isEmpty { return unexpectedPeer(answer) }
+            return greeting(payload, number, answer)
         }
     }
 
     private func greeting(_ payload: ArraySlice<UInt8>, _ number: UInt8, _ answer: [UInt8]) -> Evaluation {
         switch payload.first {
+        case 10 where usesTLS:
+            guard Self.supportsTLS(greeting: payload) else { return .down(.noTLS) }
+            return .startTLS(
+                after: Self.packet(sessionSettings, number: number &+ 1),
+                request: Self.packet(response, number: number &+ 2)
+            )
         case 10:
             return .next(Self.packet(response, number: number &+ 1))
         case 0xFF:
@@ -72,12 +86,26 @@ struct MySQLHealthCheckExchange: HealthCheckExchange {
         }
     }
 
+    /// Returns whether a greeting (Protocol::HandshakeV10) offers TLS. Its capabilities follow the version, a text that
+    /// ends with zero, and 13 bytes.
+    private static func supportsTLS(greeting: ArraySlice<UInt8>) -> Bool {
+        guard let end = greeting.firstIndex(of: 0), greeting.endIndex - end > 15 else { return false }
+        let capabilities = UInt32(greeting[end + 14]) | UInt32(greeting[end + 15]) << 8
+        return capabilities & tlsCapability != 0
+    }
+
+    /// The beginning of the response; on its own, it is Protocol::SSLRequest.
+    private var sessionSettings: [UInt8] {
+        let maxPacketSize: UInt32 = 1 << 24
+        let capabilities = usesTLS ? Self.capabilities | Self.tlsCapability : Self.capabilities
+        return littleEndian(capabilities) + littleEndian(maxPacketSize) + [Self.charset]
+            + [UInt8](repeating: 0, count: 23)
+    }
+
     /// Protocol::HandshakeResponse41 without a password.
     private var response: [UInt8] {
-        let maxPacketSize: UInt32 = 1 << 24
         let name = user.utf8.filter { $0 != 0 }.prefix(PostgreSQLHealthCheckExchange.maxUserLength)
-        return littleEndian(Self.capabilities) + littleEndian(maxPacketSize) + [Self.charset]
-            + [UInt8](repeating: 0, count: 23) + name + [0, 0] + Array(Self.plugin.utf8) + [0]
+        return sessionSettings + name + [0, 0] + Array(Self.plugin.utf8) + [0]
     }
 
     private static func packet(_ payload: [UInt8], number: UInt8) -> [UInt8] {

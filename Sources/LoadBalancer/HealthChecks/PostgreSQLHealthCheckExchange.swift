@@ -1,7 +1,7 @@
 /// Start of a PostgreSQL session and evaluation of the server's first message (PostgreSQL, Frontend/Backend Protocol,
 /// 55.2.1).
 ///
-/// An SSLRequest would be cheaper, but the server answers it before it checks its own state. In response to a
+/// An SSLRequest alone would be cheaper, but the server answers it before it checks its own state. In response to a
 /// StartupMessage, the server reports that it is starting up or shutting down, and does so before authentication. No
 /// account is needed:
 ///
@@ -13,6 +13,8 @@
 ///   it down could close them and shift its load to the other servers. The remedy is a connection limit for the server.
 struct PostgreSQLHealthCheckExchange: HealthCheckExchange {
     let user: String
+    /// Whether the session is encrypted, at the request of the check (55.2.10).
+    var usesTLS = false
 
     /// NAMEDATALEN minus the terminating zero byte; the server truncates longer names.
     static let maxUserLength = 63
@@ -21,15 +23,31 @@ struct PostgreSQLHealthCheckExchange: HealthCheckExchange {
     /// A longer first message is not from a PostgreSQL server; libpq has such a limit too, at 30,000 bytes.
     private static let maxMessageLength = 8 << 10
     private static let protocolVersion: [UInt8] = [0, 3, 0, 0]
+    private static let sslRequest: [UInt8] = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F]
     private static let terminate: [UInt8] = [UInt8(ascii: "X"), 0, 0, 0, 4]
 
-    var request: [UInt8] {
+    var request: [UInt8] { usesTLS ? Self.sslRequest : startup }
+    var requestsTLS: Bool { usesTLS }
+
+    private var startup: [UInt8] {
         var body = Self.protocolVersion
         for text in ["user", user, "database", "postgres", "application_name", "monkey health check"] {
             body += Array(text.utf8.filter { $0 != 0 }.prefix(Self.maxUserLength)) + [0]
         }
         body.append(0)
         return bigEndian(UInt32(body.count + 4)) + body
+    }
+
+    func evaluate(_ answer: [UInt8], sent: Int) -> Evaluation? {
+        guard usesTLS, sent == 0 else { return evaluate(answer) }
+        return switch answer.first {
+        case nil: nil
+        // Bytes that follow did not come from the server if the handshake succeeds (CVE-2021-23222).
+        case UInt8(ascii: "S") where answer.count == 1: .startTLS(request: startup)
+        case UInt8(ascii: "N"): .down(.noTLS)
+        case UInt8(ascii: "E"): evaluate(answer)
+        default: unexpectedPeer(answer)
+        }
     }
 
     func evaluate(_ answer: [UInt8]) -> Evaluation? {

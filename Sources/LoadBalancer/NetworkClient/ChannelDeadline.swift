@@ -29,6 +29,7 @@ final class ChannelDeadline: Sendable {
         let failure = error as? ExchangeFailure
         if isExpired {
             if case .ended(let bytes) = failure { return .timedOut(isConnected: true, received: bytes) }
+            if case .handshakeEnded = failure { return .handshakeTimedOut }
             return .timedOut(isConnected: isConnected)
         }
         return failure ?? (isConnected ? .broken(SystemError(error)) : .notConnected(SystemError(error)))

@@ -10,5 +10,11 @@ enum ExchangeFailure: Error, Hashable, Sendable {
     case ended([UInt8])
     /// The limit of bytes or datagrams was reached without a conclusive response; the value is the part received.
     case tooLong([UInt8])
+    /// The TLS handshake was not complete in time.
+    case handshakeTimedOut
+    /// The peer ended the stream during the TLS handshake.
+    case handshakeEnded
+    /// The TLS handshake or connection failed; the value is the cause in words.
+    case tls(String)
     case cancelled
 }

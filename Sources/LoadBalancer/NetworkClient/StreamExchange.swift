@@ -18,16 +18,31 @@ struct StreamExchange: Sendable {
     /// What to do after a part of the response.
     enum Step<Value: Sendable>: Sendable {
         case send([UInt8])
+        /// Sends a message, starts TLS and then sends a request (STARTTLS). What has been received before is discarded.
+        case startTLS(after: [UInt8], request: [UInt8])
         case conclude(Conclusion<Value>)
     }
 
     let address: Sockets.SocketAddress
-    /// Bytes to send as soon as the connection is established.
+    /// Bytes to send as soon as the connection is established, also before TLS.
+    var preamble: [UInt8] = []
+    /// Bytes to send as soon as the connection is established, or as soon as the TLS handshake is complete.
     var request: [UInt8]
     /// Maximum number of bytes collected of a response.
     var answerLimit: Int
     /// Timeout for connection and response together.
     var timeout: Duration
+    /// TLS; nil sends the bytes as they are.
+    var tls: TLS?
+
+    /// TLS of a connection.
+    struct TLS: Sendable {
+        var settings: StreamTLS
+        /// Application protocols to offer; nil offers those of the settings.
+        var protocols: [String]?
+        /// Whether TLS starts with the connection, and not after a request for it.
+        var startsImmediately = true
+    }
 
     /// Maximum time for the peer to close after a farewell, and maximum number of bytes that it may still send.
     private static let closingTime = Duration.seconds(1)
@@ -67,18 +82,21 @@ struct StreamExchange: Sendable {
             }
             do {
                 return try await channel.executeThenClose { inbound, outbound in
-                    var collector = Collector(stream: inbound.makeAsyncIterator(), limit: answerLimit)
-                    if !request.isEmpty { try await outbound.write(ByteBuffer(bytes: request)) }
-                    let conclusion = try await collector.collect(until: evaluate) { message in
-                        try await outbound.write(ByteBuffer(bytes: message))
-                    }
+                    var stream = ExchangeStream(inbound.makeAsyncIterator(), outbound, limit: answerLimit)
+                    try await stream.send(preamble)
+                    if let tls, tls.startsImmediately { try await stream.startTLS(tls) }
+                    try await stream.send(request)
+                    let conclusion = try await stream.collect(tls, until: evaluate)
                     let duration = ContinuousClock.now - start
+                    // The result is final, however the connection ends.
                     if let closingMessage = conclusion.closingMessage {
                         channelDeadline.close(after: Self.closingTime)
-                        // The result is final, however the connection ends.
-                        try? await outbound.write(ByteBuffer(bytes: closingMessage))
+                        try? await stream.send(closingMessage)
+                        try? await stream.end()
                         outbound.finish()
-                        try? await collector.skip(atMost: Self.maxClosingBytes)
+                        try? await stream.skip(atMost: Self.maxClosingBytes)
+                    } else {
+                        try? await stream.end()
                     }
                     return .success((conclusion.value, duration))
                 }
@@ -135,45 +153,5 @@ struct StreamExchange: Sendable {
         }
         try? await channel.close()
         return true
-    }
-
-    /// Bytes received so far, and the stream of further ones.
-    private struct Collector {
-        var stream: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
-        let limit: Int
-        var bytes: [UInt8] = []
-
-        init(stream: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator, limit: Int) {
-            self.stream = stream
-            self.limit = limit
-        }
-
-        mutating func collect<Value>(
-            until evaluate: @Sendable ([UInt8], Int) -> Step<Value>?,
-            send: ([UInt8]) async throws -> Void
-        ) async throws -> Conclusion<Value> {
-            var sent = 0
-            while true {
-                switch evaluate(bytes, sent) {
-                case .conclude(let conclusion):
-                    return conclusion
-                case .send(let message):
-                    guard sent < StreamExchange.maxFurtherRequests else { throw ExchangeFailure.tooLong(bytes) }
-                    sent += 1
-                    if !message.isEmpty { try await send(message) }
-                    continue
-                case nil:
-                    break
-                }
-                guard bytes.count < limit else { throw ExchangeFailure.tooLong(bytes) }
-                guard let more = try await stream.next() else { throw ExchangeFailure.ended(bytes) }
-                bytes += more.readableBytesView.prefix(limit - bytes.count)
-            }
-        }
-
-        mutating func skip(atMost count: Int) async throws {
-            var skipped = 0
-            while skipped < count, let more = try await stream.next() { skipped += more.readableBytes }
-        }
     }
 }

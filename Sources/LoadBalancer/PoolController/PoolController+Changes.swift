@@ -37,6 +37,7 @@ extension PoolController {
                 state.watched[key]?.healthState.adopt(settings, after: former)
             }
             state.settings = named
+            state.checkContexts.keep(named.values.compactMap { $0.check?.tls })
         }
         return change
     }

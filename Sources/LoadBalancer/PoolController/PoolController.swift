@@ -28,9 +28,15 @@ public final class PoolController: Sendable {
         /// it changes as time passes, or has changed.
         var resting: Rest?
         /// Current check settings.
-        var check: HealthCheck?
+        var check: ServerCheck?
         /// State last applied to the proxy.
         var reported: ReportedState?
+    }
+
+    /// The health check of a server.
+    struct ServerCheck: Equatable {
+        var settings: HealthCheck
+        var tls: StreamTLS?
     }
 
     /// What a pool was like when none of its servers had to be looked at.
@@ -82,6 +88,7 @@ public final class PoolController: Sendable {
         /// The version of the pools of which the removed servers have been forgotten.
         var forgottenVersion: Int?
         var lookups: [String: Lookup] = [:]
+        var checkContexts = CheckContexts()
         /// Pools whose Maglev tables must be rebuilt.
         var staleTables: Set<Int> = []
         /// Incremented with each reload; the results of lookups of an earlier generation are discarded.
@@ -199,19 +206,21 @@ public final class PoolController: Sendable {
 
     /// Starts to track a server that is new, and applies changed check settings to the monitor.
     private func meetServers(_ facts: ServerInfo, of pool: PoolInfo, _ monitor: HealthMonitor<ServerKey>) {
-        let (isOther, check) = state.withLock { state -> (Bool, HealthCheck?) in
+        let (isOther, check) = state.withLock { state -> (Bool, ServerCheck?) in
             // While a reload is in progress, a server that it adds would be met with the settings from before.
             guard !state.isChanging, let settings = state.settings[pool.name] else { return (false, nil) }
             state.meetServers(facts, settings)
             // A server without an address cannot be checked.
-            let current = facts.configuration.resolutionFailure == nil ? settings.check : nil
+            let check = facts.configuration.resolutionFailure == nil ? settings.check : nil
+            var current = check.map { ServerCheck(settings: $0, tls: state.tls(of: facts, for: $0)) }
             guard let watched = state.watched[facts.key], watched.check != current else { return (false, nil) }
             state.watched[facts.key]?.check = current
-            return (true, current.map(watched.healthState.continued))
+            if let check { current?.settings = watched.healthState.continued(check) }
+            return (true, current)
         }
         guard isOther else { return }
         if let check {
-            monitor.watch(facts.key, at: facts.configuration.address, by: check)
+            monitor.watch(facts.key, at: facts.configuration.address, by: check.settings, tls: check.tls)
         } else {
             monitor.forget(facts.key)
         }

@@ -35,7 +35,7 @@ public struct ServerConfiguration: Sendable, Hashable {
 
 extension ServerConfiguration {
     /// The name or IP address that the server's certificate must have.
-    var hostName: String {
+    package var hostName: String {
         if let host { return host }
         guard case .internet(let address) = address else { return name }
         return address.host

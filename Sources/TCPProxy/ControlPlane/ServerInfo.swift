@@ -1,4 +1,5 @@
 package import Balancing
+package import TLS
 
 /// The data that decides about a server's health: its identity and the results of connection attempts.
 package struct ServerInfo: Sendable {
@@ -15,6 +16,16 @@ package struct ServerInfo: Sendable {
     package let connected: Int
     package let failed: Int
     package let consecutiveFailures: Int
+    /// TLS of connections to the server; nil without TLS.
+    package let tls: ServerTLS?
+}
+
+/// The settings of TLS connections to a server.
+package struct ServerTLS: Sendable {
+    /// The context of the pool; another one after a change of its settings.
+    package let context: TLSContext
+    /// The name or IP address that the server's certificate must have.
+    package let name: String
 }
 
 /// The state in which a server is added to a pool.
@@ -73,7 +84,8 @@ extension ProxyRuntime {
                 // Local resource exhaustion and clients that disconnected are not counted here: they are not evidence
                 // against the server.
                 failed: server.share.failed,
-                consecutiveFailures: server.share.consecutiveFailures
+                consecutiveFailures: server.share.consecutiveFailures,
+                tls: server.tls.flatMap { tls in entry.tls.map { ServerTLS(context: $0.context, name: tls.name) } }
             )
         }
     }

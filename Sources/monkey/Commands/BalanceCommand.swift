@@ -95,6 +95,10 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
             var settings = balancing.settings
             let activation = try serving.socketActivation()
             let tls = try serving.tls.pool()
+            if tls == nil, balancing.checkTLS == .on {
+                // Fails if the system has no authorities that the checks could verify servers with.
+                _ = try PoolTLSSection().load(in: ConfigurationFile.Context())
+            }
             let listener = try serving.listener(at: listen, pool: Self.poolName)
             let proxy = try await serving.bind { () async throws(ProxyError) in
                 let resolved = try await entries.resolved(every: serving.proxyConfiguration.resolveInterval)

@@ -36,6 +36,9 @@ struct BalancingOptions: ReusedOptions {
     @Option(HealthCheck.Settings.port)
     var checkPort: Int?
 
+    @Option(HealthCheck.Settings.tls, .word(named: "choice"), allowed: "`on`, `off`")
+    var checkTLS: CheckTLSSection.Use?
+
     @Option(HealthCheck.Settings.rise, .wholeNumber(HealthCheck.Settings.rise.values.numbers))
     var rise: Int?
 
@@ -80,8 +83,8 @@ struct BalancingOptions: ReusedOptions {
         let given = [
             (HealthCheck.Settings.interval.option, checkInterval != nil),
             (HealthCheck.Settings.timeout.option, checkTimeout != nil),
-            (HealthCheck.Settings.port.option, checkPort != nil), (HealthCheck.Settings.rise.option, rise != nil),
-            (HealthCheck.Settings.fall.option, fall != nil),
+            (HealthCheck.Settings.port.option, checkPort != nil), (HealthCheck.Settings.tls.option, checkTLS != nil),
+            (HealthCheck.Settings.rise.option, rise != nil), (HealthCheck.Settings.fall.option, fall != nil),
         ]
         guard let option = given.first(where: \.1)?.0 else { return }
         throw ValidationError("--\(option) has no effect without --check: add --check tcp or another check")
@@ -117,6 +120,7 @@ struct BalancingOptions: ReusedOptions {
             HealthCheck(
                 check,
                 port: checkPort.map { UInt16($0) },
+                tls: checkTLS.map { $0 == .on ? .on : .off },
                 interval: checkInterval?.duration,
                 timeout: checkTimeout?.duration,
                 rise: rise,

@@ -18,11 +18,16 @@ extension SettingDescriptor {
 
 extension Option {
     /// Creates an option that is not set by default.
-    init<Setting, Wrapped>(_ setting: SettingDescriptor<Setting>, _ reader: ValueReader<Wrapped>)
-    where Value == Wrapped? {
+    ///
+    /// - Parameter allowed: the allowed values in Markdown, if they are others than in the configuration file.
+    init<Setting, Wrapped>(
+        _ setting: SettingDescriptor<Setting>,
+        _ reader: ValueReader<Wrapped>,
+        allowed: String? = nil
+    ) where Value == Wrapped? {
         self.init(
             name: .customLong(setting.option),
-            help: ArgumentHelp(setting.optionHelp(default: "none"), valueName: reader.name),
+            help: ArgumentHelp(setting.optionHelp(default: "none", allowed: allowed), valueName: reader.name),
             transform: reader.read
         )
     }

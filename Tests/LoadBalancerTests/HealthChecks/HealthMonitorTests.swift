@@ -176,7 +176,7 @@ private final class World: Sendable {
             checkLimit: checkLimit,
             clock: clock,
             seed: seed,
-            probe: { [unowned self] _, address, _, _ in await check(address) },
+            probe: { [unowned self] _, address, _, _, _ in await check(address) },
             report: { [unowned self] report in recordCheckResult.withLock { $0.append(report) } }
         )
         box.withLock { $0 = monitor }

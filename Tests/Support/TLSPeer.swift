@@ -1,12 +1,10 @@
-import Glibc
-import Support
-import TLS
+package import TLS
 import Testing
 
 /// One end of a TLS connection on a blocking socket: a client or a server of a test.
-final class TLSPeer {
-    let socket: TestSocket
-    let session: TLSSession
+package final class TLSPeer {
+    package let socket: TestSocket
+    package let session: TLSSession
     private var input: [UInt8] = []
 
     private init(_ socket: TestSocket, _ session: TLSSession) {
@@ -17,7 +15,7 @@ final class TLSPeer {
     deinit { session.release() }
 
     /// Starts a client on a connected socket.
-    static func client(
+    package static func client(
         _ socket: TestSocket,
         _ context: TLSContext,
         name: String = "example.com",
@@ -28,7 +26,7 @@ final class TLSPeer {
     }
 
     /// Starts a server on an accepted socket.
-    static func server(_ socket: TestSocket, _ context: TLSContext) throws -> TLSPeer {
+    package static func server(_ socket: TestSocket, _ context: TLSContext) throws -> TLSPeer {
         TLSPeer(socket, try #require(TLSSession.accept(context)))
     }
 
@@ -61,9 +59,9 @@ final class TLSPeer {
         }
     }
 
-    func handshake() throws -> TransformResult { try run { $0.handshake(&$1) } }
+    package func handshake() throws -> TransformResult { try run { $0.handshake(&$1) } }
 
-    func send(_ bytes: [UInt8]) throws {
+    package func send(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
             var count = 0
@@ -75,10 +73,10 @@ final class TLSPeer {
     }
 
     /// Sends close_notify; the socket stays open.
-    func end() throws { try run { $0.end(&$1) } }
+    package func end() throws { try run { $0.end(&$1) } }
 
     /// Receives until the peer's plaintext ends.
-    func receiveRest() throws -> (bytes: [UInt8], end: TransformResult) {
+    package func receiveRest() throws -> (bytes: [UInt8], end: TransformResult) {
         var bytes: [UInt8] = []
         while true {
             let (piece, result) = try receive()
@@ -88,7 +86,7 @@ final class TLSPeer {
     }
 
     /// Receives exactly this many bytes.
-    func receive(exactly count: Int) throws -> [UInt8] {
+    package func receive(exactly count: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {
             let (piece, result) = try receive(upTo: count - bytes.count)
