@@ -54,6 +54,8 @@ struct ctls_session {
     long verification;
     bool has_input_ended;
     bool has_failed;
+    /// Whether the peer's certificate is verified. The library forgets it with the settings of the handshake.
+    bool is_verifying;
 };
 
 struct ctls_resumption {
@@ -392,6 +394,7 @@ ctls_session *ctls_session_new(ctls_context *context) {
         return NULL;
     }
     session->library = library;
+    session->is_verifying = SSL_CTX_get_verify_mode(context->library) != SSL_VERIFY_NONE;
     BIO_set_data(channel, session);
     SSL_set_bio(library, channel, channel);
     SSL_set_ex_data(library, session_index, session);
@@ -553,7 +556,7 @@ uint16_t ctls_version(const ctls_session *session) { return (uint16_t)SSL_versio
 
 const char *ctls_cipher(const ctls_session *session) {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(session->library);
-    return cipher == NULL ? "" : SSL_CIPHER_standard_name(cipher);
+    return cipher == NULL ? "" : SSL_CIPHER_get_name(cipher);
 }
 
 const uint8_t *ctls_alpn(const ctls_session *session, size_t *size) {
@@ -562,6 +565,76 @@ const uint8_t *ctls_alpn(const ctls_session *session, size_t *size) {
     SSL_get0_alpn_selected(session->library, &protocol, &length);
     *size = length;
     return protocol;
+}
+
+bool ctls_is_established(const ctls_session *session) { return !SSL_in_init(session->library); }
+
+const char *ctls_server_name(const ctls_session *session) {
+    return SSL_get_servername(session->library, TLSEXT_NAMETYPE_host_name);
+}
+
+bool ctls_peer_fingerprint(const ctls_session *session, uint8_t *fingerprint) {
+    X509 *certificate = SSL_get_peer_certificate(session->library);
+    if (certificate == NULL) { return false; }
+    unsigned size = 0;
+    bool is_stored = X509_digest(certificate, EVP_sha256(), fingerprint, &size) == 1 && size == CTLS_FINGERPRINT_SIZE;
+    X509_free(certificate);
+    ERR_clear_error();
+    return is_stored;
+}
+
+/// Stores as much of a text as fits, with a trailing zero; returns its length.
+static size_t store_part(const char *bytes, size_t length, char *text, size_t capacity) {
+    if (capacity > 0) {
+        size_t count = length < capacity ? length : capacity - 1;
+        memcpy(text, bytes, count);
+        text[count] = 0;
+    }
+    return length;
+}
+
+size_t ctls_peer_subject(const ctls_session *session, char *text, size_t capacity) {
+    X509 *certificate = SSL_get_peer_certificate(session->library);
+    BIO *output = BIO_new(BIO_s_mem());
+    size_t length = 0;
+    if (certificate != NULL && output != NULL
+        && X509_NAME_print_ex(output, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
+        char *content = NULL;
+        long size = BIO_get_mem_data(output, &content);
+        if (size > 0) { length = store_part(content, (size_t)size, text, capacity); }
+    }
+    BIO_free(output);
+    X509_free(certificate);
+    ERR_clear_error();
+    return length;
+}
+
+size_t ctls_peer_common_name(const ctls_session *session, char *text, size_t capacity) {
+    X509 *certificate = SSL_get_peer_certificate(session->library);
+    if (certificate == NULL) { return 0; }
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    int last = -1;
+    // Terminates: each iteration finds an entry behind the last one.
+    for (int index; (index = X509_NAME_get_index_by_NID(subject, NID_commonName, last)) >= 0;) { last = index; }
+    size_t length = 0;
+    if (last >= 0) {
+        unsigned char *bytes = NULL;
+        int size = ASN1_STRING_to_UTF8(&bytes, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
+        if (size > 0 && memchr(bytes, 0, (size_t)size) == NULL) {
+            length = store_part((const char *)bytes, (size_t)size, text, capacity);
+        }
+        if (size >= 0) { OPENSSL_free(bytes); }
+    }
+    X509_free(certificate);
+    ERR_clear_error();
+    return length;
+}
+
+bool ctls_is_peer_verified(const ctls_session *session) {
+    X509 *certificate = SSL_get_peer_certificate(session->library);
+    if (certificate == NULL) { return false; }
+    X509_free(certificate);
+    return session->is_verifying && SSL_get_verify_result(session->library) == X509_V_OK;
 }
 
 // Resumption
@@ -794,6 +867,21 @@ bool ctls_is_resumed(const ctls_session *session) { (void)session; abort(); }
 uint16_t ctls_version(const ctls_session *session) { (void)session; abort(); }
 const char *ctls_cipher(const ctls_session *session) { (void)session; abort(); }
 const uint8_t *ctls_alpn(const ctls_session *session, size_t *size) { (void)session, (void)size; abort(); }
+bool ctls_is_established(const ctls_session *session) { (void)session; abort(); }
+const char *ctls_server_name(const ctls_session *session) { (void)session; abort(); }
+bool ctls_peer_fingerprint(const ctls_session *session, uint8_t *fingerprint) {
+    (void)session, (void)fingerprint;
+    abort();
+}
+size_t ctls_peer_subject(const ctls_session *session, char *text, size_t capacity) {
+    (void)session, (void)text, (void)capacity;
+    abort();
+}
+size_t ctls_peer_common_name(const ctls_session *session, char *text, size_t capacity) {
+    (void)session, (void)text, (void)capacity;
+    abort();
+}
+bool ctls_is_peer_verified(const ctls_session *session) { (void)session; abort(); }
 ctls_resumption *ctls_resumption_new(void) { return NULL; }
 void ctls_resumption_free(ctls_resumption *resumption) { (void)resumption; abort(); }
 bool ctls_certificate_read(

@@ -46,6 +46,9 @@ public protocol EndpointTransform: BitwiseCopyable {
     /// Whether the handshake resumed an earlier session.
     var isResumed: Bool { get }
 
+    /// The description of the connection; nil before the handshake is complete. It is created by the call.
+    var connectionInfo: TLSConnectionInfo? { get }
+
     /// Frees the state.
     func release()
 }

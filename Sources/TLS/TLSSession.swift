@@ -2,7 +2,7 @@ import CTLS
 
 /// One end of a TLS connection: a reference to the library's session.
 public struct TLSSession: EndpointTransform {
-    private let pointer: OpaquePointer
+    let pointer: OpaquePointer
 
     public static func accept(_ context: TLSContext) -> TLSSession? {
         ctls_session_new(context.pointer).map { TLSSession(pointer: $0) }
@@ -75,7 +75,7 @@ public struct TLSSession: EndpointTransform {
     /// The version after the handshake.
     public var version: TLSVersion? { TLSVersion(rawValue: ctls_version(pointer)) }
 
-    /// The IANA name of the cipher suite after the handshake.
+    /// OpenSSL's name of the cipher suite after the handshake.
     public var cipher: String { String(cString: ctls_cipher(pointer)) }
 
     /// The name of ``cipher``, in memory that is valid for as long as the process: the same name has the same address.

@@ -27,6 +27,9 @@ public enum TLSVersion: UInt16, Sendable, Hashable, CaseIterable, CustomStringCo
     case v13 = 0x0304
 
     public var description: String { self == .v12 ? "1.2" : "1.3" }
+
+    /// The name with that of the protocol, as other programs write it: `TLSv1.3`.
+    public var protocolName: String { "TLSv\(self)" }
 }
 
 /// The settings that both sides of a connection have.

@@ -124,6 +124,8 @@ public struct FakeTransform: EndpointTransform {
 
     public var isResumed: Bool { false }
 
+    public var connectionInfo: TLSConnectionInfo? { nil }
+
     public func release() {
         state.deinitialize(count: 1)
         state.deallocate()

@@ -165,6 +165,25 @@ struct TLSSessionTests {
         #expect(TLSFailure(code: pair.server.failure).description.contains("alert"))
     }
 
+    @Test("both sides describe the connection after the handshake, and not before")
+    func connectionInfo() throws {
+        var pair = try Pair(client, server, name: "example.com")
+        defer { pair.release() }
+        #expect(pair.client.connectionInfo == nil)
+        #expect(pair.server.connectionInfo == nil)
+        _ = pair.shakeHands()
+        let info = try #require(pair.server.connectionInfo)
+        #expect(info.version == .v13)
+        #expect(info.applicationProtocol == "http/1.1")
+        #expect(info.serverName == "example.com")
+        #expect(info.certificate == nil)
+        let certificate = try #require(pair.client.connectionInfo?.certificate)
+        #expect(certificate.subject == "CN=example.com")
+        #expect(certificate.commonName == "example.com")
+        #expect(certificate.fingerprint.wholeMatch(of: /[0-9a-f]{64}/) != nil)
+        #expect(certificate.isVerified)
+    }
+
     @Test("a record that is not TLS fails the handshake with a cause")
     func garbage() throws {
         var pair = try Pair(client, server, name: "example.com")

@@ -66,15 +66,15 @@ class Counts:
 
 
 class Proxy:
-    """A running `monkey proxy` in front of a port of this machine."""
+    """A running `monkey proxy`, or another command, in front of a port of this machine."""
 
-    def __init__(self, sandbox, upstream_port, *options, port=None):
+    def __init__(self, sandbox, upstream_port, *options, port=None, command="proxy"):
         require(MONKEY.is_file(), f"{MONKEY} does not exist: build it with `swift build -c release`, or set MONKEY")
         self.port = port or free_port()
         self.metrics_address = f"127.0.0.1:{free_port()}"
         self.sandbox = sandbox
         self.process = sandbox.start(
-            [MONKEY, "proxy", f"127.0.0.1:{self.port}", f"127.0.0.1:{upstream_port}"]
+            [MONKEY, command, f"127.0.0.1:{self.port}", f"127.0.0.1:{upstream_port}"]
             + ["--admin", self.metrics_address, *options]
         )
         # Not by connecting to the proxy's own port, which would be an additional connection.

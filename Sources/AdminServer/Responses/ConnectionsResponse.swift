@@ -23,6 +23,23 @@ struct ConnectionsResponse {
             "bytes_upstream": .integer(connection.bytesUpstream),
             "bytes_downstream": .integer(connection.bytesDownstream),
             "age_seconds": .number(connection.age.inSeconds),
+            "client_tls": connection.clientTLS.map(object) ?? .null,
+            "server_tls": connection.serverTLS.map(object) ?? .null,
         ])
+    }
+
+    private func object(_ tls: TLSConnectionInfo) -> JSONValue {
+        .object([
+            "version": .string(tls.version.protocolName),
+            "cipher": .string(tls.cipher),
+            "alpn": tls.applicationProtocol.map { .string($0) } ?? .null,
+            "sni": tls.serverName.map { .string($0) } ?? .null,
+            "resumed": .boolean(tls.isResumed),
+            "certificate": tls.certificate.map(object) ?? .null,
+        ])
+    }
+
+    private func object(_ certificate: TLSConnectionInfo.Certificate) -> JSONValue {
+        .object(["subject": .string(certificate.subject), "fingerprint": .string(certificate.fingerprint)])
     }
 }

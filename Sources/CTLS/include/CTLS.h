@@ -151,10 +151,28 @@ bool ctls_is_truncation_alert(int64_t failure);
 bool ctls_is_resumed(const ctls_session *session);
 /// Returns the version, such as 0x0304.
 uint16_t ctls_version(const ctls_session *session);
-/// Returns the IANA name of the cipher suite.
+/// Returns OpenSSL's name of the cipher suite.
 const char *ctls_cipher(const ctls_session *session);
 /// Returns the application protocol and stores its length; zero if there is none.
 const uint8_t *_Nullable ctls_alpn(const ctls_session *session, size_t *size);
+
+/// Returns whether the handshake is complete, so that the properties are valid.
+bool ctls_is_established(const ctls_session *session);
+/// Returns the SNI host name as the client sent it; NULL if it sent none.
+const char *_Nullable ctls_server_name(const ctls_session *session);
+
+/// The size of a fingerprint in bytes: SHA-256.
+#define CTLS_FINGERPRINT_SIZE 32
+
+/// Stores the hash of the peer's certificate; returns false if there is none.
+bool ctls_peer_fingerprint(const ctls_session *session, uint8_t *fingerprint);
+/// Stores the subject of the peer's certificate in the format of RFC 4514, in printable ASCII and as much of it as fits, with
+/// a trailing zero; returns its length, 0 if there is none.
+size_t ctls_peer_subject(const ctls_session *session, char *text, size_t capacity);
+/// Stores the last common name of the peer's certificate in UTF-8 like `ctls_peer_subject`; none if it has a zero byte.
+size_t ctls_peer_common_name(const ctls_session *session, char *text, size_t capacity);
+/// Returns whether there is a certificate of the peer that has been verified.
+bool ctls_is_peer_verified(const ctls_session *session);
 
 // Resumption.
 

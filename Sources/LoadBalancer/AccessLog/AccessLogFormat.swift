@@ -20,9 +20,9 @@ public struct AccessLogFormat: Hashable, Sendable {
     /// Maximum length of a format, in bytes.
     public static let maxLength = 4096
 
-    /// All fields, separated by spaces.
+    /// All fields but those of TLS, separated by spaces.
     public static let text = AccessLogFormat(
-        form: .text(Array(AccessLogField.allCases.map { [.field($0)] }.joined(separator: [.literal(" ")]))),
+        form: .text(Array(AccessLogField.inText.map { [.field($0)] }.joined(separator: [.literal(" ")]))),
         written: "text"
     )
 
@@ -106,13 +106,35 @@ public struct AccessLogFormat: Hashable, Sendable {
                 case .literal(let text): text
                 case .field(let field):
                     switch field.value(of: record) {
-                    case .string(let text): text.onOneLine
+                    case .string(let text): field.isFromClient ? text.onOneLine.inOneWord : text.onOneLine
                     case .null: "-"
                     case let number: number.text
                     }
                 }
             }.joined()
         }
+    }
+}
+
+extension String {
+    /// The text with spaces and quotation marks as `\20` and `\22` (RFC 4514, 2.4), so that it can neither add a field to a
+    /// line nor end a quoted one.
+    fileprivate var inOneWord: String {
+        guard contains(where: { $0 == " " || $0 == "\"" }) else { return self }
+        var word = ""
+        var rest = self[...]
+        while let character = rest.popFirst() {
+            // A subject may have these characters behind a backslash.
+            let isEscape = character == "\\"
+            let next = isEscape ? rest.popFirst() : character
+            switch next {
+            case " ": word += "\\20"
+            case "\"": word += "\\22"
+            case let next?: word += isEscape ? "\\\(next)" : "\(next)"
+            case nil: word += "\\"
+            }
+        }
+        return word
     }
 }
 

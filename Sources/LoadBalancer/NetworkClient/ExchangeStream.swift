@@ -93,7 +93,12 @@ struct ExchangeStream {
         // Terminates: each iteration but the last consumes bytes of the peer, and the library limits a handshake's size.
         while true {
             let result = tls.handshake()
-            if result != .failed { try await flush(tls) } else { try? await flush(tls) }
+            do {
+                try await flush(tls)
+            } catch {
+                // The failure of the handshake takes precedence. An error without an errno is that the peer has closed.
+                if result != .failed { throw error is IOError ? error : ExchangeFailure.handshakeEnded }
+            }
             switch result {
             case .done:
                 self.tls = tls

@@ -17,6 +17,7 @@
 @_exported public import struct TLS.PEMText
 @_exported public import struct TLS.TLSCertificate
 @_exported public import struct TLS.TLSClientSettings
+@_exported public import struct TLS.TLSConnectionInfo
 @_exported public import enum TLS.TLSError
 @_exported public import struct TLS.TLSParameters
 @_exported public import struct TLS.TLSServerSettings

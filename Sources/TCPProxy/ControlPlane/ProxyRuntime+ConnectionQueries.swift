@@ -62,7 +62,9 @@ extension ProxyRuntime {
             stage: ConnectionInfo.Stage(entry.stage),
             bytesUpstream: Int(entry.bytesUpstream),
             bytesDownstream: Int(entry.bytesDownstream),
-            age: entry.age
+            age: entry.age,
+            clientTLS: entry.clientTLS,
+            serverTLS: entry.serverTLS
         )
     }
 }

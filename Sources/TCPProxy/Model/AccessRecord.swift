@@ -1,5 +1,6 @@
 import ProcessSupport
 package import Sockets
+package import TLS
 
 /// Access log entry of a closed connection.
 package struct AccessRecord: Sendable, Equatable {
@@ -27,6 +28,9 @@ package struct AccessRecord: Sendable, Equatable {
     package var total: Duration
     package var reason: CloseReason
     package var initiator: CloseInitiator
+    /// TLS with the client, and with the server; nil without it.
+    package var clientTLS: TLSConnectionInfo?
+    package var serverTLS: TLSConnectionInfo?
 
     package init(
         id: ConnectionID,
@@ -64,7 +68,7 @@ package struct AccessRecord: Sendable, Equatable {
 }
 
 extension AccessRecord {
-    /// Creates an entry from a worker's record, with names in place of numbers.
+    /// Creates an entry from a worker's record, with names in place of numbers; releases the record's reference.
     init(_ record: ConnectionRecord, listener: String, pool: String, server: String?, _ converter: WallClockConverter) {
         func duration(_ microseconds: UInt32) -> Duration? {
             microseconds == 0 ? nil : .microseconds(Int64(microseconds))
@@ -89,5 +93,8 @@ extension AccessRecord {
             reason: record.reason,
             initiator: record.initiator
         )
+        let tls = record.tls?.takeRetainedValue()
+        clientTLS = tls?.client
+        serverTLS = tls?.server
     }
 }

@@ -1,4 +1,5 @@
 public import Sockets
+public import TLS
 
 /// Filter for a proxy's connections. A connection matches if all properties that are not nil match; an empty filter
 /// matches all connections.
@@ -54,6 +55,10 @@ public struct ConnectionInfo: Sendable, Equatable {
     public var bytesDownstream: Int
     /// Time since the connection was accepted.
     public var age: Duration
+    /// TLS with the client; nil without it, or before the handshake is complete.
+    public var clientTLS: TLSConnectionInfo?
+    /// TLS with the server; nil without it, or before the handshake is complete.
+    public var serverTLS: TLSConnectionInfo?
 }
 
 /// Connections that match a filter.

@@ -1,3 +1,5 @@
+import Support
+import TLS
 import Testing
 import ValueFormats
 
@@ -43,7 +45,36 @@ struct AccessLogFormatTests {
                 == #"{"time":"2026-01-31T23:59:59.250Z","id":"1.7","client":"192.0.2.1:50000","listener":"web","#
                 + #""pool":"servers","server":"db\u0001\"1","attempts":2,"bytes_upstream":5,"bytes_downstream":1000000,"#
                 + #""queue_seconds":0.000000,"connect_seconds":0.001500,"first_byte_seconds":null,"#
-                + #""total_seconds":3661.000042,"reason":"half_close_timeout","initiator":"proxy"}"#
+                + #""total_seconds":3661.000042,"reason":"half_close_timeout","initiator":"proxy","tls_version":null,"#
+                + #""tls_cipher":null,"tls_alpn":null,"sni":null,"client_subject":null,"client_fingerprint":null,"#
+                + #""server_tls_version":null,"server_tls_cipher":null}"#
+        )
+    }
+
+    @Test("fields of TLS cannot add a field, end a quoted one or forge a line")
+    func tls() throws {
+        var info = TLSConnectionInfo(version: .v13, cipher: "TLS_AES_128_GCM_SHA256")
+        info.serverName = "a b\"c\n\\"
+        info.certificate = .init(
+            subject: HostileCertificate.subject,
+            commonName: nil,
+            fingerprint: HostileCertificate.fingerprint,
+            isVerified: true
+        )
+        var record = record
+        record.clientTLS = info
+        record.serverTLS = TLSConnectionInfo(version: .v12, cipher: "ECDHE-RSA-AES128-GCM-SHA256")
+        let own = try AccessLogFormat(parsing: "{tls_version} {sni} {tls_alpn} {client_subject} {server_tls_version}")
+        #expect(
+            own.line(record)
+                == #"TLSv1.3 a\20b\22c\n\ - CN=\C3\A9\,\20\22x\22\20CN=admin\0Ay,O=Ex\20ample TLSv1.2"#
+        )
+        let json = AccessLogFormat.json.line(record)
+        #expect(
+            json.contains(#""sni":"a b\"c\n\\","client_subject":"CN=\\C3\\A9\\, \\\"x\\\" CN=admin\\0Ay,O=Ex ample","#)
+        )
+        #expect(
+            json.contains(#""client_fingerprint":"\#(HostileCertificate.fingerprint)","server_tls_version":"TLSv1.2""#)
         )
     }
 

@@ -179,7 +179,10 @@ struct HealthCheckTLSTests {
             Issue.record("the result is \(plain)")
             return
         }
-        let closed = try await checkResult(.tcp) { try $0.finish() }
+        let closed = try await checkResult(.tcp) { socket in
+            try socket.finish()
+            _ = try? socket.receiveRest()
+        }
         #expect(closed == .failure(.closedInHandshake))
         let limit = Duration.seconds(2)
         let silent = try await checkResult(.tcp, timeout: limit) { _ = try $0.receiveRest() }

@@ -16,7 +16,8 @@ struct ConnectionAnswerTests {
             bytesUpstream: 0,
             bytesDownstream: 0,
             openedAt: Instant(nanoseconds: openedAt),
-            age: .zero
+            age: .zero,
+            slot: 0
         )
     }
 

@@ -1,4 +1,5 @@
 import Sockets
+import TLS
 
 /// A ``ConnectionFilter`` with names resolved to the numbers that workers use.
 struct ConnectionQuery: Sendable {
@@ -27,11 +28,15 @@ struct ConnectionEntry: Sendable {
     var bytesDownstream: UInt64
     var openedAt: Instant
     var age: Duration
+    /// The connection's slot, until the worker continues.
+    var slot: Int
+    var clientTLS: TLSConnectionInfo?
+    var serverTLS: TLSConnectionInfo?
 }
 
 /// The answer of one worker.
 struct ConnectionAnswer: Sendable {
-    private(set) var entries: [ConnectionEntry] = []
+    var entries: [ConnectionEntry] = []
     private(set) var total = 0
     /// An entry opened at this time or later is not among the oldest.
     private var cutoff: Instant?

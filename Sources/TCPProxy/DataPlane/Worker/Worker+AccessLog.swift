@@ -40,7 +40,8 @@ extension Worker where S: ~Copyable {
     @inline(__always)
     private mutating func moment(_ slot: Slot) -> UInt32 { UInt32(clamping: max(1, microseconds(slot))) }
 
-    /// Records the end of a connection; must be called before its server is released.
+    /// Records the end of a connection; must be called before its server and its transforms are
+    /// released.
     mutating func record(
         _ slot: Slot,
         _ reason: CloseReason,
@@ -71,8 +72,12 @@ extension Worker where S: ~Copyable {
             closedAt: now,
             phaseTimings: session.pointee.phaseTimings,
             reason: reason,
-            initiator: initiator
+            initiator: initiator,
+            tls: session.pointee.flags.isDisjoint(with: .transforms) ? nil : makeTLSRecord(slot)
         )
-        if !records.write(record) { shared.counters.add(1, to: .recordsDropped) }
+        if !records.write(record) {
+            if let tls = record.tls { releaseTLSRecord(tls) }
+            shared.counters.add(1, to: .recordsDropped)
+        }
     }
 }

@@ -37,13 +37,13 @@ extension Worker where S: ~Copyable {
         let session = sessions.pointer(to: slot)
         if session.pointee.stage == .queued { leaveQueue(slot) }
         if !session.pointee.flags.isEmpty { releaseLimits(slot) }
-        if !session.pointee.flags.isDisjoint(with: .transforms) { releaseTransforms(slot) }
         clearStarvation(slot)
         shared.counters.add(Int(session.pointee.duplex.upstream.discarded), to: .discardedUpstream)
         shared.counters.add(Int(session.pointee.duplex.downstream.discarded), to: .discardedDownstream)
         shared.counters.add(1, to: .closure(reason, initiator))
         shared.listenerMetrics.add(1, to: .closed, of: Int(session.pointee.listener))
         if let records = shared.records { record(slot, reason, by: initiator, in: records) }
+        if !session.pointee.flags.isDisjoint(with: .transforms) { releaseTransforms(slot) }
         if let server = session.pointee.dial.server {
             shared.serverMetrics.add(1, to: .closure(reason, initiator), of: server.id)
             if initiator == .server, session.pointee.duplex.downstream.transferred == 0,

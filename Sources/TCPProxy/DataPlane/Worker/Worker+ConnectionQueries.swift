@@ -14,11 +14,20 @@ extension Worker where S: ~Copyable {
         for slot in 0..<sessions.end where sessions.isTaken(slot) {
             let session = sessions.pointer(to: slot)
             guard session.pointee.matches(query) else { continue }
-            answer.add(session.pointee.entry(at: now), limit: query.limit)
+            answer.add(session.pointee.entry(at: now, slot), limit: query.limit)
             if query.closes { abort(slot, .forced, by: .proxy) }
         }
         answer.keepOldest(query.limit)
+        if !query.closes { describeTLS(&answer) }
         return answer
+    }
+
+    /// Adds the descriptions of TLS to the connections that are listed.
+    private mutating func describeTLS(_ answer: inout ConnectionAnswer) {
+        for index in answer.entries.indices {
+            answer.entries[index].clientTLS = tlsInfo(of: .client, answer.entries[index].slot)
+            answer.entries[index].serverTLS = tlsInfo(of: .server, answer.entries[index].slot)
+        }
     }
 }
 
@@ -33,7 +42,7 @@ extension Session {
         return servers.contains(server.serial)
     }
 
-    fileprivate func entry(at now: Instant) -> ConnectionEntry {
+    fileprivate func entry(at now: Instant, _ slot: Int) -> ConnectionEntry {
         var server: Int?
         if let share = dial.server { server = share.serial }
         return ConnectionEntry(
@@ -46,7 +55,8 @@ extension Session {
             bytesUpstream: duplex.upstream.transferred,
             bytesDownstream: duplex.downstream.transferred,
             openedAt: openedAt,
-            age: now.since(openedAt)
+            age: now.since(openedAt),
+            slot: slot
         )
     }
 }

@@ -254,7 +254,8 @@ extension Worker where S: ~Copyable {
             guard let chunk = preread.chunk ?? buffers.chunks.take(on: &system) else { return false }
             preread.chunk = chunk
             let length = writeHeader(version, slot, preread)
-            start -= length
+            // With TLS, the header may not fit in front of the received one, but no bytes follow that.
+            start = count == 0 ? 0 : start - length
             count += length
             (chunk + start).copyMemory(from: buffers.shared.baseAddress!, byteCount: length)
         }
@@ -281,9 +282,20 @@ extension Worker where S: ~Copyable {
     @inline(never)
     mutating func writeHeader(_ version: ProxyProtocolVersion, _ slot: Slot, _ preread: PrereadBuffer) -> Int {
         let outboundAddresses = outboundAddresses(slot, preread)
-        let tlvs = UnsafeRawBufferPointer(rebasing: preread.bytes[preread.tlvs])
+        let received = UnsafeRawBufferPointer(rebasing: preread.bytes[preread.tlvs])
+        var added: [UInt8] = []
+        if version == .v2, sessions.pointer(to: slot).pointee.flags.contains(.transformsClient) {
+            added = tlsFields(slot, besides: received)
+        }
         do throws(ProxyProtocolHeader.WriteFault) {
-            return try ProxyProtocolHeader.write(version, outboundAddresses, tlvs: tlvs, into: buffers.shared)
+            guard !added.isEmpty else {
+                return try ProxyProtocolHeader.write(version, outboundAddresses, tlvs: received, into: buffers.shared)
+            }
+            let fields = received + added
+            return try fields.withUnsafeBufferPointer { fields throws(ProxyProtocolHeader.WriteFault) in
+                let tlvs = UnsafeRawBufferPointer(fields)
+                return try ProxyProtocolHeader.write(version, outboundAddresses, tlvs: tlvs, into: buffers.shared)
+            }
         } catch {
             // The received fields were validated when parsed and are not longer than a header permits.
             preconditionFailure("cannot write a PROXY protocol header: \(error)")

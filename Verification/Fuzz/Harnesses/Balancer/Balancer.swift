@@ -66,6 +66,8 @@ struct Balancer {
         let exchanges: [any HealthCheckExchange] = [
             PostgreSQLHealthCheckExchange(user: "monkey"), RedisHealthCheckExchange(),
             RedisHealthCheckExchange(role: .replica), MySQLHealthCheckExchange(user: "monkey"),
+            PostgreSQLHealthCheckExchange(user: "monkey", usesTLS: true),
+            MySQLHealthCheckExchange(user: "monkey", usesTLS: true),
             HTTPHealthCheckExchange(check: HTTPHealthCheck(path: "/")),
             ExpectedBytes(steps: [.init(send: [], expect: Array("ready".utf8))]),
         ]
