@@ -1,6 +1,7 @@
 import FakeSystem
 import ProcessSupport
 import Sockets
+import TLS
 import Testing
 
 @testable import TCPProxy
@@ -168,9 +169,32 @@ struct ConnectionRecordTests {
         }
     }
 
-    @Test("the control plane resolves names and durations")
-    func named() {
-        let record = ConnectionRecord(
+    @Test("descriptions of TLS are released when records are read, and with records that are never read")
+    func references() throws {
+        weak var read: TLSRecord?
+        weak var unread: TLSRecord?
+        try withRecords { proxy in
+            let ring = try #require(proxy.memory.records?.first)
+            var record = made
+            record.tls = .passRetained(TLSRecord(client: TLSConnectionInfo(version: .v13, cipher: "X"), server: nil))
+            read = record.tls?.takeUnretainedValue()
+            #expect(ring.write(record))
+            for record in proxy.takeRecords() {
+                let named = AccessRecord(record, listener: "", pool: "", server: nil, WallClockConverter())
+                #expect(named.clientTLS?.cipher == "X")
+                #expect(named.serverTLS == nil)
+            }
+            #expect(read == nil)
+            record.tls = .passRetained(TLSRecord(client: nil, server: nil))
+            unread = record.tls?.takeUnretainedValue()
+            #expect(ring.write(record))
+            #expect(unread != nil)
+        }
+        #expect(unread == nil)
+    }
+
+    private var made: ConnectionRecord {
+        ConnectionRecord(
             id: ConnectionID(worker: 1, count: 2),
             client: .unix,
             server: nil,
@@ -185,7 +209,11 @@ struct ConnectionRecordTests {
             reason: .reset,
             initiator: .server
         )
-        let named = AccessRecord(record, listener: "web", pool: "servers", server: "db1", WallClockConverter())
+    }
+
+    @Test("the control plane resolves names and durations")
+    func named() {
+        let named = AccessRecord(made, listener: "web", pool: "servers", server: "db1", WallClockConverter())
         #expect(named.queued == .microseconds(200))
         #expect(named.connecting == .microseconds(300))
         #expect(named.firstByte == nil)

@@ -42,7 +42,12 @@ final class SharedMemory: Sendable {
         for page in pages { page.free() }
         for ring in rings { ring.free() }
         for ring in denials { ring.free() }
-        for ring in records ?? [] { ring.free() }
+        for ring in records ?? [] {
+            var unread: [ConnectionRecord] = []
+            ring.read(into: &unread, limit: .max)
+            for record in unread { record.tls?.release() }
+            ring.free()
+        }
         for table in serverMetrics { table.free() }
         for table in listenerMetrics { table.free() }
         for table in poolMetrics { table.free() }
