@@ -11,7 +11,10 @@ struct AdminClientTests {
         AdminClient(try ServiceAddress(parsing: "\(address)"), token: try token.map { try AdminToken($0) })
     }
 
-    @Test("a request and its parameters reach the proxy unchanged", arguments: ["a b&c=d", "unix:/run/x.sock", "ü%2B+"])
+    @Test(
+        "a request and its parameters reach the proxy unchanged",
+        arguments: ["a b&c=d", "unix:/run/x.sock", "ü%2B+"]
+    )
     func parameters(name: String) async throws {
         let control = FakeControl()
         let response = try await withServer(control: control) { address in
