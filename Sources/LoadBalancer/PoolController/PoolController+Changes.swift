@@ -37,7 +37,7 @@ extension PoolController {
                 state.watched[key]?.healthState.adopt(settings, after: former)
             }
             state.settings = named
-            state.checkContexts.keep(named.values.compactMap { $0.check?.tls })
+            state.checkContexts.keep(pools: Set(named.filter { $0.value.check?.tls != nil }.keys))
         }
         return change
     }

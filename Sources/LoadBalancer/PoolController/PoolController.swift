@@ -212,7 +212,7 @@ public final class PoolController: Sendable {
             state.meetServers(facts, settings)
             // A server without an address cannot be checked.
             let check = facts.configuration.resolutionFailure == nil ? settings.check : nil
-            var current = check.map { ServerCheck(settings: $0, tls: state.tls(of: facts, for: $0)) }
+            var current = check.map { ServerCheck(settings: $0, tls: state.tls(of: facts, for: $0, inPool: pool.name)) }
             guard let watched = state.watched[facts.key], watched.check != current else { return (false, nil) }
             state.watched[facts.key]?.check = current
             if let check { current?.settings = watched.healthState.continued(check) }

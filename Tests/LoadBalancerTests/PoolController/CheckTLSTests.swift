@@ -90,23 +90,26 @@ struct CheckTLSTests {
 
     @Test("a check of another port does not use the TLS of its pool unless that is set")
     func port() throws {
-        var server = try #require(try makeServer(tls: trusting))
+        var server = try makeServer(tls: trusting)
         var state = PoolController.State(settings: [:])
-        #expect(state.tls(of: server, for: HealthCheck()) != nil)
-        #expect(state.tls(of: server, for: HealthCheck(port: 8008)) == nil)
-        #expect(state.tls(of: server, for: HealthCheck(port: 8008, tls: .on))?.context === server.tls?.context)
-        server = try #require(try makeServer(tls: nil))
-        #expect(state.tls(of: server, for: HealthCheck()) == nil)
-        let first = state.tls(of: server, for: HealthCheck(tls: .own(trusting)))
+        func tls(_ check: HealthCheck) -> StreamTLS? { state.tls(of: server, for: check, inPool: "pool") }
+        #expect(tls(HealthCheck()) != nil)
+        #expect(tls(HealthCheck(port: 8008)) == nil)
+        #expect(tls(HealthCheck(port: 8008, tls: .on)) == StreamTLS(server.tls?.context, name: "127.0.0.1"))
+        server = try makeServer(tls: nil)
+        #expect(tls(HealthCheck()) == nil)
+        let first = tls(HealthCheck(tls: .own(trusting)))
         #expect(first != nil)
-        #expect(first == state.tls(of: server, for: HealthCheck(tls: .own(trusting))), "the context was created again")
-        state.checkContexts.keep([.own(trusting)])
-        #expect(first == state.tls(of: server, for: HealthCheck(tls: .own(trusting))), "the context in use was removed")
-        state.checkContexts.keep([])
-        #expect(first != state.tls(of: server, for: HealthCheck(tls: .own(trusting))))
+        #expect(first == tls(HealthCheck(tls: .own(trusting))), "the context was created again")
+        state.checkContexts.keep(pools: ["pool"])
+        #expect(first == tls(HealthCheck(tls: .own(trusting))), "the context in use was removed")
+        state.checkContexts.keep(pools: [])
+        let second = tls(HealthCheck(tls: .own(trusting)))
+        #expect(first != second)
+        #expect(second != tls(HealthCheck(tls: .own(PoolTLS(verification: .off)))))
     }
 
-    private func makeServer(tls: PoolTLS?) throws -> ServerInfo? {
+    private func makeServer(tls: PoolTLS?) throws -> ServerInfo {
         let address = SocketAddress.internet(InternetAddress(v4: 0x7F00_0001, port: 1))
         return ServerInfo(
             key: ServerKey(pool: 0, id: 0, serial: 0),
