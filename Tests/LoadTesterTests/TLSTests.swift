@@ -33,6 +33,8 @@ struct TLSTests {
         var settings = TLSClientSettings(verification: .authorities(certificate.chain))
         settings.parameters.minVersion = version
         settings.parameters.maxVersion = version
+        // The fastest in a debug build.
+        settings.parameters.groups = "X25519"
         return TLSPlan(context: try TLSContext(client: settings), serverName: name, resume: resume)
     }
 
@@ -130,6 +132,49 @@ struct TLSTests {
         #expect(run.counts.bytesSent > 500_000)
         #expect(run.counts.bytesReceived == run.counts.bytesSent)
         #expect(run.counts.bytesAcknowledged == run.counts.bytesSent)
+        #expect(run.world.openDescriptors == [])
+    }
+
+    @Test(
+        "whatever fails, each request has one outcome, and each connection is closed",
+        arguments: 0..<60 as Range<UInt64>
+    )
+    func faults(seed: UInt64) throws {
+        let version = seed.isMultiple(of: 2) ? TLSVersion.v12 : .v13
+        let plan = try plan(version, resume: 50)
+        let size = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 64 : 300_000
+        let isPerExchange = size == 0 || seed.isMultiple(of: 5)
+        let run = try run(
+            try target(),
+            workload: echo(size),
+            connections: 4,
+            duration: .milliseconds(300),
+            seed: seed,
+            callCost: .microseconds(3)
+        ) { configuration, world in
+            configuration.tls = plan
+            configuration.bufferSize = 20_000
+            configuration.timeout = .milliseconds(200)
+            configuration.connectTimeout = .milliseconds(100)
+            if isPerExchange { configuration.lifecycle = .perExchange(seed.isMultiple(of: 7) ? .reset : .fin) }
+            if seed % 4 < 2 { configuration.schedule = Schedule(.constant(300), arrivals: .constant) }
+            world.faults.largestTransfer = 9000
+            world.faults.shortTransfers = 0.5
+            world.faults.wouldBlocks = 0.1
+            world.faults.resets = 0.005
+            world.faults.doubledEvents = 0.1
+            world.faults.lateEvents = 0.1
+            world.faults.staleEvents = 0.1
+        }
+        let counts = run.counts
+        #expect(counts.due > 0)
+        #expect(
+            counts.due
+                == counts.answered + counts.failed + counts.unanswered + counts.unsent + counts.overflowed
+        )
+        #expect(counts.failures[.mismatch] == 0)
+        #expect(counts.failures[.tls] == 0, "\(counts.failures.tlsCauses)")
+        #expect(counts.connected == counts.handshakes)
         #expect(run.world.openDescriptors == [])
     }
 
