@@ -19,8 +19,9 @@ class Certificate:
 
     @property
     def client_options(self):
-        """The options of `monkey load`: the certificate is verified, as a client does."""
-        return ["--tls", "--tls-ca", str(self.certificate), "--tls-name", NAME]
+        """The options of `monkey load`: TLS 1.3 with a key exchange that all proxies support, and verification."""
+        version = ["--tls-min-version", "1.3", "--tls-max-version", "1.3", "--tls-groups", "X25519:P-256"]
+        return ["--tls", "--tls-ca", str(self.certificate), "--tls-name", NAME, *version]
 
 
 def make_certificate(folder):

@@ -142,8 +142,8 @@ LOADS = [
     ),
     HeldConnections("idle", "idle connections", "memory", (ECHO,), plotted="user"),
     HeldConnections("stalled", "stalled readers", "memory", (SOURCE,), plotted="user"),
-    handshakes("tls-full", "TLS 1.3, full handshakes", "--resume 0", plotted="proxy"),
-    handshakes("tls-resumed", "TLS 1.3, resumed handshakes", "--resume 1", plotted="proxy"),
+    handshakes("tls-full", "TLS 1.3, full handshakes", "--resume 0%", plotted="proxy"),
+    handshakes("tls-resumed", "TLS 1.3, resumed handshakes", "--resume 100%", plotted="proxy"),
     round_trip_load(
         "tls-echo-64", "TLS 1.3, 64 B round trips, 64 connections", "--size 64 --connections 64", **TLS, plotted="proxy"
     ),

@@ -34,7 +34,7 @@ struct TLSTests {
         settings.parameters.minVersion = version
         settings.parameters.maxVersion = version
         // The fastest in a debug build.
-        settings.parameters.groups = "X25519"
+        settings.parameters.groups = "X25519:P-256"
         return TLSPlan(context: try TLSContext(client: settings), serverName: name, resume: resume)
     }
 
@@ -137,7 +137,7 @@ struct TLSTests {
 
     @Test(
         "whatever fails, each request has one outcome, and each connection is closed",
-        arguments: 0..<60 as Range<UInt64>
+        arguments: 0..<30 as Range<UInt64>
     )
     func faults(seed: UInt64) throws {
         let version = seed.isMultiple(of: 2) ? TLSVersion.v12 : .v13
@@ -248,7 +248,7 @@ struct TLSTests {
         }
         let causes = run.counts.failures.tlsCauses
         #expect(causes.count == 1)
-        #expect(causes.first?.cause.contains("ostname mismatch") == true)
+        #expect(causes.first?.cause.contains("certificate is not valid for the name") == true)
         #expect(causes.first?.count == run.counts.failures[.tls])
         #expect(run.counts.failures[.tls] >= 8)
         #expect(run.counts.handshakes == 0)
