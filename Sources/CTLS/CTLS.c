@@ -1,4 +1,4 @@
-#include "include/CTLS.h"
+#include "Library.h"
 
 #if defined(CTLS_BORINGSSL) || defined(CTLS_OPENSSL)
 
@@ -10,40 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef CTLS_BORINGSSL
-#include "CNIOBoringSSL_bio.h"
-#include "CNIOBoringSSL_ec_key.h"
-#include "CNIOBoringSSL_err.h"
-#include "CNIOBoringSSL_evp.h"
-#include "CNIOBoringSSL_nid.h"
-#include "CNIOBoringSSL_pem.h"
-#include "CNIOBoringSSL_pool.h"
-#include "CNIOBoringSSL_rand.h"
-#include "CNIOBoringSSL_sha.h"
-#include "CNIOBoringSSL_ssl.h"
-#include "CNIOBoringSSL_x509.h"
-#include "CNIOBoringSSL_x509v3.h"
-#else
-#include <openssl/bio.h>
-#include <openssl/ec.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/sha.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-#endif
-
-struct ctls_context {
-    SSL_CTX *library;
-    bool is_server;
-    /// Protocols that a server accepts, in wire format.
-    uint8_t *alpn;
-    size_t alpn_size;
-};
-
 struct ctls_session {
     SSL *library;
     /// The buffers of the call in progress.
@@ -52,10 +18,17 @@ struct ctls_session {
     /// The cause of the failure; 0 if there is none.
     unsigned long error;
     long verification;
+    /// The number of KeyUpdate messages since the last plaintext, for OpenSSL.
+    int key_updates;
     bool has_input_ended;
     bool has_failed;
     /// Whether the peer's certificate is verified. The library forgets it with the settings of the handshake.
     bool is_verifying;
+};
+
+struct ctls_trust {
+    X509_STORE *store;
+    STACK_OF(X509) *certificates;
 };
 
 struct ctls_resumption {
@@ -94,7 +67,7 @@ static size_t store_reason(unsigned long code, char *text, size_t capacity) {
     return length;
 }
 
-static bool fail(char *error, size_t error_size) {
+bool ctls_fail(char *error, size_t error_size) {
     store_reason(ERR_peek_last_error(), error, error_size);
     ERR_clear_error();
     return false;
@@ -157,10 +130,31 @@ static void create_channel_method(void) {
 }
 
 static int session_index;
+static int context_index;
+
+/// Frees a context together with that of the library.
+static void free_context(
+    void *parent, void *context_pointer, CRYPTO_EX_DATA *data, int index, long number, void *argument) {
+    (void)parent, (void)data, (void)index, (void)number, (void)argument;
+    ctls_context *context = context_pointer;
+    if (context == NULL) { return; }
+    free(context->alpn);
+    if (context->ticket_keys != NULL) { ctls_ticket_keys_free(context->ticket_keys); }
+    ctls_client_names_free(context);
+#ifdef CTLS_OPENSSL
+    ctls_staples_free(context);
+#endif
+    free(context);
+}
 
 static void prepare(void) {
     create_channel_method();
     session_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_context);
+}
+
+ctls_context *ctls_context_of(const SSL *library) {
+    return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(library), context_index);
 }
 
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
@@ -193,13 +187,27 @@ static int keep_session(SSL *library, SSL_SESSION *new) {
     return 1;
 }
 
+#ifdef CTLS_OPENSSL
+/// The number of KeyUpdate messages after which a peer that sends nothing else is refused. BoringSSL has the same limit.
+enum { max_key_updates = 32 };
+
+static void count_key_updates(
+    int is_sent, int version, int type, const void *message, size_t size, SSL *library, void *argument) {
+    (void)version, (void)argument;
+    if (is_sent || type != SSL3_RT_HANDSHAKE || size == 0 || *(const uint8_t *)message != SSL3_MT_KEY_UPDATE) { return; }
+    ctls_session *session = SSL_get_ex_data(library, session_index);
+    if (session != NULL) { session->key_updates += 1; }
+}
+#endif
+
 ctls_context *ctls_context_new(bool is_server) {
     pthread_once(&prepared, prepare);
     ctls_context *context = calloc(1, sizeof *context);
     if (context == NULL) { return NULL; }
     context->is_server = is_server;
     context->library = SSL_CTX_new(TLS_method());
-    if (context->library == NULL) {
+    if (context->library == NULL || SSL_CTX_set_ex_data(context->library, context_index, context) != 1) {
+        SSL_CTX_free(context->library);
         free(context);
         return NULL;
     }
@@ -214,6 +222,7 @@ ctls_context *ctls_context_new(bool is_server) {
 #else
     SSL_CTX_set_options(context->library, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_max_early_data(context->library, 0);
+    SSL_CTX_set_msg_callback(context->library, count_key_updates);
     SSL_CTX_set1_groups_list(context->library, "X25519:P-256:P-384");
 #endif
     // Suites with forward secrecy and authenticated encryption only.
@@ -234,8 +243,6 @@ ctls_context *ctls_context_new(bool is_server) {
 
 void ctls_context_free(ctls_context *context) {
     SSL_CTX_free(context->library);
-    free(context->alpn);
-    free(context);
 }
 
 bool ctls_context_set_min_version(ctls_context *context, uint16_t version) {
@@ -253,12 +260,12 @@ bool ctls_context_set_ciphers(ctls_context *context, const char *ciphers, char *
 #else
     if (SSL_CTX_set_cipher_list(context->library, ciphers) == 1) { return true; }
 #endif
-    return fail(error, error_size);
+    return ctls_fail(error, error_size);
 }
 
 bool ctls_context_set_groups(ctls_context *context, const char *groups, char *error, size_t error_size) {
     ERR_clear_error();
-    return SSL_CTX_set1_groups_list(context->library, groups) == 1 || fail(error, error_size);
+    return SSL_CTX_set1_groups_list(context->library, groups) == 1 || ctls_fail(error, error_size);
 }
 
 /// Refuses a key that is encrypted, instead of asking at the terminal for its password.
@@ -300,8 +307,8 @@ static STACK_OF(X509) *read_certificates(const uint8_t *pem, size_t size, char *
 }
 
 bool ctls_context_add_certificate(
-    ctls_context *context, const uint8_t *chain, size_t chain_size, const uint8_t *key, size_t key_size, char *error,
-    size_t error_size) {
+    ctls_context *context, const uint8_t *chain, size_t chain_size, const uint8_t *key, size_t key_size,
+    const uint8_t *staple, size_t staple_size, char *error, size_t error_size) {
     ERR_clear_error();
     STACK_OF(X509) *certificates = read_certificates(chain, chain_size, error, error_size);
     if (certificates == NULL) { return false; }
@@ -325,17 +332,23 @@ bool ctls_context_add_certificate(
                 is_complete = buffers[index] != NULL;
             }
             is_added = is_complete && SSL_CREDENTIAL_set1_cert_chain(credential, buffers, count)
-                && SSL_CREDENTIAL_set1_private_key(credential, private_key)
-                && SSL_CTX_add1_credential(context->library, credential);
+                && SSL_CREDENTIAL_set1_private_key(credential, private_key);
+            if (is_added && staple_size > 0) {
+                CRYPTO_BUFFER *response = CRYPTO_BUFFER_new(staple, staple_size, NULL);
+                is_added = response != NULL && SSL_CREDENTIAL_set1_ocsp_response(credential, response);
+                CRYPTO_BUFFER_free(response);
+            }
+            is_added = is_added && SSL_CTX_add1_credential(context->library, credential);
             for (size_t index = 0; buffers != NULL && index < count; index++) { CRYPTO_BUFFER_free(buffers[index]); }
             free(buffers);
             SSL_CREDENTIAL_free(credential);
 #else
             X509 *first = sk_X509_shift(certificates);
-            is_added = SSL_CTX_use_cert_and_key(context->library, first, private_key, certificates, 1) == 1;
+            is_added = SSL_CTX_use_cert_and_key(context->library, first, private_key, certificates, 1) == 1
+                && (staple_size == 0 || ctls_staple_add(context, first, staple, staple_size));
             X509_free(first);
 #endif
-            if (!is_added) { fail(error, error_size); }
+            if (!is_added) { ctls_fail(error, error_size); }
         }
     }
     EVP_PKEY_free(private_key);
@@ -353,31 +366,49 @@ bool ctls_context_set_alpn(ctls_context *context, const uint8_t *protocols, size
     return true;
 }
 
-bool ctls_context_add_trust(
-    ctls_context *context, const uint8_t *certificates, size_t size, char *error, size_t error_size) {
+ctls_trust *ctls_trust_new(const uint8_t *certificates, size_t size, char *error, size_t error_size) {
     ERR_clear_error();
     STACK_OF(X509) *roots = read_certificates(certificates, size, error, error_size);
-    if (roots == NULL) { return false; }
-    X509_STORE *store = SSL_CTX_get_cert_store(context->library);
-    bool is_complete = true;
-    for (size_t index = 0; index < (size_t)sk_X509_num(roots); index++) {
-        X509 *root = sk_X509_value(roots, index);
-        is_complete = X509_STORE_add_cert(store, root) == 1 && is_complete;
-        if (context->is_server) { SSL_CTX_add_client_CA(context->library, root); }
+    if (roots == NULL) { return NULL; }
+    ctls_trust *trust = calloc(1, sizeof *trust);
+    X509_STORE *store = X509_STORE_new();
+    bool is_complete = trust != NULL && store != NULL;
+    for (size_t index = 0; is_complete && index < (size_t)sk_X509_num(roots); index++) {
+        is_complete = X509_STORE_add_cert(store, sk_X509_value(roots, index)) == 1;
     }
-    sk_X509_pop_free(roots, X509_free);
-    return is_complete || fail(error, error_size);
+    if (!is_complete) {
+        ctls_fail(error, error_size);
+        X509_STORE_free(store);
+        sk_X509_pop_free(roots, X509_free);
+        free(trust);
+        return NULL;
+    }
+    trust->store = store;
+    trust->certificates = roots;
+    return trust;
+}
+
+void ctls_trust_free(ctls_trust *trust) {
+    X509_STORE_free(trust->store);
+    sk_X509_pop_free(trust->certificates, X509_free);
+    free(trust);
+}
+
+void ctls_context_set_trust(ctls_context *context, const ctls_trust *trust) {
+    X509_STORE_up_ref(trust->store);
+    SSL_CTX_set_cert_store(context->library, trust->store);
+    if (!context->is_server) { return; }
+    // The names of the authorities are sent to clients.
+    for (size_t index = 0; index < (size_t)sk_X509_num(trust->certificates); index++) {
+        SSL_CTX_add_client_CA(context->library, sk_X509_value(trust->certificates, index));
+    }
 }
 
 void ctls_context_set_verification(ctls_context *context, ctls_verification verification) {
     int mode = SSL_VERIFY_NONE;
     if (verification != ctls_verify_none) { mode = SSL_VERIFY_PEER; }
     if (verification == ctls_verify_required) { mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT; }
-    SSL_CTX_set_verify(context->library, mode, NULL);
-}
-
-bool ctls_context_set_ticket_key(ctls_context *context, const uint8_t *key, size_t size) {
-    return SSL_CTX_set_tlsext_ticket_keys(context->library, (void *)key, size) == 1;
+    SSL_CTX_set_verify(context->library, mode, context->is_server ? ctls_verify_client : NULL);
 }
 
 // Sessions
@@ -502,7 +533,19 @@ ctls_result ctls_read(
     *count = 0;
     begin(session, buffers);
     int value = SSL_read(session->library, plaintext, capacity > INT32_MAX ? INT32_MAX : (int)capacity);
-    if (value > 0) { *count = (size_t)value; }
+    if (value > 0) {
+        *count = (size_t)value;
+        session->key_updates = 0;
+    }
+#ifdef CTLS_OPENSSL
+    if (session->key_updates > max_key_updates) {
+        session->has_failed = true;
+        session->error = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_TOO_MANY_KEY_UPDATES);
+        session->buffers = NULL;
+        ERR_clear_error();
+        return ctls_failed;
+    }
+#endif
     return conclude(session, value);
 }
 
@@ -541,6 +584,9 @@ size_t ctls_describe(int64_t failure, char *text, size_t capacity) {
     switch (-failure) {
     case X509_V_ERR_HOSTNAME_MISMATCH: store_text(text, capacity, "certificate is not valid for the name"); break;
     case X509_V_ERR_IP_ADDRESS_MISMATCH: store_text(text, capacity, "certificate is not valid for the address"); break;
+    case X509_V_ERR_APPLICATION_VERIFICATION:
+        store_text(text, capacity, "the certificate has none of the allowed names");
+        break;
     default: store_text(text, capacity, X509_verify_cert_error_string((long)-failure)); break;
     }
     return strlen(text);
@@ -697,6 +743,16 @@ static char *take_text(BIO *output) {
     return text;
 }
 
+/// Returns the serial number in hexadecimal digits.
+static char *serial_of(X509 *certificate) {
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(certificate);
+    const uint8_t *bytes = ASN1_STRING_get0_data(serial);
+    int length = ASN1_STRING_length(serial);
+    char *text = calloc((size_t)length * 2 + 1, 1);
+    for (int index = 0; text != NULL && index < length; index++) { snprintf(text + 2 * index, 3, "%02x", bytes[index]); }
+    return text;
+}
+
 bool ctls_certificate_read(
     const uint8_t *pem, size_t size, ctls_certificate *certificate, char *error, size_t error_size) {
     ERR_clear_error();
@@ -706,6 +762,14 @@ bool ctls_certificate_read(
     certificate->not_before = seconds(X509_get0_notBefore(first));
     certificate->not_after = seconds(X509_get0_notAfter(first));
     certificate->algorithm = "unknown";
+    certificate->serial = serial_of(first);
+    certificate->misplaced = 0;
+    for (size_t index = 1; index < (size_t)sk_X509_num(certificates) && certificate->misplaced == 0; index++) {
+        X509 *issuer = sk_X509_value(certificates, index);
+        if (X509_check_issued(issuer, sk_X509_value(certificates, index - 1)) != X509_V_OK) {
+            certificate->misplaced = index + 1;
+        }
+    }
     EVP_PKEY *key = X509_get_pubkey(first);
     if (key != NULL) {
         switch (EVP_PKEY_base_id(key)) {
@@ -727,7 +791,7 @@ bool ctls_certificate_read(
     certificate->names = output == NULL ? NULL : take_text(output);
     sk_X509_pop_free(certificates, X509_free);
     ERR_clear_error();
-    return certificate->names != NULL;
+    return certificate->names != NULL && certificate->serial != NULL;
 }
 
 static bool add_extension(X509 *certificate, int nid, const char *value) {
@@ -804,26 +868,41 @@ bool ctls_context_set_groups(ctls_context *context, const char *groups, char *er
     abort();
 }
 bool ctls_context_add_certificate(
-    ctls_context *context, const uint8_t *chain, size_t chain_size, const uint8_t *key, size_t key_size, char *error,
-    size_t error_size) {
-    (void)context, (void)chain, (void)chain_size, (void)key, (void)key_size, (void)error, (void)error_size;
+    ctls_context *context, const uint8_t *chain, size_t chain_size, const uint8_t *key, size_t key_size,
+    const uint8_t *staple, size_t staple_size, char *error, size_t error_size) {
+    (void)context, (void)chain, (void)chain_size, (void)key, (void)key_size;
+    (void)staple, (void)staple_size, (void)error, (void)error_size;
     abort();
 }
 bool ctls_context_set_alpn(ctls_context *context, const uint8_t *protocols, size_t size) {
     (void)context, (void)protocols, (void)size;
     abort();
 }
-bool ctls_context_add_trust(
-    ctls_context *context, const uint8_t *certificates, size_t size, char *error, size_t error_size) {
-    (void)context, (void)certificates, (void)size, (void)error, (void)error_size;
-    abort();
+ctls_trust *ctls_trust_new(const uint8_t *certificates, size_t size, char *error, size_t error_size) {
+    (void)certificates, (void)size;
+    snprintf(error, error_size, "this build has no TLS library");
+    return NULL;
 }
+void ctls_trust_free(ctls_trust *trust) { (void)trust; abort(); }
+void ctls_context_set_trust(ctls_context *context, const ctls_trust *trust) { (void)context, (void)trust; abort(); }
 void ctls_context_set_verification(ctls_context *context, ctls_verification verification) {
     (void)context, (void)verification;
     abort();
 }
-bool ctls_context_set_ticket_key(ctls_context *context, const uint8_t *key, size_t size) {
-    (void)context, (void)key, (void)size;
+bool ctls_context_allow_client(ctls_context *context, const char *pattern) { (void)context, (void)pattern; abort(); }
+ctls_ticket_keys *ctls_ticket_keys_new(void) { return NULL; }
+void ctls_ticket_keys_free(ctls_ticket_keys *keys) { (void)keys; abort(); }
+bool ctls_ticket_keys_set(ctls_ticket_keys *keys, const uint8_t *bytes, size_t size) {
+    (void)keys, (void)bytes, (void)size;
+    abort();
+}
+void ctls_ticket_keys_copy(ctls_ticket_keys *keys, ctls_ticket_keys *from) { (void)keys, (void)from; abort(); }
+void ctls_ticket_keys_set_period(ctls_ticket_keys *keys, int64_t seconds) { (void)keys, (void)seconds; abort(); }
+void ctls_ticket_keys_advance(ctls_ticket_keys *keys, int64_t seconds) { (void)keys, (void)seconds; abort(); }
+void ctls_context_set_ticket_keys(ctls_context *context, ctls_ticket_keys *keys) { (void)context, (void)keys; abort(); }
+void ctls_context_disable_tickets(ctls_context *context) { (void)context; abort(); }
+void ctls_context_set_session_scope(ctls_context *context, const uint8_t *bytes, size_t size) {
+    (void)context, (void)bytes, (void)size;
     abort();
 }
 ctls_session *ctls_session_new(ctls_context *context) { (void)context; abort(); }

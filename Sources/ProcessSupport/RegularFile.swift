@@ -41,14 +41,21 @@ public enum RegularFile {
         case S_IFDIR: throw RegularFileError(path: path, problem: .directory)
         default: throw RegularFileError(path: path, problem: .notRegular)
         }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: pieceSize)
-        while bytes.count <= maxSize {
-            let count = Glibc.read(descriptor, &piece, piece.count)
-            if count == 0 { return Content(bytes: bytes, mode: status.st_mode & 0o7777) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw RegularFileError(path: path, problem: .system(errno)) }
-            bytes += piece[..<count]
+        // Of the size of the file, so that no copy of a secret is left behind by growing.
+        var bytes = [UInt8](repeating: 0, count: min(max(Int(status.st_size), 0), maxSize) + 1)
+        var count = 0
+        while count <= maxSize {
+            if count == bytes.count { bytes += [UInt8](repeating: 0, count: min(pieceSize, maxSize + 1 - count)) }
+            let number = bytes.withUnsafeMutableBytes {
+                Glibc.read(descriptor, $0.baseAddress! + count, $0.count - count)
+            }
+            if number == 0 {
+                bytes.removeLast(bytes.count - count)
+                return Content(bytes: bytes, mode: status.st_mode & 0o7777)
+            }
+            if number < 0, errno == EINTR { continue }
+            guard number > 0 else { throw RegularFileError(path: path, problem: .system(errno)) }
+            count += number
         }
         throw RegularFileError(path: path, problem: .tooLarge(maxSize))
     }

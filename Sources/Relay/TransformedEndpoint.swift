@@ -20,6 +20,8 @@ public struct TransformedEndpoint<T: EndpointTransform> {
     @usableFromInline var hasEncodedEnd = false
     /// Whether the socket ended before the peer's plaintext did.
     public internal(set) var isTruncated = false
+    /// Whether that is a failure, not an end.
+    public var requiresEnd = false
 
     @inlinable
     public init(_ transform: T) {
@@ -332,8 +334,9 @@ extension TransformedEndpoint {
     @inlinable
     mutating func conclude(_ end: TransformResult) -> IOResult {
         if end == .failed { return .failed(.protocolError) }
-        if end == .truncated { noteTruncation() }
-        return .ended
+        guard end == .truncated else { return .ended }
+        noteTruncation()
+        return requiresEnd ? .failed(.protocolError) : .ended
     }
 
     @usableFromInline

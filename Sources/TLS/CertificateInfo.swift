@@ -10,6 +10,11 @@ public struct CertificateInfo: Sendable, Hashable {
     public var notAfter: Int64
     /// The algorithm of its key: `EC`, `RSA` or `Ed25519`.
     public var algorithm: String
+    /// The serial number in hexadecimal digits, without leading zeros.
+    public var serial: String
+    /// The number, from 2, of the first certificate of the chain that has not issued the one before it; nil if there is
+    /// none.
+    public var misplaced: Int?
 
     /// Reads the first certificate of a PEM text.
     ///
@@ -21,12 +26,29 @@ public struct CertificateInfo: Sendable, Hashable {
         } orThrow: {
             .certificate(text.name, $0)
         }
-        defer { free(certificate.names) }
+        defer {
+            free(certificate.names)
+            free(certificate.serial)
+        }
         names = certificate.names.map { String(cString: $0).split(separator: "\n").map(String.init) } ?? []
         notBefore = certificate.not_before
         notAfter = certificate.not_after
         algorithm = certificate.algorithm.map { String(cString: $0) } ?? ""
+        serial = Self.withoutZeros(certificate.serial.map { String(cString: $0) } ?? "")
+        misplaced = certificate.misplaced == 0 ? nil : certificate.misplaced
     }
+
+    /// Whether the certificate is valid.
+    ///
+    /// - Parameter time: seconds since 1970.
+    public func isValid(at time: Int64) -> Bool { notBefore <= time && time < notAfter }
+
+    /// Returns a serial number in hexadecimal digits.
+    static func serial(_ bytes: ArraySlice<UInt8>) -> String {
+        withoutZeros(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+    }
+
+    private static func withoutZeros(_ digits: String) -> String { String(digits.drop { $0 == "0" }) }
 }
 
 extension TLSCertificate {
@@ -57,7 +79,7 @@ extension TLSCertificate {
         else { throw .certificate("for '\(name)'", "the name is invalid") }
         return TLSCertificate(
             chain: PEMText(name: "self-signed", bytes: Array(String(cString: chain).utf8)),
-            key: PEMText(name: "self-signed", bytes: Array(String(cString: key).utf8))
+            key: SecretBytes(name: "self-signed", moving: key)
         )
     }
 }

@@ -15,11 +15,16 @@ public final class TLSContext: Sendable {
         guard !settings.certificates.isEmpty else { throw .noCertificate }
         try apply(settings.parameters)
         for certificate in settings.certificates { try add(certificate) }
-        if let ticketKey = settings.ticketKey, !ctls_context_set_ticket_key(pointer, ticketKey, ticketKey.count) {
-            throw .ticketKey
-        }
+        if !settings.sendsTickets { ctls_context_disable_tickets(pointer) }
+        if let keys = settings.ticketKeys { ctls_context_set_ticket_keys(pointer, keys.pointer) }
+        // A session does not repeat the verification of the client, so it is resumed only where that would be the same.
+        let scope = settings.clients?.scope ?? []
+        ctls_context_set_session_scope(pointer, scope, scope.count)
         guard let clients = settings.clients else { return }
-        try trust(clients.authorities)
+        trust(try TrustStore(clients.authorities))
+        for name in clients.names {
+            guard ctls_context_allow_client(pointer, name) else { throw .outOfMemory }
+        }
         ctls_context_set_verification(pointer, clients.areRequired ? ctls_verify_required : ctls_verify_optional)
     }
 
@@ -34,10 +39,10 @@ public final class TLSContext: Sendable {
         case .off:
             ctls_context_set_verification(pointer, ctls_verify_none)
         case .system:
-            try trust(try SystemTrust.load())
+            trust(try SystemTrust.load())
             ctls_context_set_verification(pointer, ctls_verify_required)
         case .authorities(let authorities):
-            try trust(authorities)
+            trust(try TrustStore(authorities))
             ctls_context_set_verification(pointer, ctls_verify_required)
         }
     }
@@ -83,22 +88,36 @@ public final class TLSContext: Sendable {
         guard ctls_context_set_alpn(pointer, wire, wire.count) else { throw .outOfMemory }
     }
 
+    private func trust(_ store: TrustStore) {
+        withExtendedLifetime(store) { ctls_context_set_trust(pointer, store.pointer) }
+    }
+
     private func add(_ certificate: TLSCertificate) throws(TLSError) {
-        let (chain, key) = (certificate.chain.bytes, certificate.key.bytes)
-        try withReason {
-            ctls_context_add_certificate(pointer, chain, chain.count, key, key.count, $0, $1)
+        let (chain, staple) = (certificate.chain.bytes, certificate.ocspResponse ?? [])
+        try withReason { error, size in
+            certificate.key.withUnsafeBytes { key in
+                ctls_context_add_certificate(
+                    pointer,
+                    chain,
+                    chain.count,
+                    key.assumingMemoryBound(to: UInt8.self).baseAddress!,
+                    key.count,
+                    staple,
+                    staple.count,
+                    error,
+                    size
+                )
+            }
         } orThrow: {
             .certificate(certificate.chain.name, $0)
         }
     }
+}
 
-    private func trust(_ authorities: PEMText) throws(TLSError) {
-        let bytes = authorities.bytes
-        try withReason {
-            ctls_context_add_trust(pointer, bytes, bytes.count, $0, $1)
-        } orThrow: {
-            .authorities(authorities.name, $0)
-        }
+extension TLSServerSettings.ClientVerification {
+    /// What a client that was accepted with these settings has proved, as bytes.
+    fileprivate var scope: [UInt8] {
+        [areRequired ? 1 : 0] + names.flatMap { Array($0.utf8) + [0] } + [0] + authorities.bytes
     }
 }
 

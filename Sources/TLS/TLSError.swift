@@ -12,7 +12,8 @@ public enum TLSError: Error, Hashable, Sendable, CustomStringConvertible {
     case authorities(String, String)
     /// No file with the system's authorities exists.
     case noSystemAuthorities
-    case ticketKey
+    /// A file of keys for session tickets cannot be used: its name.
+    case ticketKeys(String)
     /// A setting with its value, and the reason.
     case setting(String, String)
 
@@ -31,8 +32,9 @@ public enum TLSError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noSystemAuthorities:
             "cannot verify servers: the system has no file of trusted authorities: install the package ca-certificates, or "
                 + "name a file"
-        case .ticketKey:
-            "invalid ticket key: must be 48 bytes"
+        case .ticketKeys(let name):
+            "cannot use session ticket keys \(name): must be 1 to \(SessionTicketKeys.maxKeys) keys of 80 bytes, or one of 48: "
+                + "create one with openssl rand 80"
         case .setting(let setting, let reason):
             "invalid TLS \(setting): \(reason): see docs/tls.md"
         }

@@ -13,9 +13,13 @@ public struct PEMText: Sendable, Hashable {
 /// A certificate chain, its first certificate first, and the private key.
 public struct TLSCertificate: Sendable, Hashable {
     public var chain: PEMText
-    public var key: PEMText
+    /// The key, a PEM text without a password.
+    public var key: SecretBytes
+    /// The OCSP response in DER that is sent with the certificate to clients that request it; nil sends none. See
+    /// ``OCSPResponse``.
+    public var ocspResponse: [UInt8]?
 
-    public init(chain: PEMText, key: PEMText) {
+    public init(chain: PEMText, key: SecretBytes) {
         self.chain = chain
         self.key = key
     }
@@ -56,20 +60,26 @@ public struct TLSParameters: Sendable, Hashable {
 }
 
 /// The settings of a listener for one selection of certificates.
-public struct TLSServerSettings: Sendable, Hashable {
+public struct TLSServerSettings: Sendable {
     public var parameters = TLSParameters()
     /// Certificates for the same names with keys of different algorithms; at least one.
     public var certificates: [TLSCertificate]
     /// Verification of client certificates; nil does not request one.
     public var clients: ClientVerification?
-    /// The key of session tickets, 48 bytes; nil uses one that the context creates and replaces.
-    public var ticketKey: [UInt8]?
+    /// The keys of session tickets; nil uses those that the context creates and replaces.
+    public var ticketKeys: SessionTicketKeys?
+    /// Whether sessions can be resumed.
+    public var sendsTickets = true
 
     public struct ClientVerification: Sendable, Hashable {
         /// The authorities whose certificates are accepted.
         public var authorities: PEMText
         /// Whether a client without a certificate is refused.
         public var areRequired: Bool
+        /// The names that are accepted: a DNS name, email address or URI in subjectAltName, or a common name. An asterisk
+        /// at the beginning or the end stands for at least one character; upper and lower case differ only in URIs. If
+        /// empty, all names are.
+        public var names: [String] = []
 
         public init(authorities: PEMText, areRequired: Bool) {
             self.authorities = authorities

@@ -3,7 +3,7 @@ import Testing
 @testable import TLS
 
 /// Two sessions that exchange bytes in memory.
-private struct Pair {
+struct Pair {
     let client: TLSSession
     let server: TLSSession
     /// Bytes on the way to each side.
@@ -61,7 +61,7 @@ private struct Pair {
     }
 }
 
-private func decode(_ session: TLSSession, _ buffers: inout TransformBuffers) -> (TransformResult, [UInt8]) {
+func decode(_ session: TLSSession, _ buffers: inout TransformBuffers) -> (TransformResult, [UInt8]) {
     var room = [UInt8](repeating: 0, count: 32 * 1024)
     var count = 0
     let result = room.withUnsafeMutableBytes { session.decode(&buffers, into: $0, count: &count) }

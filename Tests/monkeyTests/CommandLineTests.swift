@@ -26,7 +26,7 @@ struct CommandLineTests {
         let defaults = ProxyConfiguration()
         let configuration = command.serving.proxyConfiguration
         let defaultListener = ListenerConfiguration(address: command.listen)
-        let listener = try command.serving.listener(at: command.listen)
+        let listener = command.serving.listener(at: command.listen)
         #expect(configuration.threads == defaults.threads)
         #expect(configuration.maxConnections == defaults.maxConnections)
         #expect(listener.backlog == defaultListener.backlog)
@@ -96,7 +96,7 @@ struct CommandLineTests {
             "10s"
         )
         let configuration = command.serving.proxyConfiguration
-        let listener = try command.serving.listener(at: command.listen)
+        let listener = command.serving.listener(at: command.listen)
         #expect(configuration.threads == 3)
         #expect(configuration.maxConnections == 77)
         #expect(listener.backlog == 9)
@@ -139,7 +139,7 @@ struct CommandLineTests {
             "--preread-timeout",
             "3s"
         )
-        let listener = try command.serving.listener(at: command.listen)
+        let listener = command.serving.listener(at: command.listen)
         func admits(_ host: String) throws -> Bool? {
             listener.accessPolicy.access?.admits(.internet(try #require(InternetAddress(host: host, port: 0))))
         }
@@ -227,7 +227,7 @@ struct CommandLineTests {
             "off"
         )
         let configuration = command.serving.proxyConfiguration
-        let listener = try command.serving.listener(at: command.listen)
+        let listener = command.serving.listener(at: command.listen)
         #expect(listener.keepAlive == nil)
         #expect(listener.timeouts.user == nil)
         #expect(listener.timeouts.connectAttempt == nil)

@@ -6,6 +6,8 @@ struct MetricsResponse {
     let snapshot: MetricsSnapshot
     /// The listeners and pools; nil for a proxy with a single upstream.
     var pools: PoolsResponse?
+    /// The certificates of the listeners.
+    var certificates: [CertificateSnapshot] = []
     /// The reload statistics; nil if there is no configuration file.
     var reloads: ReloadStatistics?
     let version: String
@@ -16,6 +18,7 @@ struct MetricsResponse {
         addHeadline(to: &page)
         addTraffic(to: &page)
         addConnecting(to: &page)
+        addCertificates(to: &page)
         pools?.addSeries(to: &page)
         if let reloads { add(reloads, to: &page) }
         addProcess(to: &page)
@@ -149,6 +152,36 @@ struct MetricsResponse {
         )
     }
 
+    /// The maximum number of series of certificates: those that expire first.
+    static let maxCertificates = 1000
+
+    private func addCertificates(to page: inout PrometheusText) {
+        page.add(
+            "monkey_certificate_reloads_total",
+            .counter,
+            "Total number of times that certificates were read because their files had changed, by result.",
+            [
+                .init([("result", "success")], snapshot.certificateReloads),
+                .init([("result", "failure")], snapshot.failedCertificateReloads),
+            ]
+        )
+        guard !certificates.isEmpty else { return }
+        page.begin(
+            "monkey_certificate_expiry_timestamp_seconds",
+            .gauge,
+            "Unix time at which a certificate of a listener expires."
+        )
+        var taken: Set<[String]> = []
+        for certificate in certificates.sorted(by: { $0.info.notAfter < $1.info.notAfter }) {
+            guard taken.count < Self.maxCertificates else { break }
+            guard taken.insert([certificate.listener, certificate.name]).inserted else { continue }
+            let labels = PrometheusText.Labels([
+                ("listener", certificate.listener), ("certificate", certificate.name),
+            ])
+            page.addSample(labels, Int(certificate.info.notAfter))
+        }
+    }
+
     private func add(_ reloads: ReloadStatistics, to page: inout PrometheusText) {
         page.add(
             "monkey_config_reloads_total",
@@ -266,6 +299,10 @@ extension MetricsResponse {
             ]),
             "tls_truncated_upstream": .integer(snapshot.truncatedUpstream),
             "tls_truncated_downstream": .integer(snapshot.truncatedDownstream),
+            "certificate_reloads": .object([
+                "success": .integer(snapshot.certificateReloads),
+                "failure": .integer(snapshot.failedCertificateReloads),
+            ]),
             "accept_pauses": .cases { (cause: AcceptPause) in
                 (cause.name, .integer(snapshot.acceptPauses[cause, default: 0]))
             },

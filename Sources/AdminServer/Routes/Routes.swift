@@ -31,6 +31,7 @@ struct Routes: Sendable {
             let page = MetricsResponse(
                 snapshot: source.snapshot(),
                 pools: poolsPage,
+                certificates: source.certificates(),
                 reloads: reloads,
                 version: version
             )

@@ -21,6 +21,12 @@ typedef struct ctls_session ctls_session;
 /// The last resumable session of a client with one server. May be used by several threads.
 typedef struct ctls_resumption ctls_resumption;
 
+/// The keys of a server's session tickets. May be used by several contexts and threads.
+typedef struct ctls_ticket_keys ctls_ticket_keys;
+
+/// The certificates of trusted authorities. May be used by several contexts and threads.
+typedef struct ctls_trust ctls_trust;
+
 /// The buffers of one call.
 typedef struct ctls_buffers {
     /// Bytes received from the peer; advanced past those that were consumed.
@@ -81,22 +87,64 @@ bool ctls_context_set_ciphers(ctls_context *context, const char *ciphers, char *
 bool ctls_context_set_groups(ctls_context *context, const char *groups, char *error, size_t error_size);
 
 /// Adds a certificate chain with its key, both PEM. A server with several selects one by the client's algorithms.
+///
+/// `staple` is the OCSP response that is sent with the certificate if the client requests it; its size is 0 if there is
+/// none.
 bool ctls_context_add_certificate(
-    ctls_context *context, const uint8_t *chain, size_t chain_size, const uint8_t *key, size_t key_size, char *error,
-    size_t error_size);
+    ctls_context *context, const uint8_t *chain, size_t chain_size, const uint8_t *key, size_t key_size,
+    const uint8_t *_Nullable staple, size_t staple_size, char *error, size_t error_size);
 
 /// Sets the application protocols in wire format (RFC 7301, 3.1): those that a client offers, or that a server accepts in
 /// the order of its preference.
 bool ctls_context_set_alpn(ctls_context *context, const uint8_t *protocols, size_t size);
 
-/// Trusts the certificates in a PEM text.
-bool ctls_context_add_trust(
-    ctls_context *context, const uint8_t *certificates, size_t size, char *error, size_t error_size);
+/// Reads the certificates of authorities in a PEM text; returns NULL if that fails.
+ctls_trust *_Nullable ctls_trust_new(const uint8_t *certificates, size_t size, char *error, size_t error_size);
+void ctls_trust_free(ctls_trust *trust);
+
+/// Verifies peers with these authorities. The context keeps what it needs of them.
+void ctls_context_set_trust(ctls_context *context, const ctls_trust *trust);
 
 void ctls_context_set_verification(ctls_context *context, ctls_verification verification);
 
-/// Sets the key that session tickets of a server are encrypted with, 48 bytes.
-bool ctls_context_set_ticket_key(ctls_context *context, const uint8_t *key, size_t size);
+/// Accepts only clients that have a name which matches this or another pattern: a DNS name, email address or URI in
+/// subjectAltName, or a common name. An asterisk at the beginning or the end of a pattern stands for at least one character.
+bool ctls_context_allow_client(ctls_context *context, const char *pattern);
+
+// Session tickets of a server.
+
+enum {
+    /// The maximum number of keys.
+    ctls_max_ticket_keys = 16,
+};
+
+/// Creates keys, of which one is random; returns NULL if the system is out of memory or there is no TLS library.
+ctls_ticket_keys *_Nullable ctls_ticket_keys_new(void);
+/// Ends the creator's reference.
+void ctls_ticket_keys_free(ctls_ticket_keys *keys);
+
+/// Replaces the keys: the first one encrypts, all decrypt.
+///
+/// A key has 80 bytes: its name (16), the keys of HMAC-SHA256 (32) and of AES-256 (32). A single one may also have 48: its
+/// name, the keys of AES-128 (16) and of HMAC-SHA256 (16). These are the files of nginx' ssl_session_ticket_key.
+bool ctls_ticket_keys_set(ctls_ticket_keys *keys, const uint8_t *bytes, size_t size);
+
+/// Copies the keys and the time of the next one.
+void ctls_ticket_keys_copy(ctls_ticket_keys *keys, ctls_ticket_keys *from);
+
+/// Lets a new random key encrypt after each period from now on, in seconds; the one before it decrypts for another period.
+/// 0 keeps the keys.
+void ctls_ticket_keys_set_period(ctls_ticket_keys *keys, int64_t seconds);
+
+/// Does what is due in a number of seconds, for tests.
+void ctls_ticket_keys_advance(ctls_ticket_keys *keys, int64_t seconds);
+
+void ctls_context_set_ticket_keys(ctls_context *context, ctls_ticket_keys *keys);
+/// Sends no session tickets, so that no session is resumed.
+void ctls_context_disable_tickets(ctls_context *context);
+
+/// Lets only sessions be resumed that began in a context with the same bytes here, though others may have the same keys.
+void ctls_context_set_session_scope(ctls_context *context, const uint8_t *bytes, size_t size);
 
 // Sessions.
 
@@ -190,6 +238,10 @@ typedef struct ctls_certificate {
     int64_t not_after;
     /// "EC", "RSA" or another name of the key's algorithm.
     const char *_Nullable algorithm;
+    /// The serial number in hexadecimal digits; released with free().
+    char *_Nullable serial;
+    /// The number, from 2, of the first certificate of the text that has not issued the one before it; 0 if there is none.
+    size_t misplaced;
 } ctls_certificate;
 
 /// Reads the first certificate of a PEM text.

@@ -14,6 +14,10 @@ extension ConfigurationFile {
         var read: @Sendable (String) throws(RegularFileError) -> [UInt8]
         /// Reads a file with certificates or a key.
         var readPEM: @Sendable (String) throws(RegularFileError) -> [UInt8]
+        /// What is in use, so that unchanged certificates are not prepared again.
+        var inUse = LoadedTLS()
+        /// The time in seconds since 1970.
+        package var now: @Sendable () -> Int64 = { Int64(WallClock.nanoseconds / 1_000_000_000) }
         /// Returns the names of the files in a folder; nil if the path is not a folder.
         var list: @Sendable (String) throws(RegularFileError) -> [String]?
         /// Returns a name that two paths have in common only if they lead to the same file.
@@ -53,6 +57,13 @@ extension ConfigurationFile {
             context.readPEM = context.read
             context.list = { _ in nil }
             context.identify = { $0 }
+            return context
+        }
+
+        /// Returns the context with what is in use.
+        func using(_ tls: LoadedTLS) -> Context {
+            var context = self
+            context.inUse = tls
             return context
         }
 

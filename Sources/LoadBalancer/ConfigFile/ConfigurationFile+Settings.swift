@@ -66,6 +66,16 @@ extension ConfigurationFile {
                     + "and `/readyz`."
             )
 
+        package static let watchCertificates = SettingDescriptor.durationOrOff(
+            "watch-certificates",
+            in: .seconds(1)...DurationValue.maxDuration,
+            default: .seconds(10)
+        )
+        .help(
+            "Interval at which the files of certificates, keys and authorities are checked for changes. Changed ones "
+                + "replace those in use."
+        )
+
         package static let events = SettingDescriptor.flag("events")
             .help("Whether connection events are written to standard output.")
 

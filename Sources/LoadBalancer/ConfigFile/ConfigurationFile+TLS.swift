@@ -1,4 +1,4 @@
-import TCPProxy
+package import TCPProxy
 
 // Reading of the certificates and keys that the file names.
 
@@ -6,29 +6,34 @@ extension ConfigurationFile {
     /// Reads the certificates and keys, and checks that they can be used.
     mutating func loadTLS(_ root: YAMLNode, _ context: Context, _ diagnostics: inout Diagnostics) {
         for index in listeners.indices {
-            guard let tls = listeners[index].tls,
-                let written = root["listeners"]?.members[listeners[index].name]?["tls"]
-            else { continue }
-            diagnostics.within("listeners") { diagnostics in
-                diagnostics.within(listeners[index].name) { diagnostics in
-                    diagnostics.within("tls") { diagnostics in
-                        listeners[index].tls?.loaded = diagnostics.value(at: written) { try tls.load(in: context) }
-                    }
-                }
+            guard listeners[index].tls != nil else { continue }
+            let name = listeners[index].name
+            diagnostics.load(&listeners[index].tls!, of: "listeners", name, root, context) { tls in
+                CertificateWarnings.lines(about: tls, at: context.now())
             }
         }
         for index in pools.indices {
             loadCheckTLS(&pools[index], root, context, &diagnostics)
-            guard let tls = pools[index].tls, let written = root["pools"]?.members[pools[index].name]?["tls"] else {
-                continue
-            }
-            diagnostics.within("pools") { diagnostics in
-                diagnostics.within(pools[index].name) { diagnostics in
-                    diagnostics.within("tls") { diagnostics in
-                        pools[index].tls?.loaded = diagnostics.value(at: written) { try tls.load(in: context) }
-                    }
-                }
-            }
+            guard pools[index].tls != nil else { continue }
+            diagnostics.load(&pools[index].tls!, of: "pools", pools[index].name, root, context) { _ in [] }
+        }
+    }
+
+    /// TLS of the listeners and pools as it was read from the files.
+    var loadedTLS: LoadedTLS {
+        LoadedTLS(
+            listeners: Dictionary(listeners.compactMap { entry in entry.tls?.loaded.map { (entry.name, $0) } }) { $1 },
+            pools: Dictionary(pools.compactMap { entry in entry.tls?.loaded.map { (entry.name, $0) } }) { $1 }
+        )
+    }
+
+    /// Replaces what was read from the files of listeners and pools.
+    mutating func use(_ tls: LoadedTLS) {
+        for index in listeners.indices {
+            if let loaded = tls.listeners[listeners[index].name] { listeners[index].tls?.loaded = loaded }
+        }
+        for index in pools.indices {
+            if let loaded = tls.pools[pools[index].name] { pools[index].tls?.loaded = loaded }
         }
     }
 }
@@ -54,14 +59,44 @@ private func loadCheckTLS(
     pool.check?.tls = tls
 }
 
+/// TLS of listeners and pools with the content of the files, by name.
+package struct LoadedTLS: Sendable, Equatable {
+    package var listeners: [String: ListenerTLS] = [:]
+    package var pools: [String: PoolTLS] = [:]
+
+    package init(listeners: [String: ListenerTLS] = [:], pools: [String: PoolTLS] = [:]) {
+        self.listeners = listeners
+        self.pools = pools
+    }
+}
+
 extension Diagnostics {
-    /// Returns a value; nil if it cannot be determined, with the error reported at a node.
-    fileprivate mutating func value<Value>(at node: YAMLNode, _ body: () throws -> Value) -> Value? {
-        do {
-            return try body()
-        } catch {
-            self.error(at: node.location, "\(error)")
-            return nil
+    /// Reads the files of a section, and reports an error or warnings at its place in the file.
+    ///
+    /// - Parameter warnings: returns the warnings about what was read.
+    fileprivate mutating func load<Section: TLSSection>(
+        _ section: inout Section,
+        of kind: String,
+        _ name: String,
+        _ root: YAMLNode,
+        _ context: ConfigurationFile.Context,
+        warnings: (Section.Loaded) -> [String]
+    ) {
+        guard let node = root[kind]?.members[name]?["tls"] else { return }
+        section.loaded = within(kind) { diagnostics in
+            diagnostics.within(name) { diagnostics in
+                diagnostics.within("tls") { diagnostics in
+                    do {
+                        var lines: [String] = []
+                        let loaded = try section.load(in: context, for: name, &lines)
+                        for line in lines + warnings(loaded) { diagnostics.warning(at: node.location, line) }
+                        return loaded
+                    } catch {
+                        diagnostics.error(at: node.location, "\(error)")
+                        return nil
+                    }
+                }
+            }
         }
     }
 }

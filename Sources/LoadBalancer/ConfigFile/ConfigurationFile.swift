@@ -27,6 +27,8 @@ public struct ConfigurationFile: Sendable {
     package var adminAPI = Settings.adminAPI.defaultValue
     /// File with the bearer token that the endpoint requires; nil requires none.
     package var adminTokenFile: String? = Settings.adminTokenFile.defaultValue
+    /// The interval at which the files of certificates are checked for changes; nil does not.
+    package var watchCertificates = Settings.watchCertificates.defaultValue
     /// Whether each connection event is written as a line to standard output.
     package var events = Settings.events.defaultValue
     package var summary = SummaryInterval(nil)

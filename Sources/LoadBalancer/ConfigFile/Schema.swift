@@ -48,6 +48,7 @@ extension ObjectSchema where Entry == ConfigurationFile {
                     example: "the name of a file",
                     in: empty
                 ),
+                KeySchema(ConfigurationFile.Settings.watchCertificates, \.watchCertificates, in: empty),
                 KeySchema(ConfigurationFile.Settings.events, \.events, in: empty),
                 KeySchema(ConfigurationFile.Settings.summary, \.summary, .summaryInterval, in: empty),
                 KeySchema(
@@ -174,6 +175,17 @@ extension ObjectSchema where Entry == ListenerTLSSection {
                 KeySchema(ListenerTLS.Settings.unrouted, \.unrouted, in: empty),
                 KeySchema(ListenerTLS.Settings.clientCertificates, \.clientCertificates, in: empty),
                 KeySchema(ListenerTLS.Settings.clientCA, \.clientCA, example: "the path of a file", in: empty),
+                KeySchema(ListenerTLS.Settings.clientNames, \.clientNames, .clientNames, in: empty),
+                KeySchema(ListenerTLS.Settings.sessionTickets, \.sessionTickets, in: empty),
+                KeySchema(ListenerTLS.Settings.sessionTicketRotation, \.sessionTicketRotation, in: empty),
+                KeySchema(
+                    ListenerTLS.Settings.sessionTicketKeys,
+                    \.sessionTicketKeys,
+                    example: "the path of a file",
+                    in: empty
+                ),
+                KeySchema(ListenerTLS.Settings.handshakeRate, \.handshakeRate, .orOff(.rate), in: empty),
+                KeySchema(ListenerTLS.Settings.requireCloseNotify, \.requireCloseNotify, in: empty),
                 KeySchema(ListenerTLS.Settings.alpn, \.alpn, .protocols, in: empty),
                 KeySchema(ListenerTLS.Settings.minVersion, \.minVersion, in: empty),
                 KeySchema(ListenerTLS.Settings.ciphers, \.ciphers, example: "names of cipher suites", in: empty),
@@ -196,6 +208,7 @@ extension ObjectSchema where Entry == CertificateSection {
                     placeholder: "cert.pem"
                 ),
                 KeySchema(required: ListenerTLS.Settings.key, \.key, .path, placeholder: "key.pem"),
+                KeySchema(ListenerTLS.Settings.ocsp, \.ocsp, example: "the path of a file", in: CertificateSection()),
             ]
         )
     }
@@ -214,6 +227,7 @@ extension ObjectSchema where Entry == PoolTLSSection {
                 KeySchema(PoolTLS.Settings.certificate, \.certificate, example: "the path of a file", in: empty),
                 KeySchema(PoolTLS.Settings.key, \.key, example: "the path of a file", in: empty),
                 KeySchema(PoolTLS.Settings.alpn, \.alpn, .protocols, in: empty),
+                KeySchema(PoolTLS.Settings.requireCloseNotify, \.requireCloseNotify, in: empty),
                 KeySchema(ListenerTLS.Settings.minVersion, \.minVersion, in: empty),
                 KeySchema(ListenerTLS.Settings.ciphers, \.ciphers, example: "names of cipher suites", in: empty),
                 KeySchema(ListenerTLS.Settings.groups, \.groups, example: "names of groups", in: empty),

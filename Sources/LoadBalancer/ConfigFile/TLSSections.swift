@@ -1,36 +1,62 @@
-package import ProcessSupport
 package import TCPProxy
 
-/// TLS of a listener. Paths are relative to the folder of the file.
-package struct ListenerTLSSection: Sendable, Equatable {
+/// TLS of a listener or a pool. Paths are relative to the folder of the file.
+protocol TLSSection {
+    associatedtype Loaded
+
+    /// The settings with the content of the files; nil before they are read.
+    var loaded: Loaded? { get set }
+
+    /// Reads the files.
+    ///
+    /// - Parameters:
+    ///   - name: the listener or pool.
+    ///   - warnings: receives what is not as intended although the settings can be used.
+    /// - Throws: `RegularFileError`, `TLSError`, or ``TLSSettingsError`` for settings that contradict each other.
+    func load(in context: ConfigurationFile.Context, for name: String, _ warnings: inout [String]) throws -> Loaded
+}
+
+package struct ListenerTLSSection: TLSSection, Sendable, Equatable {
     package var certificates: [CertificateSection] = []
     package var unknownName = ListenerTLS.Settings.unknownName.defaultValue
     package var unrouted = ListenerTLS.Settings.unrouted.defaultValue
     package var clientCertificates = ListenerTLS.Settings.clientCertificates.defaultValue
     package var clientCA: String?
+    package var clientNames: [String] = []
+    package var sessionTickets = ListenerTLS.Settings.sessionTickets.defaultValue
+    package var sessionTicketRotation = ListenerTLS.Settings.sessionTicketRotation.defaultValue
+    package var sessionTicketKeys: String?
+    package var handshakeRate: RateValue?
+    package var requireCloseNotify = ListenerTLS.Settings.requireCloseNotify.defaultValue
     package var alpn: [ALPNProtocol] = []
     package var minVersion = ListenerTLS.Settings.minVersion.defaultValue
     package var ciphers: String?
     package var groups: String?
-    /// The settings with the content of the files; nil before they are read.
+    /// Certificates that are not in files.
+    package var inMemory: [TLSCertificate] = []
     package var loaded: ListenerTLS?
 
     package init() {}
 }
 
-/// A certificate chain and its key.
+/// A certificate chain and its key, or a folder of them.
 package struct CertificateSection: Sendable, Equatable {
     package var certificate = ""
     package var key = ""
+    /// The OCSP response; nil sends none.
+    package var ocsp: String?
+    /// The folder, if this is one.
+    package var folder: String?
 
-    package init(certificate: String = "", key: String = "") {
+    package init(certificate: String = "", key: String = "", ocsp: String? = nil, folder: String? = nil) {
         self.certificate = certificate
         self.key = key
+        self.ocsp = ocsp
+        self.folder = folder
     }
 }
 
-/// TLS of a pool. Paths are relative to the folder of the file.
-package struct PoolTLSSection: Sendable, Equatable {
+package struct PoolTLSSection: TLSSection, Sendable, Equatable {
     /// nil is `ca` if there is a file of authorities, otherwise `system`.
     package var verify: PoolTLS.Verify?
     package var ca: String?
@@ -38,10 +64,10 @@ package struct PoolTLSSection: Sendable, Equatable {
     package var certificate: String?
     package var key: String?
     package var alpn: [ALPNProtocol] = []
+    package var requireCloseNotify = PoolTLS.Settings.requireCloseNotify.defaultValue
     package var minVersion = ListenerTLS.Settings.minVersion.defaultValue
     package var ciphers: String?
     package var groups: String?
-    /// The settings with the content of the files; nil before they are read.
     package var loaded: PoolTLS?
 
     package init() {}
@@ -61,44 +87,41 @@ package enum CheckTLSSection: Sendable, Equatable {
 
 // MARK: - Files
 
-/// The files that TLS settings name.
-package enum TLSFiles {
-    /// The maximum size of a file in bytes.
-    package static let maxSize = 1 << 20
-
-    /// Reads a file; its name in messages is the path as written.
-    package static func read(
-        _ path: String,
-        in context: ConfigurationFile.Context = ConfigurationFile.Context()
-    ) throws(RegularFileError) -> PEMText {
-        let bytes = try context.readPEM(ConfigurationFile.Context.path(path, from: context.folder))
-        return PEMText(name: path, bytes: bytes)
-    }
-}
-
 extension ListenerTLSSection {
-    /// Reads the files.
-    ///
-    /// - Throws: `RegularFileError`, ``TLSError``, or ``TLSSettingsError`` for settings that contradict each other.
-    ///
-    /// - Parameter others: certificates that are in memory already.
-    package func load(in context: ConfigurationFile.Context, beside others: [TLSCertificate] = []) throws -> ListenerTLS
-    {
-        var tls = ListenerTLS(certificates: others)
-        for pair in certificates {
-            tls.certificates.append(
-                TLSCertificate(
-                    chain: try TLSFiles.read(pair.certificate, in: context),
-                    key: try TLSFiles.read(pair.key, in: context)
-                )
-            )
+    package func load(
+        in context: ConfigurationFile.Context,
+        for name: String,
+        _ warnings: inout [String]
+    ) throws -> ListenerTLS {
+        var tls = ListenerTLS(certificates: inMemory)
+        for section in certificates {
+            for pair in try section.expanded(in: context) {
+                tls.certificates.append(try pair.load(in: context, &warnings))
+            }
         }
         tls.refusesUnknownNames = unknownName == .refuse
         tls.unrouted = unrouted
         tls.parameters = TLSParameters(alpn, minVersion, ciphers: ciphers, groups: groups)
+        tls.clients = try clients(in: context)
+        tls.sessionTickets = try tickets(in: context)
+        tls.handshakeRate = handshakeRate?.rate
+        tls.requiresCloseNotify = requireCloseNotify
+        if let present = context.inUse.listeners[name], present == tls { return present }
+        try tls.prepare()
+        return tls
+    }
+
+    private func clients(
+        in context: ConfigurationFile.Context
+    ) throws -> TLSServerSettings.ClientVerification? {
         switch (clientCertificates, clientCA) {
         case (.off, nil):
-            break
+            guard clientNames.isEmpty else {
+                throw TLSSettingsError(
+                    "client-names has no effect without client-certificates: add client-certificates: required"
+                )
+            }
+            return nil
         case (.off, .some):
             throw TLSSettingsError(
                 "client-ca has no effect without client-certificates: add client-certificates: optional or required"
@@ -106,25 +129,39 @@ extension ListenerTLSSection {
         case (_, nil):
             throw TLSSettingsError("client-certificates needs the authorities to verify them with: add client-ca: FILE")
         case (_, .some(let path)):
-            tls.clients = TLSServerSettings.ClientVerification(
-                authorities: try TLSFiles.read(path, in: context),
+            var clients = TLSServerSettings.ClientVerification(
+                authorities: try TLSFiles.certificates(path, in: context),
                 areRequired: clientCertificates == .required
             )
+            clients.names = clientNames
+            return clients
         }
-        try tls.check()
-        return tls
+    }
+
+    private func tickets(in context: ConfigurationFile.Context) throws -> ListenerTLS.SessionTickets {
+        switch (sessionTickets, sessionTicketKeys) {
+        case (.on, nil):
+            return .random(rotation: sessionTicketRotation)
+        case (.on, .some(let path)):
+            return .keys(try TLSFiles.secret(path, in: context))
+        case (.off, nil):
+            return .off
+        case (.off, .some):
+            throw TLSSettingsError("session-ticket-keys has no effect with session-tickets: off: remove one of the two")
+        }
     }
 }
 
 extension PoolTLSSection {
-    /// Reads the files.
-    ///
-    /// - Throws: `RegularFileError`, ``TLSError``, or ``TLSSettingsError`` for settings that contradict each other.
-    package func load(in context: ConfigurationFile.Context) throws -> PoolTLS {
+    package func load(
+        in context: ConfigurationFile.Context,
+        for name: String,
+        _ warnings: inout [String]
+    ) throws -> PoolTLS {
         var tls = PoolTLS(verification: .off, serverName: serverName)
         switch (verify ?? (ca == nil ? .system : .ca), ca) {
         case (.ca, .some(let path)):
-            tls.settings.verification = .authorities(try TLSFiles.read(path, in: context))
+            tls.settings.verification = .authorities(try TLSFiles.certificates(path, in: context))
         case (.ca, nil):
             throw TLSSettingsError("verify: ca needs the authorities: add ca: FILE")
         case (_, .some):
@@ -137,8 +174,8 @@ extension PoolTLSSection {
         switch (certificate, key) {
         case (.some(let certificate), .some(let key)):
             tls.settings.certificate = TLSCertificate(
-                chain: try TLSFiles.read(certificate, in: context),
-                key: try TLSFiles.read(key, in: context)
+                chain: try TLSFiles.certificates(certificate, in: context),
+                key: try TLSFiles.secret(key, in: context)
             )
         case (nil, nil):
             break
@@ -148,7 +185,9 @@ extension PoolTLSSection {
             throw TLSSettingsError("key has no effect without certificate: add certificate: FILE")
         }
         tls.settings.parameters = TLSParameters(alpn, minVersion, ciphers: ciphers, groups: groups)
-        try tls.check()
+        tls.requiresCloseNotify = requireCloseNotify
+        if let present = context.inUse.pools[name], present == tls { return present }
+        try tls.prepare()
         return tls
     }
 }

@@ -66,23 +66,32 @@ extension ValueSchema where Value == String {
 }
 
 extension ValueSchema where Value == [CertificateSection] {
-    /// Certificates with their keys.
+    /// Certificates with their keys, and folders of them.
     static var certificates: Self {
         let section = ObjectSchema<CertificateSection>.certificate
+        let folder = ValueSchema<String>.path
         let max = ConfigurationFile.maxCertificates
+        let element = JSONValue.object(["anyOf": .array([folder.schema, section.schema])])
+        let list = JSONValue.object([
+            "type": .string("array"), "minItems": .integer(1), "maxItems": .integer(max), "items": element,
+        ])
         return Self(
             name: "list",
-            allowed: "1 to \(max) mappings with the keys below",
-            schema: .object([
-                "type": .string("array"), "minItems": .integer(1), "maxItems": .integer(max), "items": section.schema,
-            ]),
+            allowed: "1 to \(max) mappings with the keys below, or paths of folders",
+            schema: .object(["anyOf": .array([folder.schema, list])]),
             write: { _ in nil }
         ) { node, diagnostics in
+            if case .scalar = node.content {
+                return folder.read(node, &diagnostics).map { [CertificateSection(folder: $0)] }
+            }
             let expectation =
-                "must be a list of at least one certificate, such as - {certificate: cert.pem, key: key.pem}"
+                "must be a list of at least one certificate, such as - {certificate: cert.pem, key: key.pem}, or a folder"
             guard let items = node.items(1...max, of: "certificates", expectation, &diagnostics) else { return nil }
-            return items.enumerated().map { index, item in
+            return items.enumerated().compactMap { index, item in
                 diagnostics.within(index) { diagnostics in
+                    if case .scalar = item.content {
+                        return folder.read(item, &diagnostics).map { CertificateSection(folder: $0) }
+                    }
                     var certificate = section.empty
                     section.read(item, into: &certificate, &diagnostics)
                     return certificate
@@ -107,6 +116,34 @@ extension ValueSchema where Value == [ALPNProtocol] {
         valueSchema.schema = .object([
             "type": .string("array"), "maxItems": .integer(ListenerConfiguration.maxALPNProtocols),
             "items": .object([:]),
+        ])
+        return valueSchema
+    }
+}
+
+extension ValueSchema where Value == [String] {
+    /// Patterns of the names of clients.
+    static var clientNames: Self {
+        var valueSchema = list(
+            name: "list of names",
+            max: ListenerTLS.maxClientNames,
+            of: "names",
+            example: "names, such as [billing, \"*.clients.example.com\"]",
+            write: { $0 },
+            parse: { text in
+                guard (1...256).contains(text.utf8.count), !text.utf8.contains(0),
+                    !text.dropFirst().dropLast().contains("*"), text != "**"
+                else {
+                    throw ValueFormatError(
+                        "invalid name \(quoted(text)): must have 1 to 256 bytes, and * only at the beginning or the end"
+                    )
+                }
+                return text
+            }
+        )
+        // A name such as 5 needs no quotes.
+        valueSchema.schema = .object([
+            "type": .string("array"), "maxItems": .integer(ListenerTLS.maxClientNames), "items": .object([:]),
         ])
         return valueSchema
     }

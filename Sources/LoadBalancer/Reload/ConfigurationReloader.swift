@@ -21,7 +21,8 @@ public final class ConfigurationReloader: Sendable {
     private let proxy: Proxy
     private let poolController: PoolController
     private let logger: Logger
-    private let reloads = AsyncSemaphore(1)
+    /// The reloader of the files that the configuration names. Its turn is held during a reload of the configuration, too.
+    package let certificates: CertificateReloader
     private let state: Mutex<State>
 
     /// Creates a reloader.
@@ -52,6 +53,7 @@ public final class ConfigurationReloader: Sendable {
         self.proxy = proxy
         self.poolController = poolController
         self.logger = logger
+        certificates = CertificateReloader(TLSSources(file, in: context), proxy: proxy, logger: logger)
         state = Mutex(State(file: file, resolved: resolved))
     }
 
@@ -61,8 +63,8 @@ public final class ConfigurationReloader: Sendable {
     /// Reads the file and applies it. Logs the outcome.
     @discardableResult
     public func reload() async -> ReloadOutcome {
-        await reloads.acquire()
-        defer { reloads.release() }
+        await certificates.turn.acquire()
+        defer { certificates.turn.release() }
         let outcome = await attempt()
         state.withLock { state in
             switch outcome {
@@ -82,7 +84,8 @@ public final class ConfigurationReloader: Sendable {
     private func attempt() async -> ReloadOutcome {
         // Reading a file may block for as long as the file system that it is on does, which must not delay the end of
         // the process.
-        let (name, read, context) = (name, read, context)
+        let (name, read, present) = (name, read, certificates.loaded)
+        let context = self.context.using(present)
         let parsed = await abandoning { () async -> Parsed in
             do {
                 return try await WorkerThread.run(name: "reload") { Parsed(read, context) }
@@ -97,6 +100,8 @@ public final class ConfigurationReloader: Sendable {
         case .invalid(let error): return rejection(error)
         case .valid(let valid): file = valid
         }
+        let invalid = CertificateWarnings.newlyInvalid(in: file.loadedTLS, after: present, at: context.now())
+        guard invalid.isEmpty else { return .rejected(invalid.map { "\(name): \($0)" }) }
         let resolved: ResolvedPools
         do throws(ConfigurationError) {
             resolved = try await file.resolved(after: state.withLock(\.resolved))
@@ -111,10 +116,12 @@ public final class ConfigurationReloader: Sendable {
                 pools: resolved.pools,
                 settings: resolved.settings
             )
-            let before = state.withLock { state in
+            var before = state.withLock { state in
                 defer { (state.file, state.resolved) = (file, resolved) }
                 return state.file
             }
+            before.use(present)
+            certificates.use(TLSSources(file, in: context))
             let difference = ConfigurationDifference(from: before, to: file)
             return .applied(changes: difference.lines(with: change), connectionsAffected: change.connectionsAffected)
         } catch {

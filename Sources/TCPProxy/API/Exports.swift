@@ -14,7 +14,9 @@
 @_exported public import enum Sockets.SocketAddress
 @_exported public import struct Sockets.SystemError
 @_exported public import struct TLS.CertificateInfo
+@_exported public import struct TLS.OCSPResponse
 @_exported public import struct TLS.PEMText
+@_exported public import class TLS.SecretBytes
 @_exported public import struct TLS.TLSCertificate
 @_exported public import struct TLS.TLSClientSettings
 @_exported public import struct TLS.TLSConnectionInfo

@@ -245,6 +245,9 @@ public final class Proxy: Sendable {
     /// Returns the current metrics of each listener, in the order of the listeners.
     public func listenerSnapshots() -> [ListenerSnapshot] { core.listenerSnapshots() }
 
+    /// Returns the certificates of each listener with TLS, in the order of the listeners.
+    public func certificateSnapshots() -> [CertificateSnapshot] { core.certificateSnapshots() }
+
     /// Returns the current metrics of each pool and its servers, in the order of the pools.
     public func poolSnapshots() -> [PoolSnapshot] { core.poolSnapshots() }
 
@@ -352,6 +355,24 @@ extension Proxy {
     ) async throws(ProxyError) -> ProxyChange {
         try Self.checkCounts(listeners, pools)
         return try await core.change(listeners: listeners, pools: pools, initial: initial)
+    }
+
+    /// Replaces TLS of listeners and pools by their names, and nothing else. Connections keep the certificates they began
+    /// with. Names that no longer exist or have no TLS are ignored.
+    package func change(
+        listenerTLS: [String: ListenerTLS],
+        poolTLS: [String: PoolTLS]
+    ) async throws(ProxyError) -> ProxyChange {
+        try await core.change(listenerTLS: listenerTLS, poolTLS: poolTLS)
+    }
+
+    /// Counts that certificates were read again because their files had changed.
+    package func countCertificateReload(succeeded: Bool) {
+        if succeeded {
+            core.certificateReloads.add(1, ordering: .relaxed)
+        } else {
+            core.failedCertificateReloads.add(1, ordering: .relaxed)
+        }
     }
 
     /// Resets the connections to a server.

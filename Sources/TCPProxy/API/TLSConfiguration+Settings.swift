@@ -9,8 +9,8 @@ extension ListenerTLS {
 
         package static let certificates = SettingDescriptor<[TLSCertificate]>("certificates", unset: "required")
             .help(
-                "Certificates with their keys. The names in them select by the client's SNI host name; the first one is "
-                    + "for all other clients."
+                "Certificates with their keys, or the path of a folder of them. The names in them select by the client's "
+                    + "SNI host name; the first one is for all other clients."
             )
 
         package static let certificate = SettingDescriptor<[String]>("certificate", unset: "none")
@@ -22,6 +22,12 @@ extension ListenerTLS {
             .allowed("path of a PEM file")
             .option("tls-key")
             .help("Private key of the certificate, not encrypted.")
+
+        package static let ocsp = SettingDescriptor.text("ocsp", of: 1...4096, unset: "none")
+            .help(
+                "OCSP response in DER, which is sent to clients that request it. One that is out of date or for another "
+                    + "certificate is not sent, and logged."
+            )
 
         package static let selfSigned = SettingDescriptor.text("self-signed", of: 1...253, unset: "none")
             .option("tls-self-signed")
@@ -49,6 +55,54 @@ extension ListenerTLS {
         package static let clientCA = SettingDescriptor.text("client-ca", of: 1...4096, unset: "none")
             .option("tls-client-ca")
             .help("PEM file with the certificates of the authorities for client certificates.")
+
+        package static let clientNames = SettingDescriptor<[String]>("client-names", unset: "all names")
+            .allowed("names such as `billing`, `*.clients.example.com` or `spiffe://example.com/*`")
+            .option("tls-client-name")
+            .help(
+                "Names of clients that are accepted: a DNS name, email address or URI in subjectAltName, or a common "
+                    + "name. `*` at the beginning or the end stands for any text."
+            )
+
+        package static let sessionTickets = SettingDescriptor.word("session-tickets", default: SessionTicketUse.on)
+            .option("tls-session-tickets")
+            .help("Whether clients can resume sessions, which saves most of the cost of a handshake.")
+
+        package static let sessionTicketRotation = SettingDescriptor.durationOrOff(
+            "session-ticket-rotation",
+            in: .seconds(1)...DurationValue.maxDuration,
+            default: .seconds(12 * 3600)
+        )
+        .option("tls-session-ticket-rotation")
+        .help(
+            "Interval after which another random key encrypts session tickets; the one before it decrypts for the same "
+                + "time again."
+        )
+
+        package static let sessionTicketKeys = SettingDescriptor.text(
+            "session-ticket-keys",
+            of: 1...4096,
+            unset: "random keys"
+        )
+        .option("tls-session-ticket-keys")
+        .help(
+            "File of keys that several processes share, in nginx' format: 1 to 16 keys of 80 bytes, or one of 48. The "
+                + "first one encrypts, all decrypt."
+        )
+
+        package static let handshakeRate = SettingDescriptor<TokenRate?>.orOff("handshake-rate")
+            .allowed("a number per second, minute or hour, such as `100/s`, `30/m` or `10/s,burst=50`")
+            .option("tls-handshake-rate")
+            .help(
+                "Maximum rate of handshakes of the listener; connections beyond it are reset before they cost anything."
+            )
+
+        package static let requireCloseNotify = SettingDescriptor.flag("require-close-notify")
+            .option("tls-require-close-notify")
+            .help(
+                "Whether an end without close_notify resets the other side, after the bytes before it, instead of being "
+                    + "passed on as an end."
+            )
 
         package static let alpn = SettingDescriptor<[ALPNProtocol]>("alpn", unset: "not negotiated")
             .allowed("protocols such as `h2` and `http/1.1`")
@@ -79,6 +133,14 @@ extension ListenerTLS {
     /// What a client gets that requests an unknown name.
     package enum UnknownName: String, CaseIterable, Sendable {
         case `default`, refuse
+    }
+
+    /// The maximum number of patterns of client names.
+    package static let maxClientNames = 1024
+
+    /// Whether clients can resume sessions.
+    package enum SessionTicketUse: String, CaseIterable, Sendable {
+        case on, off
     }
 
     /// Whether clients may or must send a certificate.
@@ -136,6 +198,13 @@ extension PoolTLS {
             .allowed("protocols such as `h2` and `http/1.1`")
             .option("server-tls-alpn")
             .help("Application protocols that are offered to servers.")
+
+        package static let requireCloseNotify = SettingDescriptor.flag("require-close-notify")
+            .option("server-tls-require-close-notify")
+            .help(
+                "Whether an end without close_notify resets the client, after the bytes before it, instead of being passed "
+                    + "on as an end."
+            )
     }
 
     /// The authorities that servers are verified with.

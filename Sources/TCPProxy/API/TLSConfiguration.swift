@@ -1,4 +1,5 @@
 public import TLS
+import ValueFormats
 
 /// TLS between clients and a listener: the proxy decrypts what clients send, and pools get the plaintext.
 public struct ListenerTLS: Sendable, Hashable {
@@ -13,16 +14,52 @@ public struct ListenerTLS: Sendable, Hashable {
     public var parameters = TLSParameters()
     /// Verification of client certificates; nil requests none.
     public var clients: TLSServerSettings.ClientVerification?
+    /// How sessions are resumed.
+    public var sessionTickets = SessionTickets.random(rotation: Settings.sessionTicketRotation.defaultValue)
+    /// Maximum rate of new handshakes of the listener; nil is unlimited. Clients beyond it are denied.
+    public var handshakeRate: TokenRate?
+    /// Whether an end of a client's stream without close_notify resets the connection to the server, after the bytes before
+    /// it, instead of ending it.
+    public var requiresCloseNotify = false
+    private var prepared = Prepared<ListenerTLSPlan>()
 
     /// Creates the settings with a certificate for all names.
     public init(certificates: [TLSCertificate]) {
         self.certificates = certificates
     }
 
-    /// Checks that the certificates and settings can be used.
+    /// How clients resume sessions: with tickets, which only the listener can decrypt (RFC 8446, 4.6.1).
+    public enum SessionTickets: Sendable, Hashable {
+        /// Not at all.
+        case off
+        /// With a random key, which is kept as long as there is a listener of the name.
+        ///
+        /// - Parameter rotation: the time after which another key encrypts; the one before it decrypts for the same time
+        ///   again. nil keeps the key.
+        case random(rotation: Duration?)
+        /// With keys that several processes share: the first one encrypts, all decrypt. 1 to 16 keys of 80 bytes, or one of
+        /// 48, as in the files of nginx' `ssl_session_ticket_key`.
+        case keys(SecretBytes)
+    }
+
+    /// Prepares the certificates and settings for use, which otherwise happens when a proxy is bound or changed with them.
     ///
-    /// - Throws: `TLSError` for the first one that cannot.
-    public func check() throws(TLSError) { _ = try ListenerTLSPlan(self) }
+    /// - Throws: `TLSError` for the first one that cannot be used.
+    public mutating func prepare() throws(TLSError) { prepared = Prepared(try plan()) }
+
+    /// The certificates with what they say about themselves; empty if one cannot be used.
+    package var describedCertificates: [(name: String, chain: PEMText, info: CertificateInfo)] {
+        guard let plan = try? plan() else { return [] }
+        return zip(certificates, plan.certificates).map { ($0.chain.name, $0.chain, $1) }
+    }
+
+    /// Returns the prepared plan if there is one of the present settings, otherwise a new one.
+    func plan() throws(TLSError) -> ListenerTLSPlan {
+        if let plan = prepared.value, plan.configuration == self { return plan }
+        var plain = self
+        plain.prepared = Prepared()
+        return try ListenerTLSPlan(plain)
+    }
 }
 
 /// TLS between the proxy and the servers of a pool.
@@ -31,6 +68,10 @@ public struct PoolTLS: Sendable, Hashable {
     public var settings: TLSClientSettings
     /// The name that is sent as SNI and that certificates must have; nil uses the host of each server.
     public var serverName: String?
+    /// Whether an end of a server's stream without close_notify resets the connection to the client, after the bytes before
+    /// it, instead of ending it.
+    public var requiresCloseNotify = false
+    private var prepared = Prepared<PoolTLSPlan>()
 
     /// Creates settings with a verification of servers' certificates, which cannot be left out by mistake.
     public init(verification: TLSClientSettings.Verification, serverName: String? = nil) {
@@ -38,8 +79,40 @@ public struct PoolTLS: Sendable, Hashable {
         self.serverName = serverName
     }
 
-    /// Checks that the certificates and settings can be used.
+    /// Prepares the certificates and settings for use, which otherwise happens when a proxy is bound or changed with them.
     ///
-    /// - Throws: `TLSError` for the first one that cannot.
-    public func check() throws(TLSError) { _ = try PoolTLSPlan(self) }
+    /// - Throws: `TLSError` for the first one that cannot be used.
+    public mutating func prepare() throws(TLSError) { prepared = Prepared(try plan()) }
+
+    /// Returns the prepared plan if there is one of the present settings, otherwise a new one.
+    func plan() throws(TLSError) -> PoolTLSPlan {
+        if let plan = prepared.value, plan.configuration == self { return plan }
+        var plain = self
+        plain.prepared = Prepared()
+        return try PoolTLSPlan(plain)
+    }
+}
+
+/// What has been made from a configuration, kept with it but not part of its value.
+private struct Prepared<Value: Sendable>: Sendable, Hashable {
+    /// A class, because the value contains the configuration.
+    private final class Reference: Sendable {
+        let value: Value
+
+        init(_ value: Value) {
+            self.value = value
+        }
+    }
+
+    private let reference: Reference?
+
+    init(_ value: Value? = nil) {
+        reference = value.map(Reference.init)
+    }
+
+    var value: Value? { reference?.value }
+
+    static func == (first: Self, second: Self) -> Bool { true }
+
+    func hash(into hasher: inout Hasher) {}
 }

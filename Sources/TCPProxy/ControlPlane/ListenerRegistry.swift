@@ -85,6 +85,12 @@ final class ListenerRegistry: Sendable {
     /// All listeners, in the order of the configuration.
     var entries: [Entry] { state.withLock(\.entries) }
 
+    /// TLS of the listeners that have it, by name.
+    var tls: [String: ListenerTLSPlan] {
+        let plans = entries.compactMap { entry in entry.plan.settings.tls.map { (entry.plan.name, $0) } }
+        return Dictionary(plans) { first, _ in first }
+    }
+
     /// Returns the name of the listener that has this number or had it last.
     func name(ofListener number: Int) -> String { state.withLock { $0.names[number] ?? "" } }
 

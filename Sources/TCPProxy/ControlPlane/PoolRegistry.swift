@@ -218,7 +218,7 @@ final class PoolRegistry: Sendable {
         guard let tls = pool.tls else { return nil }
         if let before, before.configuration == tls { return before }
         do throws(TLSError) {
-            return try PoolTLSPlan(tls)
+            return try tls.plan()
         } catch {
             throw .tls(error, of: "pool \(pool.name)")
         }

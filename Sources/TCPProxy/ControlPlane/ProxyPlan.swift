@@ -14,6 +14,8 @@ struct ProxyPlan: Sendable {
         var address: SocketAddress
         var options: ListenOptions
         var settings: ListenerSettings
+        /// The configuration that this was made from.
+        var configuration: ListenerConfiguration
     }
 
     var listeners: [Listener]
@@ -21,12 +23,14 @@ struct ProxyPlan: Sendable {
 
     /// Validates listeners and pools and resolves the listeners' addresses.
     ///
-    /// - Parameter number: returns the number of the pool with a name; nil numbers the pools by their index in the
-    ///   list.
+    /// - Parameters:
+    ///   - present: TLS of the listeners in use, by name: what has not changed is used again.
+    ///   - number: returns the number of the pool with a name; nil numbers the pools by their index in the list.
     /// - Throws: ``ProxyError`` if an address cannot be resolved, a setting is out of range, or a pool is unknown.
     init(
         listeners: [ListenerConfiguration],
         pools: [PoolConfiguration],
+        present: [String: ListenerTLSPlan] = [:],
         number: ((String) -> Int?)? = nil
     ) async throws(ProxyError) {
         let indices = Dictionary(pools.enumerated().map { ($1.name, $0) }) { first, _ in first }
@@ -39,7 +43,7 @@ struct ProxyPlan: Sendable {
             guard let pool = number(listener.pool) else {
                 throw .unknownPool(listener.pool, listener: listener.name)
             }
-            let tls = try Self.tls(of: listener)
+            let tls = try Self.tls(of: listener, replacing: present[listener.name])
             let (routes, others) = try Self.routes(of: listener, tls, number)
             self.listeners.append(
                 Listener(
@@ -54,7 +58,8 @@ struct ProxyPlan: Sendable {
                         connection: SocketOptions(listener),
                         permissions: try listener.socketPermissions()
                     ),
-                    settings: ListenerSettings(listener, pool: pool, routes: routes, tls: tls)
+                    settings: ListenerSettings(listener, pool: pool, routes: routes, tls: tls),
+                    configuration: listener
                 )
             )
         }
@@ -101,14 +106,20 @@ struct ProxyPlan: Sendable {
         if let loop = graph.firstLoop { throw .loop("\(loop)", listener: loop.listener) }
     }
 
-    private static func tls(of listener: ListenerConfiguration) throws(ProxyError) -> ListenerTLSPlan? {
+    private static func tls(
+        of listener: ListenerConfiguration,
+        replacing present: ListenerTLSPlan?
+    ) throws(ProxyError) -> ListenerTLSPlan? {
         guard var tls = listener.tls else { return nil }
         // A client that starts TLS without a request requires that the protocol is selected (PostgreSQL 17).
         if listener.connectionProtocol == .postgres, tls.parameters.protocols.isEmpty {
             tls.parameters.protocols = [PostgresRequest.alpnProtocol]
         }
+        if let present, present.configuration == tls { return present }
         do throws(TLSError) {
-            return try ListenerTLSPlan(tls)
+            let plan = try tls.plan()
+            if let present { plan.keepTicketKeys(of: present) }
+            return plan
         } catch {
             throw .tls(error, of: "listener \(listener.name)")
         }

@@ -15,11 +15,43 @@ extension ProxyRuntime {
     ) async throws(ProxyError) -> ProxyChange {
         await changes.acquire()
         defer { changes.release() }
+        return try await replace(listeners: listeners, pools: pools, initial: initial)
+    }
+
+    /// Replaces TLS of listeners and pools by their names, and nothing else. Names that no longer exist or have no TLS are
+    /// ignored.
+    func change(
+        listenerTLS: [String: ListenerTLS],
+        poolTLS: [String: PoolTLS]
+    ) async throws(ProxyError) -> ProxyChange {
+        await changes.acquire()
+        defer { changes.release() }
+        let listeners = listeners.entries.map { entry in
+            var listener = entry.plan.configuration
+            if let tls = listenerTLS[listener.name], listener.tls != nil { listener.tls = tls }
+            return listener
+        }
+        let pools = pools.entries.map { entry in
+            var pool = entry.configuration
+            if let tls = poolTLS[pool.name], pool.tls != nil { pool.tls = tls }
+            return pool
+        }
+        return try await replace(listeners: listeners, pools: pools) { server, _ in InitialServerState(server) }
+    }
+
+    /// The caller holds the permit of ``changes``.
+    private func replace(
+        listeners: [ListenerConfiguration],
+        pools: [PoolConfiguration],
+        initial: @escaping InitialServerStates
+    ) async throws(ProxyError) -> ProxyChange {
         let poolDraft = try self.pools.draft(pools, initial: initial)
         let listenerDraft: ListenerRegistry.Draft
         let sockets: NewSockets
         do throws(ProxyError) {
-            var plan = try await ProxyPlan(listeners: listeners, pools: pools) { poolDraft.number(of: $0) }
+            var plan = try await ProxyPlan(listeners: listeners, pools: pools, present: self.listeners.tls) {
+                poolDraft.number(of: $0)
+            }
             try plan.assignSharedLimits(in: memory)
             listenerDraft = try self.listeners.draft(plan.listeners)
             do throws(ProxyError) {

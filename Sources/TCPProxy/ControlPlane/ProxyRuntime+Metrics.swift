@@ -53,12 +53,23 @@ extension ProxyRuntime {
         for cause in AcceptPause.allCases { snapshot.acceptPauses[cause] = sum(.pause(cause)) }
         snapshot.eventsDropped = sum(.eventsDropped)
         snapshot.accessRecordsDropped = sum(.recordsDropped) + lostRecords.load(ordering: .relaxed)
+        snapshot.certificateReloads = certificateReloads.load(ordering: .relaxed)
+        snapshot.failedCertificateReloads = failedCertificateReloads.load(ordering: .relaxed)
         snapshot.openDescriptors = descriptors.current
         snapshot.descriptorLimit = DescriptorLimit.current
         snapshot.maxConnections = memory.connectionLimiter.limit
         snapshot.threads = memory.pages.count
         snapshot.uptime = ContinuousClock.now - startedAt
         return snapshot
+    }
+
+    func certificateSnapshots() -> [CertificateSnapshot] {
+        listeners.entries.flatMap { entry in
+            guard let tls = entry.plan.settings.tls else { return [CertificateSnapshot]() }
+            return zip(tls.configuration.certificates, tls.certificates).map { certificate, info in
+                CertificateSnapshot(listener: entry.plan.name, name: certificate.chain.name, info: info)
+            }
+        }
     }
 
     private func sum(_ counter: Counter) -> Int {

@@ -31,6 +31,9 @@ final class ProxyRuntime: Sendable {
     let reading = Mutex<Void>(())
     /// Number of records that were taken but could not be written.
     let lostRecords = Atomic(0)
+    /// Number of times that certificates were read again because their files had changed: used, and not usable.
+    let certificateReloads = Atomic(0)
+    let failedCertificateReloads = Atomic(0)
     let descriptors = DescriptorCount()
     /// Number of changes of listeners and pools so far.
     let version = Mutex(0)

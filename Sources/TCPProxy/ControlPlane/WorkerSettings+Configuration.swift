@@ -55,7 +55,7 @@ extension ListenerSettings {
             servesTLS: routes != nil || tls != nil,
             startsWithHandshake: tls != nil && !readsClientHello,
             hasRules: readsClientHello || tls != nil || bandwidth != nil || !listener.accessPolicy.isOpen,
-            hasLimits: listener.accessPolicy.hasLimits,
+            hasLimits: listener.accessPolicy.hasLimits || tls?.configuration.handshakeRate != nil,
             mayPreread: readsClientHello || listener.accessPolicy.proxies != nil
         )
     }

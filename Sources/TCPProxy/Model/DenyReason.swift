@@ -36,6 +36,8 @@ public enum DenyReason: UInt8, Hashable, Sendable, CaseIterable {
     /// The first bytes are not those of a PostgreSQL client, or were sent before the answer to a request; or TLS began
     /// without a request and without the ALPN protocol `postgresql`.
     case postgresRequest
+    /// The listener has reached its rate of TLS handshakes.
+    case handshakeRate
 
     /// The limits of connections and rates, which a listener can count without denying connections.
     public static let limits: [DenyReason] = [.connections, .rate, .clientConnections, .clientRate, .clientTable]

@@ -40,6 +40,7 @@ extension DenyReason {
         case .tlsName: "tls_name"
         case .tlsTimeout: "tls_timeout"
         case .postgresRequest: "postgres_request"
+        case .handshakeRate: "handshake_rate"
         }
     }
 }

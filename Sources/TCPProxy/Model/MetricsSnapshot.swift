@@ -49,6 +49,10 @@ public struct MetricsSnapshot: Sendable, Equatable {
     public var truncatedUpstream = 0
     /// TLS connections that the server ended without close_notify.
     public var truncatedDownstream = 0
+    /// Number of times that certificates were replaced because their files had changed.
+    public var certificateReloads = 0
+    /// Number of times that certificates were not replaced, because a changed file could not be used.
+    public var failedCertificateReloads = 0
     /// Number of times that a worker paused accepting, by cause.
     public var acceptPauses: [AcceptPause: Int] = [:]
     /// Events dropped because their reader was too slow.

@@ -94,12 +94,13 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
         try await logging.withConsole { console in
             var settings = balancing.settings
             let activation = try serving.socketActivation()
-            let tls = try serving.tls.pool()
-            if tls == nil, balancing.checkTLS == .on {
+            let tls = try serving.tls.load()
+            if tls.pool == nil, balancing.checkTLS == .on {
                 // Fails if the system has no authorities that the checks could verify servers with.
-                _ = try PoolTLSSection().load(in: ConfigurationFile.Context())
+                var warnings: [String] = []
+                _ = try PoolTLSSection().load(in: ConfigurationFile.Context(), for: "", &warnings)
             }
-            let listener = try serving.listener(at: listen, pool: Self.poolName)
+            let listener = serving.listener(at: listen, pool: Self.poolName, tls)
             let proxy = try await serving.bind { () async throws(ProxyError) in
                 let resolved = try await entries.resolved(every: serving.proxyConfiguration.resolveInterval)
                 settings.resolution = resolved.resolution
@@ -107,7 +108,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
                 for failure in resolved.answer.failures { logger.warning("Name not resolved: \(failure)") }
                 var pool = balancing.pool(named: Self.poolName, servers: resolved.answer.servers)
                 pool.proxyProtocol = serving.accessPolicy.sendProxy.value
-                pool.tls = tls
+                pool.tls = tls.pool?.loaded
                 pool.connectionProtocol = serving.tls.serverProtocol ?? .tcp
                 return try await Proxy.bind(
                     listeners: [listener],
@@ -126,6 +127,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
                 watchedBy: poolController,
                 control: adminAPI.adminAPI ? AdminAPI(proxy: proxy, poolController: poolController) : nil,
                 token: adminAPI.adminTokenFile,
+                tls: tls,
                 warnings: warnings,
                 console
             )

@@ -76,14 +76,14 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
     /// Runs the proxy from binding to the end of the drain.
     private func forward(to address: ServiceAddress, _ console: Console) async throws {
         let activation = try serving.socketActivation()
-        let listener = try serving.listener(at: listen)
-        let tls = try serving.tls.pool()
+        let tls = try serving.tls.load()
+        let listener = serving.listener(at: listen, tls)
         let proxy = try await serving.bind { () async throws(ProxyError) in
             try await Proxy.bind(
                 listener,
                 to: address,
                 proxyProtocol: serving.accessPolicy.sendProxy.value,
-                tls: tls,
+                tls: tls.pool?.loaded,
                 serverProtocol: serving.tls.serverProtocol ?? .tcp,
                 configuration: serving.proxyConfiguration,
                 inherited: activation.listeners[SocketActivation.listenName],
@@ -94,6 +94,7 @@ struct ProxyCommand: AsyncParsableCommand, ServingCommand {
             proxy,
             forwardingTo: "\(address)\(upstream == .echo ? " (built-in echo server)" : "")",
             activation: activation,
+            tls: tls,
             console
         )
     }

@@ -12,6 +12,10 @@ struct ProxyService: Sendable {
     let poolController: PoolController?
     /// The reloader; nil without a configuration file.
     var reloader: ConfigurationReloader?
+    /// The reloader of the files of TLS.
+    let certificates: CertificateReloader
+    /// The interval at which these files are checked; nil does not.
+    let certificateInterval: Duration?
     /// The admin endpoint; nil if it is off.
     let admin: AdminServer?
     /// The access log; nil if it is not enabled.
@@ -116,6 +120,8 @@ struct ProxyService: Sendable {
     private func reload() async {
         if let reloader {
             await notifications.whileReloading { await reloader.reload() }
+        } else if certificates.isUseful {
+            await notifications.whileReloading { await certificates.reload() }
         } else {
             logger.notice("SIGHUP ignored: there is no configuration file to reload")
         }
@@ -136,7 +142,9 @@ struct ProxyService: Sendable {
                 try await withBackgroundService({ await DenialLog(logger: Logger(label: "clients")).run(proxy) }) {
                     try await withMetrics {
                         try await withBackgroundService({ await poolController?.run() }) {
-                            try await withBackgroundService({ await stop(at: signals) }, run: proxy.run)
+                            try await withBackgroundService({ await certificates.run(every: certificateInterval) }) {
+                                try await withBackgroundService({ await stop(at: signals) }, run: proxy.run)
+                            }
                         }
                     }
                 }

@@ -68,6 +68,8 @@ struct RunCommand: AsyncParsableCommand {
                 proxy: proxy,
                 poolController: poolController,
                 reloader: reloader,
+                certificates: reloader.certificates,
+                certificateInterval: file.watchCertificates,
                 admin: admin,
                 accessLog: try AccessLog(at: file.accessLog, format: file.accessLogFormat, console),
                 owner: owner,

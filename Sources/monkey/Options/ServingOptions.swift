@@ -1,5 +1,6 @@
 import ArgumentParser
 import LoadBalancer
+import Logging
 import ProcessSupport
 import Sockets
 import TCPProxy
@@ -49,14 +50,19 @@ struct ServingOptions {
 extension ServingOptions {
     /// The listener at an address, with the settings of the options.
     ///
-    /// - Parameter pool: name of its pool; not needed with one upstream.
-    /// - Throws: an error that names the file or the setting of TLS that cannot be used.
-    func listener(at address: ServiceAddress, pool: String = "") throws -> ListenerConfiguration {
+    /// - Parameters:
+    ///   - pool: name of its pool; not needed with one upstream.
+    ///   - loaded: the files of TLS.
+    func listener(
+        at address: ServiceAddress,
+        pool: String = "",
+        _ loaded: TLSOptions.Loaded = TLSOptions.Loaded()
+    ) -> ListenerConfiguration {
         var listener = ListenerConfiguration(address: address, pool: pool)
         connections.apply(to: &listener)
         timeouts.apply(to: &listener)
         accessPolicy.apply(to: &listener)
-        try tls.apply(to: &listener)
+        tls.apply(loaded, to: &listener)
         listener.applySocketFileDefaults(user: privileges.user, group: privileges.group)
         return listener
     }
@@ -93,6 +99,7 @@ extension ServingOptions {
     ///   - poolController: the controller of the pools; nil for a single upstream.
     ///   - control: the control operations over HTTP; nil disables them.
     ///   - token: the path of the token file of the admin endpoint.
+    ///   - loaded: the files of TLS.
     ///   - warnings: warnings about the options.
     func serve(
         _ proxy: Proxy,
@@ -101,6 +108,7 @@ extension ServingOptions {
         watchedBy poolController: PoolController? = nil,
         control: AdminAPI? = nil,
         token: String? = nil,
+        tls loaded: TLSOptions.Loaded,
         warnings: [String] = [],
         _ console: Console
     ) async throws {
@@ -117,6 +125,8 @@ extension ServingOptions {
         let served = ProxyService(
             proxy: proxy,
             poolController: poolController,
+            certificates: CertificateReloader(loaded.sources(of: proxy), proxy: proxy, logger: Logger(label: "tls")),
+            certificateInterval: tls.watchCertificates.value?.duration,
             admin: adminServer,
             accessLog: try AccessLog(
                 at: access.accessLog.value,
@@ -129,7 +139,7 @@ extension ServingOptions {
             logsEvents: admin.events,
             summaryInterval: console.interval(of: admin.summaryInterval)
         )
-        try await served.serve(console, warnings: warnings + ruleWarnings)
+        try await served.serve(console, warnings: warnings + ruleWarnings + loaded.warnings)
     }
 
     /// Validates the options that the file's rules concern, as the configuration file does.

@@ -31,6 +31,27 @@ struct TLSOptions: ReusedOptions {
     @Option(Settings.clientCA, .path)
     var clientCA: String?
 
+    @Option(Settings.clientNames, .path(named: "name"))
+    var clientName: [String]
+
+    @Option(Settings.sessionTickets, named: "use")
+    var sessionTickets: ListenerTLS.SessionTicketUse?
+
+    @Option(Settings.sessionTicketRotation)
+    var sessionTicketRotation: Switchable<DurationValue>
+
+    @Option(Settings.sessionTicketKeys, .path)
+    var sessionTicketKeys: String?
+
+    @Option(Settings.handshakeRate, .rate)
+    var handshakeRate: Switchable<RateValue>
+
+    @Flag(Settings.requireCloseNotify)
+    var requireCloseNotify: Bool
+
+    @Option(ConfigurationFile.Settings.watchCertificates)
+    var watchCertificates: Switchable<DurationValue>
+
     @Option(Settings.alpn, .applicationProtocol)
     var alpn: [ALPNProtocol]
 
@@ -67,6 +88,9 @@ struct TLSOptions: ReusedOptions {
     @Option(PoolConfiguration.Settings.connectionProtocol, named: "protocol")
     var serverProtocol: ConnectionProtocol?
 
+    @Flag(ServerSettings.requireCloseNotify)
+    var serverRequireCloseNotify: Bool
+
     private var isUsed: Bool { !certificate.isEmpty || selfSigned != nil }
 
     func validate() throws {
@@ -81,7 +105,10 @@ struct TLSOptions: ReusedOptions {
         let clientOptions = [
             ("--tls-unknown-name", unknownName != nil), ("--tls-client-certificates", clientCertificates != nil),
             ("--tls-client-ca", clientCA != nil), ("--tls-alpn", !alpn.isEmpty),
-            ("--tls-min-version", minVersion != nil),
+            ("--tls-min-version", minVersion != nil), ("--tls-client-name", !clientName.isEmpty),
+            ("--tls-session-tickets", sessionTickets != nil),
+            ("--tls-session-ticket-keys", sessionTicketKeys != nil),
+            ("--tls-handshake-rate", handshakeRate.value != nil), ("--tls-require-close-notify", requireCloseNotify),
         ]
         if !isUsed, let option = clientOptions.first(where: \.1) {
             throw ValidationError(
@@ -94,6 +121,7 @@ struct TLSOptions: ReusedOptions {
             ("--server-tls-name", serverName != nil), ("--server-tls-certificate", serverCertificate != nil),
             ("--server-tls-key", serverKey != nil), ("--server-tls-alpn", !serverALPN.isEmpty),
             ("--server-protocol postgres", serverProtocol == .postgres),
+            ("--server-tls-require-close-notify", serverRequireCloseNotify),
         ]
         if !isUsed, !serverTLS, connectionProtocol == .postgres {
             throw ValidationError(
@@ -106,23 +134,62 @@ struct TLSOptions: ReusedOptions {
         }
     }
 
-    func apply(to listener: inout ListenerConfiguration) throws {
-        listener.timeouts.handshake = handshakeTimeout.value?.duration
-        if let connectionProtocol { listener.connectionProtocol = connectionProtocol }
-        guard isUsed else { return }
-        var section = ListenerTLSSection()
-        section.certificates = zip(certificate, key).map { CertificateSection(certificate: $0, key: $1) }
-        if let unknownName { section.unknownName = unknownName }
-        if let clientCertificates { section.clientCertificates = clientCertificates }
-        section.clientCA = clientCA
-        section.alpn = alpn
-        if let minVersion { section.minVersion = minVersion }
-        let made = try selfSigned.map { [try TLSCertificate.selfSigned(for: $0)] } ?? []
-        listener.tls = try section.load(in: ConfigurationFile.Context(), beside: made)
+    /// The TLS settings with the content of their files, and the warnings about them.
+    struct Loaded {
+        /// nil without TLS.
+        var listener: ListenerTLSSection?
+        /// nil without TLS.
+        var pool: PoolTLSSection?
+        var warnings: [String] = []
+
+        /// The settings of a proxy with one listener and one pool, for reloading the files.
+        func sources(of proxy: Proxy) -> TLSSources {
+            var sources = TLSSources()
+            if let listener, let name = proxy.listenerSnapshots().first?.name { sources.listeners[name] = listener }
+            if let pool, let name = proxy.pools.first?.name { sources.pools[name] = pool }
+            return sources
+        }
     }
 
-    /// The TLS settings of the servers; nil without TLS.
-    func pool() throws -> PoolTLS? {
+    /// Reads the files of the settings.
+    func load() throws -> Loaded {
+        let context = ConfigurationFile.Context()
+        var warnings: [String] = []
+        var (listener, pool) = (try listenerSection, poolSection)
+        if let section = listener { listener?.loaded = try section.load(in: context, for: "", &warnings) }
+        if let section = pool { pool?.loaded = try section.load(in: context, for: "", &warnings) }
+        if let tls = listener?.loaded { warnings += CertificateWarnings.lines(about: tls, at: context.now()) }
+        return Loaded(listener: listener, pool: pool, warnings: warnings)
+    }
+
+    func apply(_ loaded: Loaded, to listener: inout ListenerConfiguration) {
+        listener.timeouts.handshake = handshakeTimeout.value?.duration
+        if let connectionProtocol { listener.connectionProtocol = connectionProtocol }
+        listener.tls = loaded.listener?.loaded
+    }
+
+    private var listenerSection: ListenerTLSSection? {
+        get throws {
+            guard isUsed else { return nil }
+            var section = ListenerTLSSection()
+            section.certificates = zip(certificate, key).map { CertificateSection(certificate: $0, key: $1) }
+            section.inMemory = try selfSigned.map { [try TLSCertificate.selfSigned(for: $0)] } ?? []
+            if let unknownName { section.unknownName = unknownName }
+            if let clientCertificates { section.clientCertificates = clientCertificates }
+            section.clientCA = clientCA
+            section.clientNames = clientName
+            if let sessionTickets { section.sessionTickets = sessionTickets }
+            section.sessionTicketRotation = sessionTicketRotation.value?.duration
+            section.sessionTicketKeys = sessionTicketKeys
+            section.handshakeRate = handshakeRate.value
+            section.requireCloseNotify = requireCloseNotify
+            section.alpn = alpn
+            if let minVersion { section.minVersion = minVersion }
+            return section
+        }
+    }
+
+    private var poolSection: PoolTLSSection? {
         guard serverTLS else { return nil }
         var section = PoolTLSSection()
         section.verify = serverVerify
@@ -131,7 +198,8 @@ struct TLSOptions: ReusedOptions {
         section.certificate = serverCertificate
         section.key = serverKey
         section.alpn = serverALPN
-        return try section.load(in: ConfigurationFile.Context())
+        section.requireCloseNotify = serverRequireCloseNotify
+        return section
     }
 }
 

@@ -16,6 +16,7 @@ struct ListenerLimits: @unchecked Sendable {
 
     private let state: UnsafeMutablePointer<State>
     private let bucket = SharedTokenBucket()
+    private let handshakes = SharedTokenBucket()
     let clients: PerClientLimiter
 
     fileprivate static var clientBytes: Int { PerClientLimiter.bytes(capacity: PerClientLimiter.defaultCapacity) }
@@ -31,6 +32,7 @@ struct ListenerLimits: @unchecked Sendable {
         state.deinitialize(count: 1)
         state.deallocate()
         bucket.free()
+        handshakes.free()
         clients.free()
     }
 
@@ -49,6 +51,9 @@ struct ListenerLimits: @unchecked Sendable {
 
     /// Takes a token for a new connection; returns false if the rate limit is reached.
     func take(_ rate: TokenRate, at now: Instant) -> Bool { bucket.take(rate, at: now) }
+
+    /// Takes a token for a TLS handshake; returns false if the rate limit is reached.
+    func takeHandshake(_ rate: TokenRate, at now: Instant) -> Bool { handshakes.take(rate, at: now) }
 }
 
 /// The limits of all listeners that have any, by listener number.

@@ -4,11 +4,15 @@ import TLS
 struct ListenerTLSPlan: Sendable {
     /// One for each set of names.
     let contexts: [TLSContext]
+    let configuration: ListenerTLS
+    /// What the certificates say about themselves, in the order of the configuration.
+    let certificates: [CertificateInfo]
     /// The index of the context by SNI host name; ``refused`` refuses the client.
     private let names: SNIRoutingTable<Int16>
     /// The index of the context of each certificate, for routes that name one.
     private let contextsByCertificate: [TLSCertificate: Int16]
-    private let configuration: ListenerTLS
+    /// The keys of session tickets, shared by the contexts; nil without tickets.
+    private let ticketKeys: SessionTicketKeys?
 
     /// The value of `names` for clients that are refused.
     static let refused: Int16 = -1
@@ -16,20 +20,24 @@ struct ListenerTLSPlan: Sendable {
     /// - Throws: ``TLSError`` for the first certificate or setting that cannot be used.
     init(_ configuration: ListenerTLS) throws(TLSError) {
         var groups: [(names: [SNIPattern], certificates: [TLSCertificate])] = []
+        var indices: [Set<SNIPattern>: Int] = [:]
+        var certificates: [CertificateInfo] = []
         for certificate in configuration.certificates {
             let info = try CertificateInfo(certificate.chain)
+            certificates.append(info)
             // Other names, such as IP addresses, cannot be requested by SNI.
             let names = info.names.compactMap { try? SNIPattern(parsing: $0) }
-            if let index = groups.firstIndex(where: { Set($0.names) == Set(names) }) {
+            if let index = indices[Set(names)] {
                 groups[index].certificates.append(certificate)
             } else {
+                indices[Set(names)] = groups.count
                 groups.append((names, [certificate]))
             }
         }
         guard groups.count <= Self.maxContexts else {
             throw .setting("number of certificates \(groups.count)", "must be at most \(Self.maxContexts)")
         }
-        let ticketKey = TicketKey.random()
+        let ticketKeys = try SessionTicketKeys(configuration.sessionTickets)
         var contexts: [TLSContext] = []
         var patterns: [(pattern: SNIPattern, value: Int16)] = []
         var taken: Set<SNIPattern> = []
@@ -39,7 +47,8 @@ struct ListenerTLSPlan: Sendable {
             var settings = TLSServerSettings(certificates: group.certificates)
             settings.parameters = configuration.parameters
             settings.clients = configuration.clients
-            settings.ticketKey = ticketKey
+            settings.ticketKeys = ticketKeys
+            settings.sendsTickets = ticketKeys != nil
             patterns += group.names.filter { taken.insert($0).inserted }.map { ($0, Int16(contexts.count)) }
             contexts.append(try TLSContext(server: settings))
         }
@@ -47,6 +56,8 @@ struct ListenerTLSPlan: Sendable {
         self.contexts = contexts
         self.contextsByCertificate = contextsByCertificate
         self.configuration = configuration
+        self.certificates = certificates
+        self.ticketKeys = ticketKeys
         do throws(SNIRoutingTableError) {
             names = try SNIRoutingTable(patterns, otherwise: configuration.refusesUnknownNames ? Self.refused : 0)
         } catch {
@@ -72,6 +83,14 @@ struct ListenerTLSPlan: Sendable {
         let index = name == nil ? 0 : names.value(for: name)
         return index == Self.refused ? nil : index
     }
+
+    /// Takes over the random ticket keys of the plan that this one replaces, so that clients can resume their sessions.
+    func keepTicketKeys(of former: ListenerTLSPlan) {
+        guard case .random = configuration.sessionTickets, case .random = former.configuration.sessionTickets,
+            let ticketKeys, let others = former.ticketKeys
+        else { return }
+        ticketKeys.copy(others)
+    }
 }
 
 extension ListenerTLSPlan: Equatable {
@@ -80,13 +99,13 @@ extension ListenerTLSPlan: Equatable {
     }
 }
 
-/// The key of session tickets, shared by the contexts of a listener.
-enum TicketKey {
-    /// The size in bytes.
-    static let size = 48
-
-    static func random() -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<size).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+extension SessionTicketKeys {
+    /// Returns nil without tickets.
+    fileprivate convenience init?(_ tickets: ListenerTLS.SessionTickets) throws(TLSError) {
+        switch tickets {
+        case .off: return nil
+        case .random(let rotation): try self.init(rotation: rotation)
+        case .keys(let keys): try self.init(keys)
+        }
     }
 }

@@ -84,6 +84,15 @@ extension Worker where S: ~Copyable {
         return nil
     }
 
+    /// Takes a token for the TLS handshake of a connection; returns false if the rate limit is reached.
+    @inline(never)
+    mutating func admitsHandshake(_ slot: Slot) -> Bool {
+        let number = Int(sessions.pointer(to: slot).pointee.listener)
+        let listener = listeners.pointer(to: number)
+        guard let rate = listener.pointee.settings.tls?.configuration.handshakeRate else { return true }
+        return limits(of: number).takeHandshake(rate, at: now)
+    }
+
     /// Returns the shared limits of a listener. They apply to its connections under all its numbers.
     @inline(__always)
     private func limits(of number: Int) -> ListenerLimits { shared.limits[limitsNumber(of: number)] }

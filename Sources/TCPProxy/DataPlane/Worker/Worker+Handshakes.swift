@@ -45,6 +45,7 @@ extension Worker where S: ~Copyable {
     /// - Parameter context: the index of the context selected by the ClientHello.
     @inline(never)
     mutating func startClientHandshake(_ slot: Slot, context: Int16 = 0) {
+        guard admitsHandshake(slot) else { return deny(slot, .handshakeRate) }
         let session = sessions.pointer(to: slot)
         guard reserveClientTransforms(),
             let transform = S.Transform.accept(settings(of: slot).pointee.settings.tls!.contexts[Int(context)])
@@ -53,6 +54,7 @@ extension Worker where S: ~Copyable {
             return abort(slot, .connectFailed, by: .proxy)
         }
         clientTransforms.set(TransformedEndpoint(transform), at: slot)
+        clientTransforms.pointer(to: slot).pointee.requiresEnd = requiresCloseNotify(of: slot)
         session.pointee.flags.insert(.transformsClient)
         guard movePreread(slot) else { return abort(slot, .connectFailed, by: .proxy) }
         session.pointee.stage = .handshake
@@ -63,6 +65,10 @@ extension Worker where S: ~Copyable {
         session.pointee.duplex.client.canSend = true
         setTimer(slot)
         queueHandshake(slot)
+    }
+
+    private func requiresCloseNotify(of slot: Slot) -> Bool {
+        settings(of: slot).pointee.settings.tls!.configuration.requiresCloseNotify
     }
 
     /// Moves the bytes that follow a PROXY protocol header to the transform. The header stays, because its fields are passed
@@ -133,6 +139,7 @@ extension Worker where S: ~Copyable {
             let transform = S.Transform.connect(tls.context, to: tls.servers[Int(session.pointee.dial.position)])
         else { return false }
         serverTransforms.set(TransformedEndpoint(transform), at: slot)
+        serverTransforms.pointer(to: slot).pointee.requiresEnd = tls.configuration.requiresCloseNotify
         session.pointee.flags.insert(pool.pointee.isPostgres ? .securesServer : .transformsServer)
         return true
     }

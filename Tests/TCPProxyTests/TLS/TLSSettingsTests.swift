@@ -1,0 +1,108 @@
+import Support
+import TLS
+import Testing
+
+@testable import TCPProxy
+
+/// Settings of TLS that change which connections are accepted, resumed or reset.
+@Suite("Settings of TLS", .ownThreads, .timeLimit(.minutes(2)))
+struct TLSSettingsTests {
+    private let certificate: TLSCertificate
+    private let client: TLSContext
+
+    init() throws {
+        certificate = try TLSCertificate.selfSigned(name: "example.com", isAddress: false)
+        client = try TLSContext(client: TLSClientSettings(verification: .authorities(certificate.chain)))
+    }
+
+    private func withTLSProxy<Value: Sendable>(
+        to upstream: TestAddress,
+        _ change: (inout ListenerTLS) -> Void = { _ in },
+        _ body: (Proxy) async throws -> Value
+    ) async throws -> Value {
+        try await withRunningProxy(
+            to: upstream,
+            configure: { settings in
+                var tls = ListenerTLS(certificates: [certificate])
+                change(&tls)
+                settings.listener.tls = tls
+            },
+            body
+        )
+    }
+
+    /// Connects, and returns whether a session was resumed. The client keeps the new one.
+    private func resumes(_ server: TLSServer, _ proxy: Proxy, _ listener: TestListener) throws -> Bool {
+        let peer = try TLSPeer.client(TestSocket.connect(to: proxy.testAddress), client, resumption: server)
+        #expect(try peer.handshake() == .done)
+        let accepted = try listener.accept()
+        try accepted.send("x")
+        #expect(try peer.receive(exactly: 1) == Array("x".utf8))
+        return peer.session.isResumed
+    }
+
+    @Test("sessions are resumed after a change of the certificates, and not after tickets are switched off")
+    func change() async throws {
+        let listener = try TestListener()
+        try await withTLSProxy(to: listener.address) { proxy in
+            let server = TLSServer("example.com")
+            #expect(try !resumes(server, proxy, listener))
+            let name = proxy.listenerSnapshots()[0].name
+            let other = try TLSCertificate.selfSigned(name: "example.org", isAddress: false)
+            var tls = ListenerTLS(certificates: [certificate, other])
+            _ = try await proxy.change(listenerTLS: [name: tls], poolTLS: [:])
+            #expect(proxy.certificateSnapshots().map(\.info.names) == [["example.com"], ["example.org"]])
+            #expect(try resumes(server, proxy, listener))
+            tls.sessionTickets = .off
+            _ = try await proxy.change(listenerTLS: [name: tls], poolTLS: [:])
+            #expect(try !resumes(server, proxy, listener))
+        }
+    }
+
+    @Test("a change of TLS keeps the servers, and ignores names that do not exist")
+    func otherNames() async throws {
+        let listener = try TestListener()
+        try await withTLSProxy(to: listener.address) { proxy in
+            let before = proxy.certificateSnapshots()
+            let other = ListenerTLS(certificates: [try TLSCertificate.selfSigned(name: "b.test", isAddress: false)])
+            let change = try await proxy.change(
+                listenerTLS: ["other": other],
+                poolTLS: ["other": PoolTLS(verification: .off)]
+            )
+            #expect(change.items.isEmpty)
+            #expect(proxy.certificateSnapshots() == before)
+            #expect(try !resumes(TLSServer("example.com"), proxy, listener))
+        }
+    }
+
+    @Test("handshakes beyond the rate are denied before they begin")
+    func handshakeRate() async throws {
+        let listener = try TestListener()
+        try await withTLSProxy(to: listener.address) { tls in
+            tls.handshakeRate = try? TokenRate(parsing: "1/h,burst=2")
+        } _: { proxy in
+            for _ in 0..<2 { #expect(try !resumes(TLSServer("example.com"), proxy, listener)) }
+            let denied = try TestSocket.connect(to: proxy.testAddress)
+            #expect(try denied.receiveRest().end == .reset)
+            #expect(proxy.snapshot().deniedConnections[.handshakeRate] == 1)
+            #expect(proxy.snapshot().fullHandshakes == 2)
+        }
+    }
+
+    @Test("an end without close_notify resets the server if close_notify is required", arguments: [true, false])
+    func closeNotify(isRequired: Bool) async throws {
+        let listener = try TestListener()
+        try await withTLSProxy(to: listener.address) { tls in
+            tls.requiresCloseNotify = isRequired
+        } _: { proxy in
+            let peer = try TLSPeer.client(TestSocket.connect(to: proxy.testAddress), client)
+            #expect(try peer.handshake() == .done)
+            let server = try listener.accept()
+            try peer.send(Array("question".utf8))
+            try peer.socket.finish()
+            #expect(try server.receiveRest() == .init(bytes: Array("question".utf8), end: isRequired ? .reset : .fin))
+            if !isRequired { server.close() }
+            try await eventually("the count") { proxy.snapshot().truncatedUpstream == 1 }
+        }
+    }
+}
