@@ -43,6 +43,19 @@ struct ControlCommandTests {
         }
     }
 
+    @Test("many commands in a row are all answered, and readiness is never mistaken")
+    func manyCommands() async throws {
+        let server = try TestListener()
+        try await withBalancer(over: ["\(server.address)"]) { proxy in
+            let admin = "\(try #require(proxy.metrics))"
+            for _ in 0..<20 {
+                let result = try await runMonkey(["status", admin])
+                #expect(result.exit == .code(0), "\(result.errors)")
+                #expect(result.output.first?.hasPrefix("Ready, version ") == true)
+            }
+        }
+    }
+
     @Test("a mistake is one line that says how to fix it, and the exit code is 1")
     func mistakes() async throws {
         let server = try TestListener()

@@ -3,10 +3,13 @@ package import TLS
 /// A self-signed certificate, valid from 2020 to 2119, whose subject tries to forge names, fields and lines: `O=Ex ample`,
 /// and `CN=` with `é, "x" CN=admin`, a line feed and `y`. Made with `openssl ca -selfsign`.
 package enum HostileCertificate {
-    package static let certificate = TLSCertificate(
-        chain: PEMText(name: "hostile.pem", bytes: Array(chain.utf8)),
-        key: PEMText(name: "hostile.key", bytes: Array(key.utf8))
-    )
+    package static let certificate: TLSCertificate = {
+        var bytes = Array(key.utf8)
+        return TLSCertificate(
+            chain: PEMText(name: "hostile.pem", bytes: Array(chain.utf8)),
+            key: SecretBytes(name: "hostile.key", moving: &bytes)
+        )
+    }()
     package static let subject = #"CN=\C3\A9\, \"x\" CN=admin\0Ay,O=Ex ample"#
     package static let commonName = "é, \"x\" CN=admin\ny"
     package static let fingerprint = "ae47e08338852a8e37ee38aae3f91b024d16d252c612740f9b8237b1e1b5aef4"

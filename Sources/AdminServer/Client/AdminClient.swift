@@ -109,8 +109,8 @@ public struct AdminClient: Sendable {
         }
         defer { deadline.cancel() }
         return try await channel.executeThenClose { inbound, outbound in
-            try await outbound.write(.head(head))
-            try await outbound.write(.end(nil))
+            // Together: the response may be complete, and the connection closed, before a second write.
+            try await outbound.write(contentsOf: [.head(head), .end(nil)])
             var response = Response(status: 0, body: "")
             var body = ByteBuffer()
             for try await part in inbound {

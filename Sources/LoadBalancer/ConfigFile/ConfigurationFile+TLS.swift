@@ -51,7 +51,11 @@ private func loadCheckTLS(
         diagnostics.within(pool.name) { diagnostics in
             diagnostics.within("check") { diagnostics in
                 diagnostics.within("tls") { diagnostics in
-                    _ = diagnostics.value(at: written) { try tls.load(in: context, poolHasTLS: poolHasTLS) }
+                    do {
+                        try tls.load(in: context, poolHasTLS: poolHasTLS)
+                    } catch {
+                        diagnostics.error(at: written.location, "\(error)")
+                    }
                 }
             }
         }

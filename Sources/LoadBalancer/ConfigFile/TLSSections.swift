@@ -153,6 +153,12 @@ extension ListenerTLSSection {
 }
 
 extension PoolTLSSection {
+    /// Reads the files of settings that are not those of a pool in the configuration file; they have no warnings.
+    package func load(in context: ConfigurationFile.Context) throws -> PoolTLS {
+        var warnings: [String] = []
+        return try load(in: context, for: "", &warnings)
+    }
+
     package func load(
         in context: ConfigurationFile.Context,
         for name: String,

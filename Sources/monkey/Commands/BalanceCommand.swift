@@ -97,8 +97,7 @@ struct BalanceCommand: AsyncParsableCommand, ServingCommand {
             let tls = try serving.tls.load()
             if tls.pool == nil, balancing.checkTLS == .on {
                 // Fails if the system has no authorities that the checks could verify servers with.
-                var warnings: [String] = []
-                _ = try PoolTLSSection().load(in: ConfigurationFile.Context(), for: "", &warnings)
+                _ = try PoolTLSSection().load(in: ConfigurationFile.Context())
             }
             let listener = serving.listener(at: listen, pool: Self.poolName, tls)
             let proxy = try await serving.bind { () async throws(ProxyError) in

@@ -21,7 +21,7 @@ struct StatusCommand: AsyncParsableCommand {
         guard let pools = PoolListResponse(parsing: pools), let totals = TotalsResponse(parsing: totals) else {
             throw CommandError.notAProxy(admin.admin)
         }
-        let isReady = (try? await admin.get("/readyz")) != nil
+        let isReady = try await admin.isReady()
         StatusReport(totals: totals, pools: pools, isReady: isReady).lines.forEach { print($0) }
     }
 }

@@ -39,21 +39,49 @@ struct AdminClientOptions: ReusedOptions {
     private func body(
         of request: (AdminClient) async throws(AdminClientError) -> AdminClient.Response
     ) async throws -> String {
-        let client = try client()
-        let response: AdminClient.Response
-        do throws(AdminClientError) {
-            response = try await request(client)
-        } catch {
-            throw CommandError(error.description)
+        let response = try await response(to: request)
+        guard response.isSuccess else {
+            // For a program, the response that says what is wrong.
+            if json, response.body.hasPrefix("{") { print(response.body, terminator: "") }
+            throw CommandError(message(of: response))
         }
-        guard response.isSuccess else { throw CommandError(Self.message(of: response)) }
         return response.body
     }
 
-    private static func message(of response: AdminClient.Response) -> String {
-        if let errors = ReloadResponse(parsing: response.body)?.errors { return errors.joined(separator: " ") }
-        if response.status == 401 { return "the proxy requires a token: add --admin-token-file FILE" }
-        let text = response.body.split(separator: "\n").joined(separator: " ")
-        return text.isEmpty ? "the proxy responded with status \(response.status)" : text
+    private func response(
+        to request: (AdminClient) async throws(AdminClientError) -> AdminClient.Response
+    ) async throws -> AdminClient.Response {
+        let client = try client()
+        do throws(AdminClientError) {
+            return try await request(client)
+        } catch {
+            throw CommandError(error.description)
+        }
     }
+
+    /// Whether the proxy accepts connections.
+    func isReady() async throws -> Bool {
+        try await response(to: { client throws(AdminClientError) in try await client.get("/readyz") }).isSuccess
+    }
+
+    private func message(of response: AdminClient.Response) -> String {
+        if let errors = ReloadResponse(parsing: response.body)?.errors {
+            return "the file was not reloaded: " + errors.joined(separator: "; ")
+        }
+        switch response.status {
+        case 401 where adminTokenFile == nil: return "the proxy requires a token: add --admin-token-file FILE"
+        case 401: return "the proxy requires another token: check --admin-token-file"
+        case 404 where response.body.hasPrefix("not found: the paths are "):
+            return
+                "the proxy at \(admin) has no admin API: monkey run and monkey balance have one, unless it is switched off"
+        default: break
+        }
+        let text = response.body.split(separator: "\n").joined(separator: " ")
+        let isMessage = !text.isEmpty && !text.hasPrefix("<") && text.utf8.count <= Self.maxMessageBytes
+        return isMessage
+            ? text : "unexpected status \(response.status) from \(admin): check that it is the admin address of a proxy"
+    }
+
+    /// Maximum size in bytes of a message of a proxy.
+    private static let maxMessageBytes = 4096
 }

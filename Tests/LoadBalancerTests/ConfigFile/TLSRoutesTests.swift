@@ -35,7 +35,7 @@ struct TLSRoutesTests {
         ]
         context.readPEM = { path in
             let certificate = certificates[String(path.prefix { $0 != "." })]!
-            return path.hasSuffix(".key") ? certificate.key.bytes : certificate.chain.bytes
+            return path.hasSuffix(".key") ? certificate.key.withUnsafeBytes { Array($0) } : certificate.chain.bytes
         }
         return context
     }
