@@ -441,6 +441,8 @@ ctls_session *ctls_session_new(ctls_context *context) {
 }
 
 void ctls_session_free(ctls_session *session) {
+    // OpenSSL does not resume a session whose connection was not closed, though TLS permits it (RFC 5246, 7.2.1).
+    if (!session->has_failed) { SSL_set_shutdown(session->library, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); }
     SSL_free(session->library);
     if (session->resumption != NULL) { ctls_resumption_free(session->resumption); }
     free(session);

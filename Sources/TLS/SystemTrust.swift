@@ -41,7 +41,7 @@ enum SystemTrust {
     /// Returns the authorities in the first file that exists; reads it only if it has changed.
     static func load() throws(TLSError) -> TrustStore {
         for path in paths {
-            guard let version = FileVersion(path) else { continue }
+            guard let version = try? FileVersion(of: path) else { continue }
             if let known = latest.withLock({ $0?.version == version ? $0?.store : nil }) { return known }
             guard let authorities = read(path) else { continue }
             let store = try TrustStore(authorities)
@@ -67,16 +67,24 @@ enum SystemTrust {
 
 /// What differs between two versions of a file: its identity, size and times of change.
 public struct FileVersion: Sendable, Hashable {
+    /// Why the version of a file cannot be read.
+    public enum Failure: Error, Sendable {
+        /// This user may not access the file.
+        case denied
+        /// There is no such file.
+        case missing
+    }
+
     private let path: String
     private let device: UInt64
     private let inode: UInt64
     private let size: Int64
     private let times: [Int64]
 
-    /// Reads the version of a file, or of the file that a symbolic link leads to; returns nil if it cannot be read.
-    public init?(_ path: String) {
+    /// Reads the version of a file, or of the file that a symbolic link leads to.
+    public init(of path: String) throws(Failure) {
         var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
+        guard stat(path, &status) == 0 else { throw errno == EACCES ? .denied : .missing }
         self.path = path
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)

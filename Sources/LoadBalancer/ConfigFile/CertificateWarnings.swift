@@ -36,6 +36,14 @@ package enum CertificateWarnings {
         return lines
     }
 
+    /// Returns a warning if the certificate for servers is not valid or ends soon.
+    ///
+    /// - Parameter now: seconds since 1970.
+    package static func lines(about tls: PoolTLS, at now: Int64) -> [String] {
+        guard let chain = tls.settings.certificate?.chain, let info = try? CertificateInfo(chain) else { return [] }
+        return [expiry(of: chain.name, info, at: now)].compactMap { $0 }
+    }
+
     private struct Identity: Hashable {
         var names: Set<String>
         var algorithm: String
@@ -43,10 +51,11 @@ package enum CertificateWarnings {
 
     /// Returns a warning if a certificate is not valid or ends soon.
     package static func expiry(of name: String, _ info: CertificateInfo, at now: Int64) -> String? {
-        if let problem = invalidity(of: name, info, at: now) { return "\(problem): clients refuse it" }
-        let left = info.notAfter - now
-        guard left < expiryNotice else { return nil }
-        return "certificate \(name) expires on \(date(info.notAfter)), in \(left / 86_400) days: renew it"
+        if let problem = invalidity(of: name, info, at: now) { return "\(problem): peers refuse it" }
+        guard info.notAfter - now < expiryNotice else { return nil }
+        let days = (info.notAfter - now) / 86_400
+        return
+            "certificate \(name) expires on \(date(info.notAfter)), in \(days) \(days == 1 ? "day" : "days"): renew it"
     }
 
     /// Returns why a certificate is not valid; nil if it is.

@@ -15,7 +15,9 @@ extension ConfigurationFile {
         for index in pools.indices {
             loadCheckTLS(&pools[index], root, context, &diagnostics)
             guard pools[index].tls != nil else { continue }
-            diagnostics.load(&pools[index].tls!, of: "pools", pools[index].name, root, context) { _ in [] }
+            diagnostics.load(&pools[index].tls!, of: "pools", pools[index].name, root, context) { tls in
+                CertificateWarnings.lines(about: tls, at: context.now())
+            }
         }
     }
 

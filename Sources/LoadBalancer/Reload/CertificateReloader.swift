@@ -13,10 +13,10 @@ public final class CertificateReloader: Sendable {
     private struct State {
         var sources: TLSSources
         /// The versions of the files that were read last.
-        var read: [String: FileVersion]
+        var read: FileVersions
         /// Versions that differ from those, and are read when they are the same at the next check: a renewal replaces the
         /// chain and the key one after the other.
-        var changed: [String: FileVersion]?
+        var changed: FileVersions?
         /// When a warning about a certificate was logged last, in seconds since 1970.
         var warned: [Certificate: Int64] = [:]
     }
@@ -80,11 +80,20 @@ public final class CertificateReloader: Sendable {
         await turn.acquire()
         defer { turn.release() }
         let (sources, read, changed) = state.withLock { ($0.sources, $0.read, $0.changed) }
-        guard let versions = await onThread({ sources.versions() }) else { return }
+        guard let versions = await onThread({ sources.versions(after: read) }) else { return }
+        report(denied: versions.denied.subtracting(read.denied))
+        state.withLock { $0.read.denied = versions.denied }
         let isOutOfDate = sources.stapleEnd.map { $0 <= now() } ?? false
         if versions == read, !isOutOfDate { return state.withLock { $0.changed = nil } }
         guard versions == changed || versions == read else { return state.withLock { $0.changed = versions } }
         await readFiles(of: sources, versions)
+    }
+
+    /// Logs the files that are not checked.
+    private func report(denied paths: Set<String>) {
+        for path in paths.sorted() {
+            logger.warning("\(path) is not checked for changes: permission denied: let the user of the process read it")
+        }
     }
 
     /// Reads the files now.
@@ -100,7 +109,7 @@ public final class CertificateReloader: Sendable {
     }
 
     @discardableResult
-    private func readFiles(of sources: TLSSources, _ versions: [String: FileVersion]) async -> Bool {
+    private func readFiles(of sources: TLSSources, _ versions: FileVersions) async -> Bool {
         state.withLock { state in
             state.read = versions
             state.changed = nil

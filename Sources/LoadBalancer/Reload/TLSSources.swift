@@ -1,6 +1,15 @@
 import TCPProxy
 import TLS
 
+/// The versions of files.
+struct FileVersions: Sendable, Equatable {
+    var known: [String: FileVersion] = [:]
+    /// The files that this user may not access.
+    var denied: Set<String> = []
+
+    static func == (first: FileVersions, second: FileVersions) -> Bool { first.known == second.known }
+}
+
 /// The TLS settings of listeners and pools with the files that they name.
 package struct TLSSources: Sendable {
     package var listeners: [String: ListenerTLSSection] = [:]
@@ -39,10 +48,22 @@ package struct TLSSources: Sendable {
     }
 
     /// Reads the versions of the files and folders. A file that is missing has none.
-    func versions() -> [String: FileVersion] {
-        var versions: [String: FileVersion] = [:]
-        for path in paths {
-            versions[path] = FileVersion(ConfigurationFile.Context.path(path, from: context.folder))
+    ///
+    /// - Parameter former: the versions of files that can no longer be accessed, because the process has changed its user:
+    ///   they count as unchanged.
+    func versions(after former: FileVersions = FileVersions()) -> FileVersions {
+        var versions = FileVersions()
+        // With the former ones, because a folder may no longer be readable, either.
+        for path in paths.union(former.known.keys) {
+            do throws(FileVersion.Failure) {
+                versions.known[path] = try FileVersion(
+                    of: ConfigurationFile.Context.path(path, from: context.folder)
+                )
+            } catch {
+                guard error == .denied else { continue }
+                versions.known[path] = former.known[path]
+                versions.denied.insert(path)
+            }
         }
         return versions
     }

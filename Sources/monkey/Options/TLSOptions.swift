@@ -159,6 +159,7 @@ struct TLSOptions: ReusedOptions {
         if let section = listener { listener?.loaded = try section.load(in: context, for: "", &warnings) }
         if let section = pool { pool?.loaded = try section.load(in: context, for: "", &warnings) }
         if let tls = listener?.loaded { warnings += CertificateWarnings.lines(about: tls, at: context.now()) }
+        if let tls = pool?.loaded { warnings += CertificateWarnings.lines(about: tls, at: context.now()) }
         return Loaded(listener: listener, pool: pool, warnings: warnings)
     }
 
