@@ -55,8 +55,7 @@ let package = Package(
             name: "LoadBalancer",
             dependencies: [
                 "TCPProxy", "Balancing", "Randomness", "EventLoop", "ProcessSupport", "Sockets", "CLinux", "TLS",
-                "ValueFormats", yams,
-                logging,
+                "ValueFormats", yams, logging,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
@@ -70,7 +69,7 @@ let package = Package(
         ),
         .target(
             name: "LoadTester",
-            dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop", "ValueFormats", histogram]
+            dependencies: ["Randomness", "Sockets", "ProcessSupport", "EventLoop", "TLS", "ValueFormats", histogram]
         ),
         // Only the command line sources that parse values.
         .target(

@@ -6,7 +6,11 @@ import Sockets
 @main
 struct Preread {
     static func main() {
-        Harness.main([Harness("proxy-headers", run: proxyHeaders), Harness("client-hellos", run: clientHellos)])
+        Harness.main([
+            Harness("proxy-headers", run: proxyHeaders),
+            Harness("client-hellos", run: clientHellos),
+            Harness("postgres-requests", run: postgresRequests),
+        ])
     }
 
     /// Checks that the results of parsing the prefixes of a connection are consistent, and that a parsed header is
@@ -165,6 +169,44 @@ struct Preread {
             )
         case .notTLS, .malformed, .tooLong: return .other(result)
         }
+    }
+
+    // MARK: PostgreSQL
+
+    /// Checks that the results of parsing the prefixes of a connection are consistent, that a request has the length and
+    /// the code of its kind, and that it is never taken for TLS.
+    @Sendable
+    static func postgresRequests(_ bytes: [UInt8]) {
+        let result = readRequest(bytes)
+        checkPrefixes(of: bytes, result, stage: stage, read: readRequest)
+        precondition((result == .tlsRecord) == (bytes.first == 22), "a TLS record is one by its first byte alone")
+        guard case .request(let request) = result else { return }
+        let start = Array(bytes[..<PostgresRequest.length])
+        precondition(readRequest(start) == result, "depends on the bytes after the request")
+        guard case .other(.notTLS) = readHello(bytes) else { fatalError("a request that may be a ClientHello") }
+
+        let number = start.reduce(0) { $0 << 8 | UInt64($1) }
+        let (length, code) = (Int(number >> 32), UInt32(truncatingIfNeeded: number))
+        let isExpected =
+            switch request {
+            case .tls: number == PostgresRequest.tlsRequest
+            case .gssapi: number == PostgresRequest.tlsRequest + 1
+            case .cancel: code == 80_877_102 && PostgresRequest.cancelLengths.contains(length)
+            case .startup(let announced): announced == length && 8...10_000 ~= length && 2...3 ~= code >> 16
+            }
+        precondition(isExpected, "a request with the length or the code of another one")
+    }
+
+    private static func stage(_ result: PostgresRequest.ParseResult) -> Stage {
+        switch result {
+        case .needMore(let minimum): .waits(minimum: minimum)
+        case .request, .tlsRecord: .finished
+        case .malformed: .rejected
+        }
+    }
+
+    private static func readRequest(_ bytes: [UInt8]) -> PostgresRequest.ParseResult {
+        bytes.withUnsafeBytes { PostgresRequest.read($0) }
     }
 
     // MARK: Prefixes
