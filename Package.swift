@@ -153,7 +153,7 @@ let package = Package(
             name: "RelayTests",
             dependencies: ["Relay", "EventLoop", "Sockets", "FakeSystem", "Support", "TLS"]
         ),
-        .testTarget(name: "TLSTests", dependencies: ["TLS"]),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "Support"]),
         .testTarget(
             name: "TCPProxyTests",
             dependencies: [
@@ -194,8 +194,8 @@ let package = Package(
         .testTarget(
             name: "monkeyTests",
             dependencies: [
-                "monkey", "TCPProxy", "LoadBalancer", "Balancing", "EchoServer", "Sockets", "ValueFormats", "Support",
-                arguments, logging,
+                "monkey", "TCPProxy", "LoadBalancer", "Balancing", "EchoServer", "LoadTester", "Sockets",
+                "ValueFormats", "Support", arguments, logging,
             ]
         ),
         .testTarget(name: "EndToEndTests", dependencies: ["monkey", "Support"]),

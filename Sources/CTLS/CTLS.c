@@ -148,6 +148,10 @@ static void free_context(
 }
 
 static void prepare(void) {
+#ifdef CTLS_OPENSSL
+    // OpenSSL would free its data at exit, while the workers still use it.
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
+#endif
     create_channel_method();
     session_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_context);
@@ -223,7 +227,10 @@ ctls_context *ctls_context_new(bool is_server) {
     SSL_CTX_set_options(context->library, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_max_early_data(context->library, 0);
     SSL_CTX_set_msg_callback(context->library, count_key_updates);
-    SSL_CTX_set1_groups_list(context->library, "X25519:P-256:P-384");
+    // OpenSSL has X25519MLKEM768 from version 3.5 on.
+    if (SSL_CTX_set1_groups_list(context->library, "X25519MLKEM768:X25519:P-256:P-384") != 1) {
+        SSL_CTX_set1_groups_list(context->library, "X25519:P-256:P-384");
+    }
 #endif
     // Suites with forward secrecy and authenticated encryption only.
     SSL_CTX_set_cipher_list(
@@ -253,12 +260,28 @@ bool ctls_context_set_max_version(ctls_context *context, uint16_t version) {
     return SSL_CTX_set_max_proto_version(context->library, version) == 1;
 }
 
+#ifdef CTLS_OPENSSL
+/// Returns whether all names of a list are known: OpenSSL ignores those that are not if there is one that is.
+static bool are_known(SSL_CTX *library, const char *ciphers) {
+    while (*ciphers != 0) {
+        size_t length = strcspn(ciphers, ":");
+        // No known name is longer.
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)length, ciphers);
+        // Names begin with a letter, operators do not.
+        if (isalpha((unsigned char)name[0]) && SSL_CTX_set_cipher_list(library, name) != 1) { return false; }
+        ciphers += length + (ciphers[length] == ':');
+    }
+    return true;
+}
+#endif
+
 bool ctls_context_set_ciphers(ctls_context *context, const char *ciphers, char *error, size_t error_size) {
     ERR_clear_error();
 #ifdef CTLS_BORINGSSL
     if (SSL_CTX_set_strict_cipher_list(context->library, ciphers) == 1) { return true; }
 #else
-    if (SSL_CTX_set_cipher_list(context->library, ciphers) == 1) { return true; }
+    if (are_known(context->library, ciphers) && SSL_CTX_set_cipher_list(context->library, ciphers) == 1) { return true; }
 #endif
     return ctls_fail(error, error_size);
 }

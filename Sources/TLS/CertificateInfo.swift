@@ -18,8 +18,9 @@ public struct CertificateInfo: Sendable, Hashable {
 
     /// Reads the first certificate of a PEM text.
     ///
-    /// - Throws: ``TLSError/certificate(_:_:)``.
+    /// - Throws: ``TLSError/noLibrary``, ``TLSError/certificate(_:_:)``.
     public init(_ text: PEMText) throws(TLSError) {
+        guard TLSLibrary.isAvailable else { throw .noLibrary }
         var certificate = ctls_certificate()
         try withReason {
             ctls_certificate_read(text.bytes, text.bytes.count, &certificate, $0, $1)
@@ -67,7 +68,7 @@ extension TLSCertificate {
         isAddress: Bool,
         days: Int = selfSignedDays
     ) throws(TLSError) -> TLSCertificate {
-        guard ctls_is_available() else { throw .noLibrary }
+        guard TLSLibrary.isAvailable else { throw .noLibrary }
         var chain: UnsafeMutablePointer<CChar>?
         var key: UnsafeMutablePointer<CChar>?
         defer {

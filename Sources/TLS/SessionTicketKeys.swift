@@ -14,7 +14,7 @@ public final class SessionTicketKeys: Sendable {
     ///   again. nil keeps the key.
     /// - Throws: ``TLSError/noLibrary``, ``TLSError/outOfMemory``.
     public init(rotation: Duration?) throws(TLSError) {
-        guard ctls_is_available() else { throw .noLibrary }
+        guard TLSLibrary.isAvailable else { throw .noLibrary }
         guard let pointer = ctls_ticket_keys_new() else { throw .outOfMemory }
         self.pointer = pointer
         if let rotation { ctls_ticket_keys_set_period(pointer, max(1, rotation.components.seconds)) }

@@ -9,7 +9,7 @@ final class TrustStore: Sendable {
 
     /// - Throws: ``TLSError/authorities(_:_:)``, ``TLSError/noLibrary``.
     init(_ authorities: PEMText) throws(TLSError) {
-        guard ctls_is_available() else { throw .noLibrary }
+        guard TLSLibrary.isAvailable else { throw .noLibrary }
         var made: OpaquePointer?
         try withReason {
             made = ctls_trust_new(authorities.bytes, authorities.bytes.count, $0, $1)

@@ -52,7 +52,7 @@ public final class TLSContext: Sendable {
     }
 
     private static func create(isServer: Bool) throws(TLSError) -> OpaquePointer {
-        guard ctls_is_available() else { throw .noLibrary }
+        guard TLSLibrary.isAvailable else { throw .noLibrary }
         guard let pointer = ctls_context_new(isServer) else { throw .outOfMemory }
         return pointer
     }

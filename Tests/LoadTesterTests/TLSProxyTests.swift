@@ -8,7 +8,7 @@ import Testing
 @testable import LoadTester
 
 /// Load over TLS on real sockets, through a proxy that decrypts, to this package's echo server.
-@Suite("Load over TLS through a proxy", .ownThreads, .serialized, .timeLimit(.minutes(1)))
+@Suite("Load over TLS through a proxy", .needsTLS, .ownThreads, .serialized, .timeLimit(.minutes(1)))
 struct TLSProxyTests {
     private func load(
         mode: EchoServer.Mode = .echo,

@@ -1,13 +1,14 @@
 import FakeSystem
 import Randomness
 import Sockets
+import Support
 import TLS
 import Testing
 
 @testable import LoadTester
 
 /// TLS of the generator, against real TLS sessions in a fake world.
-@Suite("Load over TLS")
+@Suite("Load over TLS", .needsTLS)
 struct TLSTests {
     private let certificate: TLSCertificate
 

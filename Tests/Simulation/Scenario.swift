@@ -184,7 +184,8 @@ struct Scenario {
             BatchingPolicy(minimumKiB: 256, minimumDuration: .milliseconds(2), maxPause: .milliseconds(25))
         )
         stop = number(0...5) < 5 ? nil : (milliseconds(0...2_000), milliseconds(300...4_000))
-        isTransformed = number(0...3) == 0
+        // Certificates require a TLS library.
+        isTransformed = number(0...3) == 0 && TLSLibrary.isAvailable
         if isTransformed { self.listener.tls = ListenerTLS(certificates: [Self.certificate]) }
         transformFailures = isTransformed ? trouble(0.02) : 0
         handshakeDelays = isTransformed ? trouble(0.5) : 0

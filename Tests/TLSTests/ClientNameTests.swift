@@ -1,8 +1,9 @@
+import Support
 import Testing
 
 @testable import TLS
 
-@Suite("Names of clients")
+@Suite("Names of clients", .needsTLS)
 struct ClientNameTests {
     /// Returns the cause of a failed handshake with a client whose certificate has a name; nil if it is accepted.
     private func failure(of name: String, allowing names: [String]) throws -> String? {

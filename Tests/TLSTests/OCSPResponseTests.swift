@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import TLS
@@ -48,7 +49,7 @@ struct OCSPResponseTests {
         #expect(OCSPResponse(der: Self.response(serial: [0, 0xFF]))?.serial == "ff")
     }
 
-    @Test("a response for another certificate, out of date, early or not good cannot be sent")
+    @Test("a response for another certificate, out of date, early or not good cannot be sent", .needsTLS)
     func problems() throws {
         let response = try #require(OCSPResponse(der: Self.response()))
         let info = try info(serial: "1234")

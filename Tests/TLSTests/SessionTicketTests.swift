@@ -1,8 +1,9 @@
+import Support
 import Testing
 
 @testable import TLS
 
-@Suite("Session tickets")
+@Suite("Session tickets", .needsTLS)
 struct SessionTicketTests {
     private let certificate: TLSCertificate
     private let client: TLSContext

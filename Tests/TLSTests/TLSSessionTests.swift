@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import TLS
@@ -68,7 +69,7 @@ func decode(_ session: TLSSession, _ buffers: inout TransformBuffers) -> (Transf
     return (result, Array(room[..<count]))
 }
 
-@Suite("TLS sessions in memory")
+@Suite("TLS sessions in memory", .needsTLS)
 struct TLSSessionTests {
     private let certificate: TLSCertificate
     private let server: TLSContext
@@ -199,6 +200,20 @@ struct TLSSessionTests {
         let mixed = TLSCertificate(chain: certificate.chain, key: other.key)
         let error = #expect(throws: TLSError.self) { try TLSContext(server: TLSServerSettings(certificates: [mixed])) }
         #expect(error == .certificate("self-signed", "the private key does not belong to the certificate"))
+    }
+
+    @Test(
+        "unknown names of cipher suites and groups are errors, also beside known ones",
+        arguments: [("ECDHE-RSA-AES128-GCM-SHA256:NONSENSE", nil), ("NONSENSE", nil), (nil, "X25519:NONSENSE")]
+    )
+    func unknownNames(ciphers: String?, groups: String?) throws {
+        var settings = TLSServerSettings(certificates: [certificate])
+        settings.parameters.ciphers = ciphers
+        settings.parameters.groups = groups
+        #expect(throws: TLSError.self) { try TLSContext(server: settings) }
+        settings.parameters.ciphers = ciphers == nil ? nil : "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256"
+        settings.parameters.groups = groups == nil ? nil : "X25519:P-256"
+        _ = try TLSContext(server: settings)
     }
 
     @Test("a certificate states its names and its validity")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import LoadBalancer
 import Sockets
+import Support
 import TCPProxy
 import Testing
 
@@ -38,7 +39,7 @@ struct CommandLineTests {
         #expect(configuration.resolveInterval == defaults.resolveInterval)
     }
 
-    @Test("the protocols of clients and servers set their settings")
+    @Test("the protocols of clients and servers set their settings", .needsTLS)
     func protocols() throws {
         let command = try proxy(
             "--protocol",

@@ -1,7 +1,8 @@
 import ArgumentParser
-@testable import LoadTester
+import Support
 import Testing
 
+@testable import LoadTester
 @testable import monkey
 
 /// Results of parsing the TLS options of `monkey load`.
@@ -12,7 +13,7 @@ struct LoadTLSOptionsTests {
         return try command.configuration(for: command.targets[0])
     }
 
-    @Test("connections are encrypted only on request, which mode handshake implies")
+    @Test("connections are encrypted only on request, which mode handshake implies", .needsTLS)
     func isOff() throws {
         #expect(try configuration([]).tls == nil)
         #expect(try configuration(["--tls", "--tls-verify", "off"]).tls != nil)
@@ -24,7 +25,7 @@ struct LoadTLSOptionsTests {
         }
     }
 
-    @Test("each option sets its setting")
+    @Test("each option sets its setting", .needsTLS)
     func options() throws {
         let tls = try #require(
             try configuration([
@@ -61,7 +62,7 @@ struct LoadTLSOptionsTests {
         #expect(Monkey.message(for: try #require(error)).contains(message))
     }
 
-    @Test("a condition on handshakes requires TLS")
+    @Test("a condition on handshakes requires TLS", .needsTLS)
     func conditions() throws {
         let conditions = ["--assert", "handshake.p99<1s", "--assert", "resumed-handshakes>0"]
         _ = try configuration(["--tls", "--tls-verify", "off"] + conditions)

@@ -5,7 +5,7 @@ import TCPProxy
 import TLS
 import Testing
 
-@Suite("TLS of a check in the file")
+@Suite("TLS of a check in the file", .needsTLS)
 struct CheckTLSSectionTests {
     /// Returns the check of a pool in a file beside `ca.pem`.
     private func check(_ tls: String, pool: String = "") async throws -> HealthCheck {

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import TCPProxy
 import Testing
 
@@ -47,7 +48,7 @@ struct DocumentationTests {
         "| `\(key.name)` | \(key.valueSchema) | \(key.allowed) | \(key.standard) | \(key.help) |"
     }
 
-    @Test("every example is valid")
+    @Test("every example is valid", .needsTLS)
     func examples() throws {
         let examples = blocks("yaml").filter { lines[$0.line - 1] != "<!-- mistakes -->" }
         #expect(examples.count >= 8)

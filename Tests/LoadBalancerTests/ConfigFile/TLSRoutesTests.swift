@@ -1,10 +1,11 @@
+import Support
 import TCPProxy
 import Testing
 
 @testable import LoadBalancer
 
 /// Which TLS clients a listener decrypts: the values of the keys, and the errors for those that contradict each other.
-@Suite("Pass-through and termination in the configuration file")
+@Suite("Pass-through and termination in the configuration file", .needsTLS)
 struct TLSRoutesTests {
     private static let tls = "tls: {certificates: [{certificate: a.pem, key: a.key}, {certificate: b.pem, key: b.key}]}"
 

@@ -5,7 +5,7 @@ import TLS
 import Testing
 
 /// Checks over TLS of servers scripted by the test.
-@Suite("Health checks over TLS", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Health checks over TLS", .needsTLS, .ownThreads, .timeLimit(.minutes(2)))
 struct HealthCheckTLSTests {
     private let certificate: TLSCertificate
     private let server: TLSContext

@@ -8,7 +8,7 @@ import Testing
 @testable import TCPProxy
 
 /// Checks of the servers of a pool with TLS, on real sockets.
-@Suite("TLS of a pool's checks", .ownThreads, .timeLimit(.minutes(1)))
+@Suite("TLS of a pool's checks", .needsTLS, .ownThreads, .timeLimit(.minutes(1)))
 struct CheckTLSTests {
     private let certificate: TLSCertificate
     private let context: TLSContext

@@ -8,7 +8,7 @@ import Testing
 @testable import LoadBalancer
 @testable import TCPProxy
 
-@Suite("Certificates while the proxy runs", .ownThreads, .timeLimit(.minutes(1)))
+@Suite("Certificates while the proxy runs", .needsTLS, .ownThreads, .timeLimit(.minutes(1)))
 struct CertificateReloaderTests {
     /// A proxy with one listener, whose certificate is in `web.pem` and `web.key`, or in the folder `all`.
     private final class Running: Sendable {

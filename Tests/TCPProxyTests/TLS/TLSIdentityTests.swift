@@ -5,7 +5,7 @@ import Testing
 @testable import TCPProxy
 
 /// Descriptions of TLS connections in lists of connections, access log records and PROXY protocol headers.
-@Suite("Descriptions of TLS connections", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Descriptions of TLS connections", .needsTLS, .ownThreads, .timeLimit(.minutes(2)))
 struct TLSIdentityTests {
     private let certificate: TLSCertificate
 

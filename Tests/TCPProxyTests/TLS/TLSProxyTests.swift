@@ -5,7 +5,7 @@ import TLS
 import Testing
 
 /// TLS through a proxy, on real sockets.
-@Suite("Proxy with TLS", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Proxy with TLS", .needsTLS, .ownThreads, .timeLimit(.minutes(2)))
 struct TLSProxyTests {
     private let certificate: TLSCertificate
     private let client: TLSContext

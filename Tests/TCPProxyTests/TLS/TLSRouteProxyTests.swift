@@ -5,7 +5,7 @@ import TLS
 import Testing
 
 /// Routes that pass and routes that decrypt, and the requests of the PostgreSQL protocol, on real sockets with real TLS.
-@Suite("Proxy with routes for TLS", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Proxy with routes for TLS", .needsTLS, .ownThreads, .timeLimit(.minutes(2)))
 struct TLSRouteProxyTests {
     private let ours: TLSCertificate
     private let theirs: TLSCertificate

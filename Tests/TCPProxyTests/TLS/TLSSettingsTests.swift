@@ -5,7 +5,7 @@ import Testing
 @testable import TCPProxy
 
 /// Settings of TLS that change which connections are accepted, resumed or reset.
-@Suite("Settings of TLS", .ownThreads, .timeLimit(.minutes(2)))
+@Suite("Settings of TLS", .needsTLS, .ownThreads, .timeLimit(.minutes(2)))
 struct TLSSettingsTests {
     private let certificate: TLSCertificate
     private let client: TLSContext

@@ -1,12 +1,13 @@
 import FakeSystem
 import Sockets
+import Support
 import TLS
 import Testing
 
 @testable import TCPProxy
 
 /// The fake transform of a connection that the listener decrypts inverts its bytes.
-@Suite("PostgreSQL clients")
+@Suite("PostgreSQL clients", .needsTLS)
 struct PostgresClientTests {
     private typealias Messages = PostgresMessages
 

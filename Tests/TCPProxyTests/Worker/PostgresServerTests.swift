@@ -1,5 +1,6 @@
 import FakeSystem
 import Sockets
+import Support
 import TLS
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 
 /// The request for TLS to PostgreSQL servers: for connections that a listener passes, and for pools with TLS, whose fake
 /// transform inverts bytes.
-@Suite("PostgreSQL servers")
+@Suite("PostgreSQL servers", .needsTLS)
 struct PostgresServerTests {
     private typealias Messages = PostgresMessages
 

@@ -1,12 +1,13 @@
 import FakeSystem
 import Sockets
+import Support
 import TLS
 import Testing
 
 @testable import TCPProxy
 
 /// The fake transform of a connection that the listener decrypts inverts its bytes, so the ClientHello arrives inverted.
-@Suite("TLS pass-through beside termination")
+@Suite("TLS pass-through beside termination", .needsTLS)
 struct TLSPassThroughTests {
     private let certificate: TLSCertificate
 
