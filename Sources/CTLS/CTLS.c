@@ -195,6 +195,12 @@ static int keep_session(SSL *library, SSL_SESSION *new) {
 /// The number of KeyUpdate messages after which a peer that sends nothing else is refused. BoringSSL has the same limit.
 enum { max_key_updates = 32 };
 
+/// Accepts any SNI host name: without this, OpenSSL forgets it when a session of TLS 1.2 is resumed.
+static int accept_name(SSL *library, int *alert, void *argument) {
+    (void)library, (void)alert, (void)argument;
+    return SSL_TLSEXT_ERR_OK;
+}
+
 static void count_key_updates(
     int is_sent, int version, int type, const void *message, size_t size, SSL *library, void *argument) {
     (void)version, (void)argument;
@@ -239,6 +245,9 @@ ctls_context *ctls_context_new(bool is_server) {
     if (is_server) {
         // Sessions are resumed by tickets alone, so the server keeps none.
         SSL_CTX_set_session_cache_mode(context->library, SSL_SESS_CACHE_OFF);
+#ifdef CTLS_OPENSSL
+        SSL_CTX_set_tlsext_servername_callback(context->library, accept_name);
+#endif
         SSL_CTX_set_session_id_context(context->library, (const uint8_t *)"monkey", 6);
     } else {
         SSL_CTX_set_session_cache_mode(
