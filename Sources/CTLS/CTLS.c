@@ -545,7 +545,10 @@ static ctls_result conclude(ctls_session *session, int value) {
 #endif
         break;
     }
-    if (result == ctls_failed) {
+    if (session->has_failed && result != ctls_needs_output) {
+        // A failure is final, with its first cause: OpenSSL reports an end of the stream in later calls.
+        result = ctls_failed;
+    } else if (result == ctls_failed) {
         session->has_failed = true;
         session->error = ERR_peek_error();
         if (ERR_GET_REASON(session->error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
