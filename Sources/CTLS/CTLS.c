@@ -610,6 +610,8 @@ ctls_result ctls_close(ctls_session *session, ctls_buffers *buffers) {
 
 void ctls_end_input(ctls_session *session) { session->has_input_ended = true; }
 
+bool ctls_has_pending(const ctls_session *session) { return SSL_has_pending(session->library) == 1; }
+
 int64_t ctls_failure(const ctls_session *session) {
     if (!session->has_failed) { return 0; }
     if (session->verification != X509_V_OK) { return -(int64_t)session->verification; }
@@ -973,6 +975,7 @@ ctls_result ctls_write(
 }
 ctls_result ctls_close(ctls_session *session, ctls_buffers *buffers) { (void)session, (void)buffers; abort(); }
 void ctls_end_input(ctls_session *session) { (void)session; abort(); }
+bool ctls_has_pending(const ctls_session *session) { (void)session; abort(); }
 int64_t ctls_failure(const ctls_session *session) { (void)session; abort(); }
 size_t ctls_describe(int64_t failure, char *text, size_t capacity) {
     (void)failure;

@@ -18,6 +18,8 @@ public struct TransformedEndpoint<T: EndpointTransform> {
     @usableFromInline var reportedEnd: TransformResult?
     /// Whether the end of this side's plaintext has been encoded.
     @usableFromInline var hasEncodedEnd = false
+    /// Whether the socket has moved bytes since the last call of ``takeActivity()``.
+    @usableFromInline var wasActive = false
     /// Whether the socket ended before the peer's plaintext did.
     public internal(set) var isTruncated = false
     /// Whether that is a failure, not an end.
@@ -35,6 +37,24 @@ public struct TransformedEndpoint<T: EndpointTransform> {
     /// Whether encoded bytes wait for the socket.
     @inlinable
     public var hasOutput: Bool { output.count > 0 }
+
+    /// Whether bytes of the peer have been received that are not decoded or not returned, or encoded bytes wait.
+    public var holdsBytes: Bool { hasInput || hasOutput || transform.hasPartialInput }
+
+    /// Returns whether the socket has moved bytes, plaintext or not, since the last call.
+    public mutating func takeActivity() -> Bool {
+        defer { wasActive = false }
+        return wasActive
+    }
+
+    /// Encodes and sends the end of the plaintext, as far as the socket accepts it.
+    public mutating func sendEnd<S: System & ~Copyable>(
+        to endpoint: inout Endpoint,
+        on system: inout S,
+        with buffers: inout RelayBuffers
+    ) {
+        _ = finish(&endpoint, on: &system, with: &buffers)
+    }
 
     /// The number of received bytes that have not been decoded.
     public var pendingInput: Int { input.count }
@@ -119,6 +139,7 @@ extension TransformedEndpoint {
         guard output.count > 0, endpoint.canSend, endpoint.failure == nil else { return }
         switch system.send(output.bytes, to: endpoint.descriptor!) {
         case .moved(let count):
+            wasActive = true
             output.removeFirst(count)
             if output.count > 0 {
                 endpoint.canSend = false
@@ -150,7 +171,9 @@ extension TransformedEndpoint {
         var sent = 0
         if output.count == 0, endpoint.canSend {
             switch system.send(bytes, to: endpoint.descriptor!) {
-            case .moved(let count): sent = count
+            case .moved(let count):
+                wasActive = true
+                sent = count
             case .wouldBlock, .ended: break
             case .failed(let error):
                 endpoint.failure = error
@@ -223,13 +246,17 @@ extension TransformedEndpoint {
                 output: buffers.transforms.output
             )
             var hasFailed = false
+            var needsOutput = false
             let before = taken
-            while taken < plaintext.count, io.hasRoom, !hasFailed {
+            while taken < plaintext.count, io.hasRoom, !hasFailed, !needsOutput {
                 var count = 0
                 let rest = UnsafeRawBufferPointer(rebasing: plaintext[taken...])
                 let result = transform.encode(rest, &io, count: &count)
                 taken += count
-                hasFailed = result != .done
+                // Messages of the transform's own, such as session tickets, may be larger than the output. The same
+                // plaintext is encoded when they have been sent.
+                needsOutput = result == .needsOutput && io.outputCount > 0
+                hasFailed = result != .done && !needsOutput
             }
             let unsent = dispatch(io.outputCount, to: &endpoint, on: &system, with: &buffers)
             noteSent(taken - before, unsent: unsent)
@@ -248,14 +275,15 @@ extension TransformedEndpoint {
         with buffers: inout RelayBuffers
     ) -> Bool {
         flush(to: &endpoint, on: &system, with: &buffers)
-        if !hasEncodedEnd {
+        // Terminates: each iteration but the last stores bytes of the transform.
+        while !hasEncodedEnd, endpoint.failure == nil {
             guard output.count == 0 else { return false }
-            hasEncodedEnd = true
             var io = TransformBuffers(
                 input: UnsafeRawBufferPointer(start: nil, count: 0),
                 output: buffers.transforms.output
             )
-            _ = transform.end(&io)
+            let result = transform.end(&io)
+            hasEncodedEnd = result != .needsOutput || io.outputCount == 0
             dispatch(io.outputCount, to: &endpoint, on: &system, with: &buffers)
         }
         return output.count == 0
@@ -311,6 +339,7 @@ extension TransformedEndpoint {
                 guard endpoint.canReceive else { return .wouldBlock }
                 switch system.receive(from: endpoint.descriptor!, into: buffers.transforms.input) {
                 case .moved(let number):
+                    wasActive = true
                     if number < buffers.transforms.input.count, !endpoint.readsToTheEnd { endpoint.canReceive = false }
                     received = UnsafeRawBufferPointer(rebasing: buffers.transforms.input[..<number])
                 case .wouldBlock:

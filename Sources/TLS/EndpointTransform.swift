@@ -40,6 +40,9 @@ public protocol EndpointTransform: BitwiseCopyable {
     /// Records that the socket has ended: no input follows.
     func inputEnded()
 
+    /// Whether bytes have been consumed that are not decoded completely, or not returned.
+    var hasPartialInput: Bool { get }
+
     /// The cause of the failure, for ``TLSFailure``; 0 if there is none.
     var failure: Int64 { get }
 

@@ -66,6 +66,8 @@ public struct TLSSession: EndpointTransform {
 
     public func inputEnded() { ctls_end_input(pointer) }
 
+    public var hasPartialInput: Bool { ctls_has_pending(pointer) }
+
     public var failure: Int64 { ctls_failure(pointer) }
 
     public var isResumed: Bool { ctls_is_resumed(pointer) }

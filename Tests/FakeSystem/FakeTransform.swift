@@ -120,6 +120,8 @@ public struct FakeTransform: EndpointTransform {
 
     public func inputEnded() { state.pointee.hasEnded = true }
 
+    public var hasPartialInput: Bool { !state.pointee.held.isEmpty }
+
     public var failure: Int64 { state.pointee.hasFailed ? 1 : 0 }
 
     public var isResumed: Bool { false }

@@ -77,13 +77,17 @@ public struct AdminClient: Sendable {
         head.headers.add(name: "connection", value: "close")
         if method == .POST { head.headers.add(name: "content-length", value: "0") }
         if let token { head.headers.add(name: "authorization", value: token.authorization) }
+        let start = ContinuousClock.now
         do {
             return try await exchange(head, with: NIOCore.SocketAddress(target))
+        } catch AdminClientError.incomplete where ContinuousClock.now - start >= timeout {
+            throw .timedOut(address, timeout)
         } catch let error as AdminClientError {
             throw error
         } catch let error as SystemError {
             throw .notConnected(address, error.description)
         } catch {
+            if ContinuousClock.now - start >= timeout { throw .timedOut(address, timeout) }
             // What was received is not HTTP, or the connection was reset.
             throw .incomplete(address)
         }
@@ -160,8 +164,10 @@ public enum AdminClientError: Error, Hashable, Sendable, CustomStringConvertible
     case unresolvable(String)
     /// No connection could be established, or it failed; with the reason.
     case notConnected(ServiceAddress, String)
-    /// The connection was closed before the response was complete, or the time was over.
+    /// The connection was closed before the response was complete.
     case incomplete(ServiceAddress)
+    /// The response was not complete in this time.
+    case timedOut(ServiceAddress, Duration)
     /// The response exceeds ``AdminClient/maxResponseBytes``.
     case tooLong(ServiceAddress)
 
@@ -173,6 +179,8 @@ public enum AdminClientError: Error, Hashable, Sendable, CustomStringConvertible
             "cannot connect to the admin address \(address): \(reason): is a proxy running with --admin \(address)?"
         case .incomplete(let address):
             "no complete response from \(address): its connection was closed: check that it is the admin address of a proxy"
+        case .timedOut(let address, let timeout):
+            "no complete response from \(address) within \(timeout.components.seconds) s: check that it is the admin address of a proxy"
         case .tooLong(let address):
             "the response from \(address) is longer than \(AdminClient.maxResponseBytes >> 20) MiB: it was not read"
         }

@@ -185,6 +185,9 @@ ctls_result ctls_close(ctls_session *session, ctls_buffers *buffers);
 /// Records that no input follows what has been passed.
 void ctls_end_input(ctls_session *session);
 
+/// Returns whether input has been consumed that is not decrypted completely, or whose plaintext is not read.
+bool ctls_has_pending(const ctls_session *session);
+
 /// Returns a number for the cause of the failure; 0 if there is none.
 int64_t ctls_failure(const ctls_session *session);
 

@@ -106,6 +106,7 @@ public struct AccessLogFormat: Hashable, Sendable {
                 case .literal(let text): text
                 case .field(let field):
                     switch field.value(of: record) {
+                    case .string(""): "-"
                     case .string(let text): field.isFromClient ? text.onOneLine.inOneWord : text.onOneLine
                     case .null: "-"
                     case let number: number.text
@@ -120,17 +121,20 @@ extension String {
     /// The text with spaces and quotation marks as `\20` and `\22` (RFC 4514, 2.4), so that it can neither add a field to a
     /// line nor end a quoted one.
     fileprivate var inOneWord: String {
-        guard contains(where: { $0 == " " || $0 == "\"" }) else { return self }
+        guard utf8.contains(where: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\"") }) else { return self }
         var word = ""
-        var rest = self[...]
-        while let character = rest.popFirst() {
-            // A subject may have these characters behind a backslash.
-            let isEscape = character == "\\"
-            let next = isEscape ? rest.popFirst() : character
+        // Not characters: a space with a combining mark is another character, but is written as a space.
+        var rest = unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            // A subject may have these scalars behind a backslash.
+            let isEscape = scalar == "\\"
+            let next = isEscape ? rest.popFirst() : scalar
             switch next {
             case " ": word += "\\20"
             case "\"": word += "\\22"
-            case let next?: word += isEscape ? "\\\(next)" : "\(next)"
+            case let next?:
+                if isEscape { word += "\\" }
+                word.unicodeScalars.append(next)
             case nil: word += "\\"
             }
         }

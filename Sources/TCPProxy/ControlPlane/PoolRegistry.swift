@@ -201,7 +201,7 @@ final class PoolRegistry: Sendable {
                         configuration: pool,
                         share: memory.pools[number],
                         origin: before?.origin ?? MetricRow(number, of: memory.poolMetrics),
-                        servers: try servers(of: pool, beside: before?.servers ?? [], &draft),
+                        servers: try servers(of: pool, before: before, &draft),
                         tls: try Self.tls(of: pool, before: before?.tls)
                     )
                 )
@@ -235,11 +235,11 @@ final class PoolRegistry: Sendable {
     /// address alone if the name has changed, or by name alone if its name had no address before.
     private func servers(
         of pool: PoolConfiguration,
-        beside present: [Server],
+        before: Entry?,
         _ draft: inout Draft
     ) throws(ProxyError) -> [Server] {
         let servers = pool.servers
-        var left: [Server?] = present
+        var left: [Server?] = before?.servers ?? []
         // Entries before this index have been taken: in most changes, the servers keep their order.
         var firstLeft = 0
         func takeLeft(_ isSame: (Server) -> Bool) -> Server? {
@@ -262,13 +262,16 @@ final class PoolRegistry: Sendable {
                 $0.configuration.resolutionFailure != nil && $0.configuration.name == servers[index].name
             }
         }
+        // A session with a server was verified by the settings of that time: it must not be resumed with others.
+        let keepsSessions = before?.configuration.tls == pool.tls
         var after: [Server] = []
         for (configuration, kept) in zip(servers, kept) {
             var server = if let kept { kept } else { try newServer(configuration, of: pool, &draft) }
             server.configuration = configuration
             server.tls = pool.tls.map { tls in
                 let name = tls.serverName ?? configuration.hostName
-                return server.tls?.name == name ? server.tls! : TLSServer(name)
+                if keepsSessions, let present = server.tls, present.name == name { return present }
+                return TLSServer(name)
             }
             after.append(server)
         }

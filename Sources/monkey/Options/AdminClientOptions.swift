@@ -2,6 +2,7 @@ import AdminServer
 import ArgumentParser
 import LoadBalancer
 import Sockets
+import ValueFormats
 
 /// The address of a running proxy's admin endpoint, and how its responses are printed.
 struct AdminClientOptions: ReusedOptions {
@@ -79,7 +80,8 @@ struct AdminClientOptions: ReusedOptions {
         let text = response.body.split(separator: "\n").joined(separator: " ")
         let isMessage = !text.isEmpty && !text.hasPrefix("<") && text.utf8.count <= Self.maxMessageBytes
         return isMessage
-            ? text : "unexpected status \(response.status) from \(admin): check that it is the admin address of a proxy"
+            ? text.onOneLine
+            : "unexpected status \(response.status) from \(admin): check that it is the admin address of a proxy"
     }
 
     /// Maximum size in bytes of a message of a proxy.

@@ -11,6 +11,7 @@ extension Worker where S: ~Copyable {
         let initiator = initiator(of: slot)
         // After a local failure the peer is still connected and must not see a regular end of data.
         if session.pointee.duplex.hasFailed { return abort(slot, .reset, by: initiator) }
+        if !session.pointee.flags.isDisjoint(with: .transforms) { discardInput(slot) }
         session.pointee.duplex.close(on: &system, with: &buffers)
         finalize(slot, .ended, by: initiator)
     }

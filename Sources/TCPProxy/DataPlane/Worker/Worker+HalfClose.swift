@@ -25,6 +25,7 @@ extension Worker where S: ~Copyable {
         }
         let silence = now.since(session.pointee.resetDrain.progressAt)
         if remaining == 0 || silence >= settings(of: slot).pointee.settings.resetDrainTimeout {
+            if !session.pointee.flags.isDisjoint(with: .transforms) { discardInput(slot) }
             session.pointee.duplex.close(on: &system, with: &buffers)
             finalize(slot, .ended, by: hasClientFinished ? .client : .server)
             return true

@@ -253,7 +253,50 @@ extension Worker where S: ~Copyable {
             downstream: &allowance.downstream
         )
         spend(before.upstream - allowance.upstream, before.downstream - allowance.downstream, slot)
+        // A part of a record is activity, too: a slow link may need longer than a timeout for a whole one.
+        let clientWasActive = client?.pointee.takeActivity() ?? false
+        let serverWasActive = server?.pointee.takeActivity() ?? false
+        if clientWasActive || serverWasActive { session.pointee.lastActivity = now }
         return outcome
+    }
+
+    /// Whether the transforms of a connection hold bytes in either direction.
+    @inline(never)
+    func transformsHoldBytes(_ slot: Slot) -> Bool {
+        let flags = sessions.pointer(to: slot).pointee.flags
+        if flags.contains(.transformsClient), clientTransforms.pointer(to: slot).pointee.holdsBytes { return true }
+        return flags.contains(.transformsServer) && serverTransforms.pointer(to: slot).pointee.holdsBytes
+    }
+
+    /// Sends the end of the plaintext (close_notify) through the transforms of an idle connection that is closed.
+    @inline(never)
+    mutating func sendTransformEnds(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        if session.pointee.flags.contains(.transformsClient) {
+            let endpoint = clientTransforms.pointer(to: slot)
+            endpoint.pointee.sendEnd(to: &session.pointee.duplex.client, on: &system, with: &buffers)
+        }
+        if session.pointee.flags.contains(.transformsServer) {
+            let endpoint = serverTransforms.pointer(to: slot)
+            endpoint.pointee.sendEnd(to: &session.pointee.duplex.server, on: &system, with: &buffers)
+        }
+    }
+
+    /// Reads and discards what a peer has sent after the end of its plaintext (RFC 8446, 6.1), before the sockets are closed:
+    /// the kernel resets a connection that is closed with unread bytes, and discards what it has not sent yet.
+    @inline(never)
+    mutating func discardInput(_ slot: Slot) {
+        let session = sessions.pointer(to: slot)
+        for _ in 0..<WorkerSettings.maxDiscardedReads {
+            guard session.pointee.duplex.client.descriptor != nil,
+                case .moved = system.receive(from: session.pointee.duplex.client.descriptor!, into: buffers.shared)
+            else { break }
+        }
+        for _ in 0..<WorkerSettings.maxDiscardedReads {
+            guard session.pointee.duplex.server.descriptor != nil,
+                case .moved = system.receive(from: session.pointee.duplex.server.descriptor!, into: buffers.shared)
+            else { break }
+        }
     }
 
     /// Whether bytes can be received from a transform without reading its socket.

@@ -42,6 +42,7 @@ extension Worker where S: ~Copyable {
         var closed = 0
         for slot in 0..<sessions.end where sessions.isTaken(slot) {
             guard ids.contains(sessions.pointer(to: slot).pointee.id), isIdle(slot) else { continue }
+            sendTransformEnds(slot)
             sessions.pointer(to: slot).pointee.duplex.close(on: &system, with: &buffers)
             finalize(slot, .forced, by: .proxy)
             closed += 1
@@ -58,7 +59,7 @@ extension Worker where S: ~Copyable {
     private mutating func isIdle(_ slot: Slot) -> Bool {
         let session = sessions.pointer(to: slot)
         guard session.pointee.stage == .relaying, session.pointee.duplex.pending == 0, !session.pointee.isHalfClosed,
-            !session.pointee.duplex.hasFailed
+            !session.pointee.duplex.hasFailed, !transformsHoldBytes(slot)
         else { return false }
         return system.unreadBytes(on: session.pointee.duplex.client.descriptor!) == 0
             && system.unreadBytes(on: session.pointee.duplex.server.descriptor!) == 0

@@ -21,6 +21,8 @@ struct WorkerSettings: Sendable {
     static var resumedListenersPerWakeUp: Int { 32 }
     /// The number of messages in a worker's mailbox at which handover of connections to it stops.
     static var maxHandedOver: Int { 256 }
+    /// Maximum number of reads, of 32 KiB each, of bytes that a peer has sent after the end of its plaintext.
+    static var maxDiscardedReads: Int { 32 }
     /// Retry interval for accepting after descriptors or memory were exhausted; the end of a connection triggers an
     /// earlier retry.
     static var acceptRetryInterval: Duration { .milliseconds(100) }
