@@ -1,6 +1,7 @@
 import Foundation
 import Support
 import TCPProxy
+import Synchronization
 import Testing
 
 @testable import LoadBalancer
@@ -56,9 +57,16 @@ struct DocumentationTests {
         var context = ConfigurationFile.Context()
         context.environment = { _ in nil }
         context.list = { path in path == "conf.d" ? [] : nil }
-        let certificate = try TLSCertificate.selfSigned(name: "example.com", isAddress: false)
+        let certificates = Mutex<[Substring: TLSCertificate]>([:])
         context.readPEM = { path in
             if path.hasSuffix(".tickets") { return [UInt8](repeating: 7, count: 80) }
+            // A certificate of its own for each pair of files, because two of the same names would be a warning.
+            let name = path.dropLast(4)
+            let certificate = certificates.withLock { certificates in
+                let made = certificates[name] ?? (try? .selfSigned(name: "\(name).test", isAddress: false))
+                certificates[name] = made
+                return made!
+            }
             return path.hasSuffix(".key") ? certificate.key.withUnsafeBytes { Array($0) } : certificate.chain.bytes
         }
         for example in examples {
