@@ -105,4 +105,30 @@ struct TLSSettingsTests {
             try await eventually("the count") { proxy.snapshot().truncatedUpstream == 1 }
         }
     }
+
+    @Test("an end without close_notify resets the client if the pool requires it", arguments: [true, false])
+    func serverCloseNotify(isRequired: Bool) async throws {
+        let listener = try TestListener()
+        let server = try TLSContext(server: TLSServerSettings(certificates: [certificate]))
+        var tls = PoolTLS(verification: .authorities(certificate.chain), serverName: "example.com")
+        tls.requiresCloseNotify = isRequired
+        var configuration = ProxyConfiguration()
+        configuration.threads = 1
+        let proxy = try await Proxy.bind(
+            ListenerConfiguration(address: .socket(SocketAddress("127.0.0.1:0"))),
+            to: .socket(SocketAddress(listener.address.description)),
+            tls: tls,
+            configuration: configuration
+        )
+        try await proxy.whileRunning {
+            let client = try TestSocket.connect(to: proxy.testAddress)
+            let peer = try TLSPeer.server(listener.accept(), server)
+            #expect(try peer.handshake() == .done)
+            try peer.send(Array("answer".utf8))
+            try peer.socket.finish()
+            #expect(try client.receiveRest() == .init(bytes: Array("answer".utf8), end: isRequired ? .reset : .fin))
+            client.close()
+            try await eventually("the count") { proxy.snapshot().truncatedDownstream == 1 }
+        }
+    }
 }
