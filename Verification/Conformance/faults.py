@@ -217,6 +217,10 @@ FAULTS = {
         "EOF is forwarded without close_notify",
         ("tls_close_notify_is_forwarded", "tls_pending_bytes_outlive_a_drain"),
     ),
+    "unread-after-end": Fault(
+        "bytes after close_notify are left unread, so that closing resets",
+        ("tls_bytes_after_close_notify_are_ignored",),
+    ),
     "lost-last-record": Fault(
         "the bytes before EOF of a side with TLS are lost if they arrive with it",
         ("tls_ends_at_the_same_moment_lose_nothing",),

@@ -69,6 +69,12 @@ struct AccessLogFormatTests {
             own.line(record)
                 == #"TLSv1.3 a\20b\22c\n\ - CN=\C3\A9\,\20\22x\22\20CN=admin\0Ay,O=Ex\20ample TLSv1.2"#
         )
+        // A space or a quotation mark with a combining mark is one character, but not one byte.
+        record.clientTLS?.serverName = "x \u{301}y\"\u{301}"
+        #expect(try AccessLogFormat(parsing: "{sni}").line(record) == "x\\20\u{301}y\\22\u{301}")
+        record.clientTLS?.serverName = ""
+        #expect(try AccessLogFormat(parsing: "{sni}").line(record) == "-")
+        record.clientTLS = info
         let json = AccessLogFormat.json.line(record)
         #expect(
             json.contains(#""sni":"a b\"c\n\\","client_subject":"CN=\\C3\\A9\\, \\\"x\\\" CN=admin\\0Ay,O=Ex ample","#)

@@ -131,4 +131,57 @@ struct TLSSettingsTests {
             try await eventually("the count") { proxy.snapshot().truncatedDownstream == 1 }
         }
     }
+
+    @Test(
+        "after a change of the verification, a session with a server is not resumed, and an untrusted server is refused"
+    )
+    func verificationAfterAChange() async throws {
+        let listener = try TestListener()
+        let server = try TLSContext(server: TLSServerSettings(certificates: [certificate]))
+        var configuration = ProxyConfiguration()
+        configuration.threads = 1
+        let proxy = try await Proxy.bind(
+            ListenerConfiguration(address: .socket(SocketAddress("127.0.0.1:0"))),
+            to: .socket(SocketAddress(listener.address.description)),
+            tls: PoolTLS(verification: .off, serverName: "example.com"),
+            configuration: configuration
+        )
+        try await proxy.whileRunning {
+            let client = try TestSocket.connect(to: proxy.testAddress)
+            let peer = try TLSPeer.server(listener.accept(), server)
+            #expect(try peer.handshake() == .done)
+            // The ticket precedes the first bytes.
+            try peer.send([1])
+            #expect(try client.receive(exactly: 1) == [1])
+            let stranger = try TLSCertificate.selfSigned(name: "example.com", isAddress: false)
+            let verifying = PoolTLS(verification: .authorities(stranger.chain), serverName: "example.com")
+            _ = try await proxy.change(listenerTLS: [:], poolTLS: [proxy.pools[0].name: verifying])
+            let next = try TestSocket.connect(to: proxy.testAddress)
+            let refused = try TLSPeer.server(listener.accept(), server)
+            #expect(try refused.handshake() == .failed)
+            #expect(try next.receiveRest().end == .reset)
+        }
+    }
+
+    @Test("a client with a long certificate chain, which its tickets contain, gets the whole response")
+    func longChain() async throws {
+        let listener = try TestListener()
+        var settings = TLSClientSettings(verification: .authorities(certificate.chain))
+        var own = try TLSCertificate.selfSigned(name: "client.test", isAddress: false)
+        let authority = own.chain
+        own.chain.bytes = Array(repeating: authority.bytes, count: 40).flatMap(\.self)
+        settings.certificate = own
+        let context = try TLSContext(client: settings)
+        try await withTLSProxy(to: listener.address) { tls in
+            tls.clients = .init(authorities: authority, areRequired: true)
+        } _: { proxy in
+            let peer = try TLSPeer.client(TestSocket.connect(to: proxy.testAddress), context)
+            #expect(try peer.handshake() == .done)
+            let server = try listener.accept()
+            let response = [UInt8](repeating: 7, count: 40_000)
+            try server.send(response)
+            try server.finish()
+            #expect(try peer.receiveRest() == (response, .closed))
+        }
+    }
 }

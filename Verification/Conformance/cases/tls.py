@@ -9,7 +9,7 @@ from contract import case, case_each_direction
 from pattern import pattern
 from peer import Direction, Pair, StreamEnd
 from tls_peer import VERSIONS, TLSPeer, alert_in, client_context, server_context
-from waits import CLOCK_STEP, Failure, concurrently, require, wait_until
+from waits import CLOCK_STEP, Failure, concurrently, observe, require, wait_until
 
 BULK = 2 << 20
 
@@ -32,6 +32,9 @@ OVERSIZED_HELLO = 64 * 1024
 """Bytes: more than any client sends before it is authenticated."""
 
 GARBAGE = (b"GET / HTTP/1.1\r\nHost: example.test\r\n\r\n", bytes(range(256)) * 4, b"\x16\x03\x01\x00\x00" * 100)
+
+AFTER_THE_END = b"\x17\x03\x03\x00\x05later"
+"""A record that follows close_notify."""
 
 PROTOCOL_VERSION, HANDSHAKE_FAILURE = 70, 40
 """Alerts of RFC 8446, 6.2."""
@@ -135,6 +138,19 @@ def tls_close_notify_without_a_fin_is_an_end(bench: Bench, direction: Direction)
         sender.send(b"the end")
         sender.send_close_notify()
         receiver.expect_to_end(StreamEnd.EOF, b"the end")
+
+
+@case_each_direction
+def tls_bytes_after_close_notify_are_ignored(bench: Bench, direction: Direction) -> None:
+    for pair in tls_pairs(bench, SMALL_BUFFER):
+        sender, receiver = ends(pair, direction)
+        sender.send_close_notify()
+        receiver.expect_to_end(StreamEnd.EOF)
+        sender.raw.send(AFTER_THE_END)
+        wait_until("the bytes to arrive at the proxy", lambda: sender.unacknowledged == 0)
+        with concurrently(lambda: (receiver.send_stream(pattern(1), BULK), receiver.half_close())):
+            observe()  # so that the proxy has bytes to send when it could close
+            sender.expect_stream_to_end(pattern(1), BULK, StreamEnd.EOF)
 
 
 @case_each_direction
