@@ -50,7 +50,7 @@ struct CommandLineTests {
             "--server-protocol",
             "postgres"
         )
-        #expect(try command.serving.listener(at: command.listen).connectionProtocol == .postgres)
+        #expect(command.serving.listener(at: command.listen).connectionProtocol == .postgres)
         #expect(command.serving.tls.serverProtocol == .postgres)
         #expect(try proxy().serving.listener(at: command.listen).connectionProtocol == .tcp)
     }

@@ -220,134 +220,9 @@ extension ListenerSection {
     }
 }
 
-extension PoolSection {
-    fileprivate func check(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        if let written = written["servers"] {
-            diagnostics.within("servers") { checkServers(written, &$0) }
-        }
-        if let check, let written = written["check"] {
-            diagnostics.within("check") { check.check(written, &$0) }
-        }
-        if let ejection, let written = written["ejection"] {
-            diagnostics.within("ejection") { ejection.check(written, &$0) }
-        }
-        if let written = written["queue"], case .mapping = written.content,
-            let warning = ConfigurationRules.queueWarning(limit: queue.limit, onAllDown, servers)
-        {
-            diagnostics.within("queue") { $0.warning(at: written.location, warning) }
-        }
-        if let warning = ConfigurationRules.disabledQueueWarning(limit: queue.limit, onAllDown),
-            let written = written["on-all-down"]
-        {
-            diagnostics.within("on-all-down") { $0.warning(at: written.location, warning) }
-        }
-        if let warning = ConfigurationRules.slowStartWarning(slowStart, policy), let written = written["slow-start"] {
-            diagnostics.within("slow-start") { $0.warning(at: written.location, warning) }
-        }
-        guard policy != .fastest else { return }
-        for key in ["fastest-by", "fastest-tolerance"] {
-            guard let written = written[key] else { continue }
-            diagnostics.within(key) {
-                $0.warning(at: written.location, "no effect with policy: \(policy.rawValue): set policy: fastest")
-            }
-        }
-    }
-
-    private func checkServers(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        /// The node of an entry's address, if the entry has the address that it says: one that could not be parsed has
-        /// the default.
-        func place(_ index: Int) -> YAMLNode? {
-            guard let entry = written[index] else { return nil }
-            let place = entry["address"] ?? entry
-            return place.isScalar(servers[index].address) ? place : nil
-        }
-        let parsed = servers.indices.map { index -> (address: ServerAddress?, name: String?) in
-            let isNamed = written[index]?["name"] != nil
-            let isRead = place(index) != nil
-            return (isRead ? servers[index].address : nil, isRead || isNamed ? servers[index].name : nil)
-        }
-        for duplicate in ConfigurationRules.duplicates(in: parsed) {
-            guard let entry = written[duplicate.index], let first = written[duplicate.first] else { continue }
-            let named = if case .name = duplicate.problem { entry["name"] } else { YAMLNode?.none }
-            let location = (named ?? entry["address"] ?? entry).location
-            let place = (first["address"] ?? first).location.place(seenFrom: location)
-            diagnostics.within(duplicate.index) { $0.error(at: location, duplicate.text(firstAt: place)) }
-        }
-        for (index, server) in servers.enumerated() where server.address.isService {
-            guard let place = written[index]?["weight"] else { continue }
-            diagnostics.within(index) {
-                $0.within("weight") {
-                    $0.error(at: place.location, "weights come from the SRV records of the service: remove weight")
-                }
-            }
-        }
-        if let problem = ConfigurationRules.unusableServers(servers) {
-            diagnostics.error(at: written.location, problem)
-        }
-    }
-}
-
-extension HealthCheckSection {
-    fileprivate func check(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        guard case .mapping(let members) = written.content, written["type"]?.isScalar(type.rawValue) == true else {
-            return
-        }
-        for member in members {
-            guard let owners = ObjectSchema<HealthCheckSection>.types[member.name], !owners.contains(type) else {
-                continue
-            }
-            let types = owners.map(\.rawValue).joined(separator: " or ")
-            diagnostics.within(member.name) {
-                $0.error(
-                    at: member.location,
-                    "unknown key in a check of type \(type.rawValue): remove it, or set type: \(types)"
-                )
-            }
-        }
-        if type == .sendExpect, written["steps"] != nil {
-            if let key = written.firstWritten("send", "expect") {
-                diagnostics.within(key.name) {
-                    $0.error(at: key.value.location, "not allowed beside steps: make it the first of the steps")
-                }
-            }
-        } else if type == .sendExpect, written["expect"] == nil {
-            diagnostics.error(
-                at: written.location,
-                "missing key expect: add the text that the response must contain, or set type: tcp"
-            )
-        }
-        if type == .http, !path.hasPrefix("/"), let written = written["path"] {
-            diagnostics.within("path") {
-                $0.error(at: written.location, "invalid path \(quoted(path)): must begin with a slash, such as /health")
-            }
-        }
-        if let warning = ConfigurationRules.timeoutWarning(timeout, interval: interval),
-            let written = written["timeout"]
-        {
-            diagnostics.within("timeout") { $0.warning(at: written.location, warning) }
-        }
-    }
-}
-
-extension EjectionSettings {
-    fileprivate func check(_ written: YAMLNode, _ diagnostics: inout Diagnostics) {
-        if maxTime < baseTime, let key = written.firstWritten("max-time", "base-time") {
-            diagnostics.within(key.name) {
-                $0.error(at: key.value.location, "max-time is shorter than base-time: must be at least base-time")
-            }
-        }
-        if consecutiveFailures == nil, failureRate == nil {
-            diagnostics.warning(
-                at: written.location,
-                "consecutive-failures and failure-rate are both off, so no server is ever ejected: set ejection: off"
-            )
-        }
-    }
-}
-
 extension YAMLNode {
     /// Returns the first of these keys that the file contains; nil if it contains none.
-    fileprivate func firstWritten(_ names: String...) -> (name: String, value: YAMLNode)? {
+    func firstWritten(_ names: String...) -> (name: String, value: YAMLNode)? {
         for name in names {
             if let value = self[name] { return (name, value) }
         }
@@ -355,14 +230,14 @@ extension YAMLNode {
     }
 
     /// Returns whether the node is the scalar with that text.
-    fileprivate func isScalar(_ word: String) -> Bool {
+    func isScalar(_ word: String) -> Bool {
         if case .scalar(let scalar) = content { scalar.text == word } else { false }
     }
 
     /// Returns whether the node is this address in any notation; false if it is invalid and the entry has a default.
-    fileprivate func isScalar(_ address: ServiceAddress) -> Bool { isScalar(ServerAddress(address)) }
+    func isScalar(_ address: ServiceAddress) -> Bool { isScalar(ServerAddress(address)) }
 
-    fileprivate func isScalar(_ address: ServerAddress) -> Bool {
+    func isScalar(_ address: ServerAddress) -> Bool {
         guard case .scalar(let scalar) = content, let written = try? ServerAddress(parsing: scalar.text) else {
             return false
         }
