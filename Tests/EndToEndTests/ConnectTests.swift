@@ -98,8 +98,8 @@ struct ConnectTests {
         arguments: ["127.0.0.1", "127.0.0.3", "::1"]
     )
     func severalAddresses(serving host: String) async throws {
-        // A port with a listener on only one of the addresses.
-        let upstream = try TestListener(on: .ip(host, port: 0))
+        let (upstream, reserved) = try TestListener.alone(on: host, of: ["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"])
+        defer { withExtendedLifetime(reserved) {} }
         try await withScratchFolder { folder in
             let hosts = try OwnHosts(
                 in: folder,
