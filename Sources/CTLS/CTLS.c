@@ -183,12 +183,19 @@ static int select_alpn(
 static int keep_session(SSL *library, SSL_SESSION *new) {
     ctls_session *session = SSL_get_ex_data(library, session_index);
     if (session == NULL || session->resumption == NULL) { return 0; }
+    SSL_SESSION *kept = new;
+#ifdef CTLS_OPENSSL
+    // OpenSSL does not resume a session whose connection an alert has ended, such as one about an end without close_notify.
+    kept = SSL_SESSION_dup(new);
+    if (kept == NULL) { return 0; }
+#endif
     pthread_mutex_lock(&session->resumption->lock);
     SSL_SESSION *old = session->resumption->session;
-    session->resumption->session = new;
+    session->resumption->session = kept;
     pthread_mutex_unlock(&session->resumption->lock);
     if (old != NULL) { SSL_SESSION_free(old); }
-    return 1;
+    // Otherwise the library releases its own reference.
+    return kept == new;
 }
 
 #ifdef CTLS_OPENSSL

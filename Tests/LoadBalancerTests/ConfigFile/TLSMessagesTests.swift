@@ -1,9 +1,10 @@
+import Support
 import TCPProxy
 import Testing
 
 @testable import LoadBalancer
 
-@Suite("Messages about TLS in the file")
+@Suite("Messages about TLS in the file", .needsTLS)
 struct TLSMessagesTests {
     private let certificate: TLSCertificate
 
