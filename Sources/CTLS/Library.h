@@ -5,6 +5,11 @@
 
 #include "include/CTLS.h"
 
+// SwiftPM defines both for a plugin, which builds with all traits.
+#ifdef CTLS_BORINGSSL
+#undef CTLS_OPENSSL
+#endif
+
 #if defined(CTLS_BORINGSSL) || defined(CTLS_OPENSSL)
 
 #ifdef CTLS_BORINGSSL
