@@ -30,6 +30,7 @@ public struct HealthCheck: Hashable, Sendable {
 
     /// Whether a check uses TLS, and with which settings.
     public enum TLSUse: Hashable, Sendable {
+        /// Without TLS.
         case off
         /// With the settings of the pool; if it has none, with the authorities of the system.
         case on
