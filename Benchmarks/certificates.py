@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import program, run
+import sni_steps
 
 NAME = "server.example.test"
 
@@ -24,10 +24,8 @@ class Certificate:
         return ["--tls", "--tls-ca", str(self.certificate), "--tls-name", NAME, *version]
 
 
-def make_certificate(folder):
-    files = Certificate(folder / "certificate.pem", folder / "key.pem", folder / "chain-and-key.pem")
-    command = [program("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-    run([*command, "-out", files.certificate, "-keyout", files.key])
+def make_certificate(sandbox):
+    sni_steps.make_certificate(sandbox, NAME)
+    files = Certificate(*(sandbox.path / f"{NAME}.{kind}" for kind in ("pem", "key", "both.pem")))
     files.chain_and_key.write_bytes(files.certificate.read_bytes() + files.key.read_bytes())
     return files

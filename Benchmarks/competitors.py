@@ -133,7 +133,7 @@ class RunningProxy:
         self.sandbox = Sandbox()
         self.sandbox.__enter__()
         try:
-            self.certificate = make_certificate(self.sandbox.path) if self.has_tls else None
+            self.certificate = make_certificate(self.sandbox) if self.has_tls else None
             if not self.competitor.is_direct:
                 with self.topology.proxy_side():
                     self.start()

@@ -309,8 +309,7 @@ extension TransformedEndpoint {
         var received = UnsafeRawBufferPointer(start: nil, count: 0)
         // Terminates: each iteration decodes bytes, receives bytes, or returns.
         while true {
-            let isStored = input.count > 0
-            var io = TransformBuffers(input: isStored ? input.bytes : received, output: buffers.transforms.output)
+            var io = makeStep(received, with: buffers)
             let available = io.input.count
             var decoded = 0
             let result = transform.decode(
@@ -319,13 +318,8 @@ extension TransformedEndpoint {
                 count: &decoded
             )
             count += decoded
-            if isStored {
-                input.removeFirst(available - io.input.count)
-                releaseInput(with: &buffers)
-            } else {
-                received = io.input
-            }
-            dispatch(io.outputCount, to: &endpoint, on: &system, with: &buffers)
+            received = endStep(io, consumed: available - io.input.count, received, with: &buffers)
+            let unsent = dispatch(io.outputCount, to: &endpoint, on: &system, with: &buffers)
             switch result {
             case .done where count < room.count:
                 continue
@@ -333,23 +327,19 @@ extension TransformedEndpoint {
                 mayHoldPlaintext = true
                 guard keep(received, on: &system, with: &buffers) else { return .failed(.outOfMemory) }
                 return .moved(count)
-            case .needsInput, .needsOutput:
+            case .needsOutput:
+                // Messages of the transform's own are larger than the output. If the socket does not accept them, there is
+                // no place for the input that is not consumed.
+                guard io.outputCount > 0, unsent == 0, endpoint.failure == nil else { return .failed(.protocolError) }
+            case .needsInput:
                 mayHoldPlaintext = false
                 if count > 0 { return .moved(count) }
                 guard endpoint.canReceive else { return .wouldBlock }
-                switch system.receive(from: endpoint.descriptor!, into: buffers.transforms.input) {
-                case .moved(let number):
-                    wasActive = true
-                    if number < buffers.transforms.input.count, !endpoint.readsToTheEnd { endpoint.canReceive = false }
-                    received = UnsafeRawBufferPointer(rebasing: buffers.transforms.input[..<number])
-                case .wouldBlock:
-                    endpoint.canReceive = false
-                    return .wouldBlock
-                case .ended:
-                    endpoint.canReceive = false
-                    transform.inputEnded()
-                case .failed(let error):
-                    return .failed(error)
+                switch receiveInput(from: &endpoint, &received, on: &system, with: buffers) {
+                case .moved: break
+                case .wouldBlock: return .wouldBlock
+                case .ended: transform.inputEnded()
+                case .failed(let error): return .failed(error)
                 }
             case .closed, .truncated, .failed:
                 mayHoldPlaintext = false
@@ -357,6 +347,48 @@ extension TransformedEndpoint {
                 return count > 0 ? .moved(count) : conclude(result)
             }
         }
+    }
+
+    /// Returns the buffers of a step, whose input is what is stored, or else what has just been received.
+    @inlinable
+    func makeStep(_ received: UnsafeRawBufferPointer, with buffers: borrowing RelayBuffers) -> TransformBuffers {
+        TransformBuffers(input: input.count > 0 ? input.bytes : received, output: buffers.transforms.output)
+    }
+
+    /// Removes from the input what a step has consumed; returns what is left of the bytes just received.
+    @inlinable
+    mutating func endStep(
+        _ step: TransformBuffers,
+        consumed: Int,
+        _ received: UnsafeRawBufferPointer,
+        with buffers: inout RelayBuffers
+    ) -> UnsafeRawBufferPointer {
+        guard input.count > 0 else { return step.input }
+        input.removeFirst(consumed)
+        releaseInput(with: &buffers)
+        return received
+    }
+
+    /// Receives encoded bytes from the socket, once the transform has consumed those before.
+    @inlinable
+    mutating func receiveInput<S: System & ~Copyable>(
+        from endpoint: inout Endpoint,
+        _ received: inout UnsafeRawBufferPointer,
+        on system: inout S,
+        with buffers: borrowing RelayBuffers
+    ) -> IOResult {
+        let result = system.receive(from: endpoint.descriptor!, into: buffers.transforms.input)
+        switch result {
+        case .moved(let number):
+            wasActive = true
+            if number < buffers.transforms.input.count, !endpoint.readsToTheEnd { endpoint.canReceive = false }
+            received = UnsafeRawBufferPointer(rebasing: buffers.transforms.input[..<number])
+        case .wouldBlock, .ended:
+            endpoint.canReceive = false
+        case .failed:
+            break
+        }
+        return result
     }
 
     /// Returns the end of the plaintext as the result of a receive.
@@ -420,16 +452,10 @@ extension TransformedEndpoint {
         // Terminates: each iteration receives bytes, sends bytes, or returns.
         while endpoint.failure == nil {
             guard output.count == 0 else { return .waiting }
-            let isStored = input.count > 0
-            var io = TransformBuffers(input: isStored ? input.bytes : received, output: buffers.transforms.output)
+            var io = makeStep(received, with: buffers)
             let available = io.input.count
             let result = transform.handshake(&io)
-            if isStored {
-                input.removeFirst(available - io.input.count)
-                releaseInput(with: &buffers)
-            } else {
-                received = io.input
-            }
+            received = endStep(io, consumed: available - io.input.count, received, with: &buffers)
             dispatch(io.outputCount, to: &endpoint, on: &system, with: &buffers)
             switch result {
             case .done:
@@ -439,13 +465,11 @@ extension TransformedEndpoint {
                 continue
             case .needsInput:
                 guard endpoint.canReceive, endpoint.failure == nil else { break }
-                switch system.receive(from: endpoint.descriptor!, into: buffers.transforms.input) {
-                case .moved(let number):
-                    if number < buffers.transforms.input.count, !endpoint.readsToTheEnd { endpoint.canReceive = false }
-                    received = UnsafeRawBufferPointer(rebasing: buffers.transforms.input[..<number])
+                switch receiveInput(from: &endpoint, &received, on: &system, with: buffers) {
+                case .moved:
                     continue
                 case .wouldBlock:
-                    endpoint.canReceive = false
+                    break
                 case .ended:
                     guard !hasEnded else { return .ended }
                     hasEnded = true

@@ -44,7 +44,7 @@ struct AdminClientTests {
     }
 
     @Test("an address without a proxy is an error that names it")
-    func nobody() async throws {
+    func noProxy() async throws {
         let closed = try TestListener()
         let address = closed.address
         closed.close()

@@ -2,80 +2,77 @@ import ArgumentParser
 
 // The commands that change a running proxy through its admin address. docs/control.md describes the requests.
 
-/// A command that sends one request about a server of a pool.
-protocol ServerCommand {
-    var pool: String { get }
-    var server: String { get }
-    var admin: AdminClientOptions { get }
-}
+/// The server that a command changes, and the proxy.
+struct ServerArguments: ReusedOptions {
+    static let definition = Self(definition: ())
 
-extension ServerCommand {
+    init(definition: Void) {}
+
+    @Argument(CommandLineSettings.pool, named: "pool")
+    var pool: String
+
+    @Argument(CommandLineSettings.server, named: "server")
+    var server: String
+
     /// Sends the request, and prints a line that says what has changed.
-    func change(_ path: String, query: [(String, String)] = [], to state: String) async throws {
+    func change(
+        _ path: String,
+        query: [(String, String)] = [],
+        of admin: AdminClientOptions,
+        to state: String
+    ) async throws {
         _ = try await admin.post(path, query: [("pool", pool), ("server", server)] + query)
         print(admin.json ? #"{"done":true}"# : "Server \(server) of pool \(pool) \(state)")
     }
 }
 
 /// The `monkey drain` command.
-struct DrainCommand: AsyncParsableCommand, ServerCommand {
+struct DrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain",
         abstract: "Send no new connections to a server; existing ones continue.",
         discussion: "Example: monkey drain db 10.0.0.2:5432"
     )
 
-    @Argument(CommandLineSettings.pool, named: "pool")
-    var pool: String
-
-    @Argument(CommandLineSettings.server, named: "server")
-    var server: String
+    @OptionGroup var target: ServerArguments
 
     @OptionGroup var admin: AdminClientOptions
 
-    func run() async throws { try await change("/servers/drain", to: "is draining") }
+    func run() async throws { try await target.change("/servers/drain", of: admin, to: "is draining") }
 }
 
 /// The `monkey disable` command.
-struct DisableCommand: AsyncParsableCommand, ServerCommand {
+struct DisableCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "disable",
         abstract: "Send no new connections to a server, and reset the existing ones.",
         discussion: "Example: monkey disable db 10.0.0.2:5432"
     )
 
-    @Argument(CommandLineSettings.pool, named: "pool")
-    var pool: String
-
-    @Argument(CommandLineSettings.server, named: "server")
-    var server: String
+    @OptionGroup var target: ServerArguments
 
     @OptionGroup var admin: AdminClientOptions
 
-    func run() async throws { try await change("/servers/disable", to: "is disabled") }
+    func run() async throws { try await target.change("/servers/disable", of: admin, to: "is disabled") }
 }
 
 /// The `monkey enable` command.
-struct EnableCommand: AsyncParsableCommand, ServerCommand {
+struct EnableCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "enable",
         abstract: "End the drain or disabled state of a server.",
         discussion: "Example: monkey enable db 10.0.0.2:5432"
     )
 
-    @Argument(CommandLineSettings.pool, named: "pool")
-    var pool: String
-
-    @Argument(CommandLineSettings.server, named: "server")
-    var server: String
+    @OptionGroup var target: ServerArguments
 
     @OptionGroup var admin: AdminClientOptions
 
-    func run() async throws { try await change("/servers/enable", to: "is enabled") }
+    func run() async throws { try await target.change("/servers/enable", of: admin, to: "is enabled") }
 }
 
 /// The `monkey weight` command.
-struct WeightCommand: AsyncParsableCommand, ServerCommand {
+struct WeightCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weight",
         abstract: "Override the weight of a server.",
@@ -86,11 +83,7 @@ struct WeightCommand: AsyncParsableCommand, ServerCommand {
             """
     )
 
-    @Argument(CommandLineSettings.pool, named: "pool")
-    var pool: String
-
-    @Argument(CommandLineSettings.server, named: "server")
-    var server: String
+    @OptionGroup var target: ServerArguments
 
     @Argument(CommandLineSettings.weight, named: "weight")
     var weight: String
@@ -98,9 +91,10 @@ struct WeightCommand: AsyncParsableCommand, ServerCommand {
     @OptionGroup var admin: AdminClientOptions
 
     func run() async throws {
-        try await change(
+        try await target.change(
             "/servers/weight",
             query: [("weight", weight)],
+            of: admin,
             to: weight == "configured" ? "has its configured weight" : "has the weight \(weight)"
         )
     }

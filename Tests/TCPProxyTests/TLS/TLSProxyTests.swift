@@ -7,12 +7,12 @@ import Testing
 /// TLS through a proxy, on real sockets.
 @Suite("Proxy with TLS", .needsTLS, .ownThreads, .timeLimit(.minutes(2)))
 struct TLSProxyTests {
-    private let certificate: TLSCertificate
-    private let client: TLSContext
+    private let fixture: TLSFixture
+    private var certificate: TLSCertificate { fixture.certificate }
+    private var client: TLSContext { fixture.client }
 
     init() throws {
-        certificate = try TLSCertificate.selfSigned(name: "example.com", isAddress: false)
-        client = try TLSContext(client: TLSClientSettings(verification: .authorities(certificate.chain)))
+        fixture = try TLSFixture()
     }
 
     private func withTLSProxy<Value: Sendable>(
@@ -20,14 +20,7 @@ struct TLSProxyTests {
         configure: (inout SingleListenerSettings) -> Void = { _ in },
         _ body: (Proxy) async throws -> Value
     ) async throws -> Value {
-        try await withRunningProxy(
-            to: upstream,
-            configure: {
-                $0.listener.tls = ListenerTLS(certificates: [certificate])
-                configure(&$0)
-            },
-            body
-        )
+        try await fixture.withProxy(to: upstream, configure: configure, body)
     }
 
     @Test("plaintext is relayed both ways, and half-closes are passed on")

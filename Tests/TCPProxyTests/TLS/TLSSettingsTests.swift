@@ -7,12 +7,12 @@ import Testing
 /// Settings of TLS that change which connections are accepted, resumed or reset.
 @Suite("Settings of TLS", .needsTLS, .ownThreads, .timeLimit(.minutes(2)))
 struct TLSSettingsTests {
-    private let certificate: TLSCertificate
-    private let client: TLSContext
+    private let fixture: TLSFixture
+    private var certificate: TLSCertificate { fixture.certificate }
+    private var client: TLSContext { fixture.client }
 
     init() throws {
-        certificate = try TLSCertificate.selfSigned(name: "example.com", isAddress: false)
-        client = try TLSContext(client: TLSClientSettings(verification: .authorities(certificate.chain)))
+        fixture = try TLSFixture()
     }
 
     private func withTLSProxy<Value: Sendable>(
@@ -20,15 +20,7 @@ struct TLSSettingsTests {
         _ change: (inout ListenerTLS) -> Void = { _ in },
         _ body: (Proxy) async throws -> Value
     ) async throws -> Value {
-        try await withRunningProxy(
-            to: upstream,
-            configure: { settings in
-                var tls = ListenerTLS(certificates: [certificate])
-                change(&tls)
-                settings.listener.tls = tls
-            },
-            body
-        )
+        try await fixture.withProxy(to: upstream, configure: { change(&$0.listener.tls!) }, body)
     }
 
     /// Connects, and returns whether a session was resumed. The client keeps the new one.

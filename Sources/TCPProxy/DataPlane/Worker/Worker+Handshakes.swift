@@ -287,15 +287,14 @@ extension Worker where S: ~Copyable {
     @inline(never)
     mutating func discardInput(_ slot: Slot) {
         let session = sessions.pointer(to: slot)
+        discardInput(from: &session.pointee.duplex.client)
+        discardInput(from: &session.pointee.duplex.server)
+    }
+
+    private mutating func discardInput(from endpoint: inout Endpoint) {
+        guard endpoint.descriptor != nil else { return }
         for _ in 0..<WorkerSettings.maxDiscardedReads {
-            guard session.pointee.duplex.client.descriptor != nil,
-                case .moved = system.receive(from: session.pointee.duplex.client.descriptor!, into: buffers.shared)
-            else { break }
-        }
-        for _ in 0..<WorkerSettings.maxDiscardedReads {
-            guard session.pointee.duplex.server.descriptor != nil,
-                case .moved = system.receive(from: session.pointee.duplex.server.descriptor!, into: buffers.shared)
-            else { break }
+            guard case .moved = system.receive(from: endpoint.descriptor!, into: buffers.shared) else { return }
         }
     }
 
